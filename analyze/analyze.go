@@ -1,0 +1,282 @@
+// Package analyze turns measured evidence into judged findings. A Detector makes
+// one claim about a program and measures it in every kind of evidence that can
+// show it; Run holds the kinds against each other; Correlate joins the findings
+// into chains.
+//
+// It opens no files and formats no reports.
+package analyze
+
+import (
+	"encoding"
+	"fmt"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
+)
+
+// Severity says how bad a claim is if it is true. It says nothing about how sure we are.
+type Severity int
+
+// The severities, mildest first. NoSeverity marks a candidate that is too small
+// to be a finding by itself but vouches for what another kind of evidence found.
+const (
+	NoSeverity Severity = iota
+	Info
+	Warning
+	Critical
+)
+
+var severityNames = []string{"none", "info", "warning", "critical"}
+
+var _ encoding.TextMarshaler = Severity(0)
+
+func (s Severity) String() string { return severityNames[s] }
+
+// MarshalText writes the severity's name.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a severity's name.
+func (s *Severity) UnmarshalText(text []byte) error {
+	for i, name := range severityNames {
+		if name == string(text) {
+			*s = Severity(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown severity %q, want one of info, warning, critical", text)
+}
+
+// Confidence says how sure we are of a claim, however bad it is. How it is
+// reached stands in docs/evidence.md.
+type Confidence string
+
+// The degrees of confidence.
+const (
+	Low    Confidence = "low"
+	Medium Confidence = "medium"
+	High   Confidence = "high"
+)
+
+// Detector is one claim about a program, as a value that can be read without running it.
+type Detector struct {
+	ID       string    // stable, kebab-case
+	Title    string    // the claim in a few words, such as "One lock serialises the program"
+	Doc      string    // Markdown: what it means, how it is measured, when it is wrong, what to do
+	Limits   []Limit   //
+	Measures []Measure // strongest first, one per kind of evidence
+	// Process says the claim is about the process as a whole. Its candidates have
+	// a zero site, or sites that only illustrate it, and are joined into one finding.
+	Process bool
+	// Fix is what to change when the claim holds, one sentence each, most effective first.
+	Fix []string
+}
+
+// Limit is a number a detector judges by.
+type Limit struct {
+	Name    string            // min-... or max-..., unique in its detector
+	Default evidence.Quantity //
+	Doc     string            // what is compared with it
+	Source  string            // where the number comes from: Go source path, runtime constant, paper, measured fixture
+}
+
+// Measure reads exactly one kind of evidence for its detector's claim.
+type Measure struct {
+	Kind evidence.Kind
+	Doc  string // what it reads and how it can be wrong
+	Run  func(*Input) Reading
+}
+
+// Input is what a measure gets to see.
+type Input struct {
+	// Exhibits are the usable exhibits of the measure's kind and of one build, oldest first, never none.
+	Exhibits []*evidence.Exhibit
+	// Case holds what other evidence says about the process as a whole; zero fields are unknown.
+	Case Case
+
+	detector *Detector
+	limits   map[string]evidence.Quantity
+}
+
+// Case is what is known about the process as a whole.
+type Case struct {
+	GOMAXPROCS int    // 0 when unknown
+	GoVersion  string // such as "go1.26"; "" when unknown
+}
+
+// Limit returns the value of a limit of the detector that is in force. Asking
+// for one that the detector does not declare is a bug and panics.
+func (in *Input) Limit(name string) evidence.Quantity {
+	q, ok := in.limits[name]
+	if !ok {
+		panic(fmt.Sprintf("%s has no limit %q", in.detector.ID, name))
+	}
+	return q
+}
+
+// Against returns the limit as a fact quotes it.
+func (in *Input) Against(name string) *LimitUse {
+	return &LimitUse{Name: in.detector.ID + "." + name, Quantity: in.Limit(name)}
+}
+
+// Reading is what one measure saw.
+type Reading struct {
+	// Candidates are the sites at which this kind shows the claim, worst first,
+	// one per site. Those with NoSeverity vouch but do not accuse.
+	Candidates []Candidate
+	// Silent says why this evidence cannot deny the claim at a site it does not
+	// show, such as "the profile is empty: recording was off or nothing contended".
+	// Empty means it would have shown it: what is not a candidate is denied.
+	Silent string
+	// Says is what the evidence shows as a whole, quoted where it disagrees.
+	Says string
+}
+
+// Candidate is a site at which one kind of evidence shows a claim.
+type Candidate struct {
+	Site     stack.Site   // zero for a claim about the whole process
+	Path     []string     // normalised functions from the site outwards (stack.Path): joins sites whose functions differ
+	Sites    []stack.Site // other places the claim involves, such as where the waiters stand
+	Variant  string       // the detector's own word for the flavour, such as "rwmutex-write"; may be empty
+	Summary  string       // one sentence with the number that matters, site named; the strongest measure's is the finding's
+	Severity Severity     // that this kind alone would justify
+	Thin     bool         // seen, but on too few samples or in partial evidence to be sure
+	Share    float64      // part of the incident's resource it accounts for (wait, heap, CPU), 0 to 1
+	Facts    []Fact       // at least one; the first carries the value that checks quote
+	Caveats  []string     // why it could be wrong here
+}
+
+// Fact is one number with everything needed to see it again.
+type Fact struct {
+	Exhibit   string            `json:"exhibit"`         // id of the exhibit it was read from
+	Says      string            `json:"says"`            // what the number is, as a sentence without the number's whole
+	Value     evidence.Quantity `json:"value"`           //
+	Of        *Whole            `json:"of,omitempty"`    // the whole the value is part of
+	Limit     *LimitUse         `json:"limit,omitempty"` // the limit it was held against
+	At        Location          `json:"at"`              //
+	Reproduce string            `json:"reproduce"`       // a command with public tools that shows the same number
+}
+
+// Whole is what a value is a part of.
+type Whole struct {
+	evidence.Quantity
+	What string `json:"what"` // such as "all delay in the mutex profile"
+}
+
+// LimitUse is a limit as it was in force.
+type LimitUse struct {
+	Name string `json:"name"` // detector.limit
+	evidence.Quantity
+}
+
+// Location is where in an exhibit a fact stands.
+type Location struct {
+	Function   string `json:"function,omitempty"`
+	File       string `json:"file,omitempty"`
+	Line       int    `json:"line,omitempty"`
+	SampleType string `json:"sample_type,omitempty"` // pprof column
+	Goroutine  int64  `json:"goroutine,omitempty"`
+	From       int64  `json:"from_ns,omitempty"` // offset in the exhibit, nanoseconds
+	To         int64  `json:"to_ns,omitempty"`
+}
+
+// At returns the location of a site.
+func At(s stack.Site) Location { return Location{Function: s.Function, File: s.File, Line: s.Line} }
+
+// Result of a check.
+const (
+	Agrees    = "agrees"    // this kind shows the claim at this site
+	Disagrees = "disagrees" // it should show it and does not
+	Silent    = "silent"    // present, but cannot say
+	Absent    = "absent"    // not in the bundle
+)
+
+// Check is what one kind of evidence says about a finding.
+type Check struct {
+	Kind   evidence.Kind      `json:"kind"`
+	Result string             `json:"result"`
+	Value  *evidence.Quantity `json:"value,omitempty"`
+	Why    string             `json:"why"`
+}
+
+// Finding is a claim that holds at a site.
+type Finding struct {
+	ID          string     `json:"id"`          // "f1", "f2", ... in report order
+	Fingerprint string     `json:"fingerprint"` // of detector and normalised site; stable across runs of the same defect
+	Detector    string     `json:"detector"`
+	Title       string     `json:"title"`
+	Variant     string     `json:"variant,omitempty"`
+	Severity    Severity   `json:"severity"`
+	Confidence  Confidence `json:"confidence"`
+	Summary     string     `json:"summary"`
+	Site        Site       `json:"site"`
+	Sites       []Site     `json:"sites"` // every place it involves, its own first
+	Share       float64    `json:"share"` // part of the incident's resource it accounts for
+	Evidence    []Fact     `json:"evidence"`
+	Checks      []Check    `json:"checks"`
+	Caveats     []string   `json:"caveats"`
+	Next        []string   `json:"next"`               // what to change, most effective first
+	Accepted    bool       `json:"accepted,omitempty"` // listed in the baseline
+
+	build string // of the exhibits it stands on
+	order int    // of its detector
+}
+
+// Site is a stack.Site in the JSON contract.
+type Site struct {
+	Function string `json:"function"` // empty for the process as a whole
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+}
+
+// Results of a detector.
+const (
+	Found     = "found"
+	Clear     = "clear"     // evidence that would have shown it does not
+	Undecided = "undecided" // evidence too thin
+	Skipped   = "skipped"   // no evidence of a kind that could show it
+	Failed    = "failed"    // our bug
+)
+
+// Verdict is the outcome of one detector.
+type Verdict struct {
+	Detector string `json:"detector"`
+	Result   string `json:"result"`
+	Why      string `json:"why"`
+}
+
+// Chain is findings joined.
+type Chain struct {
+	ID         string     `json:"id"` // "c1", "c2", ... by rank
+	Rank       int        `json:"rank"`
+	Title      string     `json:"title"`
+	Severity   Severity   `json:"severity"`
+	Confidence Confidence `json:"confidence"`
+	Root       string     `json:"root"`     // finding id
+	Findings   []string   `json:"findings"` // root first
+	Links      []Link     `json:"links"`
+	Narrative  []string   `json:"narrative"` // sentences
+	Missing    []Missing  `json:"missing"`
+}
+
+// Relations of links, strongest first.
+const (
+	Wakes    = "wakes"     // the trace shows goroutines at the first site unblock those at the second
+	SameSite = "same-site" // both name the same function
+	Overlaps = "overlaps"  // both happened in the same stretch of time
+	Explains = "explains"  // a documented mechanism leads from the first to the second
+)
+
+// Link joins two findings of a chain.
+type Link struct {
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Relation string `json:"relation"`
+	Why      string `json:"why"`
+}
+
+// Missing is evidence that the case does not hold and that would settle more.
+type Missing struct {
+	Kind  evidence.Kind `json:"kind"`
+	How   string        `json:"how"`   // the exact command or call that records it, with its cost
+	Would string        `json:"would"` // what it would show
+}

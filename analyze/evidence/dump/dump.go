@@ -1,0 +1,55 @@
+// Package dump reads goroutine dumps: the text of a goroutine profile at
+// debug=2, of SIGQUIT and of a crash, wherever it hides among other log lines.
+// It records what each goroutine said and never what it means.
+package dump
+
+import (
+	"time"
+
+	"inquest/analyze/evidence/stack"
+)
+
+// Dump is one snapshot of goroutines as a program printed them.
+type Dump struct {
+	Goroutines []Goroutine
+	Lines      [2]int    // first and last line of the dump in its file, 1-based
+	Time       time.Time // stamp of the nearest log line; zero when the log has none
+	Origin     string    // what printed it: "debug=2", "SIGQUIT", "fatal error", "panic"; "" when it cannot be told
+	Message    string    // the panic or fatal error text above it, on one line; empty for a plain dump
+	Elided     int       // "...additional frames elided..." markers met
+	Problems   []string  // cut off, unparsable headers: one sentence each
+}
+
+// Goroutine is one goroutine of a dump.
+type Goroutine struct {
+	ID        int64
+	State     string        // as printed: "semacquire", "sync.Mutex.Lock", "chan send", "IO wait", "running"
+	Wait      time.Duration // whole minutes as printed; 0 when below one minute or not waiting
+	Leaked    bool          // "(leaked)": the goroutine leak detector proved it
+	Scan      bool
+	Durable   bool
+	Locked    bool // locked to its thread
+	Bubble    int  // synctest bubble; 0 for none
+	Labels    map[string]string
+	Frames    []Frame     // leaf first
+	CreatedBy stack.Frame // zero for the main goroutine
+	Creator   int64       // goroutine that created it; 0 when not printed
+	Line      int         // line of its header in the file, 1-based
+}
+
+// Frame is a frame of a dump, with its printed argument words.
+type Frame struct {
+	stack.Frame
+	Args    []uint64 // argument words in order; a lock's address is the first of its method. A stale one ("0x..?") is kept, see Stale.
+	Stale   bool     // an argument carried a question mark: it may be out of date
+	Inlined bool     // "(...)": the arguments were not printed
+}
+
+// Stack returns the goroutine's frames without arguments, leaf first.
+func (g *Goroutine) Stack() stack.Stack {
+	s := make(stack.Stack, len(g.Frames))
+	for i := range g.Frames {
+		s[i] = g.Frames[i].Frame
+	}
+	return s
+}

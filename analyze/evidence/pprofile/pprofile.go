@@ -1,0 +1,60 @@
+// Package pprofile reads pprof profiles, in protobuf or legacy text form, into
+// stacks with named columns. It is the only package that knows google/pprof,
+// and it never says what a profile means.
+package pprofile
+
+import (
+	"time"
+
+	"inquest/analyze/evidence/stack"
+)
+
+// Column is one sample type of a profile.
+type Column struct {
+	Name string // as pprof spells it: "cpu", "inuse_space", "delay", "contentions", "goroutine"
+	Unit string // as pprof spells it: "nanoseconds", "bytes", "count"
+}
+
+// Sample is one stack with a value per column.
+type Sample struct {
+	Stack  stack.Stack         // leaf first, inlined frames expanded; shared between samples, never modified
+	Values []int64             // one per Profile.Columns
+	Labels map[string][]string // pprof labels; nil when none
+	Size   int64               // heap profiles: bytes per object (label "bytes"); 0 when absent
+}
+
+// Profile is a pprof profile as measured.
+type Profile struct {
+	Kind         string // "cpu", "heap", "mutex", "block", "goroutine", "goroutineleak", "threadcreate", or "" when the sample types are unknown
+	Columns      []Column
+	Samples      []Sample
+	Time         time.Time     // when it was taken; a CPU profile: when it began; zero when unknown
+	Duration     time.Duration // wall time covered; 0 for a snapshot or a cumulative profile
+	Period       int64         // sampling period in PeriodUnit: 10 ms for CPU, bytes for heap
+	PeriodUnit   string
+	BuildID      string // of the main mapping
+	Legacy       bool   // read from the text form
+	Unsymbolised int    // samples without a single function name
+}
+
+// Column returns the index of a named column, or -1.
+func (p *Profile) Column(name string) int {
+	for i, c := range p.Columns {
+		if c.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Total sums a column over all samples; a column of -1 sums to 0.
+func (p *Profile) Total(column int) int64 {
+	var sum int64
+	if column < 0 {
+		return 0
+	}
+	for i := range p.Samples {
+		sum += p.Samples[i].Values[column]
+	}
+	return sum
+}

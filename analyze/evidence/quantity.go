@@ -1,0 +1,122 @@
+package evidence
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Unit says what a number counts. The values are part of the JSON contract.
+type Unit string
+
+// The units a Quantity can have.
+const (
+	Nanoseconds Unit = "ns"    // a duration
+	Bytes       Unit = "bytes" // memory or file size
+	Count       Unit = "count" // a number of things, named by the fact that carries it
+	Share       Unit = "share" // a part of a whole, 0 to 1; the whole is named by the fact
+	PerSecond   Unit = "1/s"   // events per wall-clock second
+	BytesPerSec Unit = "B/s"   // bytes per wall-clock second
+	SecPerSec   Unit = "s/s"   // seconds of waiting or running per wall-clock second
+	Ratio       Unit = "ratio" // one number over another of the same unit, unbounded
+)
+
+// Quantity is a number that never goes without its unit.
+type Quantity struct {
+	Number float64 `json:"number"`
+	Unit   Unit    `json:"unit"`
+}
+
+// Of builds a Quantity from any numeric value.
+func Of[N ~int | ~int64 | ~uint64 | ~float64](n N, u Unit) Quantity {
+	return Quantity{float64(n), u}
+}
+
+// Duration returns d as a Quantity in nanoseconds.
+func Duration(d time.Duration) Quantity { return Of(int64(d), Nanoseconds) }
+
+// Part returns part/whole as a share; a whole of zero gives zero.
+func Part[N ~int | ~int64 | ~uint64 | ~float64](part, whole N) Quantity {
+	if whole == 0 {
+		return Quantity{0, Share}
+	}
+	return Quantity{float64(part) / float64(whole), Share}
+}
+
+// String formats the quantity for people: three significant digits, binary
+// prefixes for memory as pprof and gctrace use them, and the unit's short name.
+func (q Quantity) String() string {
+	switch q.Unit {
+	case Nanoseconds:
+		return formatDuration(q.Number)
+	case Bytes:
+		return formatBytes(q.Number)
+	case BytesPerSec:
+		return formatBytes(q.Number) + "/s"
+	case Share:
+		return digits(q.Number*100) + " %"
+	case PerSecond:
+		return digits(q.Number) + "/s"
+	case SecPerSec:
+		return digits(q.Number) + " s/s"
+	case Ratio:
+		return digits(q.Number) + " x"
+	case Count:
+		if q.Number == math.Trunc(q.Number) && math.Abs(q.Number) < 1e15 {
+			return humanize.Comma(int64(q.Number))
+		}
+		return digits(q.Number)
+	}
+	return digits(q.Number) + " " + string(q.Unit)
+}
+
+func formatBytes(n float64) string {
+	if n < 0 {
+		return "-" + formatBytes(-n)
+	}
+	return humanize.IBytes(uint64(n))
+}
+
+func formatDuration(ns float64) string {
+	abs := math.Abs(ns)
+	switch {
+	case abs < 1e3:
+		return digits(ns) + " ns"
+	case abs < 1e6:
+		return digits(ns/1e3) + " µs"
+	case abs < 1e9:
+		return digits(ns/1e6) + " ms"
+	case abs < 600e9:
+		return digits(ns/1e9) + " s"
+	}
+	return fmt.Sprint(time.Duration(ns).Round(time.Second))
+}
+
+// digits keeps three significant digits and never uses an exponent.
+func digits(x float64) string {
+	switch abs := math.Abs(x); {
+	case abs >= 1000:
+		return humanize.Comma(int64(math.Round(x)))
+	case abs >= 100:
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	case abs >= 10:
+		return trimZeros(strconv.FormatFloat(x, 'f', 1, 64))
+	case abs >= 0.1 || x == 0:
+		return trimZeros(strconv.FormatFloat(x, 'f', 2, 64))
+	}
+	return trimZeros(strconv.FormatFloat(x, 'f', 4, 64))
+}
+
+func trimZeros(s string) string {
+	i := len(s)
+	for i > 0 && s[i-1] == '0' {
+		i--
+	}
+	if i > 0 && s[i-1] == '.' {
+		i--
+	}
+	return s[:i]
+}

@@ -1,0 +1,155 @@
+package stack
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Normal returns the name that every kind of evidence, and every build with
+// other inlining decisions, agrees on for a function:
+//
+//	main.(*Store).Update.func1.2      -> main.(*Store).Update
+//	main.Update.deferwrap1            -> main.Update
+//	main.(*Cache[go.shape.int]).Get   -> main.(*Cache[...]).Get
+//	main.main.(*Store).Tenant.func2   -> main.(*Store).Tenant
+//	gopkg.in/nats%2ego.Publish        -> gopkg.in/nats.go.Publish
+//	sync.(*RWMutex).Unlock (partial-inline) -> sync.(*RWMutex).Unlock
+//
+// The suffixes are those the compiler gives to closures and wrappers
+// (cmd/compile/internal/ir/func.go, closureName).
+func Normal(function string) string {
+	name := strings.TrimSuffix(function, " (partial-inline)")
+	if strings.Contains(name, "[") {
+		name = foldTypeArguments(name)
+	}
+	if strings.Contains(name, "%") {
+		name = escapes.Replace(name)
+	}
+	dir, base := splitPath(name)
+	pkg, rest, ok := strings.Cut(base, ".")
+	if strings.HasPrefix(function, "gopkg.in/") || strings.Contains(function, "%2e") {
+		pkg, rest, ok = cutDottedPackage(function, base)
+	}
+	if !ok {
+		return name
+	}
+	for {
+		cut := closureSuffix.FindStringIndex(rest)
+		if cut == nil || cut[0] == 0 {
+			break
+		}
+		rest = rest[:cut[0]]
+	}
+	// A closure of an inlined method carries the names of the callers it was inlined into.
+	if i := strings.LastIndex(rest, ".(*"); i > 0 {
+		rest = rest[i+1:]
+	}
+	return dir + pkg + "." + rest
+}
+
+var (
+	escapes       = strings.NewReplacer("%2e", ".", "%22", `"`, "%25", "%")
+	closureSuffix = regexp.MustCompile(`(\.func\d+|\.gowrap\d+|\.deferwrap\d+|-range\d+|-fm|\.\d+|·\d+)$`)
+)
+
+// cutDottedPackage splits base into package and symbol where the package's own
+// last path element holds dots, which the linker writes as %2e.
+func cutDottedPackage(function, base string) (pkg, rest string, ok bool) {
+	_, raw := splitPath(function)
+	rawPkg, _, ok := strings.Cut(raw, ".")
+	if !ok {
+		return "", "", false
+	}
+	pkg = escapes.Replace(rawPkg)
+	rest, ok = strings.CutPrefix(base, pkg+".")
+	return pkg, rest, ok
+}
+
+// splitPath cuts a name after the last slash that belongs to the import path.
+func splitPath(name string) (dir, base string) {
+	end := len(name)
+	if i := strings.IndexAny(name, "[("); i >= 0 {
+		end = i
+	}
+	i := strings.LastIndexByte(name[:end], '/')
+	return name[:i+1], name[i+1:]
+}
+
+// foldTypeArguments replaces what stands between the outermost brackets by "...".
+func foldTypeArguments(name string) string {
+	var b strings.Builder
+	depth := 0
+	for i := 0; i < len(name); i++ {
+		switch c := name[i]; {
+		case c == '[':
+			if depth == 0 {
+				b.WriteString("[...]")
+			}
+			depth++
+		case c == ']' && depth > 0:
+			depth--
+		case depth == 0:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// Package returns the import path of a function name.
+func Package(function string) string {
+	dir, base := splitPath(function)
+	pkg, _, _ := strings.Cut(base, ".")
+	return dir + escapes.Replace(pkg)
+}
+
+// Standard reports whether a function belongs to Go's standard library. An
+// import path belongs to it when its first element is one of the library's own
+// (go list std); user modules carry a dot there or are named otherwise.
+func Standard(function string) bool {
+	pkg := Package(function)
+	first, _, _ := strings.Cut(pkg, "/")
+	return standard[first]
+}
+
+var standard = set(`archive arena bufio bytes cmp compress container context crypto database debug
+	embed encoding errors expvar flag fmt go hash html image index internal io iter log maps math
+	mime net os path plugin reflect regexp runtime simd slices sort strconv strings structs sync
+	syscall testing text time unicode unique unsafe uuid vendor weak type`)
+
+// Plumbing reports whether a function is machinery that code stands on rather
+// than a place anyone would look for a cause: the runtime, locks, and the thin
+// wrappers over reads, writes and sleeps. It is the one list of its kind.
+func Plumbing(function string) bool {
+	pkg := Package(function)
+	if plumbingPackages[pkg] || strings.HasPrefix(pkg, "internal/runtime/") ||
+		strings.HasPrefix(pkg, "internal/syscall/") || strings.HasPrefix(pkg, "runtime/internal/") {
+		return true
+	}
+	if pkg == "" || function == "" || strings.HasPrefix(function, "gogo") {
+		return true
+	}
+	return plumbingFunctions[Normal(function)]
+}
+
+var plumbingPackages = set(`runtime sync internal/sync sync/atomic syscall internal/poll internal/race
+	internal/abi internal/bytealg internal/cpu internal/reflectlite internal/synctest type
+	golang.org/x/sync/semaphore golang.org/x/sync/singleflight golang.org/x/sys/unix`)
+
+var plumbingFunctions = set(`time.Sleep
+	os.(*File).Read os.(*File).read os.(*File).Write os.(*File).write os.(*File).Close os.(*File).ReadAt os.(*File).Sync
+	io.ReadFull io.ReadAtLeast io.ReadAll io.Copy io.CopyN io.CopyBuffer io.copyBuffer io.WriteString
+	bufio.(*Reader).Read bufio.(*Reader).ReadByte bufio.(*Reader).ReadLine bufio.(*Reader).ReadSlice bufio.(*Reader).ReadString
+	bufio.(*Reader).ReadBytes bufio.(*Reader).Peek bufio.(*Reader).fill bufio.(*Reader).collectFragments
+	bufio.(*Writer).Write bufio.(*Writer).Flush bufio.(*Scanner).Scan
+	net.(*conn).Read net.(*conn).Write net.(*conn).Close net.(*netFD).Read net.(*netFD).Write net.(*netFD).Close
+	net.(*netFD).accept net.(*netFD).connect
+	crypto/tls.(*Conn).Read crypto/tls.(*Conn).Write crypto/tls.(*Conn).readRecord crypto/tls.(*Conn).readRecordOrCCS
+	crypto/tls.(*Conn).readFromUntil crypto/tls.(*atLeastReader).Read bytes.(*Buffer).ReadFrom`)
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}

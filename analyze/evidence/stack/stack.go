@@ -1,0 +1,86 @@
+// Package stack names places in Go code: frames, stacks, and the site a stack
+// stands for. Every kind of evidence speaks about code through it, so that a
+// profile, a trace and a dump can be joined on the same function.
+//
+// It reads no files and judges nothing.
+package stack
+
+// Frame is one call in a stack, as the evidence spells it.
+type Frame struct {
+	Function string // full name with package path, never empty in a symbolised stack
+	File     string // source file as the compiler recorded it; empty when unknown
+	Line     int    // 1-based line in File; 0 when unknown
+}
+
+// Stack is a call stack, leaf first.
+type Stack []Frame
+
+// Site is the place a stack stands for: the function that evidence of
+// different kinds is joined on, with one line of it to open in an editor.
+// The zero Site stands for the process as a whole.
+type Site struct {
+	Function string // normalised name, see [Normal]
+	File     string
+	Line     int
+}
+
+// Site returns the first frame that is not plumbing (see [Plumbing]): the code
+// that asked for the lock, the channel operation or the memory. A stack made of
+// plumbing alone gives its outermost frame; an empty stack gives the zero Site.
+func (s Stack) Site() Site {
+	for _, f := range s {
+		if !Plumbing(f.Function) {
+			return f.Site()
+		}
+	}
+	if len(s) == 0 {
+		return Site{}
+	}
+	return s[len(s)-1].Site()
+}
+
+// Owner returns the first frame outside the standard library: the application
+// code that is answerable for what its library callees cost. A stack wholly
+// inside the standard library gives its [Stack.Site].
+func (s Stack) Owner() Site {
+	for _, f := range s {
+		if !Standard(f.Function) {
+			return f.Site()
+		}
+	}
+	return s.Site()
+}
+
+// Path returns the normalised names of the frames that are not plumbing, leaf
+// first, adjacent repetitions folded: the way from the site to the outermost caller.
+func (s Stack) Path() []string {
+	var path []string
+	for _, f := range s {
+		if Plumbing(f.Function) {
+			continue
+		}
+		name := Normal(f.Function)
+		if len(path) == 0 || path[len(path)-1] != name {
+			path = append(path, name)
+		}
+	}
+	return path
+}
+
+// Contains reports whether any frame's normalised function is one of names.
+func (s Stack) Contains(names ...string) bool {
+	for _, f := range s {
+		n := Normal(f.Function)
+		for _, name := range names {
+			if n == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Site returns the site of a single frame.
+func (f Frame) Site() Site {
+	return Site{Function: Normal(f.Function), File: f.File, Line: f.Line}
+}
