@@ -1,0 +1,399 @@
+package analyze
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"inquest/analyze/evidence"
+)
+
+// Correlate joins findings into chains. It is pure, and the order of the
+// findings does not matter: links depend on pairs alone, and each finding that
+// several others could explain joins the one that explains it best.
+func Correlate(b *evidence.Bundle, detectors []*Detector, findings []Finding) []Chain {
+	c := correlation{bundle: b, process: map[string]bool{}, titles: map[string]string{}}
+	for _, d := range detectors {
+		c.process[d.ID] = d.Process
+		c.titles[d.ID] = d.Title
+	}
+	sorted := slices.Clone(findings)
+	slices.SortFunc(sorted, worseFirst)
+	for i := range sorted {
+		c.findings = append(c.findings, &sorted[i])
+	}
+	c.woken = wokenSites(b)
+	c.link()
+	return c.chains()
+}
+
+type correlation struct {
+	bundle   *evidence.Bundle
+	findings []*Finding // worst first
+	process  map[string]bool
+	titles   map[string]string
+	woken    map[[2]string]wake // site functions -> what the traces show
+	links    []Link
+}
+
+// wake is a wake-up edge between two functions, summed over the traces.
+type wake struct {
+	count   int64
+	exhibit string
+}
+
+func wokenSites(b *evidence.Bundle) map[[2]string]wake {
+	woken := map[[2]string]wake{}
+	for _, e := range b.Of(evidence.Trace) {
+		for _, w := range e.Trace.Wakes {
+			key := [2]string{w.From.Function, w.To.Function}
+			seen := woken[key]
+			woken[key] = wake{seen.count + w.Count, cmp.Or(seen.exhibit, e.ID)}
+		}
+	}
+	return woken
+}
+
+// link finds every link between two findings of one build, then lets go of
+// those that would join unrelated chains through an effect on the whole process.
+func (c *correlation) link() {
+	for _, a := range c.findings {
+		for _, b := range c.findings {
+			if a == b || a.build != b.build {
+				continue
+			}
+			c.links = append(c.links, c.between(a, b)...)
+		}
+	}
+	// An effect on the whole process could be tied to every chain. It goes with
+	// the worst finding that explains it; the findings are in that order.
+	for _, b := range c.findings {
+		if !c.process[b.Detector] {
+			continue
+		}
+		keep := c.bestExplainer(b)
+		c.links = slices.DeleteFunc(c.links, func(l Link) bool {
+			return l.To == b.ID && l.Relation == Explains && keep != "" && !c.together(l.From, keep, b.ID)
+		})
+	}
+}
+
+// bestExplainer returns the finding that explains b and is itself least explained.
+func (c *correlation) bestExplainer(b *Finding) string {
+	for _, a := range c.findings {
+		for _, l := range c.links {
+			if l.From == a.ID && l.To == b.ID && l.Relation == Explains {
+				return a.ID
+			}
+		}
+	}
+	return ""
+}
+
+// together reports whether two findings are joined without passing through a third.
+func (c *correlation) together(a, b, without string) bool {
+	return slices.Contains(c.component(a, without), b)
+}
+
+// component returns the ids of all findings joined to id, in the findings' order.
+func (c *correlation) component(id, without string) []string {
+	in := map[string]bool{id: true}
+	for grown := true; grown; {
+		grown = false
+		for _, l := range c.links {
+			if l.From != without && l.To != without && in[l.From] != in[l.To] {
+				in[l.From], in[l.To], grown = true, true, true
+			}
+		}
+	}
+	var ids []string
+	for _, f := range c.findings {
+		if in[f.ID] {
+			ids = append(ids, f.ID)
+		}
+	}
+	return ids
+}
+
+// between returns the links from a to b, strongest first.
+func (c *correlation) between(a, b *Finding) []Link {
+	var links []Link
+	add := func(relation, why string) {
+		links = append(links, Link{From: a.ID, To: b.ID, Relation: relation, Why: why})
+	}
+	m, mechanical := c.mechanism(a, b)
+	shared := sharedSite(a, b)
+	woken, from, to := c.wakes(a, b)
+	overlap, overlaps := sharedTime(a, b)
+	if mechanical && woken.count > 0 {
+		add(Wakes, fmt.Sprintf("the trace %s shows %s waking goroutines that waited in %s %s times",
+			woken.exhibit, from, to, evidence.Of(woken.count, evidence.Count)))
+	}
+	// A shared site has no direction: say it once, from the worse finding.
+	if shared != "" && c.index(a) < c.index(b) {
+		add(SameSite, "both name "+shared)
+	}
+	if mechanical && overlaps {
+		add(Overlaps, "both happened "+overlap)
+	}
+	if mechanical {
+		switch {
+		case woken.count > 0 || shared != "" || overlaps:
+			add(Explains, m.why)
+		case c.process[b.Detector]:
+			add(Explains, m.why+" (an effect on the whole process; no site ties the two)")
+		case c.process[a.Detector]:
+			add(Explains, m.why+" (a cause in the whole process; no site ties the two)")
+		}
+	}
+	return links
+}
+
+func (c *correlation) index(f *Finding) int { return slices.Index(c.findings, f) }
+
+func (c *correlation) mechanism(a, b *Finding) (mechanism, bool) {
+	for _, m := range mechanisms {
+		if m.from == a.Detector && m.to == b.Detector {
+			return m, true
+		}
+	}
+	return mechanism{}, false
+}
+
+func (c *correlation) wakes(a, b *Finding) (w wake, from, to string) {
+	for _, s := range a.Sites {
+		for _, t := range b.Sites {
+			if w := c.woken[[2]string{s.Function, t.Function}]; w.count > 0 && s.Function != "" && t.Function != "" {
+				return w, s.Function, t.Function
+			}
+		}
+	}
+	return wake{}, "", ""
+}
+
+// sharedSite returns a function that both findings name; entry points, where
+// everything meets, do not count.
+func sharedSite(a, b *Finding) string {
+	for _, s := range a.Sites {
+		for _, t := range b.Sites {
+			if s.Function == t.Function && s.Function != "" && s.Function != "main.main" && !everywhere[s.Function] {
+				return s.Function
+			}
+		}
+	}
+	return ""
+}
+
+// everywhere lists standard frames that most goroutines of a server stand on.
+var everywhere = map[string]bool{
+	"net/http.(*conn).serve":         true,
+	"net/http.(*conn).readRequest":   true,
+	"net/http.HandlerFunc.ServeHTTP": true,
+	"net/http.(*Server).Serve":       true,
+}
+
+// sharedTime reports whether two findings rest on stretches of one trace that overlap.
+func sharedTime(a, b *Finding) (string, bool) {
+	for _, f := range a.Evidence {
+		for _, g := range b.Evidence {
+			if f.Exhibit != g.Exhibit || f.At.To == 0 || g.At.To == 0 {
+				continue
+			}
+			from, to := max(f.At.From, g.At.From), min(f.At.To, g.At.To)
+			if from < to {
+				return fmt.Sprintf("within %s of %s (%s to %s)", evidence.Of(to-from, evidence.Nanoseconds), f.Exhibit,
+					evidence.Of(from, evidence.Nanoseconds), evidence.Of(to, evidence.Nanoseconds)), true
+			}
+		}
+	}
+	return "", false
+}
+
+func (c *correlation) chains() []Chain {
+	var chains []Chain
+	share := map[string]float64{}
+	done := map[string]bool{}
+	byID := map[string]*Finding{}
+	for _, f := range c.findings {
+		byID[f.ID] = f
+	}
+	for _, f := range c.findings {
+		if done[f.ID] {
+			continue
+		}
+		ids := c.component(f.ID, "")
+		var links []Link
+		for _, l := range c.links {
+			if slices.Contains(ids, l.From) {
+				links = append(links, l)
+			}
+		}
+		root := c.root(ids, links)
+		ordered := []*Finding{root}
+		for _, id := range ids {
+			done[id] = true
+			if id != root.ID {
+				ordered = append(ordered, byID[id])
+			}
+		}
+		ch := Chain{Root: root.ID, Links: links, Confidence: root.Confidence}
+		for _, f := range ordered {
+			ch.Findings = append(ch.Findings, f.ID)
+			ch.Severity = max(ch.Severity, f.Severity)
+			share[root.ID] = max(share[root.ID], f.Share)
+		}
+		ch.Title = root.Title
+		if root.Site.Function != "" {
+			ch.Title += ": " + root.Site.Function
+		}
+		ch.Missing = missing(ordered)
+		ch.Narrative = narrate(ordered, links)
+		chains = append(chains, ch)
+	}
+	slices.SortStableFunc(chains, func(a, b Chain) int {
+		return cmp.Or(
+			-cmp.Compare(a.Severity, b.Severity),
+			-cmp.Compare(a.Confidence.rank(), b.Confidence.rank()),
+			-cmp.Compare(share[a.Root], share[b.Root]),
+			worseFirst(*byID[a.Root], *byID[b.Root]),
+		)
+	})
+	for i := range chains {
+		chains[i].ID, chains[i].Rank = fmt.Sprintf("c%d", i+1), i+1
+	}
+	return chains
+}
+
+// root returns the finding that nothing else in the chain explains. Of several,
+// the one that explains most, then the worst.
+func (c *correlation) root(ids []string, links []Link) *Finding {
+	explained := map[string]bool{}
+	explains := map[string][]string{}
+	for _, l := range links {
+		if l.Relation == Explains {
+			explained[l.To] = true
+			explains[l.From] = append(explains[l.From], l.To)
+		}
+	}
+	reach := func(id string) int {
+		seen := map[string]bool{id: true}
+		for queue := []string{id}; len(queue) > 0; queue = queue[1:] {
+			for _, to := range explains[queue[0]] {
+				if !seen[to] {
+					seen[to] = true
+					queue = append(queue, to)
+				}
+			}
+		}
+		return len(seen)
+	}
+	var best *Finding
+	bestReach := -1
+	for _, f := range c.findings {
+		if !slices.Contains(ids, f.ID) || explained[f.ID] {
+			continue
+		}
+		if r := reach(f.ID); r > bestReach {
+			best, bestReach = f, r
+		}
+	}
+	if best == nil { // a circle of explanations: the worst finding leads
+		for _, f := range c.findings {
+			if slices.Contains(ids, f.ID) {
+				return f
+			}
+		}
+	}
+	return best
+}
+
+// narrate writes the chain as sentences, root first. Every number in them comes
+// from a fact of a finding.
+func narrate(findings []*Finding, links []Link) []string {
+	root := findings[0]
+	said := []string{sentence(root.Summary)}
+	if s := agreement(root); s != "" {
+		said = append(said, s)
+	}
+	told := map[string]bool{root.ID: true}
+	byID := map[string]*Finding{}
+	for _, f := range findings {
+		byID[f.ID] = f
+	}
+	for grown := true; grown; {
+		grown = false
+		for _, f := range findings {
+			if told[f.ID] {
+				continue
+			}
+			for _, l := range links {
+				if l.To == f.ID && told[l.From] && l.Relation == Explains {
+					said = append(said, sentence("In consequence, since "+l.Why+": "+lowerFirst(f.Summary)))
+					told[f.ID], grown = true, true
+					break
+				}
+			}
+		}
+	}
+	for _, f := range findings {
+		if !told[f.ID] {
+			said = append(said, sentence("Seen with it: "+lowerFirst(f.Summary)))
+		}
+	}
+	for _, f := range findings {
+		for _, c := range f.Checks {
+			if c.Result == Disagrees {
+				said = append(said, sentence(fmt.Sprintf("Against %s speaks the %s: %s", f.Detector, KindName(c.Kind), c.Why)))
+			}
+		}
+	}
+	return said
+}
+
+// agreement quotes what every kind that vouches for a finding measured.
+func agreement(f *Finding) string {
+	var kinds []string
+	for _, c := range f.Checks {
+		if c.Result == Agrees && c.Value != nil {
+			kinds = append(kinds, fmt.Sprintf("the %s (%s)", KindName(c.Kind), c.Value))
+		}
+	}
+	switch len(kinds) {
+	case 0:
+		return ""
+	case 1:
+		return sentence("Only " + kinds[0] + " shows it; confidence is " + string(f.Confidence))
+	}
+	s := list(kinds)
+	return sentence(strings.ToUpper(s[:1]) + s[1:] + " agree; confidence is " + string(f.Confidence))
+}
+
+func sentence(s string) string {
+	s = strings.TrimRight(s, ". ")
+	return s + "."
+}
+
+// lowerFirst lowers a leading capital unless the word is a name or an acronym.
+func lowerFirst(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if word == "" || strings.ContainsAny(word, ".(/") || strings.ToUpper(word) == word && len(word) > 1 {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+// missing lists the absent kinds that the chain's detectors could use, each once.
+func missing(findings []*Finding) []Missing {
+	var out []Missing
+	for _, f := range findings {
+		for _, c := range f.Checks {
+			seen := slices.ContainsFunc(out, func(m Missing) bool { return m.Kind == c.Kind })
+			if c.Result == Absent && !seen {
+				out = append(out, Missing{c.Kind, HowToRecord(c.Kind),
+					fmt.Sprintf("would confirm or refute %s (%s)", f.Detector, lowerFirst(f.Title))})
+			}
+		}
+	}
+	return out
+}

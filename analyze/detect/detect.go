@@ -1,0 +1,10 @@
+// Package detect is the catalogue: one file per detector, each a value of type
+// analyze.Detector. It reads what evidence measured and does no I/O.
+package detect
+
+import "inquest/analyze"
+
+// All is every detector, in report order.
+var All = []*analyze.Detector{
+	CPUHotspot,
+}

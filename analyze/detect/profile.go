@@ -1,0 +1,55 @@
+package detect
+
+import (
+	"cmp"
+	"slices"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// siteSum is what a profile's samples add up to at one function.
+type siteSum struct {
+	site   stack.Site // with the line that carries most
+	path   []string   // of the stack that carries most
+	values []int64    // one per column of the profile
+	most   int64      // value of the heaviest stack, in the ranking column
+}
+
+// bySite adds up the samples of a profile by the function that pick names,
+// heaviest in the given column first. Samples for which pick returns the zero
+// site are left out.
+func bySite(p *pprofile.Profile, column int, pick func(*pprofile.Sample) stack.Site) []*siteSum {
+	sums := map[string]*siteSum{}
+	var order []*siteSum
+	if column < 0 {
+		return nil
+	}
+	for i := range p.Samples {
+		s := &p.Samples[i]
+		site := pick(s)
+		if site == (stack.Site{}) {
+			continue
+		}
+		sum := sums[site.Function]
+		if sum == nil {
+			sum = &siteSum{site: site, values: make([]int64, len(p.Columns)), most: -1}
+			sums[site.Function] = sum
+			order = append(order, sum)
+		}
+		for c, v := range s.Values {
+			sum.values[c] += v
+		}
+		if v := s.Values[column]; v > sum.most {
+			sum.most, sum.site, sum.path = v, site, s.Stack.Path()
+		}
+	}
+	slices.SortStableFunc(order, func(a, b *siteSum) int {
+		return cmp.Or(-cmp.Compare(a.values[column], b.values[column]), cmp.Compare(a.site.Function, b.site.Function))
+	})
+	return order
+}
+
+// latest returns the newest exhibit: the one that a claim about now rests on.
+func latest(exhibits []*evidence.Exhibit) *evidence.Exhibit { return exhibits[len(exhibits)-1] }

@@ -1,0 +1,52 @@
+package analyze
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
+)
+
+// Peek returns the command that shows a function's value, with callers and
+// callees, in a column of a pprof exhibit.
+func Peek(e *evidence.Exhibit, column string, s stack.Site) string {
+	// Closures and instances of the function are shown with it.
+	pattern := regexp.QuoteMeta(strings.ReplaceAll(s.Function, "[...]", "["))
+	return fmt.Sprintf("go tool pprof -sample_index=%s -peek %s %s", column, quote(pattern), quote(e.Path))
+}
+
+// Top returns the command that shows a pprof exhibit's totals by function.
+func Top(e *evidence.Exhibit, column string) string {
+	return fmt.Sprintf("go tool pprof -sample_index=%s -top %s", column, quote(e.Path))
+}
+
+// TraceProfile returns the command that shows a trace's waits of one kind by
+// stack: "sync", "net", "syscall" or "sched".
+func TraceProfile(e *evidence.Exhibit, kind string) string {
+	return fmt.Sprintf("go tool trace -pprof=%s %s > %s.pb.gz && go tool pprof -top -cum %s.pb.gz", kind, quote(e.Path), kind, kind)
+}
+
+// TraceView returns the command that opens a trace, and what to look for in it.
+func TraceView(e *evidence.Exhibit, look string) string {
+	return fmt.Sprintf("go tool trace %s  # %s", quote(e.Path), look)
+}
+
+// Grep returns the command that shows the lines of a text exhibit that hold a text.
+func Grep(e *evidence.Exhibit, text string) string {
+	return fmt.Sprintf("grep -n -A 12 -F %s %s", quote(text), quote(e.Path))
+}
+
+// quote makes a word safe to paste into a shell.
+func quote(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=+@%!", r))
+	}) && word[0] != '-' {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// PartOf returns the whole of a fact.
+func PartOf(q evidence.Quantity, what string) *Whole { return &Whole{q, what} }

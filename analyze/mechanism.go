@@ -1,0 +1,36 @@
+package analyze
+
+// mechanism is a documented way in which one claim brings about another.
+type mechanism struct {
+	from, to string // detector ids
+	why      string // as a clause of a sentence: "FROM holds; WHY"
+	source   string
+}
+
+// mechanisms is the explains table. Order does not matter.
+var mechanisms = []mechanism{
+	{"long-critical-section", "mutex-hotspot", "while the holder is busy inside the lock, everyone else queues for it", "sync/mutex.go"},
+	{"long-critical-section", "goroutine-pileup", "arrivals outpace a lock that is given back slowly, so waiters pile up", "sync/mutex.go, Little's law"},
+	{"long-critical-section", "p-idle", "goroutines that wait for a lock cannot use a free processor", "runtime/sema.go"},
+	{"long-critical-section", "fragmented-slices", "each turn at the lock ends in a wait for the next", "runtime/sema.go"},
+	{"long-critical-section", "sched-latency", "every hand-over of the lock makes a goroutine runnable that must then be scheduled", "runtime/sema.go, readyWithTime"},
+	{"mutex-hotspot", "goroutine-pileup", "goroutines that cannot get the lock stand where they ask for it", "runtime/sema.go"},
+	{"mutex-hotspot", "p-idle", "goroutines that wait for a lock cannot use a free processor", "runtime/sema.go"},
+	{"mutex-hotspot", "fragmented-slices", "goroutines run only from one turn at the lock to the next", "runtime/sema.go"},
+	{"mutex-hotspot", "sched-latency", "every hand-over of the lock makes a goroutine runnable that must then be scheduled", "runtime/sema.go, readyWithTime"},
+	{"map-growth", "heap-growth", "a map never shrinks, so what it has grown to stays live", "golang/go#20135"},
+	{"map-growth", "gc-pressure", "every collection marks the whole map again", "runtime/mgcmark.go"},
+	{"map-growth", "alloc-hotspot", "growing copies the map into new, larger tables", "internal/runtime/maps/table.go, grow"},
+	{"heap-growth", "gc-pressure", "the collector's work grows with the live heap", "runtime/mgcpacer.go"},
+	{"alloc-hotspot", "gc-pressure", "the faster memory is allocated, the sooner the heap reaches its goal and the more often it is collected", "runtime/mgcpacer.go"},
+	{"alloc-hotspot", "gc-assist", "goroutines that allocate during a mark phase must help to mark", "runtime/mgcmark.go, gcAssistAlloc"},
+	{"alloc-hotspot", "cpu-hotspot", "allocating and clearing memory is work", "runtime/malloc.go"},
+	{"goroutine-leak", "heap-growth", "a goroutine that never ends keeps its stack and all it refers to", "runtime/mgcmark.go"},
+	{"goroutine-leak", "goroutine-pileup", "goroutines that never end add up where they stand", "runtime/proc.go"},
+	{"gc-pressure", "gc-assist", "when marking falls behind, allocating goroutines are made to help", "runtime/mgcmark.go, gcAssistAlloc"},
+	{"gc-pressure", "sched-latency", "mark workers take a quarter of the processors while goroutines wait for one", "runtime/mgcpacer.go, gcBackgroundUtilization"},
+	{"gc-pressure", "stw-extension", "every collection stops the world twice", "runtime/mgc.go"},
+	{"deadlock", "goroutine-pileup", "whoever asks for a lock of the cycle never gets it", "sync/mutex.go"},
+	{"deadlock", "goroutine-leak", "goroutines in a cycle never end", "sync/mutex.go"},
+	{"stw-extension", "sched-latency", "nothing is scheduled while the world is stopped", "runtime/proc.go, stopTheWorldWithSema"},
+}
