@@ -1,0 +1,115 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// topLevel is everything that may stand at the top of the repository.
+var topLevel = strings.Fields(`cmd analyze report fixtures templates docs .ci .git .gitignore
+	go.mod go.sum main.go all_test.go README.md CHANGELOG.md inquest`)
+
+func TestTopLevelIsFixed(t *testing.T) {
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(topLevel, e.Name()) {
+			t.Errorf("%s does not belong at the top level", e.Name())
+		}
+	}
+}
+
+// mayImport lists, for each package, which of ours it may import. A trailing
+// /... allows the packages below.
+var mayImport = map[string][]string{
+	".":                          {"inquest/cmd"},
+	"cmd":                        {"inquest/analyze/...", "inquest/report/..."},
+	"analyze":                    {"inquest/analyze/evidence/..."},
+	"analyze/detect":             {"inquest/analyze", "inquest/analyze/evidence/..."},
+	"analyze/compare":            {"inquest/analyze", "inquest/analyze/evidence/..."},
+	"analyze/evidence":           {"inquest/analyze/evidence/..."},
+	"analyze/evidence/stack":     {},
+	"analyze/evidence/pprofile":  {"inquest/analyze/evidence/stack"},
+	"analyze/evidence/exectrace": {"inquest/analyze/evidence/stack"},
+	"analyze/evidence/dump":      {"inquest/analyze/evidence/stack"},
+	"report":                     {"inquest/analyze", "inquest/analyze/evidence/...", "inquest/templates", "inquest/report/..."},
+	"report/draw":                {},
+	"templates":                  {},
+}
+
+// onlyIn lists the libraries that one place alone may know.
+var onlyIn = map[string][]string{
+	"github.com/spf13/cobra":          {"cmd"},
+	"github.com/charmbracelet":        {"report", "cmd"},
+	"github.com/schollz/progressbar":  {"cmd"},
+	"github.com/google/pprof":         {"analyze/evidence/pprofile"},
+	"golang.org/x/exp/trace":          {"analyze/evidence/exectrace"},
+	"github.com/chromedp":             {"report"},
+	"github.com/rogpeppe/go-internal": {"cmd"},
+	"C":                               {},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		base := d.Name()
+		if d.IsDir() && name != "." && (base == "testdata" || name == "fixtures" || base[0] == '.') {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(name) != ".go" {
+			return nil
+		}
+		files++
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir := path.Dir(filepath.ToSlash(name))
+		allowed, known := mayImport[dir]
+		if !known {
+			t.Errorf("%s: package %s has no import rule", name, dir)
+		}
+		test := strings.HasSuffix(name, "_test.go")
+		for _, spec := range file.Imports {
+			imported, _ := strconv.Unquote(spec.Path.Value)
+			// A test may look at anything of ours that its package is built upon.
+			if strings.HasPrefix(imported, "inquest/") && !permits(allowed, imported) && !test {
+				t.Errorf("%s imports %s", name, imported)
+			}
+			for library, places := range onlyIn {
+				if (imported == library || strings.HasPrefix(imported, library+"/")) && !slices.Contains(places, dir) && !test {
+					t.Errorf("%s imports %s, which belongs in %v alone", name, imported, places)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 10 {
+		t.Fatalf("looked at %d files only", files)
+	}
+}
+
+func permits(allowed []string, imported string) bool {
+	for _, a := range allowed {
+		if root, below := strings.CutSuffix(a, "/..."); a == imported || below && (imported == root || strings.HasPrefix(imported, root+"/")) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,138 @@
+package cmd
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"inquest/analyze"
+	"inquest/analyze/detect"
+	"inquest/analyze/evidence"
+	"inquest/report"
+)
+
+func analyzeCommand() *cobra.Command {
+	var f analyzeFlags
+	c := &cobra.Command{
+		Use:   "analyze PATH...",
+		Short: "Analyse the evidence of one case and report what happened",
+		Long: `Analyse the evidence of one case and report what happened.
+
+PATH is a file, a folder, a .zip or .tar.gz archive, or - for standard input. Kinds are
+told by content, never by name: pprof profiles, execution traces, goroutine dumps.`,
+		Example: `  inquest analyze ./incident
+  inquest analyze cpu.pb.gz trace.out dump.txt -o report.html -o report.json
+  inquest analyze ./incident --fail-on warning --baseline known.json`,
+		Args: needPaths,
+		RunE: func(c *cobra.Command, paths []string) error { return runAnalyze(c, &f, paths) },
+	}
+	f.output.register(c)
+	c.Flags().StringVar(&f.failOn, "fail-on", "", "exit 1 when a finding is at or above `SEVERITY`: info, warning, critical")
+	c.Flags().StringArrayVar(&f.limits, "limit", nil, "override a limit, as `DETECTOR.LIMIT=VALUE` (repeatable; inquest explain lists them)")
+	c.Flags().StringVar(&f.config, "config", "", "read limits and choices from a YAML `FILE`")
+	c.Flags().StringVar(&f.baseline, "baseline", "", "known findings that do not count for --fail-on: a saved JSON report or a `FILE` of fingerprints")
+	c.Flags().StringSliceVar(&f.only, "only", nil, "run only these detectors, `ID,...`")
+	c.Flags().StringSliceVar(&f.skip, "skip", nil, "leave out these detectors, `ID,...`")
+	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
+	return c
+}
+
+// analyzeFlags is the command line of analyze, with what the config file adds.
+type analyzeFlags struct {
+	output                   output
+	failOn, config, baseline string
+	limits, only, skip       []string
+	jobs                     int
+}
+
+func needPaths(_ *cobra.Command, paths []string) error {
+	if len(paths) == 0 {
+		return failed("give a file, a folder, an archive, or - for standard input", "no evidence named")
+	}
+	return nil
+}
+
+func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
+	// Everything that can be wrong with the command line is said before any work is done.
+	if err := f.output.check(); err != nil {
+		return err
+	}
+	if f.config != "" {
+		if err := f.readConfig(c); err != nil {
+			return err
+		}
+	}
+	failOn, err := parseFailOn(f.failOn)
+	if err != nil {
+		return err
+	}
+	opt := analyze.Options{Only: f.only, Skip: f.skip, Limits: map[string]evidence.Quantity{}}
+	for _, setting := range f.limits {
+		name, q, err := analyze.ParseLimit(detect.All, setting)
+		if err != nil {
+			return failed("inquest explain DETECTOR lists its limits", "%v", err)
+		}
+		opt.Limits[name] = q
+	}
+	if f.baseline != "" {
+		if opt.Accepted, err = readBaseline(f.baseline); err != nil {
+			return err
+		}
+	}
+	if err := knownDetectors(slices.Concat(f.only, f.skip)); err != nil {
+		return err
+	}
+
+	bundle, err := open(c, paths, f.jobs, f.output.quiet)
+	if err != nil {
+		return err
+	}
+	result, err := analyze.Run(bundle, detect.All, opt)
+	if err != nil {
+		return failed("", "%v", err)
+	}
+	r := report.New(bundle, result, Version)
+	if err := f.output.write(c, r); err != nil {
+		return err
+	}
+	return judge(r, failOn, bundle)
+}
+
+func parseFailOn(text string) (analyze.Severity, error) {
+	if text == "" || text == "never" {
+		return analyze.Critical + 1, nil
+	}
+	var s analyze.Severity
+	if err := s.UnmarshalText([]byte(text)); err != nil || s == analyze.NoSeverity {
+		return 0, failed("", "--fail-on %s: want info, warning, critical or never", text)
+	}
+	return s, nil
+}
+
+// judge decides the exit code of an analysis.
+func judge(r *report.Report, failOn analyze.Severity, b *evidence.Bundle) error {
+	if len(b.Unreadable) > 0 {
+		// A gate must not pass on evidence that was named and not read.
+		return exit{code: exitFailed}
+	}
+	failing := 0
+	for _, f := range r.Findings {
+		if f.Severity >= failOn && !f.Accepted {
+			failing++
+		}
+	}
+	if failing > 0 {
+		return exit{code: exitFindings, msg: fmt.Sprintf("%d of %d findings at or above %s", failing, len(r.Findings), failOn)}
+	}
+	return nil
+}
+
+func knownDetectors(ids []string) error {
+	for _, id := range ids {
+		if !slices.ContainsFunc(detect.All, func(d *analyze.Detector) bool { return d.ID == id }) {
+			return failed("inquest explain lists the detectors", "no detector %q", id)
+		}
+	}
+	return nil
+}

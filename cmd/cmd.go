@@ -1,0 +1,99 @@
+// Package cmd is the command line: one file per subcommand, flags and exit
+// codes, nothing else. What it prints to stdout is the report; all else goes to stderr.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Version is the version of the tool as reports name it.
+const Version = "0.1.0"
+
+// Exit codes, the same in every format.
+const (
+	exitDone         = 0 // done, and nothing at or above --fail-on
+	exitFindings     = 1 // findings at or above --fail-on
+	exitFailed       = 2 // could not do it: usage, unreadable evidence, nothing recognised
+	exitInconclusive = 3 // could not tell (diff --strict)
+)
+
+// exit is an error that decides the exit code. Its message may be empty when
+// everything has been said.
+type exit struct {
+	code int
+	msg  string
+	hint string // the next step, printed on a line of its own
+}
+
+func (e exit) Error() string { return e.msg }
+
+// failed is the exit for work that could not be done.
+func failed(hint, format string, args ...any) error {
+	return exit{exitFailed, fmt.Sprintf(format, args...), hint}
+}
+
+// Main runs inquest with the given arguments and returns its exit code.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	root := &cobra.Command{
+		Use:           "inquest",
+		Short:         "Hold an inquest into a Go process: what happened, how sure that is, and which bytes prove it",
+		Version:       Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SetOut(stderr)
+			_ = cmd.Usage()
+			return exit{code: exitFailed}
+		},
+	}
+	root.SetVersionTemplate("inquest {{.Version}}\n")
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(analyzeCommand(), inspectCommand(), explainCommand(), renderCommand())
+
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var e exit
+	if !errors.As(err, &e) {
+		// cobra's own errors are mistakes in the command line.
+		e = exit{exitFailed, err.Error(), "inquest --help lists the commands"}
+	}
+	if e.msg != "" {
+		complain(stderr, e.msg)
+	}
+	if e.hint != "" {
+		complain(stderr, "hint: "+e.hint)
+	}
+	return e.code
+}
+
+// complain writes one line to stderr. What it quotes may come from strangers,
+// so control characters are made visible.
+func complain(stderr io.Writer, msg string) {
+	fmt.Fprintf(stderr, "inquest: %s\n", visible(msg))
+}
+
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x202a || r >= 0x202b && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '�'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,108 @@
+package cmd
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"inquest/report"
+)
+
+// config is the YAML file of --config. Flags win over it.
+type config struct {
+	Limits   map[string]string `yaml:"limits"` // "detector.limit": value
+	Only     []string          `yaml:"only"`
+	Skip     []string          `yaml:"skip"`
+	FailOn   string            `yaml:"fail-on"`
+	Baseline string            `yaml:"baseline"`
+}
+
+// maxConfig bounds the size of a config or baseline file.
+const maxConfig = 64 << 20
+
+func (f *analyzeFlags) readConfig(c *cobra.Command) error {
+	data, err := readSmall(f.config)
+	if err != nil {
+		return failed("", "%v", err)
+	}
+	var conf config
+	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&conf); err != nil && err != io.EOF {
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		return failed("known keys are limits, only, skip, fail-on and baseline", "%s: %s", f.config, line)
+	}
+	var limits []string
+	for name, value := range conf.Limits {
+		limits = append(limits, name+"="+value)
+	}
+	slices.Sort(limits)
+	f.limits = append(limits, f.limits...) // later settings win
+	if !c.Flags().Changed("only") {
+		f.only = conf.Only
+	}
+	if !c.Flags().Changed("skip") {
+		f.skip = conf.Skip
+	}
+	if !c.Flags().Changed("fail-on") {
+		f.failOn = conf.FailOn
+	}
+	if !c.Flags().Changed("baseline") {
+		f.baseline = conf.Baseline
+	}
+	return nil
+}
+
+// readBaseline returns the fingerprints of a saved report or of a text file
+// with one fingerprint a line and # comments.
+func readBaseline(path string) ([]string, error) {
+	data, err := readSmall(path)
+	if err != nil {
+		return nil, failed("", "%v", err)
+	}
+	var accepted []string
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		r, err := report.Read(bytes.NewReader(data))
+		if err != nil {
+			return nil, failed("a baseline is a report saved with -o FILE.json", "%s: %v", path, err)
+		}
+		for _, f := range r.Findings {
+			accepted = append(accepted, f.Fingerprint)
+		}
+		return accepted, nil
+	}
+	number := 0
+	for line := range strings.Lines(string(data)) {
+		number++
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		if len(line) != 16 || strings.Trim(line, "0123456789abcdef") != "" {
+			return nil, failed("a baseline is a report saved with -o FILE.json, or one fingerprint a line", "%s:%d: not a fingerprint", path, number)
+		}
+		accepted = append(accepted, line)
+	}
+	return accepted, nil
+}
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, pathError(path, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, pathError(path, err)
+	}
+	if len(data) > maxConfig {
+		return nil, fmt.Errorf("%s: larger than %d MB", path, maxConfig>>20)
+	}
+	return data, nil
+}

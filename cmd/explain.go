@@ -1,0 +1,36 @@
+package cmd
+
+import (
+	"fmt"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"inquest/analyze"
+	"inquest/analyze/detect"
+)
+
+func explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain [DETECTOR]",
+		Short: "Tell what a detector claims, how it is measured, and where its limits come from",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			out := c.OutOrStdout()
+			if len(args) == 0 {
+				w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+				for _, d := range detect.All {
+					fmt.Fprintf(w, "%s\t%s\n", d.ID, d.Title)
+				}
+				return w.Flush()
+			}
+			i := slices.IndexFunc(detect.All, func(d *analyze.Detector) bool { return d.ID == args[0] })
+			if i < 0 {
+				return failed("inquest explain lists the detectors", "no detector %q", args[0])
+			}
+			fmt.Fprint(out, detect.All[i].Markdown())
+			return nil
+		},
+	}
+}

@@ -1,0 +1,98 @@
+package cmd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"inquest/analyze"
+	"inquest/analyze/detect"
+	"inquest/analyze/evidence"
+)
+
+func inspectCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect PATH...",
+		Short: "List the evidence of a case and what it can prove, without judging it",
+		Args:  needPaths,
+		RunE: func(c *cobra.Command, paths []string) error {
+			bundle, err := open(c, paths, 0, true)
+			if err != nil {
+				return err
+			}
+			inspect(c, bundle)
+			if len(bundle.Unreadable) > 0 {
+				return exit{code: exitFailed}
+			}
+			return nil
+		},
+	}
+}
+
+func inspect(c *cobra.Command, b *evidence.Bundle) {
+	out := c.OutOrStdout()
+	say := func(format string, args ...any) { fmt.Fprintln(out, visible(fmt.Sprintf(format, args...))) }
+	present := map[evidence.Kind]bool{}
+	for _, e := range b.Exhibits {
+		say("%s  %s", e.ID, e.Path)
+		line := fmt.Sprintf("%s, %s, read %s", analyze.KindName(e.Kind), evidence.Of(e.Bytes, evidence.Bytes), e.Coverage)
+		if e.Part != "" {
+			line += ", " + e.Part
+		}
+		if !e.CapturedAt.IsZero() {
+			line += ", taken " + e.CapturedAt.UTC().Format("2006-01-02 15:04:05.000 UTC")
+		}
+		if e.Duration > 0 {
+			line += ", covers " + evidence.Duration(e.Duration).String()
+		}
+		if e.GoVersion != "" {
+			line += ", " + e.GoVersion
+		}
+		if e.BuildID != "" {
+			line += ", build " + e.BuildID
+		}
+		say("    %s", line)
+		say("    sha256 %s", e.SHA256)
+		for _, p := range e.Problems {
+			say("    problem: %s", p)
+		}
+		if e.Coverage != evidence.None {
+			present[e.Kind] = true
+		}
+	}
+	say("")
+	say("What this evidence can speak to:")
+	for _, d := range detect.All {
+		var have, lack []string
+		for _, m := range d.Measures {
+			if present[m.Kind] {
+				have = append(have, analyze.KindName(m.Kind))
+			} else {
+				lack = append(lack, analyze.KindName(m.Kind))
+			}
+		}
+		switch {
+		case len(have) == 0:
+			say("  %-22s nothing; needs one of: %s", d.ID, strings.Join(lack, ", "))
+		case len(lack) == 0:
+			say("  %-22s %s", d.ID, strings.Join(have, ", "))
+		default:
+			say("  %-22s %s; absent: %s", d.ID, strings.Join(have, ", "), strings.Join(lack, ", "))
+		}
+	}
+	var missing []string
+	for _, k := range evidence.Kinds {
+		if !present[k] && slices.Contains([]evidence.Kind{evidence.CPU, evidence.Heap, evidence.Mutex, evidence.Block, evidence.Trace, evidence.Dump}, k) {
+			missing = append(missing, fmt.Sprintf("  %s: %s", analyze.KindName(k), analyze.HowToRecord(k)))
+		}
+	}
+	if len(missing) > 0 {
+		say("")
+		say("What would complete it:")
+		for _, m := range missing {
+			say("%s", m)
+		}
+	}
+}

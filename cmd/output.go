@@ -1,0 +1,125 @@
+package cmd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"inquest/report"
+)
+
+// output is where reports go and what they look like.
+type output struct {
+	files  []string
+	format string
+	quiet  bool
+}
+
+func (o *output) register(c *cobra.Command) {
+	c.Flags().StringArrayVarP(&o.files, "output", "o", nil, "write the report to `FILE`, in the format its extension names: .md .html .json .txt (repeatable)")
+	c.Flags().StringVarP(&o.format, "format", "f", "", "write the report to stdout as `FORMAT`: text, markdown, html, json (default text, or nothing with -o)")
+	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "say nothing on stderr but errors")
+}
+
+// formats maps the name of a format to its writer; extensions maps file names to formats.
+var (
+	formats = map[string]func(io.Writer, *report.Report) error{
+		"json":     report.WriteJSON,
+		"markdown": report.WriteMarkdown,
+		"html":     report.WriteHTML,
+		"text":     plainText,
+	}
+	extensions = map[string]string{".json": "json", ".md": "markdown", ".html": "html", ".htm": "html", ".txt": "text"}
+)
+
+func plainText(w io.Writer, r *report.Report) error {
+	return report.WriteTerminal(w, r, report.TerminalOptions{Width: 80})
+}
+
+func (o *output) check() error {
+	if o.format != "" && formats[o.format] == nil {
+		return failed("", "--format %s: want text, markdown, html or json", o.format)
+	}
+	for _, name := range o.files {
+		if extensions[strings.ToLower(filepath.Ext(name))] == "" {
+			return failed("", "-o %s: cannot tell the format; end the name in .md, .html, .json or .txt", name)
+		}
+		if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
+			return failed("", "-o %s: no such directory", name)
+		}
+	}
+	return nil
+}
+
+// write renders the report once per destination. A file appears whole or not at all.
+func (o *output) write(c *cobra.Command, r *report.Report) error {
+	for _, name := range o.files {
+		var b bytes.Buffer
+		if err := formats[extensions[strings.ToLower(filepath.Ext(name))]](&b, r); err != nil {
+			return failed("", "%s: %v", name, err)
+		}
+		if err := replaceFile(name, b.Bytes()); err != nil {
+			return failed("", "%v", pathError(name, err))
+		}
+		if !o.quiet {
+			complain(c.ErrOrStderr(), "wrote "+name)
+		}
+	}
+	stdout := c.OutOrStdout()
+	var err error
+	switch {
+	case o.format == "text" || o.format == "" && len(o.files) == 0:
+		err = report.WriteTerminal(stdout, r, terminal(stdout))
+	case o.format != "":
+		err = formats[o.format](stdout, r)
+	}
+	if err != nil {
+		return failed("", "writing the report: %v", err)
+	}
+	return nil
+}
+
+// terminal decides width and colour: colour only on a terminal that wants it.
+func terminal(w io.Writer) report.TerminalOptions {
+	opt := report.TerminalOptions{Width: 80}
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return opt
+	}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		opt.Width = width
+	}
+	opt.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return opt
+}
+
+func replaceFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".inquest-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// pathError puts the path first and drops the system call's name.
+func pathError(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
