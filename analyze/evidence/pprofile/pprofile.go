@@ -17,7 +17,7 @@ type Column struct {
 
 // Sample is one stack with a value per column.
 type Sample struct {
-	Stack  stack.Stack         // leaf first, inlined frames expanded; shared between samples, never modified
+	Stack  stack.Stack         // leaf first, inlined frames expanded; shared between samples, never modified. Code without symbols is "[library]".
 	Values []int64             // one per Profile.Columns
 	Labels map[string][]string // pprof labels; nil when none
 	Size   int64               // heap profiles: bytes per object (label "bytes"); 0 when absent
@@ -25,16 +25,21 @@ type Sample struct {
 
 // Profile is a pprof profile as measured.
 type Profile struct {
-	Kind         string // "cpu", "heap", "mutex", "block", "goroutine", "goroutineleak", "threadcreate", or "" when the sample types are unknown
+	// Kind is "cpu", "heap", "mutex", "block", "goroutine", "goroutineleak" or
+	// "threadcreate", [Contention] when nothing in it tells mutex from block, or ""
+	// when its sample types are none of Go's.
+	Kind         string
 	Columns      []Column
 	Samples      []Sample
 	Time         time.Time     // when it was taken; a CPU profile: when it began; zero when unknown
 	Duration     time.Duration // wall time covered; 0 for a snapshot or a cumulative profile
 	Period       int64         // sampling period in PeriodUnit: 10 ms for CPU, bytes for heap
 	PeriodUnit   string
-	BuildID      string // of the main mapping
-	Legacy       bool   // read from the text form
-	Unsymbolised int    // samples without a single function name
+	BuildID      string   // of the main mapping
+	Legacy       bool     // read from the text form
+	Unsymbolised int      // samples without a single function name
+	GoVersion    string   // such as "go1.24.9", when the file names of the standard library tell it
+	Problems     []string // what was odd about it, one sentence each
 }
 
 // Column returns the index of a named column, or -1.

@@ -153,3 +153,18 @@ func set(words string) map[string]bool {
 	}
 	return m
 }
+
+// GoVersion returns the Go release that a source file of the standard library
+// names in its path, such as "go1.24.9", or "": a downloaded toolchain and
+// golang.org/dl keep their sources under the release's name.
+func GoVersion(file string) string {
+	if !strings.Contains(file, "go1.") {
+		return ""
+	}
+	if m := goRoot.FindStringSubmatch(file); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+var goRoot = regexp.MustCompile(`(?:/|toolchain@v[\d.]+-)(go1\.\d+(?:\.\d+|(?:rc|beta)\d+)?)(?:\.[a-z0-9]+-[a-z0-9]+)?/src/`)

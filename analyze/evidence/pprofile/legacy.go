@@ -1,0 +1,212 @@
+package pprofile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/google/pprof/profile"
+
+	"inquest/analyze/evidence/stack"
+)
+
+var (
+	noStack     = regexp.MustCompile(`(?m)^(\d+ @)\s*$`)
+	countHeader = regexp.MustCompile(`^\w+ profile: total \d+\r?\n`)
+	heapHeader  = regexp.MustCompile(`^heap profile: *(\d+): *(\d+) *\[ *(\d+): *(\d+) *\] *@ *heap`)
+)
+
+// legacy reports whether data begins like one of the forms that came before
+// protobuf: what ?debug=1 still writes, and the binary CPU profile.
+func legacy(data []byte) bool {
+	head := data[:min(len(data), 256)]
+	return heapHeader.Match(head) || countHeader.Match(head) ||
+		bytes.HasPrefix(head, []byte("--- mutex:")) || bytes.HasPrefix(head, []byte("--- contention")) ||
+		legacyCPU(head)
+}
+
+// legacyCPU reports whether data begins with the header words 0, 3, 0, period, 0
+// of a binary CPU profile, in words of 4 or 8 bytes and either byte order.
+func legacyCPU(head []byte) bool {
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		if len(head) >= 20 && order.Uint32(head) == 0 && order.Uint32(head[4:]) == 3 && order.Uint32(head[8:]) == 0 &&
+			order.Uint32(head[12:]) > 0 && order.Uint32(head[16:]) == 0 {
+			return true
+		}
+		if len(head) >= 40 && order.Uint64(head) == 0 && order.Uint64(head[8:]) == 3 && order.Uint64(head[16:]) == 0 &&
+			order.Uint64(head[24:]) > 0 && order.Uint64(head[32:]) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// readLegacy reads the older forms. The parser skips comments, and in the text
+// form the comments are where the function names and labels stand.
+func readLegacy(data []byte) (*Profile, error) {
+	if len(data) > maxText {
+		return nil, fmt.Errorf("%d MB of profile text: more than the %d MB that are read; record it in the protobuf form (without debug=1)", len(data)>>20, maxText>>20)
+	}
+	// The runtime records no stacks for threads it created itself, and the parser takes no sample without one.
+	parsed, err := profile.ParseData(noStack.ReplaceAll(data, []byte("$1 0x1")))
+	if err != nil {
+		if strings.Contains(err.Error(), "token too long") {
+			return nil, errors.New("damaged profile text: a line of more than 64 KB")
+		}
+		return nil, explain(err)
+	}
+	p, err := convert(parsed)
+	if err != nil {
+		return nil, err
+	}
+	p.Legacy = true
+	if !legacyCPU(data) {
+		annotate(p, data)
+	}
+	nameHeapColumns(p, data)
+	switch {
+	case bytes.HasPrefix(data, []byte("--- mutex:")):
+		p.Kind = "mutex"
+	case bytes.HasPrefix(data, []byte("--- contention:")):
+		p.Kind = "block"
+	default:
+		p.Kind = kind(p)
+	}
+	p.checkSymbols()
+	return p, nil
+}
+
+// annotate gives the samples, which stand one to a line, the frames and labels
+// of the comment lines below each.
+func annotate(p *Profile, data []byte) {
+	p.Unsymbolised = 0
+	known := map[string]stack.Stack{}
+	next := -1
+	var lines []string
+	settle := func() {
+		if next < 0 || next >= len(p.Samples) {
+			return
+		}
+		s := &p.Samples[next]
+		key := strings.Join(lines, "\n")
+		st, ok := known[key]
+		if !ok {
+			for _, l := range lines {
+				if f, ok := commentFrame(l); ok {
+					st = append(st, f)
+				}
+			}
+			known[key] = st
+		}
+		if len(st) > 0 {
+			s.Stack = st
+		} else if len(s.Stack) > 0 {
+			p.Unsymbolised++
+		}
+		for i := range st {
+			if p.GoVersion == "" {
+				p.GoVersion = stack.GoVersion(st[i].File)
+			}
+		}
+		lines = lines[:0]
+	}
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimRight(line, "\r\n")
+		switch {
+		case strings.HasPrefix(line, "# labels: ") && next >= 0 && next < len(p.Samples):
+			p.Samples[next].Labels = commentLabels(strings.TrimPrefix(line, "# labels: "))
+		case strings.HasPrefix(line, "#\t0x"):
+			lines = append(lines, line)
+		case sampleLine.MatchString(line):
+			settle()
+			next++
+		}
+	}
+	settle()
+}
+
+// sampleLine matches the lines that the parser makes samples of.
+var sampleLine = regexp.MustCompile(`^\s*-?\d+[:\d \[\]-]* ?@( 0x[0-9a-f]+)*\s*$`)
+
+// commentFrame parses "#	0x4a3b21	main.f+0x41	/src/main.go:12" (runtime/pprof, printStackRecord).
+func commentFrame(line string) (stack.Frame, bool) {
+	var fields []string
+	for f := range strings.SplitSeq(line, "\t") {
+		if f != "" {
+			fields = append(fields, f)
+		}
+	}
+	if len(fields) < 4 {
+		return stack.Frame{}, false
+	}
+	name := fields[2]
+	if i := strings.LastIndex(name, "+0x"); i > 0 {
+		name = name[:i]
+	}
+	file, line, ok := cutLast(fields[3], ":")
+	n, err := strconv.Atoi(line)
+	if !ok || err != nil || name == "" {
+		return stack.Frame{}, false
+	}
+	return stack.Frame{Function: name, File: file, Line: n}, true
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// commentLabels parses {"key":"value", "key":"value"} (runtime/pprof, labelMap.String).
+func commentLabels(s string) map[string][]string {
+	labels := map[string][]string{}
+	s = strings.TrimPrefix(s, "{")
+	for {
+		k, err := strconv.QuotedPrefix(s)
+		if err != nil || !strings.HasPrefix(s[len(k):], ":") {
+			break
+		}
+		s = strings.TrimLeft(s[len(k)+1:], " ")
+		v, err := strconv.QuotedPrefix(s)
+		if err != nil {
+			break
+		}
+		s = strings.TrimPrefix(s[len(v):], ", ")
+		key, _ := strconv.Unquote(k)
+		value, _ := strconv.Unquote(v)
+		labels[key] = append(labels[key], value)
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	return labels
+}
+
+// nameHeapColumns gives a heap profile whose allocations equal what is in use,
+// for which the parser keeps one pair of columns under older names, the four
+// columns of every other heap profile.
+func nameHeapColumns(p *Profile, data []byte) {
+	if p.Column("objects") != 0 || p.Column("space") != 1 || len(p.Columns) != 2 {
+		return
+	}
+	h := heapHeader.FindSubmatch(data[:min(len(data), 256)])
+	if h == nil {
+		return
+	}
+	inuse := []Column{{"inuse_objects", p.Columns[0].Unit}, {"inuse_space", p.Columns[1].Unit}}
+	if string(h[3]) == "0" && string(h[1]) != "0" { // allocations were not recorded
+		p.Columns = inuse
+		return
+	}
+	p.Columns = append([]Column{{"alloc_objects", inuse[0].Unit}, {"alloc_space", inuse[1].Unit}}, inuse...)
+	for i := range p.Samples {
+		v := p.Samples[i].Values
+		p.Samples[i].Values = append(v[:2:2], v...)
+	}
+}
