@@ -92,7 +92,7 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	if err != nil {
 		return failed("", "%v", err)
 	}
-	r := report.New(bundle, result, Version)
+	r := report.New(bundle, result, report.Version(Version))
 	if err := f.output.write(c, r); err != nil {
 		return err
 	}

@@ -1,0 +1,289 @@
+package analyze
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// bundle makes a case of one whole exhibit per kind.
+func bundle(kinds ...evidence.Kind) *evidence.Bundle {
+	b := &evidence.Bundle{Title: "case"}
+	for i, k := range kinds {
+		e := &evidence.Exhibit{ID: fmt.Sprintf("e%d", i+1), Path: string(k), Kind: k, Coverage: evidence.Whole}
+		if k == evidence.Trace {
+			e.Trace = &exectrace.Timeline{}
+		}
+		b.Exhibits = append(b.Exhibits, e)
+	}
+	return b
+}
+
+// shows is a measure that sees the claim at the given sites.
+func shows(kind evidence.Kind, severity Severity, sites ...string) Measure {
+	return Measure{Kind: kind, Doc: "test", Run: func(in *Input) Reading {
+		r := Reading{Says: "nothing else"}
+		for _, s := range sites {
+			r.Candidates = append(r.Candidates, candidate(in.Exhibits[0].ID, severity, s))
+		}
+		return r
+	}}
+}
+
+func candidate(exhibit string, severity Severity, site string) Candidate {
+	return Candidate{
+		Site: stack.Site{Function: site}, Path: []string{site}, Severity: severity, Summary: site + " is at fault",
+		Facts: []Fact{{Exhibit: exhibit, Says: "how much", Value: evidence.Of(7, evidence.Count)}},
+	}
+}
+
+func silent(kind evidence.Kind) Measure {
+	return Measure{Kind: kind, Doc: "test", Run: func(*Input) Reading { return Reading{Silent: "too thin"} }}
+}
+
+func detector(id string, measures ...Measure) *Detector {
+	return &Detector{ID: id, Title: id, Doc: "doc", Measures: measures, Fix: []string{"mend it"},
+		Limits: []Limit{{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share}, Doc: "d", Source: "s"}}}
+}
+
+func mustRun(t *testing.T, b *evidence.Bundle, opt Options, ds ...*Detector) Result {
+	t.Helper()
+	res, err := Run(b, ds, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+func TestVerdicts(t *testing.T) {
+	boom := Measure{Kind: evidence.Block, Doc: "test", Run: func(*Input) Reading { panic("boom") }}
+	for name, c := range map[string]struct {
+		measures []Measure
+		want     string
+	}{
+		"a finding":                       {[]Measure{shows(evidence.Mutex, Warning, "main.f")}, Found},
+		"nothing there":                   {[]Measure{shows(evidence.Mutex, Warning)}, Clear},
+		"thin evidence is not clear":      {[]Measure{silent(evidence.Mutex)}, Undecided},
+		"one kind that would show it":     {[]Measure{silent(evidence.Mutex), shows(evidence.Block, Warning)}, Clear},
+		"kind absent":                     {[]Measure{shows(evidence.Heap, Warning, "main.f")}, Skipped},
+		"our bug":                         {[]Measure{boom}, Failed},
+		"our bug hides no finding":        {[]Measure{boom, shows(evidence.Mutex, Warning, "main.f")}, Found},
+		"our bug is never clear":          {[]Measure{boom, shows(evidence.Mutex, Warning)}, Failed},
+		"vouching alone is not a finding": {[]Measure{shows(evidence.Mutex, NoSeverity, "main.f")}, Clear},
+	} {
+		res := mustRun(t, bundle(evidence.Mutex, evidence.Block), Options{}, detector("d", c.measures...))
+		if got := res.Verdicts[0].Result; got != c.want {
+			t.Errorf("%s: %s (%s), want %s", name, got, res.Verdicts[0].Why, c.want)
+		}
+		if res.Verdicts[0].Why == "" {
+			t.Errorf("%s: verdict without a reason", name)
+		}
+	}
+}
+
+func TestConfidenceFollowsTheChecks(t *testing.T) {
+	all := []evidence.Kind{evidence.Mutex, evidence.Block, evidence.Goroutine, evidence.Dump}
+	for name, c := range map[string]struct {
+		measures []Measure
+		partial  bool
+		want     Confidence
+		checks   []string
+	}{
+		"two agree":               {[]Measure{shows(evidence.Mutex, Warning, "f"), shows(evidence.Block, NoSeverity, "f")}, false, High, []string{Agrees, Agrees}},
+		"one alone":               {[]Measure{shows(evidence.Mutex, Warning, "f"), silent(evidence.Block)}, false, Medium, []string{Agrees, Silent}},
+		"one against one":         {[]Measure{shows(evidence.Mutex, Warning, "f"), shows(evidence.Block, Warning)}, false, Low, []string{Agrees, Disagrees}},
+		"two against one":         {[]Measure{shows(evidence.Mutex, Warning, "f"), shows(evidence.Dump, Warning, "f"), shows(evidence.Block, Warning)}, false, Medium, []string{Agrees, Agrees, Disagrees}},
+		"absent does not count":   {[]Measure{shows(evidence.Mutex, Warning, "f"), shows(evidence.Heap, Warning, "f")}, false, Medium, []string{Agrees, Absent}},
+		"one moment seen twice":   {[]Measure{shows(evidence.Goroutine, Warning, "f"), shows(evidence.Dump, Warning, "f")}, false, Medium, []string{Agrees, Agrees}},
+		"one alone, read in part": {[]Measure{shows(evidence.Mutex, Warning, "f")}, true, Low, []string{Agrees}},
+	} {
+		b := bundle(all...)
+		if c.partial {
+			b.Exhibits[0].Coverage = evidence.Partial
+		}
+		res := mustRun(t, b, Options{}, detector("d", c.measures...))
+		if len(res.Findings) != 1 {
+			t.Fatalf("%s: %d findings", name, len(res.Findings))
+		}
+		f := res.Findings[0]
+		var checks []string
+		for _, ch := range f.Checks {
+			checks = append(checks, ch.Result)
+			if ch.Why == "" {
+				t.Errorf("%s: a check without a reason", name)
+			}
+			if (ch.Result == Agrees) != (ch.Value != nil) {
+				t.Errorf("%s: %s carries value %v", name, ch.Result, ch.Value)
+			}
+		}
+		if f.Confidence != c.want || !slices.Equal(checks, c.checks) {
+			t.Errorf("%s: confidence %s, checks %v; want %s, %v", name, f.Confidence, checks, c.want, c.checks)
+		}
+	}
+}
+
+func TestKindsJoinAtTheNearestSharedFrame(t *testing.T) {
+	at := func(kind evidence.Kind, path ...string) Measure {
+		return Measure{Kind: kind, Doc: "test", Run: func(in *Input) Reading {
+			c := candidate(in.Exhibits[0].ID, Warning, path[0])
+			c.Path = path
+			return Reading{Candidates: []Candidate{c}}
+		}}
+	}
+	for name, c := range map[string]struct {
+		a, b []string
+		want int // findings
+	}{
+		"same function":                      {[]string{"app.Get"}, []string{"app.Get"}, 1},
+		"lock and unlock helpers":            {[]string{"app.unlock", "app.Get", "main.main"}, []string{"app.lock", "app.Get", "main.main"}, 1},
+		"only the entry point is shared":     {[]string{"app.A", "main.main"}, []string{"app.B", "main.main"}, 2},
+		"only a standard frame is shared":    {[]string{"app.A", "net/http.HandlerFunc.ServeHTTP"}, []string{"app.B", "net/http.HandlerFunc.ServeHTTP"}, 2},
+		"the shared frame is too far to say": {[]string{"app.A", "a.1", "a.2", "app.All"}, []string{"app.B", "b.1", "b.2", "app.All"}, 2},
+	} {
+		d := detector("d", at(evidence.Mutex, c.a...), at(evidence.Block, c.b...))
+		res := mustRun(t, bundle(evidence.Mutex, evidence.Block), Options{}, d)
+		if len(res.Findings) != c.want {
+			t.Errorf("%s: %d findings, want %d", name, len(res.Findings), c.want)
+		}
+	}
+}
+
+func TestBuildsAreNeverMixed(t *testing.T) {
+	b := bundle(evidence.Mutex, evidence.Block)
+	b.Exhibits[0].BuildID, b.Exhibits[1].BuildID = "old", "new"
+	res := mustRun(t, b, Options{}, detector("d", shows(evidence.Mutex, Warning, "f"), shows(evidence.Block, Warning, "f")))
+	if len(res.Findings) != 2 || len(res.Chains) != 2 {
+		t.Errorf("%d findings in %d chains, want two of each: one per build", len(res.Findings), len(res.Chains))
+	}
+	if len(res.Quality) == 0 || !strings.Contains(res.Quality[0].Says, "2 different builds") {
+		t.Errorf("the report does not say that builds are mixed: %v", res.Quality)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	d := detector("d", Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *Input) Reading {
+		r := Reading{}
+		if in.Limit("min-share").Number <= 0.3 {
+			r.Candidates = []Candidate{candidate("e1", Warning, "f")}
+		}
+		return r
+	}})
+	name, q, err := ParseLimit([]*Detector{d}, "d.min-share=30%")
+	if err != nil || name != "d.min-share" || q != (evidence.Quantity{Number: 0.3, Unit: evidence.Share}) {
+		t.Fatalf("ParseLimit = %s, %v, %v", name, q, err)
+	}
+	b := bundle(evidence.Mutex)
+	if res := mustRun(t, b, Options{}, d); len(res.Findings) != 0 {
+		t.Error("found at the default limit")
+	}
+	res := mustRun(t, b, Options{Limits: map[string]evidence.Quantity{name: q}}, d)
+	if len(res.Findings) != 1 || len(res.Limits) != 1 {
+		t.Errorf("%d findings, %d limits echoed; want one of each", len(res.Findings), len(res.Limits))
+	}
+	for _, bad := range []string{"", "d", "d.min-share", "d.min-share=", "d.min-share=x", "d.min-share=NaN", "d.min-share=-1", "d.max-x=1", "x.min-share=1"} {
+		if _, _, err := ParseLimit([]*Detector{d}, bad); err == nil {
+			t.Errorf("ParseLimit(%q) succeeds", bad)
+		}
+	}
+}
+
+func TestOnlySkipAndBaseline(t *testing.T) {
+	a, b := detector("a", shows(evidence.Mutex, Warning, "f")), detector("b", shows(evidence.Mutex, Warning, "f"))
+	res := mustRun(t, bundle(evidence.Mutex), Options{Only: []string{"a", "b"}, Skip: []string{"b"}}, a, b)
+	if len(res.Verdicts) != 1 || res.Verdicts[0].Detector != "a" {
+		t.Errorf("verdicts = %v", res.Verdicts)
+	}
+	if _, err := Run(bundle(), []*Detector{a}, Options{Only: []string{"typo"}}); err == nil {
+		t.Error("an unknown detector is accepted")
+	}
+	res = mustRun(t, bundle(evidence.Mutex), Options{Accepted: []string{res.Findings[0].Fingerprint}}, a, b)
+	for _, f := range res.Findings {
+		if f.Accepted != (f.Detector == "a") {
+			t.Errorf("%s: accepted = %v", f.Detector, f.Accepted)
+		}
+	}
+}
+
+// lockStory is three detectors whose findings belong together, and one that stands apart.
+func lockStory() []*Detector {
+	long := detector("long-critical-section", shows(evidence.Trace, Warning, "app.Place"))
+	hot := detector("mutex-hotspot", shows(evidence.Mutex, Critical, "app.Place"))
+	pile := detector("goroutine-pileup", shows(evidence.Dump, Critical, "app.Place"))
+	apart := detector("alloc-hotspot", shows(evidence.Heap, Warning, "app.Render"))
+	return []*Detector{hot, long, pile, apart}
+}
+
+func TestCorrelateFindsTheRoot(t *testing.T) {
+	b := bundle(evidence.Mutex, evidence.Heap, evidence.Trace, evidence.Dump)
+	b.Exhibits[2].Trace.Wakes = []exectrace.Wake{{From: stack.Site{Function: "app.Place"}, To: stack.Site{Function: "app.Place"}, Count: 12}}
+	res := mustRun(t, b, Options{}, lockStory()...)
+	if len(res.Chains) != 2 {
+		t.Fatalf("%d chains, want two", len(res.Chains))
+	}
+	first := res.Chains[0]
+	byID := map[string]string{}
+	for _, f := range res.Findings {
+		byID[f.ID] = f.Detector
+	}
+	if byID[first.Root] != "long-critical-section" || len(first.Findings) != 3 || first.Severity != Critical {
+		t.Errorf("first chain: root %s, findings %v, severity %s", byID[first.Root], first.Findings, first.Severity)
+	}
+	relations := map[string]bool{}
+	for _, l := range first.Links {
+		relations[l.Relation] = true
+		if l.Why == "" {
+			t.Error("a link without a reason")
+		}
+	}
+	for _, want := range []string{Wakes, SameSite, Explains} {
+		if !relations[want] {
+			t.Errorf("no %s link in %v", want, first.Links)
+		}
+	}
+	total := 0
+	for _, c := range res.Chains {
+		total += len(c.Findings)
+	}
+	if total != len(res.Findings) {
+		t.Errorf("%d findings in chains, %d in all: each belongs in exactly one", total, len(res.Findings))
+	}
+}
+
+func TestCorrelateIgnoresOrder(t *testing.T) {
+	b := bundle(evidence.Mutex, evidence.Heap, evidence.Trace, evidence.Dump)
+	ds := append(lockStory(),
+		&Detector{ID: "gc-pressure", Title: "gc", Process: true, Measures: []Measure{shows(evidence.Heap, Warning, "")}},
+		&Detector{ID: "sched-latency", Title: "latency", Process: true, Measures: []Measure{shows(evidence.Trace, Warning, "")}})
+	res := mustRun(t, b, Options{}, ds...)
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		shuffled := slices.Clone(res.Findings)
+		r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		if diff := cmp.Diff(res.Chains, Correlate(b, ds, shuffled), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("other chains after a shuffle:\n%s", diff)
+		}
+	}
+}
+
+func TestMechanismsNameDetectorsOnce(t *testing.T) {
+	seen := map[[2]string]bool{}
+	for _, m := range mechanisms {
+		if m.why == "" || m.source == "" {
+			t.Errorf("%s -> %s lacks a reason or a source", m.from, m.to)
+		}
+		if key := [2]string{m.from, m.to}; seen[key] {
+			t.Errorf("%s -> %s stands twice", m.from, m.to)
+		} else {
+			seen[key] = true
+		}
+	}
+}
