@@ -26,6 +26,7 @@ type Report struct {
 	Limits    []analyze.LimitUse `json:"limits"`    // the limits that were overridden
 	Timelines []Timeline         `json:"timelines"` // one per execution trace: what the pictures are drawn from
 	Bars      []Bars             `json:"bars"`      // worst sites per exhibit and column
+	Growth    []Growth           `json:"growth"`    // live heap by site, first against last heap profile of a build
 }
 
 // Tool is the program that wrote the report.
@@ -82,16 +83,29 @@ type Timeline struct {
 	Exhibit  string      `json:"exhibit"`
 	Step     int64       `json:"step_ns"`
 	Duration int64       `json:"duration_ns"`
-	Running  []float64   `json:"running"`  // goroutines, averaged over the step
-	Runnable []float64   `json:"runnable"` //
-	Waiting  []float64   `json:"waiting"`  //
-	Syscall  []float64   `json:"syscall"`  //
-	SyncWait []float64   `json:"sync_wait"`
-	Procs    [][]float64 `json:"procs"` // [proc][step]: share of the step it ran
-	GC       []float64   `json:"gc"`    // share of the step in a mark phase
-	Heap     []float64   `json:"heap_bytes"`
-	Goal     []float64   `json:"goal_bytes"`
-	Pauses   []Pause     `json:"pauses"`
+	Running  []float64   `json:"running"`   // goroutines, averaged over the step
+	Runnable []float64   `json:"runnable"`  // goroutines waiting for a processor, averaged
+	Waiting  []float64   `json:"waiting"`   // goroutines blocked, averaged, the runtime's own left out
+	Syscall  []float64   `json:"syscall"`   // goroutines in system calls, averaged
+	SyncWait []float64   `json:"sync_wait"` // of Waiting: for a Mutex or RWMutex
+	Procs    [][]float64 `json:"procs"`     // [proc][step]: share of the step it ran
+	GC       []float64   `json:"gc"`        // share of the step in a mark phase
+	Marks    []Span      `json:"marks"`     // mark phases in order, the longest MaxMarks of them
+	Heap     []HeapPoint `json:"heap"`      // in order, at most MaxHeapPoints
+	Pauses   []Pause     `json:"pauses"`    // in order, the longest MaxPauses of them
+}
+
+// Span is a stretch of a timeline.
+type Span struct {
+	From int64 `json:"from_ns"`
+	To   int64 `json:"to_ns"`
+}
+
+// HeapPoint is the heap at one moment of a timeline.
+type HeapPoint struct {
+	At   int64  `json:"at_ns"`
+	Live uint64 `json:"live_bytes"`
+	Goal uint64 `json:"goal_bytes"` // 0 when not known yet
 }
 
 // Pause is one stop-the-world range of a timeline.
@@ -115,3 +129,29 @@ type Bar struct {
 	Site  analyze.Site      `json:"site"`
 	Value evidence.Quantity `json:"value"`
 }
+
+// Growth is what changed between two exhibits of one kind and build, by site.
+type Growth struct {
+	From   string            `json:"from"` // exhibit id of the earlier one
+	To     string            `json:"to"`   // exhibit id of the later one
+	Title  string            `json:"title"`
+	Before evidence.Quantity `json:"before"` // total of the earlier one
+	After  evidence.Quantity `json:"after"`  // total of the later one
+	Rows   []Grown           `json:"rows"`   // largest change first
+}
+
+// Grown is one site of Growth.
+type Grown struct {
+	Site   analyze.Site      `json:"site"`
+	Before evidence.Quantity `json:"before"`
+	After  evidence.Quantity `json:"after"`
+}
+
+// Bounds on what a Report keeps for drawing.
+const (
+	MaxSteps      = 300 // of a timeline
+	MaxMarks      = 400
+	MaxPauses     = 400
+	MaxHeapPoints = 400
+	MaxRows       = 8 // of Bars and Growth
+)

@@ -1,0 +1,180 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// WriteJSON writes r as the JSON contract, described in docs/json.md: indented,
+// nothing that a terminal would obey left unescaped. It leaves r as New and Read
+// leave it: without nil slices.
+func WriteJSON(w io.Writer, r *Report) error {
+	normalise(r)
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false) // commands hold & and names <; no browser reads this as HTML
+	enc.SetIndent("", " ")
+	if err := enc.Encode(r); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeHidden(joinNumbers(buf.Bytes())))
+	return err
+}
+
+var (
+	numbers = regexp.MustCompile(`\[\n *-?[0-9][0-9.eE+-]*(,\n *-?[0-9][0-9.eE+-]*)*\n *\]`)
+	breaks  = regexp.MustCompile(`\n *`)
+)
+
+// joinNumbers puts lists of numbers on one line each. No string can hold what it
+// matches, because JSON escapes line breaks in strings.
+func joinNumbers(text []byte) []byte {
+	return numbers.ReplaceAllFunc(text, func(list []byte) []byte { return breaks.ReplaceAll(list, nil) })
+}
+
+// escapeHidden writes characters that a terminal or editor would act on as JSON
+// escapes, which every reader turns back.
+func escapeHidden(text []byte) []byte {
+	var out []byte
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		switch {
+		case r < 0x80 && r != 0x7F || !hidden(r):
+			out = append(out, text[i:i+n]...)
+		case r > 0xFFFF:
+			r -= 0x10000
+			out = fmt.Appendf(out, `\u%04x\u%04x`, 0xD800+r>>10, 0xDC00+r&0x3FF)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		i += n
+	}
+	return out
+}
+
+// maxRead bounds what Read takes in. A full case is well under a megabyte.
+const maxRead = 64 << 20
+
+// Read reads a report that WriteJSON wrote. It refuses other schemas, unknown
+// fields, dangling references and anything over 64 MiB, so that a view of a
+// saved report never silently shows less than it held.
+func Read(in io.Reader) (*Report, error) {
+	text, err := io.ReadAll(io.LimitReader(in, maxRead+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxRead {
+		return nil, fmt.Errorf("not a report: larger than %d MiB", maxRead>>20)
+	}
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, fmt.Errorf("not a report: %w", err)
+	}
+	if head.Schema != Schema {
+		if strings.HasPrefix(head.Schema, "inquest/report/") {
+			return nil, fmt.Errorf("report has schema %q, this version reads %q", clean(head.Schema), Schema)
+		}
+		return nil, fmt.Errorf("not a report: no schema %q", Schema)
+	}
+	r := &Report{}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(r); err != nil {
+		if strings.Contains(err.Error(), "unknown field") {
+			return nil, fmt.Errorf("%s: written by a newer version or by hand", clean(err.Error()))
+		}
+		return nil, errors.New(clean(err.Error()))
+	}
+	normalise(r)
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// check holds a report to what the views rely on.
+func (r *Report) check() error {
+	exhibits := map[string]bool{"": true}
+	for _, e := range r.Exhibits {
+		if exhibits[e.ID] {
+			return fmt.Errorf("exhibit %q is listed twice or has no id", clean(e.ID))
+		}
+		exhibits[e.ID] = true
+	}
+	findings := map[string]bool{}
+	for _, f := range r.Findings {
+		if findings[f.ID] {
+			return fmt.Errorf("finding %q is listed twice", clean(f.ID))
+		}
+		findings[f.ID] = true
+		for _, fact := range f.Evidence {
+			if !exhibits[fact.Exhibit] {
+				return fmt.Errorf("finding %q rests on exhibit %q, which is not listed", clean(f.ID), clean(fact.Exhibit))
+			}
+		}
+	}
+	chained := map[string]bool{}
+	for _, c := range r.Chains {
+		in := map[string]bool{}
+		for _, id := range c.Findings {
+			if !findings[id] || chained[id] {
+				return fmt.Errorf("chain %q names finding %q, which is not listed or in two chains", clean(c.ID), clean(id))
+			}
+			chained[id], in[id] = true, true
+		}
+		if !in[c.Root] {
+			return fmt.Errorf("chain %q has root %q, which is not one of its findings", clean(c.ID), clean(c.Root))
+		}
+		for _, l := range c.Links {
+			if !in[l.From] || !in[l.To] {
+				return fmt.Errorf("chain %q links %q to %q, which are not both its findings", clean(c.ID), clean(l.From), clean(l.To))
+			}
+		}
+	}
+	if len(chained) != len(findings) {
+		return errors.New("a finding is in no chain")
+	}
+	for i := range r.Timelines {
+		if err := r.Timelines[i].check(exhibits); err != nil {
+			return fmt.Errorf("timeline of %q: %w", clean(r.Timelines[i].Exhibit), err)
+		}
+	}
+	for _, b := range r.Bars {
+		if !exhibits[b.Exhibit] {
+			return fmt.Errorf("bars of %q, which is not listed", clean(b.Exhibit))
+		}
+	}
+	for _, g := range r.Growth {
+		if !exhibits[g.From] || !exhibits[g.To] {
+			return fmt.Errorf("growth from %q to %q, which are not both listed", clean(g.From), clean(g.To))
+		}
+	}
+	return nil
+}
+
+func (t *Timeline) check(exhibits map[string]bool) error {
+	if !exhibits[t.Exhibit] {
+		return errors.New("not listed")
+	}
+	if t.Step < 0 || t.Duration < 0 {
+		return errors.New("negative time")
+	}
+	steps := len(t.Running)
+	if steps > MaxSteps || len(t.Procs) > 1<<12 || len(t.Heap) > MaxHeapPoints || len(t.Marks) > MaxMarks || len(t.Pauses) > MaxPauses {
+		return errors.New("too long to draw")
+	}
+	for _, series := range append([][]float64{t.Runnable, t.Waiting, t.Syscall, t.SyncWait, t.GC}, t.Procs...) {
+		if len(series) != steps {
+			return errors.New("series of different lengths")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,432 @@
+package report
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// Option adjusts the document that New fills.
+type Option func(*Report)
+
+// Version names the version of the tool in the document.
+func Version(v string) Option { return func(r *Report) { r.Tool.Version = v } }
+
+// Title replaces the case's title, which is otherwise what the user named.
+func Title(t string) Option { return func(r *Report) { r.Case.Title = t } }
+
+// New fills the document from a bundle and what the engine made of it. It keeps
+// res's slices.
+func New(b *evidence.Bundle, res analyze.Result, opts ...Option) *Report {
+	r := &Report{
+		Schema:   Schema,
+		Tool:     Tool{Name: "inquest"},
+		Case:     Case{Title: b.Title, GoVersion: b.GoVersion(), GOMAXPROCS: b.GOMAXPROCS(), Window: window(b)},
+		Verdicts: res.Verdicts,
+		Findings: res.Findings,
+		Chains:   res.Chains,
+		Limits:   res.Limits,
+	}
+	for _, q := range res.Quality {
+		r.Quality = append(r.Quality, Quality{Exhibit: q.Exhibit, Says: q.Says})
+	}
+	for _, e := range b.Exhibits {
+		r.Exhibits = append(r.Exhibits, exhibit(e))
+		if e.Coverage == evidence.None {
+			continue
+		}
+		r.Bars = append(r.Bars, bars(e)...)
+		if e.Trace != nil {
+			r.Timelines = append(r.Timelines, timeline(e.ID, e.Trace))
+		}
+	}
+	r.Growth = growth(b)
+	for _, opt := range opts {
+		opt(r)
+	}
+	normalise(r)
+	return r
+}
+
+// window is the stretch from the first to the last moment that exhibits with a clock cover.
+func window(b *evidence.Bundle) Window {
+	var w Window
+	for _, e := range b.Exhibits {
+		if !writable(e.CapturedAt) || !writable(e.CapturedAt.Add(e.Duration)) {
+			continue
+		}
+		from, to := e.CapturedAt.UTC().Round(0), e.CapturedAt.Add(e.Duration).UTC().Round(0)
+		if w.From == nil || from.Before(*w.From) {
+			w.From = &from
+		}
+		if w.To == nil || to.After(*w.To) {
+			w.To = &to
+		}
+	}
+	return w
+}
+
+// writable reports whether JSON can hold t as RFC 3339. Damaged evidence may claim any year.
+func writable(t time.Time) bool {
+	return !t.IsZero() && t.UTC().Year() >= 1 && t.UTC().Year() <= 9998
+}
+
+func exhibit(e *evidence.Exhibit) Exhibit {
+	out := Exhibit{
+		ID: e.ID, Path: e.Path, Part: e.Part, SHA256: e.SHA256, Bytes: e.Bytes, Kind: e.Kind, Coverage: e.Coverage,
+		Duration: int64(e.Duration), BuildID: e.BuildID, GoVersion: e.GoVersion, Problems: e.Problems,
+	}
+	if writable(e.CapturedAt) {
+		at := e.CapturedAt.UTC().Round(0)
+		out.CapturedAt = &at
+	}
+	switch {
+	case e.Profile != nil:
+		out.Totals = profileTotals(e.Profile)
+	case e.Trace != nil:
+		out.Totals = traceTotals(e.Trace)
+	case e.Dump != nil:
+		out.Totals = dumpTotals(e.Dump)
+	}
+	return out
+}
+
+func profileTotals(p *pprofile.Profile) []Total {
+	var out []Total
+	for i, c := range p.Columns {
+		out = append(out, Total{c.Name, inUnit(p.Total(i), c.Unit)})
+	}
+	return out
+}
+
+// inUnit turns a pprof value into a Quantity. The unit names are those of
+// google/pprof (internal/measurement).
+func inUnit(n int64, unit string) evidence.Quantity {
+	switch unit {
+	case "nanoseconds", "ns":
+		return evidence.Of(n, evidence.Nanoseconds)
+	case "microseconds", "us":
+		return evidence.Of(float64(n)*1e3, evidence.Nanoseconds)
+	case "milliseconds", "ms":
+		return evidence.Of(float64(n)*1e6, evidence.Nanoseconds)
+	case "seconds", "s":
+		return evidence.Of(float64(n)*1e9, evidence.Nanoseconds)
+	case "bytes":
+		return evidence.Of(n, evidence.Bytes)
+	case "count", "":
+		return evidence.Of(n, evidence.Count)
+	}
+	return evidence.Of(n, evidence.Unit(unit))
+}
+
+func traceTotals(t *exectrace.Timeline) []Total {
+	var created, ended int64
+	for _, g := range t.Groups {
+		if !g.System {
+			created += g.Created
+			ended += g.Ended
+		}
+	}
+	var marking, longest, stopped time.Duration
+	for _, c := range t.Cycles {
+		marking += c.To - c.From
+	}
+	for _, p := range t.Pauses {
+		longest = max(longest, p.Effective)
+		stopped += p.Effective
+	}
+	out := []Total{
+		{"events", evidence.Of(t.Events, evidence.Count)},
+		{"goroutines created", evidence.Of(created, evidence.Count)},
+		{"goroutines ended", evidence.Of(ended, evidence.Count)},
+		{"goroutines waiting at the end", evidence.Of(t.OpenCount, evidence.Count)},
+		{"processors running", evidence.Duration(t.Procs.Running)},
+		{"processors idle", evidence.Duration(t.Procs.Idle)},
+		{"processors idle with runnable goroutines", evidence.Duration(t.Procs.IdleWithDemand)},
+		{"runnable", evidence.Duration(t.Latency.Total)},
+	}
+	byClass := map[exectrace.Class]time.Duration{}
+	for _, w := range t.Waits {
+		byClass[w.Class] += w.Total
+	}
+	for _, class := range slices.Sorted(keys(byClass)) {
+		out = append(out, Total{"waits: " + string(class), evidence.Duration(byClass[class])})
+	}
+	var syscalls time.Duration
+	for _, w := range t.Syscalls {
+		syscalls += w.Total
+	}
+	var samples int64
+	for _, s := range t.Samples {
+		samples += s.Count
+	}
+	return append(out,
+		Total{"system calls", evidence.Duration(syscalls)},
+		Total{"GC mark phases", evidence.Of(len(t.Cycles), evidence.Count)},
+		Total{"time in GC mark phases", evidence.Duration(marking)},
+		Total{"stop-the-world pauses", evidence.Of(len(t.Pauses), evidence.Count)},
+		Total{"world stopped, effective", evidence.Duration(stopped)},
+		Total{"longest effective pause", evidence.Duration(longest)},
+		Total{"CPU samples", evidence.Of(samples, evidence.Count)},
+	)
+}
+
+func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func dumpTotals(d *dump.Dump) []Total {
+	var waiting, leaked int
+	for i := range d.Goroutines {
+		if d.Goroutines[i].Wait > 0 {
+			waiting++
+		}
+		if d.Goroutines[i].Leaked {
+			leaked++
+		}
+	}
+	return []Total{
+		{"goroutines", evidence.Of(len(d.Goroutines), evidence.Count)},
+		{"waiting a minute or longer", evidence.Of(waiting, evidence.Count)},
+		{"leaked", evidence.Of(leaked, evidence.Count)},
+	}
+}
+
+// bars ranks the sites of an exhibit by what hurts in its kind.
+func bars(e *evidence.Exhibit) []Bars {
+	var out []Bars
+	add := func(title string, unit evidence.Unit, by map[stack.Site]int64) {
+		if b := rank(e.ID, title, unit, by); len(b.Rows) > 0 {
+			out = append(out, b)
+		}
+	}
+	if t := e.Trace; t != nil {
+		locks, others := map[stack.Site]int64{}, map[stack.Site]int64{}
+		for _, w := range t.Waits {
+			switch w.Class {
+			case exectrace.Mutex, exectrace.RWRead, exectrace.RWWrite:
+				locks[w.Stack.Site()] += int64(w.Total)
+			case exectrace.WaitGroup, exectrace.Cond, exectrace.OtherSync, exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select:
+				others[w.Stack.Site()] += int64(w.Total)
+			}
+		}
+		add("waiting for locks, by site", evidence.Nanoseconds, locks)
+		add("waiting for other goroutines, by site (idle workers included)", evidence.Nanoseconds, others)
+	}
+	if p := e.Profile; p != nil {
+		for _, c := range []struct {
+			kind          evidence.Kind
+			column, title string
+		}{
+			{evidence.CPU, "cpu", "CPU time, by site"},
+			{evidence.Heap, "inuse_space", "live heap, by allocating site"},
+			{evidence.Heap, "alloc_space", "allocated since the start, by site"},
+			{evidence.Mutex, "delay", "delay caused to others, by unlocking site"},
+			{evidence.Block, "delay", "delay suffered, by waiting site (idle workers included)"},
+			{evidence.Goroutine, "goroutine", "goroutines, by site"},
+			{evidence.GoroutineLeak, "goroutineleak", "leaked goroutines, by site"},
+		} {
+			if i := p.Column(c.column); c.kind == e.Kind && i >= 0 {
+				add(c.title, inUnit(0, p.Columns[i].Unit).Unit, bySite(p, i))
+			}
+		}
+	}
+	return out
+}
+
+func bySite(p *pprofile.Profile, column int) map[stack.Site]int64 {
+	by := map[stack.Site]int64{}
+	for i := range p.Samples {
+		by[p.Samples[i].Stack.Site()] += p.Samples[i].Values[column]
+	}
+	return by
+}
+
+// rank orders functions by value; of a function's lines the one with the most stands for it.
+func rank(exhibit, title string, unit evidence.Unit, by map[stack.Site]int64) Bars {
+	values, lines := byFunction(by)
+	out := Bars{Exhibit: exhibit, Title: title, Total: evidence.Quantity{Unit: unit}}
+	for f, v := range values {
+		out.Total.Number += float64(v)
+		if v > 0 {
+			out.Rows = append(out.Rows, Bar{lines[f], evidence.Of(v, unit)})
+		}
+	}
+	slices.SortFunc(out.Rows, func(a, b Bar) int {
+		return cmp.Or(-cmp.Compare(a.Value.Number, b.Value.Number), cmp.Compare(a.Site.Function, b.Site.Function))
+	})
+	out.Rows = out.Rows[:min(len(out.Rows), MaxRows)]
+	return out
+}
+
+func byFunction(by map[stack.Site]int64) (map[string]int64, map[string]analyze.Site) {
+	values, lines, best := map[string]int64{}, map[string]analyze.Site{}, map[string]int64{}
+	for s, v := range by {
+		values[s.Function] += v
+		old, ok := lines[s.Function]
+		if !ok || v > best[s.Function] || v == best[s.Function] && cmp.Or(cmp.Compare(s.File, old.File), cmp.Compare(s.Line, old.Line)) < 0 {
+			lines[s.Function], best[s.Function] = analyze.Site{Function: s.Function, File: s.File, Line: s.Line}, v
+		}
+	}
+	return values, lines
+}
+
+// growth holds the first against the last heap profile of every build that has two.
+func growth(b *evidence.Bundle) []Growth {
+	first, last := map[string]*evidence.Exhibit{}, map[string]*evidence.Exhibit{}
+	var builds []string
+	for _, e := range b.Of(evidence.Heap) {
+		if e.Profile == nil || e.Profile.Column("inuse_space") < 0 {
+			continue
+		}
+		if first[e.BuildID] == nil {
+			first[e.BuildID] = e
+			builds = append(builds, e.BuildID)
+		}
+		last[e.BuildID] = e
+	}
+	var out []Growth
+	for _, build := range builds {
+		a, z := first[build], last[build]
+		if a == z {
+			continue
+		}
+		ca, cz := a.Profile.Column("inuse_space"), z.Profile.Column("inuse_space")
+		before, lines := byFunction(bySite(a.Profile, ca))
+		after, newer := byFunction(bySite(z.Profile, cz))
+		for f, site := range newer {
+			lines[f] = site
+		}
+		g := Growth{
+			From: a.ID, To: z.ID, Title: "live heap, by allocating site",
+			Before: evidence.Of(a.Profile.Total(ca), evidence.Bytes), After: evidence.Of(z.Profile.Total(cz), evidence.Bytes),
+		}
+		for f, site := range lines {
+			if before[f] != after[f] {
+				g.Rows = append(g.Rows, Grown{site, evidence.Of(before[f], evidence.Bytes), evidence.Of(after[f], evidence.Bytes)})
+			}
+		}
+		slices.SortFunc(g.Rows, func(a, b Grown) int {
+			return cmp.Or(-cmp.Compare(math.Abs(a.After.Number-a.Before.Number), math.Abs(b.After.Number-b.Before.Number)),
+				cmp.Compare(a.Site.Function, b.Site.Function))
+		})
+		g.Rows = g.Rows[:min(len(g.Rows), MaxRows)]
+		out = append(out, g)
+	}
+	return out
+}
+
+// timeline folds a trace's windows into at most MaxSteps steps.
+func timeline(id string, t *exectrace.Timeline) Timeline {
+	per := max(1, (len(t.Windows)+MaxSteps-1)/MaxSteps)
+	steps := (len(t.Windows) + per - 1) / per
+	out := Timeline{Exhibit: id, Step: int64(per) * int64(t.WindowLength), Duration: int64(t.Duration)}
+	procs := 0
+	for i := range t.Windows {
+		procs = max(procs, len(t.Windows[i].PerProc))
+	}
+	out.Procs = make([][]float64, procs)
+	for s := range steps {
+		group := t.Windows[s*per : min((s+1)*per, len(t.Windows))]
+		mean := func(of func(*exectrace.Window) float64) float64 {
+			var sum float64
+			for i := range group {
+				sum += of(&group[i])
+			}
+			return short(sum / float64(len(group)))
+		}
+		out.Running = append(out.Running, mean(func(w *exectrace.Window) float64 { return w.Running }))
+		out.Runnable = append(out.Runnable, mean(func(w *exectrace.Window) float64 { return w.Runnable }))
+		out.Waiting = append(out.Waiting, mean(func(w *exectrace.Window) float64 { return w.Waiting }))
+		out.Syscall = append(out.Syscall, mean(func(w *exectrace.Window) float64 { return w.Syscall }))
+		out.SyncWait = append(out.SyncWait, mean(func(w *exectrace.Window) float64 { return w.SyncWait }))
+		out.GC = append(out.GC, mean(func(w *exectrace.Window) float64 { return w.GC }))
+		for p := range procs {
+			out.Procs[p] = append(out.Procs[p], mean(func(w *exectrace.Window) float64 {
+				if p < len(w.PerProc) {
+					return w.PerProc[p]
+				}
+				return 0
+			}))
+		}
+	}
+	out.Heap = heapPoints(t)
+	for _, c := range longest(t.Cycles, MaxMarks, func(c exectrace.Interval) time.Duration { return c.To - c.From }) {
+		out.Marks = append(out.Marks, Span{int64(c.From), int64(c.To)})
+	}
+	for _, p := range longest(t.Pauses, MaxPauses, func(p exectrace.Pause) time.Duration { return p.Effective }) {
+		out.Pauses = append(out.Pauses, Pause{int64(p.Raw.From), int64(p.Raw.To), int64(p.Effective), p.Reason})
+	}
+	return out
+}
+
+// heapPoints thins the heap metric to MaxHeapPoints, keeping of each bucket its
+// lowest and highest value so that the sawtooth stays as tall as it was.
+func heapPoints(t *exectrace.Timeline) []HeapPoint {
+	var all []HeapPoint
+	for _, h := range t.Heap {
+		all = append(all, HeapPoint{int64(h.At), h.Live, h.Goal})
+	}
+	if len(all) <= MaxHeapPoints {
+		return all
+	}
+	var out []HeapPoint
+	buckets := MaxHeapPoints / 2
+	for b := range buckets {
+		part := all[b*len(all)/buckets : (b+1)*len(all)/buckets]
+		low, high := 0, 0
+		for i := range part {
+			if part[i].Live < part[low].Live {
+				low = i
+			}
+			if part[i].Live > part[high].Live {
+				high = i
+			}
+		}
+		out = append(out, part[min(low, high)])
+		if low != high {
+			out = append(out, part[max(low, high)])
+		}
+	}
+	return out
+}
+
+// longest returns the n longest of all in their order.
+func longest[T any](all []T, n int, length func(T) time.Duration) []T {
+	if len(all) <= n {
+		return all
+	}
+	index := make([]int, len(all))
+	for i := range index {
+		index[i] = i
+	}
+	slices.SortStableFunc(index, func(a, b int) int { return -cmp.Compare(length(all[a]), length(all[b])) })
+	index = index[:n]
+	slices.Sort(index)
+	out := make([]T, n)
+	for i, at := range index {
+		out[i] = all[at]
+	}
+	return out
+}
+
+// short keeps four significant digits, which is more than a picture shows.
+func short(x float64) float64 {
+	y, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 4, 64), 64)
+	return y
+}

@@ -1,0 +1,300 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/muesli/termenv"
+
+	"inquest/analyze"
+)
+
+// TerminalOptions say what the terminal can do. The zero value is plain text of 80 columns.
+type TerminalOptions struct {
+	Width int  // columns; 0 means 80, less than 20 is treated as 20
+	Color bool // false also keeps to ASCII in everything but names from the evidence
+}
+
+// WriteTerminal writes r for reading in a terminal, the outcome first.
+func WriteTerminal(w io.Writer, r *Report, opt TerminalOptions) error {
+	t := newTerminal(opt)
+	v := newView(r)
+	t.head(v)
+	for i, c := range v.Chains {
+		t.chain(c, i == 0)
+	}
+	t.tail(v)
+	_, err := io.WriteString(w, t.out.String())
+	return err
+}
+
+// terminal is a page of text being written.
+type terminal struct {
+	out    strings.Builder
+	width  int
+	color  bool
+	strong lipgloss.Style
+	faint  lipgloss.Style
+	levels map[analyze.Severity]lipgloss.Style
+}
+
+func newTerminal(opt TerminalOptions) *terminal {
+	t := &terminal{width: opt.Width, color: opt.Color}
+	if t.width == 0 {
+		t.width = 80
+	}
+	t.width = max(t.width, 20)
+	// The profile is set, never asked for: a report's bytes depend on its options alone.
+	render := lipgloss.NewRenderer(io.Discard)
+	render.SetHasDarkBackground(true)
+	render.SetColorProfile(termenv.Ascii)
+	if opt.Color {
+		render.SetColorProfile(termenv.ANSI)
+	}
+	style := render.NewStyle
+	t.strong, t.faint = style().Bold(true), style().Faint(true)
+	t.levels = map[analyze.Severity]lipgloss.Style{
+		analyze.Critical:   style().Bold(true).Foreground(lipgloss.Color("1")),
+		analyze.Warning:    style().Bold(true).Foreground(lipgloss.Color("3")),
+		analyze.Info:       style().Bold(true).Foreground(lipgloss.Color("4")),
+		analyze.NoSeverity: style().Bold(true),
+	}
+	return t
+}
+
+func (t *terminal) head(v *view) {
+	t.line(0, t.strong, "inquest: "+v.Case.Title)
+	t.line(0, t.faint, strings.Join(v.About(), ", "))
+	if len(v.Chains) == 0 {
+		t.gap()
+		t.line(0, t.strong, v.Headline+".")
+	}
+}
+
+func (t *terminal) chain(c *chainView, full bool) {
+	t.gap()
+	word := strings.ToUpper(c.Severity.String())
+	note := "confidence " + string(c.Confidence)
+	if c.Accepted() {
+		note += ", accepted in the baseline"
+	}
+	t.line(0, t.levels[c.Severity], word+"  "+c.Title)
+	t.line(2, t.faint, strings.TrimPrefix(c.ID+", "+note, ", "))
+	if !full {
+		t.brief(c)
+		return
+	}
+	for _, s := range c.Narrative {
+		t.gap()
+		t.line(2, lipgloss.Style{}, s)
+	}
+	t.section("How it hangs together")
+	for i, layer := range c.Layers {
+		for _, f := range layer {
+			lead := strings.Repeat("   ", min(i, 3))
+			if i > 0 {
+				lead += "-> "
+			}
+			t.hang(2+len(lead), lead, t.levels[f.Severity], fmt.Sprintf("%s: %s", f.Role, f.Title))
+			indent := 2 + len(lead)
+			t.line(indent, lipgloss.Style{}, strings.TrimSpace(f.Place()+"  "+shortFile(f.Site)))
+			if f.Agreement != "" {
+				t.line(indent, lipgloss.Style{}, f.Agreement)
+			}
+			for _, l := range f.Links {
+				t.line(indent, t.faint, l.Relation+": "+l.Why)
+			}
+		}
+	}
+	t.section("The numbers")
+	for _, f := range c.Findings {
+		for _, fact := range f.Facts {
+			t.fact(fact)
+		}
+	}
+	t.list("What to change", c.Next())
+	t.list("Why it could be wrong", c.Caveats())
+	if cmds := c.Commands(); len(cmds) > 0 {
+		t.section("See the numbers again")
+		for _, cmd := range cmds {
+			t.command(cmd)
+		}
+	}
+	t.list("Kinds of evidence that could not say, or said otherwise", c.disputed())
+}
+
+// brief writes a chain that is not the first: enough to know it, the rest is in the other views.
+func (t *terminal) brief(c *chainView) {
+	if len(c.Narrative) > 0 {
+		t.line(2, lipgloss.Style{}, c.Narrative[0])
+	}
+	if c.Root.Agreement != "" {
+		t.line(2, lipgloss.Style{}, c.Root.Agreement)
+	}
+	for _, f := range c.Findings[1:] {
+		t.hang(5, "-> ", lipgloss.Style{}, strings.TrimSpace(f.Title+": "+f.Place()))
+	}
+	if next := c.Next(); len(next) > 0 {
+		t.line(2, lipgloss.Style{}, "To change: "+next[0])
+	}
+}
+
+func (t *terminal) tail(v *view) {
+	if missing := v.Missing(); len(missing) > 0 {
+		t.section("What is missing, and how to record it")
+		for _, m := range missing {
+			t.hang(4, "- ", lipgloss.Style{}, analyze.KindName(m.Kind)+" "+m.Would)
+			t.line(4, t.faint, m.How)
+		}
+	}
+	var remarks []string
+	for _, q := range v.Quality {
+		remarks = append(remarks, q.Says)
+	}
+	t.list("How good the evidence is", remarks)
+	t.section("Every claim that was judged")
+	t.line(2, lipgloss.Style{}, v.Tally())
+	for _, d := range v.Verdicts {
+		if d.Result == analyze.Undecided || d.Result == analyze.Failed {
+			t.hang(4, "- ", lipgloss.Style{}, fmt.Sprintf("%s %s: %s", d.Detector, d.Result, d.Why))
+		}
+	}
+	t.section("Exhibits")
+	for _, e := range v.Exhibits {
+		name := e.Path
+		if e.Part != "" {
+			name += " (" + e.Part + ")"
+		}
+		digest := e.SHA256[:min(len(e.SHA256), 12)]
+		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+analyze.KindName(e.Kind), covers(e), "sha256 "+digest))
+		for _, p := range e.Problems {
+			t.line(6, lipgloss.Style{}, "problem: "+p)
+		}
+	}
+	if len(v.Limits) > 0 {
+		var set []string
+		for _, l := range v.Limits {
+			set = append(set, l.Name+" = "+l.Quantity.String())
+		}
+		t.list("Limits set for this run", set)
+	}
+}
+
+func join(sep string, parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, sep)
+}
+
+// fact writes the value first, where the eye looks for it, then what it is.
+func (t *terminal) fact(f factView) {
+	const column = 12
+	value := f.Value.String()
+	text := f.Says
+	if f.Of != "" {
+		text += "; " + f.Of
+	}
+	if f.Held != "" {
+		text += "; limit " + f.Held
+	}
+	text += " [" + f.Exhibit + "]"
+	if t.width < 60 || ansi.StringWidth(value) > column-2 {
+		t.line(2, t.strong, value)
+		t.line(4, lipgloss.Style{}, text)
+		return
+	}
+	lead := strings.Repeat(" ", column-2-ansi.StringWidth(t.ascii(value))) + t.strong.Render(t.ascii(value)) + "  "
+	t.styledHang(2+column, lead, lipgloss.Style{}, text)
+}
+
+// command writes a command so that it can be copied: where it is wider than the
+// page the terminal wraps it, not we.
+func (t *terminal) command(cmd string) {
+	t.out.WriteString("    " + t.ascii(cmd) + "\n")
+}
+
+func (t *terminal) list(title string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	t.section(title)
+	for _, s := range items {
+		t.hang(4, "- ", lipgloss.Style{}, s)
+	}
+}
+
+func (t *terminal) section(title string) {
+	t.gap()
+	t.line(0, t.strong, title)
+}
+
+func (t *terminal) gap() { t.out.WriteByte('\n') }
+
+// line writes text wrapped to the width, every line indented.
+func (t *terminal) line(indent int, style lipgloss.Style, text string) {
+	t.styledHang(indent, "", style, text)
+}
+
+// hang writes a lead and, beside it, text wrapped to the width.
+func (t *terminal) hang(indent int, lead string, style lipgloss.Style, text string) {
+	t.styledHang(indent, t.ascii(lead), style, text)
+}
+
+// styledHang is hang with a lead that may hold styling of ours.
+func (t *terminal) styledHang(indent int, lead string, style lipgloss.Style, text string) {
+	indent = min(indent, t.width/2)
+	pad := strings.Repeat(" ", indent)
+	first := strings.Repeat(" ", max(0, indent-ansi.StringWidth(lead))) + lead
+	for i, l := range wrap(t.ascii(text), t.width-indent) {
+		if i > 0 {
+			first = pad
+		}
+		t.out.WriteString(strings.TrimRight(first+style.Render(l), " ") + "\n")
+	}
+}
+
+// wrap breaks text at spaces, and a word wider than the page after its last
+// slash or dot that fits, or anywhere.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && ansi.StringWidth(line)+1+ansi.StringWidth(word) <= width {
+			line += " " + word
+			continue
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		for ansi.StringWidth(word) > width {
+			part := ansi.Truncate(word, width, "")
+			if cut := strings.LastIndexAny(part, "/.") + 1; cut > len(part)/2 {
+				part = part[:cut]
+			}
+			if part == "" {
+				break
+			}
+			lines = append(lines, part)
+			word = word[len(part):]
+		}
+		line = word
+	}
+	return append(lines, line)
+}
+
+var plainText = strings.NewReplacer("µ", "u", "·", "-", "→", "->", "…", "...", "×", "x", "≥", ">=", "≤", "<=")
+
+// ascii replaces the few characters of ours that plain text lacks.
+func (t *terminal) ascii(s string) string {
+	if t.color {
+		return s
+	}
+	return plainText.Replace(s)
+}

@@ -1,0 +1,186 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// normalise makes r what Read would make of its JSON: no nil slices, no invalid
+// UTF-8, no numbers JSON cannot hold.
+func normalise(r *Report) {
+	walk(reflect.ValueOf(r).Elem(), func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") })
+}
+
+// cleaned returns a deep copy of r in which every string is fit to be shown: see clean.
+func cleaned(r *Report) *Report {
+	out := *r
+	walk(reflect.ValueOf(&out).Elem(), clean)
+	return &out
+}
+
+// walk replaces, in place but with fresh slices and pointers, every string below
+// v by what text makes of it, nil slices by empty ones, and NaN and infinities
+// by the nearest number.
+func walk(v reflect.Value, text func(string) string) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text(v.String()))
+	case reflect.Float64:
+		if f := v.Float(); math.IsNaN(f) {
+			v.SetFloat(0)
+		} else if math.IsInf(f, 0) {
+			v.SetFloat(math.Copysign(math.MaxFloat64, f))
+		}
+	case reflect.Slice:
+		fresh := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(fresh, v)
+		for i := range fresh.Len() {
+			walk(fresh.Index(i), text)
+		}
+		v.Set(fresh)
+	case reflect.Pointer:
+		if v.IsNil() || v.Type() == reflect.TypeFor[*time.Time]() {
+			return
+		}
+		fresh := reflect.New(v.Type().Elem())
+		fresh.Elem().Set(v.Elem())
+		walk(fresh.Elem(), text)
+		v.Set(fresh)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				walk(v.Field(i), text)
+			}
+		}
+	}
+}
+
+// maxText is how much of one string a view shows. A mangled name of many
+// kilobytes is as hostile as an escape sequence.
+const maxText = 2000
+
+// clean makes a string from the evidence safe to show: control characters,
+// invisible and direction-changing ones become visible escapes, and what is too
+// long is cut in the middle. It knows nothing of Markdown or HTML.
+func clean(s string) string {
+	if n := utf8.RuneCountInString(s); n > maxText {
+		runes := []rune(s)
+		s = fmt.Sprintf("%s...(%d more characters)...%s", string(runes[:maxText-200]), n-maxText, string(runes[n-200:]))
+	}
+	if !strings.ContainsFunc(s, hidden) && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case !hidden(r):
+			b.WriteRune(r)
+		case r < 0x80:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case r > 0xFFFF:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// hidden reports whether a character does something other than stand there.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) ||
+		r == '\u115F' || r == '\u1160' || r == '\u3164' || r == '\uFFA0' || r >= 0xFDD0 && r <= 0xFDEF || r&0xFFFE == 0xFFFE
+}
+
+// piece is a stretch of a sentence: words, or code to be set as such.
+type piece struct {
+	Text string
+	Code bool
+}
+
+// prose cuts a sentence into words and code. Code is every word that is not
+// plainly one of a human language: function names, paths, commands, and
+// whatever markup a hostile name may hold.
+func prose(s string) []piece {
+	var out []piece
+	add := func(text string, code bool) {
+		if text == "" {
+			return
+		}
+		if n := len(out); n > 0 && out[n-1].Code == code && !code {
+			out[n-1].Text += text
+			return
+		}
+		out = append(out, piece{text, code})
+	}
+	for i, word := range strings.Split(s, " ") {
+		if i > 0 {
+			add(" ", false)
+		}
+		head, core, tail := outer(word)
+		if plain(core) {
+			add(word, false)
+			continue
+		}
+		add(head, false)
+		add(core, true)
+		add(tail, false)
+	}
+	return out
+}
+
+// outer strips the punctuation a sentence puts around a word.
+func outer(word string) (head, core, tail string) {
+	core = word
+	for core != "" && strings.ContainsRune(`"'(`, rune(core[0])) && !strings.HasPrefix(core, "(*") {
+		head, core = head+core[:1], core[1:]
+	}
+	for core != "" {
+		last := core[len(core)-1]
+		if last == ')' && strings.Count(core, "(") >= strings.Count(core, ")") || !strings.ContainsRune(`.,;:!?"')`, rune(last)) {
+			break
+		}
+		core, tail = core[:len(core)-1], string(last)+tail
+	}
+	return head, core, tail
+}
+
+// plain reports whether a word can mean nothing but itself in any format.
+func plain(word string) bool {
+	switch word {
+	case "", "-", "->", "+", "=", "/", "%":
+		return true
+	}
+	if clock.MatchString(word) {
+		return true
+	}
+	runes := []rune(strings.TrimPrefix(word, "-"))
+	if len(runes) == 0 || !wordRune(runes[0]) {
+		return false
+	}
+	for i, r := range runes {
+		switch {
+		case wordRune(r), strings.ContainsRune("%,'/+-=", r):
+		case r == '.' && i+1 < len(runes) && runes[i+1] >= '0' && runes[i+1] <= '9':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+var clock = regexp.MustCompile(`^\d\d:\d\d:\d\d$`)
+
+func wordRune(r rune) bool { return r >= 0x80 || unicode.IsLetter(r) || unicode.IsDigit(r) }

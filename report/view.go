@@ -1,0 +1,454 @@
+package report
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+)
+
+// view is a Report arranged for reading. Markdown, HTML and the terminal are all
+// written from it, so that they say the same.
+type view struct {
+	*Report
+	Chains   []*chainView
+	Headline string // the case in one sentence
+	exhibits map[string]*Exhibit
+}
+
+// chainView is a chain with its findings looked up.
+type chainView struct {
+	analyze.Chain
+	Root     *findingView
+	Findings []*findingView   // root first
+	Layers   [][]*findingView // Findings by their distance from the root
+}
+
+// findingView is a finding with its place in its chain.
+type findingView struct {
+	analyze.Finding
+	Role      string     // what it is in its chain: "root", "mechanism", "symptom"
+	Links     []linkView // how it hangs together with findings named before it
+	Agreement string     // what the kinds of evidence say of it, side by side
+	Facts     []factView
+}
+
+type linkView struct {
+	Relation string // as people say it
+	Finding  string // title of the other end
+	Why      string
+}
+
+type factView struct {
+	analyze.Fact
+	Path string // of the exhibit
+	Of   string // "95 % of 950 ms: all delay in the mutex profile"; may be empty
+	Held string // "min-share 50 %"; may be empty
+	Near string // where in the exhibit
+}
+
+func newView(report *Report) *view {
+	r := cleaned(report)
+	v := &view{Report: r, exhibits: map[string]*Exhibit{}}
+	for i := range r.Exhibits {
+		v.exhibits[r.Exhibits[i].ID] = &r.Exhibits[i]
+	}
+	findings := map[string]*findingView{}
+	for i := range r.Findings {
+		f := &findingView{Finding: r.Findings[i]}
+		f.Agreement = agreement(f.Checks)
+		for _, fact := range f.Evidence {
+			f.Facts = append(f.Facts, v.fact(f, fact))
+		}
+		findings[f.ID] = f
+	}
+	for _, c := range r.Chains {
+		if cv := newChainView(c, findings); cv.Root != nil {
+			v.Chains = append(v.Chains, cv)
+		}
+	}
+	v.Headline = v.headline()
+	return v
+}
+
+func newChainView(c analyze.Chain, findings map[string]*findingView) *chainView {
+	out := &chainView{Chain: c, Root: findings[c.Root]}
+	for _, id := range c.Findings {
+		if f := findings[id]; f != nil {
+			out.Findings = append(out.Findings, f)
+		}
+	}
+	if out.Root == nil {
+		return out
+	}
+	depth := depths(c)
+	deepest := 0
+	for _, d := range depth {
+		deepest = max(deepest, d)
+	}
+	out.Layers = make([][]*findingView, deepest+1)
+	for _, f := range out.Findings {
+		d := depth[f.ID]
+		out.Layers[d] = append(out.Layers[d], f)
+		switch {
+		case f == out.Root:
+			f.Role = "root"
+		case d == deepest:
+			f.Role = "symptom"
+		default:
+			f.Role = "mechanism"
+		}
+	}
+	out.Layers = slices.DeleteFunc(out.Layers, func(l []*findingView) bool { return len(l) == 0 })
+	for _, l := range c.Links {
+		from, to := findings[l.From], findings[l.To]
+		if from == nil || to == nil {
+			continue
+		}
+		if depth[l.To] < depth[l.From] {
+			from, to = to, from
+		}
+		if l.Relation == analyze.SameSite && from.Site.Function == to.Site.Function {
+			continue // both name the function already
+		}
+		to.Links = append(to.Links, linkView{relation(l.Relation), from.Title, l.Why})
+	}
+	return out
+}
+
+// maxDepth bounds the steps a chain is drawn in.
+const maxDepth = 8
+
+// depths says how many steps from the root each finding stands: by mechanism
+// where one is documented, otherwise one step beside what it is linked with.
+func depths(c analyze.Chain) map[string]int {
+	depth := map[string]int{c.Root: 0}
+	for range maxDepth {
+		moved := false
+		for _, l := range c.Links {
+			d, ok := depth[l.From]
+			if ok && l.Relation == analyze.Explains && l.To != c.Root && d < maxDepth && depth[l.To] < d+1 {
+				depth[l.To], moved = d+1, true
+			}
+		}
+		if !moved {
+			break
+		}
+	}
+	for _, id := range c.Findings {
+		if _, ok := depth[id]; !ok {
+			depth[id] = 1
+		}
+	}
+	return depth
+}
+
+func (v *view) fact(f *findingView, fact analyze.Fact) factView {
+	out := factView{Fact: fact}
+	if e := v.exhibits[fact.Exhibit]; e != nil {
+		out.Path = e.Path
+		if e.Part != "" {
+			out.Path += " (" + e.Part + ")"
+		}
+	}
+	if w := fact.Of; w != nil {
+		out.Of = w.Quantity.String() + ", " + w.What
+		if w.Unit == fact.Value.Unit && w.Number > 0 && w.Unit != evidence.Share {
+			out.Of = evidence.Part(fact.Value.Number, w.Number).String() + " of " + out.Of
+		} else {
+			out.Of = "of " + out.Of
+		}
+	}
+	if l := fact.Limit; l != nil {
+		out.Held = strings.TrimPrefix(l.Name, f.Detector+".") + " " + l.Quantity.String()
+	}
+	out.Near = near(fact.At)
+	return out
+}
+
+// near says where in an exhibit a fact stands.
+func near(at analyze.Location) string {
+	var parts []string
+	if at.Function != "" {
+		parts = append(parts, at.Function)
+	}
+	if at.File != "" {
+		parts = append(parts, fileLine(at.File, at.Line))
+	}
+	if at.SampleType != "" {
+		parts = append(parts, "column "+at.SampleType)
+	}
+	if at.Goroutine != 0 {
+		parts = append(parts, fmt.Sprintf("goroutine %d", at.Goroutine))
+	}
+	if at.From != 0 || at.To != 0 {
+		parts = append(parts, fmt.Sprintf("%s to %s", offset(at.From), offset(at.To)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func offset(ns int64) string { return evidence.Of(ns, evidence.Nanoseconds).String() }
+
+func fileLine(file string, line int) string {
+	if line > 0 {
+		return fmt.Sprintf("%s:%d", file, line)
+	}
+	return file
+}
+
+// agreement puts the values of all kinds that vouch for a claim side by side and
+// says how far apart they are.
+func agreement(checks []analyze.Check) string {
+	var agree, against []string
+	values := map[evidence.Unit][]float64{}
+	for _, c := range checks {
+		name := analyze.KindName(c.Kind)
+		if c.Value != nil {
+			name += " " + c.Value.String()
+		}
+		switch c.Result {
+		case analyze.Agrees:
+			agree = append(agree, name)
+			if c.Value != nil {
+				values[c.Value.Unit] = append(values[c.Value.Unit], c.Value.Number)
+			}
+		case analyze.Disagrees:
+			against = append(against, name)
+		}
+	}
+	var said []string
+	switch len(agree) {
+	case 0:
+	case 1:
+		said = append(said, agree[0]+" alone")
+	default:
+		said = append(said, strings.Join(agree, ", ")+": agree"+spread(values))
+	}
+	if len(against) > 0 {
+		said = append(said, "against it: "+strings.Join(against, ", "))
+	}
+	return strings.Join(said, "; ")
+}
+
+// spread says how far apart values of one unit are, of the first unit that has
+// two. Values a factor apart measure different stretches of time, and their
+// distance would mean nothing.
+func spread(values map[evidence.Unit][]float64) string {
+	for _, u := range []struct {
+		unit evidence.Unit
+		name string
+	}{{evidence.Nanoseconds, "times"}, {evidence.Bytes, "sizes"}, {evidence.Count, "counts"}, {evidence.Share, "shares"}} {
+		if len(values[u.unit]) < 2 {
+			continue
+		}
+		low, high := slices.Min(values[u.unit]), slices.Max(values[u.unit])
+		if low <= 0 || high > 2*low {
+			return ""
+		}
+		by := evidence.Part(high-low, high).String()
+		if len(values) == 1 {
+			return " within " + by
+		}
+		return fmt.Sprintf(", the %s within %s", u.name, by)
+	}
+	return ""
+}
+
+// relation names a kind of link for people.
+func relation(r string) string {
+	switch r {
+	case analyze.SameSite:
+		return "same function"
+	case analyze.Overlaps:
+		return "same time"
+	}
+	return r
+}
+
+// headline is the outcome in one sentence.
+func (v *view) headline() string {
+	if len(v.Chains) == 0 {
+		return v.nothing()
+	}
+	c := v.Chains[0]
+	return fmt.Sprintf("%s (severity %s, confidence %s)", strings.TrimRight(c.Title, ". "), c.Severity, c.Confidence)
+}
+
+// nothing says what it means that nothing was found. Thin evidence is never good news.
+func (v *view) nothing() string {
+	counts := v.Counts()
+	say := func(n int, what string) string {
+		if n == 1 {
+			return "1 claim " + what
+		}
+		return fmt.Sprintf("%d claims ", n) + what
+	}
+	s := "No finding: " + say(counts[analyze.Clear], "would have shown and did not")
+	if n := counts[analyze.Undecided]; n > 0 {
+		s += ", " + say(n, "could not be decided on evidence this thin")
+	}
+	if n := counts[analyze.Skipped]; n > 0 {
+		s += ", " + say(n, "had no evidence to be judged on")
+	}
+	if n := counts[analyze.Failed]; n > 0 {
+		s += ", " + say(n, "failed by a bug of ours")
+	}
+	return s
+}
+
+// Counts is how many verdicts there are of each result.
+func (v *view) Counts() map[string]int {
+	out := map[string]int{}
+	for _, d := range v.Verdicts {
+		out[d.Result]++
+	}
+	return out
+}
+
+// Tally is Counts as a phrase.
+func (v *view) Tally() string {
+	counts := v.Counts()
+	var parts []string
+	for _, result := range []string{analyze.Found, analyze.Clear, analyze.Undecided, analyze.Skipped, analyze.Failed} {
+		if n := counts[result]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, result))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// About is what is known of the case as a whole, as short phrases.
+func (v *view) About() []string {
+	var out []string
+	if v.Case.GoVersion != "" {
+		out = append(out, v.Case.GoVersion)
+	}
+	if v.Case.GOMAXPROCS > 0 {
+		out = append(out, fmt.Sprintf("GOMAXPROCS %d", v.Case.GOMAXPROCS))
+	}
+	if n := len(v.Exhibits); n == 1 {
+		out = append(out, "1 exhibit")
+	} else {
+		out = append(out, fmt.Sprintf("%d exhibits", n))
+	}
+	if w := v.Case.Window; w.From != nil && w.To != nil {
+		const stamp = "2006-01-02 15:04:05"
+		from, to := w.From.UTC(), w.To.UTC()
+		end := to.Format(stamp)
+		if from.Format("2006-01-02") == to.Format("2006-01-02") {
+			end = to.Format("15:04:05")
+		}
+		if from.Format(stamp) == to.Format(stamp) {
+			out = append(out, from.Format(stamp)+" UTC")
+		} else {
+			out = append(out, from.Format(stamp)+" to "+end+" UTC")
+		}
+	}
+	return out
+}
+
+// KindName names an exhibit's or check's kind for people.
+func (v *view) KindName(k evidence.Kind) string { return analyze.KindName(k) }
+
+// Missing lists what evidence would settle more, over all chains, each kind once.
+func (v *view) Missing() []analyze.Missing {
+	var out []analyze.Missing
+	for _, c := range v.Chains {
+		for _, m := range c.Missing {
+			if !slices.ContainsFunc(out, func(o analyze.Missing) bool { return o.Kind == m.Kind }) {
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
+// Commands lists a chain's reproduce commands, each once.
+func (c *chainView) Commands() []string {
+	return c.each(func(f *findingView) (out []string) {
+		for _, fact := range f.Evidence {
+			out = append(out, fact.Reproduce)
+		}
+		return out
+	})
+}
+
+// Next lists what to change, root first, each sentence once.
+func (c *chainView) Next() []string {
+	return c.each(func(f *findingView) []string { return f.Next })
+}
+
+// Caveats lists why the chain could be wrong, each sentence once.
+func (c *chainView) Caveats() []string {
+	return c.each(func(f *findingView) []string { return f.Caveats })
+}
+
+// disputed lists what kinds said that did not vouch, absent ones left out: those
+// stand under what is missing.
+func (c *chainView) disputed() []string {
+	return c.each(func(f *findingView) (out []string) {
+		for _, check := range f.Checks {
+			if check.Result == analyze.Disagrees || check.Result == analyze.Silent {
+				out = append(out, fmt.Sprintf("%s: the %s %s: %s", f.Detector, analyze.KindName(check.Kind), resultVerb(check.Result), check.Why))
+			}
+		}
+		return out
+	})
+}
+
+func resultVerb(result string) string {
+	if result == analyze.Silent {
+		return "is silent"
+	}
+	return result
+}
+
+// each collects strings over the chain's findings, root first, each once.
+func (c *chainView) each(of func(*findingView) []string) []string {
+	var out []string
+	seen := map[string]bool{"": true}
+	for _, f := range c.Findings {
+		for _, s := range of(f) {
+			if !seen[s] {
+				seen[s] = true
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// Accepted reports whether a baseline lists all findings of the chain.
+func (c *chainView) Accepted() bool {
+	return !slices.ContainsFunc(c.Findings, func(f *findingView) bool { return !f.Accepted })
+}
+
+// Place is where a finding stands: function and line, or the process.
+func (f *findingView) Place() string { return place(f.Site) }
+
+func place(s analyze.Site) string {
+	if s.Function == "" {
+		return "the process as a whole"
+	}
+	return s.Function
+}
+
+// shortFunction drops the directories of a function's import path.
+func shortFunction(function string) string {
+	end := len(function)
+	if i := strings.IndexAny(function, "[("); i >= 0 {
+		end = i
+	}
+	return function[strings.LastIndexByte(function[:end], '/')+1:]
+}
+
+// shortFile is the last element of a file's path with the line.
+func shortFile(s analyze.Site) string {
+	if s.File == "" {
+		return ""
+	}
+	return fileLine(path.Base(s.File), s.Line)
+}
