@@ -248,7 +248,7 @@ func (c *correlation) chains() []Chain {
 			ch.Title += ": " + root.Site.Function
 		}
 		ch.Missing = missing(ordered)
-		ch.Narrative = narrate(ordered, links)
+		ch.Narrative = c.narrate(ordered, links)
 		chains = append(chains, ch)
 	}
 	slices.SortStableFunc(chains, func(a, b Chain) int {
@@ -310,11 +310,13 @@ func (c *correlation) root(ids []string, links []Link) *Finding {
 
 // narrate writes the chain as sentences, root first. Every number in them comes
 // from a fact of a finding.
-func narrate(findings []*Finding, links []Link) []string {
+func (c *correlation) narrate(findings []*Finding, links []Link) []string {
 	root := findings[0]
 	said := []string{sentence(root.Summary)}
-	if s := agreement(root); s != "" {
-		said = append(said, s)
+	for _, s := range []string{agreement(root), c.sameGoroutines(root)} {
+		if s != "" {
+			said = append(said, s)
+		}
 	}
 	told := map[string]bool{root.ID: true}
 	byID := map[string]*Finding{}
@@ -367,6 +369,53 @@ func agreement(f *Finding) string {
 	}
 	s := list(kinds)
 	return sentence(strings.ToUpper(s[:1]) + s[1:] + " agree; confidence is " + string(f.Confidence))
+}
+
+// sameGoroutines says which goroutines stand at a finding's site both in a dump
+// and in a trace. The number of a goroutine in a dump is its id in a trace
+// (runtime/traceback.go, goroutineheader).
+func (c *correlation) sameGoroutines(f *Finding) string {
+	at := map[string]bool{}
+	for _, s := range f.Sites {
+		if s.Function != "" && !everywhere[s.Function] && s.Function != "main.main" {
+			at[s.Function] = true
+		}
+	}
+	passes := func(path []string) bool {
+		return slices.ContainsFunc(path, func(name string) bool { return at[name] })
+	}
+	inTrace := map[int64]bool{}
+	for _, e := range c.bundle.Of(evidence.Trace) {
+		for _, w := range e.Trace.Waits {
+			if passes(w.Stack.Path()) {
+				for _, span := range w.Worst {
+					inTrace[span.Goroutine] = true
+				}
+			}
+		}
+		for _, w := range e.Trace.Open {
+			if passes(w.Stack.Path()) {
+				inTrace[w.Goroutine] = true
+			}
+		}
+	}
+	var both []int64
+	if len(inTrace) == 0 {
+		return ""
+	}
+	for _, e := range c.bundle.Of(evidence.Dump) {
+		for i := range e.Dump.Goroutines {
+			g := &e.Dump.Goroutines[i]
+			if inTrace[g.ID] && !slices.Contains(both, g.ID) && passes(g.Stack().Path()) {
+				both = append(both, g.ID)
+			}
+		}
+	}
+	if len(both) == 0 {
+		return ""
+	}
+	slices.Sort(both)
+	return sentence(fmt.Sprintf("%d goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", len(both), both[0]))
 }
 
 func sentence(s string) string {

@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"fmt"
+	"time"
 
 	"inquest/analyze/evidence"
 )
@@ -12,6 +13,10 @@ func quality(b *evidence.Bundle) []Remark {
 	if ids := BuildIDs(b); len(ids) > 1 {
 		out = append(out, Remark{Says: fmt.Sprintf(
 			"the evidence comes from %d different builds (%s); each is judged alone and nothing is joined across them", len(ids), list(ids))})
+	}
+	if first, last := captured(b); last.Sub(first) > apart {
+		out = append(out, Remark{Says: fmt.Sprintf(
+			"the evidence was taken over %s; kinds taken that far apart are joined by site, not by time", last.Sub(first).Round(time.Second))})
 	}
 	for _, e := range b.Exhibits {
 		switch {
@@ -25,4 +30,24 @@ func quality(b *evidence.Bundle) []Remark {
 		}
 	}
 	return out
+}
+
+// apart is how far apart in time exhibits may be taken before the report
+// remarks on it. A collection by hand over net/http/pprof takes a minute or two.
+const apart = 10 * time.Minute
+
+// captured returns the first and the last capture time of usable exhibits.
+func captured(b *evidence.Bundle) (first, last time.Time) {
+	for _, e := range b.Exhibits {
+		if e.CapturedAt.IsZero() || e.Coverage == evidence.None {
+			continue
+		}
+		if first.IsZero() || e.CapturedAt.Before(first) {
+			first = e.CapturedAt
+		}
+		if e.CapturedAt.After(last) {
+			last = e.CapturedAt
+		}
+	}
+	return first, last
 }
