@@ -133,7 +133,7 @@ type Reading struct {
 
 // Candidate is a site at which one kind of evidence shows a claim.
 type Candidate struct {
-	Site     stack.Site   // zero for a claim about the whole process
+	Site     stack.Site   // zero for a claim about the whole process, which vouches for every site that other kinds name
 	Path     []string     // normalised functions from the site outwards (stack.Path): joins sites whose functions differ
 	Sites    []stack.Site // other places the claim involves, such as where the waiters stand
 	Variant  string       // the detector's own word for the flavour, such as "rwmutex-write"; may be empty
@@ -143,6 +143,7 @@ type Candidate struct {
 	Share    float64      // part of the incident's resource it accounts for (wait, heap, CPU), 0 to 1
 	Facts    []Fact       // at least one; the first carries the value that checks quote
 	Caveats  []string     // why it could be wrong here
+	Fix      []string     // what to change here, in place of the detector's Fix; nil where that fits
 }
 
 // Fact is one number with everything needed to see it again.

@@ -270,6 +270,8 @@ func (g *grouped) severity() Severity {
 // group joins the candidates of all measures by site. A candidate whose
 // function no other kind names is joined to the group with which it shares its nearest
 // application frame: lock and unlock may stand in different helpers of one caller.
+// A candidate without a site speaks of the whole process: it vouches for every
+// group in which its kind says nothing else, and stands alone where there is none.
 func group(d *Detector, reads []read) []*grouped {
 	var groups []*grouped
 	add := func(g *grouped, r read, c Candidate) *grouped {
@@ -285,7 +287,7 @@ func group(d *Detector, reads []read) []*grouped {
 		read
 		Candidate
 	}
-	var lone []left
+	var lone, whole []left
 	named := map[string]int{} // how many kinds name a function
 	for _, r := range reads {
 		for _, c := range r.Candidates {
@@ -297,6 +299,10 @@ func group(d *Detector, reads []read) []*grouped {
 			key := c.Site.Function
 			if d.Process {
 				key = ""
+			}
+			if !d.Process && key == "" {
+				whole = append(whole, left{r, c})
+				continue
 			}
 			if !d.Process && named[key] == 1 {
 				lone = append(lone, left{r, c})
@@ -314,6 +320,18 @@ func group(d *Detector, reads []read) []*grouped {
 			}
 		}
 		add(home, l.read, l.Candidate)
+	}
+	for _, w := range whole {
+		joined := false
+		for _, g := range groups {
+			if !slices.Contains(g.kinds, w.kind) {
+				add(g, w.read, w.Candidate)
+				joined = true
+			}
+		}
+		if !joined {
+			add(nil, w.read, w.Candidate)
+		}
 	}
 	return groups
 }
@@ -350,6 +368,9 @@ func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
 		}
 	}
 	f.Variant, f.Summary, f.Site = lead.Variant, lead.Summary, Site(lead.Site)
+	if lead.Fix != nil {
+		f.Next = lead.Fix
+	}
 	if j.detector.Process {
 		f.Site = Site{}
 	}

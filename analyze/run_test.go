@@ -287,3 +287,24 @@ func TestMechanismsNameDetectorsOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestWholeProcessVouchesForSites checks that a candidate without a site joins
+// every site of its detector, and stands alone where there is none.
+func TestWholeProcessVouchesForSites(t *testing.T) {
+	b := bundle(evidence.Heap, evidence.Trace)
+	res := mustRun(t, b, Options{}, detector("grows",
+		shows(evidence.Heap, Warning, "main.f", "main.g"), shows(evidence.Trace, NoSeverity, "")))
+	if len(res.Findings) != 2 {
+		t.Fatalf("%d findings, want 2", len(res.Findings))
+	}
+	for _, f := range res.Findings {
+		if f.Site.Function == "" || f.Confidence != High {
+			t.Errorf("site %q with confidence %s, want a named site vouched for by both kinds", f.Site.Function, f.Confidence)
+		}
+	}
+	res = mustRun(t, bundle(evidence.Trace), Options{}, detector("grows",
+		shows(evidence.Heap, Warning, "main.f"), shows(evidence.Trace, Info, "")))
+	if len(res.Findings) != 1 || res.Findings[0].Site.Function != "" {
+		t.Errorf("findings %v, want one without a site", res.Findings)
+	}
+}
