@@ -17,6 +17,8 @@ type Dump struct {
 	Origin     string    // what printed it: "debug=2", "SIGQUIT", "fatal error", "panic"; "" when it cannot be told
 	Message    string    // the panic or fatal error text above it, on one line; empty for a plain dump
 	Elided     int       // "...additional frames elided..." markers met
+	GoVersion  string    // such as "go1.24.9", when the file names of the standard library tell it
+	Partial    bool      // something was cut off or left out; Problems says what
 	Problems   []string  // cut off, unparsable headers: one sentence each
 }
 

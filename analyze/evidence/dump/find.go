@@ -1,0 +1,656 @@
+package dump
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"inquest/analyze/evidence/stack"
+)
+
+// Bounds of what is kept of one file. A dump of a million goroutines is real; a
+// longer one says nothing that its first million do not.
+const (
+	maxLine       = 64 << 20 // bytes of one line: a whole dump may stand in one JSON string
+	maxDumps      = 256      // dumps of one file
+	maxGoroutines = 1 << 20  // goroutines over all dumps of one file
+	maxFrames     = 8 << 20  // frames over all dumps of one file
+	maxDepth      = 1024     // frames of one goroutine; the runtime prints 100 (runtime/traceback.go)
+	maxArgs       = 32       // argument words of one frame; the runtime prints 10
+	maxLabels     = 64       // labels of one goroutine
+	maxNesting    = 3        // quoted strings within quoted strings
+	maxForeign    = 8        // lines of other output in a row that a dump may be interleaved with
+	maxRecent     = 256      // lines kept to look back for the message above a dump
+	recentLength  = 512      // bytes kept of each
+	maxAfter      = 50       // lines below a dump in which a time stamp may still date it
+)
+
+// Find reads a text of any size to its end and returns the goroutine dumps in
+// it, first to last. A dump may be buried in a log: under a prefix on every
+// line, in one string of a JSON record, or one JSON record for each line. It
+// must have the shape of one, a header line and frames below it: text that only
+// speaks of goroutines is none.
+//
+// The error is that of r; the dumps found before it are returned with it.
+func Find(r io.Reader) ([]*Dump, error) {
+	f := &finder{names: map[string]string{}}
+	br := bufio.NewReaderSize(r, 256<<10)
+	var long []byte // a line longer than the reader's buffer
+	for {
+		line, err := br.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			long = append(long, line[:min(len(line), maxLine-len(long))]...)
+			continue
+		}
+		if len(long) > 0 {
+			long = append(long, line[:min(len(line), maxLine-len(long))]...)
+			line = long
+		}
+		if len(line) > 0 {
+			f.line++
+			f.physical(trimEnd(line))
+		}
+		if cap(long) > 1<<20 {
+			long = nil
+		}
+		long = long[:0]
+		if err == nil {
+			continue
+		}
+		f.close()
+		if f.left > 0 {
+			last := f.dumps[len(f.dumps)-1]
+			last.Partial = true
+			last.Problems = append(last.Problems, fmt.Sprintf("%d more dumps follow in the file and were left out", f.left))
+		}
+		if err == io.EOF {
+			err = nil
+		}
+		return f.dumps, err
+	}
+}
+
+// finder is the state of one Find.
+type finder struct {
+	*builder // the dump being read; nil between dumps
+
+	dumps    []*Dump
+	left     int    // dumps beyond maxDumps
+	line     int    // number of the present line
+	present  []byte // the present line of the file, as it stands there
+	recent   [maxRecent][]byte
+	next     int   // lines remembered so far; recent is a ring
+	fence    int   // lines remembered before the last dump: its message is not the next one's
+	undated  *Dump // the last dump, while a stamp below may still date it
+	routines int   // goroutines kept so far
+	frames   int   // frames kept so far
+
+	names    map[string]string
+	slab     []Frame
+	argument []uint64
+}
+
+// builder is a dump being read.
+type builder struct {
+	dump   *Dump
+	keys   []string // openings of the quoted strings it stands in, outermost first
+	prefix []byte   // what stood before the first header on its line
+	seen   map[int64]int
+
+	g       *Goroutine // whose block is being read; nil between blocks
+	stack   []Frame
+	pending pending
+	frame   Frame  // waits for its position
+	made    Frame  // the "created by" frame, likewise
+	maker   int64  // and who created it
+	skip    bool   // the block is of no goroutine of the dump: the runtime's own stack, an ancestor's
+	bare    bool   // the block says that its stack is not available
+	beside  []byte // last line that was not understood
+
+	blank     bool // a blank line came just before
+	spaced    bool // blank lines stand between its goroutines
+	relay     bool // threads print their stacks one after the other (GOTRACEBACK=crash)
+	foreign   int  // lines in a row that are not part of a dump
+	strangers int  // such lines inside the dump in all
+	broken    int  // headers that could not be parsed
+	lost      int  // goroutines beyond the bounds
+	shaped    bool // it has a frame, so it is a dump
+}
+
+// pending says what the next line should give the position of.
+type pending int
+
+const (
+	nothing pending = iota
+	aFrame
+	aCreator
+)
+
+var goroutineWord = []byte("goroutine ")
+
+// physical takes one line of the file.
+func (f *finder) physical(line []byte) {
+	f.present = line
+	if f.builder == nil {
+		f.outside(line, nil)
+		return
+	}
+	f.inside(line, f.keys)
+}
+
+// outside takes a line while no dump is being read; keys are the strings it stands in.
+func (f *finder) outside(line []byte, keys []string) {
+	if !bytes.Contains(line, goroutineWord) {
+		f.remember(line)
+		return
+	}
+	line = plain(line)
+	for at := 0; ; at += len(goroutineWord) {
+		i := bytes.Index(line[at:], goroutineWord)
+		if i < 0 {
+			break
+		}
+		at += i
+		if g, ok := header(line[at:]); ok {
+			f.open(line[:at], keys)
+			f.begin(g)
+			return
+		}
+	}
+	value, key, ok := quoted(line, bytes.Index(line, goroutineWord))
+	if !ok || len(keys) == maxNesting {
+		f.remember(line)
+		return
+	}
+	keys = append(slices.Clip(keys), key)
+	lines := split(value)
+	for _, l := range lines {
+		if f.builder != nil {
+			f.take(l)
+		} else {
+			f.outside(l, keys)
+		}
+	}
+	if len(lines) > 1 { // a string of many lines holds the dump to its end
+		f.close()
+	}
+}
+
+// inside takes a line while a dump is being read, and looks into the quoted strings the dump stands in.
+func (f *finder) inside(line []byte, keys []string) {
+	switch {
+	case f.builder == nil: // an earlier line of the same string has ended it
+		f.outside(line, nil)
+		return
+	case len(keys) == 0:
+		f.take(line)
+		return
+	}
+	value, ok := after(line, keys[0])
+	if !ok {
+		f.other(line)
+		return
+	}
+	for _, l := range split(value) {
+		f.inside(l, keys[1:])
+	}
+}
+
+// remember keeps a line for looking back.
+func (f *finder) remember(line []byte) {
+	if d := f.undated; d != nil {
+		if f.line > d.Lines[1]+maxAfter {
+			f.undated = nil
+		} else if d.date(line) {
+			f.undated = nil
+		}
+	}
+	slot := &f.recent[f.next%maxRecent]
+	*slot = append((*slot)[:0], line[:min(len(line), recentLength)]...)
+	f.next++
+}
+
+// open starts a dump whose first header stood behind prefix.
+func (f *finder) open(prefix []byte, keys []string) {
+	f.builder = &builder{
+		dump:   &Dump{Lines: [2]int{f.line, f.line}},
+		keys:   keys,
+		prefix: bytes.Clone(prefix),
+		seen:   map[int64]int{},
+	}
+	f.undated = nil
+	_ = f.dump.date(prefix) || f.dump.date(f.present)
+	f.lookBack()
+	f.fence = f.next
+}
+
+// reopen closes the dump and starts another in the same surroundings.
+func (f *finder) reopen() {
+	keys, prefix := f.keys, f.prefix
+	f.close()
+	f.open(prefix, keys)
+}
+
+// take takes a line of the dump, free of the strings around it.
+func (f *finder) take(line []byte) {
+	b := f.builder
+	line = bytes.TrimSpace(b.strip(plain(line)))
+	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("#011"))) // how rsyslog writes a tab
+	if len(line) == 0 {
+		f.endBlock()
+		b.blank = true
+		return
+	}
+	if bytes.HasPrefix(line, goroutineWord) {
+		if g, ok := header(line); ok {
+			f.another(g)
+			return
+		}
+		n := len(goroutineWord)
+		if d := digits(line[n:]); d > 0 && (bytes.HasPrefix(line[n+d:], []byte(" [")) || bytes.HasPrefix(line[n+d:], []byte(" gp="))) {
+			f.endBlock()
+			b.broken++
+			b.skip = true
+			f.mark()
+			return
+		}
+	}
+	if b.pending != nothing {
+		if file, n, ok := position(line); ok {
+			f.place(file, n)
+			return
+		}
+	}
+	if b.g != nil || b.skip {
+		if name, id, ok := createdBy(line); ok {
+			b.made = Frame{Frame: stack.Frame{Function: f.name(name)}}
+			b.maker, b.pending = id, aCreator
+			return
+		}
+		if name, args, ok := call(line); ok {
+			f.called(name, args)
+			return
+		}
+	}
+	switch {
+	case bytes.HasPrefix(line, []byte("...")) && bytes.HasSuffix(line, []byte("elided...")):
+		b.dump.Elided++
+		f.mark()
+		return
+	case bytes.HasPrefix(line, []byte("goroutine running on other thread")):
+		b.bare, b.shaped = true, true
+		f.mark()
+		return
+	case bytes.HasPrefix(line, []byte("[originating from goroutine ")), // GODEBUG=tracebackancestors: what follows are the ancestor's frames
+		bytes.HasPrefix(line, []byte("runtime stack:")):
+		f.endBlock()
+		b.skip = true
+		f.mark()
+		return
+	case bytes.HasPrefix(line, []byte("non-Go function")), bytes.HasPrefix(line, []byte("pc=0x")), machine(line):
+		f.mark()
+		return
+	case string(line) == "-----":
+		f.endBlock()
+		b.relay = true
+		return
+	}
+	if file, n, ok := position(line); ok && b.g != nil && b.beside != nil && bytes.Contains(line, []byte(" pc=0x")) {
+		// A frame of C code has neither arguments nor an offset: "name", then "\tfile.c:12 pc=0x..".
+		f.called(b.beside, nil)
+		f.place(file, n)
+		return
+	}
+	if origin, _ := trigger(line); origin != "" && !b.relay {
+		f.close()
+		f.remember(line)
+		return
+	}
+	f.other(line)
+}
+
+// other takes a line that is not part of the dump.
+func (f *finder) other(line []byte) {
+	b := f.builder
+	b.beside = append(b.beside[:0], line[:min(len(line), recentLength)]...)
+	b.foreign++
+	f.remember(line)
+	if b.foreign > maxForeign {
+		f.close()
+	}
+}
+
+// mark notes that the dump reaches to the present line.
+func (f *finder) mark() {
+	b := f.builder
+	b.dump.Lines[1] = f.line
+	b.strangers += b.foreign
+	b.foreign, b.blank, b.beside = 0, false, nil
+}
+
+// another takes the header of a further goroutine: of this dump, or of one that
+// begins here. Whatever prints all goroutines prints the running one first, and
+// nothing but a blank line between two.
+func (f *finder) another(g Goroutine) {
+	b := f.builder
+	f.endBlock()
+	at, again := b.seen[g.ID]
+	again = again && g.ID != 0 // every thread has a goroutine 0
+	switch running := g.State == "running"; {
+	case b.relay: // a goroutine shows once more on the thread that runs it
+	case again:
+		f.splitAfter(at)
+	case b.foreign > 0 && running,
+		!b.blank && b.spaced,
+		!b.blank && len(b.dump.Goroutines) == 1 && running:
+		f.reopen()
+	}
+	f.spaced = f.spaced || f.blank
+	f.begin(g)
+}
+
+// splitAfter starts a second dump: numbers are never used twice, so one that
+// returns belongs to it. It began with the last running goroutine since.
+func (f *finder) splitAfter(first int) {
+	d := f.dump
+	for i := len(d.Goroutines) - 1; i > first; i-- {
+		if d.Goroutines[i].State == "running" {
+			f.split(i)
+			return
+		}
+	}
+	f.reopen()
+}
+
+// split moves the goroutines from the i-th on into a dump of their own.
+func (f *finder) split(i int) {
+	d, last := f.dump, f.line
+	moved := slices.Clone(d.Goroutines[i:])
+	d.Goroutines = d.Goroutines[:i:i]
+	d.Lines[1] = moved[0].Line - 1
+	f.routines -= len(moved)
+	f.reopen()
+	f.routines += len(moved)
+	b := f.builder
+	b.dump.Goroutines = moved
+	b.dump.Lines = [2]int{moved[0].Line, last}
+	b.shaped, b.spaced = true, true
+	for i := range moved {
+		b.seen[moved[i].ID] = i
+	}
+}
+
+// begin starts a goroutine's block.
+func (f *finder) begin(g Goroutine) {
+	b := f.builder
+	g.Line = f.line
+	g.State = f.name([]byte(g.State))
+	b.g, b.stack, b.pending, b.bare = &g, b.stack[:0], nothing, false
+	f.mark()
+}
+
+// called takes the first line of a frame.
+func (f *finder) called(name, args []byte) {
+	b := f.builder
+	if b.pending != nothing { // what looked like a frame was none
+		b.foreign++
+	}
+	if b.g == nil {
+		b.pending = aFrame
+		return
+	}
+	fr := Frame{Frame: stack.Frame{Function: f.name(name)}, Inlined: string(args) == "..."}
+	if !fr.Inlined && len(args) > 0 {
+		if cap(f.argument)-len(f.argument) < maxArgs {
+			f.argument = make([]uint64, 0, 8192)
+		}
+		start := len(f.argument)
+		f.argument, fr.Stale = words(f.argument, args)
+		if end := len(f.argument); end > start {
+			fr.Args = f.argument[start:end:end]
+		}
+	}
+	b.frame, b.pending = fr, aFrame
+}
+
+// place takes the second line of a frame.
+func (f *finder) place(file []byte, line int) {
+	b := f.builder
+	switch {
+	case b.g == nil:
+	case b.pending == aFrame:
+		b.frame.File, b.frame.Line = f.name(file), line
+		b.shaped = true
+		if len(b.stack) < maxDepth {
+			b.stack = append(b.stack, b.frame)
+		} else {
+			b.dump.Elided++
+		}
+	case b.pending == aCreator:
+		b.made.File, b.made.Line = f.name(file), line
+		b.g.CreatedBy, b.g.Creator = b.made.Frame, b.maker
+	}
+	b.pending = nothing
+	f.mark()
+}
+
+// endBlock files the goroutine whose block has ended.
+func (f *finder) endBlock() {
+	b := f.builder
+	g := b.g
+	b.g, b.pending, b.skip = nil, nothing, false
+	if g == nil {
+		return
+	}
+	if f.routines >= maxGoroutines || f.frames+len(b.stack) > maxFrames {
+		b.lost++
+		return
+	}
+	at, again := b.seen[g.ID]
+	if b.relay && again && len(b.dump.Goroutines[at].Frames) > 0 {
+		return
+	}
+	if n := len(b.stack); n > 0 {
+		if cap(f.slab)-len(f.slab) < n {
+			f.slab = make([]Frame, 0, max(2048, n))
+		}
+		start := len(f.slab)
+		f.slab = append(f.slab, b.stack...)
+		g.Frames = f.slab[start:len(f.slab):len(f.slab)]
+		f.frames += n
+	}
+	if b.relay && again {
+		b.dump.Goroutines[at] = *g
+		return
+	}
+	f.routines++
+	b.seen[g.ID] = len(b.dump.Goroutines)
+	b.dump.Goroutines = append(b.dump.Goroutines, *g)
+	if n := len(b.dump.Goroutines) - 1; n > 0 && profiled(g) {
+		f.split(n)
+	}
+}
+
+// profiled reports whether a goroutine is the one that prints a goroutine
+// profile at debug=2, which is the first of its dump.
+func profiled(g *Goroutine) bool {
+	return len(g.Frames) > 0 && g.Frames[0].Function == "runtime/pprof.writeGoroutineStacks"
+}
+
+// close ends the dump and keeps it if it had the shape of one.
+func (f *finder) close() {
+	b := f.builder
+	if b == nil {
+		return
+	}
+	var cut int64 = -1
+	if g := b.g; g != nil && (b.pending != nothing || len(b.stack) == 0 && !b.bare) {
+		cut = g.ID
+	}
+	f.endBlock()
+	b = f.builder // endBlock may have begun a dump
+	f.builder = nil
+	d := b.dump
+	if !b.shaped || len(d.Goroutines) == 0 {
+		f.routines -= len(d.Goroutines)
+		return
+	}
+	if len(f.dumps) == maxDumps {
+		f.left++
+		f.routines -= len(d.Goroutines)
+		return
+	}
+	partly := func(format string, args ...any) {
+		d.Partial = true
+		d.Problems = append(d.Problems, fmt.Sprintf(format, args...))
+	}
+	if cut >= 0 {
+		partly("cut off inside goroutine %d", cut)
+	}
+	if b.broken > 0 {
+		partly("%d goroutines whose header could not be read are left out", b.broken)
+	}
+	if b.lost > 0 {
+		partly("%d goroutines are left out: more than %d goroutines or %d frames in one file", b.lost, maxGoroutines, maxFrames)
+	}
+	if b.strangers > 0 {
+		d.Problems = append(d.Problems, fmt.Sprintf("%d lines of other output stand inside the dump", b.strangers))
+	}
+	if d.Origin == "" {
+		d.Origin = origin(&d.Goroutines[0])
+	}
+	d.GoVersion = version(d)
+	f.dumps = append(f.dumps, d)
+	if d.Time.IsZero() {
+		f.undated = d
+	}
+}
+
+// origin tells by the first goroutine what printed a dump that no message introduces.
+func origin(g *Goroutine) string {
+	if profiled(g) {
+		return "debug=2"
+	}
+	for _, f := range g.Frames {
+		if f.Function == "panic" || f.Function == "runtime.gopanic" {
+			return "panic"
+		}
+	}
+	return ""
+}
+
+func version(d *Dump) string {
+	for i := range d.Goroutines[:min(len(d.Goroutines), 100)] {
+		for _, f := range d.Goroutines[i].Frames {
+			if v := stack.GoVersion(f.File); v != "" {
+				return v
+			}
+		}
+	}
+	return ""
+}
+
+// name returns b as a string, one copy for each distinct one.
+func (f *finder) name(b []byte) string {
+	if s, ok := f.names[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	f.names[s] = s
+	return s
+}
+
+// lookBack reads the lines above a dump, nearest first, for the message that
+// introduces it and for a time.
+func (f *finder) lookBack() {
+	b := f.builder
+	var message []string // last line first
+	others, done := 0, false
+	for i := f.next - 1; i >= max(0, f.next-maxRecent); i-- {
+		line := f.recent[i%maxRecent]
+		if b.dump.Time.IsZero() {
+			b.dump.date(line)
+		}
+		done = done || i < f.fence
+		if done {
+			if !b.dump.Time.IsZero() {
+				break
+			}
+			continue
+		}
+		raw := b.strip(plain(line))
+		bare := unstamped(raw)
+		text := bytes.TrimSpace(bare)
+		origin, says := trigger(text)
+		switch {
+		case origin == "panic" && len(bare) > 0 && bare[0] == '\t':
+			// Raised while another panic was under way, which stands above.
+			message = append(message, string(text))
+			b.dump.Origin = origin
+		case origin != "":
+			message = append(message, says)
+			b.dump.Origin, done = origin, true
+		case b.dump.Origin != "":
+			done = true
+		case len(text) == 0, bytes.HasPrefix(text, []byte("runtime stack:")), machine(text), framed(text):
+			message = message[:0] // what stands below a blank line is no message
+		case len(bare) < len(raw), others == 20:
+			done = true // an ordinary line of the log
+		default: // a message may have several lines
+			message = append(message, string(text))
+			others++
+		}
+	}
+	if b.dump.Origin == "" {
+		return
+	}
+	slices.Reverse(message)
+	b.dump.Message = strings.Join(message, " ")
+}
+
+func framed(text []byte) bool {
+	if _, _, ok := call(text); ok {
+		return true
+	}
+	_, _, ok := position(text)
+	return ok
+}
+
+// trigger recognises the line that stands above a dump and says why it was
+// printed: the runtime's own, and that of net/http about a panic it recovered.
+func trigger(line []byte) (origin, message string) {
+	s := string(line[:min(len(line), recentLength)])
+	if says, ok := strings.CutPrefix(s, "panic: "); ok {
+		return "panic", says
+	}
+	if says, ok := strings.CutPrefix(s, "fatal error: "); ok {
+		return "fatal error", says
+	}
+	if name, says, ok := strings.Cut(s, ": "); ok && strings.HasPrefix(name, "SIG") && len(name) < 12 &&
+		strings.ToUpper(name) == name && !strings.Contains(name, " ") {
+		return name, says
+	}
+	if _, after, ok := strings.Cut(s, "http: panic serving "); ok {
+		if _, says, ok := strings.Cut(after, ": "); ok {
+			return "panic", says
+		}
+	}
+	return "", ""
+}
+
+// machine reports whether a line belongs to what the runtime prints around the
+// goroutines of a crash: registers, signal and program counter, exit status.
+func machine(line []byte) bool {
+	for _, p := range []string{"[signal ", "PC=0x", "exit status ", "stack: frame=", "runtime: ", "signal arrived during ", "instruction bytes:"} {
+		if bytes.HasPrefix(line, []byte(p)) {
+			return true
+		}
+	}
+	name, value, ok := bytes.Cut(line, []byte(" "))
+	value, hex := bytes.CutPrefix(bytes.TrimSpace(value), []byte("0x"))
+	return ok && hex && len(name) <= 7 && len(value) <= 16 && !slices.ContainsFunc(value, func(c byte) bool { return hexDigit(c) < 0 })
+}
