@@ -20,7 +20,7 @@ type format struct {
 var formats = []format{
 	{"text", []string{".txt"}, func(w io.Writer, r *Report) error { return WriteTerminal(w, r, TerminalOptions{}) }},
 	{"markdown", []string{".md", ".markdown"}, WriteMarkdown},
-	// {"html", []string{".html", ".htm"}, WriteHTML},
+	{"html", []string{".html", ".htm"}, WriteHTML},
 	{"json", []string{".json"}, WriteJSON},
 }
 

@@ -1,9 +1,188 @@
 package report
 
 import (
-	"errors"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"html/template"
 	"io"
+	"slices"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/templates"
 )
 
-// WriteHTML writes r as one self-contained page.
-func WriteHTML(w io.Writer, r *Report) error { return errors.New("the HTML view is not there yet") }
+var htmlTemplate = template.Must(template.New("report.html").Funcs(template.FuncMap{
+	"prose":    prose,
+	"kind":     analyze.KindName,
+	"file":     shortFile,
+	"function": shortFunction,
+	"holds":    holds,
+	"covers":   covers,
+	"place":    place,
+	"limit":    func(l analyze.LimitUse) string { return l.Name + " = " + l.Quantity.String() },
+	"level":    level,
+	"size":     func(n int64) string { return evidence.Of(n, evidence.Bytes).String() },
+	"part":     func(v, whole evidence.Quantity) string { return evidence.Part(v.Number, whole.Number).String() },
+	"bar": func(class string, v, whole evidence.Quantity) template.HTML {
+		return template.HTML(drawBar(class, evidence.Part(v.Number, whole.Number).Number))
+	},
+	"change": change,
+	"id":     anchor,
+}).Parse(templates.HTML))
+
+// page is what the HTML template is poured from.
+type page struct {
+	*view
+	StyleHash, ScriptHash string
+	Style                 template.CSS
+	Script                template.JS
+	Pictures              []picture
+	Undrawn               int // timelines left out to keep the page small
+}
+
+// picture is a timeline as drawn.
+type picture struct {
+	Exhibit, Path, Words string
+	SVG                  template.HTML
+}
+
+// maxPictures is how many bytes of timelines a page takes, so that it stays
+// small enough to attach to a ticket.
+const maxPictures = 500 << 10
+
+// WriteHTML writes r as one self-contained page. It asks the network for
+// nothing, works without scripting, and its policy lets nothing else run.
+func WriteHTML(w io.Writer, r *Report) error {
+	p := page{
+		view: newView(r), Style: template.CSS(templates.CSS), Script: template.JS(templates.Script),
+		StyleHash: digest(templates.CSS), ScriptHash: digest(templates.Script),
+	}
+	drawn := 0
+	for i := range p.Timelines {
+		t := &p.Timelines[i]
+		path := t.Exhibit
+		if e := p.exhibits[t.Exhibit]; e != nil {
+			path = e.Path
+		}
+		picture := picture{t.Exhibit, path, timelineWords(t), template.HTML(drawTimeline(t, path))}
+		if drawn += len(picture.SVG); drawn > maxPictures {
+			p.Undrawn = len(p.Timelines) - i
+			break
+		}
+		p.Pictures = append(p.Pictures, picture)
+	}
+	var buf bytes.Buffer
+	if err := htmlTemplate.Execute(&buf, p); err != nil {
+		return err
+	}
+	_, err := w.Write(buf.Bytes())
+	return err
+}
+
+// digest is a source as a Content-Security-Policy names it.
+func digest(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// level is a severity as a class of the style sheet.
+func level(s analyze.Severity) string { return "level-" + s.String() }
+
+// anchor makes an id that a link can point to from one of the evidence's.
+func anchor(prefix, id string) string {
+	return prefix + "-" + strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, id)
+}
+
+func change(g Grown) string {
+	q := evidence.Quantity{Number: g.After.Number - g.Before.Number, Unit: g.After.Unit}
+	if q.Number > 0 {
+		return "+" + q.String()
+	}
+	return q.String()
+}
+
+// Widest is the larger total, which both bars of a growth row are drawn against.
+func (g Growth) Widest() evidence.Quantity {
+	widest := evidence.Quantity{Unit: g.After.Unit}
+	for _, row := range g.Rows {
+		widest.Number = max(widest.Number, row.Before.Number, row.After.Number)
+	}
+	return widest
+}
+
+// matrix is what each kind of evidence says about each finding of a chain.
+type matrix struct {
+	Kinds []evidence.Kind
+	Rows  []matrixRow
+}
+
+type matrixRow struct {
+	*findingView
+	Cells []analyze.Check // one per kind; empty Result where the claim is not asked of it
+}
+
+// Matrix lays the checks of a chain side by side. Kinds the case does not hold
+// are left out: they stand under what is missing.
+func (c *chainView) Matrix() matrix {
+	var m matrix
+	present := func(check analyze.Check) bool { return check.Result != analyze.Absent }
+	for _, f := range c.Findings {
+		for _, check := range f.Checks {
+			if present(check) && !slices.Contains(m.Kinds, check.Kind) && len(m.Kinds) < 16 {
+				m.Kinds = append(m.Kinds, check.Kind)
+			}
+		}
+	}
+	slices.SortStableFunc(m.Kinds, func(a, b evidence.Kind) int {
+		return slices.Index(evidence.Kinds, a) - slices.Index(evidence.Kinds, b)
+	})
+	for _, f := range c.Findings {
+		row := matrixRow{findingView: f, Cells: make([]analyze.Check, len(m.Kinds))}
+		for _, check := range f.Checks {
+			if i := slices.Index(m.Kinds, check.Kind); i >= 0 && present(check) {
+				row.Cells[i] = check
+			}
+		}
+		m.Rows = append(m.Rows, row)
+	}
+	return m
+}
+
+// Relations is how a layer hangs on the ones before it, in words.
+func (c *chainView) Relations(layer int) string {
+	var words []string
+	for _, f := range c.Layers[layer] {
+		for _, l := range f.Links {
+			if !slices.Contains(words, l.Relation) {
+				words = append(words, l.Relation)
+			}
+		}
+	}
+	if len(words) == 0 {
+		return "seen with it"
+	}
+	return strings.Join(words, ", ")
+}
+
+// Agreeing is how many kinds of evidence vouch for the root, in words.
+func (c *chainView) Agreeing() string {
+	n := 0
+	for _, check := range c.Root.Checks {
+		if check.Result == analyze.Agrees {
+			n++
+		}
+	}
+	if n == 1 {
+		return "one kind of evidence shows it"
+	}
+	return fmt.Sprintf("%d kinds of evidence agree", n)
+}
