@@ -56,7 +56,7 @@ type Exhibit struct {
 	Duration   time.Duration // wall time it covers; 0 for a snapshot or when unknown
 	BuildID    string        // of the main binary; empty when the kind carries none
 	GoVersion  string        // such as "go1.26"; empty when unknown
-	Problems   []string      // what was wrong with it, one sentence each
+	Problems   []string      // what was wrong with it, one sentence each, the path first
 
 	// Exactly one of these is set when Coverage is not None, by Kind.
 	Profile *pprofile.Profile   // every pprof kind
@@ -68,6 +68,9 @@ type Exhibit struct {
 type Bundle struct {
 	Title    string     // what the user named, without directories above it
 	Exhibits []*Exhibit // by kind in the order of Kinds, then by capture time, then by path
+	// Unreadable lists the paths the user named that do not exist or could not be
+	// opened, as given. Each is an exhibit too, with the reason.
+	Unreadable []string
 }
 
 // Of returns the usable exhibits of a kind, oldest first.

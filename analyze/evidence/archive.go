@@ -1,0 +1,284 @@
+package evidence
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Bounds of what is unpacked, so that a small file cannot fill memory or disk.
+const (
+	inMemory   = 8 << 20  // bytes of unpacked content that stay in memory; more goes to a temporary file
+	spoolLimit = 16 << 30 // bytes of one stream or archive
+	maxRatio   = 200      // bytes out for each byte in; logs reach 50, deflate at most 1032
+	freeRatio  = 64 << 20 // bytes out before the ratio counts
+)
+
+// content is the bytes of a file, readable at any place.
+type content struct {
+	io.ReaderAt
+	size int64
+	done func() error
+}
+
+func (c *content) close() {
+	if c.done != nil {
+		_ = c.done()
+	}
+}
+
+// all reads the content as a stream.
+func (c *content) all() *io.SectionReader { return io.NewSectionReader(c, 0, c.size) }
+
+// head returns the first n bytes, or fewer when there are no more.
+func (c *content) head(n int) []byte {
+	b := make([]byte, min(int64(n), c.size))
+	k, _ := c.ReadAt(b, 0)
+	return b[:k]
+}
+
+// hash returns the SHA-256 of the content in hex.
+func (c *content) hash() (string, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, c.all()); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// spool keeps a stream where it can be read at any place. What was read before
+// an error is returned with it.
+func spool(r io.Reader, limit int64) (*content, error) {
+	var buf bytes.Buffer
+	n, err := buf.ReadFrom(io.LimitReader(r, min(inMemory, limit)))
+	if err != nil || n < min(inMemory, limit) {
+		return &content{ReaderAt: bytes.NewReader(buf.Bytes()), size: n}, err
+	}
+	f, err := os.CreateTemp("", "inquest-*")
+	if err != nil {
+		return nil, err
+	}
+	c := &content{ReaderAt: f, done: func() error {
+		return errors.Join(f.Close(), os.Remove(f.Name()))
+	}}
+	if _, err := f.Write(buf.Bytes()); err != nil {
+		c.close()
+		return nil, err
+	}
+	more, err := io.Copy(f, io.LimitReader(r, limit-n))
+	c.size = n + more
+	if err == nil && c.size == limit {
+		var one [1]byte
+		if k, _ := io.ReadFull(r, one[:]); k > 0 {
+			err = fmt.Errorf("more than %s, the rest was not read", Of(limit, Bytes))
+		}
+	}
+	return c, err
+}
+
+// compression is a way single files are packed.
+type compression struct {
+	name  string
+	magic string
+	open  func(io.Reader) (io.ReadCloser, error)
+}
+
+var compressions = []compression{
+	{"gzip", "\x1f\x8b", func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+	{"zstd", "\x28\xb5\x2f\xfd", func(r io.Reader) (io.ReadCloser, error) {
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	}},
+}
+
+// packed returns how a file that begins with head is compressed, or nil.
+func packed(head []byte) *compression {
+	for i, c := range compressions {
+		if bytes.HasPrefix(head, []byte(c.magic)) {
+			return &compressions[i]
+		}
+	}
+	return nil
+}
+
+var errBomb = errors.New("expands too far for its size: not read on, it looks like a decompression bomb")
+
+// unpack returns the decompressed stream of a content, bounded in its ratio.
+// Errors of the stream are in plain words.
+func (k *compression) unpack(c *content) (io.ReadCloser, error) {
+	z, err := k.open(c.all())
+	if err != nil {
+		return nil, k.explain(err, 0)
+	}
+	var n int64
+	return struct {
+		io.Reader
+		io.Closer
+	}{readerFunc(func(p []byte) (int, error) {
+		m, err := z.Read(p)
+		n += int64(m)
+		if n > freeRatio && n > maxRatio*c.size {
+			return m, errBomb
+		}
+		if err != nil && err != io.EOF {
+			err = k.explain(err, n)
+		}
+		return m, err
+	}), z}, nil
+}
+
+func (k *compression) explain(err error, n int64) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s stream ends early: %s could be unpacked", k.name, Of(n, Bytes))
+	}
+	return fmt.Errorf("damaged %s stream after %s unpacked: %w", k.name, Of(n, Bytes), err)
+}
+
+func isZip(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
+}
+
+func isTar(head []byte) bool {
+	return len(head) > 262 && string(head[257:262]) == "ustar"
+}
+
+// member returns the item for a member of an archive, and files it there. A name
+// that leads out of the archive is refused: nothing is ever written under it,
+// but it would mislead whoever reads the report.
+func (it *item) member(name string) (*item, bool) {
+	m := &item{name: it.name + "!" + name, archive: true, location: name}
+	clean := path.Clean(strings.ReplaceAll(name, `\`, "/"))
+	if path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") {
+		m.fail(&Exhibit{Path: m.name}, "not read: its name leads out of the archive")
+		it.members = append(it.members, m)
+		return nil, false
+	}
+	m.name = it.name + "!" + clean
+	for element := range strings.SplitSeq(clean, "/") {
+		if strings.HasPrefix(element, ".") || element == "__MACOSX" {
+			return nil, false
+		}
+	}
+	if ignored(path.Base(clean)) {
+		return nil, false
+	}
+	it.members = append(it.members, m)
+	return m, true
+}
+
+// zip measures the members of a zip archive.
+func (o *opener) zip(it *item, c *content) {
+	e := &Exhibit{Path: it.name, Bytes: c.size}
+	z, err := zip.NewReader(c, c.size)
+	if err != nil {
+		e.SHA256, _ = c.hash()
+		it.fail(e, "zip archive cannot be read: %s", strings.TrimPrefix(err.Error(), "zip: "))
+		return
+	}
+	var left int64 = spoolLimit
+	for i, f := range z.File {
+		if f.FileInfo().IsDir() || !f.Mode().IsRegular() {
+			continue
+		}
+		if i >= maxFiles {
+			it.fail(e, "more than %d members: the rest was not read", maxFiles)
+			return
+		}
+		m, ok := it.member(f.Name)
+		if !ok {
+			continue
+		}
+		if f.Flags&1 != 0 {
+			m.fail(&Exhibit{Path: m.name, Bytes: int64(f.UncompressedSize64)}, "encrypted, cannot be read")
+			continue
+		}
+		if !o.enter(m) {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			<-o.slots
+			m.fail(&Exhibit{Path: m.name}, "cannot be unpacked: %s", strings.TrimPrefix(err.Error(), "zip: "))
+			continue
+		}
+		o.spooled(m, o.bounded(r, int64(f.CompressedSize64)), &left)
+		_ = r.Close()
+	}
+}
+
+// tar measures the members of a tar archive.
+func (o *opener) tar(it *item, r io.Reader, size int64) {
+	t := tar.NewReader(o.bounded(r, size))
+	var left int64 = spoolLimit
+	for i := 0; ; i++ {
+		h, err := t.Next()
+		if err == io.EOF {
+			return
+		}
+		e := &Exhibit{Path: it.name, Bytes: size}
+		if err != nil {
+			it.fail(e, "archive ends early or is damaged after %d members: %v", i, err)
+			return
+		}
+		if i >= maxFiles {
+			it.fail(e, "more than %d members: the rest was not read", maxFiles)
+			return
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		m, ok := it.member(h.Name)
+		if !ok {
+			continue
+		}
+		if !o.enter(m) {
+			return
+		}
+		o.spooled(m, t, &left)
+	}
+}
+
+// bounded ends a stream that expands too far for its size on disk, or when the context ends.
+func (o *opener) bounded(r io.Reader, size int64) io.Reader {
+	var n int64
+	return o.limited(readerFunc(func(p []byte) (int, error) {
+		m, err := r.Read(p)
+		if n += int64(m); n > freeRatio && n > maxRatio*size {
+			return m, errBomb
+		}
+		return m, err
+	}))
+}
+
+// spooled keeps a member's bytes and measures them while the archive is read on.
+// It is called with a slot taken and sees to its return.
+func (o *opener) spooled(m *item, r io.Reader, left *int64) {
+	c, err := spool(r, *left)
+	if c == nil {
+		<-o.slots
+		m.fail(&Exhibit{Path: m.name}, "cannot be unpacked: %v", err)
+		return
+	}
+	*left -= c.size
+	o.advance(0, c.size)
+	o.group.Go(func() error {
+		defer func() { <-o.slots }()
+		defer c.close()
+		o.measure(m, c, err, func() {})
+		return nil
+	})
+}

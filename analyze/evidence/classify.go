@@ -1,0 +1,353 @@
+package evidence
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/pprofile"
+)
+
+// headSize is how much of a file its kind is told by.
+const headSize = 4096
+
+// measure tells the kind of a file, reads it and files its exhibits. failed is
+// what went wrong while its bytes were fetched; they may be fewer than there
+// were. leave gives the slot back before an archive's members want theirs.
+func (o *opener) measure(it *item, c *content, failed error, leave func()) {
+	e := &Exhibit{Path: it.name, Bytes: c.size, Kind: Unknown, Coverage: Whole}
+	defer it.guard(e)
+	defer o.advance(c.size, 0)
+	if failed != nil {
+		e.Coverage = Partial
+		e.problem("%v", failed)
+	}
+	if c.size == 0 {
+		e.SHA256, _ = c.hash()
+		if failed == nil {
+			e.problem("empty file")
+		}
+		it.unusable(e)
+		return
+	}
+
+	head := c.head(headSize)
+	switch {
+	case isZip(head):
+		if it.nested(e, "zip archive") {
+			return
+		}
+		leave()
+		o.zip(it, c)
+		return
+	case isTar(head):
+		if it.nested(e, "tar archive") {
+			return
+		}
+		leave()
+		o.tar(it, c.all(), c.size)
+		return
+	}
+	type sum struct {
+		hex string
+		err error
+	}
+	sums := make(chan sum, 1)
+	go func() {
+		hex, err := c.hash()
+		sums <- sum{hex, err}
+	}()
+	var found []*Exhibit
+	defer func() {
+		s := <-sums // the content must not be closed before
+		for _, f := range found {
+			if f.SHA256 = s.hex; s.err != nil {
+				f.Coverage = Partial
+				f.problem("could not be read to its end: %s", cause(s.err))
+			}
+		}
+		it.exhibits = append(it.exhibits, found...)
+	}()
+	if k := packed(head); k != nil {
+		found = o.unpacked(it, e, c, k, leave)
+	} else {
+		found = o.kinds(it, e, c, head)
+	}
+}
+
+// nested refuses an archive in an archive.
+func (it *item) nested(e *Exhibit, what string) bool {
+	if !it.archive {
+		return false
+	}
+	it.fail(e, "a %s inside an archive is not opened: unpack it first", what)
+	return true
+}
+
+// unpacked measures a compressed file.
+func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leave func()) []*Exhibit {
+	open := func() (io.ReadCloser, error) { return k.unpack(c) }
+	z, err := open()
+	if err != nil {
+		e.problem("%v", err)
+		return it.none(e)
+	}
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(z, head)
+	head = head[:n]
+	_ = z.Close()
+	if n == 0 {
+		if err == io.EOF {
+			e.problem("the %s stream holds nothing", k.name)
+		} else {
+			e.problem("%v", err)
+		}
+		return it.none(e)
+	}
+	switch {
+	case isTar(head):
+		if it.archive {
+			e.problem("a tar archive inside an archive is not opened: unpack it first")
+			return it.none(e)
+		}
+		z, err := open()
+		if err != nil {
+			e.problem("%v", err)
+			return it.none(e)
+		}
+		defer z.Close()
+		leave()
+		o.tar(it, z, c.size)
+		return nil
+	case k.name == "gzip" && pprofile.Sniff(head):
+		return o.profile(it, e, c)
+	case isTrace(head), pprofile.Sniff(head), !text(head):
+		z, err := open()
+		if err != nil {
+			e.problem("%v", err)
+			return it.none(e)
+		}
+		defer z.Close()
+		inner, err := spool(o.limited(z), spoolLimit)
+		if inner == nil {
+			e.problem("%v", err)
+			return it.none(e)
+		}
+		defer inner.close()
+		if err != nil {
+			e.Coverage = Partial
+			e.problem("%v", err)
+		}
+		if isZip(head) || packed(head) != nil {
+			e.problem("packed more than once: unpack it first")
+			return it.none(e)
+		}
+		return o.kinds(it, e, inner, head)
+	}
+	z, err = open()
+	if err != nil {
+		e.problem("%v", err)
+		return it.none(e)
+	}
+	defer z.Close()
+	return o.dumps(it, e, z, head)
+}
+
+// kinds measures a file that is neither archive nor compressed.
+func (o *opener) kinds(it *item, e *Exhibit, c *content, head []byte) []*Exhibit {
+	switch {
+	case isTrace(head):
+		return o.trace(it, e, c)
+	case pprofile.Sniff(head):
+		return o.profile(it, e, c)
+	}
+	return o.dumps(it, e, c.all(), head)
+}
+
+// profile measures a pprof profile.
+func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
+	if c.size > pprofile.MaxUnpacked {
+		e.problem("a profile of %s: more than is read of one", Of(c.size, Bytes))
+		return it.none(e)
+	}
+	data := make([]byte, c.size)
+	if _, err := c.ReadAt(data, 0); err != nil && err != io.EOF {
+		e.problem("cannot be read: %s", cause(err))
+		return it.none(e)
+	}
+	p, err := pprofile.Read(data)
+	if err != nil {
+		e.problem("%v", err)
+		return it.none(e)
+	}
+	if p.Kind == pprofile.Contention {
+		p.Kind = contentionByName(it.name)
+		e.problem("nothing in it tells a mutex profile from a block profile: taken for a %s profile by its name", p.Kind)
+	}
+	if p.Kind == "" {
+		var columns []string
+		for _, c := range p.Columns {
+			columns = append(columns, c.Name+"/"+c.Unit)
+		}
+		e.problem("a profile of %s, which is none of the kinds that Go's runtime writes", strings.Join(columns, ", "))
+		return it.none(e)
+	}
+	e.Kind, e.Profile = Kind(p.Kind), p
+	e.CapturedAt, e.Duration, e.BuildID, e.GoVersion = p.Time, p.Duration, p.BuildID, p.GoVersion
+	for _, problem := range p.Problems {
+		e.problem("%s", problem)
+	}
+	e.misnamed()
+	return []*Exhibit{e}
+}
+
+// contentionByName breaks the tie between an empty mutex and an empty block profile.
+func contentionByName(name string) string {
+	if strings.Contains(strings.ToLower(path.Base(name)), "block") {
+		return "block"
+	}
+	return "mutex"
+}
+
+// dumps finds the goroutine dumps of a text.
+func (o *opener) dumps(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibit {
+	found, err := dump.Find(o.limited(r))
+	if err != nil {
+		e.Coverage = Partial
+		e.problem("%v", err)
+	}
+	if len(found) == 0 {
+		switch {
+		case err != nil:
+		case executable(head):
+			if !it.named {
+				return nil
+			}
+			e.problem("an executable, which is no evidence of what it did")
+		case text(head):
+			if !it.named && !suspect(it.name) {
+				return nil
+			}
+			e.problem("text without a goroutine dump")
+		default:
+			e.problem("not evidence that inquest reads: neither profile, execution trace nor goroutine dump")
+		}
+		return it.none(e)
+	}
+	var out []*Exhibit
+	for _, d := range found {
+		x := *e
+		x.Problems = slices.Clone(e.Problems)
+		x.Kind, x.Dump = Dump, d
+		x.CapturedAt, x.GoVersion = d.Time, d.GoVersion
+		if len(found) > 1 {
+			x.Part = fmt.Sprintf("lines %d-%d", d.Lines[0], d.Lines[1])
+		}
+		if d.Partial {
+			x.Coverage = Partial
+		}
+		for _, problem := range d.Problems {
+			x.problem("%s", problem)
+		}
+		x.misnamed()
+		out = append(out, &x)
+	}
+	return out
+}
+
+// none makes e an exhibit that holds nothing usable.
+func (it *item) none(e *Exhibit) []*Exhibit {
+	e.Coverage = None
+	return []*Exhibit{e}
+}
+
+func (it *item) unusable(e *Exhibit) { it.exhibits = append(it.exhibits, it.none(e)...) }
+
+// misnamed notes a file whose name promises another kind than it holds.
+func (e *Exhibit) misnamed() {
+	base := strings.ToLower(path.Base(e.Path[strings.LastIndexByte(e.Path, '!')+1:]))
+	if e.Kind == Dump && (strings.HasSuffix(base, ".txt") || strings.HasSuffix(base, ".log")) {
+		return // a "stack trace"
+	}
+	promised := map[Kind]bool{}
+	for _, w := range strings.FieldsFunc(base, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		if k, ok := promises[w]; ok {
+			promised[k] = true
+		}
+	}
+	if len(promised) == 1 && !promised[e.Kind] {
+		e.Problems = append(e.Problems, fmt.Sprintf("%s is %s, read as such", e.Path, kindPhrase[e.Kind]))
+	}
+}
+
+var promises = map[string]Kind{
+	"cpu": CPU, "profile": CPU, "heap": Heap, "allocs": Heap, "mutex": Mutex, "block": Block,
+	"trace": Trace, "threadcreate": ThreadCreate, "goroutineleak": GoroutineLeak,
+}
+
+var kindPhrase = map[Kind]string{
+	CPU: "a CPU profile", Heap: "a heap profile", Mutex: "a mutex profile", Block: "a block profile",
+	Goroutine: "a goroutine profile", GoroutineLeak: "a goroutine leak profile", ThreadCreate: "a thread creation profile",
+	Trace: "an execution trace", Dump: "a goroutine dump",
+}
+
+// ignored reports whether a file found in a folder or archive is passed over by
+// its name: sources, documents and pictures that may quote evidence but are none.
+func ignored(base string) bool {
+	base = strings.ToLower(base)
+	stem, ext := base, path.Ext(base)
+	if ext != "" {
+		stem = strings.TrimSuffix(base, ext)
+	}
+	return notEvidence[ext] || ext == "" && notEvidence[stem] || stem == "readme" || stem == "license"
+}
+
+var notEvidence = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(`.go .mod .sum .work .md .markdown .rst .adoc .yaml .yml .toml .ini .cfg .tmpl .proto .sql
+		.c .h .cc .cpp .s .py .rb .rs .java .js .ts .css .html .htm .xml .svg .png .jpg .jpeg .gif .webp .ico .pdf .sarif
+		.sh .bat .ps1 .service makefile dockerfile license notice changelog authors`) {
+		m[w] = true
+	}
+	return m
+}()
+
+// suspect reports whether a text without a dump was probably put into the
+// folder as evidence, so that passing it over in silence would be wrong.
+func suspect(name string) bool {
+	switch path.Ext(strings.ToLower(name)) {
+	case ".pprof", ".prof", ".pb", ".gz", ".zst", ".out", ".trace", ".log", ".txt", ".dump", ".stack", ".profile":
+		return true
+	}
+	return false
+}
+
+// text reports whether a file that begins with head is text, in UTF-8 or close to it.
+func text(head []byte) bool {
+	odd := 0
+	for b := head; len(b) > 0; {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 && len(b) >= utf8.UTFMax || r < ' ' && !strings.ContainsRune("\t\n\r\f\b\x1b", r) {
+			odd++
+		}
+		b = b[n:]
+	}
+	return odd*20 <= len(head)
+}
+
+// executable reports whether head begins an ELF, Mach-O or Windows program:
+// people keep the program beside its profiles.
+func executable(head []byte) bool {
+	for _, magic := range []string{"\x7fELF", "MZ", "\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return !text(head)
+		}
+	}
+	return false
+}

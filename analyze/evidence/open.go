@@ -1,0 +1,418 @@
+package evidence
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Options are how to open evidence. The zero value is good.
+type Options struct {
+	Jobs  int       // files measured at the same time, and workers per trace; 0 for GOMAXPROCS
+	Stdin io.Reader // what "-" reads; nil for os.Stdin
+	// Progress is told, when not nil, how many bytes of all the files found have
+	// been measured. It is called from several goroutines, one at a time.
+	Progress func(done, total int64)
+}
+
+// maxFiles bounds how many files a folder, and how many members an archive, may bring.
+const maxFiles = 10_000
+
+// Open reads the evidence at the paths: files, folders, .zip and .tar archives,
+// each also under gzip or zstd, and "-" for standard input. The kind of a file is told by
+// its content. A bad file never fails the case: it becomes an exhibit whose
+// Coverage and Problems say what is wrong.
+//
+// Open fails only when no path is named or ctx ends; in the latter case the
+// Bundle holds what had been read until then.
+func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no evidence named")
+	}
+	if opt.Jobs <= 0 {
+		opt.Jobs = runtime.GOMAXPROCS(0)
+	}
+	if opt.Stdin == nil {
+		opt.Stdin = os.Stdin
+	}
+	o := &opener{ctx: ctx, opt: opt, slots: make(chan struct{}, opt.Jobs)}
+	b := &Bundle{Title: title(paths)}
+	o.find(paths, b)
+	nameItems(o.items)
+	for _, it := range o.items {
+		o.group.Go(func() error {
+			o.item(it)
+			return nil
+		})
+	}
+	_ = o.group.Wait()
+
+	for _, it := range o.items {
+		b.Exhibits = it.collect(b.Exhibits)
+	}
+	order(b.Exhibits)
+	for i, e := range b.Exhibits {
+		e.ID = fmt.Sprintf("e%d", i+1)
+	}
+	countOnce(b.Exhibits)
+	return b, ctx.Err()
+}
+
+// countOnce leaves one exhibit of each that hold the same bytes, so that a folder
+// which also holds its own archive does not count double.
+func countOnce(exhibits []*Exhibit) {
+	first := map[[2]string]*Exhibit{}
+	for _, e := range exhibits {
+		if e.Coverage == None || e.SHA256 == "" {
+			continue
+		}
+		key := [2]string{e.SHA256, e.Part}
+		if same, ok := first[key]; ok {
+			e.Coverage, e.Profile, e.Trace, e.Dump = None, nil, nil, nil
+			e.problem("the same bytes as %s, counted once", same.Path)
+			continue
+		}
+		first[key] = e
+	}
+}
+
+// title names a case by what the user named.
+func title(paths []string) string {
+	if len(paths) > 1 {
+		return fmt.Sprintf("%d inputs", len(paths))
+	}
+	if paths[0] == "-" {
+		return "stdin"
+	}
+	if p := filepath.Base(paths[0]); p != "." && p != ".." {
+		return p
+	}
+	if abs, err := filepath.Abs(paths[0]); err == nil {
+		return filepath.Base(abs)
+	}
+	return paths[0]
+}
+
+// opener is one Open.
+type opener struct {
+	ctx   context.Context
+	opt   Options
+	group errgroup.Group
+	slots chan struct{} // one for each file being measured
+	items []*item
+
+	mu          sync.Mutex
+	done, total int64
+}
+
+// item is one file of the case: named, found in a folder, or member of an archive.
+type item struct {
+	name     string   // path of the exhibit
+	parts    []string // elements of the whole path as the user gave it
+	depth    int      // how many of parts the name has without a collision
+	location string   // where to open it; "-" for standard input
+	named    bool     // named by the user, so it is an exhibit whatever it holds
+	archive  bool     // a member: archives in it are not opened
+
+	exhibits []*Exhibit
+	members  []*item
+}
+
+func (it *item) collect(into []*Exhibit) []*Exhibit {
+	into = append(into, it.exhibits...)
+	for _, m := range it.members {
+		into = m.collect(into)
+	}
+	return into
+}
+
+// find lists the files at the paths.
+func (o *opener) find(paths []string, b *Bundle) {
+	seen := map[string]bool{}
+	add := func(it *item) {
+		key := it.location
+		if abs, err := filepath.Abs(it.location); err == nil && key != "-" {
+			key = abs
+		}
+		if !seen[key] { // naming a folder and a file in it is no reason to count the file twice
+			seen[key] = true
+			o.items = append(o.items, it)
+		}
+	}
+	fail := func(p string, err error) {
+		if seen[p] {
+			return
+		}
+		seen[p] = true
+		b.Unreadable = append(b.Unreadable, p)
+		it := &item{name: p, named: true}
+		it.fail(&Exhibit{Path: p}, "%s", cause(err))
+		o.items = append(o.items, it)
+	}
+	for _, p := range paths {
+		if p == "-" {
+			add(&item{parts: []string{"stdin"}, depth: 1, location: p, named: true})
+			continue
+		}
+		info, err := os.Stat(p)
+		switch {
+		case err != nil:
+			fail(p, err)
+		case info.IsDir():
+			if err := o.walk(p, add); err != nil {
+				fail(p, err)
+			}
+		default:
+			f, err := os.Open(p)
+			if err != nil {
+				fail(p, err)
+				continue
+			}
+			_ = f.Close()
+			add(&item{parts: elements(p), depth: 1, location: p, named: true})
+			o.total += info.Size()
+		}
+	}
+}
+
+// walk finds the files of a folder, sorted, without hidden ones.
+func (o *opener) walk(root string, add func(*item)) error {
+	count := 0
+	return filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(root, p)
+		it := &item{parts: append(elements(root), elements(rel)...), depth: len(elements(rel)), location: p}
+		switch {
+		case p == root:
+			return err // the folder itself cannot be listed
+		case err != nil:
+			it.named = true
+			add(it) // opening it tells the reason
+			return nil
+		case strings.HasPrefix(d.Name(), "."), d.IsDir() && d.Name() == "CVS":
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case d.IsDir(), ignored(d.Name()):
+			return nil
+		}
+		info, err := os.Stat(p) // follows a link to a file; links to folders are not followed
+		if err == nil && !info.Mode().IsRegular() {
+			return nil
+		}
+		if count++; count > maxFiles {
+			return fmt.Errorf("more than %d files", maxFiles)
+		}
+		if err == nil {
+			o.total += info.Size()
+		}
+		add(it)
+		return nil
+	})
+}
+
+func elements(p string) []string {
+	return strings.FieldsFunc(filepath.ToSlash(filepath.Clean(p)), func(r rune) bool { return r == '/' })
+}
+
+// nameItems gives each file the shortest end of its path that tells it from the
+// others: its path in the folder the user named, or its base name.
+func nameItems(items []*item) {
+	for {
+		count := map[string]int{}
+		for _, it := range items {
+			if it.parts != nil {
+				it.name = path.Join(it.parts[max(0, len(it.parts)-it.depth):]...)
+			}
+			count[it.name]++
+		}
+		longer := false
+		for _, it := range items {
+			if count[it.name] > 1 && it.depth < len(it.parts) {
+				it.depth++
+				longer = true
+			}
+		}
+		if !longer {
+			return
+		}
+	}
+}
+
+// order sorts by kind, time and path. Exhibits without a time stand behind those
+// with one, in the order they were found.
+func order(exhibits []*Exhibit) {
+	rank := func(k Kind) int {
+		if i := slices.Index(Kinds, k); i >= 0 {
+			return i
+		}
+		return len(Kinds)
+	}
+	slices.SortStableFunc(exhibits, func(a, b *Exhibit) int {
+		if c := cmp.Compare(rank(a.Kind), rank(b.Kind)); c != 0 {
+			return c
+		}
+		switch az, bz := a.CapturedAt.IsZero(), b.CapturedAt.IsZero(); {
+		case az && bz:
+			return 0
+		case az:
+			return 1
+		case bz:
+			return -1
+		}
+		if c := a.CapturedAt.Compare(b.CapturedAt); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Path, b.Path)
+	})
+}
+
+// item opens and measures one file of the case.
+func (o *opener) item(it *item) {
+	if it.location == "" { // it could not even be found
+		return
+	}
+	if !o.enter(it) {
+		return
+	}
+	left := false
+	leave := func() {
+		if !left {
+			left = true
+			<-o.slots
+		}
+	}
+	defer leave()
+	c, err := o.load(it)
+	if c != nil {
+		defer c.close()
+	}
+	if err != nil && c == nil {
+		it.fail(&Exhibit{Path: it.name}, "%s", cause(err))
+		return
+	}
+	o.measure(it, c, err, leave)
+}
+
+// enter waits for a slot; it fails when the context has ended.
+func (o *opener) enter(it *item) bool {
+	select {
+	case <-o.ctx.Done():
+	case o.slots <- struct{}{}:
+		if o.ctx.Err() == nil {
+			return true
+		}
+		<-o.slots
+	}
+	it.fail(&Exhibit{Path: it.name}, "not read: interrupted")
+	return false
+}
+
+// load makes the bytes of an item readable at any place.
+func (o *opener) load(it *item) (*content, error) {
+	if it.location == "-" {
+		return spool(o.limited(o.opt.Stdin), spoolLimit)
+	}
+	f, err := os.Open(it.location)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a pipe
+		defer f.Close()
+		return spool(o.limited(f), spoolLimit)
+	}
+	return &content{ReaderAt: f, size: info.Size(), done: f.Close}, nil
+}
+
+// limited ends a stream when the context does.
+func (o *opener) limited(r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if err := o.ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// advance reports progress.
+func (o *opener) advance(done, more int64) {
+	if o.opt.Progress == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.done += done
+	o.total += more
+	o.opt.Progress(o.done, o.total)
+}
+
+// fail files an exhibit that could not be used.
+func (it *item) fail(e *Exhibit, format string, args ...any) {
+	if e.Kind == "" {
+		e.Kind = Unknown
+	}
+	e.Coverage = None
+	e.Profile, e.Trace, e.Dump = nil, nil, nil
+	e.problem(format, args...)
+	it.exhibits = append(it.exhibits, e)
+}
+
+// problem notes what is wrong with an exhibit, its path first.
+func (e *Exhibit) problem(format string, args ...any) {
+	where := e.Path
+	if e.Part != "" {
+		where += " " + e.Part
+	}
+	e.Problems = append(e.Problems, where+": "+fmt.Sprintf(format, args...))
+}
+
+// guard turns a panic of a reader into a problem of its exhibit: a bug of ours
+// on one file must not take the others with it.
+func (it *item) guard(e *Exhibit) {
+	if r := recover(); r != nil {
+		it.exhibits = nil
+		it.fail(e, "could not be read: the reader failed (%v) at %s; please report it", r, origin(debug.Stack()))
+	}
+}
+
+// origin returns the function that panicked, of a stack as debug.Stack prints it.
+func origin(trace []byte) string {
+	_, rest, _ := strings.Cut(string(trace), "\npanic(")
+	for i, line := range strings.Split(rest, "\n") {
+		if name, _, ok := strings.Cut(line, "("); ok && i > 1 && !strings.HasPrefix(line, "\t") && !strings.HasPrefix(line, "runtime.") {
+			return name
+		}
+	}
+	return "an unknown place"
+}
+
+// cause returns an error of the file system without its operation and path.
+func cause(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
