@@ -15,6 +15,7 @@ import (
 	"inquest/templates"
 )
 
+// htmlTemplate is never executed itself, so that each page can be given its own functions.
 var htmlTemplate = template.Must(template.New("report.html").Funcs(template.FuncMap{
 	"prose":    prose,
 	"kind":     analyze.KindName,
@@ -32,10 +33,11 @@ var htmlTemplate = template.Must(template.New("report.html").Funcs(template.Func
 	},
 	"change": change,
 	"id":     anchor,
+	"short":  func(string) string { return "" }, // replaced for every page
 }).Parse(templates.HTML))
 
-// page is what the HTML template is poured from.
-type page struct {
+// htmlPage is what the HTML template is poured from.
+type htmlPage struct {
 	*view
 	StyleHash, ScriptHash string
 	Style                 template.CSS
@@ -57,7 +59,7 @@ const maxPictures = 500 << 10
 // WriteHTML writes r as one self-contained page. It asks the network for
 // nothing, works without scripting, and its policy lets nothing else run.
 func WriteHTML(w io.Writer, r *Report) error {
-	p := page{
+	p := htmlPage{
 		view: newView(r), Style: template.CSS(templates.CSS), Script: template.JS(templates.Script),
 		StyleHash: digest(templates.CSS), ScriptHash: digest(templates.Script),
 	}
@@ -75,12 +77,39 @@ func WriteHTML(w io.Writer, r *Report) error {
 		}
 		p.Pictures = append(p.Pictures, picture)
 	}
-	var buf bytes.Buffer
-	if err := htmlTemplate.Execute(&buf, p); err != nil {
+	t, err := htmlTemplate.Clone()
+	if err != nil {
 		return err
 	}
-	_, err := w.Write(buf.Bytes())
+	functions := p.functions()
+	t.Funcs(template.FuncMap{"short": func(code string) string {
+		if functions[code] {
+			return shortFunction(code)
+		}
+		return code
+	}})
+	var buf bytes.Buffer
+	if err := t.Execute(&buf, p); err != nil {
+		return err
+	}
+	_, err = w.Write(buf.Bytes())
 	return err
+}
+
+// functions is every function that is the site of something. In sentences these
+// are shown without the directories of their import path.
+func (v *view) functions() map[string]bool {
+	out := map[string]bool{}
+	for _, f := range v.Findings {
+		out[f.Site.Function] = true
+		for _, s := range f.Sites {
+			out[s.Function] = true
+		}
+		for _, fact := range f.Evidence {
+			out[fact.At.Function] = true
+		}
+	}
+	return out
 }
 
 // digest is a source as a Content-Security-Policy names it.

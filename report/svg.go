@@ -56,28 +56,30 @@ func (c scale) at(v float64) float64 {
 	return c.from + share*(c.to-c.from)
 }
 
-// niceAbove returns the lowest of 1, 2, 5 times a power of base's tens that is
-// not below v.
-func niceAbove(v float64) float64 {
+// niceAbove returns the lowest of some multiples of a power of ten that is not below v.
+func niceAbove(v float64, multiples ...float64) float64 {
 	if !(v > 0) || v > 1e300 {
 		return 1
 	}
 	power := math.Pow(10, math.Floor(math.Log10(v)))
-	for _, m := range []float64{1, 1.5, 2, 3, 5, 8, 10} {
+	for _, m := range multiples {
 		if m*power >= v {
 			return m * power
 		}
 	}
-	return v
+	return 10 * power
 }
 
-// niceBytes is niceAbove in the binary steps in which memory is read.
+// niceTop is niceAbove for the top of a lane, where closeness matters more than round steps.
+func niceTop(v float64) float64 { return niceAbove(v, 1, 1.5, 2, 3, 4, 5, 6, 8) }
+
+// niceBytes is niceTop in the binary steps in which memory is read.
 func niceBytes(v float64) float64 {
 	unit := 1.0
 	for v/unit >= 1024 && unit < 1<<60 {
 		unit *= 1024
 	}
-	return min(niceAbove(v/unit), 1024) * unit
+	return min(niceTop(v/unit), 1024) * unit
 }
 
 // Geometry of a timeline, in the units of its viewBox.
@@ -91,9 +93,10 @@ const (
 // drawing is a timeline being drawn from the top down.
 type drawing struct {
 	svg
-	t *Timeline
-	x scale // nanoseconds to horizontal position
-	y float64
+	under svg // what the lanes are drawn over
+	t     *Timeline
+	x     scale // nanoseconds to horizontal position
+	y     float64
 }
 
 // drawTimeline returns a trace's picture. name says what it is a picture of.
@@ -107,22 +110,20 @@ func drawTimeline(t *Timeline, name string) string {
 	d.procs()
 	d.heap()
 	bottom := d.y - 14
-	d.axis(top, bottom)
-
-	var bands svg
 	var marks strings.Builder
 	for _, m := range t.Marks {
 		x := d.x.at(float64(m.From))
 		w := max(d.x.at(float64(m.To))-x, 0.5)
 		fmt.Fprintf(&marks, "M%s %sh%sV%sh-%sz", num(x), num(top), num(w), num(bottom), num(w))
 	}
-	bands.path("gc", marks.String())
+	d.under.path("gc", marks.String())
+	d.axis(top, bottom)
 
 	height := d.y + 10
 	var out svg
 	fmt.Fprintf(&out, `<svg class="timeline" role="img" viewBox="0 0 %d %s" xmlns="http://www.w3.org/2000/svg"><title>%s</title><desc>%s</desc>`,
 		timelineWidth, num(height), html.EscapeString("Timeline of "+name), html.EscapeString(timelineWords(t)))
-	out.WriteString(bands.String())
+	out.WriteString(d.under.String())
 	out.WriteString(d.String())
 	out.WriteString("</svg>")
 	return out.String()
@@ -201,7 +202,7 @@ func (d *drawing) pauses() {
 		d.text("key", plotLeft+6, top+height-8, "no pause in this trace")
 		return
 	}
-	high = niceAbove(high)
+	high = niceTop(high)
 	d.ticks(top, height, evidence.Of(high, evidence.Nanoseconds).String())
 	y := scale{0, height, 0, high}
 	for _, p := range d.t.Pauses {
@@ -214,7 +215,7 @@ func (d *drawing) pauses() {
 
 func (d *drawing) waiting() {
 	const height = 84
-	high := niceAbove(highest(d.t.Waiting, d.t.SyncWait))
+	high := niceTop(highest(d.t.Waiting, d.t.SyncWait))
 	top := d.lane("Goroutines waiting", height, key{"sync", "for a lock"}, key{"wait", "for anything else"})
 	d.ticks(top, height, evidence.Of(high, evidence.Count).String())
 	y := scale{top + height, top, 0, high}
@@ -231,7 +232,7 @@ func (d *drawing) working() {
 		syscall[i] = running[i] + max(d.t.Syscall[i], 0)
 		runnable[i] = syscall[i] + max(d.t.Runnable[i], 0)
 	}
-	high := niceAbove(highest(runnable))
+	high := niceTop(highest(runnable))
 	top := d.lane("Goroutines at work", height, key{"run", "running"}, key{"sys", "in a system call"}, key{"rnb", "runnable, waiting for a processor"})
 	d.ticks(top, height, evidence.Of(high, evidence.Count).String())
 	y := scale{top + height, top, 0, high}
@@ -335,23 +336,19 @@ func (d *drawing) axis(top, bottom float64) {
 	if !(duration > 0) {
 		return
 	}
-	step := niceAbove(duration / 8)
+	step := niceAbove(duration/8, 1, 2, 5)
 	for at := 0.0; at <= duration*1.0001; at += step {
 		x := d.x.at(at)
-		d.line("grid", x, top, x, bottom)
+		d.under.line("grid", x, top, x, bottom)
 		class := "tick mid"
-		if at == 0 {
-			class = "tick"
-		} else if x > plotRight-24 {
+		if x > plotRight-24 {
 			class = "tick end"
 		}
-		label := evidence.Of(at, evidence.Nanoseconds).String()
-		if at == 0 {
-			label = "0 s from the start of the trace"
+		label := "0 s"
+		if at > 0 {
+			label = evidence.Of(at, evidence.Nanoseconds).String()
 		}
-		if at == 0 || x > plotLeft+220 {
-			d.text(class, x, bottom+16, label)
-		}
+		d.text(class, x, bottom+16, label)
 	}
 	d.y = bottom + 16
 }

@@ -33,6 +33,7 @@ type findingView struct {
 	Role      string     // what it is in its chain: "root", "mechanism", "symptom"
 	Links     []linkView // how it hangs together with findings named before it
 	Agreement string     // what the kinds of evidence say of it, side by side
+	Together  string     // Agreement without the values
 	Facts     []factView
 }
 
@@ -59,7 +60,7 @@ func newView(report *Report) *view {
 	findings := map[string]*findingView{}
 	for i := range r.Findings {
 		f := &findingView{Finding: r.Findings[i]}
-		f.Agreement = agreement(f.Checks)
+		f.Agreement, f.Together = agreement(f.Checks)
 		for _, fact := range f.Evidence {
 			f.Facts = append(f.Facts, v.fact(f, fact))
 		}
@@ -200,9 +201,9 @@ func fileLine(file string, line int) string {
 }
 
 // agreement puts the values of all kinds that vouch for a claim side by side and
-// says how far apart they are.
-func agreement(checks []analyze.Check) string {
-	var agree, against []string
+// says how far apart they are: in full, and without the values.
+func agreement(checks []analyze.Check) (full, short string) {
+	var agree, against, opponents []string
 	values := map[evidence.Unit][]float64{}
 	for _, c := range checks {
 		name := analyze.KindName(c.Kind)
@@ -217,20 +218,25 @@ func agreement(checks []analyze.Check) string {
 			}
 		case analyze.Disagrees:
 			against = append(against, name)
+			opponents = append(opponents, analyze.KindName(c.Kind))
 		}
 	}
-	var said []string
+	var said, brief []string
 	switch len(agree) {
 	case 0:
 	case 1:
 		said = append(said, agree[0]+" alone")
+		brief = append(brief, "one kind alone")
 	default:
-		said = append(said, strings.Join(agree, ", ")+": agree"+spread(values))
+		verb := "agree" + spread(values)
+		said = append(said, strings.Join(agree, ", ")+": "+verb)
+		brief = append(brief, fmt.Sprintf("%d %s", len(agree), verb))
 	}
 	if len(against) > 0 {
 		said = append(said, "against it: "+strings.Join(against, ", "))
+		brief = append(brief, strings.Join(opponents, ", ")+" against it")
 	}
-	return strings.Join(said, "; ")
+	return strings.Join(said, "; "), strings.Join(brief, "; ")
 }
 
 // spread says how far apart values of one unit are, of the first unit that has
@@ -424,6 +430,14 @@ func (c *chainView) each(of func(*findingView) []string) []string {
 // Accepted reports whether a baseline lists all findings of the chain.
 func (c *chainView) Accepted() bool {
 	return !slices.ContainsFunc(c.Findings, func(f *findingView) bool { return !f.Accepted })
+}
+
+// Story is the narrative without the root's summary, which stands above it.
+func (c *chainView) Story() []string {
+	if len(c.Narrative) > 0 && strings.TrimRight(c.Narrative[0], ". ") == strings.TrimRight(c.Root.Summary, ". ") {
+		return c.Narrative[1:]
+	}
+	return c.Narrative
 }
 
 // Place is where a finding stands: function and line, or the process.
