@@ -22,25 +22,29 @@ type Timeline struct {
 	Windows      []Window // consecutive slices of WindowLength, first to last
 	WindowLength time.Duration
 
-	Waits     []Wait        // where goroutines waited, by reason and stack, longest total first
-	Holders   []Holder      // who made others wait for a lock, by unlocking and acquiring stack, longest total first
-	Wakes     []Wake        // who woke whom, by site, most delay first
-	Groups    []Group       // goroutines by the function they started in, longest running first
-	Latency   Latency       // runnable to running, all goroutines that are neither system nor yielding
-	Pauses    []Pause       // stop-the-world ranges in order; the tracer's own start and stop included
-	Cycles    []Interval    // GC concurrent mark phases in order
-	Assists   []Assist      // mark assists by the code that was made to assist, longest total first
-	Sweep     time.Duration // GC incremental sweep done by mutators, summed over goroutines
-	GCWork    GCWork        // processor time of the collector's own workers
-	Heap      []HeapPoint   // heap and goal over time, at most MaxHeapPoints
-	Syscalls  []Wait        // time in system calls by stack, longest total first; Reason is "syscall"
-	Open      []OpenWait    // goroutines still waiting at the end, longest first, at most MaxOpen
-	OpenCount int           // how many there were in all
-	Samples   []StackCount  // CPU samples, most first; only while a CPU profile ran
-	Tasks     []Task
-	Regions   []Task
-	Logs      []Log
-	Gaps      []Interval // stretches of 10 ms or more in which no thread did anything while work was runnable
+	Waits      []Wait        // where goroutines waited, by reason and stack, longest total first
+	Holders    []Holder      // who made others wait for a lock, by unlocking and acquiring stack, longest total first
+	Wakes      []Wake        // who woke whom, by site, most delay first, at most MaxWakes
+	Groups     []Group       // goroutines by the function they started in, longest running first
+	Latency    Latency       // runnable to running, all goroutines that are neither system nor yielding
+	Pauses     []Pause       // stop-the-world ranges in order; the tracer's own start and stop included; above 10,000 the shorter are left out
+	PauseCount int           // how many there were in all
+	PauseTotal time.Duration // effective, summed over all
+	Cycles     []Interval    // GC concurrent mark phases in order; above 10,000 the shorter are left out
+	CycleCount int           // how many there were in all
+	Assists    []Assist      // mark assists by the code that was made to assist, longest total first
+	Sweep      time.Duration // GC incremental sweep done by mutators, summed over goroutines
+	GCWork     GCWork        // processor time of the collector's own workers
+	Heap       []HeapPoint   // heap and goal over time, at most MaxHeapPoints
+	Syscalls   []Wait        // time in system calls by stack, longest total first; Reason is "syscall"
+	Open       []OpenWait    // goroutines still waiting at the end, longest first, at most MaxOpen
+	OpenCount  int           // how many there were in all
+	Samples    []StackCount  // CPU samples, most first; only while a CPU profile ran
+	Tasks      []Task
+	Regions    []Task
+	Logs       []Log      // at most MaxLogs, the first
+	LogCount   int        // how many there were in all
+	Gaps       []Interval // stretches of 10 ms or more in which no thread did anything while work was runnable and a P idle; of 30 ms or more when all Ps were busy
 }
 
 // Reading says how much of the trace was understood.
@@ -130,7 +134,7 @@ type Wait struct {
 	Open       int64         // of those, still waiting at the end
 	Total      time.Duration // summed; open waits count to the end of the trace
 	Max        time.Duration
-	Goroutines int       // distinct goroutines, counted up to a cap of MaxDistinct
+	Goroutines int       // distinct goroutines
 	Times      Histogram // of the single waits
 	Worst      []Span    // the longest, longest first, at most MaxWorst
 	Seen       Interval  // first start to last end
@@ -147,6 +151,7 @@ type Holder struct {
 	Class    Class         // Mutex, RWRead or RWWrite: what the waiter waited for
 	Handoffs int64         // unlocks that woke a waiter
 	Unknown  int64         // of those, without a known start
+	Least    time.Duration // of the unknown, summed: at least so long, as the wait of the woken waiter proves
 	Total    time.Duration // summed known holds
 	Times    Histogram     // of the known holds
 	Delay    time.Duration // how long the woken waiters had waited, summed
@@ -278,6 +283,7 @@ const (
 	MaxWorst      = 5
 	MaxOpen       = 1000
 	MaxBlocked    = 10
-	MaxDistinct   = 1 << 16
 	MaxHeapPoints = 2000
+	MaxLogs       = 10000
+	MaxWakes      = 1000
 )

@@ -1,0 +1,99 @@
+package exectrace
+
+import "time"
+
+// openTask is a user task that has begun.
+type openTask struct {
+	name  string
+	since int64
+	g     int64
+}
+
+// region is a user region that a goroutine is in.
+type region struct {
+	bracket
+	task uint64
+	name string
+}
+
+const (
+	maxTasks   = 1 << 18 // open at one time
+	maxRegions = 64      // inside one another, on one goroutine
+	maxTypes   = 1000    // of tasks, and of regions
+)
+
+func (f *fold) annotate(r *record, n *note, t int64) {
+	g := f.goroutine(r.g)
+	switch r.op {
+	case opTask:
+		if len(f.tasks) < maxTasks {
+			id := int64(0)
+			if g != nil {
+				id = g.id
+			}
+			f.tasks[n.task] = openTask{n.name, t, id}
+		}
+	case opTaskEnd:
+		if task, ok := f.tasks[n.task]; ok {
+			delete(f.tasks, n.task)
+			f.endTask(task, t)
+		}
+	case opRegion:
+		if g != nil && len(g.regions) < maxRegions {
+			g.regions = append(g.regions, region{bracket: g.bracket(t), task: n.task, name: n.name})
+		}
+	case opRegionEnd:
+		if g == nil {
+			return
+		}
+		for i := len(g.regions) - 1; i >= 0; i-- {
+			if g.regions[i].task == n.task && g.regions[i].name == n.name {
+				f.endRegion(g, i, t)
+				return
+			}
+		}
+	case opLog:
+		f.logCount++
+		if len(f.logs) < MaxLogs {
+			id := int64(0)
+			if g != nil {
+				id = g.id
+			}
+			f.logs = append(f.logs, Log{At: time.Duration(t), Goroutine: id, Task: n.task, Category: n.name, Message: n.text})
+		}
+	}
+}
+
+func sumOf(m map[string]*bracketed, name string) *bracketed {
+	s := m[name]
+	if s == nil {
+		if len(m) >= maxTypes {
+			name = "" // the rest, together
+			if s = m[name]; s != nil {
+				return s
+			}
+		}
+		s = &bracketed{}
+		m[name] = s
+	}
+	return s
+}
+
+func (f *fold) endTask(task openTask, t int64) {
+	s := sumOf(f.taskType, task.name)
+	s.count++
+	s.times.Add(time.Duration(t - task.since))
+	s.worst.add(task.since, t, task.g)
+}
+
+func (f *fold) endRegion(g *goroutine, i int, t int64) {
+	r := &g.regions[i]
+	sumOf(f.regions, r.name).add(&r.bracket, g, t)
+	g.regions = append(g.regions[:i], g.regions[i+1:]...)
+}
+
+func (f *fold) endRegions(g *goroutine, t int64) {
+	for len(g.regions) > 0 {
+		f.endRegion(g, len(g.regions)-1, t)
+	}
+}

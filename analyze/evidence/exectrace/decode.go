@@ -1,0 +1,455 @@
+package exectrace
+
+import (
+	"fmt"
+	"hash/maphash"
+	"io"
+	"math"
+	"runtime/debug"
+	"time"
+	"unsafe"
+
+	"golang.org/x/exp/trace"
+
+	"inquest/analyze/evidence/stack"
+)
+
+// op says what an event did. There are fewer than there are kinds of events:
+// the fold asks what state something is in now, never what the reader believes
+// it was in before, which differs between reading a generation alone and
+// reading the whole file.
+type op uint8
+
+const (
+	opNone        op = iota // an event the fold has no use for: only its time counts
+	opTime                  // not an event: the following records start at the time in g and actor
+	opSync                  // start of a generation
+	opProcs                 // g: GOMAXPROCS
+	opLive                  // g, actor: live heap in bytes, low and high half
+	opGoal                  // g, actor: heap goal in bytes
+	opLabel                 // g; aux: index of the label
+	opSample                // g; stack
+	opStatus                // g, proc; aux: state; stack: of g, where it is known
+	opCreate                // g: the new goroutine; actor: its creator; aux: state; stack: of the creator; start: of the new one
+	opStart                 // g starts to run on proc
+	opYield                 // g gives up proc and stays runnable; aux: reason; stack
+	opBlock                 // g blocks; aux: reason; stack
+	opUnblock               // actor, whose stack it is, makes g runnable
+	opSyscall               // g enters a system call; stack
+	opSyscallEnd            // g leaves it and kept its P
+	opSyscallLost           // g leaves it and has no P
+	opEnd                   // g ends
+	opProcStart
+	opProcStop
+	opSTW // g stops the world; aux: index of the reason; stack
+	opSTWEnd
+	opGC // a mark phase is under way; aux: 1 when it began just now
+	opGCEnd
+	opSweep
+	opSweepEnd
+	opAssist // g has to assist; aux: 1 when it began just now; stack
+	opAssistEnd
+	opTask    // g; note: index into the notes
+	opTaskEnd // note
+	opRegion  // g; note
+	opRegionEnd
+	opLog // g; note
+)
+
+// record is an event in the form the fold takes: no pointers, small enough to
+// hold a generation's worth in memory while an earlier one is folded.
+type record struct {
+	dt    uint32 // nanoseconds since the record before
+	op    op
+	aux   uint8
+	proc  uint16 // P the event happened on, plus one; 0 for none
+	g     uint32 // goroutine, see goid
+	actor uint32 // goroutine that did it to another; or upper half of a number
+	stack uint32 // index into the generation's stacks; 0 for none
+	start uint32 // second stack, or note
+}
+
+// note is what the rare annotation events carry beside their record.
+type note struct {
+	task, parent uint64
+	name, text   string
+}
+
+// frames is a stack that a chunk mentions for the first time in its generation.
+type frames struct {
+	hash   uint64
+	frames stack.Stack
+}
+
+// chunk is a run of records with the tables they were the first to need.
+type chunk struct {
+	records []record
+	stacks  []frames // continue the generation's stacks
+	names   []string // continue the generation's names: reasons and labels
+	notes   []note   // continue the generation's notes
+	wide    []int64  // continue the generation's goroutine ids that need more than 31 bits
+	wall    time.Time
+	wallAt  int64 // trace clock at wall
+	token   bool  // whether it was taken from the budget of chunks read ahead
+}
+
+const chunkRecords = 4096
+
+// maxProcs bounds the P ids that are believed. Go has no limit of its own since
+// 1.10; machines have far fewer processors.
+const maxProcs = 1 << 12
+
+const wideBit = 1 << 31
+
+// decoder turns the events of one reader into chunks.
+type decoder struct {
+	r      *trace.Reader
+	chunk  *chunk
+	last   int64 // raw time of the last record
+	latest int64 // events after this are damage
+	emit   func(*chunk) (*chunk, error)
+
+	stacks   map[trace.Stack]uint32
+	handles  []uint32 // stacks by the reader's own id, when the layout is known
+	names    map[string]uint8
+	lastName [4]struct {
+		s  string
+		id uint8
+	}
+	nextName int
+	counts   struct{ stacks, names, notes, wide int }
+	frames   stack.Stack
+	hash     maphash.Hash
+	wide     map[int64]uint32
+}
+
+// hashSeed is one for the process: stacks of all generations are compared by hash first.
+var hashSeed = maphash.MakeSeed()
+
+// handle is the layout of trace.Stack. Its id is dense within a generation, so
+// it can index a slice where the comparable Stack would need a map lookup for
+// every event.
+type handle struct {
+	table unsafe.Pointer
+	id    uint64
+}
+
+// maxHandle bounds the slice that hostile stack ids can ask for.
+const maxHandle = 1 << 20
+
+func (d *decoder) stackID(s trace.Stack) uint32 {
+	if s == trace.NoStack {
+		return 0
+	}
+	if handleKnown {
+		h := (*handle)(unsafe.Pointer(&s)).id
+		if h < uint64(len(d.handles)) {
+			if id := d.handles[h]; id != 0 {
+				return id
+			}
+		}
+		if h < maxHandle {
+			id := d.newStack(s)
+			if h >= uint64(len(d.handles)) {
+				d.handles = append(d.handles, make([]uint32, h+1-uint64(len(d.handles)))...)
+			}
+			d.handles[h] = id
+			return id
+		}
+	}
+	if id, ok := d.stacks[s]; ok {
+		return id
+	}
+	id := d.newStack(s)
+	d.stacks[s] = id
+	return id
+}
+
+func (d *decoder) newStack(s trace.Stack) uint32 {
+	d.frames = d.frames[:0]
+	d.hash.Reset()
+	for f := range s.Frames() {
+		line := 0
+		if f.Line < math.MaxInt32 {
+			line = int(f.Line)
+		}
+		d.frames = append(d.frames, stack.Frame{Function: f.Func, File: f.File, Line: line})
+		d.hash.WriteString(f.Func)
+		d.hash.WriteByte(byte(line))
+		d.hash.WriteByte(byte(line >> 8))
+	}
+	if len(d.frames) == 0 {
+		return 0
+	}
+	d.counts.stacks++
+	d.chunk.stacks = append(d.chunk.stacks, frames{d.hash.Sum64(), append(stack.Stack(nil), d.frames...)})
+	return uint32(d.counts.stacks)
+}
+
+// name gives a reason or label a small number; the same string is the same
+// memory for a whole generation, so the comparison is nearly always of pointers.
+func (d *decoder) name(s string) uint8 {
+	for i := range d.lastName {
+		if e := &d.lastName[i]; unsafe.StringData(e.s) == unsafe.StringData(s) && len(e.s) == len(s) {
+			return e.id
+		}
+	}
+	id, ok := d.names[s]
+	if !ok {
+		if len(d.names) >= 255 {
+			return 0
+		}
+		id = uint8(d.counts.names)
+		d.counts.names++
+		d.names[s] = id
+		d.chunk.names = append(d.chunk.names, s)
+	}
+	e := &d.lastName[d.nextName%len(d.lastName)]
+	d.nextName++
+	e.s, e.id = s, id
+	return id
+}
+
+// goid packs a goroutine id plus one; 0 stands for none.
+func (d *decoder) goid(id trace.GoID) uint32 {
+	if uint64(id+1) < wideBit {
+		return uint32(id + 1)
+	}
+	if n, ok := d.wide[int64(id)]; ok {
+		return n
+	}
+	n := uint32(d.counts.wide) | wideBit
+	d.counts.wide++
+	d.chunk.wide = append(d.chunk.wide, int64(id))
+	d.wide[int64(id)] = n
+	return n
+}
+
+func (d *decoder) note(n note) uint32 {
+	d.chunk.notes = append(d.chunk.notes, n)
+	d.counts.notes++
+	return uint32(d.counts.notes - 1)
+}
+
+// transitions maps a goroutine's old and new state to what happened.
+var transitions = func() (t [8][8]op) {
+	for from := range t {
+		for to := range t {
+			t[from][to] = opNone
+			if from == to || from == int(trace.GoUndetermined) {
+				t[from][to] = opStatus
+			}
+		}
+	}
+	for to := trace.GoRunnable; to <= trace.GoSyscall; to++ {
+		t[trace.GoNotExist][to] = opCreate
+	}
+	t[trace.GoRunnable][trace.GoRunning] = opStart
+	t[trace.GoRunning][trace.GoRunnable] = opYield
+	t[trace.GoRunning][trace.GoWaiting] = opBlock
+	t[trace.GoRunning][trace.GoSyscall] = opSyscall
+	t[trace.GoRunning][trace.GoNotExist] = opEnd
+	t[trace.GoSyscall][trace.GoRunning] = opSyscallEnd
+	t[trace.GoSyscall][trace.GoRunnable] = opSyscallLost
+	t[trace.GoSyscall][trace.GoNotExist] = opEnd
+	t[trace.GoWaiting][trace.GoRunnable] = opUnblock
+	return t
+}()
+
+// damage is an error in the bytes of a generation, in words for people.
+type damage struct{ error }
+
+// decode reads the reader to its end and emits what it says. Accessors of the
+// reader may panic on bytes that make no sense: that is damage too.
+func decode(r *trace.Reader, latest int64, first *chunk, emit func(*chunk) (*chunk, error)) (err error) {
+	d := &decoder{r: r, chunk: first, latest: latest, emit: emit,
+		stacks: map[trace.Stack]uint32{}, names: map[string]uint8{}, wide: map[int64]uint32{}}
+	d.hash.SetSeed(hashSeed)
+	defer func() {
+		if p := recover(); p != nil {
+			if e, ok := p.(error); ok && debugPanics {
+				err = damage{fmt.Errorf("reader panicked: %w\n%s", e, debug.Stack())}
+				return
+			}
+			err = damage{fmt.Errorf("makes no sense to the reader: %v", p)}
+		}
+	}()
+	for {
+		ev, err := r.ReadEvent()
+		if err != nil {
+			if err == io.EOF {
+				err = nil
+			} else {
+				err = damage{err}
+			}
+			if _, stop := d.emit(d.chunk); stop != nil {
+				return stop
+			}
+			d.chunk = nil
+			return err
+		}
+		if err := d.event(&ev); err != nil {
+			d.emit(d.chunk)
+			return err
+		}
+		if len(d.chunk.records) >= chunkRecords {
+			if d.chunk, err = d.emit(d.chunk); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// debugPanics adds stacks to the errors made from panics, for tests.
+var debugPanics = false
+
+func (d *decoder) event(ev *trace.Event) error {
+	c := d.chunk
+	raw := int64(ev.Time())
+	dt := raw - d.last
+	if dt < 0 || dt > math.MaxUint32 {
+		if raw < 0 {
+			return damage{fmt.Errorf("holds a time before the clock began")}
+		}
+		c.records = append(c.records, record{op: opTime, g: uint32(raw), actor: uint32(raw >> 32)})
+		dt = 0
+	}
+	if raw > d.latest {
+		return damage{fmt.Errorf("holds a time far behind its end")}
+	}
+	d.last = raw
+	rec := record{dt: uint32(dt)}
+	if p := ev.Proc(); p != trace.NoProc {
+		if uint64(p) >= maxProcs {
+			return damage{fmt.Errorf("names P %d", p)}
+		}
+		rec.proc = uint16(p) + 1
+	}
+	switch ev.Kind() {
+	case trace.EventStateTransition:
+		st := ev.StateTransition()
+		if st.Resource.Kind == trace.ResourceGoroutine {
+			from, to := st.Goroutine()
+			rec.op = transitions[from&7][to&7]
+			rec.g = d.goid(st.Resource.Goroutine())
+			switch rec.op {
+			case opYield, opBlock:
+				rec.aux = d.name(st.Reason)
+				rec.stack = d.stackID(st.Stack)
+			case opSyscall:
+				rec.stack = d.stackID(st.Stack)
+			case opUnblock:
+				rec.actor = d.goid(ev.Goroutine())
+				rec.stack = d.stackID(ev.Stack())
+			case opStatus:
+				rec.aux = uint8(to)
+				rec.stack = d.stackID(st.Stack)
+			case opCreate:
+				rec.aux = uint8(to)
+				rec.actor = d.goid(ev.Goroutine())
+				rec.stack = d.stackID(ev.Stack())
+				rec.start = d.stackID(st.Stack)
+			}
+		} else if st.Resource.Kind == trace.ResourceProc {
+			p := st.Resource.Proc()
+			if uint64(p) >= maxProcs {
+				return damage{fmt.Errorf("names P %d", p)}
+			}
+			rec.proc = uint16(p) + 1
+			switch _, to := st.Proc(); to {
+			case trace.ProcRunning:
+				rec.op = opProcStart
+			case trace.ProcIdle:
+				rec.op = opProcStop
+			}
+		}
+	case trace.EventMetric:
+		m := ev.Metric()
+		v := m.Value.Uint64()
+		rec.g, rec.actor = uint32(v), uint32(v>>32)
+		switch m.Name {
+		case "/memory/classes/heap/objects:bytes":
+			rec.op = opLive
+		case "/gc/heap/goal:bytes":
+			rec.op = opGoal
+		case "/sched/gomaxprocs:threads":
+			rec.op = opProcs
+		}
+	case trace.EventRangeBegin, trace.EventRangeActive, trace.EventRangeEnd:
+		d.rangeEvent(ev, &rec)
+	case trace.EventLabel:
+		rec.op = opLabel
+		rec.g = d.goid(ev.Goroutine())
+		rec.aux = d.name(ev.Label().Label)
+	case trace.EventStackSample:
+		rec.op = opSample
+		rec.g = d.goid(ev.Goroutine())
+		rec.stack = d.stackID(ev.Stack())
+	case trace.EventSync:
+		rec.op = opSync
+		clear(d.handles) // ids begin anew
+		if s := ev.Sync(); s.ClockSnapshot != nil && c.wall.IsZero() {
+			c.wall, c.wallAt = s.ClockSnapshot.Wall, int64(s.ClockSnapshot.Trace)
+		}
+	case trace.EventTaskBegin, trace.EventTaskEnd:
+		t := ev.Task()
+		rec.op, rec.g = opTask, d.goid(ev.Goroutine())
+		if ev.Kind() == trace.EventTaskEnd {
+			rec.op = opTaskEnd
+		}
+		rec.start = d.note(note{task: uint64(t.ID), parent: uint64(t.Parent), name: t.Type})
+	case trace.EventRegionBegin, trace.EventRegionEnd:
+		r := ev.Region()
+		rec.op, rec.g = opRegion, d.goid(ev.Goroutine())
+		if ev.Kind() == trace.EventRegionEnd {
+			rec.op = opRegionEnd
+		}
+		rec.start = d.note(note{task: uint64(r.Task), name: r.Type})
+	case trace.EventLog:
+		l := ev.Log()
+		rec.op, rec.g = opLog, d.goid(ev.Goroutine())
+		rec.start = d.note(note{task: uint64(l.Task), name: l.Category, text: l.Message})
+	}
+	c.records = append(c.records, rec)
+	return nil
+}
+
+const stwPrefix = "stop-the-world ("
+
+func (d *decoder) rangeEvent(ev *trace.Event, rec *record) {
+	r := ev.Range()
+	begin := ev.Kind() != trace.EventRangeEnd
+	if ev.Kind() == trace.EventRangeBegin {
+		rec.aux = 1
+	}
+	pick := func(b, e op) op {
+		if begin {
+			return b
+		}
+		return e
+	}
+	switch r.Name {
+	case "GC concurrent mark phase":
+		rec.op = pick(opGC, opGCEnd)
+	case "GC incremental sweep":
+		rec.op = pick(opSweep, opSweepEnd)
+		if p := r.Scope.Proc(); uint64(p) < maxProcs {
+			rec.proc = uint16(p) + 1
+		}
+	case "GC mark assist":
+		rec.op = pick(opAssist, opAssistEnd)
+		rec.g = d.goid(r.Scope.Goroutine())
+		if begin {
+			rec.stack = d.stackID(ev.Stack())
+		}
+	default:
+		if len(r.Name) > len(stwPrefix) && r.Name[:len(stwPrefix)] == stwPrefix {
+			rec.op = pick(opSTW, opSTWEnd)
+			rec.g = d.goid(r.Scope.Goroutine())
+			if begin {
+				rec.aux = d.name(r.Name[len(stwPrefix) : len(r.Name)-1])
+				rec.stack = d.stackID(ev.Stack())
+			}
+		}
+	}
+}

@@ -1,0 +1,765 @@
+package exectrace
+
+import (
+	"time"
+
+	"inquest/analyze/evidence/stack"
+)
+
+// fold turns records into a Timeline. It is the one place that knows what
+// events mean, and it takes them one after the other in file order, whether
+// one reader read the whole file or many read its generations. That makes both
+// ways of reading equal by construction: a wait that crosses seams needs no
+// merging, because the fold never sees a seam.
+//
+// All times in here are nanoseconds since the first event.
+type fold struct {
+	origin int64 // trace clock of the first event
+	begun  bool
+	last   int64 // trace clock of the last event
+	now    int64 // last, since origin
+	epoch  int64 // when what we know began: 0, or the end of the last lost stretch
+	first  bool  // no event since the epoch has been folded yet
+	events int64
+
+	start time.Time
+	procs procTable
+
+	// Tables of the generation under way, by the decoder's numbers.
+	stacks []uint32
+	names  []uint32
+	notes  []note
+	wide   []int64
+
+	places  *places
+	reasons []string // by interned number
+	reason  map[string]uint32
+	waits   []*wait
+	edges   map[edgeKey]*edge
+	locks   []lockGroup
+	lockIDs map[string]uint32
+	holders map[holderKey]*holder
+	fits    map[[3]uint32]bool
+	groups  []*group
+	groupID map[string]uint32
+
+	goroutines goTable
+	demand     demand
+	windows    windows
+	heap       heapSeries
+	latency    latency
+	stw        stw
+	pauses     thinned[Pause]
+	gc         struct {
+		active bool
+		since  int64
+	}
+	cycles   thinned[Interval]
+	assists  map[uint32]*Assist
+	sweep    time.Duration
+	work     GCWork
+	samples  map[uint32]int64
+	tasks    map[uint64]openTask
+	taskType map[string]*bracketed
+	regions  map[string]*bracketed
+	logs     []Log
+	logCount int
+	gaps     thinned[Interval]
+
+	syscall     uint32    // the number of the reason "syscall"
+	lastKey     holderKey // of the last hand-over
+	epochDemand int64     // the demand clock at epoch
+	pauseTotal  time.Duration
+}
+
+// gState is the state of a goroutine; the values equal trace.GoState.
+type gState uint8
+
+const (
+	unknown gState = iota
+	gone
+	runnable
+	running
+	waiting
+	inSyscall
+)
+
+// goroutine is what the fold keeps of a live goroutine.
+type goroutine struct {
+	id        int64
+	state     gState
+	slot      slot  // what it adds to in the windows
+	syncing   bool  // also waits for a lock, in the windows
+	yielding  bool  // runnable because it yielded
+	demanding bool  // counted in its group's runnable goroutines
+	queued    int64 // its key in the demand queue, 0 when not in it
+	system    bool
+	before    bool // its state began before the trace
+	ever      bool // has run
+	atEpoch   bool // existed when the trace began
+	label     workMode
+	wait      uint32 // index of the wait under way, or of the system call
+	group     uint32
+	creator   uint32 // stack, 0 when before the trace
+	since     int64  // start of the state
+	born      int64  // -1 when before the trace
+	slice     int64  // start of the run, -1 when unknown
+	left      int64  // when it left its P to block, -1 when it did not
+	delay     int64  // runnable delay to be counted once the group is known, -1 for none
+
+	ran, ready, calls int64 // running, runnable and in system calls, so far
+
+	woke     uint32 // group it last made runnable in this run
+	acquired uint32 // wait that ended and may have taken a lock when it runs, plus one
+	hand     struct {
+		stack uint32
+		since int64
+	}
+	holds   []hold
+	regions []region
+
+	assist      int64 // start of its mark assist, -1 for none
+	assistStack uint32
+
+	seen     [4]uint32 // waits it has been counted in, plus one
+	seenMore []uint32
+}
+
+type workMode uint8
+
+const (
+	noWork workMode = iota
+	dedicated
+	fractional
+	idleWork
+)
+
+func newFold() *fold {
+	f := &fold{
+		places:   newPlaces(),
+		reason:   map[string]uint32{},
+		edges:    map[edgeKey]*edge{},
+		lockIDs:  map[string]uint32{},
+		holders:  map[holderKey]*holder{},
+		fits:     map[[3]uint32]bool{},
+		groups:   []*group{{creators: map[uint32]int64{}, partners: map[uint32]int64{}}},
+		groupID:  map[string]uint32{"": 0},
+		assists:  map[uint32]*Assist{},
+		samples:  map[uint32]int64{},
+		tasks:    map[uint64]openTask{},
+		taskType: map[string]*bracketed{},
+		regions:  map[string]*bracketed{},
+		first:    true,
+	}
+	f.windows.init()
+	f.reasonID("")
+	f.syscall = f.reasonID("syscall")
+	f.pauses.longer = func(a, b Pause) bool { return a.Effective > b.Effective }
+	longer := func(a, b Interval) bool { return a.To-a.From > b.To-b.From }
+	f.cycles.longer, f.gaps.longer = longer, longer
+	return f
+}
+
+// generation starts a new generation: its tables begin anew.
+func (f *fold) generation() {
+	f.stacks = append(f.stacks[:0], 0)
+	f.names = f.names[:0]
+	f.notes = f.notes[:0]
+	f.wide = f.wide[:0]
+}
+
+func (f *fold) reasonID(s string) uint32 {
+	id, ok := f.reason[s]
+	if !ok {
+		id = uint32(len(f.reasons))
+		f.reasons = append(f.reasons, s)
+		f.reason[s] = id
+	}
+	return id
+}
+
+// chunk folds a run of records that begin at the raw time base and returns the
+// raw time after them.
+func (f *fold) chunk(c *chunk, raw int64) int64 {
+	for _, s := range c.stacks {
+		f.stacks = append(f.stacks, f.places.intern(s))
+	}
+	for _, n := range c.names {
+		f.names = append(f.names, f.reasonID(n))
+	}
+	f.notes = append(f.notes, c.notes...)
+	f.wide = append(f.wide, c.wide...)
+	for i := range c.records {
+		r := &c.records[i]
+		if r.op == opTime {
+			raw = int64(uint64(r.g) | uint64(r.actor)<<32)
+			continue
+		}
+		raw += int64(r.dt)
+		t := raw
+		// The reader of a whole file never lets time stand still or go back
+		// (x/exp/trace/reader.go). A reader of one generation does not know where
+		// the one before ended, so the rule is applied again across the seam.
+		if t <= f.last {
+			t = f.last + 1
+		}
+		if r.op == opSync {
+			f.last = t
+			continue
+		}
+		if !f.begun {
+			f.begun, f.origin = true, t
+			f.last = t
+		}
+		if quiet := t - f.last; quiet >= minGap && !f.first {
+			f.gap(f.now, t-f.origin)
+		}
+		f.last = t
+		f.now = t - f.origin
+		if f.first {
+			f.first = false
+			f.epoch = f.now
+			f.epochDemand = f.demand.clock(f.now)
+		}
+		if f.now >= f.windows.end {
+			f.roll(f.now)
+		}
+		f.events++
+		f.record(r)
+	}
+	if !c.wall.IsZero() && f.start.IsZero() && f.begun {
+		f.start = c.wall.Add(time.Duration(f.origin - c.wallAt))
+	}
+	return raw
+}
+
+// lost says that what comes next does not join what came before: states are
+// closed where they were last known, and what is announced next began at the
+// end of the stretch.
+func (f *fold) lost() {
+	if !f.begun || f.first {
+		return
+	}
+	t := f.now
+	f.goroutines.each(func(g *goroutine) {
+		if g.state != unknown {
+			f.leave(g, t, true)
+		}
+		f.endAssist(g, t)
+		f.endRegions(g, t)
+		*g = goroutine{id: g.id, state: unknown, system: g.system, group: g.group, creator: g.creator, born: g.born,
+			slice: -1, left: -1, delay: -1, assist: -1, slot: slotNone, ever: true, seen: g.seen, seenMore: g.seenMore}
+	})
+	f.procs.lost(f, t)
+	f.demand.reset()
+	if f.gc.active {
+		f.endGC(t)
+	}
+	f.stw = stw{}
+	f.first = true
+}
+
+// minGap is the shortest silence that is kept, and minBusyGap the shortest
+// where every P was running: the scheduler asks a goroutine to yield after 10 ms
+// and looks every 10 ms (forcePreemptNS and sysmon in runtime/proc.go), so a busy
+// process that has the CPU is heard of well within 30 ms.
+const (
+	minGap     = int64(10 * time.Millisecond)
+	minBusyGap = 3 * minGap
+)
+
+// gap keeps a silence of all threads, if work was waiting.
+func (f *fold) gap(from, to int64) {
+	if f.demand.count == 0 || f.stw.active || f.procs.idle == 0 && to-from < minBusyGap {
+		return
+	}
+	f.gaps.add(Interval{time.Duration(from), time.Duration(to)})
+}
+
+func (f *fold) stackOf(i uint32) uint32 {
+	if int(i) < len(f.stacks) {
+		return f.stacks[i]
+	}
+	return 0
+}
+
+func (f *fold) nameOf(i uint8) uint32 {
+	if int(i) < len(f.names) {
+		return f.names[i]
+	}
+	return 0
+}
+
+// goroutine returns the goroutine of a packed id, or nil for none.
+func (f *fold) goroutine(packed uint32) *goroutine {
+	id := int64(packed) - 1
+	if packed&wideBit != 0 {
+		i := packed &^ wideBit
+		if int(i) >= len(f.wide) {
+			return nil
+		}
+		id = f.wide[i]
+	} else if packed == 0 {
+		return nil
+	}
+	return f.goroutines.get(id)
+}
+
+func (f *fold) record(r *record) {
+	t := f.now
+	switch r.op {
+	case opStart:
+		if g := f.goroutine(r.g); g != nil {
+			f.startRun(g, r.proc, t)
+		}
+	case opBlock, opYield:
+		if g := f.goroutine(r.g); g != nil {
+			f.stopRun(g, r, t)
+		}
+	case opUnblock:
+		if g := f.goroutine(r.g); g != nil {
+			f.unblock(g, r, t)
+		}
+	case opSyscall:
+		g := f.goroutine(r.g)
+		if g == nil {
+			return
+		}
+		st := f.stackOf(r.stack)
+		f.assign(g, st)
+		f.leave(g, t, false)
+		f.touch(g, st)
+		g.wait = f.waitFor(st, f.syscall)
+		f.enter(g, inSyscall, t)
+		f.procs.leaves(r.proc, g, st, f.waits[g.wait].reason)
+	case opSyscallEnd:
+		if g := f.goroutine(r.g); g != nil {
+			f.leave(g, t, false)
+			f.enter(g, running, t)
+		}
+	case opSyscallLost:
+		g := f.goroutine(r.g)
+		if g == nil {
+			return
+		}
+		called := g.since
+		f.leave(g, t, false)
+		f.endSlice(g, called, true)
+		g.left = called
+		f.becomeRunnable(g, t, false)
+	case opCreate:
+		f.create(r, t)
+	case opEnd:
+		if g := f.goroutine(r.g); g != nil {
+			f.end(g, t)
+		}
+	case opStatus:
+		if g := f.goroutine(r.g); g != nil {
+			f.status(g, gState(r.aux), r, t)
+		}
+	case opProcStart:
+		f.procs.start(f, int(r.proc)-1, t)
+	case opProcStop:
+		f.procs.stop(f, int(r.proc)-1, t)
+	case opLive:
+		f.heap.live(t, uint64(r.g)|uint64(r.actor)<<32)
+		f.windows.live = f.heap.lastLive
+	case opGoal:
+		f.heap.goal(t, uint64(r.g)|uint64(r.actor)<<32)
+		f.windows.goal = f.heap.lastGoal
+	case opProcs:
+		f.procs.limit(f, uint64(r.g)|uint64(r.actor)<<32, t)
+	case opSTW:
+		f.beginSTW(r, t)
+	case opSTWEnd:
+		f.endSTW(t)
+	case opGC:
+		if !f.gc.active {
+			f.gc.active = true
+			f.gc.since = t
+			if r.aux == 0 {
+				f.gc.since = f.epoch
+				f.windows.before(slotGC, f.epoch, t)
+			}
+			f.windows.add(slotGC, t)
+			f.heap.markBegins()
+		}
+	case opGCEnd:
+		if f.gc.active {
+			f.endGC(t)
+		}
+	case opSweep:
+		f.procs.sweepBegin(int(r.proc)-1, t, f.epoch, r.aux == 1)
+	case opSweepEnd:
+		f.sweep += f.procs.sweepEnd(int(r.proc)-1, t)
+	case opAssist:
+		if g := f.goroutine(r.g); g != nil && g.assist < 0 {
+			g.assist, g.assistStack = t, f.stackOf(r.stack)
+			if r.aux == 0 {
+				g.assist = f.epoch
+			}
+		}
+	case opAssistEnd:
+		if g := f.goroutine(r.g); g != nil {
+			f.endAssist(g, t)
+		}
+	case opLabel:
+		if g := f.goroutine(r.g); g != nil {
+			switch f.reasons[f.nameOf(r.aux)] {
+			case "GC (dedicated)":
+				g.label = dedicated
+			case "GC (fractional)":
+				g.label = fractional
+			case "GC (idle)":
+				g.label = idleWork
+			}
+		}
+	case opSample:
+		f.samples[f.stackOf(r.stack)]++
+	case opTask, opTaskEnd, opRegion, opRegionEnd, opLog:
+		if int(r.start) < len(f.notes) {
+			f.annotate(r, &f.notes[r.start], t)
+		}
+	}
+}
+
+func (f *fold) endGC(t int64) {
+	f.gc.active = false
+	f.windows.remove(slotGC, t)
+	f.cycles.add(Interval{time.Duration(f.gc.since), time.Duration(t)})
+	f.heap.markEnds(t)
+}
+
+func (f *fold) endAssist(g *goroutine, t int64) {
+	if g.assist < 0 {
+		return
+	}
+	a := f.assists[g.assistStack]
+	if a == nil {
+		a = &Assist{Stack: f.places.all[g.assistStack].frames}
+		f.assists[g.assistStack] = a
+	}
+	d := time.Duration(t - g.assist)
+	a.Count++
+	a.Total += d
+	a.Max = max(a.Max, d)
+	g.assist = -1
+}
+
+// leave ends the state a goroutine is in. cut says that the state goes on and
+// only our knowledge of it ends.
+func (f *fold) leave(g *goroutine, t int64, cut bool) {
+	d := t - g.since
+	switch g.state {
+	case running:
+		g.ran += d
+		f.groups[g.group].Running += time.Duration(d)
+		switch g.label {
+		case dedicated:
+			f.work.Dedicated += time.Duration(d)
+		case fractional:
+			f.work.Fractional += time.Duration(d)
+		case idleWork:
+			f.work.Idle += time.Duration(d)
+		}
+	case runnable:
+		g.ready += d
+		if g.demanding {
+			f.groups[g.group].ready--
+			g.demanding = false
+		}
+		if !g.yielding && !g.system {
+			f.demand.remove(g, t)
+		}
+	case waiting, inSyscall:
+		f.endWait(g, t, cut)
+		if g.state == inSyscall {
+			g.calls += d
+		}
+	}
+	f.windows.remove(g.slot, t)
+	if g.syncing {
+		f.windows.remove(slotSync, t)
+		g.syncing = false
+	}
+	g.before = false
+	g.state, g.slot, g.since = unknown, slotNone, t
+}
+
+// enter begins a state.
+func (f *fold) enter(g *goroutine, s gState, t int64) {
+	g.state, g.since = s, t
+	g.slot = slotNone
+	switch s {
+	case running:
+		g.slot = slotRunning
+		g.ever = true
+	case runnable:
+		if !g.yielding {
+			g.slot = slotRunnable
+		}
+	case waiting:
+		if !g.system {
+			g.slot = slotWaiting
+			if f.waits[g.wait].lock != noLock {
+				g.syncing = true
+				f.windows.add(slotSync, t)
+			}
+		}
+	case inSyscall:
+		g.slot = slotSyscall
+	}
+	f.windows.add(g.slot, t)
+}
+
+func (f *fold) becomeRunnable(g *goroutine, t int64, yielding bool) {
+	g.yielding = yielding
+	f.enter(g, runnable, t)
+	if yielding {
+		return
+	}
+	if gr := f.groups[g.group]; g.group != 0 {
+		g.demanding = true
+		gr.ready++
+		gr.MaxRunnable = max(gr.MaxRunnable, gr.ready)
+	}
+	if !g.system {
+		f.demand.add(g, t)
+		if n := f.demand.count; n > f.latency.MaxRunnable {
+			f.latency.MaxRunnable = n
+			f.latency.MaxRunnableAt = time.Duration(t)
+		}
+	}
+}
+
+// startRun puts a goroutine on a P.
+func (f *fold) startRun(g *goroutine, proc uint16, t int64) {
+	if g.state == runnable && !g.before {
+		d := t - g.since
+		switch {
+		case g.yielding:
+		case g.group == 0:
+			g.delay = d
+		default:
+			f.groups[g.group].Runnable.Add(time.Duration(d))
+		}
+		if !g.yielding && !g.system {
+			f.latency.add(g.since, t, g.id)
+			f.windows.latency = max(f.windows.latency, d)
+		}
+		if g.left >= 0 {
+			f.groups[g.group].Gaps.Add(time.Duration(t - g.left))
+		}
+	}
+	f.leave(g, t, false)
+	g.left = -1
+	g.slice = t
+	g.woke = 0
+	g.yielding = false
+	f.enter(g, running, t)
+	f.stw.runs(proc, t)
+	if g.acquired != 0 {
+		f.acquire(g, g.acquired-1, t)
+		g.acquired = 0
+	}
+}
+
+// endSlice counts the run of a goroutine that leaves its P.
+func (f *fold) endSlice(g *goroutine, t int64, handOver bool) {
+	if g.slice < 0 {
+		return
+	}
+	d := t - g.slice
+	gr := f.groups[g.group]
+	gr.Slices.Add(time.Duration(d))
+	if handOver && d < shortSlice && g.woke != 0 {
+		gr.partner(g.woke)
+	}
+	g.slice = -1
+}
+
+// shortSlice bounds the runs that count as handing over rather than working.
+const shortSlice = int64(100 * time.Microsecond)
+
+func (f *fold) stopRun(g *goroutine, r *record, t int64) {
+	st, reason := f.stackOf(r.stack), f.nameOf(r.aux)
+	f.assign(g, st)
+	f.leave(g, t, false)
+	g.label = noWork
+	f.procs.leaves(r.proc, g, st, reason)
+	f.touch(g, st)
+	why := f.reasons[reason]
+	if r.op == opYield {
+		// A goroutine that calls runtime.Gosched, as runtime.bgsweep does by the
+		// hundred thousand, asked for neither a long nor a short run.
+		if why == "runtime.Gosched" {
+			f.groups[g.group].Yields++
+			g.slice = -1
+			f.becomeRunnable(g, t, true)
+			return
+		}
+		f.endSlice(g, t, false)
+		f.becomeRunnable(g, t, false)
+		return
+	}
+	if why == "preempted" {
+		// The runtime suspends it for a moment, to scan its stack (runtime/preempt.go).
+		f.groups[g.group].Yields++
+		g.slice = -1
+	} else {
+		f.endSlice(g, t, true)
+		g.left = t
+	}
+	g.wait = f.waitFor(st, reason)
+	f.enter(g, waiting, t)
+}
+
+func (f *fold) unblock(g *goroutine, r *record, t int64) {
+	if g.state != waiting {
+		f.leave(g, t, true)
+		f.becomeRunnable(g, t, false)
+		return
+	}
+	w := f.waits[g.wait]
+	since, index := g.since, g.wait
+	if a := f.goroutine(r.actor); a != nil {
+		from := f.stackOf(r.stack)
+		f.wake(w, index, from, t-since)
+		a.woke = g.group
+		if w.lock != noLock {
+			f.handOver(a, g, w, from, t)
+		} else {
+			f.touch(a, from)
+		}
+	}
+	f.leave(g, t, false)
+	if w.lock != noLock {
+		g.acquired = index + 1
+	}
+	f.becomeRunnable(g, t, w.Class == Preempted)
+}
+
+func (f *fold) create(r *record, t int64) {
+	g := f.goroutine(r.g)
+	if g == nil {
+		return
+	}
+	if g.state != unknown {
+		f.leave(g, t, true)
+	}
+	g.born, g.creator = t, f.stackOf(r.stack)
+	if start := f.stackOf(r.start); start != 0 {
+		f.assign(g, start)
+	}
+	gr := f.groups[g.group]
+	gr.Created++
+	gr.creators[g.creator]++
+	if a := f.goroutine(r.actor); a != nil {
+		a.woke = g.group
+		f.touch(a, g.creator)
+	}
+	switch gState(r.aux) {
+	case runnable:
+		f.becomeRunnable(g, t, false)
+	case inSyscall:
+		g.wait = f.waitFor(0, f.syscall)
+		f.enter(g, inSyscall, t)
+	default:
+		g.wait = f.waitFor(f.stackOf(r.start), 0)
+		f.enter(g, waiting, t)
+	}
+}
+
+func (f *fold) end(g *goroutine, t int64) {
+	f.leave(g, t, false)
+	if g.delay >= 0 {
+		f.groups[g.group].Runnable.Add(time.Duration(g.delay))
+	}
+	f.endSlice(g, t, true)
+	f.endAssist(g, t)
+	f.endRegions(g, t)
+	gr := f.groups[g.group]
+	gr.Ended++
+	if g.born >= 0 {
+		gr.Lifetime.Add(time.Duration(t - g.born))
+	}
+	f.goroutines.drop(g)
+}
+
+// status takes what the trace announces about a goroutine at some time in each
+// generation. Of a goroutine that is known it says nothing new, but for the
+// stack of one that has not moved since the trace began.
+func (f *fold) status(g *goroutine, s gState, r *record, t int64) {
+	st := f.stackOf(r.stack)
+	f.assign(g, st)
+	if g.state == s {
+		if st != 0 && g.before && (s == waiting || s == inSyscall) {
+			if w := f.waits[g.wait]; w.stack == 0 {
+				g.wait = f.waitFor(st, w.reason)
+			}
+		}
+		return
+	}
+	from := f.epoch
+	if g.state != unknown {
+		f.leave(g, t, true)
+		from = t
+	}
+	reason := uint32(0)
+	if s == inSyscall {
+		reason = f.syscall
+	}
+	if s == waiting || s == inSyscall {
+		g.wait = f.waitFor(st, reason)
+	}
+	if s == runnable {
+		f.becomeRunnable(g, t, false)
+	} else {
+		f.enter(g, s, t)
+	}
+	g.slice, g.left = -1, -1
+	g.before = from == f.epoch
+	g.atEpoch = g.before && f.epoch == 0
+	g.since = from
+	f.windows.before(g.slot, from, t)
+	if g.syncing {
+		f.windows.before(slotSync, from, t)
+	}
+}
+
+// assign puts a goroutine into the group of the function it started in, which
+// any of its stacks tells.
+func (f *fold) assign(g *goroutine, st uint32) {
+	if g.group != 0 || st == 0 {
+		return
+	}
+	p := f.places.all[st]
+	if p.root == "" {
+		return
+	}
+	id, ok := f.groupID[p.root]
+	if !ok {
+		id = uint32(len(f.groups))
+		f.groupID[p.root] = id
+		root := p.frames[len(p.frames)-1]
+		f.groups = append(f.groups, &group{
+			Group: Group{
+				Start:  stack.Site{Function: f.places.info(root.Function).normal, File: root.File, Line: root.Line},
+				System: p.system,
+			},
+			creators: map[uint32]int64{}, partners: map[uint32]int64{},
+		})
+	}
+	gr := f.groups[id]
+	g.group = id
+	if gr.System && !g.system {
+		if g.state == runnable && !g.yielding {
+			f.demand.remove(g, f.now)
+		}
+		g.system = true
+	}
+	if g.delay >= 0 {
+		gr.Runnable.Add(time.Duration(g.delay))
+		g.delay = -1
+	}
+}

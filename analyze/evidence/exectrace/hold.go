@@ -1,0 +1,353 @@
+package exectrace
+
+import (
+	"math"
+	"time"
+)
+
+// A trace does not say who holds a lock. It says who waited for one, and whose
+// Unlock woke the waiter: that goroutine was the holder. When it had itself
+// waited for the lock, the end of that wait is when it took it. Locks have no
+// identity in a trace, so every step from an acquire to an unlock is checked:
+//
+//   - both stacks share their frames down to one function, by line, and only
+//     in that function do lines differ: it is one call of that function;
+//   - whatever the goroutine did in between, it did inside that call and
+//     between the two lines;
+//   - what it did twice, which may have been in two rounds of a loop that takes
+//     the lock, it did after the woken waiter had come: no lock with a waiter is
+//     released without waking it;
+//   - nobody else handed over a lock of the same group since.
+//
+// Otherwise the hold is counted as unknown, with the lower bound that the woken
+// waiter proves: it stood at the head of the queue, so the lock was not
+// released since it came or since the last hand-over.
+
+// bracket is a stretch of one goroutine of which one wants to know what it did
+// in between.
+type bracket struct {
+	since, ran, ready, calls int64 // the goroutine's totals at its start
+	blocked                  []blockedAt
+}
+
+type blockedAt struct {
+	wait  uint32
+	count int64
+	total int64
+}
+
+func (g *goroutine) bracket(t int64) bracket {
+	b := bracket{since: t}
+	b.ran, b.ready, b.calls = g.totals(t)
+	return b
+}
+
+// totals returns how long a goroutine has run, waited for a P and been in system
+// calls, its present state included.
+func (g *goroutine) totals(t int64) (ran, ready, calls int64) {
+	ran, ready, calls = g.ran, g.ready, g.calls
+	switch g.state {
+	case running:
+		ran += t - g.since
+	case runnable:
+		ready += t - g.since
+	case inSyscall:
+		calls += t - g.since
+	}
+	return ran, ready, calls
+}
+
+// maxBlocked bounds the places told apart within one bracket.
+const maxBlocked = 2 * MaxBlocked
+
+func (b *bracket) blocks(w uint32, d int64) {
+	for i := range b.blocked {
+		if b.blocked[i].wait == w {
+			b.blocked[i].count++
+			b.blocked[i].total += d
+			return
+		}
+	}
+	if len(b.blocked) < maxBlocked {
+		b.blocked = append(b.blocked, blockedAt{w, 1, d})
+	}
+}
+
+// bracketed sums brackets.
+type bracketed struct {
+	count             int64
+	times             Histogram
+	worst             worst
+	ran, ready, calls int64
+	blocked           map[uint32]*blockedAt
+}
+
+// add counts a bracket of g that ends at t.
+func (s *bracketed) add(b *bracket, g *goroutine, t int64) {
+	s.count++
+	s.times.Add(time.Duration(t - b.since))
+	s.worst.add(b.since, t, g.id)
+	ran, ready, calls := g.totals(t)
+	s.ran += ran - b.ran
+	s.ready += ready - b.ready
+	s.calls += calls - b.calls
+	if s.blocked == nil && len(b.blocked) > 0 {
+		s.blocked = map[uint32]*blockedAt{}
+	}
+	for _, e := range b.blocked {
+		o := s.blocked[e.wait]
+		if o == nil {
+			if len(s.blocked) >= maxPlaces {
+				continue
+			}
+			o = &blockedAt{wait: e.wait}
+			s.blocked[e.wait] = o
+		}
+		o.count += e.count
+		o.total += e.total
+	}
+}
+
+// maxPlaces bounds the places told apart in a sum of brackets.
+const maxPlaces = 1000
+
+// hold is a lock that a goroutine took after waiting for it.
+type hold struct {
+	bracket
+	wait     uint32  // the wait that ended in taking it
+	between  []touch // what the goroutine did since, each stack once
+	repeated int64   // when it first did something that it did again later
+	lost     bool    // too many of them to keep
+}
+
+type touch struct {
+	stack uint32
+	at    int64 // last time
+}
+
+const (
+	maxHolds   = 4  // locks taken inside one another
+	maxBetween = 16 // different stacks inside one hold
+)
+
+type holderKey struct {
+	unlock, acquire uint32
+	class           Class
+}
+
+type holder struct {
+	Holder
+	bracketed
+	waiters map[uint32]int64
+}
+
+// lockGroup is the locks that are waited for at one site: as close to one lock
+// as a trace lets us come.
+type lockGroup struct {
+	lastAt int64  // of the last hand-over
+	lastBy int64  // goroutine that handed over
+	acting uint32 // and the stack it did it at
+}
+
+func (f *fold) lockGroup(p *place) uint32 {
+	id, ok := f.lockIDs[p.site.Function]
+	if !ok {
+		id = uint32(len(f.locks))
+		f.lockIDs[p.site.Function] = id
+		f.locks = append(f.locks, lockGroup{lastAt: -1, lastBy: -1})
+	}
+	return id
+}
+
+// acquire notes that a goroutine runs after a wait for a lock ended.
+func (f *fold) acquire(g *goroutine, index uint32, t int64) {
+	// Woken waiters compete with those who come by (internal/sync/mutex.go); one
+	// that lost waits again at the same stack and never had the lock.
+	for i := range g.holds {
+		if g.holds[i].wait == index {
+			g.holds = append(g.holds[:i], g.holds[i+1:]...)
+			break
+		}
+	}
+	if len(g.holds) == maxHolds {
+		copy(g.holds, g.holds[1:])
+		g.holds = g.holds[:maxHolds-1]
+	}
+	n := len(g.holds)
+	if n < cap(g.holds) {
+		g.holds = g.holds[:n+1]
+		h := &g.holds[n]
+		blocked, between := h.blocked[:0], h.between[:0]
+		*h = hold{bracket: g.bracket(t), wait: index, between: between, repeated: math.MaxInt64}
+		h.blocked = blocked
+		return
+	}
+	g.holds = append(g.holds, hold{bracket: g.bracket(t), wait: index, repeated: math.MaxInt64})
+}
+
+// touch notes what a goroutine does while it may hold locks.
+func (f *fold) touch(g *goroutine, st uint32) {
+holds:
+	for i := range g.holds {
+		h := &g.holds[i]
+		if h.lost {
+			continue
+		}
+		for j := range h.between {
+			if b := &h.between[j]; b.stack == st {
+				h.repeated = min(h.repeated, b.at)
+				b.at = f.now
+				continue holds
+			}
+		}
+		if len(h.between) >= maxBetween || st == 0 {
+			h.lost = true
+			continue
+		}
+		h.between = append(h.between, touch{st, f.now})
+	}
+}
+
+// handOver counts an unlock by a that wakes g, which waits at w.
+func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
+	p := f.places.all[unlock]
+	group := &f.locks[w.lockIdx]
+	if p.unlock == noLock {
+		f.touch(a, unlock)
+		return
+	}
+	if w.lock == readLock && a.hand.stack == unlock && a.hand.since == a.since && group.lastBy == a.id && group.acting == unlock {
+		// One Unlock wakes all readers that wait, each by an event of its own.
+		if h := f.lastHolder(a, w); h != nil {
+			h.Delay += time.Duration(t - g.since)
+			h.waiters[w.stack]++
+			return
+		}
+	}
+	var found *hold
+	at := -1
+	for i := len(a.holds) - 1; i >= 0; i-- {
+		h := &a.holds[i]
+		hw := f.waits[h.wait]
+		if hw.lock != p.unlock {
+			continue
+		}
+		one, stale := f.oneCall(hw.stack, unlock, h)
+		if one {
+			hg := &f.locks[hw.lockIdx]
+			stale = stale || h.lost || h.repeated < g.since || hg.lastAt > h.since && hg.lastBy != a.id
+			if !stale {
+				found = h
+			}
+			at = i
+			break
+		}
+	}
+	var acquire uint32
+	if found != nil {
+		acquire = f.waits[found.wait].stack
+	}
+	key := holderKey{unlock, acquire, w.Class}
+	h := f.holders[key]
+	if h == nil {
+		h = &holder{waiters: map[uint32]int64{}}
+		h.Unlock, h.Acquire, h.Class = p.frames, f.places.all[acquire].frames, w.Class
+		f.holders[key] = h
+	}
+	h.Handoffs++
+	h.Delay += time.Duration(t - g.since)
+	if _, ok := h.waiters[w.stack]; ok || len(h.waiters) < maxPartners {
+		h.waiters[w.stack]++
+	}
+	if found != nil {
+		h.add(&found.bracket, a, t)
+	} else {
+		h.Unknown++
+		h.Least += time.Duration(t - max(g.since, group.lastAt))
+	}
+	if at >= 0 {
+		last := a.holds[at]
+		copy(a.holds[at:], a.holds[at+1:])
+		a.holds[len(a.holds)-1] = last // its slices serve the next hold
+		a.holds = a.holds[:len(a.holds)-1]
+	}
+	f.touch(a, unlock)
+	group.lastAt, group.lastBy, group.acting = t, a.id, unlock
+	a.hand.stack, a.hand.since = unlock, a.since
+	f.lastKey = key
+}
+
+// lastHolder returns the holder that the previous hand-over was counted in.
+func (f *fold) lastHolder(a *goroutine, w *wait) *holder {
+	if f.lastKey.class != w.Class {
+		return nil
+	}
+	return f.holders[f.lastKey]
+}
+
+// oneCall reports whether a lock taken at acquire and one released at unlock
+// may be the same hold: both inside one call of a function they share. stale
+// says that the goroutine left that call in between.
+func (f *fold) oneCall(acquire, unlock uint32, h *hold) (one, stale bool) {
+	a, u := f.places.all[acquire], f.places.all[unlock]
+	depth := 0
+	for depth < len(a.fns) && depth < len(u.fns) {
+		i, j := len(a.fns)-1-depth, len(u.fns)-1-depth
+		if a.fns[i] != u.fns[j] {
+			break
+		}
+		depth++
+		if a.frames[i].Line != u.frames[j].Line {
+			break
+		}
+	}
+	if depth == 0 {
+		return false, false
+	}
+	// The shared call must be of code, not of the runtime's start of it.
+	shared := a.frames[len(a.frames)-depth]
+	if f.places.info(shared.Function).plumbing {
+		return false, false
+	}
+	for _, b := range h.between {
+		st := b.stack
+		key := [3]uint32{acquire, unlock, st}
+		ok, known := f.fits[key]
+		if !known {
+			ok = f.inside(a, u, f.places.all[st], depth)
+			if len(f.fits) < maxFits {
+				f.fits[key] = ok
+			}
+		}
+		if !ok {
+			return true, true
+		}
+	}
+	return true, false
+}
+
+const maxFits = 1 << 16
+
+// inside reports whether a stack lies in the call that a and u share at depth
+// frames from the root, between their lines.
+func (f *fold) inside(a, u, s *place, depth int) bool {
+	if len(s.fns) < depth {
+		return false
+	}
+	for d := range depth {
+		i, j := len(a.fns)-1-d, len(s.fns)-1-d
+		if a.fns[i] != s.fns[j] {
+			return false
+		}
+		if d < depth-1 && a.frames[i].Line != s.frames[j].Line {
+			return false
+		}
+	}
+	from := a.frames[len(a.frames)-depth].Line
+	to := u.frames[len(u.frames)-depth].Line
+	line := s.frames[len(s.frames)-depth].Line
+	if from <= to {
+		return from <= line && line <= to
+	}
+	return line >= from || line <= to // around a loop
+}

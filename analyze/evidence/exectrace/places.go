@@ -1,0 +1,249 @@
+package exectrace
+
+import (
+	"strings"
+
+	"inquest/analyze/evidence/stack"
+)
+
+// place is a stack the fold has met, with what is asked of it again and again
+// worked out once.
+type place struct {
+	frames stack.Stack
+	hash   uint64
+	next   uint32   // another place with the same hash, or 0
+	fns    []uint32 // of frames: interned function names
+	site   stack.Site
+	root   string // function of the outermost frame; empty when the stack may be cut short
+	system bool   // root is the runtime's own or the tracer's
+	unlock lock   // what kind of lock the leaf frames release
+	waits  []waitAt
+}
+
+// waitAt finds the statistics of a place by reason.
+type waitAt struct {
+	reason uint32
+	wait   uint32
+}
+
+// lock is a kind of lock.
+type lock uint8
+
+const (
+	noLock lock = iota
+	mutexLock
+	readLock
+	writeLock
+)
+
+// maxFrames is the depth at which the runtime cuts stacks (tracev2.MaxFramesPerStack).
+const maxFrames = 128
+
+// places interns stacks and names. Index 0 is the empty stack.
+type places struct {
+	all    []*place
+	byHash map[uint64]uint32
+	fns    map[string]uint32
+	sites  map[string]fnInfo
+}
+
+type fnInfo struct {
+	normal   string
+	plumbing bool
+}
+
+func newPlaces() *places {
+	return &places{
+		all:    []*place{{}},
+		byHash: map[uint64]uint32{},
+		fns:    map[string]uint32{},
+		sites:  map[string]fnInfo{},
+	}
+}
+
+// intern returns the index of a stack that is equal in every frame.
+func (ps *places) intern(f frames) uint32 {
+	for i := ps.byHash[f.hash]; i != 0; i = ps.all[i].next {
+		if equalStacks(ps.all[i].frames, f.frames) {
+			return i
+		}
+	}
+	p := &place{frames: f.frames, hash: f.hash, next: ps.byHash[f.hash], fns: make([]uint32, len(f.frames))}
+	for i := range p.frames {
+		fr := &p.frames[i]
+		id, ok := ps.fns[fr.Function]
+		if !ok {
+			id = uint32(len(ps.fns))
+			ps.fns[fr.Function] = id
+		}
+		p.fns[i] = id
+	}
+	p.site = ps.site(p.frames)
+	if len(p.frames) < maxFrames {
+		p.root = p.frames[len(p.frames)-1].Function
+	}
+	p.system = systemRoot(p.root)
+	p.unlock = unlocks(p.frames)
+	ps.all = append(ps.all, p)
+	ps.byHash[f.hash] = uint32(len(ps.all) - 1)
+	return uint32(len(ps.all) - 1)
+}
+
+func equalStacks(a, b stack.Stack) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (ps *places) info(fn string) fnInfo {
+	in, ok := ps.sites[fn]
+	if !ok {
+		in = fnInfo{stack.Normal(fn), stack.Plumbing(fn)}
+		ps.sites[fn] = in
+	}
+	return in
+}
+
+// site is [stack.Stack.Site] with the answers for each function remembered:
+// they cost regular expressions.
+func (ps *places) site(s stack.Stack) stack.Site {
+	for _, f := range s {
+		if in := ps.info(f.Function); !in.plumbing {
+			return stack.Site{Function: in.normal, File: f.File, Line: f.Line}
+		}
+	}
+	if len(s) == 0 {
+		return stack.Site{}
+	}
+	f := s[len(s)-1]
+	return stack.Site{Function: ps.info(f.Function).normal, File: f.File, Line: f.Line}
+}
+
+// systemRoot reports whether a goroutine that starts in fn is the runtime's own
+// or the tracer's. runtime.main runs main.main, runtime.corostart the body of
+// an iter.Pull.
+func systemRoot(fn string) bool {
+	switch {
+	case strings.HasPrefix(fn, "runtime."):
+		return fn != "runtime.main" && fn != "runtime.corostart"
+	case strings.HasPrefix(fn, "runtime/trace."):
+		return strings.Contains(fn, ".Start") || strings.Contains(fn, "traceMultiplexer") || strings.Contains(fn, ".startLocked") ||
+			strings.Contains(fn, "FlightRecorder")
+	}
+	return fn == "runtime/pprof.profileWriter"
+}
+
+// unlocks tells what lock the leaf frames of a stack release.
+func unlocks(s stack.Stack) lock {
+	kind := noLock
+	for _, f := range s {
+		switch f.Function {
+		case "sync.(*Mutex).Unlock", "sync.(*Mutex).unlockSlow", "internal/sync.(*Mutex).Unlock", "internal/sync.(*Mutex).unlockSlow":
+			kind = mutexLock
+		case "sync.(*RWMutex).RUnlock", "sync.(*RWMutex).rUnlockSlow":
+			return readLock
+		case "sync.(*RWMutex).Unlock":
+			return writeLock
+		default:
+			if !strings.HasPrefix(f.Function, "sync.") && !strings.HasPrefix(f.Function, "internal/sync.") && !strings.HasPrefix(f.Function, "runtime.") {
+				return kind
+			}
+		}
+	}
+	return kind
+}
+
+// classify names a wait by the runtime's reason and, where that is too coarse
+// or missing, by the frames that lead into the runtime (runtime/sema.go gives
+// one reason, "sync", to all locks).
+func classify(reason string, p *place) Class {
+	if p.system {
+		return SystemWait
+	}
+	switch reason {
+	case "sync":
+		if c := syncClass(p.frames); c != "" {
+			return c
+		}
+		return OtherSync
+	case "sync.(*Cond).Wait":
+		return Cond
+	case "chan send":
+		return ChanSend
+	case "chan receive":
+		return ChanRecv
+	case "select":
+		return Select
+	case "network":
+		return Network
+	case "sleep":
+		return Sleep
+	case "GC mark assist wait for work":
+		return AssistWait
+	case "preempted":
+		return Preempted
+	case "syscall":
+		return SyscallWait
+	case "GC background sweeper wait", "system goroutine wait", "wait until GC ends", "GC weak to strong wait", "wait for debug call":
+		return SystemWait
+	case "":
+		return frameClass(p.frames)
+	}
+	return OtherWait
+}
+
+// syncClass names the lock that the leaf frames wait for, or "". A waiter in
+// RWMutex.Lock behind another writer shows Mutex.Lock below it.
+func syncClass(s stack.Stack) Class {
+	var c Class
+	for _, f := range s {
+		switch f.Function {
+		case "sync.(*Mutex).Lock", "sync.(*Mutex).lockSlow", "internal/sync.(*Mutex).Lock", "internal/sync.(*Mutex).lockSlow":
+			c = Mutex
+		case "sync.(*RWMutex).RLock":
+			return RWRead
+		case "sync.(*RWMutex).Lock":
+			return RWWrite
+		case "sync.(*WaitGroup).Wait":
+			return WaitGroup
+		case "sync.(*Cond).Wait":
+			return Cond
+		default:
+			if !strings.HasPrefix(f.Function, "sync.") && !strings.HasPrefix(f.Function, "internal/sync.") && !strings.HasPrefix(f.Function, "runtime.") {
+				return c
+			}
+		}
+	}
+	return c
+}
+
+// frameClass names a wait for which the trace gives no reason: it began before
+// the trace did, and only the stack of its status event tells.
+func frameClass(s stack.Stack) Class {
+	if c := syncClass(s); c != "" {
+		return c
+	}
+	for _, f := range s {
+		switch f.Function {
+		case "runtime.chanrecv", "runtime.chanrecv1", "runtime.chanrecv2":
+			return ChanRecv
+		case "runtime.chansend", "runtime.chansend1":
+			return ChanSend
+		case "runtime.selectgo":
+			return Select
+		case "runtime.netpollblock", "internal/poll.runtime_pollWait":
+			return Network
+		case "time.Sleep":
+			return Sleep
+		case "runtime.gcAssistAlloc":
+			return AssistWait
+		}
+	}
+	return OtherWait
+}

@@ -1,0 +1,383 @@
+package exectrace
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/exp/trace"
+)
+
+// Options are how to read. The zero value uses every processor and is silent.
+type Options struct {
+	Jobs     int                             // generations read at a time; 0 means GOMAXPROCS
+	Progress func(done, total, events int64) // called now and then from one goroutine: bytes, bytes, events; may be nil
+}
+
+// Formats that the reader knows, and the last Go that writes one of them
+// (internal/trace/version).
+const (
+	lastSequential = 21
+	newestFormat   = 26
+	newestGo       = 27
+)
+
+// Read folds the execution trace in r, of size bytes, into a Timeline. It reads
+// generations in parallel and what they say in order. Damage and cuts cost the
+// generations they touch; [Timeline.Reading] says which. An error means that
+// nothing could be used. When ctx is done, what has been read so far is returned,
+// marked as interrupted.
+func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Timeline, error) {
+	head := make([]byte, min(size, headerSize))
+	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	version, ok := formatVersion(head)
+	switch {
+	case size == 0:
+		return nil, errors.New("empty file")
+	case !ok && bytes.HasPrefix([]byte("go 1."), head[:min(len(head), 5)]):
+		return nil, errors.New("cut inside the header of an execution trace")
+	case !ok:
+		return nil, errors.New("not an execution trace")
+	case version > newestFormat:
+		return nil, fmt.Errorf("written in the trace format of Go 1.%d, newer than this reader understands (up to Go 1.%d)", version, newestGo)
+	}
+	if opt.Jobs <= 0 {
+		opt.Jobs = runtime.GOMAXPROCS(0)
+	}
+	e := &engine{ctx: ctx, r: r, size: size, head: head, opt: opt, fold: newFold()}
+	var err error
+	if version <= lastSequential {
+		err = e.whole()
+	} else {
+		err = e.split(version)
+	}
+	if err != nil {
+		return nil, err
+	}
+	tl := e.fold.finish()
+	tl.Version = fmt.Sprintf("go1.%d", version)
+	tl.Reading = e.reading
+	return tl, nil
+}
+
+// engine reads one trace.
+type engine struct {
+	ctx     context.Context
+	r       io.ReaderAt
+	size    int64
+	head    []byte
+	opt     Options
+	fold    *fold
+	reading Reading
+	scale   atomic.Uint64 // nanoseconds per unit of the trace clock, as float bits; 0 when not known
+	done    int64
+	chunks  int
+}
+
+// whole folds the file through one reader, as formats without generations need.
+// It is also what reading in parts is tested against.
+func (e *engine) whole() error {
+	if err := e.ctx.Err(); err != nil {
+		return err
+	}
+	r, err := newReader(bufio.NewReaderSize(io.NewSectionReader(e.r, 0, e.size), 1<<20))
+	if err != nil {
+		return err
+	}
+	e.fold.generation()
+	var raw int64
+	err = decode(r, math.MaxInt64, &chunk{}, func(c *chunk) (*chunk, error) {
+		raw = e.fold.chunk(c, raw)
+		e.progress()
+		*c = chunk{records: c.records[:0], stacks: c.stacks[:0]}
+		return c, e.ctx.Err()
+	})
+	e.done = e.size
+	if e.fold.events == 0 {
+		if err == nil {
+			err = errors.New("holds no events")
+		}
+		return short(err)
+	}
+	e.blame(err, "")
+	return nil
+}
+
+// newReader opens a reader; the parser of old formats may panic on nonsense.
+func newReader(r io.Reader) (tr *trace.Reader, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("makes no sense to the reader: %v", p)
+		}
+	}()
+	tr, err = trace.NewReader(r)
+	if err != nil {
+		return nil, short(err)
+	}
+	return tr, nil
+}
+
+// short cuts an error of x/exp/trace, which may hold dumps of its state, to one line.
+func short(err error) error {
+	s, _, _ := strings.Cut(err.Error(), "\n")
+	if len(s) > 200 {
+		s = s[:200] + "..."
+	}
+	return errors.New(strings.TrimSuffix(strings.TrimSpace(s), ":"))
+}
+
+// blame notes the first thing that went wrong.
+func (e *engine) blame(err error, where string) {
+	if err == nil || e.reading.Problem != "" {
+		return
+	}
+	if e.ctx.Err() != nil {
+		e.reading.Problem = "interrupted"
+		return
+	}
+	e.reading.Problem = where + short(err).Error()
+}
+
+func (e *engine) progress() {
+	if e.chunks++; e.opt.Progress != nil && e.chunks%64 == 0 {
+		e.opt.Progress(e.done, e.size, e.fold.events)
+	}
+}
+
+// stream is the chunks of one generation on their way from its reader to the fold.
+type stream struct {
+	gen     *generation
+	chunks  chan *chunk
+	current chan struct{} // closed when the fold has come to this generation
+	err     error         // valid once chunks is closed
+}
+
+func newStream(g *generation) *stream {
+	return &stream{gen: g, chunks: make(chan *chunk, aheadBudget), current: make(chan struct{})}
+}
+
+// aheadBudget bounds the chunks of generations that the fold has not come to.
+// The generation it is at always gets through, so the bound cannot block it.
+const aheadBudget = 768
+
+var chunkPool = sync.Pool{New: func() any { return &chunk{records: make([]record, 0, chunkRecords+1)} }}
+
+func release(c *chunk) {
+	*c = chunk{records: c.records[:0]}
+	chunkPool.Put(c)
+}
+
+// split folds the generations of the file, each read by a reader of its own.
+func (e *engine) split(version int) error {
+	gens, cut, err := scan(e.r, e.size, version)
+	if err != nil {
+		return err
+	}
+	if len(gens) == 0 {
+		if cut {
+			return errors.New("cut before the end of its first batch")
+		}
+		return errors.New("holds no events")
+	}
+	e.reading.Generations = len(gens)
+	jobs := min(e.opt.Jobs, len(gens))
+	if jobs == 1 {
+		e.sequential(gens, version)
+	} else {
+		e.parallel(gens, version, jobs)
+	}
+	if e.fold.events == 0 {
+		if e.ctx.Err() != nil {
+			return e.ctx.Err()
+		}
+		if e.reading.Problem == "" {
+			return errors.New("holds no events")
+		}
+		return errors.New(e.reading.Problem)
+	}
+	last := &gens[len(gens)-1]
+	e.reading.Truncated = cut || version >= 26 && !last.ended || e.reading.Truncated
+	if e.reading.Truncated && e.reading.Problem == "" {
+		if cut {
+			e.reading.Problem = "the file ends inside a batch: it was cut short"
+		} else {
+			e.reading.Problem = "the last generation has no end: trace.Stop was not called, or the file was cut between two batches"
+		}
+	}
+	if e.opt.Progress != nil {
+		e.opt.Progress(e.done, e.size, e.fold.events)
+	}
+	return nil
+}
+
+func (e *engine) sequential(gens []generation, version int) {
+	c := &chunk{records: make([]record, 0, chunkRecords+1)}
+	for i := range gens {
+		g := &gens[i]
+		f := e.fold
+		f.generation()
+		var raw int64
+		before := f.events
+		err := e.readGeneration(g, version, c, func(c *chunk) (*chunk, error) {
+			raw = f.chunk(c, raw)
+			e.progress()
+			*c = chunk{records: c.records[:0], stacks: c.stacks[:0]}
+			return c, e.ctx.Err()
+		})
+		e.folded(gens, i, before, err)
+		if e.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (e *engine) parallel(gens []generation, version, jobs int) {
+	ctx, cancel := context.WithCancel(e.ctx)
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer cancel()
+	// Streams are made when the first of reader and fold comes to them: a hostile
+	// file can have a million generations.
+	var lock sync.Mutex
+	streams := map[int]*stream{}
+	at := func(i int) *stream {
+		lock.Lock()
+		defer lock.Unlock()
+		s := streams[i]
+		if s == nil {
+			s = newStream(&gens[i])
+			streams[i] = s
+		} else {
+			delete(streams, i) // both have it now
+		}
+		return s
+	}
+	tokens := make(chan struct{}, aheadBudget)
+	// get returns an empty chunk for a stream once there is room for it.
+	get := func(s *stream) (*chunk, error) {
+		select {
+		case <-s.current:
+			return chunkPool.Get().(*chunk), nil
+		default:
+		}
+		select {
+		case <-s.current:
+			return chunkPool.Get().(*chunk), nil
+		case tokens <- struct{}{}:
+			c := chunkPool.Get().(*chunk)
+			c.token = true
+			return c, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	var next atomic.Int64
+	for range jobs {
+		wait.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(gens) || ctx.Err() != nil {
+					return
+				}
+				s := at(i)
+				c, err := get(s)
+				if err == nil {
+					err = e.readGeneration(s.gen, version, c, func(c *chunk) (*chunk, error) {
+						select {
+						case s.chunks <- c:
+						case <-ctx.Done():
+							return nil, ctx.Err()
+						}
+						return get(s)
+					})
+				}
+				s.err = err
+				close(s.chunks)
+			}
+		})
+	}
+	for i := range gens {
+		s := at(i)
+		close(s.current)
+		e.fold.generation()
+		var raw int64
+		before := e.fold.events
+		for open := true; open; {
+			var c *chunk
+			select {
+			case c, open = <-s.chunks:
+				if !open {
+					break
+				}
+				raw = e.fold.chunk(c, raw)
+				if c.token {
+					<-tokens
+				}
+				release(c)
+				e.progress()
+			case <-ctx.Done():
+				e.folded(gens, i, before, ctx.Err())
+				return
+			}
+		}
+		e.folded(gens, i, before, s.err)
+	}
+}
+
+// readGeneration decodes one generation.
+func (e *engine) readGeneration(g *generation, version int, c *chunk, emit func(*chunk) (*chunk, error)) error {
+	if len(g.parts) == 0 {
+		return damage{errors.New(g.damaged)}
+	}
+	parts := []io.Reader{bytes.NewReader(e.head)}
+	for _, p := range g.parts {
+		parts = append(parts, io.NewSectionReader(e.r, p.from, p.to-p.from))
+	}
+	if version >= 26 && !g.ended {
+		// Without the end byte the reader would not even try.
+		parts = append(parts, bytes.NewReader([]byte{endOfGeneration}))
+	}
+	r, err := newReader(bufio.NewReaderSize(io.MultiReader(parts...), 256<<10))
+	if err != nil {
+		return damage{err}
+	}
+	err = decode(r, e.latest(g), c, emit)
+	if err == nil && g.damaged != "" {
+		err = damage{errors.New(g.damaged)}
+	}
+	return err
+}
+
+// latest returns the trace clock after which an event of a generation cannot be.
+func (e *engine) latest(g *generation) int64 { return math.MaxInt64 }
+
+// folded accounts for a generation that has been folded, or could not be.
+func (e *engine) folded(gens []generation, i int, before int64, err error) {
+	g := &gens[i]
+	e.done += g.size()
+	if err == nil {
+		e.reading.Read++
+		return
+	}
+	last := i == len(gens)-1
+	if last && !g.ended && g.damaged == "" && e.ctx.Err() == nil {
+		e.reading.Truncated = true
+	} else {
+		e.blame(err, fmt.Sprintf("generation %d of %d is damaged: ", i+1, len(gens)))
+	}
+	e.fold.lost()
+	e.reading.Lost += e.lostTime(gens, i, before)
+}
+
+func (e *engine) lostTime(gens []generation, i int, before int64) time.Duration { return 0 }

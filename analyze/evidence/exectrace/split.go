@@ -1,0 +1,282 @@
+package exectrace
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// headerSize is the length of what a trace file begins with.
+const headerSize = 16
+
+// Sniff reports whether head, the first bytes of a file, begin an execution
+// trace of any version.
+func Sniff(head []byte) bool {
+	_, ok := formatVersion(head)
+	return ok
+}
+
+// formatVersion returns the minor version of Go that a trace's header names.
+func formatVersion(head []byte) (int, bool) {
+	if len(head) < headerSize || !bytes.HasPrefix(head, []byte("go 1.")) {
+		return 0, false
+	}
+	v, i := 0, len("go 1.")
+	for ; i < headerSize && head[i] >= '0' && head[i] <= '9'; i++ {
+		v = v*10 + int(head[i]-'0')
+	}
+	if v == 0 || !bytes.Equal(head[i:headerSize], append([]byte(" trace"), make([]byte, headerSize-i-len(" trace"))...)) {
+		return 0, false
+	}
+	return v, true
+}
+
+// Bytes that open a batch, and the one that closes a generation since Go 1.26
+// (internal/trace/tracev2/events.go).
+const (
+	eventBatch        = 1
+	experimentalBatch = 49
+	endOfGeneration   = 52
+
+	maxBatchSize = 64 << 10
+)
+
+// section is a run of bytes of the file.
+type section struct{ from, to int64 }
+
+// generation is where one generation of a trace lies, as its batch headers say.
+type generation struct {
+	number   uint64
+	parts    []section // whole batches; more than one only where bytes between made no sense
+	ended    bool      // it has its end byte, or the next one follows
+	damaged  string    // what is wrong with it, as far as headers show
+	first    uint64    // lowest time of a batch, in units of the trace clock
+	latest   uint64    // highest
+	nextTime uint64    // lowest time of the generation that follows in the file, 0 for none
+}
+
+func (g *generation) size() (n int64) {
+	for _, p := range g.parts {
+		n += p.to - p.from
+	}
+	return n
+}
+
+// header is the header of one batch.
+type header struct {
+	gen, time uint64
+	size      int64 // of what follows the header
+	length    int64 // of the header
+	end       bool  // not a batch but the end of a generation
+}
+
+var errShort = errors.New("the file ends inside a batch")
+
+// parseHeader reads a batch header at the start of b.
+func parseHeader(b []byte, ends bool) (h header, err error) {
+	if len(b) == 0 {
+		return h, io.EOF
+	}
+	i := 1
+	switch {
+	case b[0] == endOfGeneration && ends:
+		return header{end: true, length: 1}, nil
+	case b[0] == experimentalBatch:
+		i = 2
+	case b[0] != eventBatch:
+		return h, fmt.Errorf("byte %d where a batch should begin", b[0])
+	}
+	var v [4]uint64
+	for k := range v {
+		if i >= len(b) {
+			return h, errShort
+		}
+		x, n := binary.Uvarint(b[i:])
+		if n == 0 {
+			return h, errShort
+		}
+		if n < 0 {
+			return h, errors.New("a number that never ends in a batch header")
+		}
+		v[k] = x
+		i += n
+	}
+	h = header{gen: v[0], time: v[2], size: int64(v[3]), length: int64(i)}
+	if h.gen == 0 || v[3] > maxBatchSize {
+		return h, errors.New("a batch header that cannot be")
+	}
+	return h, nil
+}
+
+// scanner looks at a file in small pieces.
+type scanner struct {
+	r    io.ReaderAt
+	size int64
+	ends bool
+	buf  []byte
+	at   int64
+	have int
+}
+
+const (
+	maxHeader = 2 + 4*binary.MaxVarintLen64
+	scanPiece = 4 << 10
+)
+
+// at returns what can be seen at an offset, at least a header's worth unless
+// the file ends.
+func (s *scanner) peek(off int64) ([]byte, error) {
+	if off >= s.at && off+maxHeader <= s.at+int64(s.have) {
+		return s.buf[off-s.at : s.have], nil
+	}
+	if off >= s.size {
+		return nil, nil
+	}
+	if s.buf == nil {
+		s.buf = make([]byte, scanPiece)
+	}
+	n, err := s.r.ReadAt(s.buf[:min(int64(len(s.buf)), s.size-off)], off)
+	s.at, s.have = off, n
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	return s.buf[:n], nil
+}
+
+func (s *scanner) header(off int64) (header, error) {
+	b, err := s.peek(off)
+	if err != nil {
+		return header{}, err
+	}
+	h, err := parseHeader(b, s.ends)
+	if err == nil && off+h.length+h.size > s.size {
+		err = errShort
+	}
+	return h, err
+}
+
+// plausible reports whether headers follow one another from off, as they hardly
+// do by chance.
+func (s *scanner) plausible(off int64, least uint64) bool {
+	var gen uint64
+	for range 4 {
+		if off == s.size {
+			return gen != 0
+		}
+		h, err := s.header(off)
+		if err == errShort {
+			return gen != 0
+		}
+		if err != nil || !h.end && (h.gen < least || gen != 0 && h.gen != gen && h.gen != gen+1) {
+			return false
+		}
+		if !h.end {
+			gen = h.gen
+		} else if gen == 0 {
+			return false
+		}
+		off += h.length + h.size
+	}
+	return true
+}
+
+// resync finds the next offset from off at which batches seem to begin again.
+func (s *scanner) resync(off int64, least uint64) (int64, bool) {
+	piece := make([]byte, 256<<10)
+	for off < s.size {
+		n, _ := s.r.ReadAt(piece[:min(int64(len(piece)), s.size-off)], off)
+		if n == 0 {
+			return 0, false
+		}
+		for i, b := range piece[:n] {
+			if (b == eventBatch || b == experimentalBatch) && s.plausible(off+int64(i), least) {
+				return off + int64(i), true
+			}
+		}
+		off += int64(n)
+	}
+	return 0, false
+}
+
+// maxGenerations bounds what a hostile file can make us list.
+const maxGenerations = 1 << 20
+
+// scan lists the generations of a trace. short says that the file ends inside a batch.
+func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool, err error) {
+	s := &scanner{r: r, size: size, ends: version >= 26}
+	off := int64(headerSize)
+	var cur *generation
+	closed := true // the generation under way has seen its end byte
+	for off < size && len(gens) < maxGenerations {
+		h, err := s.header(off)
+		if err == errShort && off+maxBatchSize+maxHeader >= size {
+			short = true
+			break
+		}
+		if err != nil {
+			var least uint64
+			if cur != nil {
+				cur.damaged = fmt.Sprintf("%v at byte %d", err, off)
+				least = cur.number
+			}
+			next, ok := s.resync(off+1, least)
+			if !ok {
+				break
+			}
+			off = next
+			if cur == nil {
+				gens = append(gens, generation{damaged: fmt.Sprintf("%v at byte %d", err, headerSize)})
+				cur, closed = &gens[0], true
+			}
+			continue
+		}
+		if h.end {
+			if cur != nil && !closed {
+				cur.extend(off, off+1)
+				cur.ended, closed = true, true
+			}
+			off++
+			continue
+		}
+		end := off + h.length + h.size
+		switch {
+		case cur == nil || h.gen == cur.number+1 || closed && h.gen > cur.number:
+		case h.gen == cur.number && !closed:
+			cur.extend(off, end)
+			cur.first, cur.latest = min(cur.first, h.time), max(cur.latest, h.time)
+			off = end
+			continue
+		default:
+			// One batch with another number is damage; several are a generation.
+			if next, err := s.header(end); err != nil || next.end || next.gen != h.gen || h.gen < cur.number {
+				cur.damaged = fmt.Sprintf("a batch of generation %d inside generation %d", h.gen, cur.number)
+				off = end
+				continue
+			}
+		}
+		if cur != nil && !s.ends {
+			cur.ended = true
+		}
+		gens = append(gens, generation{number: h.gen, first: h.time, latest: h.time})
+		cur, closed = &gens[len(gens)-1], false
+		cur.extend(off, end)
+		off = end
+	}
+	for i := len(gens) - 2; i >= 0; i-- {
+		gens[i].nextTime = gens[i+1].first
+		if gens[i].nextTime == 0 {
+			gens[i].nextTime = gens[i+1].nextTime
+		}
+	}
+	return gens, short, nil
+}
+
+func (g *generation) extend(from, to int64) {
+	if n := len(g.parts); n > 0 && g.parts[n-1].to == from {
+		g.parts[n-1].to = to
+		return
+	}
+	g.parts = append(g.parts, section{from, to})
+}

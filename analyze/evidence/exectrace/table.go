@@ -1,0 +1,102 @@
+package exectrace
+
+import (
+	"maps"
+	"slices"
+)
+
+// goTable finds goroutines by id. Ids are handed out in runs, so pages of them
+// fill well; a page whose goroutines have all ended is given back, so memory
+// follows the live goroutines and not the length of the trace.
+type goTable struct {
+	pages  map[int64]*goPage
+	recent [1024]*goPage // by page number, modulo
+	free   []*goroutine
+	slab   []goroutine
+	live   int
+}
+
+const pageBits = 6
+
+type goPage struct {
+	number int64
+	used   int
+	g      [1 << pageBits]*goroutine
+}
+
+// get returns the goroutine with an id and makes one when there is none.
+func (t *goTable) get(id int64) *goroutine {
+	number := id >> pageBits
+	p := t.recent[number&int64(len(t.recent)-1)]
+	if p == nil || p.number != number {
+		p = t.page(number)
+	}
+	if g := p.g[id&(1<<pageBits-1)]; g != nil {
+		return g
+	}
+	g := t.make(id)
+	p.g[id&(1<<pageBits-1)] = g
+	p.used++
+	return g
+}
+
+func (t *goTable) page(number int64) *goPage {
+	p := t.pages[number]
+	if p == nil {
+		if t.pages == nil {
+			t.pages = map[int64]*goPage{}
+		}
+		p = &goPage{number: number}
+		t.pages[number] = p
+	}
+	t.recent[number&int64(len(t.recent)-1)] = p
+	return p
+}
+
+func (t *goTable) make(id int64) *goroutine {
+	t.live++
+	var g *goroutine
+	if n := len(t.free); n > 0 {
+		g = t.free[n-1]
+		t.free = t.free[:n-1]
+		holds, regions, more := g.holds[:0], g.regions[:0], g.seenMore[:0]
+		*g = goroutine{holds: holds, regions: regions, seenMore: more}
+	} else {
+		if len(t.slab) == 0 {
+			t.slab = make([]goroutine, 64)
+		}
+		g = &t.slab[0]
+		t.slab = t.slab[1:]
+	}
+	g.id, g.born, g.slice, g.left, g.delay, g.assist = id, -1, -1, -1, -1, -1
+	g.slot = slotNone
+	return g
+}
+
+// drop forgets a goroutine that has ended.
+func (t *goTable) drop(g *goroutine) {
+	t.live--
+	g.state = gone
+	number := g.id >> pageBits
+	if p := t.pages[number]; p != nil {
+		p.g[g.id&(1<<pageBits-1)] = nil
+		if p.used--; p.used == 0 {
+			delete(t.pages, number)
+			if i := number & int64(len(t.recent)-1); t.recent[i] == p {
+				t.recent[i] = nil
+			}
+		}
+	}
+	t.free = append(t.free, g)
+}
+
+// each calls fn for every goroutine, in order of ids.
+func (t *goTable) each(fn func(*goroutine)) {
+	for _, number := range slices.Sorted(maps.Keys(t.pages)) {
+		for _, g := range t.pages[number].g {
+			if g != nil {
+				fn(g)
+			}
+		}
+	}
+}
