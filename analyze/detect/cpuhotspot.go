@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"math"
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
@@ -18,27 +19,72 @@ takes a large part of all CPU samples while the process uses a large part of the
 
 **How it is measured.** Every CPU sample is given to the first frame outside the standard library: what
 json.Marshal costs is the cost of whoever called it. The share is that function's samples over all samples.
-The claim also needs CPU to be scarce: samples times period over the duration of the profile, compared with GOMAXPROCS.
+The claim also needs CPU to be scarce: samples times period over the duration of the profile, compared with GOMAXPROCS. A trace that was recorded while a
+CPU profile ran holds the same samples, and shows whether goroutines that answer to the outside waited for a processor meanwhile; only then is it a warning.
 
 **When it is wrong.** A batch program is meant to keep its processors busy; then this is where the time goes, not
-a fault, and the finding is an info. When GOMAXPROCS is unknown, scarcity is judged against one processor.`,
+a fault, and the finding is an info. When GOMAXPROCS is unknown, scarcity is judged against one processor. Work in C code or in the kernel on behalf of the function counts
+for it, if it is sampled at all.`,
 	Limits: []analyze.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.4, Unit: evidence.Share},
 			Doc:    "samples of the function and its standard library callees, of all samples",
-			Source: "measured: the fixtures' hot functions stand above 0.5, the busiest function of the healthy ones below 0.35"},
+			Source: "Amdahl: making a function with two fifths of the time twice as fast makes the whole a quarter faster; with less, look for several"},
 		{Name: "min-busy", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "CPU time used, of duration x GOMAXPROCS",
 			Source: "half of the processors idle means that CPU is not what anyone waits for"},
 		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
 			Doc:    "CPU samples in all, below which shares mean little",
 			Source: "binomial: at 100 samples a share of 0.4 has a standard error of 0.05"},
+		{Name: "min-p99", Default: evidence.Duration(forcedPreemption),
+			Doc:    "99th percentile of the waits for a processor of goroutines that answer to the outside, from which it is a warning",
+			Source: "as sched-latency: runtime/proc.go, forcePreemptNS"},
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.CPU, Doc: "share of CPU samples by first frame outside the standard library", Run: cpuHotspotCPU},
+		{Kind: evidence.Trace, Doc: "the same for the CPU samples in a trace, which are there only when a CPU profile ran at the same time, and who waited for a processor", Run: cpuHotspotTrace},
 	},
 	Fix: []string{
 		"Look at the function's callees in a flame graph and remove work that is repeated or not needed",
+		"Run it on fewer goroutines than there are processors, where requests must not wait for it",
 	},
+}
+
+// hotspot is the judgement that both measures share.
+type hotspot struct {
+	exhibit *evidence.Exhibit
+	site    *siteSum
+	samples int64 // of the site
+	total   int64
+	busy    evidence.Quantity
+	sampled string // what the samples are
+	command string // that shows them
+}
+
+func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
+	share := evidence.Part(h.samples, h.total)
+	// A busy function in a process that mostly idles costs nobody anything, and the
+	// runtime's own work has detectors of its own.
+	if share.Number < in.Limit("min-share").Number || h.busy.Number < in.Limit("min-busy").Number || stack.Plumbing(h.site.site.Function) {
+		return analyze.Candidate{}, false
+	}
+	c := analyze.Candidate{
+		Site: h.site.site, Path: h.site.path, Severity: analyze.Info, Share: share.Number,
+		// Two standard errors of a binomial share.
+		Thin:    share.Number-2*math.Sqrt(share.Number*(1-share.Number)/float64(h.total)) < in.Limit("min-share").Number,
+		Summary: fmt.Sprintf("%s takes %s of the CPU samples, and the process keeps %s of its processors busy", h.site.site.Function, share, h.busy),
+		Facts: []analyze.Fact{{
+			Exhibit: h.exhibit.ID, Says: "CPU samples in the function and the standard library code it calls", Value: share,
+			Of:    analyze.PartOf(evidence.Of(h.total, evidence.Count), h.sampled),
+			Limit: in.Against("min-share"), At: analyze.At(h.site.site), Reproduce: h.command,
+		}, {
+			Exhibit: h.exhibit.ID, Says: "processors in use", Value: h.busy, Of: analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"),
+			Limit: in.Against("min-busy"), Reproduce: h.command,
+		}},
+	}
+	if in.Case.GOMAXPROCS == 0 {
+		c.Caveats = []string{"GOMAXPROCS is unknown; how busy the processors are was judged against one"}
+	}
+	return c, true
 }
 
 func cpuHotspotCPU(in *analyze.Input) analyze.Reading {
@@ -49,29 +95,66 @@ func cpuHotspotCPU(in *analyze.Input) analyze.Reading {
 	if total < int64(in.Limit("min-samples").Number) {
 		return analyze.Reading{Silent: fmt.Sprintf("only %d samples; the process was nearly idle or the profile short", total)}
 	}
-	busy := evidence.Quantity{Unit: evidence.Share}
-	if p.Duration > 0 {
-		busy = evidence.Part(float64(p.Total(p.Column("cpu"))), float64(p.Duration)*float64(max(in.Case.GOMAXPROCS, 1)))
-	}
+	h := hotspot{exhibit: e, total: total, busy: evidence.Quantity{Number: busy(p, in.Case.GOMAXPROCS), Unit: evidence.Share}, sampled: "all CPU samples"}
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site { return s.Stack.Owner() })
-	r := analyze.Reading{Says: fmt.Sprintf("the busiest function, %s, has %s of the samples", sites[0].site.Function, evidence.Part(sites[0].values[column], total))}
-	top := sites[0]
-	share := evidence.Part(top.values[column], total)
-	// A busy function in a process that mostly idles costs nobody anything.
-	if share.Number < in.Limit("min-share").Number || busy.Number < in.Limit("min-busy").Number || stack.Plumbing(top.site.Function) {
-		return r
+	if len(sites) == 0 {
+		return analyze.Reading{Silent: "no sample of the profile has a function name"}
 	}
-	r.Candidates = []analyze.Candidate{{
-		Site:     top.site,
-		Path:     top.path,
-		Severity: analyze.Info,
-		Share:    share.Number,
-		Summary:  fmt.Sprintf("%s takes %s of the CPU samples, and the process keeps %s of its processors busy", top.site.Function, share, busy),
-		Facts: []analyze.Fact{{
-			Exhibit: e.ID, Says: "CPU samples in the function and the standard library code it calls", Value: share,
-			Of:    analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-			Limit: in.Against("min-share"), At: analyze.At(top.site), Reproduce: analyze.Peek(e, "samples", top.site),
-		}},
-	}}
+	r := analyze.Reading{Says: fmt.Sprintf("the busiest function, %s, has %s of the samples, and %s of the processors are in use", sites[0].site.Function, evidence.Part(sites[0].values[column], total), h.busy)}
+	for _, s := range sites[:min(len(sites), 2)] {
+		h.site, h.samples, h.command = s, s.values[column], analyze.Peek(e, "samples", s.site)
+		if c, ok := h.candidate(in); ok {
+			r.Candidates = append(r.Candidates, c)
+		}
+	}
+	return r
+}
+
+func cpuHotspotTrace(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	t := e.Trace
+	if len(t.Samples) == 0 {
+		return analyze.Reading{Silent: "no CPU profile ran while the trace was recorded, so it holds no samples"}
+	}
+	// A trace's samples read like a profile with one column.
+	p := &pprofile.Profile{Columns: []pprofile.Column{{Name: "samples", Unit: "count"}}}
+	for _, s := range t.Samples {
+		p.Samples = append(p.Samples, pprofile.Sample{Stack: s.Stack, Values: []int64{s.Count}})
+	}
+	total := p.Total(0)
+	if total < int64(in.Limit("min-samples").Number) {
+		return analyze.Reading{Silent: fmt.Sprintf("only %d CPU samples in the trace", total)}
+	}
+	sites := bySite(p, 0, func(s *pprofile.Sample) stack.Site { return s.Stack.Owner() })
+	if len(sites) == 0 {
+		return analyze.Reading{Silent: "no CPU sample in the trace has a function name"}
+	}
+	h := hotspot{exhibit: e, total: total, busy: evidence.Part(t.Procs.Running, procTime(t)), sampled: "CPU samples in the trace"}
+	r := analyze.Reading{Says: fmt.Sprintf("the busiest function, %s, has %s of the trace's samples", sites[0].site.Function, evidence.Part(sites[0].values[0], total))}
+	for _, s := range sites[:min(len(sites), 2)] {
+		h.site, h.samples, h.command = s, s.values[0], analyze.TraceView(e, "View trace: the CPU samples on the Procs, in "+s.site.Function)
+		c, ok := h.candidate(in)
+		if !ok {
+			continue
+		}
+		woken := wakers(t)
+		for i := range t.Groups {
+			g := &t.Groups[i]
+			p99 := g.Runnable.Quantile(0.99)
+			// Only who answers to the outside minds waiting for a processor.
+			if g.System || g.Runnable.Count < 300 || float64(p99) < in.Limit("min-p99").Number || !answers(t, g, woken, 0.1) {
+				continue
+			}
+			c.Severity = analyze.Warning
+			c.Sites = append(c.Sites, g.Start)
+			c.Facts = append(c.Facts, analyze.Fact{
+				Exhibit: e.ID, Says: "99th percentile of the waits for a processor of goroutines of " + g.Start.Function, Value: evidence.Duration(p99),
+				Of:    analyze.PartOf(evidence.Of(g.Runnable.Count, evidence.Count), "waits for a processor in the group"),
+				Limit: in.Against("min-p99"), At: analyze.At(g.Start), Reproduce: analyze.TraceProfile(e, "sched"),
+			})
+			break
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
 	return r
 }

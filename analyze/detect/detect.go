@@ -6,5 +6,14 @@ import "inquest/analyze"
 
 // All is every detector, in report order.
 var All = []*analyze.Detector{
+	MapGrowth,
+	HeapGrowth,
+	AllocHotspot,
+	StwExtension,
+	GCPressure,
+	GCAssist,
+	FragmentedSlices,
+	PIdle,
+	SchedLatency,
 	CPUHotspot,
 }

@@ -1,0 +1,223 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// AllocHotspot claims that one site allocates most bytes or objects, and that it matters.
+var AllocHotspot = &analyze.Detector{
+	ID:    "alloc-hotspot",
+	Title: "One function allocates most of the memory",
+	Doc: `One application function, together with the standard library code it calls, allocates a large part of all bytes or objects, at a rate
+at which that costs something.
+
+**How it is measured.** In heap profiles: alloc_space and alloc_objects by the first function outside the standard library, as part of all; the
+buffers of the recorder itself are left out. These columns count from the start of the process and have no rate of their own. Two heap profiles of one process, or
+one taken over ?seconds=N, give a rate: the difference over the time between. In a CPU profile: samples below runtime.mallocgc by the same function.
+The finding is a warning when the CPU profile shows that the collector takes a quarter of the CPU, with the program's own goroutines made to help.
+
+**When it is wrong.** Somebody always allocates most; with the collector at ease that is no fault and at most an info. With one heap profile only, the rate
+is unknown and the share is of everything since the start, set-up included. Small objects cost more per byte than large ones.`,
+	Limits: []analyze.Limit{
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.3, Unit: evidence.Share},
+			Doc:    "bytes or objects allocated by the function and its library callees, of all",
+			Source: "a third is what makes one place worth changing before all others"},
+		{Name: "min-rate", Default: evidence.Quantity{Number: 100 << 20, Unit: evidence.BytesPerSec},
+			Doc:    "bytes the function allocates per second",
+			Source: "with the smallest heap goal of 4 MiB (runtime/mgc.go, defaultHeapMinimum) this starts 25 collections a second"},
+		{Name: "min-objects-rate", Default: evidence.Quantity{Number: 2e6, Unit: evidence.PerSecond},
+			Doc:    "objects the function allocates per second",
+			Source: "measured: a small object costs about 25 ns to allocate and clear, so two million take a twentieth of a processor before any of them is marked or swept"},
+		{Name: "min-gc-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "CPU samples of the collector, of all, from which allocating is a warning",
+			Source: "as gc-pressure: runtime/mgcpacer.go, gcBackgroundUtilization"},
+		{Name: "min-assist", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "CPU samples in mark assists, of those of the program's own goroutines, from which allocating is a warning",
+			Source: "as gc-assist"},
+		{Name: "min-cpu-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "CPU samples below mallocgc under the function, of all, from which they vouch for it",
+			Source: "a twentieth of the CPU is the least that a change can show"},
+		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "CPU samples in all, below which shares mean little",
+			Source: "binomial: at 100 samples a share of 0.3 has a standard error of 0.05"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Heap, Doc: "bytes and objects allocated by function, with a rate where two profiles of one process give one", Run: allocHotspotHeap},
+		{Kind: evidence.CPU, Doc: "samples below runtime.mallocgc by function, and whether the collector costs the program", Run: allocHotspotCPU},
+	},
+	Fix: []string{
+		"Reuse what is allocated: a sync.Pool of buffers, a slice cut to zero length, a strings.Builder with Grow",
+		"Make slices and maps with their final size, and avoid adding strings in a loop",
+		"Pass and keep small values instead of pointers, so that they need not be on the heap (go build -gcflags=-m tells why they are)",
+	},
+}
+
+// allocSite is what a function allocated over a stretch of time, or since the start.
+type allocSite struct {
+	*heapSite
+	bytes, objects int64
+}
+
+func allocHotspotHeap(in *analyze.Input) analyze.Reading {
+	s := oneProcess(in.Exhibits)
+	e := s.lastExhibit()
+	if e.Profile.Column("alloc_space") < 0 {
+		return analyze.Reading{Silent: "the heap profile has no column of allocated memory"}
+	}
+	over := s.span()
+	since := "between the first and the last heap profile"
+	if e.Profile.Duration > 0 {
+		over, since = e.Profile.Duration, "while the profile was taken"
+	} else if over == 0 {
+		since = "since the program started"
+	}
+	var all allocSite
+	var sites []allocSite
+	for name, h := range s.last().sites {
+		a := allocSite{h, h.alloc, h.allocObjects}
+		if over > 0 && len(s.views) > 1 {
+			if was := s.first().sites[name]; was != nil {
+				a.bytes -= was.alloc
+				a.objects -= was.allocObjects
+			}
+		}
+		all.bytes += a.bytes
+		all.objects += a.objects
+		sites = append(sites, a)
+	}
+	if all.bytes <= 0 {
+		return analyze.Reading{Silent: "nothing was allocated " + since}
+	}
+	slices.SortFunc(sites, func(a, b allocSite) int {
+		return cmp.Or(-cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.site.Function, b.site.Function))
+	})
+	r := analyze.Reading{Says: fmt.Sprintf("the function that allocates most, %s, has %s of the bytes allocated %s", sites[0].site.Function, evidence.Part(sites[0].bytes, all.bytes), since)}
+	for _, a := range sites {
+		if c, ok := allocCandidate(in, e, a, all, over, since); ok {
+			r.Candidates = append(r.Candidates, c)
+		}
+	}
+	r.Candidates = r.Candidates[:min(len(r.Candidates), 3)]
+	if over == 0 {
+		r.Silent = "one heap profile counts from the start of the program and has no rate; whether allocating costs anything it cannot tell"
+	}
+	return r
+}
+
+func allocCandidate(in *analyze.Input, e *evidence.Exhibit, a, all allocSite, over time.Duration, since string) (analyze.Candidate, bool) {
+	bytes, objects := evidence.Part(a.bytes, all.bytes), evidence.Part(a.objects, all.objects)
+	least := in.Limit("min-share").Number
+	if bytes.Number < least && objects.Number < least {
+		return analyze.Candidate{}, false
+	}
+	column := "alloc_space"
+	share := bytes
+	if bytes.Number < least {
+		column, share = "alloc_objects", objects
+	}
+	at := analyze.At(a.site)
+	at.SampleType = column
+	fact := func(says string, value evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
+		f := analyze.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: analyze.Peek(e, column, a.site)}
+		if limit != "" {
+			f.Limit = in.Against(limit)
+		}
+		return f
+	}
+	c := analyze.Candidate{Site: a.site, Path: a.path, Share: share.Number, Facts: []analyze.Fact{
+		fact("bytes allocated "+since, bytes, analyze.PartOf(evidence.Of(all.bytes, evidence.Bytes), "all bytes allocated "+since), "min-share"),
+		fact("objects allocated "+since, objects, analyze.PartOf(evidence.Of(all.objects, evidence.Count), "all objects allocated "+since), "min-share"),
+	}}
+	if column == "alloc_objects" {
+		c.Facts[0], c.Facts[1] = c.Facts[1], c.Facts[0]
+	}
+	if over <= 0 {
+		c.Thin = true
+		c.Summary = fmt.Sprintf("%s allocated %s of all bytes and %s of all objects since the program started", a.site.Function, bytes, objects)
+		c.Caveats = []string{"the rate is unknown: the heap profile counts from the start of the program"}
+		return c, true
+	}
+	rate := evidence.Quantity{Number: float64(a.bytes) / over.Seconds(), Unit: evidence.BytesPerSec}
+	count := evidence.Quantity{Number: float64(a.objects) / over.Seconds(), Unit: evidence.PerSecond}
+	c.Facts = append(c.Facts,
+		fact("bytes the function allocates per second", rate, analyze.PartOf(evidence.Duration(over), "time between the profiles"), "min-rate"),
+		fact("objects the function allocates per second", count, analyze.PartOf(evidence.Duration(over), "time between the profiles"), "min-objects-rate"))
+	c.Summary = fmt.Sprintf("%s allocates %s and %s objects, %s of all bytes", a.site.Function, rate, count, bytes)
+	// Somebody always allocates most: slowly, it is nobody's concern.
+	if bytes.Number >= least && rate.Number >= in.Limit("min-rate").Number || objects.Number >= least && count.Number >= in.Limit("min-objects-rate").Number {
+		c.Severity = analyze.Info
+	}
+	return c, true
+}
+
+// allocates reports whether a stack is in the allocation of memory, mark assists included.
+func allocates(s stack.Stack) bool {
+	for _, f := range s {
+		switch f.Function {
+		case "runtime.mallocgc", "runtime.gcAssistAlloc", "runtime.newobject", "runtime.makeslice", "runtime.growslice":
+			return true
+		}
+	}
+	return false
+}
+
+func allocHotspotCPU(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	p := e.Profile
+	column := p.Column("samples")
+	g := collectorCPU(p, column)
+	if g.total < int64(in.Limit("min-samples").Number) {
+		return analyze.Reading{Silent: fmt.Sprintf("only %d samples; the process was nearly idle or the profile short", g.total)}
+	}
+	var allocating int64
+	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
+		if !allocates(s.Stack) {
+			return stack.Site{}
+		}
+		return s.Stack.Owner()
+	})
+	for _, s := range sites {
+		allocating += s.values[column]
+	}
+	share := evidence.Part(g.work(), g.used())
+	assist := evidence.Part(g.assist, g.mutators())
+	r := analyze.Reading{Says: fmt.Sprintf("allocating has %s of the CPU samples and the collector %s", evidence.Part(allocating, g.total), share)}
+	for _, s := range sites {
+		of := evidence.Part(s.values[column], allocating)
+		own := evidence.Part(s.values[column], g.total)
+		if of.Number < in.Limit("min-share").Number || own.Number < in.Limit("min-cpu-share").Number {
+			break
+		}
+		c := analyze.Candidate{
+			Site: s.site, Path: s.path, Share: own.Number,
+			Summary: fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", own, s.site.Function, share),
+			Facts: []analyze.Fact{
+				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: own, Of: analyze.PartOf(evidence.Of(g.total, evidence.Count), "all CPU samples"),
+					Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", s.site)},
+				{Exhibit: e.ID, Says: "of the CPU samples in allocating, under the function", Value: of, Of: analyze.PartOf(evidence.Of(allocating, evidence.Count), "CPU samples in allocating"),
+					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", stack.Site{Function: "runtime.mallocgc"})},
+				{Exhibit: e.ID, Says: "CPU samples of the collector, idle workers left out", Value: share, Of: analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"),
+					Limit: in.Against("min-gc-share"), Reproduce: analyze.Top(e, "samples")},
+			},
+		}
+		// Without assists a batch that allocates much is at ease.
+		if share.Number >= in.Limit("min-gc-share").Number && assist.Number >= in.Limit("min-assist").Number {
+			c.Severity = analyze.Warning
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	// CPU samples follow the number of objects, heap profiles their bytes: that a
+	// function is not first here denies nothing while allocating costs something.
+	if evidence.Part(allocating, g.total).Number >= in.Limit("min-cpu-share").Number {
+		r.Silent = r.Says + "; no one function has most of it"
+	}
+	return r
+}

@@ -1,0 +1,247 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// FragmentedSlices claims that goroutines run in crumbs because they hand work to each other in pieces that are too small.
+var FragmentedSlices = &analyze.Detector{
+	ID:    "fragmented-slices",
+	Title: "Goroutines run in crumbs",
+	Doc: `Goroutines run for microseconds and then wait for each other, many times for each piece of work that comes from outside, while processors
+stand idle. Handing over costs as much as the work, and the work is done one crumb at a time.
+
+**How it is measured.** A trace gives, for each group of goroutines that start in the same function, the lengths of the slices in which they run and of the gaps
+between. The group must do a good part of all the running, its median slice must be short and its median gap at least as long as the slice. Its gaps must be ended by code of the program: a
+send, a receive, an unlock; for this the wake-ups that the trace shows are held against the waits, so that timers and the network do not count. And there must be ten such
+turns for each event from outside, with a processor busy all the time and another idle. The site is where the group waits most often; the partner is who wakes it. A block profile
+with as many short waits at the same place vouches for it, and so do CPU samples in the scheduler.
+
+**When it is wrong.** Goroutines that serve short requests run in short slices too; their gaps are ended by the network, which is why they are not meant here. A worker
+that gets requests through a channel is left out by the ten turns per event. A pipeline whose outside cannot be seen in the trace (work found in memory) counts as busy without
+a rest, which it is.`,
+	Limits: []analyze.Limit{
+		{Name: "max-slice", Default: evidence.Duration(100 * time.Microsecond),
+			Doc:    "median slice of the group",
+			Source: "waking a goroutine on another processor takes 5 to 50 µs (a futex call and a thread switch, runtime/proc.go, wakep): a slice should be some times that"},
+		{Name: "min-gap", Default: evidence.Quantity{Number: 1, Unit: evidence.Ratio},
+			Doc:    "median gap over median slice",
+			Source: "a goroutine that waits for longer than it runs is not the one that sets the pace"},
+		{Name: "min-slices", Default: evidence.Quantity{Number: 1000, Unit: evidence.PerSecond},
+			Doc:    "slices of the group per second",
+			Source: "a thousand hand-overs at 5 to 50 µs take up to a twentieth of a processor; fewer cost nothing"},
+		{Name: "min-running", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
+			Doc:    "running time of the group, of all goroutines' running time without the runtime's own",
+			Source: "a fifth: what does less of the work does not decide how long it takes"},
+		{Name: "min-inside", Default: evidence.Quantity{Number: 0.8, Unit: evidence.Share},
+			Doc:    "waits of the group that were ended by code of the program, of all its waits",
+			Source: "measured: a pipeline has nearly all, goroutines that serve requests half at most"},
+		{Name: "min-turns", Default: evidence.Quantity{Number: 10, Unit: evidence.Ratio},
+			Doc:    "waits of the group that were ended by code of the program, over all waits in the program that were ended from outside",
+			Source: "a request that is handed to a worker and back takes two turns; ten are crumbs"},
+		{Name: "min-busy", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Ratio},
+			Doc:    "processors running, on average",
+			Source: "half of one processor: below that the program is waiting for work and not for itself"},
+		{Name: "min-idle", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
+			Doc:    "processors idle, of duration x GOMAXPROCS",
+			Source: "a fifth of the machine unused; where all processors are busy, short slices lose nothing but the switches"},
+		{Name: "min-scheduling", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
+			Doc:    "CPU samples in the scheduler, of all, from which they vouch",
+			Source: "measured: healthy services stay below a tenth"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "slices and gaps by group, and who ends the gaps", Run: fragmentedTrace},
+		{Kind: evidence.Block, Doc: "places with very many short waits for channels and conditions; can confirm and never deny", Run: fragmentedBlock},
+		{Kind: evidence.CPU, Doc: "share of the scheduler; names no site, can confirm and never deny", Run: fragmentedCPU},
+	},
+	Fix: []string{
+		"Hand over work in batches: a slice of a hundred items per send instead of one",
+		"Do the steps in one goroutine and run several of those side by side, instead of one goroutine per step",
+		"Give the channels between the steps a buffer, so that the steps need not meet for each item",
+	},
+}
+
+func fragmentedTrace(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	t := e.Trace
+	r := analyze.Reading{Says: fmt.Sprintf("no group of goroutines runs in short slices for each other; processors are idle %s of the time", evidence.Part(t.Procs.Idle, procTime(t)))}
+	if t.Duration < shortTrace || procTime(t) == 0 {
+		r.Silent = fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))
+		return r
+	}
+	busy := evidence.Quantity{Number: float64(t.Procs.Running) / float64(t.Duration), Unit: evidence.Ratio}
+	idle := evidence.Part(t.Procs.Idle, procTime(t))
+	// A program that waits for work has nothing to gain, and one that keeps all
+	// processors busy loses only the switches.
+	if busy.Number < in.Limit("min-busy").Number || idle.Number < in.Limit("min-idle").Number {
+		return r
+	}
+	woken := wakers(t)
+	var running time.Duration
+	var outside float64
+	for i := range t.Groups {
+		if g := &t.Groups[i]; !g.System {
+			running += g.Running
+			outside += turnsOf(t, woken, g.Start.Function).outside
+		}
+	}
+	type crumbs struct {
+		*exectrace.Group
+		turns
+	}
+	var found []crumbs
+	for i := range t.Groups {
+		g := &t.Groups[i]
+		slice, gap := g.Slices.Quantile(0.5), g.Gaps.Quantile(0.5)
+		switch {
+		case g.System,
+			float64(g.Slices.Count) < in.Limit("min-slices").Number*t.Duration.Seconds(),
+			float64(slice) > in.Limit("max-slice").Number,
+			float64(gap) < in.Limit("min-gap").Number*float64(slice),
+			evidence.Part(g.Running, running).Number < in.Limit("min-running").Number:
+			continue
+		}
+		n := turnsOf(t, woken, g.Start.Function)
+		// Goroutines that serve short requests are woken from outside, and so is
+		// whoever they pass the requests to.
+		if n.inside < in.Limit("min-inside").Number*(n.inside+n.outside) || n.inside < in.Limit("min-turns").Number*outside {
+			continue
+		}
+		found = append(found, crumbs{g, n})
+	}
+	slices.SortStableFunc(found, func(a, b crumbs) int {
+		return cmp.Or(-cmp.Compare(a.Running, b.Running), cmp.Compare(a.Start.Function, b.Start.Function))
+	})
+	for _, g := range found {
+		site := g.at.Stack.Site()
+		if len(r.Candidates) == 3 || slices.ContainsFunc(r.Candidates, func(c analyze.Candidate) bool { return c.Site.Function == site.Function }) {
+			continue
+		}
+		slice, gap, share := g.Slices.Quantile(0.5), g.Gaps.Quantile(0.5), evidence.Part(g.Running, running)
+		at := analyze.At(site)
+		reproduce := analyze.TraceView(e, "Goroutine analysis: "+g.Start.Function+", Execution time against Block time")
+		fact := func(says string, value evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
+			f := analyze.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
+			if limit != "" {
+				f.Limit = in.Against(limit)
+			}
+			return f
+		}
+		c := analyze.Candidate{
+			Site: site, Path: g.at.Stack.Path(), Sites: []stack.Site{g.Start}, Severity: analyze.Warning, Share: share.Number,
+			Summary: fmt.Sprintf("goroutines of %s run for %s and then wait for %s in %s, while processors are idle %s of the time", g.Start.Function, evidence.Duration(slice), evidence.Duration(gap), site.Function, idle),
+			Facts: []analyze.Fact{
+				fact("median slice of the group", evidence.Duration(slice), analyze.PartOf(evidence.Of(g.Slices.Count, evidence.Count), "slices"), "max-slice"),
+				fact("median gap between its slices", evidence.Duration(gap), analyze.PartOf(evidence.Of(g.Gaps.Count, evidence.Count), "gaps"), ""),
+				fact("running time of the group", share, analyze.PartOf(evidence.Duration(running), "running time of all goroutines but the runtime's own"), "min-running"),
+				fact("waits of the group that code of the program ended", evidence.Part(g.inside, g.inside+g.outside), analyze.PartOf(evidence.Of(int64(g.inside+g.outside), evidence.Count), "waits of the group"), "min-inside"),
+				fact("processors idle", idle, analyze.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"), "min-idle"),
+			},
+		}
+		if p := partner(t, g.Group, site); p.Function != "" {
+			c.Sites = append(c.Sites, p)
+			c.Summary += "; woken by " + p.Function
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+// partner is the code that most often ends the group's waits at a site.
+func partner(t *exectrace.Timeline, g *exectrace.Group, at stack.Site) stack.Site {
+	var best exectrace.Wake
+	for _, w := range t.Wakes {
+		if w.To.Function == at.Function && w.From.Function != "" && w.Count > best.Count {
+			best = w
+		}
+	}
+	if best.Count == 0 {
+		return g.Partner
+	}
+	return best.From
+}
+
+// shortWaits is the count and the mean below which waits at one place are crumbs.
+const (
+	manyWaits = 10_000
+	shortWait = time.Millisecond
+)
+
+func fragmentedBlock(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	p := e.Profile
+	count, delay := p.Column("contentions"), p.Column("delay")
+	// Counts without a rate, and the program may have run for weeks: this kind vouches and never denies.
+	r := analyze.Reading{Silent: "the block profile shows no place with very many short waits; it counts from the start and leaves out waits below its rate"}
+	if count < 0 || delay < 0 {
+		return r
+	}
+	for _, s := range bySite(p, count, func(s *pprofile.Sample) stack.Site { return s.Stack.Site() }) {
+		n, mean := s.values[count], time.Duration(0)
+		if n > 0 {
+			mean = time.Duration(s.values[delay] / n)
+		}
+		if n < manyWaits || len(r.Candidates) == 5 {
+			break
+		}
+		if mean >= shortWait {
+			continue
+		}
+		r.Candidates = append(r.Candidates, analyze.Candidate{
+			Site: s.site, Path: s.path, Summary: fmt.Sprintf("%s waited %s times for %s on average", s.site.Function, evidence.Of(n, evidence.Count), evidence.Duration(mean)),
+			Facts: []analyze.Fact{
+				{Exhibit: e.ID, Says: "waits at the site", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(p.Total(count), evidence.Count), "waits in the block profile"),
+					At: analyze.At(s.site), Reproduce: analyze.Peek(e, "contentions", s.site)},
+				{Exhibit: e.ID, Says: "mean wait at the site", Value: evidence.Duration(mean), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "delay", s.site)},
+			},
+		})
+	}
+	return r
+}
+
+// schedules reports whether a stack is the scheduler choosing, parking or waking goroutines.
+func schedules(s stack.Stack) bool {
+	for _, f := range s {
+		switch f.Function {
+		case "runtime.schedule", "runtime.findRunnable", "runtime.park_m", "runtime.goready", "runtime.wakep", "runtime.startm", "runtime.goschedImpl", "runtime.ready":
+			return true
+		}
+	}
+	return false
+}
+
+func fragmentedCPU(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	p := e.Profile
+	column := p.Column("samples")
+	var n, total int64
+	if column >= 0 {
+		for i := range p.Samples {
+			s := &p.Samples[i]
+			total += s.Values[column]
+			if schedules(s.Stack) {
+				n += s.Values[column]
+			}
+		}
+	}
+	share := evidence.Part(n, total)
+	r := analyze.Reading{Silent: fmt.Sprintf("the scheduler has %s of %s CPU samples, which crumbs of tens of microseconds need not exceed", share, evidence.Of(total, evidence.Count))}
+	if share.Number < in.Limit("min-scheduling").Number || total < 100 {
+		return r
+	}
+	r.Candidates = []analyze.Candidate{{
+		Summary: fmt.Sprintf("the scheduler takes %s of the CPU samples", share),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+			Limit: in.Against("min-scheduling"), Reproduce: analyze.Peek(e, "samples", stack.Site{Function: "runtime.schedule"})}},
+	}}
+	return r
+}

@@ -1,0 +1,200 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// GCAssist claims that goroutines of the program are made to do the collector's marking.
+var GCAssist = &analyze.Detector{
+	ID:      "gc-assist",
+	Title:   "Goroutines that allocate are made to mark",
+	Process: true,
+	Doc: `While a collection marks, a goroutine that allocates faster than the workers mark has to mark first, in proportion to what it
+allocates. The request it serves waits meanwhile.
+
+**How it is measured.** In a trace: the time in mark assists over the processor time outside the collector's own workers, and the code that was made
+to assist. In a CPU profile: samples below runtime.gcAssistAlloc over all samples of the program's own goroutines. A goroutine dump can show
+goroutines that stand in an assist.
+
+**When it is wrong.** The time of an assist in a trace is wall time: it includes moments in which the goroutine waited for a processor or for
+credit. Assists are few and short in a healthy program, but not absent. A trace without a collection says nothing.`,
+	Limits: []analyze.Limit{
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "time in mark assists, of the time the program's own goroutines run",
+			Source: "runtime/mgcpacer.go: collections start early enough that the background workers end before the heap reaches its goal, so that assists are the exception"},
+		{Name: "min-critical", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "as min-share, from which it is critical",
+			Source: "a quarter more time for every request; as much as all the background workers have (runtime/mgcpacer.go, gcBackgroundUtilization)"},
+		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.02, Unit: evidence.Share},
+			Doc:    "time in mark assists, of duration x GOMAXPROCS",
+			Source: "below a fiftieth of the processors the share is of a process that hardly runs"},
+		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "CPU samples of the program's goroutines, below which shares mean little",
+			Source: "binomial: at 100 samples a share of 0.05 has a standard error of 0.02"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "time in mark assists by the code that was made to assist", Run: gcAssistTrace},
+		{Kind: evidence.CPU, Doc: "samples below runtime.gcAssistAlloc by the code that allocated", Run: gcAssistCPU},
+		{Kind: evidence.Dump, Doc: "goroutines that stand in an assist; can confirm and never deny", Run: gcAssistDump},
+	},
+	Fix: []string{
+		"Allocate less on the path that assists: reuse buffers, size them in advance, keep values instead of pointers",
+		"Give the collector more room with a higher GOGC or a GOMEMLIMIT with GOGC raised, so that collections are fewer",
+		"Leave the collector processors: with one or two of them, its workers share them with the requests",
+	},
+}
+
+// assistSite is what one function spent in assists.
+type assistSite struct {
+	site  stack.Site
+	path  []string
+	total time.Duration
+	count int64
+}
+
+func gcAssistTrace(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	t := e.Trace
+	// Assists happen in collections only: without one there was no occasion.
+	if len(t.Cycles) == 0 && len(t.Assists) == 0 {
+		return analyze.Reading{Silent: fmt.Sprintf("no collection ran in the %s of trace", evidence.Duration(t.Duration))}
+	}
+	total, own := assistTime(t), mutatorTime(t)
+	share := evidence.Part(total, own)
+	r := analyze.Reading{Says: fmt.Sprintf("%s of the program's own running time is in mark assists, over %d collections", share, len(t.Cycles))}
+	if len(t.Cycles) < 3 {
+		r.Silent = fmt.Sprintf("only %d collections in %s of trace", len(t.Cycles), evidence.Duration(t.Duration))
+	}
+	severity := assistSeverity(in, share.Number, evidence.Part(total, procTime(t)).Number)
+	if severity == analyze.NoSeverity {
+		return r
+	}
+	sites := map[string]*assistSite{}
+	var order []*assistSite
+	var longest time.Duration
+	var count int64
+	for i := range t.Assists {
+		a := &t.Assists[i]
+		owner := a.Stack.Owner()
+		s := sites[owner.Function]
+		if s == nil {
+			s = &assistSite{site: owner, path: a.Stack.Path()}
+			sites[owner.Function] = s
+			order = append(order, s)
+		}
+		s.total += a.Total
+		s.count += a.Count
+		count += a.Count
+		longest = max(longest, a.Max)
+	}
+	slices.SortStableFunc(order, func(a, b *assistSite) int {
+		return cmp.Or(-cmp.Compare(a.total, b.total), cmp.Compare(a.site.Function, b.site.Function))
+	})
+	top := order[0]
+	reproduce := analyze.TraceView(e, "View trace: MARK ASSIST slices on the Procs; Goroutine analysis, column GC")
+	c := analyze.Candidate{
+		Path: top.path, Severity: severity, Thin: len(t.Cycles) < 3, Share: share.Number,
+		Summary: fmt.Sprintf("goroutines spend %s of their running time marking for the collector, most of it in %s", share, top.site.Function),
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: "time in mark assists", Value: share, Of: analyze.PartOf(evidence.Duration(own), "processor time outside the collector's workers"),
+				Limit: in.Against("min-share"), At: analyze.At(top.site), Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "mark assists", Value: evidence.Of(count, evidence.Count), Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "the longest mark assist", Value: evidence.Duration(longest), Reproduce: reproduce},
+		},
+	}
+	for _, s := range order[:min(len(order), 3)] {
+		c.Sites = append(c.Sites, s.site)
+		c.Facts = append(c.Facts, analyze.Fact{
+			Exhibit: e.ID, Says: "time in mark assists under " + s.site.Function, Value: evidence.Part(s.total, total),
+			Of: analyze.PartOf(evidence.Duration(total), "time in mark assists"), At: analyze.At(s.site), Reproduce: reproduce,
+		})
+	}
+	r.Candidates = []analyze.Candidate{c}
+	return r
+}
+
+func assistSeverity(in *analyze.Input, share, capacity float64) analyze.Severity {
+	switch {
+	// A process that hardly runs has nobody who would notice.
+	case share < in.Limit("min-share").Number || capacity < in.Limit("min-of-capacity").Number:
+		return analyze.NoSeverity
+	case share >= in.Limit("min-critical").Number:
+		return analyze.Critical
+	}
+	return analyze.Warning
+}
+
+func gcAssistCPU(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	p := e.Profile
+	column := p.Column("samples")
+	g := collectorCPU(p, column)
+	if g.mutators() < int64(in.Limit("min-samples").Number) {
+		return analyze.Reading{Silent: fmt.Sprintf("only %d samples of the program's own goroutines", g.mutators())}
+	}
+	share := evidence.Part(g.assist, g.mutators())
+	r := analyze.Reading{Says: fmt.Sprintf("%s of the samples of the program's own goroutines are in mark assists", share)}
+	severity := assistSeverity(in, share.Number, busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.assist, g.total).Number)
+	if severity == analyze.NoSeverity {
+		return r
+	}
+	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
+		if gcPart(s.Stack).work != gcAssisting {
+			return stack.Site{}
+		}
+		return s.Stack.Owner()
+	})
+	c := analyze.Candidate{
+		Path: sites[0].path, Severity: severity, Share: share.Number,
+		Summary: fmt.Sprintf("goroutines spend %s of their CPU time marking for the collector, most of it in %s", share, sites[0].site.Function),
+		Facts: []analyze.Fact{{
+			Exhibit: e.ID, Says: "CPU samples in mark assists", Value: share, Of: analyze.PartOf(evidence.Of(g.mutators(), evidence.Count), "CPU samples of the program's own goroutines"),
+			Limit: in.Against("min-share"), At: analyze.At(sites[0].site), Reproduce: analyze.Peek(e, "samples", stack.Site{Function: "runtime.gcAssistAlloc"}),
+		}},
+	}
+	for _, s := range sites[:min(len(sites), 3)] {
+		c.Sites = append(c.Sites, s.site)
+		c.Facts = append(c.Facts, analyze.Fact{
+			Exhibit: e.ID, Says: "CPU samples in mark assists under " + s.site.Function, Value: evidence.Part(s.values[column], g.assist),
+			Of: analyze.PartOf(evidence.Of(g.assist, evidence.Count), "CPU samples in mark assists"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", s.site),
+		})
+	}
+	r.Candidates = []analyze.Candidate{c}
+	return r
+}
+
+func gcAssistDump(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	var found []*dump.Goroutine
+	for i := range e.Dump.Goroutines {
+		if g := &e.Dump.Goroutines[i]; strings.HasPrefix(g.State, "GC assist") {
+			found = append(found, g)
+		}
+	}
+	// An assist takes microseconds, so a dump that shows none denies nothing.
+	r := analyze.Reading{Silent: "no goroutine stands in a mark assist at the moment of the dump"}
+	if len(found) == 0 {
+		return r
+	}
+	site := found[0].Stack().Owner()
+	r.Candidates = []analyze.Candidate{{
+		Sites: []stack.Site{site}, Thin: true,
+		Summary: fmt.Sprintf("%d goroutines stand in a mark assist", len(found)),
+		Facts: []analyze.Fact{{
+			Exhibit: e.ID, Says: "goroutines that stand in a mark assist", Value: evidence.Of(len(found), evidence.Count),
+			Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
+			At: analyze.Location{Function: site.Function, File: site.File, Line: site.Line, Goroutine: found[0].ID}, Reproduce: analyze.Grep(e, "["+found[0].State),
+		}},
+	}}
+	return r
+}

@@ -1,0 +1,273 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// GCPressure claims that the collector takes too much of the processors.
+var GCPressure = &analyze.Detector{
+	ID:      "gc-pressure",
+	Title:   "The garbage collector takes too much of the processors",
+	Process: true,
+	Doc: `The collector uses a quarter or more of all the processor time the program uses, over the whole recording. The runtime gives its background
+workers a quarter of the processors *while a collection runs*; a quarter over all the time means that collections follow each other without a rest.
+
+**How it is measured.** In a CPU profile every stack is put into one class: background mark workers, mark assists by the program's own goroutines, sweeping, or none of
+it. In a trace it is the processor time of the dedicated and fractional workers, the assists and the sweeping. Workers in idle mode use processors that nobody
+wants and are left out of both parts of the share. The claim needs the work to be a noticeable part of all processors, and is a warning only where it costs the program
+something: where its own goroutines are made to mark. Collections per second are told beside it.
+
+**When it is wrong.** A batch that allocates much and has processors to spare can live with it; without assists this is an info. The time of an assist in a
+trace is wall time and includes moments in which the goroutine was not running. In profiles of Go before 1.22 idle workers cannot be told from the
+others. In a short trace one collection weighs much.`,
+	Limits: []analyze.Limit{
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "collector's work, idle workers left out, of the processor time used",
+			Source: "runtime/mgcpacer.go, gcBackgroundUtilization: the share the background workers have while a collection runs"},
+		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "collector's work, of duration x GOMAXPROCS",
+			Source: "a tenth of all processors given back is a change one can measure; a quarter of a nearly idle process is nothing"},
+		{Name: "min-assist", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "mark assists, of the time the program's own goroutines run, from which pressure is a warning",
+			Source: "runtime/mgcpacer.go: the pacer starts collections early enough that assists are not needed; as gc-assist"},
+		{Name: "min-critical", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "as min-share, from which pressure with assists is critical",
+			Source: "runtime/mgclimit.go, gcCPULimiter: at half of the processors the runtime itself stops assists to end a death spiral"},
+		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "CPU samples in all, below which shares mean little",
+			Source: "binomial: at 100 samples a share of 0.25 has a standard error of 0.04"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.CPU, Doc: "samples in mark workers, assists and sweeping, each stack counted once", Run: gcPressureCPU},
+		{Kind: evidence.Trace, Doc: "processor time of dedicated and fractional workers, assists and sweeping", Run: gcPressureTrace},
+	},
+	Fix: []string{
+		"Allocate less: see alloc-hotspot for the place, reuse buffers, build strings with strings.Builder, avoid pointers in large live structures",
+		"Give the heap more room: a higher GOGC, or a GOMEMLIMIT below the container's limit together with GOGC=off or a high GOGC",
+		"Make the live heap smaller: each collection marks all of it again",
+	},
+}
+
+// gcCPU is the samples of a CPU profile by what they do for the collector.
+type gcCPU struct {
+	total      int64
+	background int64 // dedicated and fractional mark workers
+	idle       int64 // mark workers on processors nobody wanted
+	assist     int64 // marking by goroutines that allocate
+	sweep      int64 // sweeping, by the background sweeper or on the way to an allocation
+	phases     int64 // starting and ending collections
+	system     int64 // all the runtime's own goroutines for it: workers, sweeper, scavenger
+}
+
+// work is what the collector costs.
+func (g gcCPU) work() int64 { return g.background + g.assist + g.sweep + g.phases }
+
+// used is the samples outside idle-mode workers.
+func (g gcCPU) used() int64 { return g.total - g.idle }
+
+// mutators is the samples of the program's own goroutines.
+func (g gcCPU) mutators() int64 { return g.total - g.system }
+
+func collectorCPU(p *pprofile.Profile, column int) gcCPU {
+	var g gcCPU
+	if column < 0 {
+		return g
+	}
+	for i := range p.Samples {
+		s := &p.Samples[i]
+		n := s.Values[column]
+		g.total += n
+		part := gcPart(s.Stack)
+		switch part.work {
+		case gcIdle:
+			g.idle += n
+		case gcAssisting:
+			g.assist += n
+		case gcBackground:
+			g.background += n
+		case gcSweeping:
+			g.sweep += n
+		case gcPhases:
+			g.phases += n
+		}
+		if part.system {
+			g.system += n
+		}
+	}
+	return g
+}
+
+// The kinds of work for the collector that a stack can show.
+const (
+	gcNone = iota
+	gcIdle
+	gcAssisting
+	gcBackground
+	gcSweeping
+	gcPhases
+)
+
+type gcStack struct {
+	work   int
+	system bool // on a goroutine of the runtime's own
+}
+
+// gcPart puts a stack into one class. The frames are those of runtime/mgc.go,
+// mgcmark.go and mgcsweep.go; the wrappers gcDrainMarkWorker* exist so that profiles show
+// the mode of a worker.
+func gcPart(s stack.Stack) gcStack {
+	var part gcStack
+	for _, f := range s {
+		switch f.Function {
+		case "runtime.gcDrainMarkWorkerIdle":
+			part.work = gcIdle
+		case "runtime.gcAssistAlloc":
+			part.work = gcAssisting
+		case "runtime.gcBgMarkWorker":
+			part.system = true
+			if part.work != gcIdle {
+				part.work = gcBackground
+			}
+		case "runtime.bgsweep":
+			part.system = true
+			part.work = gcSweeping
+		case "runtime.sweepone", "runtime.(*sweepLocked).sweep", "runtime.deductSweepCredit":
+			if part.work == gcNone {
+				part.work = gcSweeping
+			}
+		case "runtime.bgscavenge":
+			part.system = true
+		case "runtime.gcStart", "runtime.gcMarkDone", "runtime.gcMarkTermination", "runtime.wbBufFlush":
+			if part.work == gcNone {
+				part.work = gcPhases
+			}
+		}
+	}
+	return part
+}
+
+// pressure judges what the collector takes: share of the processor time used,
+// of all there was, and the part of the program's own time spent in assists.
+func pressure(in *analyze.Input, share, capacity, assist float64) analyze.Severity {
+	switch {
+	// A quarter of little is little: a process that mostly idles loses nothing.
+	case share < in.Limit("min-share").Number || capacity < in.Limit("min-of-capacity").Number:
+		return analyze.NoSeverity
+	// A batch that allocates much and whose goroutines are never made to mark
+	// pays with processors it may have to spare.
+	case assist < in.Limit("min-assist").Number:
+		return analyze.Info
+	case share >= in.Limit("min-critical").Number:
+		return analyze.Critical
+	}
+	return analyze.Warning
+}
+
+func gcPressureCPU(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	p := e.Profile
+	column := p.Column("samples")
+	g := collectorCPU(p, column)
+	if g.total < int64(in.Limit("min-samples").Number) {
+		return analyze.Reading{Silent: fmt.Sprintf("only %d samples; the process was nearly idle or the profile short", g.total)}
+	}
+	share, assist := evidence.Part(g.work(), g.used()), evidence.Part(g.assist, g.mutators())
+	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the samples, idle workers left out", share)}
+	severity := pressure(in, share.Number, busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.work(), g.total).Number, assist.Number)
+	if severity == analyze.NoSeverity {
+		return r
+	}
+	whole := analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers")
+	fact := func(says string, n int64) analyze.Fact {
+		return analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Part(n, g.used()), Of: whole, Reproduce: analyze.Top(e, "samples")}
+	}
+	lead := fact("CPU samples in mark workers, assists, sweeping and phase changes", g.work())
+	lead.Limit = in.Against("min-share")
+	r.Candidates = []analyze.Candidate{{
+		Severity: severity, Share: share.Number,
+		Summary: fmt.Sprintf("the garbage collector takes %s of the CPU the program uses; %s of its goroutines' own time goes into mark assists", share, assist),
+		Facts: []analyze.Fact{lead, fact("CPU samples in background mark workers", g.background), fact("CPU samples in mark assists", g.assist),
+			fact("CPU samples in sweeping", g.sweep)},
+	}}
+	if in.Case.GOMAXPROCS == 0 {
+		r.Candidates[0].Caveats = []string{"GOMAXPROCS is unknown; that the processors are short was judged against one"}
+	}
+	return r
+}
+
+// busy is the CPU time of a profile over its duration x GOMAXPROCS; 0 when the
+// profile states no duration, and against one processor when GOMAXPROCS is unknown.
+func busy(p *pprofile.Profile, procs int) float64 {
+	if p.Duration <= 0 {
+		return 0
+	}
+	return evidence.Part(float64(p.Total(p.Column("cpu"))), float64(p.Duration)*float64(max(procs, 1))).Number
+}
+
+// assistTime is the time that goroutines were made to mark.
+func assistTime(t *exectrace.Timeline) (sum time.Duration) {
+	for i := range t.Assists {
+		sum += t.Assists[i].Total
+	}
+	return sum
+}
+
+func gcPressureTrace(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	t := e.Trace
+	if t.Duration < shortTrace {
+		return analyze.Reading{Silent: fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))}
+	}
+	assists := assistTime(t)
+	work := t.GCWork.Dedicated + t.GCWork.Fractional + assists + t.Sweep
+	used := t.Procs.Running - t.GCWork.Idle
+	share, assist := evidence.Part(work, used), evidence.Part(assists, mutatorTime(t))
+	perSecond := evidence.Quantity{Number: float64(len(t.Cycles)) / t.Duration.Seconds(), Unit: evidence.PerSecond}
+	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the processor time used, in %s collections", share, perSecond)}
+	severity := pressure(in, share.Number, evidence.Part(work, procTime(t)).Number, assist.Number)
+	if severity == analyze.NoSeverity {
+		return r
+	}
+	var marking time.Duration
+	for _, c := range t.Cycles {
+		marking += c.To - c.From
+	}
+	reproduce := analyze.TraceView(e, "View trace: the GC row, and GC (dedicated), GC (fractional) and MARK ASSIST on the Procs")
+	whole := analyze.PartOf(evidence.Duration(used), "processor time used, idle-mode mark workers left out")
+	at := busiest(t, func(w exectrace.Window) float64 { return w.GC })
+	r.Candidates = []analyze.Candidate{{
+		Severity: severity, Share: share.Number, Thin: len(t.Cycles) < 3,
+		Summary: fmt.Sprintf("the garbage collector takes %s of the processor time used, with %s collections; %s of the goroutines' own time goes into mark assists", share, perSecond, assist),
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: "processor time of mark workers, assists and sweeping", Value: share, Of: whole, Limit: in.Against("min-share"), At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "collections per second", Value: perSecond, At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "time with a mark phase under way", Value: evidence.Part(marking, t.Duration), Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "time in mark assists", Value: assist, Of: analyze.PartOf(evidence.Duration(mutatorTime(t)), "processor time outside the collector's workers"),
+				Limit: in.Against("min-assist"), At: at, Reproduce: reproduce},
+		},
+	}}
+	return r
+}
+
+// busiest returns the stretch of the window in which a number is highest; the
+// whole trace when it has no windows.
+func busiest(t *exectrace.Timeline, number func(exectrace.Window) float64) analyze.Location {
+	best := -1
+	for i, w := range t.Windows {
+		if best < 0 || number(w) > number(t.Windows[best]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return analyze.Location{To: int64(t.Duration)}
+	}
+	from := time.Duration(best) * t.WindowLength
+	return analyze.Location{From: int64(from), To: int64(min(from+t.WindowLength, t.Duration))}
+}

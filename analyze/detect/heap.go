@@ -1,0 +1,273 @@
+package detect
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// heapSum is the four numbers of a heap profile.
+type heapSum struct{ allocObjects, alloc, inuseObjects, inuse int64 }
+
+func (s *heapSum) add(o heapSum) {
+	s.allocObjects += o.allocObjects
+	s.alloc += o.alloc
+	s.inuseObjects += o.inuseObjects
+	s.inuse += o.inuse
+}
+
+// heapSite is what a heap profile holds at one function.
+type heapSite struct {
+	heapSum
+	site stack.Site // with the line that holds most
+	path []string   // of the stack that holds most
+	most int64      // what that stack has allocated
+	// direct is what the function's own lines allocated, by line and then by the
+	// size of the objects; memory that library code allocated for it is left out.
+	direct map[int]map[int64]*heapSum
+	// syncMap is the part allocated inside a sync.Map.
+	syncMap heapSum
+}
+
+// heapView is a heap profile by function.
+type heapView struct {
+	heapSum // without the recorder's own buffers
+	sites   map[string]*heapSite
+}
+
+// readHeap adds a heap profile up by the function that answers for the memory.
+// What the recorder of the evidence allocated itself is left out.
+func readHeap(p *pprofile.Profile) *heapView {
+	v := &heapView{sites: map[string]*heapSite{}}
+	columns := [4]int{p.Column("alloc_objects"), p.Column("alloc_space"), p.Column("inuse_objects"), p.Column("inuse_space")}
+	value := func(s *pprofile.Sample, i int) int64 {
+		if columns[i] < 0 {
+			return 0
+		}
+		return s.Values[columns[i]]
+	}
+	for i := range p.Samples {
+		s := &p.Samples[i]
+		if len(s.Stack) == 0 || recorders(s.Stack) {
+			continue
+		}
+		sum := heapSum{value(s, 0), value(s, 1), value(s, 2), value(s, 3)}
+		v.add(sum)
+		site := s.Stack.Owner()
+		h := v.sites[site.Function]
+		if h == nil {
+			h = &heapSite{site: site, most: -1, direct: map[int]map[int64]*heapSum{}}
+			v.sites[site.Function] = h
+		}
+		h.add(sum)
+		if weight := max(sum.alloc, sum.inuse); weight > h.most {
+			h.most, h.site, h.path = weight, site, s.Stack.Path()
+		}
+		if syncMap(s.Stack) {
+			h.syncMap.add(sum)
+		}
+		// Leading runtime frames are cut (runtime/pprof/protomem.go), so what the
+		// runtime allocated for a line of the function stands on that line itself.
+		if leaf := s.Stack[0]; s.Size > 0 && !stack.Standard(leaf.Function) {
+			sizes := h.direct[leaf.Line]
+			if sizes == nil {
+				sizes = map[int64]*heapSum{}
+				h.direct[leaf.Line] = sizes
+			}
+			if sizes[s.Size] == nil {
+				sizes[s.Size] = &heapSum{}
+			}
+			sizes[s.Size].add(sum)
+		}
+	}
+	return v
+}
+
+// recorders reports whether a stack is one of the tools that record evidence:
+// their buffers are in every heap they record.
+func recorders(s stack.Stack) bool {
+	for _, f := range s {
+		// A frame of the application comes first where it merely runs under pprof.Do.
+		if !stack.Standard(f.Function) {
+			return false
+		}
+		switch stack.Package(f.Function) {
+		case "runtime/pprof", "runtime/trace", "net/http/pprof", "runtime/metrics":
+			return true
+		}
+	}
+	return false
+}
+
+// syncMap reports whether memory was allocated by a sync.Map: since Go 1.24 a
+// tree of internal/sync, before that the maps in sync/map.go.
+func syncMap(s stack.Stack) bool {
+	for _, f := range s {
+		switch pkg := stack.Package(f.Function); pkg {
+		case "internal/sync", "sync":
+			if name := stack.Normal(f.Function); hasAnyPrefix(name, "internal/sync.(*HashTrieMap", "internal/sync.newEntryNode", "internal/sync.newIndirectNode", "sync.(*Map).", "sync.newEntry") {
+				return true
+			}
+		default:
+			if !stack.Plumbing(f.Function) {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+func hasAnyPrefix(s string, prefixes ...string) bool {
+	for _, p := range prefixes {
+		if len(s) >= len(p) && s[:len(p)] == p {
+			return true
+		}
+	}
+	return false
+}
+
+// heapSeries is heap profiles of one process, oldest first.
+type heapSeries struct {
+	exhibits []*evidence.Exhibit
+	views    []*heapView
+	dropped  int // older exhibits that do not belong to the same process
+}
+
+func (s *heapSeries) first() *heapView               { return s.views[0] }
+func (s *heapSeries) last() *heapView                { return s.views[len(s.views)-1] }
+func (s *heapSeries) lastExhibit() *evidence.Exhibit { return s.exhibits[len(s.exhibits)-1] }
+
+// span is the time from the first to the last snapshot; 0 when unknown.
+func (s *heapSeries) span() time.Duration {
+	from, to := s.exhibits[0].CapturedAt, s.lastExhibit().CapturedAt
+	if from.IsZero() || to.IsZero() {
+		return 0
+	}
+	return to.Sub(from)
+}
+
+// oneProcess returns the newest heap profile and those before it that can be of
+// the same process: what a process has allocated never becomes less, so an
+// earlier profile with more of it belongs to another run.
+func oneProcess(exhibits []*evidence.Exhibit) *heapSeries {
+	s := &heapSeries{}
+	for i := len(exhibits) - 1; i >= 0; i-- {
+		e := exhibits[i]
+		// A profile over ?seconds=N is a difference and no state to compare with.
+		if e.Duration > 0 && len(exhibits) > 1 {
+			s.dropped++
+			continue
+		}
+		v := readHeap(e.Profile)
+		if len(s.views) > 0 {
+			next := s.exhibits[0]
+			if e.Profile.Period != next.Profile.Period || !before(v, s.views[0]) || !e.CapturedAt.IsZero() && e.CapturedAt.Equal(next.CapturedAt) {
+				s.dropped++
+				continue
+			}
+		}
+		s.exhibits = slices.Insert(s.exhibits, 0, e)
+		s.views = slices.Insert(s.views, 0, v)
+	}
+	if len(s.views) == 0 { // nothing but differences
+		e := latest(exhibits)
+		s.exhibits, s.views = []*evidence.Exhibit{e}, []*heapView{readHeap(e.Profile)}
+	}
+	return s
+}
+
+// before reports whether a can be an earlier state of the process that b is of:
+// at most a hundredth of what a had allocated may be missing from b, which
+// leaves room for the rounding of scaled samples.
+func before(a, b *heapView) bool {
+	var missing int64
+	for name, h := range a.sites {
+		var later int64
+		if l := b.sites[name]; l != nil {
+			later = l.alloc
+		}
+		missing += max(h.alloc-later, 0)
+	}
+	return missing <= a.alloc/100
+}
+
+// growth is how the memory in use at one place changed over a series.
+type growth struct {
+	name   string
+	values []int64 // inuse_space in each snapshot
+	grown  int64   // last less first
+	noise  float64 // three standard errors of grown, from sampling
+	kept   float64 // part of what was allocated meanwhile that is still in use, 0 to 1
+}
+
+// series gathers one number of a site over all snapshots.
+func (s *heapSeries) growth(name string, pick func(*heapSite) heapSum) growth {
+	g := growth{name: name}
+	var sums []heapSum
+	for _, v := range s.views {
+		var sum heapSum
+		if h := v.sites[name]; h != nil {
+			sum = pick(h)
+		}
+		sums = append(sums, sum)
+		g.values = append(g.values, sum.inuse)
+	}
+	first, last := sums[0], sums[len(sums)-1]
+	g.grown = last.inuse - first.inuse
+	allocated := max(last.alloc-first.alloc, 0)
+	if allocated > 0 {
+		g.kept = min(max(float64(g.grown)/float64(allocated), 0), 1)
+	}
+	// Each sampled object stands for max(period, size) bytes (runtime/mprof.go),
+	// and what counts is the sampled objects that came or went meanwhile.
+	weight := float64(s.lastExhibit().Profile.Period)
+	if last.inuseObjects > 0 {
+		weight = max(weight, float64(last.inuse)/float64(last.inuseObjects))
+	}
+	g.noise = 3 * math.Sqrt(max(float64(2*allocated-g.grown), float64(g.grown), 0)*weight)
+	return g
+}
+
+// steady reports whether the growth went on over the whole series of three or
+// more snapshots, rather than at its start, as a warm-up does.
+func (g growth) steady() bool {
+	n := len(g.values)
+	if n < 3 {
+		return false
+	}
+	for i := 1; i < n; i++ {
+		if float64(g.values[i]-g.values[i-1]) < -g.noise/3 {
+			return false
+		}
+	}
+	return g.values[n-1]-g.values[n/2] >= g.grown/4
+}
+
+// ended reports whether a series of three or more snapshots shows that the growth stopped.
+func (g growth) ended() bool { return len(g.values) >= 3 && !g.steady() }
+
+// growing returns the functions whose memory in use grew over the series by at
+// least least bytes and part of what they held, most first.
+func (s *heapSeries) growing(least, part float64, pick func(*heapSite) heapSum) []growth {
+	var out []growth
+	if len(s.views) < 2 {
+		return nil
+	}
+	for name := range s.last().sites {
+		g := s.growth(name, pick)
+		// What sampling alone can bring about is no growth.
+		if float64(g.grown) < max(least, g.noise) || float64(g.grown) < part*float64(g.values[0]) {
+			continue
+		}
+		out = append(out, g)
+	}
+	slices.SortFunc(out, func(a, b growth) int {
+		return cmp.Or(-cmp.Compare(a.grown, b.grown), cmp.Compare(a.name, b.name))
+	})
+	return out
+}

@@ -1,0 +1,372 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// MapGrowth claims that a map only grows.
+var MapGrowth = &analyze.Detector{
+	ID:    "map-growth",
+	Title: "A map only grows",
+	Doc: `A map at one place takes more and more memory, because entries are put in and none is taken out. A map never gives its tables
+back, not even when all its entries are deleted ([golang/go#20135](https://go.dev/issue/20135)).
+
+**How it is measured.** A heap profile cuts the runtime's own frames, so the tables of a map stand on the line of the program that
+assigns to it, never on mapassign. They are known by their sizes. Since Go 1.24 a table has 8, 16, ... up to 1024 slots and then is split in two, so at one
+line the sizes of the objects double and end in a plateau of many equal blocks. Before, the buckets of a map were one array whose size doubles without an end.
+Memory in such blocks must grow between two heap profiles of one process. CPU samples in the functions that rehash, split and evacuate tables, under the same function of
+the program, vouch for it, and so does a trace whose heap rises. Memory that a sync.Map allocates is recognised by its frames (variant sync.Map).
+
+**When it is wrong.** A slab or ring of equal blocks at one line looks like the tables of a map; without CPU samples in the map's growth the two cannot be told
+apart. A map that is filled once at the start grows between two snapshots too. A map at its cap is large and flat, which is no fault; a single heap profile cannot
+tell, so it is told as an info. A CPU profile alone cannot tell one map that grows from many that are built without a size hint.`,
+	Limits: []analyze.Limit{
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "memory in the tables of maps at a site, of all memory in use, where it grows",
+			Source: "the tables hold keys and small values; a tenth of the heap in them means that the map and what it keeps decide the heap's size"},
+		{Name: "min-flat-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "the same where there is one heap profile only, so that growth is unknown",
+			Source: "a quarter of the heap in one map is worth a look at what bounds it"},
+		{Name: "min-growth", Default: evidence.Quantity{Number: 8 << 20, Unit: evidence.Bytes},
+			Doc:    "more memory in use in the tables in the last snapshot than in the first",
+			Source: "as heap-growth: 16 sampled objects at the default rate (runtime/mprof.go, MemProfileRate)"},
+		{Name: "min-growth-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "growth of the tables, of what they held in the first snapshot",
+			Source: "as heap-growth"},
+		{Name: "min-blocks", Default: evidence.Quantity{Number: 16, Unit: evidence.Count},
+			Doc:    "equal blocks at one line that make a plateau",
+			Source: "internal/runtime/maps/table.go, maxTableCapacity: 16 full tables are 14 000 entries, below which a map is no burden"},
+		{Name: "min-cpu-share", Default: evidence.Quantity{Number: 0.02, Unit: evidence.Share},
+			Doc:    "CPU samples in growing maps under one function, of all CPU samples, below which they only vouch",
+			Source: "growth is amortised over the entries put in: a map that is at its size spends nothing on it"},
+		{Name: "min-cpu-samples", Default: evidence.Quantity{Number: 3, Unit: evidence.Count},
+			Doc:    "CPU samples in growing maps under one function, below which they say nothing",
+			Source: "one sample is an accident; the functions run only when a map grows, so three are not"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Heap, Doc: "blocks with the sizes of map tables at one line, and their growth between heap profiles", Run: mapGrowthHeap},
+		{Kind: evidence.CPU, Doc: "samples in rehash, split, grow and evacuate by the function that assigns; cannot tell one growing map from many new ones", Run: mapGrowthCPU},
+		{Kind: evidence.Trace, Doc: "whether the heap rises meanwhile; names no site", Run: mapGrowthTrace},
+	},
+	Fix: []string{
+		"Give the map a cap or its entries an expiry: an LRU, a sweep by age, or deletion where the object's life ends",
+		"Rebuild the map from time to time where many entries are deleted: the tables of a map never shrink",
+		"Where the number of entries is known, make the map with a size hint, so that it is not rehashed on the way",
+	},
+}
+
+// tables sums the memory at a function that has the sizes of map tables, and
+// tells how sure the sizes are.
+func tables(h *heapSite, minBlocks int64) (sum heapSum, sure bool) {
+	if h.syncMap.alloc > 0 && h.syncMap.inuse >= h.inuse/2 {
+		return h.syncMap, true
+	}
+	for _, sizes := range h.direct {
+		line, ok, series := tablesAt(sizes, minBlocks)
+		if ok {
+			sum.add(line)
+			sure = sure || series
+		}
+	}
+	return sum, sure
+}
+
+// tablesAt judges the objects that one line allocated by their sizes.
+func tablesAt(sizes map[int64]*heapSum, minBlocks int64) (sum heapSum, ok, series bool) {
+	var all heapSum
+	var top int64 // the size with most memory in use
+	ordered := make([]int64, 0, len(sizes))
+	for size, s := range sizes {
+		all.add(*s)
+		ordered = append(ordered, size)
+		if top == 0 || s.inuse > sizes[top].inuse || s.inuse == sizes[top].inuse && size > top {
+			top = size
+		}
+	}
+	if top == 0 || all.inuse == 0 {
+		return sum, false, false
+	}
+	slices.Sort(ordered)
+	steps := doublings(ordered, top)
+	plateau := sizes[top].inuse*2 >= all.inuse && sizes[top].inuseObjects >= minBlocks
+	// Since Go 1.24: many tables of the greatest size and, of the times when the
+	// maps were smaller, some of each size below.
+	if plateau && top <= maxTable && steps >= 2 {
+		return all, true, true
+	}
+	// One large map shows few of its small tables, as only one object per 512 KiB is
+	// sampled. Round powers of two are what buffers are made of, and tables are not.
+	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 {
+		return all, true, false
+	}
+	// Before Go 1.24: one array that doubles on and on. A slice that is appended
+	// to grows by a quarter at these sizes (runtime/slice.go, nextslicecap).
+	if last := ordered[len(ordered)-1]; last >= 1<<20 && doublings(ordered, last) >= 4 && sizes[top].inuse*2 >= all.inuse && top >= last/4 {
+		return all, true, true
+	}
+	return sum, false, false
+}
+
+// The sizes that a full table of 1024 slots can have: a control byte per slot,
+// and slots of at least 2 and at most 264 bytes, as larger keys and values are kept
+// outside (internal/runtime/maps/table.go, maxTableCapacity; internal/abi/map.go,
+// MapMaxKeyBytes and MapMaxElemBytes), rounded up to whole pages.
+const (
+	minTable = 1024 * (1 + 2)
+	maxTable = 1024*(1+264) + 8192
+)
+
+// doublings counts how many of the sizes lie one, two, three, ... halvings below
+// top without a gap longer than one step. Size classes round up by an eighth at most
+// (internal/runtime/gc/sizeclasses.go).
+func doublings(ordered []int64, top int64) int {
+	n, missed := 0, 0
+	for want := float64(top) / 2; want >= 64 && missed < 2; want /= 2 {
+		if slices.ContainsFunc(ordered, func(s int64) bool { return float64(s) >= want*0.85 && float64(s) <= want*1.15 }) {
+			n, missed = n+1, 0
+		} else {
+			missed++
+		}
+	}
+	return n
+}
+
+func mapGrowthHeap(in *analyze.Input) analyze.Reading {
+	s := oneProcess(in.Exhibits)
+	if s.lastExhibit().Profile.Column("inuse_space") < 0 {
+		return analyze.Reading{Silent: "the heap profile has no column of memory in use"}
+	}
+	minBlocks := int64(in.Limit("min-blocks").Number)
+	pick := func(h *heapSite) heapSum { sum, _ := tables(h, minBlocks); return sum }
+	if len(s.views) < 2 {
+		return mapGrowthOnce(in, s, minBlocks)
+	}
+	r := analyze.Reading{}
+	last := s.lastExhibit()
+	for _, g := range s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, pick) {
+		h := s.last().sites[g.name]
+		sum, sure := tables(h, minBlocks)
+		share := evidence.Part(sum.inuse, s.last().inuse)
+		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == 3 {
+			continue
+		}
+		c := analyze.Candidate{
+			Site: h.site, Path: h.path, Variant: mapVariant(h), Severity: analyze.Warning, Thin: !sure || !g.steady(), Share: share.Number,
+			Summary: fmt.Sprintf("the map that %s assigns to grew by %s, from %s to %s of tables%s, and holds %s of the memory in use",
+				h.site.Function, size(g.grown), size(g.values[0]), size(sum.inuse), within(s.span()), share),
+			Facts: growthFacts(in, s, g, h, "memory in use in blocks with the sizes of map tables at the lines of the function, last snapshot less first"),
+		}
+		if f, ok := blocksFact(last, h); ok {
+			c.Facts = append(c.Facts, f)
+		}
+		if !sure {
+			c.Caveats = append(c.Caveats, "only the full tables were sampled, and other equal blocks would look the same; CPU samples in the growth of the map would settle it")
+		}
+		if g.ended() {
+			c.Severity = analyze.Info
+			c.Caveats = append(c.Caveats, "the growth slowed down or stopped before the last snapshot, as that of a map being filled does")
+		}
+		if len(s.views) == 2 {
+			c.Caveats = append(c.Caveats, "two snapshots cannot tell a map that is being filled from one that grows without end")
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	r.Candidates = append(r.Candidates, whatMapsKeep(in, s, r.Candidates)...)
+	r.Says = fmt.Sprintf("no memory in blocks with the sizes of map tables grew by %s over %d heap profiles", in.Limit("min-growth"), len(s.views))
+	return r
+}
+
+// whatMapsKeep vouches for functions whose own lines allocate what grows,
+// though not in the sizes of tables: a map that grows keeps its values, which
+// weigh more than it does. It accuses nobody.
+func whatMapsKeep(in *analyze.Input, s *heapSeries, found []analyze.Candidate) []analyze.Candidate {
+	var out []analyze.Candidate
+	own := func(h *heapSite) heapSum {
+		var sum heapSum
+		for _, sizes := range h.direct {
+			for _, o := range sizes {
+				sum.add(*o)
+			}
+		}
+		return sum
+	}
+	for _, g := range s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, own) {
+		h := s.last().sites[g.name]
+		if slices.ContainsFunc(found, func(c analyze.Candidate) bool { return c.Site.Function == g.name }) || len(out) == 3 {
+			continue
+		}
+		out = append(out, analyze.Candidate{
+			Site: h.site, Path: h.path, Thin: true, Share: evidence.Part(g.grown, s.last().inuse).Number,
+			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s", h.site.Function, size(g.grown)),
+			Facts:   growthFacts(in, s, g, h, "memory in use at the function's own lines, last snapshot less first"),
+		})
+	}
+	return out
+}
+
+// mapGrowthOnce judges a single heap profile, which can show a large map but no growth.
+func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Reading {
+	r := analyze.Reading{Silent: alone(s)}
+	last, view := s.lastExhibit(), s.last()
+	for _, h := range view.sites {
+		sum, sure := tables(h, minBlocks)
+		share := evidence.Part(sum.inuse, view.inuse)
+		// A few blocks in a small heap say nothing about anybody's memory.
+		if share.Number < in.Limit("min-flat-share").Number || float64(sum.inuse) < in.Limit("min-growth").Number || !sure {
+			continue
+		}
+		at := analyze.At(h.site)
+		at.SampleType = "inuse_space"
+		c := analyze.Candidate{
+			Site: h.site, Path: h.path, Variant: mapVariant(h), Severity: analyze.Info, Thin: true, Share: share.Number,
+			Summary: fmt.Sprintf("the map that %s assigns to holds %s of tables, %s of the memory in use; whether it grows is unknown", h.site.Function, size(sum.inuse), share),
+			Facts: []analyze.Fact{{
+				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
+				Of:    analyze.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
+				Limit: in.Against("min-flat-share"), At: at, Reproduce: analyze.Peek(last, "inuse_space", h.site),
+			}},
+			Caveats: []string{"one heap profile cannot tell a map that grows from one at its cap"},
+		}
+		if f, ok := blocksFact(last, h); ok {
+			c.Facts = append(c.Facts, f)
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	slices.SortFunc(r.Candidates, func(a, b analyze.Candidate) int {
+		if a.Share != b.Share {
+			if a.Share > b.Share {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.Site.Function, b.Site.Function)
+	})
+	r.Candidates = r.Candidates[:min(len(r.Candidates), 3)]
+	return r
+}
+
+func mapVariant(h *heapSite) string {
+	if h.syncMap.inuse*2 >= h.inuse && h.syncMap.inuse > 0 {
+		return "sync.Map"
+	}
+	return "map"
+}
+
+// blocksFact counts the most frequent block at the function's lines.
+func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
+	var size, line int64
+	var most heapSum
+	for l, sizes := range h.direct {
+		for s, sum := range sizes {
+			if sum.inuse > most.inuse || sum.inuse == most.inuse && (s > size || s == size && int64(l) < line) {
+				size, line, most = s, int64(l), *sum
+			}
+		}
+	}
+	if size == 0 || mapVariant(h) == "sync.Map" {
+		return analyze.Fact{}, false
+	}
+	at := analyze.At(h.site)
+	at.Line, at.SampleType = int(line), "inuse_objects"
+	return analyze.Fact{
+		Exhibit: e.ID, Says: fmt.Sprintf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes)), Value: evidence.Of(most.inuseObjects, evidence.Count),
+		At: at, Reproduce: analyze.Peek(e, "inuse_objects", h.site),
+	}, true
+}
+
+// growsMap reports whether a stack is a map being made larger.
+func growsMap(s *pprofile.Sample) bool {
+	for _, f := range s.Stack {
+		name := f.Function
+		// The first frame of the program ends the search: above it stand its callers.
+		if !stack.Standard(name) {
+			return false
+		}
+		if mapGrowers[stack.Normal(name)] {
+			return true
+		}
+	}
+	return false
+}
+
+// mapGrowers are the functions that make a map larger: of internal/runtime/maps
+// since Go 1.24, of runtime/map.go before, and of sync.Map's tree.
+var mapGrowers = map[string]bool{
+	"internal/runtime/maps.(*table).rehash":          true,
+	"internal/runtime/maps.(*table).split":           true,
+	"internal/runtime/maps.(*table).grow":            true,
+	"internal/runtime/maps.(*Map).growToTable":       true,
+	"internal/runtime/maps.(*Map).growToSmall":       true,
+	"internal/runtime/maps.(*Map).installTableSplit": true,
+	"runtime.hashGrow":                               true,
+	"runtime.growWork":                               true,
+	"runtime.growWork_fast32":                        true,
+	"runtime.growWork_fast64":                        true,
+	"runtime.growWork_faststr":                       true,
+	"runtime.evacuate":                               true,
+	"runtime.evacuate_fast32":                        true,
+	"runtime.evacuate_fast64":                        true,
+	"runtime.evacuate_faststr":                       true,
+	"runtime.makeBucketArray":                        true,
+	"internal/sync.(*HashTrieMap[...]).expand":       true,
+}
+
+func mapGrowthCPU(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	p := e.Profile
+	column := p.Column("samples")
+	total := p.Total(column)
+	// A map can grow at a cost no profile shows, so this kind never denies.
+	r := analyze.Reading{Silent: "no CPU samples in the growth of a map: it costs little where entries are few or come in slowly"}
+	for _, site := range bySite(p, column, func(s *pprofile.Sample) stack.Site {
+		if !growsMap(s) {
+			return stack.Site{}
+		}
+		return s.Stack.Owner()
+	}) {
+		n := site.values[column]
+		if n < int64(in.Limit("min-cpu-samples").Number) || len(r.Candidates) == 3 {
+			break
+		}
+		share := evidence.Part(n, total)
+		c := analyze.Candidate{
+			Site: site.site, Path: site.path, Thin: true, Share: share.Number,
+			Summary: fmt.Sprintf("%s of the CPU samples are in maps being made larger under %s", share, site.site.Function),
+			Facts: []analyze.Fact{{
+				Exhibit: e.ID, Says: "CPU samples in rehashing, splitting and evacuating maps under the function", Value: share,
+				Of:    analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+				Limit: in.Against("min-cpu-share"), At: analyze.At(site.site), Reproduce: analyze.Peek(e, "samples", site.site),
+			}},
+			Caveats: []string{"maps that are built anew each time without a size hint cost CPU in the same functions"},
+		}
+		if share.Number >= in.Limit("min-cpu-share").Number {
+			c.Severity = analyze.Info
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+func mapGrowthTrace(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	s := heapSlope(e.Trace, 6)
+	if s.unknown != "" {
+		return analyze.Reading{Silent: s.unknown}
+	}
+	if !s.rises(0.85, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) {
+		return analyze.Reading{Silent: "the heap does not rise within the trace, which is too short to rule growth out"}
+	}
+	return analyze.Reading{
+		Silent: "a trace shows the heap as a whole and no maps",
+		Candidates: []analyze.Candidate{{
+			Thin: true, Summary: "the live heap rises meanwhile", Facts: []analyze.Fact{slopeFact(in, e, s)},
+		}},
+	}
+}

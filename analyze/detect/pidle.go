@@ -1,0 +1,165 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// PIdle claims that processors idle while work waits.
+var PIdle = &analyze.Detector{
+	ID:      "p-idle",
+	Title:   "Processors idle while work waits",
+	Process: true,
+	Doc: `A processor of the program stands idle although there is something to do: goroutines are runnable and are not given to it, or many goroutines
+stand in one lock, so that all but the holder's processor have nothing they may run.
+
+**How it is measured.** A trace shows when each processor stops and starts and how many goroutines are runnable meanwhile. Idle time with at
+least one runnable goroutine is held against all processor time; time in which the world was stopped is taken off. For locks, the windows of
+the trace count in which at least as many goroutines as there are processors wait for a lock while at least half of the processors' time is idle, and
+one lock must have most of those waits. How often processors flip between running and idle is told beside it.
+
+**When it is wrong.** An idle processor without waiting work is healthy, and this says clear. Between a wake-up and the start of a thread there is always a moment of idleness with
+demand; on a busy machine the operating system can stretch it, and then the machine is what is missing.`,
+	Limits: []analyze.Limit{
+		{Name: "min-demand", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "idle processor time while a goroutine was runnable, of duration x GOMAXPROCS",
+			Source: "a tenth of the machine given away; a healthy program that wakes threads ten thousand times a second loses a few hundredths"},
+		{Name: "min-lock-idle", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "windows with a queue for a lock and idle processors, of all windows; and the idle processor time in such a window",
+			Source: "half of the time: a burst of contention is over sooner"},
+		{Name: "min-lock-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "waits for one lock, of all time goroutines wait for locks",
+			Source: "as mutex-hotspot: one lock, not many that happen to be busy"},
+		{Name: "min-turns", Default: evidence.Quantity{Number: 10, Unit: evidence.PerSecond},
+			Doc:    "waits for that lock that ended, per second",
+			Source: "a lock that is hardly ever given back is a deadlock or a leak, which idle processors do not describe; ten a second is one per window"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "idle time of processors while goroutines were runnable or queued for one lock", Run: pIdleTrace},
+	},
+	Fix: []string{
+		"Where a lock is what they wait for: hold it for less, split it, or read without it (see mutex-hotspot and long-critical-section)",
+		"Where goroutines are runnable: hand over more work at a time, so that fewer wake-ups are needed (see fragmented-slices)",
+		"Check that the container or machine gives the program the processors that GOMAXPROCS promises",
+	},
+}
+
+func pIdleTrace(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	t := e.Trace
+	all := procTime(t)
+	// While the world is stopped, processors stand idle by order.
+	demand := max(t.Procs.IdleWithDemand-stopped(t)*time.Duration(max(t.Procs.Max-1, 0)), 0)
+	share := evidence.Part(demand, all)
+	idle := evidence.Part(t.Procs.Idle, all)
+	r := analyze.Reading{Says: fmt.Sprintf("processors are idle %s of the time, and %s while a goroutine is runnable", idle, share)}
+	if t.Duration < shortTrace || all == 0 {
+		r.Silent = fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))
+		return r
+	}
+	flips := evidence.Quantity{Number: float64(t.Procs.Flips) / t.Duration.Seconds(), Unit: evidence.PerSecond}
+	whole := analyze.PartOf(evidence.Duration(all), "duration x GOMAXPROCS")
+	reproduce := analyze.TraceView(e, "View trace: gaps on the Procs while the Goroutines row shows runnable ones")
+	context := []analyze.Fact{
+		{Exhibit: e.ID, Says: "processors idle", Value: idle, Of: whole, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "changes from running to idle per second", Value: flips, Reproduce: reproduce},
+	}
+	if share.Number >= in.Limit("min-demand").Number {
+		at := busiest(t, func(w exectrace.Window) float64 { return min(w.Runnable, idleProcs(t, w)) })
+		c := analyze.Candidate{
+			Severity: analyze.Warning, Share: share.Number,
+			Summary: fmt.Sprintf("processors stand idle for %s of their time while a goroutine is runnable", share),
+			Facts: append([]analyze.Fact{{Exhibit: e.ID, Says: "idle processor time while at least one goroutine was runnable", Value: share, Of: whole,
+				Limit: in.Against("min-demand"), At: at, Reproduce: reproduce}}, context...),
+		}
+		if len(t.Gaps) > 0 {
+			c.Caveats = append(c.Caveats, fmt.Sprintf("in %d stretches no thread did anything while work was runnable: the machine itself was short of processors", len(t.Gaps)))
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	if c, ok := lockIdle(in, e); ok {
+		c.Facts = append(c.Facts, context...)
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+// idleProcs is how many processors did not run in a window.
+func idleProcs(t *exectrace.Timeline, w exectrace.Window) float64 {
+	running := 0.0
+	for _, share := range w.PerProc {
+		running += share
+	}
+	return max(float64(t.Procs.Max)-running, 0)
+}
+
+// lockIdle looks for processors that idle while goroutines queue for one lock.
+func lockIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) {
+	t := e.Trace
+	least := in.Limit("min-lock-idle").Number
+	windows, worst := 0, analyze.Location{}
+	queue := 0.0
+	for i, w := range t.Windows {
+		// Fewer waiters than processors is ordinary contention.
+		if w.SyncWait < float64(max(t.Procs.Max, 2)) || idleProcs(t, w) < least*float64(t.Procs.Max) {
+			continue
+		}
+		windows++
+		if w.SyncWait > queue {
+			queue = w.SyncWait
+			from := time.Duration(i) * t.WindowLength
+			worst = analyze.Location{From: int64(from), To: int64(min(from+t.WindowLength, t.Duration))}
+		}
+	}
+	share := evidence.Part(windows, len(t.Windows))
+	if share.Number < least || windows == 0 {
+		return analyze.Candidate{}, false
+	}
+	var total time.Duration
+	waits, turns := map[string]time.Duration{}, map[string]int64{}
+	sites := map[string]stack.Site{}
+	paths := map[string][]string{}
+	for i := range t.Waits {
+		if w := &t.Waits[i]; lockWait(w.Class) {
+			s := w.Stack.Site()
+			total += w.Total
+			waits[s.Function] += w.Total
+			turns[s.Function] += w.Count - w.Open
+			if _, seen := sites[s.Function]; !seen { // the longest comes first
+				sites[s.Function], paths[s.Function] = s, w.Stack.Path()
+			}
+		}
+	}
+	var top stack.Site
+	for f, s := range sites {
+		if waits[f] > waits[top.Function] || waits[f] == waits[top.Function] && f < top.Function {
+			top = s
+		}
+	}
+	of := evidence.Part(waits[top.Function], total)
+	// Many locks that are each a little busy do not serialise a program.
+	if of.Number < in.Limit("min-lock-share").Number {
+		return analyze.Candidate{}, false
+	}
+	// Whoever waits in a deadlock leaves processors idle for another reason.
+	if float64(turns[top.Function]) < in.Limit("min-turns").Number*t.Duration.Seconds() {
+		return analyze.Candidate{}, false
+	}
+	worst.Function, worst.File, worst.Line = top.Function, top.File, top.Line
+	reproduce := analyze.TraceProfile(e, "sync")
+	return analyze.Candidate{
+		Sites: []stack.Site{top}, Path: paths[top.Function], Variant: "lock", Severity: analyze.Warning, Share: share.Number,
+		Summary: fmt.Sprintf("processors stand idle while up to %s goroutines queue for the lock in %s, in %s of the trace", evidence.Quantity{Number: queue, Unit: evidence.Count}, top.Function, share),
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: "windows in which goroutines queued for locks and half of the processor time was idle", Value: share,
+				Of: analyze.PartOf(evidence.Of(len(t.Windows), evidence.Count), fmt.Sprintf("windows of %s", evidence.Duration(t.WindowLength))), Limit: in.Against("min-lock-idle"), At: worst, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "most goroutines waiting for locks in one window, on average", Value: evidence.Quantity{Number: queue, Unit: evidence.Count}, At: worst, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "time waited for that lock", Value: of, Of: analyze.PartOf(evidence.Duration(total), "all time waited for locks"), Limit: in.Against("min-lock-share"), At: worst, Reproduce: reproduce},
+		},
+	}, true
+}

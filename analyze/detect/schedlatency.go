@@ -1,0 +1,151 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+)
+
+// SchedLatency claims that goroutines somebody waits for have to wait for a processor.
+var SchedLatency = &analyze.Detector{
+	ID:      "sched-latency",
+	Title:   "Runnable goroutines wait for a processor",
+	Process: true,
+	Doc: `Goroutines that could run are not run for milliseconds, because all processors are taken. What they serve waits that much longer.
+
+**How it is measured.** A trace shows when a goroutine becomes runnable and when it runs. The quantiles are taken per group of goroutines that
+start in the same function; the runtime's own goroutines and voluntary yields are left out.
+
+Waiting for a processor is the design of a batch with more work than processors: each goroutine runs for up to 10 ms and then queues. Only work
+that answers to the outside is judged: goroutines that run in short slices (median below a time slice) and that are woken by the network or a
+timer, or are created by such goroutines. The others are told in the reading and never accused.
+
+**When it is wrong.** When the machine itself is short of processors, a processor of the program can be running without making progress, and goroutines wait for
+it; the gaps in which no thread did anything are told as a caveat. A worker that gets its requests through a channel only is taken
+for a batch and missed. With few wake-ups the 99th percentile is one event.`,
+	Limits: []analyze.Limit{
+		{Name: "min-p99", Default: evidence.Duration(forcedPreemption),
+			Doc:    "99th percentile of waits for a processor in one group, from which it is a warning",
+			Source: "runtime/proc.go, forcePreemptNS: waiting longer than a whole time slice means that somebody else's slice came first on every processor"},
+		{Name: "min-median", Default: evidence.Duration(time.Millisecond),
+			Doc:    "median of the same, from which it is a warning whatever the 99th percentile is",
+			Source: "on processors with time to spare a wake-up takes some tens of microseconds; a millisecond every second time is a standing queue"},
+		{Name: "min-critical", Default: evidence.Duration(10 * forcedPreemption),
+			Doc:    "99th percentile, from which it is critical; a tenth of it for the median",
+			Source: "ten time slices: a tenth of a second is what people notice"},
+		{Name: "min-events", Default: evidence.Quantity{Number: 300, Unit: evidence.Count},
+			Doc:    "waits for a processor in a group, below which its percentiles mean little",
+			Source: "three events lie beyond the 99th percentile of three hundred"},
+		{Name: "min-outside", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "waits of a group that were ended by the network, a timer or a sleep, of all its waits, from which it answers to the outside",
+			Source: "one request in ten hand-overs: less is work that feeds itself"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "runnable-to-running times by group of goroutines, with the worst wait", Run: schedLatencyTrace},
+	},
+	Fix: []string{
+		"Take work off the processors: see cpu-hotspot, gc-pressure and alloc-hotspot for what uses them",
+		"Run heavy work with fewer goroutines than processors, so that requests find one free",
+		"Give the program more processors, or fewer requests at a time",
+	},
+}
+
+// forcedPreemption is how long a goroutine may keep a processor while others
+// wait (runtime/proc.go, forcePreemptNS).
+const forcedPreemption = 10 * time.Millisecond
+
+// answers reports whether a group of goroutines answers to the outside.
+func answers(t *exectrace.Timeline, g *exectrace.Group, woken map[string]float64, least float64) bool {
+	// Goroutines that run until they are interrupted do a batch's work: they wait
+	// for a processor as a part of it.
+	if g.Slices.Quantile(0.5) >= forcedPreemption/2 {
+		return false
+	}
+	if n := turnsOf(t, woken, g.Start.Function); n.outside > 0 && n.outside >= least*(n.inside+n.outside) {
+		return true
+	}
+	// A goroutine per request waits for nothing itself; its creator does.
+	if g.Creator.Function == "" || g.Created == 0 {
+		return false
+	}
+	return slices.ContainsFunc(t.Waits, func(w exectrace.Wait) bool {
+		return w.Class == exectrace.Network && w.Stack.Contains(g.Creator.Function)
+	})
+}
+
+func schedLatencyTrace(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	t := e.Trace
+	all := &t.Latency.Times
+	r := analyze.Reading{Says: fmt.Sprintf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99)))}
+	if all.Count < int64(in.Limit("min-events").Number) || t.Duration < shortTrace {
+		r.Silent = fmt.Sprintf("only %d waits for a processor in %s of trace", all.Count, evidence.Duration(t.Duration))
+	}
+	woken := wakers(t)
+	var late []*exectrace.Group
+	for i := range t.Groups {
+		g := &t.Groups[i]
+		if g.System || float64(g.Runnable.Count) < in.Limit("min-events").Number {
+			continue
+		}
+		p99, median := g.Runnable.Quantile(0.99), g.Runnable.Quantile(0.5)
+		if float64(p99) < in.Limit("min-p99").Number && float64(median) < in.Limit("min-median").Number {
+			continue
+		}
+		// A full-throttle batch queues for processors by design.
+		if answers(t, g, woken, in.Limit("min-outside").Number) {
+			late = append(late, g)
+		}
+	}
+	if len(late) == 0 {
+		return r
+	}
+	slices.SortStableFunc(late, func(a, b *exectrace.Group) int {
+		return cmp.Or(-cmp.Compare(a.Runnable.Sum, b.Runnable.Sum), cmp.Compare(a.Start.Function, b.Start.Function))
+	})
+	worst := late[0]
+	p99, median := worst.Runnable.Quantile(0.99), worst.Runnable.Quantile(0.5)
+	c := analyze.Candidate{
+		Severity: analyze.Warning,
+		Share:    evidence.Part(worst.Runnable.Sum, worst.Runnable.Sum+worst.Slices.Sum).Number,
+		Summary: fmt.Sprintf("goroutines of %s wait for a processor: 1 %% of the time for more than %s, half of the time for more than %s",
+			worst.Start.Function, evidence.Duration(p99), evidence.Duration(median)),
+	}
+	critical := in.Limit("min-critical").Number
+	if float64(p99) >= critical || float64(median) >= critical/10 {
+		c.Severity = analyze.Critical
+	}
+	reproduce := analyze.TraceProfile(e, "sched")
+	at := analyze.At(worst.Start)
+	if len(t.Latency.Worst) > 0 {
+		w := t.Latency.Worst[0]
+		at.Goroutine, at.From, at.To = w.Goroutine, int64(w.From), int64(w.To)
+	}
+	c.Facts = []analyze.Fact{
+		{Exhibit: e.ID, Says: "99th percentile of the waits for a processor in the group", Value: evidence.Duration(p99), Of: analyze.PartOf(evidence.Of(worst.Runnable.Count, evidence.Count), "waits for a processor in the group"),
+			Limit: in.Against("min-p99"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "median of the same", Value: evidence.Duration(median), Limit: in.Against("min-median"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "the group's time spent waiting for a processor", Value: evidence.Part(worst.Runnable.Sum, worst.Runnable.Sum+worst.Slices.Sum),
+			Of: analyze.PartOf(evidence.Duration(worst.Runnable.Sum+worst.Slices.Sum), "its time runnable or running"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "99th percentile of the waits for a processor of all goroutines", Value: evidence.Duration(all.Quantile(0.99)), Of: analyze.PartOf(evidence.Of(all.Count, evidence.Count), "waits for a processor"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "most goroutines runnable at one moment", Value: evidence.Of(t.Latency.MaxRunnable, evidence.Count),
+			At: analyze.Location{From: int64(t.Latency.MaxRunnableAt), To: int64(t.Latency.MaxRunnableAt) + 1}, Reproduce: reproduce},
+	}
+	for _, g := range late[:min(len(late), 5)] {
+		c.Sites = append(c.Sites, g.Start)
+	}
+	if len(t.Gaps) > 0 {
+		var silent time.Duration
+		for _, g := range t.Gaps {
+			silent += g.To - g.From
+		}
+		c.Caveats = append(c.Caveats, fmt.Sprintf("in %d stretches, %s in all, no thread of the program did anything while work was runnable: the machine itself was short of processors", len(t.Gaps), evidence.Duration(silent)))
+	}
+	r.Candidates = []analyze.Candidate{c}
+	return r
+}

@@ -1,0 +1,237 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// StwExtension claims that the world stops for long, and says why.
+var StwExtension = &analyze.Detector{
+	ID:    "stw-extension",
+	Title: "The world stops for long",
+	Doc: `The whole program stands still again and again for a millisecond or more, because something stopped the world. The collector does so
+twice per collection, but runtime.ReadMemStats, goroutine profiles, dumps of all goroutines, GOMAXPROCS and others do too.
+
+**How it is measured.** A trace marks each stop with its reason and the code that asked for it. *Time to stop* is from the request to the last processor
+stopping; whoever stopped last delayed everybody. *Effective pause* is from the request to the first processor running again; the raw range in the trace can be longer,
+as its end is written after the others were woken. Pauses are grouped by reason and by who is to blame: the code that stopped last where
+waiting for it was most of the pause, the code that asked where it was not the collector. The tracer's own stops are left out.
+
+**When it is wrong.** On a busy machine the operating system can take the thread away from whoever the world waits for, which lengthens single pauses;
+one outlier is therefore never a warning. The stack of the last to stop is where it stood when it did stop, which can be just after the code that could not be
+interrupted. A profile or dump taken while the trace was recorded shows as a pause of its own reason.`,
+	Limits: []analyze.Limit{
+		{Name: "min-pause", Default: evidence.Duration(time.Millisecond),
+			Doc:    "effective pause, from which it counts",
+			Source: "the Go team's objective is 0.5 ms per stop (Getting to Go, go.dev/blog/ismmkeynote); twice that leaves room for the operating system"},
+		{Name: "min-critical", Default: evidence.Duration(10 * time.Millisecond),
+			Doc:    "effective pause, from which repeated pauses are critical",
+			Source: "runtime/proc.go, forcePreemptNS: as long as a goroutine may keep a processor"},
+		{Name: "min-time-to-stop", Default: evidence.Duration(500 * time.Microsecond),
+			Doc:    "time to stop, from which the goroutine that stopped last is named",
+			Source: "an interruptible goroutine stops within some tens of microseconds (runtime/preempt.go); ten times that is somebody's doing"},
+		{Name: "min-pauses", Default: evidence.Quantity{Number: 3, Unit: evidence.Count},
+			Doc:    "counting pauses with the same reason and culprit, from which it is a warning",
+			Source: "one is an accident of the operating system and two a coincidence"},
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.01, Unit: evidence.Share},
+			Doc:    "time stopped in counting pauses of the same reason and culprit, of the trace, from which it is a warning",
+			Source: "at one hundredth of the time stopped, one request in a hundred meets a pause: it decides P99"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "stop-the-world ranges by reason and by who delayed them", Run: stwExtensionTrace},
+	},
+	Fix: []string{
+		"Break up what could not be interrupted into smaller pieces, so that the runtime can stop it in between",
+		"Stop the world less often: see the reason",
+	},
+}
+
+// tracerStops are the stops that recording the trace causes (runtime/proc.go, stwReasonStrings).
+var tracerStops = []string{"start trace", "stop trace"}
+
+// stwFixes is what to change, by the reason of a stop.
+var stwFixes = map[string][]string{
+	"read mem stats": {
+		"Read the figure with runtime/metrics, which does not stop the world, or with debug.ReadGCStats",
+		"Read it once per some seconds and share the result, not once per request",
+	},
+	"goroutine profile": {
+		"Take goroutine profiles less often, or from fewer instances: the stop grows with what must be set up for all goroutines",
+		"Have fewer goroutines: see goroutine-leak and goroutine-pileup",
+	},
+	"goroutine profile cleanup": {
+		"Take goroutine profiles less often, or from fewer instances",
+	},
+	"all goroutines stack trace": {
+		"Do not call runtime.Stack with all set, nor goroutine?debug=2, in normal operation: the world is stopped while every stack is printed",
+		"Use the goroutine profile (debug=0), which stops the world for a fraction of that",
+	},
+	"GOMAXPROCS": {
+		"Set GOMAXPROCS once at the start, not in operation",
+	},
+	"write heap dump": {
+		"Take heap profiles instead of debug.WriteHeapDump, which stops the world while the whole heap is written",
+	},
+	"AllThreadsSyscall": {
+		"Make system calls that concern all threads (setuid, setgid, prctl) once at the start",
+	},
+}
+
+var stwGCFix = []string{
+	"Collect less often: allocate less, or give the heap more room with GOGC or GOMEMLIMIT",
+	"Have fewer goroutines and smaller global data: both are prepared while the world is stopped",
+}
+
+// pauseGroup is pauses with the same reason and culprit.
+type pauseGroup struct {
+	reason  string
+	culprit stack.Site // who stopped last, where that was most of the pause
+	asker   stack.Site // who stopped the world; zero for the collector
+	path    []string
+	pauses  []exectrace.Pause
+	total   time.Duration
+	longest exectrace.Pause
+}
+
+func stwExtensionTrace(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	t := e.Trace
+	var all int
+	var longest exectrace.Pause
+	groups := map[string]*pauseGroup{}
+	var order []*pauseGroup
+	for _, p := range t.Pauses {
+		// Recording stops the world to begin and to end.
+		if slices.Contains(tracerStops, p.Reason) {
+			continue
+		}
+		all++
+		if p.Effective > longest.Effective {
+			longest = p
+		}
+		if float64(p.Effective) < in.Limit("min-pause").Number {
+			continue
+		}
+		g := pauseGroup{reason: p.Reason}
+		if strings.HasPrefix(p.Reason, "GC ") {
+			g.reason = "GC" // the phases of a collection are one story
+		} else {
+			g.asker, g.path = p.Stack.Owner(), p.Stack.Path()
+		}
+		if s := p.LastStopped; float64(p.TimeToStop) >= in.Limit("min-time-to-stop").Number && p.TimeToStop*2 >= p.Effective && len(s.Stack) > 0 {
+			// A stop delayed by the runtime's own goroutines is not the program's doing.
+			if owner := s.Stack.Owner(); !stack.Plumbing(owner.Function) {
+				g.culprit, g.path = owner, s.Stack.Path()
+			}
+		}
+		key := g.reason + "\n" + g.culprit.Function + "\n" + g.asker.Function
+		if groups[key] == nil {
+			groups[key] = &g
+			order = append(order, &g)
+		}
+		k := groups[key]
+		k.pauses = append(k.pauses, p)
+		k.total += p.Effective
+		if p.Effective > k.longest.Effective {
+			k.longest = p
+		}
+	}
+	r := analyze.Reading{Says: fmt.Sprintf("%d stops of the world, the longest of %s effective", all, evidence.Duration(longest.Effective))}
+	// A glimpse holds few stops or none.
+	if t.Duration < shortTrace || all == 0 {
+		r.Silent = fmt.Sprintf("%d stops of the world in %s of trace", all, evidence.Duration(t.Duration))
+	}
+	slices.SortStableFunc(order, func(a, b *pauseGroup) int {
+		return cmp.Or(-cmp.Compare(a.total, b.total), cmp.Compare(a.reason, b.reason), cmp.Compare(a.culprit.Function, b.culprit.Function))
+	})
+	for _, g := range order {
+		c := stwCandidate(in, e, g)
+		// One per site: what weighs most speaks, the others would repeat it.
+		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function }) {
+			r.Candidates = append(r.Candidates, c)
+		}
+	}
+	return r
+}
+
+func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze.Candidate {
+	t := e.Trace
+	share := evidence.Part(g.total, t.Duration)
+	long, stops := 0, time.Duration(0)
+	for _, p := range g.pauses {
+		if float64(p.Effective) >= in.Limit("min-critical").Number {
+			long++
+		}
+		stops = max(stops, p.TimeToStop)
+	}
+	enough := int(in.Limit("min-pauses").Number)
+	c := analyze.Candidate{
+		Site: g.culprit, Path: g.path, Variant: g.reason, Share: share.Number, Severity: analyze.Info,
+		Fix: stwFixes[g.reason],
+	}
+	if g.reason == "GC" {
+		c.Fix = stwGCFix
+	}
+	switch {
+	// A few long pauses on a busy machine are the operating system's.
+	case len(g.pauses) < enough:
+		c.Thin = true
+		c.Caveats = append(c.Caveats, fmt.Sprintf("%d such pauses only: on a busy machine the operating system can lengthen one by taking away a thread", len(g.pauses)))
+	// Pauses that take a thousandth of the time do not decide anybody's latency.
+	case share.Number < in.Limit("min-share").Number:
+	case long >= enough:
+		c.Severity = analyze.Critical
+	default:
+		c.Severity = analyze.Warning
+	}
+	worst := g.longest
+	at := analyze.Location{Goroutine: worst.Goroutine, From: int64(worst.Raw.From), To: int64(worst.Raw.From + worst.Effective)}
+	reproduce := analyze.TraceView(e, fmt.Sprintf("View trace at %s: the STW row", evidence.Duration(worst.Raw.From)))
+	fact := func(says string, d time.Duration, limit string) analyze.Fact {
+		f := analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Duration(d), At: at, Reproduce: reproduce}
+		if limit != "" {
+			f.Limit = in.Against(limit)
+		}
+		return f
+	}
+	total := analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time stopped in pauses of %s and more, for this reason and culprit", in.Limit("min-pause")), Value: share,
+		Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-share"), At: at, Reproduce: reproduce}
+	c.Facts = []analyze.Fact{
+		fact("the longest effective pause", worst.Effective, "min-pause"),
+		{Exhibit: e.ID, Says: "such pauses", Value: evidence.Of(len(g.pauses), evidence.Count), Limit: in.Against("min-pauses"), At: at, Reproduce: reproduce},
+		total,
+		fact("time to stop in the longest pause", worst.TimeToStop, "min-time-to-stop"),
+		fact("the same pause as the trace's range reads, which ends after the others were woken", worst.Raw.To-worst.Raw.From, ""),
+	}
+	reason := g.reason
+	if reason == "GC" {
+		reason = "the garbage collector"
+	}
+	many := fmt.Sprintf("%d times for up to %s", len(g.pauses), evidence.Duration(worst.Effective))
+	switch {
+	case g.culprit.Function != "":
+		c.Summary = fmt.Sprintf("the world stopped %s (%s) because %s could not be interrupted for up to %s", many, reason, g.culprit.Function, evidence.Duration(stops))
+		for i := range c.Facts {
+			c.Facts[i].At.Function, c.Facts[i].At.File, c.Facts[i].At.Line = g.culprit.Function, g.culprit.File, g.culprit.Line
+		}
+		c.Facts[3].At.Goroutine = worst.LastStopped.Goroutine
+		c.Fix = append([]string{fmt.Sprintf("Break the work of %s into smaller calls, so that it can be interrupted in between", g.culprit.Function)}, c.Fix...)
+		if g.asker.Function != "" {
+			c.Sites = []stack.Site{g.asker}
+		}
+	case g.asker.Function != "":
+		c.Site = g.asker
+		c.Summary = fmt.Sprintf("%s stopped the world %s (%s)", g.asker.Function, many, reason)
+	default:
+		c.Summary = fmt.Sprintf("the garbage collector stopped the world %s", many)
+	}
+	return c
+}
