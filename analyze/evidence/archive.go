@@ -274,7 +274,7 @@ func (o *opener) spooled(m *item, r io.Reader, left *int64) {
 		return
 	}
 	*left -= c.size
-	o.advance(0, c.size)
+	o.advance(0, c.size, 0)
 	o.group.Go(func() error {
 		defer func() { <-o.slots }()
 		defer c.close()

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 )
 
@@ -23,7 +24,7 @@ const headSize = 4096
 func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 	e := &Exhibit{Path: it.name, Bytes: c.size, Kind: Unknown, Coverage: Whole}
 	defer it.guard(e)
-	defer o.advance(c.size, 0)
+	defer o.advance(c.size, 0, 0)
 	if failed != nil {
 		e.Coverage = Partial
 		e.problem("%v", failed)
@@ -127,7 +128,7 @@ func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leav
 		return nil
 	case k.name == "gzip" && pprofile.Sniff(head):
 		return o.profile(it, e, c)
-	case isTrace(head), pprofile.Sniff(head), !text(head):
+	case exectrace.Sniff(head), pprofile.Sniff(head), !text(head):
 		z, err := open()
 		if err != nil {
 			e.problem("%v", err)
@@ -162,7 +163,7 @@ func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leav
 // kinds measures a file that is neither archive nor compressed.
 func (o *opener) kinds(it *item, e *Exhibit, c *content, head []byte) []*Exhibit {
 	switch {
-	case isTrace(head):
+	case exectrace.Sniff(head):
 		return o.trace(it, e, c)
 	case pprofile.Sniff(head):
 		return o.profile(it, e, c)

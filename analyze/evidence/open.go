@@ -24,8 +24,9 @@ type Options struct {
 	Jobs  int       // files measured at the same time, and workers per trace; 0 for GOMAXPROCS
 	Stdin io.Reader // what "-" reads; nil for os.Stdin
 	// Progress is told, when not nil, how many bytes of all the files found have
-	// been measured. It is called from several goroutines, one at a time.
-	Progress func(done, total int64)
+	// been measured, and how many events of traces. It is called from several
+	// goroutines, one at a time.
+	Progress func(done, total, events int64)
 }
 
 // maxFiles bounds how many files a folder, and how many members an archive, may bring.
@@ -114,8 +115,8 @@ type opener struct {
 	slots chan struct{} // one for each file being measured
 	items []*item
 
-	mu          sync.Mutex
-	done, total int64
+	mu                  sync.Mutex
+	done, total, events int64
 }
 
 // item is one file of the case: named, found in a folder, or member of an archive.
@@ -356,16 +357,17 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// advance reports progress.
-func (o *opener) advance(done, more int64) {
+// advance reports progress: bytes measured, bytes found, events read.
+func (o *opener) advance(done, found, events int64) {
 	if o.opt.Progress == nil {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.done += done
-	o.total += more
-	o.opt.Progress(o.done, o.total)
+	o.total += found
+	o.events += events
+	o.opt.Progress(o.done, o.total, o.events)
 }
 
 // fail files an exhibit that could not be used.

@@ -1,14 +1,64 @@
 package evidence
 
-import "bytes"
+import (
+	"time"
 
-func isTrace(head []byte) bool {
-	return bytes.HasPrefix(head, []byte("go 1.")) && bytes.Contains(head[:min(16, len(head))], []byte(" trace\x00"))
-}
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
 
 // trace measures an execution trace.
 func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 	e.Kind = Trace
-	e.problem("execution traces are not read yet")
-	return it.none(e)
+	var last [2]int64 // bytes and events told so far
+	tl, err := exectrace.Read(o.ctx, c, c.size, exectrace.Options{
+		Jobs: o.opt.Jobs,
+		Progress: func(done, _, events int64) {
+			o.advance(done-last[0], 0, events-last[1])
+			last = [2]int64{done, events}
+		},
+	})
+	o.advance(-last[0], 0, 0) // measure counts the whole file when it is done
+	if err != nil {
+		e.problem("execution trace: %v", err)
+		return it.none(e)
+	}
+	e.Trace = tl
+	e.CapturedAt, e.Duration, e.GoVersion = tl.Start, tl.Duration, traceVersion(tl)
+	if r := tl.Reading; r.Problem != "" || r.Truncated || r.Read < r.Generations {
+		e.Coverage = Partial
+		if r.Problem != "" {
+			e.problem("%s", r.Problem)
+		}
+		if r.Generations > 0 {
+			e.problem("read %d of %d generations, %s%s", r.Read, r.Generations, Duration(tl.Duration), about(tl.Duration, r.Lost))
+		}
+	}
+	e.misnamed()
+	return []*Exhibit{e}
+}
+
+func about(read, lost time.Duration) string {
+	if lost == 0 {
+		return ""
+	}
+	return " of about " + Duration(read+lost).String()
+}
+
+// traceVersion returns the Go that wrote a trace. The header names the format,
+// which some releases share: Go 1.24 writes that of 1.23, and 1.27 that of 1.26
+// (internal/trace/version). For those the release is told by file names, or not at all.
+func traceVersion(tl *exectrace.Timeline) string {
+	for _, w := range tl.Waits[:min(len(tl.Waits), 200)] {
+		for _, f := range w.Stack {
+			if v := stack.GoVersion(f.File); v != "" {
+				return v
+			}
+		}
+	}
+	switch tl.Version {
+	case "go1.22", "go1.25":
+		return tl.Version
+	}
+	return ""
 }
