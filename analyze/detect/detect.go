@@ -6,9 +6,14 @@ import "inquest/analyze"
 
 // All is every detector, in report order.
 var All = []*analyze.Detector{
+	MutexHotspot,
+	LongCriticalSection,
+	GoroutinePileup,
+	Deadlock,
 	MapGrowth,
 	HeapGrowth,
 	AllocHotspot,
+	GoroutineLeak,
 	StwExtension,
 	GCPressure,
 	GCAssist,

@@ -1,0 +1,515 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/stack"
+)
+
+// Deadlock claims that goroutines wait for each other, or for themselves, and will for ever.
+var Deadlock = &analyze.Detector{
+	ID:    "deadlock",
+	Title: "Goroutines wait for each other and never go on",
+	Doc: `Goroutines hold what others in the same circle wait for; or one waits for a lock that it holds itself; or the lock was
+never given back. The process may live on and answer other requests while everything that needs the lock stops.
+
+**How it is measured.** A goroutine dump prints the address of the lock that a goroutine waits for, not who holds it. A holder is
+recognised by its stack: it passes through a function in which others wait for this lock, on a later line, for the same object. From
+waiters and holders follows the wait-for graph; a circle in it is a deadlock. A reader that asks again for an RWMutex while a writer waits
+between its two requests waits for itself (sync/rwmutex.go: a blocked Lock keeps new readers out). The runtime's own verdicts count
+as proof: "all goroutines are asleep", and goroutines that the leak profile marks as leaked inside a lock, because nobody alive
+can reach that lock. The trace adds how long nobody got through; mutex and block profiles never show a deadlock, as they record waits that ended.
+
+The variant is circle, self, never-unlocked, all-asleep, or unreachable-lock.
+
+**When it is wrong.** A holder may have unlocked before it went on. A circle is therefore only reported when each lock has exactly one goroutine
+behind it, no goroutine is just being handed the lock, and nobody else works on the same object or type who could be the real
+holder, or when the waiting has lasted for a minute. Read locks print no address when they are inlined (Go 1.22 to 1.27); they are told apart by
+the object of the calling method. A deadlock of two goroutines whose arguments are out of date in the dump, with no later
+caller waiting behind them, is missed before its first minute; deadlocks over channels are seen only when the whole program is asleep or the leak profile proves them.`,
+	Limits: []analyze.Limit{
+		{Name: "min-wait", Default: evidence.Duration(time.Minute),
+			Doc:    "wait after which a lock whose holder is nowhere to be seen counts as never given back",
+			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on; no lock should be held that long"},
+		{Name: "min-trace", Default: evidence.Duration(time.Second),
+			Doc:    "length of a trace over which a lock let nobody through",
+			Source: "a thousand times what the mutex itself calls starvation (sync/mutex.go, starvationThresholdNs)"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Dump, Doc: "circles in the wait-for graph by lock address, locks asked for twice, the runtime's own verdicts", Run: deadlockDump},
+		{Kind: evidence.GoroutineLeak, Doc: "goroutines in a lock that nobody alive can reach", Run: deadlockLeaked},
+		{Kind: evidence.Trace, Doc: "waits for a lock that last from the first to the last event at a place where nobody gets through", Run: deadlockTrace},
+	},
+	Fix: []string{
+		"Take the locks in one order everywhere (for two objects of a kind: by id or address), or guard both with one lock",
+		"Never call out of a locked section into code that may lock again; keep an inner function that expects the lock to be held, beside the outer one that takes it",
+		"Never take a read lock twice in one goroutine: pass what was read instead",
+		"Unlock with defer right behind Lock, so that early returns and panics give it back",
+	},
+}
+
+func deadlockDump(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Says: "no circle of goroutines and locks is in the dump"}
+	seen := map[string]bool{}
+	partial := false
+	waiting, hidden := 0, 0
+	// The latest dump shows the deadlock with most goroutines behind it.
+	for i := len(in.Exhibits) - 1; i >= 0; i-- {
+		e := in.Exhibits[i]
+		partial = partial || e.Coverage != evidence.Whole || e.Dump.Elided > 0
+		locks := locksOf(e.Dump)
+		found := deadlocks(in, e, locks)
+		found = append(found, leakedInLock(e)...)
+		found = append(found, allAsleep(e, len(found) > 0)...)
+		for _, c := range found {
+			if !seen[c.Site.Function] {
+				seen[c.Site.Function] = true
+				r.Candidates = append(r.Candidates, c)
+			}
+		}
+		for _, l := range locks {
+			waiting += len(l.waiters)
+			if len(l.holders) == 0 {
+				hidden += len(l.waiters)
+			}
+		}
+	}
+	r.Candidates = r.Candidates[:min(len(r.Candidates), maxCandidates)]
+	switch {
+	case partial:
+		r.Silent = "goroutines or frames are missing from the dump"
+	case hidden > 0:
+		r.Silent = fmt.Sprintf("%d of %d goroutines that wait for locks wait for one whose holder cannot be told", hidden, waiting)
+	}
+	return r
+}
+
+// step is one lock of a circle and the goroutine that holds it.
+type step struct {
+	lock   *dumpLock
+	holder lockHolder
+}
+
+// deadlocks finds circles, locks asked for twice, and locks never given back.
+func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []analyze.Candidate {
+	var out []analyze.Candidate
+	of := map[*lockWaiter]*dumpLock{}
+	for _, l := range locks {
+		for _, w := range l.waiters {
+			of[w] = l
+		}
+	}
+	inCircle := map[*dumpLock]bool{}
+	for _, l := range locks {
+		if inCircle[l] {
+			continue
+		}
+		if h, ok := l.recursive(); ok {
+			inCircle[l] = true
+			if c, ok := circleCandidate(in, e, []step{{l, h}}, "self"); ok {
+				out = append(out, c)
+			}
+			continue
+		}
+		circle := walk(l, of)
+		if circle == nil || inCircle[circle[0].lock] {
+			continue
+		}
+		for _, s := range circle {
+			inCircle[s.lock] = true
+		}
+		if c, ok := circleCandidate(in, e, circle, "circle"); ok {
+			out = append(out, c)
+		}
+	}
+	for _, l := range locks {
+		if c, ok := neverUnlocked(in, e, l); ok && !inCircle[l] {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// walk follows the only holder of each lock to the lock it waits for, and
+// returns the circle it runs into; nil when there is none.
+func walk(l *dumpLock, of map[*lockWaiter]*dumpLock) []step {
+	var steps []step
+	at := map[*dumpLock]int{}
+	for {
+		if i, ok := at[l]; ok {
+			return steps[i:]
+		}
+		// A goroutine that is being handed the lock, or several behind it, or one
+		// that is not waiting for a lock: the lock is in use, not dead.
+		if l.woken > 0 || len(l.holders) != 1 || l.holders[0].waits == nil {
+			return nil
+		}
+		h := l.holders[0]
+		at[l] = len(steps)
+		steps = append(steps, step{l, h})
+		if l = of[h.waits]; l == nil {
+			return nil
+		}
+	}
+}
+
+// recursive returns the goroutine that holds a lock and asks for it again.
+func (l *dumpLock) recursive() (lockHolder, bool) {
+	if l.woken > 0 {
+		return lockHolder{}, false
+	}
+	writer := slices.ContainsFunc(l.waiters, func(w *lockWaiter) bool { return w.forReaders })
+	var own []lockHolder
+	for _, h := range l.holders {
+		if h.waits == nil || !slices.Contains(l.waiters, h.waits) {
+			return lockHolder{}, false // somebody else stands behind the lock and may give it back
+		}
+		own = append(own, h)
+	}
+	switch {
+	case len(own) == 1 && own[0].waits.kind != lockRead:
+		return own[0], true
+	// A read lock is asked for twice: only a writer between the two requests makes it
+	// wait. Several readers may be caught in the same way.
+	case len(own) >= 1 && writer && !slices.ContainsFunc(own, func(h lockHolder) bool { return h.waits.kind != lockRead }):
+		return own[0], true
+	case len(own) == 0 && writer:
+		return l.readerTwice()
+	}
+	return lockHolder{}, false
+}
+
+// readerTwice finds, behind a writer that waits for readers to leave, a reader
+// that waits for the same object in an inner method while an outer method of that
+// object is on its stack: with nobody else around it can only wait for itself.
+func (l *dumpLock) readerTwice() (lockHolder, bool) {
+	for _, w := range l.waiters {
+		if w.kind != lockRead || w.object == 0 {
+			continue
+		}
+		for at := w.at + 1; at < len(w.g.Frames); at++ {
+			f := w.g.Frames[at]
+			if pointer(f) == w.object && typeOf(f.Function) == typeOf(w.g.Frames[w.at].Function) {
+				return lockHolder{g: w.g, at: at, waits: w, object: true}, true
+			}
+		}
+	}
+	return lockHolder{}, false
+}
+
+// circleCandidate judges a circle.
+func circleCandidate(in *analyze.Input, e *evidence.Exhibit, circle []step, variant string) (analyze.Candidate, bool) {
+	members := map[*dump.Goroutine]bool{}
+	behind, old, guessed := 0, true, false
+	for _, s := range circle {
+		members[s.holder.g] = true
+		behind += len(s.lock.waiters)
+		guessed = guessed || s.holder.object
+		// The state may be printed without its minutes; then the wait is younger.
+		old = old && s.holder.g.Wait >= time.Duration(in.Limit("min-wait").Number)
+	}
+	// Younger than a minute, what looks like a circle may be two busy locks with
+	// their holders out of sight.
+	if !old && (guessed && len(circle) > 1 || someoneElse(e.Dump, circle)) {
+		return analyze.Candidate{}, false
+	}
+	// Which of the circle leads is arbitrary: the smallest name, so that every run says the same.
+	lead := slices.MinFunc(circle, func(a, b step) int {
+		return cmp.Or(cmp.Compare(a.holder.waits.site().Function, b.holder.waits.site().Function), cmp.Compare(a.holder.g.ID, b.holder.g.ID))
+	})
+	w := lead.holder.waits
+	c := analyze.Candidate{
+		Site: w.site(), Path: w.g.Stack()[w.call:].Path(), Variant: variant, Severity: analyze.Critical, Thin: guessed && !old, Share: 1,
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: "goroutines that wait for each other in a circle", Value: evidence.Of(len(circle), evidence.Count),
+				At: atGoroutine(w.site(), w.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", w.g.ID))},
+			{Exhibit: e.ID, Says: "goroutines that wait for the locks of the circle", Value: evidence.Of(behind, evidence.Count),
+				At: atGoroutine(w.site(), w.g.ID), Reproduce: analyze.Grep(e, lead.lock.grep())},
+		},
+		Caveats: []string{"a dump does not print who holds a lock: each holder is the only goroutine that stands behind the line at which others wait for it"},
+	}
+	if variant == "self" {
+		asks := "the lock"
+		switch {
+		case w.kind == lockRead && lead.lock.writerWaits():
+			asks = "a read lock, which a waiting writer keeps it from getting a second time"
+		case w.kind == lockWrite:
+			asks = "the write lock"
+		}
+		c.Summary = fmt.Sprintf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever, and with it %d others",
+			w.g.ID, lead.holder.site().Function, w.site().Function, asks, behind-1)
+		c.Facts[0].Says = fmt.Sprintf("goroutines that wait for a lock they hold themselves: goroutine %d", w.g.ID)
+	} else {
+		var parts []string
+		for _, s := range circle {
+			parts = append(parts, fmt.Sprintf("goroutine %d waits in %s", s.holder.g.ID, s.holder.waits.site().Function))
+		}
+		slices.Sort(parts)
+		c.Summary = fmt.Sprintf("%d goroutines wait for each other's locks in a circle: %s; behind them stand %d more",
+			len(circle), strings.Join(parts[:min(len(parts), 4)], ", "), behind-len(circle))
+	}
+	for _, s := range circle {
+		addSites(&c, s.holder.waits.site(), s.holder.site())
+		if s.holder.g != w.g {
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("another of the circle: goroutine %d, which holds %s", s.holder.g.ID, s.lock.name()),
+				Value: evidence.Of(1, evidence.Count), At: atGoroutine(s.holder.waits.site(), s.holder.g.ID),
+				Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", s.holder.g.ID))})
+		}
+		addSites(&c, s.lock.otherSites(c.Site)...)
+	}
+	return c, true
+}
+
+// addSites adds places to a candidate, each function once.
+func addSites(c *analyze.Candidate, sites ...stack.Site) {
+	for _, s := range sites {
+		if s.Function != "" && s.Function != c.Site.Function && len(c.Sites) < 8 &&
+			!slices.ContainsFunc(c.Sites, func(o stack.Site) bool { return o.Function == s.Function }) {
+			c.Sites = append(c.Sites, s)
+		}
+	}
+}
+
+func (l *dumpLock) writerWaits() bool {
+	return slices.ContainsFunc(l.waiters, func(w *lockWaiter) bool { return w.kind == lockWrite })
+}
+
+// someoneElse reports whether a goroutine that does not wait for a lock works on
+// the types or objects that a circle's locks belong to: it may be the real holder.
+func someoneElse(d *dump.Dump, circle []step) bool {
+	types, objects := map[string]bool{}, map[uint64]bool{}
+	for _, s := range circle {
+		for _, w := range s.lock.waiters {
+			types[typeOf(w.g.Frames[w.at].Function)] = true
+			if w.object != 0 {
+				objects[w.object] = true
+			}
+		}
+	}
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		stk := g.Stack()
+		if use := lockOf(stk); use.kind != "" && !use.unlock && lockState(g.State) {
+			continue
+		}
+		for _, f := range g.Frames {
+			// main.main starts everything and mostly waits for the end.
+			if f.Function == "main.main" || stack.Standard(f.Function) {
+				continue
+			}
+			if types[typeOf(f.Function)] || slices.ContainsFunc(f.Args, func(word uint64) bool { return objects[word] }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// neverUnlocked judges a lock whose holder is nowhere to be seen although its
+// waiters have waited for a minute: an early return or a panic left it locked, or the circle
+// cannot be told from what the dump prints.
+func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyze.Candidate, bool) {
+	limit := time.Duration(in.Limit("min-wait").Number)
+	old := 0
+	var longest *lockWaiter
+	for _, w := range l.waiters {
+		if w.g.Wait >= limit {
+			old++
+			if longest == nil || w.g.Wait > longest.g.Wait {
+				longest = w
+			}
+		}
+	}
+	// Young waits are what any lock has; a holder in sight or a hand-over under way may end them.
+	if old == 0 || l.woken > 0 || len(l.holders) > 0 || someoneElse(e.Dump, []step{{lock: l}}) {
+		return analyze.Candidate{}, false
+	}
+	site, path, _ := l.site()
+	c := analyze.Candidate{
+		Site: site, Path: path, Variant: "never-unlocked", Severity: analyze.Warning, Thin: old < 2,
+		Summary: fmt.Sprintf("%d goroutines have waited for up to %s for a lock at %s that no goroutine in sight holds", len(l.waiters), evidence.Duration(longest.g.Wait), site.Function),
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: "goroutines that have waited for a minute or more for " + l.name(), Value: evidence.Of(old, evidence.Count),
+				Of: analyze.PartOf(evidence.Of(len(l.waiters), evidence.Count), "all goroutines that wait for it"), At: atGoroutine(site, longest.g.ID), Reproduce: analyze.Grep(e, l.grep())},
+			{Exhibit: e.ID, Says: "longest wait for it, in whole minutes", Value: evidence.Duration(longest.g.Wait), Limit: in.Against("min-wait"),
+				At: atGoroutine(longest.site(), longest.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", longest.g.ID))},
+		},
+		Caveats: []string{"the holder may be a goroutine whose stack does not tell: one that took the lock in a function in which nobody waits"},
+	}
+	addSites(&c, l.otherSites(site)...)
+	return c, true
+}
+
+// leakedInLock reports goroutines that the runtime has proved to wait for ever
+// for a lock (runtime/mgc.go, goroutine leak detection).
+func leakedInLock(e *evidence.Exhibit) []analyze.Candidate {
+	count := map[string]int{}
+	first := map[string]*dump.Goroutine{}
+	sites := map[string]stack.Stack{}
+	var order []string
+	for i := range e.Dump.Goroutines {
+		g := &e.Dump.Goroutines[i]
+		s := g.Stack()
+		use := lockOf(s)
+		if !g.Leaked || use.kind == "" || use.unlock {
+			continue
+		}
+		f := s[use.above:].Site().Function
+		if count[f]++; count[f] == 1 {
+			first[f], sites[f] = g, s[use.above:]
+			order = append(order, f)
+		}
+	}
+	var out []analyze.Candidate
+	for _, f := range order {
+		out = append(out, leakedLock(e, sites[f], int64(count[f]), first[f].ID, analyze.Grep(e, "(leaked)")))
+	}
+	return out
+}
+
+func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduce string) analyze.Candidate {
+	site := s.Site()
+	c := analyze.Candidate{
+		Site: site, Path: s.Path(), Variant: "unreachable-lock", Severity: analyze.Critical, Share: 1,
+		Summary: fmt.Sprintf("%s goroutines wait in %s for a lock that nobody alive can reach to give back", evidence.Of(n, evidence.Count), site.Function),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that the runtime has proved to wait for this lock for ever", Value: evidence.Of(n, evidence.Count),
+			At: atGoroutine(site, goroutine), Reproduce: reproduce}},
+	}
+	addSites(&c, s.Owner())
+	return c
+}
+
+// allAsleep reports the runtime's own verdict on the whole program (runtime/proc.go, checkdead).
+func allAsleep(e *evidence.Exhibit, explained bool) []analyze.Candidate {
+	// The message itself, not a log line that quotes it: the dump's reader takes it only in the runtime's shape.
+	if !strings.Contains(e.Dump.Message, "all goroutines are asleep - deadlock!") || explained {
+		return nil
+	}
+	var g *dump.Goroutine
+	for i := range e.Dump.Goroutines {
+		x := &e.Dump.Goroutines[i]
+		if len(x.Frames) > 0 && !stack.Plumbing(x.Frames[len(x.Frames)-1].Function) && (g == nil || x.ID < g.ID) {
+			g = x
+		}
+	}
+	if g == nil {
+		return nil
+	}
+	n := len(e.Dump.Goroutines)
+	s := g.Stack()
+	return []analyze.Candidate{{
+		Site: s.Site(), Path: s.Path(), Variant: "all-asleep", Severity: analyze.Critical, Share: 1,
+		Summary: fmt.Sprintf("the program ended because all of its %d goroutines were asleep; the first of them waits in %s (%s)", n, s.Site().Function, g.State),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that were asleep when the runtime gave up", Value: evidence.Of(n, evidence.Count),
+			At: atGoroutine(s.Site(), g.ID), Reproduce: analyze.Grep(e, "all goroutines are asleep")}},
+	}}
+}
+
+func deadlockLeaked(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Silent: "it proves only deadlocks over locks that nobody alive can reach; those of package variables and long-lived objects it cannot see"}
+	seen := map[string]bool{}
+	for i := len(in.Exhibits) - 1; i >= 0; i-- {
+		e := in.Exhibits[i]
+		for _, s := range lockStacks(e) {
+			if f := s.Stack.Site().Function; !seen[f] && len(r.Candidates) < maxCandidates {
+				seen[f] = true
+				r.Candidates = append(r.Candidates, leakedLock(e, s.Stack, s.Count, 0, analyze.Top(e, e.Profile.Columns[0].Name)))
+			}
+		}
+	}
+	return r
+}
+
+type stackSum struct {
+	Stack stack.Stack // above the lock
+	Count int64
+}
+
+// lockStacks adds up the goroutines of a profile that wait for a lock, by site.
+func lockStacks(e *evidence.Exhibit) []*stackSum {
+	by := map[string]*stackSum{}
+	var out []*stackSum
+	for i := range e.Profile.Samples {
+		s := &e.Profile.Samples[i]
+		use := lockOf(s.Stack)
+		if use.kind == "" || use.unlock || len(s.Values) == 0 || s.Values[0] <= 0 {
+			continue
+		}
+		above := s.Stack[use.above:]
+		f := above.Site().Function
+		if by[f] == nil {
+			by[f] = &stackSum{Stack: above}
+			out = append(out, by[f])
+		}
+		by[f].Count += s.Values[0]
+	}
+	slices.SortStableFunc(out, func(a, b *stackSum) int {
+		return cmp.Or(-cmp.Compare(a.Count, b.Count), cmp.Compare(a.Stack.Site().Function, b.Stack.Site().Function))
+	})
+	return out
+}
+
+// deadlockTrace looks for locks that let nobody through over the whole trace. A
+// trace has no lock addresses, so it tells neither a circle nor its absence.
+func deadlockTrace(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Silent: "a trace has no lock addresses, and a deadlock may have formed at another time"}
+	e := latest(in.Exhibits)
+	through := map[string]bool{}
+	for i := range e.Trace.Waits {
+		w := &e.Trace.Waits[i]
+		if use := traceLock(w.Class, w.Stack); use.kind != "" && w.Count > w.Open {
+			through[w.Stack[min(use.above, len(w.Stack)):].Site().Function] = true
+		}
+	}
+	type stuck struct {
+		stack stack.Stack
+		n     int64
+		first int64
+	}
+	by := map[string]*stuck{}
+	var order []*stuck
+	for _, w := range e.Trace.Open {
+		use := traceLock(w.Class, w.Stack)
+		if use.kind == "" || !w.FromStart {
+			continue
+		}
+		s := w.Stack[min(use.above, len(w.Stack)):]
+		f := s.Site().Function
+		// Somebody got through here: the lock, or one of those used here, is alive.
+		if f == "" || through[f] {
+			continue
+		}
+		if by[f] == nil {
+			by[f] = &stuck{stack: s, first: w.Goroutine}
+			order = append(order, by[f])
+		}
+		by[f].n++
+	}
+	slices.SortStableFunc(order, func(a, b *stuck) int {
+		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.stack.Site().Function, b.stack.Site().Function))
+	})
+	for _, x := range order[:min(len(order), maxCandidates)] {
+		site := x.stack.Site()
+		severity := analyze.NoSeverity
+		if e.Trace.Duration >= time.Duration(in.Limit("min-trace").Number) {
+			severity = analyze.Info
+		}
+		c := analyze.Candidate{
+			Site: site, Path: x.stack.Path(), Variant: "never-unlocked", Severity: severity, Thin: true,
+			Summary: fmt.Sprintf("%d goroutines wait in %s for a lock from the first to the last event of the trace, %s, and nobody gets through", x.n, site.Function, evidence.Duration(e.Trace.Duration)),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a lock here from the first to the last event, while nobody gets through", Value: evidence.Of(x.n, evidence.Count),
+				At:        analyze.Location{Function: site.Function, File: site.File, Line: site.Line, Goroutine: x.first, To: int64(e.Trace.Duration)},
+				Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", x.first))}},
+		}
+		addSites(&c, x.stack.Owner())
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}

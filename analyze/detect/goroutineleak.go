@@ -1,0 +1,477 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// GoroutineLeak claims that goroutines are started that never end.
+var GoroutineLeak = &analyze.Detector{
+	ID:    "goroutine-leak",
+	Title: "Goroutines never end",
+	Doc: `Goroutines are started again and again and then wait for something that never comes: a send nobody receives, a result nobody sends,
+a context nobody cancels. Each keeps its stack and everything it refers to; the process grows until it dies.
+
+**How it is measured.** The leak profile, and dumps that mark goroutines as leaked, are proof: the collector found that nobody alive can
+reach what they wait for. Without it, goroutines with the same site and the same kind of wait are counted: over two or more snapshots, where a leak
+only ever grows; in one dump by age, where a leak has goroutines of every age; in a trace as those created and not ended, spread over the
+whole trace, that stand still where they first stopped.
+
+**When it is wrong.** A pool that is still filling up looks like a leak between two snapshots; a third one tells. Parked workers are no leak: a
+channel receive or a select accuses only where goroutines keep being created and each stopped at its first wait. Goroutines that
+wait for a lock are judged by other detectors. A clients' ramp-up creates handlers and connections; those that wait for the network are
+left out. A batch that starts all its goroutines at once and holds them back with a semaphore gives them one age and is an info.`,
+	Limits: []analyze.Limit{
+		{Name: "min-goroutines", Default: evidence.Quantity{Number: 50, Unit: evidence.Count},
+			Doc:    "goroutines alike: one site, one kind of wait, a minute or older in a dump",
+			Source: "more than any fixed set of helpers a library starts; the healthy fixtures have below 10 alike that are not idle by design"},
+		{Name: "min-age", Default: evidence.Duration(time.Minute),
+			Doc:    "wait from which a goroutine of a dump counts as old",
+			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on"},
+		{Name: "min-growth", Default: evidence.Quantity{Number: 50, Unit: evidence.Count},
+			Doc:    "goroutines alike added from the first snapshot to the last, or within a trace",
+			Source: "as min-goroutines"},
+		{Name: "min-growth-ratio", Default: evidence.Quantity{Number: 1.5, Unit: evidence.Ratio},
+			Doc:    "goroutines alike in the last snapshot over those in the first",
+			Source: "a load that changes by a quarter between two snapshots is no news; half more of those that never move is"},
+		{Name: "max-ended", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "goroutines that ended, of those created in a trace by the same function",
+			Source: "what serves requests ends as often as it begins"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.GoroutineLeak, Doc: "goroutines that the collector proved can never go on", Run: leakProfile},
+		{Kind: evidence.Dump, Doc: "goroutines marked as leaked; old ones alike; growth over several dumps", Run: leakDump},
+		{Kind: evidence.Goroutine, Doc: "growth over several goroutine profiles; a single one only vouches", Run: leakGoroutine},
+		{Kind: evidence.Trace, Doc: "goroutines created and not ended that stand where they first stopped", Run: leakTrace},
+	},
+	Fix: []string{
+		"Give the goroutine a way out: select on ctx.Done() beside the send or receive it waits in",
+		"Where only one result is wanted, give the channel a buffer of one so that the sender never waits for a receiver who left",
+		"Whoever starts a goroutine should wait for it or cancel it: errgroup with a context, or a WaitGroup and a done channel",
+		"Test with go.uber.org/goleak, or the goroutineleak profile (GOEXPERIMENT=goroutineleakprofile in Go 1.26, on by default in 1.27)",
+	},
+}
+
+// leakSite is where a leak is looked for: the first frame of the application,
+// since the library it waits in is not what leaks.
+func leakSite(s stack.Stack) (stack.Site, []string) {
+	for i, f := range s {
+		if !stack.Standard(f.Function) && !stack.Plumbing(f.Function) {
+			return f.Site(), s[i:].Path()
+		}
+	}
+	return s.Site(), s.Path()
+}
+
+func leakProfile(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Silent: "it proves only leaks over channels and locks that nobody alive can reach"}
+	e := latest(in.Exhibits)
+	if len(e.Profile.Columns) == 0 {
+		return r
+	}
+	type sum struct {
+		site stack.Site
+		path []string
+		n    int64
+	}
+	by := map[string]*sum{}
+	var order []*sum
+	total := int64(0)
+	for i := range e.Profile.Samples {
+		s := &e.Profile.Samples[i]
+		site, path := leakSite(s.Stack)
+		if by[site.Function] == nil {
+			by[site.Function] = &sum{site: site, path: path}
+			order = append(order, by[site.Function])
+		}
+		by[site.Function].n += s.Values[0]
+		total += s.Values[0]
+	}
+	slices.SortStableFunc(order, func(a, b *sum) int {
+		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.site.Function, b.site.Function))
+	})
+	for _, x := range order[:min(len(order), maxCandidates)] {
+		if x.n <= 0 {
+			continue
+		}
+		r.Candidates = append(r.Candidates, provenLeak(e, x.site, x.path, x.n, total, 0, analyze.Top(e, e.Profile.Columns[0].Name)))
+	}
+	return r
+}
+
+func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, n, total, goroutine int64, reproduce string) analyze.Candidate {
+	return analyze.Candidate{
+		Site: site, Path: path, Variant: "proven", Severity: analyze.Critical, Share: evidence.Part(n, total).Number,
+		Summary: fmt.Sprintf("%s goroutines in %s can never go on: the collector proved that nobody can reach what they wait for", evidence.Of(n, evidence.Count), site.Function),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines proved to be leaked here", Value: evidence.Of(n, evidence.Count),
+			Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines proved to be leaked"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
+	}
+}
+
+// alike is goroutines that wait for the same kind of thing at the same site.
+type alike struct {
+	site    stack.Site
+	path    []string
+	inner   stack.Site // where they wait, when that is in a library
+	creator stack.Site
+	class   exectrace.Class
+	request bool
+	counts  []int64 // per snapshot
+	// Of the last dump:
+	old, leaked int64
+	ages        map[time.Duration]int
+	low, high   int64 // goroutine numbers
+	first       int64 // one of them
+	longest     time.Duration
+}
+
+// snapshots counts goroutines alike over several snapshots.
+type snapshots struct {
+	by  map[string]*alike
+	all []*alike
+	n   int
+}
+
+// add counts n goroutines of snapshot i and returns those like them; nil for
+// goroutines that run, that are idle by design, or that others judge.
+func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, proven bool) *alike {
+	if len(s) == 0 {
+		return nil
+	}
+	switch {
+	case proven:
+	case class == "", isLock(class), knownIdle(class, s):
+		return nil
+	// Connections come and go with the clients, whether the program likes it or not.
+	case class == exectrace.Network:
+		return nil
+	}
+	site, path := leakSite(s)
+	key := string(class) + " " + site.Function
+	if c.by == nil {
+		c.by = map[string]*alike{}
+	}
+	a := c.by[key]
+	if a == nil {
+		a = &alike{site: site, path: path, inner: s.Site(), class: class, request: inRequest(s), counts: make([]int64, c.n), ages: map[time.Duration]int{}, low: math.MaxInt64}
+		c.by[key] = a
+		c.all = append(c.all, a)
+	}
+	a.counts[i] += n
+	return a
+}
+
+// parked reports whether goroutines alike may be workers that wait for work:
+// at a receive or a select, which look the same in a leak.
+func (a *alike) parked() bool {
+	return a.class == exectrace.ChanRecv || a.class == exectrace.Select || a.class == exectrace.Cond
+}
+
+func (a *alike) last() int64 { return a.counts[len(a.counts)-1] }
+
+// grown returns how much a site grew, if it only ever grew, and by more than noise.
+func (a *alike) grown(in *analyze.Input) (int64, bool) {
+	n := len(a.counts)
+	if n < 2 || !slices.IsSorted(a.counts) {
+		return 0, false
+	}
+	first, last := a.counts[0], a.counts[n-1]
+	growth := float64(last - first)
+	return last - first, growth >= in.Limit("min-growth").Number && float64(last) >= in.Limit("min-growth-ratio").Number*float64(first) &&
+		growth >= 4*math.Sqrt(float64(last))
+}
+
+// steady reports whether every snapshot added something: a pool fills up and stops.
+func (a *alike) steady() bool {
+	for i := 1; i < len(a.counts); i++ {
+		if a.counts[i] <= a.counts[i-1] {
+			return false
+		}
+	}
+	return len(a.counts) > 2
+}
+
+// growing judges the sites that grew over several snapshots.
+func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, reproduce string) (analyze.Candidate, bool) {
+	growth, ok := a.grown(in)
+	if !ok {
+		return analyze.Candidate{}, false
+	}
+	severity, thin := analyze.Warning, true
+	switch {
+	case a.steady() && growth >= 20*int64(in.Limit("min-growth").Number) && !a.parked():
+		severity, thin = analyze.Critical, false
+	case a.steady():
+		thin = false
+	// Two snapshots of goroutines that may be parked workers, or of handlers that
+	// follow the load: growth, but not yet a fault.
+	case a.parked() || a.request:
+		severity = analyze.Info
+	}
+	cand := analyze.Candidate{
+		Site: a.site, Path: a.path, Variant: "growing", Severity: severity, Thin: thin,
+		Summary: fmt.Sprintf("goroutines that %s in %s grew from %d to %d over %d snapshots and never fell", waitingFor(a.class, false), a.site.Function, a.counts[0], a.last(), c.n),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here, added since the first snapshot", waitingFor(a.class, false)), Value: evidence.Of(growth, evidence.Count),
+			Of: analyze.PartOf(evidence.Of(a.last(), evidence.Count), "those that wait here now"), Limit: in.Against("min-growth"), At: atGoroutine(a.site, a.first), Reproduce: reproduce}},
+	}
+	if c.n == 2 {
+		cand.Caveats = append(cand.Caveats, "two snapshots cannot tell a leak from a pool that is filling up; a third would")
+	}
+	addSites(&cand, a.inner, a.creator)
+	return cand, true
+}
+
+func leakDump(in *analyze.Input) analyze.Reading {
+	c := snapshots{n: len(in.Exhibits)}
+	e := latest(in.Exhibits)
+	leaked := int64(0)
+	for i, x := range in.Exhibits {
+		for j := range x.Dump.Goroutines {
+			g := &x.Dump.Goroutines[j]
+			s := g.Stack()
+			a := c.add(i, waitClass(g, s), s, 1, g.Leaked)
+			if a == nil || x != e {
+				continue
+			}
+			if g.Leaked {
+				a.leaked++
+				leaked++
+			}
+			if g.Wait >= time.Duration(in.Limit("min-age").Number) {
+				a.old++
+			}
+			a.ages[g.Wait]++
+			a.low, a.high = min(a.low, g.ID), max(a.high, g.ID)
+			if a.first == 0 || g.Wait > a.longest {
+				a.first, a.longest = g.ID, g.Wait
+				a.creator = g.CreatedBy.Site()
+			}
+		}
+	}
+	slices.SortStableFunc(c.all, func(a, b *alike) int {
+		return cmp.Or(-cmp.Compare(a.leaked, b.leaked), -cmp.Compare(a.last(), b.last()), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
+	})
+	r := analyze.Reading{Silent: "a single dump tells a leak from goroutines that wait by design only when they are old or marked as leaked"}
+	if c.n > 1 && e.Coverage == evidence.Whole {
+		r.Silent = ""
+		r.Says = fmt.Sprintf("no site has grown by %.0f or more over %d dumps", in.Limit("min-growth").Number, c.n)
+	}
+	seen := map[string]bool{}
+	for _, a := range c.all {
+		if seen[a.site.Function] || len(r.Candidates) == maxCandidates {
+			continue
+		}
+		cand, ok := c.growing(in, e, a, analyze.Grep(e, a.site.Function))
+		if a.leaked > 0 {
+			cand, ok = provenLeak(e, a.site, a.path, a.leaked, leaked, a.first, analyze.Grep(e, "(leaked)")), true
+			addSites(&cand, a.inner, a.creator)
+		} else if !ok {
+			cand, ok = a.aged(in, e)
+		}
+		if ok {
+			seen[a.site.Function] = true
+			r.Candidates = append(r.Candidates, cand)
+		}
+	}
+	return r
+}
+
+// aged judges goroutines alike of a single dump.
+func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) {
+	n := a.last()
+	if float64(n) < in.Limit("min-goroutines").Number {
+		return analyze.Candidate{}, false
+	}
+	// Started over a stretch of time, among others, rather than all at once as a pool is.
+	scattered := a.high-a.low >= 3*n
+	severity, thin := analyze.NoSeverity, true
+	old := float64(a.old) >= in.Limit("min-goroutines").Number
+	switch {
+	// Requests that wait for events (long polling, web sockets), and parked workers: any number, any age.
+	case a.parked() && (a.request || !scattered || !old):
+	// Helpers of requests under way.
+	case a.class == exectrace.WaitGroup && !old:
+	case a.parked():
+		severity = analyze.Info
+	// Of every age and started over time: more come and none goes.
+	case old && scattered && len(a.ages) > 1:
+		severity, thin = analyze.Warning, false
+	case old, scattered:
+		severity = analyze.Info
+	}
+	value, says := evidence.Of(a.old, evidence.Count), fmt.Sprintf("goroutines that %s here for a minute or more", waitingFor(a.class, false))
+	summary := fmt.Sprintf("%d goroutines %s in %s, %d of them for a minute or more", n, waitingFor(a.class, false), a.site.Function, a.old)
+	if !old {
+		value, says = evidence.Of(n, evidence.Count), fmt.Sprintf("goroutines alike that %s here", waitingFor(a.class, false))
+		summary = fmt.Sprintf("%d goroutines alike %s in %s", n, waitingFor(a.class, false), a.site.Function)
+	}
+	cand := analyze.Candidate{
+		Site: a.site, Path: a.path, Variant: "old", Severity: severity, Thin: thin, Summary: summary,
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: says, Value: value, Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+			Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, a.site.Function)}},
+		Caveats: []string{"one dump shows that goroutines wait, not that they will never go on"},
+	}
+	addSites(&cand, a.inner, a.creator)
+	return cand, true
+}
+
+func leakGoroutine(in *analyze.Input) analyze.Reading {
+	c := snapshots{n: len(in.Exhibits)}
+	e := latest(in.Exhibits)
+	unsymbolised := 0
+	for i, x := range in.Exhibits {
+		if len(x.Profile.Columns) == 0 {
+			continue
+		}
+		unsymbolised += x.Profile.Unsymbolised
+		for j := range x.Profile.Samples {
+			s := &x.Profile.Samples[j]
+			c.add(i, leafClass(s.Stack), s.Stack, s.Values[0], false)
+		}
+	}
+	slices.SortStableFunc(c.all, func(a, b *alike) int {
+		return cmp.Or(-cmp.Compare(a.last(), b.last()), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
+	})
+	r := analyze.Reading{Silent: "a single goroutine profile cannot tell goroutines that never end from those that wait by design"}
+	if c.n > 1 {
+		r.Silent = ""
+		r.Says = fmt.Sprintf("no site has grown by %.0f or more over %d profiles", in.Limit("min-growth").Number, c.n)
+		if unsymbolised > 0 {
+			r.Silent = "stacks without function names cannot be told from idle ones"
+		}
+	}
+	seen := map[string]bool{}
+	for _, a := range c.all {
+		if seen[a.site.Function] || len(r.Candidates) == maxCandidates {
+			continue
+		}
+		column := "goroutine"
+		if len(e.Profile.Columns) > 0 {
+			column = e.Profile.Columns[0].Name
+		}
+		cand, ok := c.growing(in, e, a, analyze.Peek(e, column, a.site))
+		if !ok && !a.parked() && float64(a.last()) >= in.Limit("min-goroutines").Number {
+			ok = true
+			cand = analyze.Candidate{Site: a.site, Path: a.path, Variant: "old", Thin: true,
+				Summary: fmt.Sprintf("%d goroutines alike %s in %s", a.last(), waitingFor(a.class, false), a.site.Function),
+				Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines alike that %s here", waitingFor(a.class, false)), Value: evidence.Of(a.last(), evidence.Count),
+					Limit: in.Against("min-goroutines"), At: analyze.At(a.site), Reproduce: analyze.Peek(e, column, a.site)}}}
+			// It grew over several snapshots by less than a leak, or it is one snapshot of a kind of wait that ends.
+			if c.n > 1 {
+				ok = false
+			}
+		}
+		if ok {
+			seen[a.site.Function] = true
+			r.Candidates = append(r.Candidates, cand)
+		}
+	}
+	return r
+}
+
+// leakTrace looks for functions whose goroutines are created all through the
+// trace, do not end, and stand at the end where they first stopped.
+func leakTrace(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	t := e.Trace
+	if short := tooShort(e); short != "" {
+		return analyze.Reading{Silent: short}
+	}
+	r := analyze.Reading{Silent: "a leak that is slow, or older than the trace, does not show in it"}
+	// Open waits of goroutines by the function they started in.
+	type stop struct {
+		stack     stack.Stack
+		class     exectrace.Class
+		n         int64
+		before    int64 // of them, waiting since before the trace
+		half      [2]int64
+		goroutine int64
+		since     time.Duration
+	}
+	stops := map[string]map[string]*stop{}
+	for _, w := range t.Open {
+		if len(w.Stack) == 0 || isLock(w.Class) || w.Class == exectrace.Network || knownIdle(w.Class, w.Stack) {
+			continue
+		}
+		start := stack.Normal(w.Stack[len(w.Stack)-1].Function)
+		site, _ := leakSite(w.Stack)
+		if stops[start] == nil {
+			stops[start] = map[string]*stop{}
+		}
+		key := string(w.Class) + " " + site.Function
+		x := stops[start][key]
+		if x == nil {
+			x = &stop{stack: w.Stack, class: w.Class, goroutine: w.Goroutine, since: w.Since}
+			stops[start][key] = x
+		}
+		if w.Since <= 0 {
+			x.before++
+			continue
+		}
+		x.n++
+		x.half[min(1, int(2*w.Since/max(1, t.Duration)))]++
+	}
+	for i := range t.Groups {
+		g := &t.Groups[i]
+		left := g.Created - g.Ended
+		growth := in.Limit("min-growth").Number
+		// A handful, or as many ended as began: what every program does.
+		if g.System || float64(left) < growth || float64(g.Ended) > in.Limit("max-ended").Number*float64(g.Created) {
+			continue
+		}
+		var at *stop
+		for _, x := range stops[g.Start.Function] {
+			if at == nil || x.n > at.n || x.n == at.n && x.stack.Site().Function < at.stack.Site().Function {
+				at = x
+			}
+		}
+		// They are doing something else than waiting at one place, or all of them
+		// came at once, as the workers of a pool do.
+		if at == nil || float64(at.n) < growth/2 || min(at.half[0], at.half[1])*5 < at.n {
+			continue
+		}
+		site, path := leakSite(at.stack)
+		severity := analyze.Warning
+		// Web sockets and workers of a growing pool wait in a select or receive too, but they
+		// are woken now and then; what leaked ran once.
+		if (at.class == exectrace.ChanRecv || at.class == exectrace.Select || at.class == exectrace.Cond) &&
+			(inRequest(at.stack) || g.Slices.Count > g.Created+g.Created/2) {
+			severity = analyze.Info
+		}
+		rate := evidence.Quantity{Number: float64(left) / t.Duration.Seconds(), Unit: evidence.PerSecond}
+		loc := atGoroutine(site, at.goroutine)
+		loc.From, loc.To = int64(max(0, at.since)), int64(t.Duration)
+		view := analyze.TraceView(e, fmt.Sprintf("goroutine analysis of %s", g.Start.Function))
+		cand := analyze.Candidate{
+			Site: site, Path: path, Variant: "growing", Severity: severity, Share: evidence.Part(left, g.Created).Number,
+			Summary: fmt.Sprintf("of %d goroutines started in %s within %s, %d have not ended; they %s in %s", g.Created, g.Start.Function, evidence.Duration(t.Duration), left, waitingFor(at.class, false), site.Function),
+			Facts: []analyze.Fact{
+				{Exhibit: e.ID, Says: fmt.Sprintf("goroutines started in %s within the trace and not ended", g.Start.Function), Value: evidence.Of(left, evidence.Count),
+					Of: analyze.PartOf(evidence.Of(g.Created, evidence.Count), "those created there"), Limit: in.Against("min-growth"), At: loc, Reproduce: view},
+				{Exhibit: e.ID, Says: "goroutines added per second", Value: rate, At: analyze.At(site), Reproduce: view},
+			},
+			Caveats: []string{"a trace shows seconds; what has not ended in it may end later"},
+		}
+		if at.before > 0 {
+			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "goroutines that stood at the same place before the trace began", Value: evidence.Of(at.before, evidence.Count), At: analyze.At(site), Reproduce: view})
+		}
+		addSites(&cand, at.stack.Site(), g.Start, g.Creator)
+		r.Candidates = append(r.Candidates, cand)
+		if len(r.Candidates) == maxCandidates {
+			break
+		}
+	}
+	// Within its own time a trace read whole shows every goroutine that is created and not ended.
+	if len(r.Candidates) == 0 && e.Coverage == evidence.Whole && t.Duration >= time.Second {
+		r.Says = fmt.Sprintf("no function started %.0f goroutines or more in %s that did not end", in.Limit("min-growth").Number, evidence.Duration(t.Duration))
+	}
+	return r
+}

@@ -1,0 +1,382 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// GoroutinePileup claims that many goroutines that have work to do wait at one place.
+var GoroutinePileup = &analyze.Detector{
+	ID:    "goroutine-pileup",
+	Title: "Goroutines pile up at one place",
+	Doc: `A large part of the goroutines that have something to do stand at one place and wait: for a lock, a semaphore, a slot of a pool, a send,
+a wait group they share. Each keeps its stack, its request and its caller waiting.
+
+**How it is measured.** Goroutines of a dump or a goroutine profile are counted by what they wait for and by site; in a trace the
+average number is the summed waiting over the length of the trace. Goroutines that are idle by design do not count, neither as piled up nor
+as part of the whole: accept loops, connections kept alive, timers and sleepers, the runtime's own, and workers parked
+at a channel receive or a select.
+
+**When it is wrong.** A program may start a thousand goroutines on purpose and let a semaphore hold them back; outside of the handling
+of a request a wait for a channel send, a slot, a wait group or a condition is therefore an info at most. Waits for the
+network count only when they have lasted for a minute: a busy proxy has many of them. Handlers that wait at a channel receive or a select for events
+(long polling, web sockets) are taken for idle, so a pile-up behind a hand-made channel of results is missed.`,
+	Limits: []analyze.Limit{
+		{Name: "min-goroutines", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "goroutines at one place, when they are also min-share of those not idle",
+			Source: "a hundred waiting together is no accident of one moment in a healthy service; the busy fixtures have below 20"},
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "goroutines at one place, of all that are not idle",
+			Source: "by meaning: more wait there than do anything else"},
+		{Name: "min-per-proc", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
+			Doc:    "goroutines at one lock per processor (GOMAXPROCS) from which they count whatever else goes on; at least half of min-goroutines",
+			Source: "twenty turns of each processor's time are queued at one place"},
+		{Name: "min-goroutines-severe", Default: evidence.Quantity{Number: 1000, Unit: evidence.Count},
+			Doc:    "goroutines at one place from which it is critical",
+			Source: "ten times the limit; at 8 KB of stack and a request each it is memory as well"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Dump, Doc: "goroutines by state and site at one moment", Run: pileupDump},
+		{Kind: evidence.Goroutine, Doc: "goroutines by leaf frames and site at one moment; the wait reason is told from the leaf frames", Run: pileupGoroutine},
+		{Kind: evidence.Trace, Doc: "average number of goroutines that wait at a site over the trace", Run: pileupTrace},
+	},
+	Fix: []string{
+		"Find out what the place is waiting for (the chain this finding belongs to) and make that faster or give it more slots",
+		"Bound how many goroutines may come here: limit concurrent requests, and refuse early with a deadline on the context",
+	},
+}
+
+// crowd is the goroutines that wait for one thing at one site.
+type crowd struct {
+	site, owner stack.Site
+	path        []string
+	class       exectrace.Class
+	slot        bool
+	request     int // of them, below the handling of a request
+	count       float64
+	old         int   // of them, waiting for a minute or more
+	goroutine   int64 // one of them
+	longest     time.Duration
+	gate        uint64 // address that all of them share; 0 when unknown
+	alone       bool   // each waits for a thing of its own
+}
+
+// crowds collects waiting goroutines.
+type crowds struct {
+	by   map[string]*crowd
+	all  []*crowd
+	busy float64 // goroutines that are not idle by design
+}
+
+func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint64) *crowd {
+	if c.by == nil {
+		c.by = map[string]*crowd{}
+	}
+	if class == "" {
+		c.busy += n
+		return nil
+	}
+	slot := waitsForSlot(class, s)
+	request := inRequest(s)
+	switch {
+	// Idle by design, or a worker that waits for work: neither piled up nor busy.
+	case knownIdle(class, s):
+		return nil
+	case (class == exectrace.ChanRecv || class == exectrace.Select) && !slot:
+		if request {
+			c.busy += n
+		}
+		return nil
+	// Workers parked at a condition outside of any request wait for work as well.
+	case class == exectrace.Cond && !request && !slot:
+		return nil
+	}
+	c.busy += n
+	above := s
+	if use := lockOf(s); use.kind != "" {
+		above = s[min(use.above, len(s)):]
+	}
+	site := above.Site()
+	if site.Function == "" {
+		return nil
+	}
+	key := string(class) + " " + site.Function
+	x := c.by[key]
+	if x == nil {
+		x = &crowd{site: site, owner: above.Owner(), path: above.Path(), class: class, slot: slot, gate: gate}
+		c.by[key] = x
+		c.all = append(c.all, x)
+	}
+	x.count += n
+	if request {
+		x.request++
+	}
+	if x.gate != gate {
+		x.alone = true
+	}
+	return x
+}
+
+// judge returns the crowds worth telling, largest first.
+func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, reproduce func(*crowd) string) []analyze.Candidate {
+	slices.SortStableFunc(c.all, func(a, b *crowd) int {
+		return cmp.Or(-cmp.Compare(a.count, b.count), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
+	})
+	minimum := in.Limit("min-goroutines").Number
+	perProc := max(minimum/2, in.Limit("min-per-proc").Number*float64(in.Case.GOMAXPROCS))
+	var out []analyze.Candidate
+	seen := map[string]bool{}
+	for _, x := range c.all {
+		share := evidence.Part(x.count, c.busy)
+		if x.count < minimum/10 || len(out) == maxCandidates || seen[x.site.Function] {
+			continue
+		}
+		seen[x.site.Function] = true
+		severity := analyze.NoSeverity
+		many := x.count >= minimum && share.Number >= in.Limit("min-share").Number ||
+			in.Case.GOMAXPROCS > 0 && isLock(x.class) && x.count >= perProc
+		if many {
+			severity = x.severity(in)
+		}
+		of := evidence.Quantity{Number: float64(int64(c.busy + 0.5)), Unit: evidence.Count}
+		n := evidence.Quantity{Number: float64(int64(x.count + 0.5)), Unit: evidence.Count}
+		cand := analyze.Candidate{
+			Site: x.site, Path: x.path, Severity: severity, Share: share.Number,
+			Variant: variantOf(x.class, x.slot),
+			Summary: fmt.Sprintf("%s goroutines %s in %s, %s of all that are not idle", n, waitingFor(x.class, x.slot), x.site.Function, share),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: says + " that " + waitingFor(x.class, x.slot) + " here", Value: n,
+				Of: analyze.PartOf(of, "all goroutines that are not idle by design"), Limit: in.Against("min-goroutines"),
+				At: atGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)}},
+		}
+		if x.old > 0 {
+			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "of them, waiting for a minute or more", Value: evidence.Of(x.old, evidence.Count),
+				Of: analyze.PartOf(n, "the goroutines that wait here"), At: atGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)})
+		}
+		if x.owner.Function != "" && x.owner.Function != x.site.Function {
+			cand.Sites = []stack.Site{x.owner}
+		}
+		out = append(out, cand)
+	}
+	return out
+}
+
+// severity judges a crowd that is large enough to tell.
+func (x *crowd) severity(in *analyze.Input) analyze.Severity {
+	severity := analyze.Warning
+	if x.count >= in.Limit("min-goroutines-severe").Number {
+		severity = analyze.Critical
+	}
+	inRequest := x.request > 0
+	switch {
+	case isLock(x.class):
+		return severity
+	case x.class == exectrace.Network:
+		// A busy proxy has hundreds in flight; for a minute none should wait for an answer.
+		if inRequest && float64(x.old) >= x.count/2 {
+			return analyze.Warning
+		}
+		return analyze.Info
+	case x.class == exectrace.WaitGroup && (x.alone || x.gate == 0):
+		// Each request waits for helpers of its own: that is fan-out, and the helpers are where to look.
+		return analyze.Info
+	case !inRequest:
+		// Started by the thousand and held back on purpose, as batch programs do.
+		return analyze.Info
+	}
+	return severity
+}
+
+func variantOf(c exectrace.Class, slot bool) string {
+	switch {
+	case slot:
+		return "slot"
+	case isLock(c):
+		return "lock"
+	case c == exectrace.OtherSync:
+		return "semaphore"
+	}
+	return string(c)
+}
+
+func pileupDump(in *analyze.Input) analyze.Reading {
+	var best analyze.Reading
+	most := -1.0
+	for _, e := range in.Exhibits {
+		var c crowds
+		for i := range e.Dump.Goroutines {
+			g := &e.Dump.Goroutines[i]
+			s := g.Stack()
+			class := waitClass(g, s)
+			x := c.add(class, s, 1, gateOf(g.Frames))
+			if x == nil {
+				continue
+			}
+			if g.Wait >= time.Minute {
+				x.old++
+			}
+			if x.goroutine == 0 || g.Wait > x.longest {
+				x.goroutine, x.longest = g.ID, g.Wait
+			}
+		}
+		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) string { return analyze.Grep(e, lastFrameText(e, x)) })}
+		r.Says = c.says()
+		// What cannot be read cannot be counted.
+		if e.Coverage != evidence.Whole {
+			r.Silent = "the dump was read in part only; " + r.Says
+		}
+		if n := c.largest(); n > most {
+			best, most = r, n
+		}
+	}
+	return best
+}
+
+// gateOf returns the address of the wait group or condition that a goroutine
+// waits for; 0 when its frames do not print it.
+func gateOf(frames []dump.Frame) uint64 {
+	for _, f := range frames {
+		if gateFrames[f.Function] {
+			return pointer(f)
+		}
+		if !stack.Plumbing(f.Function) {
+			break
+		}
+	}
+	return 0
+}
+
+// gateFrames are waits whose first argument is what is waited for.
+var gateFrames = map[string]bool{"sync.(*WaitGroup).Wait": true, "sync.runtime_notifyListWait": true}
+
+func lastFrameText(e *evidence.Exhibit, x *crowd) string {
+	for i := range e.Dump.Goroutines {
+		if g := &e.Dump.Goroutines[i]; g.ID == x.goroutine {
+			for _, f := range g.Frames {
+				if stack.Normal(f.Function) == x.site.Function {
+					return f.Function + "("
+				}
+			}
+		}
+	}
+	return x.site.Function
+}
+
+func (c *crowds) largest() float64 {
+	n := 0.0
+	for _, x := range c.all {
+		n = max(n, x.count)
+	}
+	return n
+}
+
+func (c *crowds) says() string {
+	if len(c.all) == 0 {
+		return fmt.Sprintf("of %.0f goroutines that are not idle none waits for a lock, a slot, a send or the network", c.busy)
+	}
+	x := c.all[0]
+	return fmt.Sprintf("the largest crowd, in %s, is %.0f of %.0f goroutines that are not idle", x.site.Function, x.count, c.busy)
+}
+
+func pileupGoroutine(in *analyze.Input) analyze.Reading {
+	var best analyze.Reading
+	most := -1.0
+	for _, e := range in.Exhibits {
+		p := e.Profile
+		column := p.Column("goroutine")
+		if column < 0 && len(p.Columns) == 1 {
+			column = 0
+		}
+		if column < 0 {
+			continue
+		}
+		var c crowds
+		for i := range p.Samples {
+			s := &p.Samples[i]
+			c.add(leafClass(s.Stack), s.Stack, float64(s.Values[column]), 0)
+		}
+		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) string { return analyze.Peek(e, "goroutine", x.site) })}
+		r.Says = c.says()
+		if p.Unsymbolised > 0 {
+			r.Silent = "stacks without function names cannot be told from idle ones; " + r.Says
+		}
+		if n := c.largest(); n > most {
+			best, most = r, n
+		}
+	}
+	if most < 0 {
+		best.Silent = "it has no column of goroutines"
+	}
+	return best
+}
+
+// pileupTrace counts goroutines that wait on average: the summed waiting over
+// the length of the trace.
+func pileupTrace(in *analyze.Input) analyze.Reading {
+	var best analyze.Reading
+	most := -1.0
+	for _, e := range in.Exhibits {
+		if short := tooShort(e); short != "" {
+			if most < 0 {
+				best = analyze.Reading{Silent: short}
+			}
+			continue
+		}
+		var c crowds
+		wall := float64(e.Trace.Duration)
+		for i := range e.Trace.Waits {
+			w := &e.Trace.Waits[i]
+			class := w.Class
+			if use := traceLock(class, w.Stack); use.kind == lockFileIO || use.kind == lockOnce {
+				class = exectrace.Mutex
+			}
+			if len(w.Stack) == 0 {
+				continue
+			}
+			x := c.add(class, w.Stack, float64(w.Total)/wall, 0)
+			if x == nil {
+				continue
+			}
+			if len(w.Worst) > 0 && w.Max > x.longest {
+				x.longest, x.goroutine = w.Max, w.Worst[0].Goroutine
+			}
+		}
+		for _, w := range e.Trace.Windows {
+			c.busy += (w.Running + w.Runnable) * float64(e.Trace.WindowLength) / wall
+		}
+		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines on average", func(*crowd) string { return analyze.TraceProfile(e, "sync") })}
+		r.Says = "on average over the trace, " + c.says()
+		if from, to, n := worstWindow(e); n > 0 {
+			for i := range r.Candidates {
+				f := &r.Candidates[i].Facts[0]
+				f.At.From, f.At.To = from, to
+			}
+		}
+		if e.Coverage != evidence.Whole {
+			r.Silent = "the trace was read in part only; " + r.Says
+		}
+		if n := c.largest(); n > most {
+			best, most = r, n
+		}
+	}
+	return best
+}
+
+// worstWindow returns the slice of the trace in which most goroutines waited for locks.
+func worstWindow(e *evidence.Exhibit) (from, to int64, n float64) {
+	for i, w := range e.Trace.Windows {
+		if w.SyncWait > n {
+			n = w.SyncWait
+			from = int64(i) * int64(e.Trace.WindowLength)
+			to = from + int64(e.Trace.WindowLength)
+		}
+	}
+	return from, to, n
+}

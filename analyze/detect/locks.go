@@ -1,0 +1,441 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/stack"
+)
+
+// The kinds of locks, as variants of a finding name them.
+const (
+	lockMutex  = "mutex"
+	lockWrite  = "rwmutex-write"
+	lockRead   = "rwmutex-read"
+	lockOnce   = "once"            // callers of sync.Once.Do wait for the first of them to finish
+	lockFileIO = "file-descriptor" // os.File and net.Conn let one goroutine read and one write at a time
+)
+
+// lockUse is what the leaf end of a stack does with a lock.
+type lockUse struct {
+	kind   string // one of the lock kinds; empty when the stack stands in no lock
+	unlock bool   // it gives the lock back rather than asks for it
+	above  int    // index of the first frame that is not the lock's own
+}
+
+// lockMethods tells the lock kinds apart by the outermost of the lock's own
+// frames: RWMutex.Lock calls Mutex.Lock, and Once.doSlow does too.
+var lockMethods = map[string]lockUse{
+	"sync.(*Mutex).Lock":              {kind: lockMutex},
+	"sync.(*Mutex).lockSlow":          {kind: lockMutex},
+	"internal/sync.(*Mutex).Lock":     {kind: lockMutex},
+	"internal/sync.(*Mutex).lockSlow": {kind: lockMutex},
+	"sync.(*RWMutex).Lock":            {kind: lockWrite},
+	"sync.(*RWMutex).RLock":           {kind: lockRead},
+	"sync.(*rlocker).Lock":            {kind: lockRead},
+	"sync.(*Once).doSlow":             {kind: lockOnce},
+	"internal/poll.(*fdMutex).rwlock": {kind: lockFileIO},
+
+	"sync.(*Mutex).Unlock":              {kind: lockMutex, unlock: true},
+	"sync.(*Mutex).unlockSlow":          {kind: lockMutex, unlock: true},
+	"internal/sync.(*Mutex).Unlock":     {kind: lockMutex, unlock: true},
+	"internal/sync.(*Mutex).unlockSlow": {kind: lockMutex, unlock: true},
+	"sync.(*RWMutex).Unlock":            {kind: lockWrite, unlock: true},
+	"sync.(*RWMutex).RUnlock":           {kind: lockRead, unlock: true},
+	"sync.(*RWMutex).rUnlockSlow":       {kind: lockRead, unlock: true},
+	"sync.(*rlocker).Unlock":            {kind: lockRead, unlock: true},
+}
+
+// lockOf tells what the leaf end of a stack does with a lock. Waits for wait
+// groups, conditions, semaphores and channels are no lock waits, though the
+// runtime gives the first three the same reason.
+func lockOf(s stack.Stack) lockUse {
+	var use lockUse
+	for i, f := range s {
+		switch stack.Package(f.Function) {
+		case "runtime", "sync", "internal/sync", "sync/atomic", "internal/poll", "internal/race":
+		default:
+			return use
+		}
+		if u, ok := lockMethods[stack.Normal(f.Function)]; ok {
+			u.above = i + 1
+			// A Once that has run its function unlocks inside doSlow; that is no wait.
+			if u.kind == lockOnce && (use.kind == "" || use.unlock) {
+				return use
+			}
+			use = u
+		} else if use.kind != "" && stack.Package(f.Function) != "internal/poll" {
+			use.above = i + 1 // (*Once).Do, (*Cond).Wait, (*Map).Store: the lock is an inner part of theirs
+		}
+	}
+	return use
+}
+
+// siteIn returns the index of the frame at which a lock is used, the first that
+// is not plumbing, and of the one that goes on with it: the same, or the caller of
+// a lock helper.
+func siteIn(s stack.Stack, from int) (call, at int) {
+	call = from
+	for call < len(s)-1 && stack.Plumbing(s[call].Function) {
+		call++
+	}
+	call = max(0, min(call, len(s)-1))
+	at = call
+	for at < len(s)-1 && lockHelper(s[at].Function) && !stack.Standard(s[at+1].Function) {
+		at++
+	}
+	return call, at
+}
+
+// lockHelper reports whether a function is named as one that only takes a lock
+// for its caller, such as (*Store).lock: who holds the lock has left it again.
+func lockHelper(function string) bool {
+	name := stack.Normal(function)
+	name = strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
+	return name == "lock" || name == "rlock" || name == "wlock" || strings.HasPrefix(name, "lockfor") ||
+		name == "mulock" || name == "acquire" || name == "acquirelock" || name == "lockall" || name == "readlock" || name == "writelock"
+}
+
+// lockWaiter is a goroutine of a dump that stands in a lock.
+type lockWaiter struct {
+	g      *dump.Goroutine
+	kind   string
+	call   int    // index of the frame of the site: the first above Lock that is no plumbing
+	at     int    // index of the frame that goes on with the lock: the same, or a lock helper's caller
+	object uint64 // first argument word of that frame when it is a pointer in force; 0 when unknown
+	// ForReaders says it is the one writer at its RWMutex that waits for readers to leave.
+	forReaders bool
+}
+
+func (w *lockWaiter) site() stack.Site { return w.g.Frames[w.call].Site() }
+
+// dumpLock is a lock that goroutines of a dump wait for.
+type dumpLock struct {
+	addr    uint64        // 0 when no frame printed it
+	key     string        // what waiters are grouped by: the address, else the object, else the type of the site
+	waiters []*lockWaiter // in the dump's order
+	woken   int           // goroutines just being handed the lock, or spinning for it
+	holders []lockHolder  // goroutines that may hold it
+}
+
+// lockHolder is a goroutine that may hold a lock: its stack passes through a
+// function in which others wait for the lock, below the call of Lock.
+type lockHolder struct {
+	g      *dump.Goroutine
+	at     int         // index of the frame in the function that takes the lock
+	waits  *lockWaiter // the lock wait it stands in; nil when it stands elsewhere
+	object bool        // known only by working on the same object as the waiters
+}
+
+func (h lockHolder) site() stack.Site { return h.g.Frames[h.at].Site() }
+
+// name is how the report calls the lock.
+func (l *dumpLock) name() string {
+	if l.addr != 0 {
+		return fmt.Sprintf("lock 0x%x", l.addr)
+	}
+	return "a lock of " + l.waiters[0].site().Function
+}
+
+// grep is a text that stands on the waiters' lines and finds them again.
+func (l *dumpLock) grep() string {
+	if l.addr != 0 {
+		for _, w := range l.waiters {
+			for _, f := range w.g.Frames[:w.call] {
+				if len(f.Args) > 0 && f.Args[0] == l.addr && !f.Stale {
+					return fmt.Sprintf("%s(0x%x", f.Function[strings.LastIndexByte(f.Function, '.')+1:], l.addr)
+				}
+			}
+		}
+	}
+	w := l.waiters[0]
+	return w.g.Frames[w.call].Function + "("
+}
+
+// site is where most waiters stand; ties go to the smaller name.
+func (l *dumpLock) site() (site stack.Site, path []string, n int) {
+	count := map[string]int{}
+	for _, w := range l.waiters {
+		s := w.site()
+		count[s.Function]++
+		if c := count[s.Function]; c > n || c == n && s.Function < site.Function {
+			site, path, n = s, w.g.Stack()[w.call:].Path(), c
+		}
+	}
+	return site, path, n
+}
+
+// variant is what most waiters ask for.
+func (l *dumpLock) variant() string {
+	count, best := map[string]int{}, ""
+	for _, w := range l.waiters {
+		count[w.kind]++
+		if c := count[w.kind]; best == "" || c > count[best] || c == count[best] && w.kind < best {
+			best = w.kind
+		}
+	}
+	return best
+}
+
+// locksOf finds the locks that goroutines of a dump wait for, most waiters first.
+func locksOf(d *dump.Dump) []*dumpLock {
+	byKey := map[string]*dumpLock{}
+	var locks []*dumpLock
+	get := func(key string, addr uint64) *dumpLock {
+		l := byKey[key]
+		if l == nil {
+			l = &dumpLock{addr: addr, key: key}
+			byKey[key] = l
+			locks = append(locks, l)
+		}
+		return l
+	}
+	waiting := map[*dump.Goroutine]*lockWaiter{}
+	var unnamed []*lockWaiter
+	// The read side of an RWMutex is inlined, so its address is not printed. The
+	// object that the calling method works on gives it away when a writer of
+	// the same object printed the address.
+	ofObject := map[uint64]map[uint64]bool{}
+	var woken []uint64
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		s := g.Stack()
+		use := lockOf(s)
+		if use.kind == "" || use.unlock {
+			continue
+		}
+		addr := lockAddress(g.Frames[:use.above])
+		if !lockState(g.State) {
+			woken = append(woken, addr)
+			continue
+		}
+		w := &lockWaiter{g: g, kind: use.kind}
+		w.call, w.at = siteIn(s, use.above)
+		w.object = pointer(g.Frames[w.at])
+		w.forReaders = use.kind == lockWrite && !s[:use.above].Contains("sync.(*Mutex).Lock", "sync.(*Mutex).lockSlow", "internal/sync.(*Mutex).lockSlow")
+		waiting[g] = w
+		if addr == 0 {
+			unnamed = append(unnamed, w)
+			continue
+		}
+		l := get(fmt.Sprintf("%x", addr), addr)
+		l.waiters = append(l.waiters, w)
+		if w.object != 0 && rw(use.kind) && addr-w.object < maxObject {
+			if ofObject[w.object] == nil {
+				ofObject[w.object] = map[uint64]bool{}
+			}
+			ofObject[w.object][addr] = true
+		}
+	}
+	for _, w := range unnamed {
+		key, addr := "", uint64(0)
+		switch {
+		case w.object != 0 && rw(w.kind) && len(ofObject[w.object]) == 1:
+			for a := range ofObject[w.object] {
+				addr = a
+			}
+			key = fmt.Sprintf("%x", addr)
+		case w.object != 0:
+			key = fmt.Sprintf("object %x", w.object)
+		default:
+			key = "code " + typeOf(w.site().Function)
+		}
+		l := get(key, addr)
+		l.waiters = append(l.waiters, w)
+	}
+	for _, addr := range woken {
+		if l := byKey[fmt.Sprintf("%x", addr)]; l != nil && addr != 0 {
+			l.woken++
+			continue
+		}
+		// A goroutine that is being handed a lock whose address is not printed
+		// could be at any: none of the unnamed ones is stuck for certain.
+		for _, l := range locks {
+			if l.addr == 0 {
+				l.woken++
+			}
+		}
+	}
+	for _, l := range locks {
+		l.findHolders(d, waiting)
+	}
+	slices.SortStableFunc(locks, func(a, b *dumpLock) int {
+		return cmp.Or(-cmp.Compare(len(a.waiters), len(b.waiters)), cmp.Compare(a.key, b.key))
+	})
+	return locks
+}
+
+// maxObject is how far behind its object's start a lock may stand and still be
+// taken for the object's own.
+const maxObject = 4096
+
+func rw(kind string) bool { return kind == lockWrite || kind == lockRead }
+
+// lockState reports whether a goroutine's state is a wait for a lock; other
+// states inside Lock are those of goroutines that spin or have been woken.
+func lockState(state string) bool {
+	return strings.HasPrefix(state, "sync.") || strings.HasPrefix(state, "semacquire")
+}
+
+// lockAddress returns the address that the innermost lock frame with arguments
+// in force prints; an RWMutex begins with its Mutex (sync/rwmutex.go), so both
+// have one address. 0 when every such frame is inlined or stale.
+func lockAddress(frames []dump.Frame) uint64 {
+	for _, f := range frames {
+		if _, ok := lockMethods[stack.Normal(f.Function)]; !ok || f.Inlined || f.Stale || len(f.Args) == 0 {
+			continue
+		}
+		if f.Args[0] >= minPointer {
+			return f.Args[0]
+		}
+	}
+	return 0
+}
+
+// minPointer is below any address that Go hands out.
+const minPointer = 4096
+
+func pointer(f dump.Frame) uint64 {
+	if f.Inlined || f.Stale || len(f.Args) == 0 || f.Args[0] < minPointer {
+		return 0
+	}
+	return f.Args[0]
+}
+
+// typeOf cuts the method off a function name: locks are mostly taken by the
+// methods of one type, or by the functions of one package.
+func typeOf(function string) string {
+	if i := strings.LastIndexByte(function, '.'); i > 0 {
+		return function[:i]
+	}
+	return function
+}
+
+type codeLine struct {
+	function string
+	line     int
+	object   uint64
+}
+
+// findHolders looks for goroutines whose stack passes through a function in
+// which others wait for the lock, on a later line than the wait: they have been
+// given the lock there, though they may have given it back before they went on.
+func (l *dumpLock) findHolders(d *dump.Dump, waiting map[*dump.Goroutine]*lockWaiter) {
+	own := map[*dump.Goroutine]bool{}
+	asked := map[string][]codeLine{}
+	once := false
+	for _, w := range l.waiters {
+		own[w.g] = true
+		f := w.g.Frames[w.at]
+		once = once || w.kind == lockOnce
+		c := codeLine{f.Function, f.Line, w.object}
+		if !slices.Contains(asked[f.Function], c) && len(asked[f.Function]) < 64 {
+			asked[f.Function] = append(asked[f.Function], c)
+		}
+	}
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		from := 0
+		w := waiting[g]
+		if w != nil {
+			from = w.at
+			// A second Lock further down in the function that it waits in says
+			// nothing: functions that lock, unlock and lock again are common.
+			if own[g] {
+				from++
+			}
+		}
+		for at := from; at < len(g.Frames); at++ {
+			f := g.Frames[at]
+			lines, ok := asked[f.Function]
+			if !ok || !slices.ContainsFunc(lines, func(c codeLine) bool { return c.passedBy(f, once, g, at) }) {
+				continue
+			}
+			l.holders = append(l.holders, lockHolder{g: g, at: at, waits: w})
+			break
+		}
+	}
+	if len(l.holders) > 1 {
+		l.narrow()
+	}
+	if len(l.holders) == 0 {
+		l.findByObject(d, waiting)
+	}
+}
+
+// narrow leaves of several holders those that work on the object the lock
+// belongs to, if there are any: in a function that locks one account after another,
+// every goroutine stands behind somebody's lock.
+func (l *dumpLock) narrow() {
+	objects := l.objects()
+	var kept []lockHolder
+	for _, h := range l.holders {
+		if slices.ContainsFunc(h.g.Frames[h.at].Args, func(word uint64) bool { return objects[word] }) {
+			kept = append(kept, h)
+		}
+	}
+	if len(kept) > 0 {
+		l.holders = kept
+	}
+}
+
+// objects returns the pointers, printed in the waiters' frames, that the lock
+// stands closest behind: what it is a field of.
+func (l *dumpLock) objects() map[uint64]bool {
+	objects := map[uint64]bool{}
+	for _, w := range l.waiters {
+		for _, f := range w.g.Frames[w.call : w.at+1] {
+			closest := uint64(0)
+			for _, word := range f.Args {
+				if !f.Stale && word >= minPointer && word <= l.addr && l.addr-word < maxObject {
+					closest = max(closest, word)
+				}
+			}
+			if closest != 0 {
+				objects[closest] = true
+			}
+		}
+	}
+	return objects
+}
+
+func (c codeLine) passedBy(f dump.Frame, once bool, g *dump.Goroutine, at int) bool {
+	if p := pointer(f); p != 0 && c.object != 0 && p != c.object {
+		return false // a method of another object, with a lock of its own
+	}
+	if once {
+		// Inside Once.Do the caller's frame stands on the very line the others wait at.
+		return f.Line == c.line && at > 0 && g.Frames[at-1].Function == "sync.(*Once).Do"
+	}
+	return f.Line > c.line
+}
+
+// findByObject looks for goroutines that wait for another lock and work on the
+// object that the waiters' lock belongs to.
+func (l *dumpLock) findByObject(d *dump.Dump, waiting map[*dump.Goroutine]*lockWaiter) {
+	objects := l.objects()
+	own := map[*dump.Goroutine]bool{}
+	for _, w := range l.waiters {
+		own[w.g] = true
+	}
+	if len(objects) == 0 {
+		return
+	}
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		w := waiting[g]
+		if own[g] || w == nil {
+			continue
+		}
+		for at := w.at; at < len(g.Frames); at++ {
+			f := g.Frames[at]
+			if !f.Stale && slices.ContainsFunc(f.Args, func(word uint64) bool { return objects[word] }) {
+				l.holders = append(l.holders, lockHolder{g: g, at: at, waits: w, object: true})
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,424 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// LongCriticalSection claims that a lock is held for long, and that others waited meanwhile.
+var LongCriticalSection = &analyze.Detector{
+	ID:    "long-critical-section",
+	Title: "A lock is held for long",
+	Doc: `Code sleeps, waits for the network, a channel or the disk, or computes for long while it holds a lock that others want. The lock then
+hands out turns at the pace of the slowest thing done inside it.
+
+**How it is measured.** In a trace, an unlock that wakes a waiter names the holder. The hold began when the holder's own wait for the
+same lock ended; what it did from then to the unlock (ran, waited for a processor, slept, stood in network, channel or system
+call) is summed up. Holds that began without contention have no known start and are left out of the mean. In a goroutine dump, one goroutine
+is blocked elsewhere while its stack passes through the function in which the others wait for the lock, on a later line than theirs: it went through
+the Lock they stand in. The mutex profile charges each contended unlock with the waiting of the whole queue, so its mean is no hold time
+and only vouches for what others show.
+
+The variant says what the holder did most: sleeps, network, channel, system-call, lock, computes, or no-processor.
+
+**When it is wrong.** A dump cannot tell whether the function had already unlocked before it went on. Only one goroutine can hold a
+mutex; therefore the claim is made only when exactly one goroutine stands behind the lock and many in front of it. In
+a trace, a hold during which the holder mostly waited for a processor is the scheduler's fault, not the section's: it is
+reported as an info. A trace tells locks apart by where they are used, not by address.`,
+	Limits: []analyze.Limit{
+		{Name: "min-hold", Default: evidence.Duration(time.Millisecond),
+			Doc:    "mean hold of the lock while others waited",
+			Source: "sync/mutex.go, starvationThresholdNs: waiters of 1 ms switch the mutex to hand-over mode"},
+		{Name: "min-hold-severe", Default: evidence.Duration(10 * time.Millisecond),
+			Doc:    "mean hold of the lock from which it is critical",
+			Source: "runtime/proc.go, forcePreemptNS: longer than any goroutine may keep a processor"},
+		{Name: "min-held", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "time during which the lock was held long with others waiting, of the trace",
+			Source: "by meaning: a lock that is held for less than a tenth of the time is mostly free"},
+		{Name: "min-delay", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "time the woken waiters had waited, of wall time x GOMAXPROCS; 1 s per s is always enough",
+			Source: "as mutex-hotspot.min-delay"},
+		{Name: "min-count", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
+			Doc:    "holds of known length, below which the evidence is thin",
+			Source: "Poisson: ten events have a standard error of 32 %"},
+		{Name: "min-waiters", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
+			Doc:    "goroutines of a dump that wait for the lock while its holder is blocked elsewhere",
+			Source: "a queue of ten is not there by chance: what is given back in microseconds has no queue"},
+		{Name: "min-waiters-severe", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "goroutines of a dump that wait for the lock from which it is critical, as it is when one has waited for a minute",
+			Source: "as mutex-hotspot.min-waiters-severe"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "hold times by the unlock that woke a waiter, and what the holder did inside", Run: longHoldTrace},
+		{Kind: evidence.Dump, Doc: "the one goroutine that is blocked elsewhere below a function in which others wait for a lock", Run: longHoldDump},
+		{Kind: evidence.Mutex, Doc: "mean waiting charged to one contended unlock: of the whole queue, so it only vouches", Run: longHoldMutex},
+	},
+	Fix: []string{
+		"Do the slow part before taking the lock or after giving it back, and lock only to read and write the shared state",
+		"Take a copy of what the slow part needs under the lock, work on the copy, and lock again to store the result",
+		"If only one caller may do the slow part, use golang.org/x/sync/singleflight or a state in the data, not the lock",
+	},
+}
+
+// hold is what the traces say about one site that gives a lock back late.
+type hold struct {
+	site, waiter stack.Site
+	path         []string
+	class        exectrace.Class
+	handoffs     int64
+	known        int64
+	total        time.Duration
+	delay        time.Duration
+	ran          time.Duration
+	runnable     time.Duration
+	blocked      []exectrace.Blocked
+	worst        exectrace.Span
+	max          time.Duration
+	most         time.Duration
+}
+
+func (h *hold) mean() time.Duration {
+	if h.known == 0 {
+		return 0
+	}
+	return h.total / time.Duration(h.known)
+}
+
+// held is what a holder did: words for a sentence, a variant, and how long.
+type held struct {
+	words, variant string
+	time           time.Duration
+	site           stack.Site
+}
+
+// inside returns what holders did in the section, longest first.
+func (h *hold) inside() []held {
+	sums := []held{
+		{words: "ran", variant: "computes", time: h.ran},
+		{words: "waited for a processor", variant: "no-processor", time: h.runnable},
+	}
+	for _, b := range h.blocked {
+		words, variant := heldBy(b.Class)
+		i := slices.IndexFunc(sums, func(s held) bool { return s.variant == variant })
+		if i < 0 {
+			i = len(sums)
+			sums = append(sums, held{words: words, variant: variant, site: b.Stack.Site()})
+		}
+		sums[i].time += b.Total
+	}
+	slices.SortStableFunc(sums, func(a, b held) int { return -cmp.Compare(a.time, b.time) })
+	return sums
+}
+
+// heldBy tells what a blocked holder does.
+func heldBy(c exectrace.Class) (words, variant string) {
+	switch c {
+	case exectrace.Sleep:
+		return "slept", "sleeps"
+	case exectrace.Network:
+		return "waited for the network", "network"
+	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select:
+		return "waited for a channel", "channel"
+	case exectrace.SyscallWait:
+		return "stood in a system call", "system-call"
+	case exectrace.Mutex, exectrace.RWRead, exectrace.RWWrite:
+		return "waited for another lock", "lock"
+	case exectrace.WaitGroup, exectrace.Cond, exectrace.OtherSync:
+		return "waited for other goroutines", "goroutines"
+	case exectrace.AssistWait:
+		return "waited for the collector", "collector"
+	}
+	return "was blocked", "blocked"
+}
+
+func longHoldTrace(in *analyze.Input) analyze.Reading {
+	var e *evidence.Exhibit
+	for _, x := range in.Exhibits {
+		if e == nil || handoverDelay(x) > handoverDelay(e) {
+			e = x
+		}
+	}
+	if short := tooShort(e); short != "" {
+		return analyze.Reading{Silent: short}
+	}
+	holds := holdsOf(e)
+	if len(holds) == 0 {
+		if c := traceLocks(e); c.delay > 0 {
+			return analyze.Reading{Silent: "goroutines waited for locks, but no unlock that ended a wait is in the trace"}
+		}
+		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace.Duration))}
+	}
+	r := analyze.Reading{}
+	var unknown int64
+	for _, h := range holds {
+		if h.known == 0 {
+			unknown += h.handoffs
+		}
+	}
+	for _, h := range holds[:min(len(holds), maxCandidates)] {
+		if h.known == 0 {
+			continue
+		}
+		if c, ok := longHold(in, e, h); ok {
+			r.Candidates = append(r.Candidates, c)
+		}
+	}
+	longest := slices.MaxFunc(holds, func(a, b *hold) int { return cmp.Compare(a.mean(), b.mean()) })
+	r.Says = fmt.Sprintf("the longest mean hold is %s, in %s", evidence.Duration(longest.mean()), longest.site.Function)
+	switch {
+	case e.Coverage != evidence.Whole:
+		r.Silent = "the trace was read in part only; " + r.Says
+	case unknown > 0 && len(r.Candidates) == 0:
+		r.Silent = fmt.Sprintf("%d hand-overs of locks whose holder had got them without waiting: the trace does not show since when", unknown)
+	}
+	return r
+}
+
+func handoverDelay(e *evidence.Exhibit) (sum time.Duration) {
+	for i := range e.Trace.Holders {
+		sum += e.Trace.Holders[i].Delay
+	}
+	return sum
+}
+
+// holdsOf adds the holders of a trace up by the function that unlocks, longest
+// known holding first.
+func holdsOf(e *evidence.Exhibit) []*hold {
+	by := map[string]*hold{}
+	var holds []*hold
+	for i := range e.Trace.Holders {
+		x := &e.Trace.Holders[i]
+		s := x.Unlock[min(lockOf(x.Unlock).above, len(x.Unlock)):]
+		site := s.Site()
+		if site.Function == "" {
+			continue
+		}
+		h := by[site.Function]
+		if h == nil {
+			h = &hold{site: site, most: -1}
+			by[site.Function] = h
+			holds = append(holds, h)
+		}
+		if x.Total > h.most {
+			h.most, h.site, h.path, h.class = x.Total, site, s.Path(), x.Class
+			h.waiter = x.Waiter[min(lockOf(x.Waiter).above, len(x.Waiter)):].Site()
+		}
+		h.handoffs += x.Handoffs
+		h.known += x.Handoffs - x.Unknown
+		h.total += x.Total
+		h.delay += x.Delay
+		h.ran += x.Ran
+		h.runnable += x.Runnable
+		h.blocked = append(h.blocked, x.Blocked...)
+		if x.Syscall > 0 {
+			h.blocked = append(h.blocked, exectrace.Blocked{Class: exectrace.SyscallWait, Total: x.Syscall})
+		}
+		for _, w := range x.Worst {
+			if d := w.To - w.From; d > h.max {
+				h.max, h.worst = d, w
+			}
+		}
+	}
+	slices.SortStableFunc(holds, func(a, b *hold) int {
+		return cmp.Or(-cmp.Compare(a.total, b.total), cmp.Compare(a.site.Function, b.site.Function))
+	})
+	return holds
+}
+
+func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidate, bool) {
+	mean := float64(h.mean())
+	// A tenth of the limit is neither a claim nor a vote for one.
+	if mean < in.Limit("min-hold").Number/10 {
+		return analyze.Candidate{}, false
+	}
+	wall := e.Trace.Duration
+	heldShare := evidence.Part(h.total, wall)
+	rate := float64(h.delay) / float64(wall)
+	need := 1.0
+	if in.Case.GOMAXPROCS > 0 {
+		need = min(need, in.Limit("min-delay").Number*float64(in.Case.GOMAXPROCS))
+	}
+	inside := h.inside()
+	did := inside[0]
+	thin := h.known < int64(in.Limit("min-count").Number)
+	severity := analyze.NoSeverity
+	switch {
+	case mean < in.Limit("min-hold").Number:
+	// Held long but rarely, or waited for by next to nobody: nobody notices.
+	case heldShare.Number < in.Limit("min-held").Number || rate < need:
+	// The holder had nothing to do but wait for its turn on a processor: the lock is not what is slow.
+	case h.runnable*2 > h.total:
+		severity = analyze.Info
+	case mean >= in.Limit("min-hold-severe").Number && !thin:
+		severity = analyze.Critical
+	default:
+		severity = analyze.Warning
+	}
+	part := evidence.Part(did.time, h.total)
+	doing := fmt.Sprintf("%s for %s of that", did.words, part)
+	if did.site.Function != "" && did.site.Function != h.site.Function {
+		doing += " in " + did.site.Function
+	}
+	c := analyze.Candidate{
+		Site: h.site, Path: h.path, Variant: did.variant, Severity: severity, Thin: thin, Share: min(1, heldShare.Number),
+		Summary: fmt.Sprintf("%s holds its lock for %s on average while others wait, and %s", h.site.Function, evidence.Duration(h.mean()), doing),
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the lock given back here, over %s hand-overs of known start", evidence.Of(h.known, evidence.Count)),
+				Value: evidence.Duration(h.mean()), Limit: in.Against("min-hold"), At: analyze.At(h.site),
+				Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d from %s to %s", h.worst.Goroutine, evidence.Duration(h.worst.From), evidence.Duration(h.worst.To)))},
+			{Exhibit: e.ID, Says: "time in which holders " + did.words + " with the lock held", Value: evidence.Duration(did.time),
+				Of: analyze.PartOf(evidence.Duration(h.total), "all holding of known start here"), At: analyze.At(cmp.Or(did.site, h.site)),
+				Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", h.worst.Goroutine))},
+			{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.total),
+				Of: analyze.PartOf(evidence.Duration(wall), "the trace"), Limit: in.Against("min-held"), At: analyze.At(h.site),
+				Reproduce: analyze.TraceProfile(e, "sync")},
+			{Exhibit: e.ID, Says: fmt.Sprintf("waiting that %s unlocks here ended", evidence.Of(h.handoffs, evidence.Count)), Value: evidence.Duration(h.delay),
+				At: analyze.At(cmp.Or(h.waiter, h.site)), Reproduce: analyze.TraceProfile(e, "sync")},
+		},
+	}
+	if h.max > 0 {
+		at := &c.Facts[0].At
+		at.Goroutine, at.From, at.To = h.worst.Goroutine, int64(h.worst.From), int64(h.worst.To)
+	}
+	for _, s := range []stack.Site{h.waiter, did.site} {
+		if s.Function != "" && s.Function != h.site.Function {
+			c.Sites = append(c.Sites, s)
+		}
+	}
+	if h.known*2 < h.handoffs {
+		c.Caveats = append(c.Caveats, fmt.Sprintf("of %d hand-overs %d began without contention; how long those holds were is not known", h.handoffs, h.handoffs-h.known))
+	}
+	return c, true
+}
+
+// longHoldDump looks for the one goroutine that is blocked elsewhere with the
+// lock that others wait for in hand. It can never deny the claim: most holders
+// of a slow lock are gone a moment later.
+func longHoldDump(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Silent: "it shows one moment, and at that moment no goroutine blocked elsewhere is seen to hold a lock that others wait for"}
+	type seen struct {
+		analyze.Candidate
+		times int
+		n     int
+	}
+	bySite := map[string]*seen{}
+	var order []string
+	for _, e := range in.Exhibits {
+		for _, l := range locksOf(e.Dump) {
+			h, ok := l.blockedHolder()
+			if !ok {
+				continue
+			}
+			s := h.g.Stack()
+			class := waitClass(h.g, s)
+			words, variant := heldBy(class)
+			site := h.g.Frames[h.at].Site()
+			inner := s.Site()
+			n := len(l.waiters)
+			var longest time.Duration
+			for _, w := range l.waiters {
+				longest = max(longest, w.g.Wait)
+			}
+			waitSite, _, _ := l.site()
+			severity := analyze.NoSeverity
+			switch {
+			// Nested locks: the outer one waits for whoever holds the inner one, which is the one to look at.
+			case isLock(class):
+			// Two or three waiters meet any lock now and then, whatever the holder does.
+			case n < int(in.Limit("min-waiters").Number):
+			case n >= int(in.Limit("min-waiters-severe").Number), longest >= time.Minute:
+				severity = analyze.Critical
+			default:
+				severity = analyze.Warning
+			}
+			doing := words
+			if inner.Function != "" && inner.Function != site.Function {
+				doing += " in " + inner.Function
+			}
+			c := analyze.Candidate{
+				Site: site, Path: s[h.at:].Path(), Variant: variant, Severity: severity, Thin: n < int(in.Limit("min-waiters").Number), Share: 0,
+				Summary: fmt.Sprintf("%s holds a lock that %d goroutines wait for and meanwhile %s", site.Function, n, strings.Replace(doing, "waited", "waits", 1)),
+				Facts: []analyze.Fact{
+					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.name(), h.g.ID), Value: evidence.Of(n, evidence.Count),
+						Limit: in.Against("min-waiters"), At: atGoroutine(waitSite, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
+					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.g.ID, h.g.State), Value: evidence.Of(1, evidence.Count),
+						At: atGoroutine(inner, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))},
+				},
+				Caveats: []string{"a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait"},
+			}
+			for _, x := range []stack.Site{waitSite, inner} {
+				if x.Function != "" && x.Function != site.Function {
+					c.Sites = append(c.Sites, x)
+				}
+			}
+			old := bySite[site.Function]
+			if old == nil {
+				bySite[site.Function] = &seen{c, 1, n}
+				order = append(order, site.Function)
+				continue
+			}
+			old.times++
+			if n > old.n {
+				old.Candidate, old.n = c, n
+			}
+		}
+	}
+	for _, f := range order {
+		s := bySite[f]
+		if len(in.Exhibits) > 1 {
+			s.Facts[0].Says += fmt.Sprintf(" (the same in %d of %d dumps)", s.times, len(in.Exhibits))
+		}
+		r.Candidates = append(r.Candidates, s.Candidate)
+	}
+	slices.SortStableFunc(r.Candidates, func(a, b analyze.Candidate) int {
+		return -cmp.Compare(a.Facts[0].Value.Number, b.Facts[0].Value.Number)
+	})
+	r.Candidates = r.Candidates[:min(len(r.Candidates), maxCandidates)]
+	return r
+}
+
+// blockedHolder returns the goroutine that holds the lock, when the dump leaves
+// only one that can and it is blocked.
+func (l *dumpLock) blockedHolder() (lockHolder, bool) {
+	// Several goroutines behind an exclusive lock: they gave it back before they
+	// went on, and which of them has not is not to be told.
+	if len(l.holders) != 1 || l.woken > 0 {
+		return lockHolder{}, false
+	}
+	h := l.holders[0]
+	class := waitClass(h.g, h.g.Stack())
+	// A holder that runs is what any lock in use looks like at one moment.
+	if h.object || class == "" || h.waits != nil && slices.Contains(l.waiters, h.waits) {
+		return lockHolder{}, false
+	}
+	return h, true
+}
+
+// longHoldMutex vouches: what one contended unlock is charged with is the
+// waiting of the whole queue since the unlock before (runtime/sema.go, semrelease1), so a large
+// mean may be a long hold or a long queue.
+func longHoldMutex(in *analyze.Input) analyze.Reading {
+	c := contentionOf(in.Exhibits)
+	r := analyze.Reading{Silent: "a mutex profile tells how long others waited, not how long the lock was held"}
+	for _, l := range c.sites[:min(len(c.sites), maxCandidates)] {
+		// Less waiting per unlock than the limit means that the hold was shorter still.
+		if float64(l.mean()) < in.Limit("min-hold").Number {
+			continue
+		}
+		r.Candidates = append(r.Candidates, analyze.Candidate{
+			Site: l.site, Path: l.path, Sites: l.sites(), Thin: true,
+			Summary: fmt.Sprintf("each contended unlock in %s ends %s of waiting on average", l.words(), evidence.Duration(l.mean())),
+			Facts: []analyze.Fact{{Exhibit: c.exhibit.ID, Says: "waiting charged to one contended unlock here, on average; the hold is at most that", Value: evidence.Duration(l.mean()),
+				Limit: in.Against("min-hold"), At: analyze.At(l.site), Reproduce: analyze.Peek(c.exhibit, "delay", l.site)}},
+		})
+	}
+	return r
+}

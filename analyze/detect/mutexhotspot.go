@@ -1,0 +1,375 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// MutexHotspot claims that one lock takes most of the time that is lost to locks, and that it matters.
+var MutexHotspot = &analyze.Detector{
+	ID:    "mutex-hotspot",
+	Title: "One lock serialises the program",
+	Doc: `Most of the time that goroutines lose to locks is lost at one lock, and it is enough to matter. What the program could do at
+once it does one after another; more processors or more goroutines only make the queue longer.
+
+**How it is measured.** The mutex profile charges the waiting to the Unlock that ended it, so it names who held the lock
+(runtime/sema.go, semrelease1). The block profile and the trace name who waited, at Lock. They are joined on the function, not the line.
+The share is of the waiting for locks alone: waits for channels, selects, conditions and wait groups are no lock waits, and a
+worker pool parked by design may be 95 % of a block profile. Whether it matters is told by the waiting per second of wall
+time, which by Little's law is how many goroutines stand in the lock on average, and by the mean of one wait. The goroutine dump counts the
+goroutines that stand in one lock, by its address. The CPU profile shows only what the queue itself costs: spinning and waking.
+Where no function has the share but the methods of one type together have it, they are taken for users of one lock.
+
+The variant names the kind of lock: mutex, rwmutex-write, rwmutex-read, once, or file-descriptor. For an RWMutex
+the mutex profile tells how it was held, the other kinds what the waiters asked for.
+
+**When it is wrong.** A mutex profile without a duration counts since the start of the process: then no rate is known, and the claim rests
+on the mean wait alone and is mild. Waits that are still open are in neither profile. A background job that holds a lock for long
+while one other goroutine waits is a long critical section rather than a hot spot. Contention of the runtime's own locks
+(runtime.unlock, runtime._LostContendedRuntimeLock) is named where it is large, and never blamed on a user's function. When processors
+are scarce, a holder that lost its processor makes a short section look long.`,
+	Limits: []analyze.Limit{
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "waiting at the lock, of all waiting for locks",
+			Source: "by meaning: below half, no one lock is to blame"},
+		{Name: "min-delay", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "waiting at the lock, of wall time x GOMAXPROCS; at most min-delay-severe is asked for",
+			Source: "a twentieth of the processors' time is what a change can win at least; the healthy fixtures stay below a hundredth"},
+		{Name: "min-delay-severe", Default: evidence.Quantity{Number: 1, Unit: evidence.SecPerSec},
+			Doc:    "waiting at the lock per second from which it is critical, and which is enough whatever GOMAXPROCS is",
+			Source: "Little's law: at 1 s per s one goroutine stands in the lock at any moment"},
+		{Name: "min-lost", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "waiting at the lock, of wall time x GOMAXPROCS, from which even short waits are worth a warning",
+			Source: "half of the processors' time lost to many short waits is a hot spot as well"},
+		{Name: "min-wait", Default: evidence.Duration(time.Millisecond),
+			Doc:    "mean wait from which it is worth a warning",
+			Source: "sync/mutex.go, starvationThresholdNs: the mutex itself takes a wait of 1 ms for starvation"},
+		{Name: "min-wait-severe", Default: evidence.Duration(10 * time.Millisecond),
+			Doc:    "mean wait from which it can be critical",
+			Source: "runtime/proc.go, forcePreemptNS: longer than any goroutine may keep a processor"},
+		{Name: "min-count", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
+			Doc:    "waits, or contended unlocks, below which the evidence is thin",
+			Source: "Poisson: 20 events have a standard error of 22 %"},
+		{Name: "min-waiters", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
+			Doc:    "goroutines of one dump that stand in the lock",
+			Source: "Little's law: ten in the lock at a random moment are about 10 s of waiting per second, with a standard error of 3"},
+		{Name: "min-waiters-severe", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "goroutines of one dump that stand in the lock from which it is critical",
+			Source: "as min-waiters; with a standard error of a tenth"},
+		{Name: "min-cpu", Default: evidence.Quantity{Number: 0.15, Unit: evidence.Share},
+			Doc:    "CPU samples inside Lock and Unlock at the site, of all CPU samples",
+			Source: "incident write-ups: above 15 % in (*Mutex).Lock in the bad case, a few per cent in healthy services"},
+		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "CPU samples in all, below which shares mean little",
+			Source: "binomial: at 100 samples a share of 0.15 has a standard error of 0.036"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Mutex, Doc: "waiting charged to contended unlocks: who held the lock. Covers Mutex and RWMutex; empty when recording was off", Run: hotspotMutex},
+		{Kind: evidence.Block, Doc: "waiting of goroutines in Lock and RLock: who waited. Empty when recording was off; waits still open are missing", Run: hotspotBlock},
+		{Kind: evidence.Trace, Doc: "waits in Lock and RLock with their length and moment, those still open included", Run: hotspotTrace},
+		{Kind: evidence.Dump, Doc: "goroutines that stand in one lock, by its address, at one moment", Run: hotspotDump},
+		{Kind: evidence.CPU, Doc: "share of CPU samples inside Lock and Unlock. Says nothing of goroutines that sleep in the queue", Run: hotspotCPU},
+	},
+	Fix: []string{
+		"Do less while holding the lock: compute, allocate, log, read and write before or after it",
+		"Give each part of the data a lock of its own (shards by key) so that unrelated callers do not meet",
+		"For data that is mostly read, publish an immutable copy through an atomic.Pointer; an RWMutex helps only while readers hold it long",
+		"For counters use sync/atomic",
+	},
+}
+
+func hotspotMutex(in *analyze.Input) analyze.Reading {
+	return hotspotProfile(in, "delay charged to unlocks here", "all delay at locks in the mutex profile",
+		"nothing contended, or recording was off (runtime.SetMutexProfileFraction)")
+}
+
+func hotspotBlock(in *analyze.Input) analyze.Reading {
+	return hotspotProfile(in, "time blocked in Lock here", "all time blocked in locks in the block profile",
+		"no wait for a lock ended, or recording was off (runtime.SetBlockProfileRate)")
+}
+
+// hotspotProfile judges a mutex or block profile. It denies the claim only where it
+// covers a known time and holds enough events: an empty one may never have been recorded.
+func hotspotProfile(in *analyze.Input, says, whole, empty string) analyze.Reading {
+	c := contentionOf(in.Exhibits)
+	if c.delay == 0 {
+		return analyze.Reading{Silent: "it shows no waiting for locks: " + empty + runtimeWords(c)}
+	}
+	c.finish(in.Limit("min-share").Number)
+	top := c.sites[0]
+	r := analyze.Reading{
+		Says:       fmt.Sprintf("%s has most of the waiting for locks, %s of %s%s", top.words(), evidence.Duration(top.delay), evidence.Duration(c.delay), runtimeWords(c)),
+		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) string { return analyze.Peek(c.exhibit, "delay", l.site) }),
+	}
+	for i := range r.Candidates {
+		r.Candidates[i].Facts[0].At.SampleType = "delay"
+	}
+	switch {
+	case c.wall == 0:
+		r.Silent = "it counts since the start of the process and tells no rate; " + r.Says
+	case c.count < int64(in.Limit("min-count").Number):
+		r.Silent = fmt.Sprintf("only %d contended events are in it; %s", c.count, r.Says)
+	}
+	return r
+}
+
+// runtimeWords names the runtime's own locks where most of the delay is theirs.
+func runtimeWords(c *lockSites) string {
+	if c.runtime <= c.delay {
+		return ""
+	}
+	return fmt.Sprintf("; %s more is contention of the runtime's own locks, which no code of the program holds", evidence.Duration(c.runtime))
+}
+
+// hotspotCandidates judges the lock sites of one exhibit.
+func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, reproduce func(lockSite) string) []analyze.Candidate {
+	var out []analyze.Candidate
+	for _, l := range c.sites[:min(len(c.sites), maxCandidates)] {
+		share := evidence.Part(l.delay, c.delay)
+		// Far from the share, at a site that lost next to nothing: not worth a vote.
+		if share.Number < in.Limit("min-share").Number/5 {
+			continue
+		}
+		severity, thin := lockJudgement(in, share.Number, l.delay, l.count, c.wall)
+		cand := analyze.Candidate{
+			Site: l.site, Path: l.path, Sites: l.sites(), Variant: l.kind, Severity: severity, Thin: thin, Share: share.Number,
+			Summary: fmt.Sprintf("%s takes %s of the %s lost to locks, %s per wait on average", l.words(), share, evidence.Duration(c.delay), evidence.Duration(l.mean())),
+			Facts: []analyze.Fact{
+				{Exhibit: c.exhibit.ID, Says: says, Value: evidence.Duration(l.delay), Of: analyze.PartOf(evidence.Duration(c.delay), whole),
+					Limit: in.Against("min-share"), At: analyze.At(l.site), Reproduce: reproduce(l)},
+				{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(l.count, evidence.Count)), Value: evidence.Duration(l.mean()),
+					Limit: in.Against("min-wait"), At: analyze.At(l.site), Reproduce: reproduce(l)},
+			},
+		}
+		if c.wall > 0 {
+			rate := perSecond(l.delay, c.wall)
+			cand.Summary = fmt.Sprintf("%s takes %s of the time lost to locks: %s go by waiting there, %s per wait on average", l.words(), share, rate, evidence.Duration(l.mean()))
+			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("waiting here per second, over %s", evidence.Duration(c.wall)),
+				Value: rate, Limit: in.Against("min-delay-severe"), At: analyze.At(l.site), Reproduce: reproduce(l)})
+		} else {
+			cand.Caveats = append(cand.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
+		}
+		if len(l.also) > 0 {
+			cand.Caveats = append(cand.Caveats, "methods of one type are counted together as users of one lock; a type with several locks would be misjudged")
+		}
+		out = append(out, cand)
+	}
+	return out
+}
+
+// maxCandidates is how many sites a measure hands on.
+const maxCandidates = 5
+
+func hotspotTrace(in *analyze.Input) analyze.Reading {
+	var best *lockSites
+	for _, e := range in.Exhibits {
+		if c := traceLocks(e); best == nil || perSecond(c.delay, c.wall).Number > perSecond(best.delay, best.wall).Number {
+			best = c
+		}
+	}
+	c := best
+	if short := tooShort(c.exhibit); short != "" {
+		return analyze.Reading{Silent: short}
+	}
+	if c.delay == 0 {
+		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(c.wall))}
+	}
+	c.finish(in.Limit("min-share").Number)
+	r := analyze.Reading{
+		Candidates: hotspotCandidates(in, c, "time goroutines waited for the lock here", "all waiting for locks in the trace",
+			func(lockSite) string { return analyze.TraceProfile(c.exhibit, "sync") }),
+		Says: fmt.Sprintf("%s has most of the waiting for locks, %s in %s", c.sites[0].words(), evidence.Duration(c.sites[0].delay), evidence.Duration(c.wall)),
+	}
+	for i := range r.Candidates {
+		cand := &r.Candidates[i]
+		if span, ok := worstWait(c.exhibit, cand.Site.Function); ok {
+			at := &cand.Facts[0].At
+			at.Goroutine, at.From, at.To = span.Goroutine, int64(span.From), int64(span.To)
+			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("longest wait here, of goroutine %d", span.Goroutine),
+				Value: evidence.Duration(span.To - span.From), At: *at,
+				Reproduce: analyze.TraceView(c.exhibit, fmt.Sprintf("goroutine %d at %s", span.Goroutine, evidence.Duration(span.From)))})
+		}
+	}
+	if c.exhibit.Coverage != evidence.Whole {
+		r.Silent = "the trace was read in part only; " + r.Says
+	}
+	return r
+}
+
+// minTrace is the shortest trace whose rates are worth anything.
+const minTrace = 100 * time.Millisecond
+
+func tooShort(e *evidence.Exhibit) string {
+	if d := e.Trace.Duration; d < minTrace {
+		return fmt.Sprintf("the trace covers only %s", evidence.Duration(d))
+	}
+	return ""
+}
+
+// traceLocks reads the lock waits out of a trace. The runtime's own locks never
+// block a goroutine and so are not among them.
+func traceLocks(e *evidence.Exhibit) *lockSites {
+	c := &lockSites{exhibit: e, wall: e.Trace.Duration}
+	for i := range e.Trace.Waits {
+		w := &e.Trace.Waits[i]
+		use := traceLock(w.Class, w.Stack)
+		switch {
+		case use.kind == "":
+			c.other += w.Total
+		case len(w.Stack) == 0:
+			// Began before the trace and never moved: a lock wait at a place unknown.
+			c.delay += w.Total
+			c.count += w.Count
+		default:
+			c.add(w.Stack, use, w.Total, w.Count)
+		}
+	}
+	return c
+}
+
+// traceLock tells the lock that a wait of a trace stands in. The stack is asked
+// first; the class tells where it is cut short or begins in the runtime.
+func traceLock(class exectrace.Class, s stack.Stack) lockUse {
+	if use := lockOf(s); use.kind != "" && !use.unlock {
+		return use
+	}
+	use := lockUse{}
+	switch class {
+	case exectrace.Mutex:
+		use.kind = lockMutex
+	case exectrace.RWRead:
+		use.kind = lockRead
+	case exectrace.RWWrite:
+		use.kind = lockWrite
+	}
+	return use
+}
+
+// worstWait returns the longest lock wait at a function.
+func worstWait(e *evidence.Exhibit, function string) (worst exectrace.Span, ok bool) {
+	for i := range e.Trace.Waits {
+		w := &e.Trace.Waits[i]
+		use := traceLock(w.Class, w.Stack)
+		if use.kind == "" || len(w.Stack) == 0 || w.Stack[min(use.above, len(w.Stack)):].Site().Function != function {
+			continue
+		}
+		for _, s := range w.Worst {
+			if s.To-s.From > worst.To-worst.From {
+				worst, ok = s, true
+			}
+		}
+	}
+	return worst, ok
+}
+
+func hotspotDump(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Silent: "it shows one moment, and at that moment no goroutine waited for a lock"}
+	most := 0
+	for _, e := range in.Exhibits {
+		locks := locksOf(e.Dump)
+		all := 0
+		for _, l := range locks {
+			all += len(l.waiters)
+		}
+		if all == 0 || all <= most {
+			continue
+		}
+		most = all
+		r.Silent = fmt.Sprintf("it shows one moment, at which %d goroutines stood in locks, %d of them in %s", all, len(locks[0].waiters), locks[0].name())
+		r.Candidates = nil
+		for _, l := range locks[:min(len(locks), maxCandidates)] {
+			n := len(l.waiters)
+			share := evidence.Part(n, all)
+			site, path, _ := l.site()
+			severity, thin := analyze.NoSeverity, n < int(in.Limit("min-waiters-severe").Number)
+			switch {
+			// Few, or few of many: any program that shares data has some.
+			case n < int(in.Limit("min-waiters").Number), share.Number < in.Limit("min-share").Number:
+			case !thin:
+				severity = analyze.Critical
+			default:
+				severity = analyze.Warning
+			}
+			cand := analyze.Candidate{
+				Site: site, Path: path, Sites: l.otherSites(site), Variant: l.variant(), Severity: severity, Thin: thin, Share: share.Number,
+				Summary: fmt.Sprintf("%d goroutines stand in one lock at %s, %s of all that wait for locks", n, site.Function, share),
+				Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + l.name(), Value: evidence.Of(n, evidence.Count),
+					Of:    analyze.PartOf(evidence.Of(all, evidence.Count), "all goroutines of the dump that wait for locks"),
+					Limit: in.Against("min-waiters"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())}},
+			}
+			if l.addr == 0 {
+				cand.Caveats = []string{"the dump does not print the lock's address here; goroutines at one object or type are taken to wait for one lock"}
+			}
+			r.Candidates = append(r.Candidates, cand)
+		}
+	}
+	return r
+}
+
+func atGoroutine(s stack.Site, id int64) analyze.Location {
+	at := analyze.At(s)
+	at.Goroutine = id
+	return at
+}
+
+// otherSites returns up to four further functions in which goroutines wait for the lock.
+func (l *dumpLock) otherSites(first stack.Site) []stack.Site {
+	var out []stack.Site
+	seen := map[string]bool{first.Function: true}
+	for _, w := range l.waiters {
+		for _, s := range []stack.Site{w.site(), w.g.Stack()[w.call:].Owner()} {
+			if !seen[s.Function] && s.Function != "" && len(out) < maxCandidates-1 {
+				seen[s.Function] = true
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func hotspotCPU(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	p := e.Profile
+	column := p.Column("samples")
+	total := p.Total(column)
+	if total < int64(in.Limit("min-samples").Number) {
+		return analyze.Reading{Silent: fmt.Sprintf("only %d samples, and goroutines that wait for a lock take none", total)}
+	}
+	r := analyze.Reading{Silent: "goroutines that wait for a lock use no CPU, so it shows only what queueing itself costs"}
+	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
+		// Locks inside the runtime show as runtime.lock2 without a sync frame and are left out.
+		if use := lockOf(s.Stack); use.kind != "" && use.kind != lockFileIO {
+			return s.Stack[use.above:].Site()
+		}
+		return stack.Site{}
+	})
+	for _, s := range sites[:min(len(sites), maxCandidates)] {
+		share := evidence.Part(s.values[column], total)
+		if share.Number < in.Limit("min-cpu").Number/5 {
+			break
+		}
+		severity := analyze.NoSeverity
+		if share.Number > in.Limit("min-cpu").Number {
+			severity = analyze.Info
+			// Spinning in a process that has processors to spare costs nobody anything.
+			procs := float64(max(in.Case.GOMAXPROCS, 1))
+			if p.Duration > 0 && float64(p.Total(p.Column("cpu"))) >= in.Limit("min-lost").Number*procs*float64(p.Duration) {
+				severity = analyze.Warning
+			}
+		}
+		r.Candidates = append(r.Candidates, analyze.Candidate{
+			Site: s.site, Path: s.path, Severity: severity, Share: share.Number,
+			Summary: fmt.Sprintf("%s of the CPU samples are spent getting and giving back the lock in %s", share, s.site.Function),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples inside Lock and Unlock here", Value: share,
+				Of:    analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+				Limit: in.Against("min-cpu"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", s.site)}},
+		})
+	}
+	return r
+}

@@ -1,0 +1,235 @@
+package detect
+
+import (
+	"strings"
+
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// waitClass tells what a goroutine of a dump waits for. A goroutine that runs
+// or could run waits for nothing: the empty class.
+func waitClass(g *dump.Goroutine, s stack.Stack) exectrace.Class {
+	state := strings.TrimSuffix(g.State, " (durable)")
+	switch {
+	case strings.HasPrefix(state, "running"), strings.HasPrefix(state, "runnable"), state == "preempted", state == "idle", state == "dead", state == "copystack":
+		return ""
+	case strings.HasPrefix(state, "chan send"):
+		return exectrace.ChanSend
+	case strings.HasPrefix(state, "chan receive"):
+		return exectrace.ChanRecv
+	case strings.HasPrefix(state, "select"):
+		return exectrace.Select
+	case state == "IO wait":
+		return exectrace.Network
+	case state == "sleep":
+		return exectrace.Sleep
+	case state == "syscall":
+		return exectrace.SyscallWait
+	case state == "sync.Cond.Wait":
+		return exectrace.Cond
+	case state == "sync.WaitGroup.Wait":
+		return exectrace.WaitGroup
+	case strings.HasPrefix(state, "sync."), strings.HasPrefix(state, "semacquire"):
+		return syncClass(s)
+	case strings.HasPrefix(state, "GC assist"):
+		return exectrace.AssistWait
+	}
+	return exectrace.SystemWait
+}
+
+// syncClass tells the waits that the runtime calls "sync" or "semacquire" apart.
+func syncClass(s stack.Stack) exectrace.Class {
+	if use := lockOf(s); use.kind != "" && !use.unlock {
+		switch use.kind {
+		case lockWrite:
+			return exectrace.RWWrite
+		case lockRead:
+			return exectrace.RWRead
+		}
+		return exectrace.Mutex
+	}
+	for _, f := range s {
+		switch stack.Normal(f.Function) {
+		case "sync.(*WaitGroup).Wait":
+			return exectrace.WaitGroup
+		case "sync.(*Cond).Wait":
+			return exectrace.Cond
+		}
+		if !stack.Plumbing(f.Function) {
+			break
+		}
+	}
+	return exectrace.OtherSync
+}
+
+// leafClass tells what a stack waits for by its leaf frames alone, as far as
+// they say: goroutine profiles carry no wait reason.
+func leafClass(s stack.Stack) exectrace.Class {
+	for _, f := range s {
+		name := stack.Normal(f.Function)
+		switch name {
+		case "runtime.chansend", "runtime.chansend1":
+			return exectrace.ChanSend
+		case "runtime.chanrecv", "runtime.chanrecv1", "runtime.chanrecv2":
+			return exectrace.ChanRecv
+		case "runtime.selectgo", "runtime.block":
+			return exectrace.Select
+		case "runtime.netpollblock", "internal/poll.runtime_pollWait":
+			return exectrace.Network
+		case "time.Sleep", "runtime.timeSleep":
+			return exectrace.Sleep
+		case "sync.runtime_notifyListWait":
+			return exectrace.Cond
+		case "sync.(*WaitGroup).Wait":
+			return exectrace.WaitGroup
+		case "sync.runtime_Semacquire", "sync.runtime_SemacquireMutex", "internal/sync.runtime_SemacquireMutex",
+			"sync.runtime_SemacquireRWMutex", "sync.runtime_SemacquireRWMutexR", "internal/poll.runtime_Semacquire",
+			"sync.runtime_SemacquireWaitGroup", "runtime.semacquire1":
+			return syncClass(s)
+		}
+		if strings.HasPrefix(name, "syscall.") {
+			return exectrace.SyscallWait
+		}
+		if !stack.Plumbing(f.Function) {
+			return ""
+		}
+	}
+	return ""
+}
+
+// idleFrames are frames on whose stacks a goroutine waits for work that may
+// never come, as it should: the runtime's own, accept loops, connections kept alive,
+// the background loops of well-known libraries. It is the one list of its kind.
+var idleFrames = names(`
+	runtime.bgsweep runtime.bgscavenge runtime.gcBgMarkWorker runtime.forcegchelper runtime.runfinq runtime.runFinalizers
+	runtime.runCleanups runtime.updateMaxProcsGoroutine runtime.ensureSigM runtime.ReadTrace runtime.(*traceAdvancerState).start
+	runtime/trace.(*traceMultiplexer).start runtime/trace.(*traceMultiplexer).startLocked runtime/trace.Start runtime/pprof.profileWriter
+	os/signal.loop os/signal.signal_recv os/signal.NotifyContext
+	net.(*netFD).accept internal/poll.(*FD).Accept internal/poll.(*FD).AcceptMultiplexed
+	net/http.(*connReader).backgroundRead net/http.(*persistConn).readLoop net/http.(*persistConn).writeLoop
+	net/http.(*http2serverConn).serve net/http.(*http2serverConn).readFrames net/http.(*http2ClientConn).readLoop
+	net/http/internal/http2.(*serverConn).serve net/http/internal/http2.(*serverConn).readFrames net/http/internal/http2.(*ClientConn).readLoop
+	golang.org/x/net/http2.(*serverConn).serve golang.org/x/net/http2.(*serverConn).readFrames golang.org/x/net/http2.(*ClientConn).readLoop
+	database/sql.(*DB).connectionOpener database/sql.(*DB).connectionCleaner database/sql.(*DB).connectionResetter
+	google.golang.org/grpc/internal/transport.(*http2Server).HandleStreams google.golang.org/grpc/internal/transport.(*http2Server).keepalive
+	google.golang.org/grpc/internal/transport.(*http2Client).reader google.golang.org/grpc/internal/transport.(*http2Client).keepalive
+	google.golang.org/grpc/internal/transport.(*loopyWriter).run google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run
+	google.golang.org/grpc.(*addrConn).monitorConnection
+	go.opencensus.io/stats/view.(*worker).start k8s.io/klog/v2.(*flushDaemon).run github.com/golang/glog.(*fileSink).flushDaemon
+	github.com/lib/pq.(*Listener).listenerConnLoop github.com/go-sql-driver/mysql.(*mysqlConn).startWatcher
+	github.com/valyala/fasthttp.(*workerPool).workerFunc github.com/panjf2000/ants/v2.(*goWorker).run
+	context.(*cancelCtx).propagateCancel testing.tRunner testing.(*T).Run testing.(*M).startAlarm`)
+
+func names(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+// knownIdle reports whether a stack that waits is one on which goroutines wait
+// by design. A lock wait never is: whoever asks for a lock has work to do.
+func knownIdle(class exectrace.Class, s stack.Stack) bool {
+	switch class {
+	case exectrace.Mutex, exectrace.RWRead, exectrace.RWWrite, exectrace.OtherSync:
+		return false
+	case exectrace.SystemWait, exectrace.Sleep, exectrace.AssistWait, exectrace.SyscallWait, exectrace.Preempted:
+		return true
+	}
+	serving := false
+	for _, f := range s {
+		switch name := stack.Normal(f.Function); {
+		case name == "github.com/valyala/fasthttp.(*workerPool).workerFunc", name == "github.com/panjf2000/ants/v2.(*goWorker).run", strings.HasPrefix(name, "testing."):
+			// Idle only when nothing of the application runs inside it.
+			if !serving {
+				return idleFrames[name]
+			}
+		case idleFrames[name]:
+			return true
+		case name == "net/http.(*conn).serve":
+			// Between two requests the connection's goroutine reads the next one itself.
+			return class == exectrace.Network && !serving
+		case !stack.Standard(name):
+			serving = true
+		}
+	}
+	return false
+}
+
+// requestFrames are the frames under which a server handles one request: what
+// waits there keeps somebody waiting.
+var requestFrames = names(`net/http.(*conn).serve net/http.(*http2serverConn).runHandler net/http/internal/http2.(*serverConn).runHandler
+	golang.org/x/net/http2.(*serverConn).runHandler google.golang.org/grpc.(*Server).handleStream net/rpc.(*service).call
+	github.com/valyala/fasthttp.(*Server).serveConn`)
+
+func inRequest(s stack.Stack) bool {
+	for i := len(s) - 1; i >= 0; i-- {
+		if requestFrames[stack.Normal(s[i].Function)] {
+			return true
+		}
+	}
+	return false
+}
+
+// slotFrames are calls that wait until somebody gives back one of a fixed number of slots.
+var slotFrames = names(`database/sql.(*DB).conn golang.org/x/sync/semaphore.(*Weighted).Acquire net/http.(*Transport).getConn
+	golang.org/x/sync/errgroup.(*Group).Go github.com/jackc/puddle/v2.(*Pool[...]).acquire github.com/jackc/puddle/v2.(*Pool[...]).Acquire
+	github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn github.com/gomodule/redigo/redis.(*Pool).waitVacantConn`)
+
+// waitsForSlot reports whether a stack waits inside one of the known slot waits.
+func waitsForSlot(class exectrace.Class, s stack.Stack) bool {
+	switch class {
+	case exectrace.Select, exectrace.ChanRecv, exectrace.ChanSend, exectrace.Cond, exectrace.OtherSync:
+	default:
+		return false
+	}
+	for _, f := range s {
+		name := stack.Normal(f.Function)
+		if slotFrames[name] {
+			return true
+		}
+		if !stack.Plumbing(name) && !stack.Standard(name) && !strings.HasPrefix(name, "golang.org/x/sync/") && !strings.HasPrefix(name, "github.com/jackc/puddle") {
+			return false
+		}
+	}
+	return false
+}
+
+// isLock reports whether a class of waits is a wait for a lock.
+func isLock(c exectrace.Class) bool {
+	return c == exectrace.Mutex || c == exectrace.RWRead || c == exectrace.RWWrite
+}
+
+// waitingFor is a class of waits in words that end a sentence.
+func waitingFor(c exectrace.Class, slot bool) string {
+	switch {
+	case slot:
+		return "wait for a slot"
+	case isLock(c):
+		return "wait for a lock"
+	}
+	switch c {
+	case exectrace.ChanSend:
+		return "wait to send on a channel"
+	case exectrace.ChanRecv:
+		return "wait to receive from a channel"
+	case exectrace.Select:
+		return "wait in a select"
+	case exectrace.Network:
+		return "wait for the network"
+	case exectrace.WaitGroup:
+		return "wait for a wait group"
+	case exectrace.Cond:
+		return "wait for a condition"
+	case exectrace.OtherSync:
+		return "wait for a semaphore"
+	case exectrace.Sleep:
+		return "sleep"
+	case exectrace.SyscallWait:
+		return "are in a system call"
+	}
+	return "wait"
+}
