@@ -313,10 +313,9 @@ func (c *correlation) root(ids []string, links []Link) *Finding {
 func (c *correlation) narrate(findings []*Finding, links []Link) []string {
 	root := findings[0]
 	said := []string{sentence(root.Summary)}
-	for _, s := range []string{agreement(root), c.sameGoroutines(root)} {
-		if s != "" {
-			said = append(said, s)
-		}
+	said = append(said, agreement(root))
+	if s := c.sameGoroutines(root); s != "" {
+		said = append(said, s)
 	}
 	told := map[string]bool{root.ID: true}
 	byID := map[string]*Finding{}
@@ -331,7 +330,7 @@ func (c *correlation) narrate(findings []*Finding, links []Link) []string {
 			}
 			for _, l := range links {
 				if l.To == f.ID && told[l.From] && l.Relation == Explains {
-					said = append(said, sentence("In consequence, since "+l.Why+": "+lowerFirst(f.Summary)))
+					said = append(said, sentence(upperFirst(l.Why)+": "+lowerFirst(f.Summary)))
 					told[f.ID], grown = true, true
 					break
 				}
@@ -358,17 +357,13 @@ func agreement(f *Finding) string {
 	var kinds []string
 	for _, c := range f.Checks {
 		if c.Result == Agrees && c.Value != nil {
-			kinds = append(kinds, fmt.Sprintf("the %s (%s)", KindName(c.Kind), c.Value))
+			kinds = append(kinds, fmt.Sprintf("the %s shows %s (%s)", KindName(c.Kind), c.Value, c.Why))
 		}
 	}
-	switch len(kinds) {
-	case 0:
-		return ""
-	case 1:
-		return sentence("Only " + kinds[0] + " shows it; confidence is " + string(f.Confidence))
+	if len(kinds) < 2 {
+		return sentence(fmt.Sprintf("Only %s; confidence is %s", list(kinds), f.Confidence))
 	}
-	s := list(kinds)
-	return sentence(strings.ToUpper(s[:1]) + s[1:] + " agree; confidence is " + string(f.Confidence))
+	return sentence(fmt.Sprintf("%d kinds of evidence agree: %s; confidence is %s", len(kinds), strings.Join(kinds, ", "), f.Confidence))
 }
 
 // sameGoroutines says which goroutines stand at a finding's site both in a dump
@@ -421,6 +416,13 @@ func (c *correlation) sameGoroutines(f *Finding) string {
 func sentence(s string) string {
 	s = strings.TrimRight(s, ". ")
 	return s + "."
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // lowerFirst lowers a leading capital unless the word is a name or an acronym.
