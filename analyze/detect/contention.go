@@ -62,6 +62,7 @@ type lockSites struct {
 	count   int64         // of all lock sites
 	runtime time.Duration // delay in the runtime's own locks
 	other   time.Duration // delay in what is no lock: channels, selects, wait groups
+	stuck   time.Duration // waits at locks that let nobody through; traces only
 	wall    time.Duration // over which the delay arose; 0 when unknown
 }
 
@@ -243,12 +244,8 @@ func lockJudgement(in *analyze.Input, share float64, delay time.Duration, count 
 	}
 	rate := float64(delay) / float64(wall)
 	severe := in.Limit("min-delay-severe").Number
-	need := severe
-	if in.Case.GOMAXPROCS > 0 {
-		need = min(severe, in.Limit("min-delay").Number*float64(in.Case.GOMAXPROCS))
-	}
 	switch {
-	case rate < need || thin && !slow:
+	case rate < neededDelay(in) || thin && !slow:
 		return analyze.NoSeverity, thin
 	case slower && rate >= severe && !thin:
 		return analyze.Critical, false
@@ -258,4 +255,13 @@ func lockJudgement(in *analyze.Input, share float64, delay time.Duration, count 
 		return analyze.Warning, thin
 	}
 	return analyze.Info, thin
+}
+
+// neededDelay is the waiting per second from which it matters.
+func neededDelay(in *analyze.Input) float64 {
+	severe := in.Limit("min-delay-severe").Number
+	if in.Case.GOMAXPROCS == 0 {
+		return severe
+	}
+	return min(severe, in.Limit("min-delay").Number*float64(in.Case.GOMAXPROCS))
 }

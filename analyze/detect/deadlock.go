@@ -91,6 +91,32 @@ func deadlockDump(in *analyze.Input) analyze.Reading {
 	return r
 }
 
+// dead returns the locks of circles and those that goroutines hold themselves
+// while they ask for them: nobody will ever get through.
+func dead(locks []*dumpLock) map[*dumpLock]bool {
+	out := map[*dumpLock]bool{}
+	of := waitersOf(locks)
+	for _, l := range locks {
+		if _, ok := l.recursive(); ok {
+			out[l] = true
+		}
+		for _, s := range walk(l, of) {
+			out[s.lock] = true
+		}
+	}
+	return out
+}
+
+func waitersOf(locks []*dumpLock) map[*lockWaiter]*dumpLock {
+	of := map[*lockWaiter]*dumpLock{}
+	for _, l := range locks {
+		for _, w := range l.waiters {
+			of[w] = l
+		}
+	}
+	return of
+}
+
 // step is one lock of a circle and the goroutine that holds it.
 type step struct {
 	lock   *dumpLock
@@ -100,12 +126,7 @@ type step struct {
 // deadlocks finds circles, locks asked for twice, and locks never given back.
 func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []analyze.Candidate {
 	var out []analyze.Candidate
-	of := map[*lockWaiter]*dumpLock{}
-	for _, l := range locks {
-		for _, w := range l.waiters {
-			of[w] = l
-		}
-	}
+	of := waitersOf(locks)
 	inCircle := map[*dumpLock]bool{}
 	for _, l := range locks {
 		if inCircle[l] {
@@ -113,7 +134,7 @@ func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []anal
 		}
 		if h, ok := l.recursive(); ok {
 			inCircle[l] = true
-			if c, ok := circleCandidate(in, e, []step{{l, h}}, "self"); ok {
+			if c, ok := circleCandidate(in, e, locks, []step{{l, h}}, "self"); ok {
 				out = append(out, c)
 			}
 			continue
@@ -125,7 +146,7 @@ func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []anal
 		for _, s := range circle {
 			inCircle[s.lock] = true
 		}
-		if c, ok := circleCandidate(in, e, circle, "circle"); ok {
+		if c, ok := circleCandidate(in, e, locks, circle, "circle"); ok {
 			out = append(out, c)
 		}
 	}
@@ -205,12 +226,9 @@ func (l *dumpLock) readerTwice() (lockHolder, bool) {
 }
 
 // circleCandidate judges a circle.
-func circleCandidate(in *analyze.Input, e *evidence.Exhibit, circle []step, variant string) (analyze.Candidate, bool) {
-	members := map[*dump.Goroutine]bool{}
-	behind, old, guessed := 0, true, false
+func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, circle []step, variant string) (analyze.Candidate, bool) {
+	behind, old, guessed := behindCircle(locks, circle), true, false
 	for _, s := range circle {
-		members[s.holder.g] = true
-		behind += len(s.lock.waiters)
 		guessed = guessed || s.holder.object
 		// The state may be printed without its minutes; then the wait is younger.
 		old = old && s.holder.g.Wait >= time.Duration(in.Limit("min-wait").Number)
@@ -230,7 +248,7 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, circle []step, vari
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: "goroutines that wait for each other in a circle", Value: evidence.Of(len(circle), evidence.Count),
 				At: atGoroutine(w.site(), w.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", w.g.ID))},
-			{Exhibit: e.ID, Says: "goroutines that wait for the locks of the circle", Value: evidence.Of(behind, evidence.Count),
+			{Exhibit: e.ID, Says: "goroutines that wait for the locks of the circle, or for one whose holder waits for them", Value: evidence.Of(behind, evidence.Count),
 				At: atGoroutine(w.site(), w.g.ID), Reproduce: analyze.Grep(e, lead.lock.grep())},
 		},
 		Caveats: []string{"a dump does not print who holds a lock: each holder is the only goroutine that stands behind the line at which others wait for it"},
@@ -275,6 +293,29 @@ func addSites(c *analyze.Candidate, sites ...stack.Site) {
 			c.Sites = append(c.Sites, s)
 		}
 	}
+}
+
+// behindCircle counts the goroutines that wait for a lock of the circle, and for
+// locks whose only holders wait for one of those in turn.
+func behindCircle(locks []*dumpLock, circle []step) int {
+	stuck := map[*dumpLock]bool{}
+	for _, s := range circle {
+		stuck[s.lock] = true
+	}
+	of := waitersOf(locks)
+	for grown := true; grown; {
+		grown = false
+		for _, l := range locks {
+			if !stuck[l] && l.woken == 0 && len(l.holders) == 1 && l.holders[0].waits != nil && stuck[of[l.holders[0].waits]] {
+				stuck[l], grown = true, true
+			}
+		}
+	}
+	n := 0
+	for l := range stuck {
+		n += len(l.waiters)
+	}
+	return n
 }
 
 func (l *dumpLock) writerWaits() bool {
@@ -492,24 +533,32 @@ func deadlockTrace(in *analyze.Input) analyze.Reading {
 		}
 		by[f].n++
 	}
+	if len(order) == 0 {
+		return r
+	}
 	slices.SortStableFunc(order, func(a, b *stuck) int {
 		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.stack.Site().Function, b.stack.Site().Function))
 	})
-	for _, x := range order[:min(len(order), maxCandidates)] {
-		site := x.stack.Site()
-		severity := analyze.NoSeverity
-		if e.Trace.Duration >= time.Duration(in.Limit("min-trace").Number) {
-			severity = analyze.Info
-		}
-		c := analyze.Candidate{
-			Site: site, Path: x.stack.Path(), Variant: "never-unlocked", Severity: severity, Thin: true,
-			Summary: fmt.Sprintf("%d goroutines wait in %s for a lock from the first to the last event of the trace, %s, and nobody gets through", x.n, site.Function, evidence.Duration(e.Trace.Duration)),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a lock here from the first to the last event, while nobody gets through", Value: evidence.Of(x.n, evidence.Count),
-				At:        analyze.Location{Function: site.Function, File: site.File, Line: site.Line, Goroutine: x.first, To: int64(e.Trace.Duration)},
-				Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", x.first))}},
-		}
-		addSites(&c, x.stack.Owner())
-		r.Candidates = append(r.Candidates, c)
+	n, most := int64(0), order[0].stack.Site()
+	for _, x := range order {
+		n += x.n
 	}
+	severity := analyze.NoSeverity
+	if e.Trace.Duration >= time.Duration(in.Limit("min-trace").Number) {
+		severity = analyze.Info
+	}
+	// Which of these places holds what the others wait for, a trace cannot tell:
+	// it vouches for what a dump finds, and is a hint without one.
+	c := analyze.Candidate{
+		Variant: "never-unlocked", Severity: severity, Thin: true,
+		Summary: fmt.Sprintf("%d goroutines wait for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", n, evidence.Duration(e.Trace.Duration), most.Function),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for locks from the first to the last event, at places where nobody gets through", Value: evidence.Of(n, evidence.Count),
+			At:        analyze.Location{Function: most.Function, File: most.File, Line: most.Line, Goroutine: order[0].first, To: int64(e.Trace.Duration)},
+			Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", order[0].first))}},
+	}
+	for _, x := range order {
+		addSites(&c, x.stack.Site())
+	}
+	r.Candidates = []analyze.Candidate{c}
 	return r
 }

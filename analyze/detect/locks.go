@@ -314,10 +314,12 @@ func typeOf(function string) string {
 	return function
 }
 
+// codeLine is a line at which goroutines wait for a lock.
 type codeLine struct {
 	function string
 	line     int
-	object   uint64
+	object   uint64 // what the lock is a field of; 0 when unknown
+	word     int    // the argument word that is it
 }
 
 // findHolders looks for goroutines whose stack passes through a function in
@@ -331,7 +333,10 @@ func (l *dumpLock) findHolders(d *dump.Dump, waiting map[*dump.Goroutine]*lockWa
 		own[w.g] = true
 		f := w.g.Frames[w.at]
 		once = once || w.kind == lockOnce
-		c := codeLine{f.Function, f.Line, w.object}
+		c := codeLine{function: f.Function, line: f.Line, object: w.object}
+		if i, ok := l.ownerWord(f); ok {
+			c.object, c.word = f.Args[i], i
+		}
 		if !slices.Contains(asked[f.Function], c) && len(asked[f.Function]) < 64 {
 			asked[f.Function] = append(asked[f.Function], c)
 		}
@@ -382,29 +387,35 @@ func (l *dumpLock) narrow() {
 	}
 }
 
-// objects returns the pointers, printed in the waiters' frames, that the lock
-// stands closest behind: what it is a field of.
+// objects returns what the lock is a field of, as the waiters' frames print it.
 func (l *dumpLock) objects() map[uint64]bool {
 	objects := map[uint64]bool{}
 	for _, w := range l.waiters {
 		for _, f := range w.g.Frames[w.call : w.at+1] {
-			closest := uint64(0)
-			for _, word := range f.Args {
-				if !f.Stale && word >= minPointer && word <= l.addr && l.addr-word < maxObject {
-					closest = max(closest, word)
-				}
-			}
-			if closest != 0 {
-				objects[closest] = true
+			if i, ok := l.ownerWord(f); ok {
+				objects[f.Args[i]] = true
 			}
 		}
 	}
 	return objects
 }
 
+// ownerWord returns which argument word of a waiter's frame points to the object
+// that the lock is a field of: the pointer that the lock's address stands closest behind. A
+// frame marked stale may have other words in force, and a stale word next to
+// the lock would be a strange accident.
+func (l *dumpLock) ownerWord(f dump.Frame) (word int, ok bool) {
+	for i, v := range f.Args {
+		if v >= minPointer && v <= l.addr && l.addr-v < maxObject && (!ok || v > f.Args[word]) {
+			word, ok = i, true
+		}
+	}
+	return word, ok
+}
+
 func (c codeLine) passedBy(f dump.Frame, once bool, g *dump.Goroutine, at int) bool {
-	if p := pointer(f); p != 0 && c.object != 0 && p != c.object {
-		return false // a method of another object, with a lock of its own
+	if c.object != 0 && !f.Stale && !f.Inlined && c.word < len(f.Args) && f.Args[c.word] >= minPointer && f.Args[c.word] != c.object {
+		return false // at work on another object, with a lock of its own
 	}
 	if once {
 		// Inside Once.Do the caller's frame stands on the very line the others wait at.
@@ -432,7 +443,7 @@ func (l *dumpLock) findByObject(d *dump.Dump, waiting map[*dump.Goroutine]*lockW
 		}
 		for at := w.at; at < len(g.Frames); at++ {
 			f := g.Frames[at]
-			if !f.Stale && slices.ContainsFunc(f.Args, func(word uint64) bool { return objects[word] }) {
+			if slices.ContainsFunc(f.Args, func(word uint64) bool { return objects[word] }) {
 				l.holders = append(l.holders, lockHolder{g: g, at: at, waits: w, object: true})
 				break
 			}

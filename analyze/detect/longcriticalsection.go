@@ -151,16 +151,18 @@ func longHoldTrace(in *analyze.Input) analyze.Reading {
 	}
 	holds := holdsOf(e)
 	if len(holds) == 0 {
-		if c := traceLocks(e); c.delay > 0 {
+		if c := traceLocks(e); c.delay+c.stuck > 0 {
 			return analyze.Reading{Silent: "goroutines waited for locks, but no unlock that ended a wait is in the trace"}
 		}
 		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace.Duration))}
 	}
 	r := analyze.Reading{}
 	var unknown int64
+	var unknownDelay time.Duration
 	for _, h := range holds {
 		if h.known == 0 {
 			unknown += h.handoffs
+			unknownDelay += h.delay
 		}
 	}
 	for _, h := range holds[:min(len(holds), maxCandidates)] {
@@ -176,7 +178,8 @@ func longHoldTrace(in *analyze.Input) analyze.Reading {
 	switch {
 	case e.Coverage != evidence.Whole:
 		r.Silent = "the trace was read in part only; " + r.Says
-	case unknown > 0 && len(r.Candidates) == 0:
+	// Holds of unknown length that made others wait next to no time deny the claim as well.
+	case float64(unknownDelay) >= minLostDelay(in)*float64(e.Trace.Duration) && len(r.Candidates) == 0:
 		r.Silent = fmt.Sprintf("%d hand-overs of locks whose holder had got them without waiting: the trace does not show since when", unknown)
 	}
 	return r
@@ -233,6 +236,14 @@ func holdsOf(e *evidence.Exhibit) []*hold {
 	return holds
 }
 
+// minLostDelay is the waiting per second behind a lock from which its holds matter.
+func minLostDelay(in *analyze.Input) float64 {
+	if in.Case.GOMAXPROCS == 0 {
+		return 1
+	}
+	return min(1, in.Limit("min-delay").Number*float64(in.Case.GOMAXPROCS))
+}
+
 func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidate, bool) {
 	mean := float64(h.mean())
 	// A tenth of the limit is neither a claim nor a vote for one.
@@ -241,11 +252,7 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	}
 	wall := e.Trace.Duration
 	heldShare := evidence.Part(h.total, wall)
-	rate := float64(h.delay) / float64(wall)
-	need := 1.0
-	if in.Case.GOMAXPROCS > 0 {
-		need = min(need, in.Limit("min-delay").Number*float64(in.Case.GOMAXPROCS))
-	}
+	rate, need := float64(h.delay)/float64(wall), minLostDelay(in)
 	inside := h.inside()
 	did := inside[0]
 	thin := h.known < int64(in.Limit("min-count").Number)

@@ -137,6 +137,10 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 			continue
 		}
 		severity, thin := lockJudgement(in, share.Number, l.delay, l.count, c.wall)
+		// Too little to be what another kind of evidence means.
+		if severity == analyze.NoSeverity && !worthAVote(in, l, c.wall) {
+			continue
+		}
 		cand := analyze.Candidate{
 			Site: l.site, Path: l.path, Sites: l.sites(), Variant: l.kind, Severity: severity, Thin: thin, Share: share.Number,
 			Summary: fmt.Sprintf("%s takes %s of the %s lost to locks, %s per wait on average", l.words(), share, evidence.Duration(c.delay), evidence.Duration(l.mean())),
@@ -163,6 +167,15 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 	return out
 }
 
+// worthAVote reports whether waiting that is no claim by itself is still enough
+// to vouch for one: a quarter of what the claim asks for.
+func worthAVote(in *analyze.Input, l lockSite, wall time.Duration) bool {
+	if wall <= 0 {
+		return float64(l.mean()) >= in.Limit("min-wait").Number/4
+	}
+	return perSecond(l.delay, wall).Number >= neededDelay(in)/4
+}
+
 // maxCandidates is how many sites a measure hands on.
 const maxCandidates = 5
 
@@ -176,6 +189,9 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 	c := best
 	if short := tooShort(c.exhibit); short != "" {
 		return analyze.Reading{Silent: short}
+	}
+	if c.delay == 0 && c.stuck > 0 {
+		return analyze.Reading{Silent: fmt.Sprintf("goroutines wait for locks, and in %s nobody gets through: stuck rather than busy", evidence.Duration(c.wall))}
 	}
 	if c.delay == 0 {
 		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(c.wall))}
@@ -196,8 +212,11 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 				Reproduce: analyze.TraceView(c.exhibit, fmt.Sprintf("goroutine %d at %s", span.Goroutine, evidence.Duration(span.From)))})
 		}
 	}
-	if c.exhibit.Coverage != evidence.Whole {
+	switch {
+	case c.exhibit.Coverage != evidence.Whole:
 		r.Silent = "the trace was read in part only; " + r.Says
+	case c.stuck > c.delay:
+		r.Silent = fmt.Sprintf("at other locks nobody gets through in %s: stuck rather than busy", evidence.Duration(c.wall))
 	}
 	return r
 }
@@ -216,12 +235,22 @@ func tooShort(e *evidence.Exhibit) string {
 // block a goroutine and so are not among them.
 func traceLocks(e *evidence.Exhibit) *lockSites {
 	c := &lockSites{exhibit: e, wall: e.Trace.Duration}
+	through := map[string]bool{}
+	for i := range e.Trace.Waits {
+		w := &e.Trace.Waits[i]
+		if use := traceLock(w.Class, w.Stack); use.kind != "" && w.Count > w.Open {
+			through[w.Stack[min(use.above, len(w.Stack)):].Site().Function] = true
+		}
+	}
 	for i := range e.Trace.Waits {
 		w := &e.Trace.Waits[i]
 		use := traceLock(w.Class, w.Stack)
 		switch {
 		case use.kind == "":
 			c.other += w.Total
+		// Where nobody got through in the whole trace the lock is stuck or dead, not busy.
+		case w.Count == w.Open && !through[w.Stack[min(use.above, len(w.Stack)):].Site().Function]:
+			c.stuck += w.Total
 		case len(w.Stack) == 0:
 			// Began before the trace and never moved: a lock wait at a place unknown.
 			c.delay += w.Total
@@ -273,6 +302,7 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 	most := 0
 	for _, e := range in.Exhibits {
 		locks := locksOf(e.Dump)
+		deadlocked := dead(locks)
 		all := 0
 		for _, l := range locks {
 			all += len(l.waiters)
@@ -289,6 +319,8 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 			site, path, _ := l.site()
 			severity, thin := analyze.NoSeverity, n < int(in.Limit("min-waiters-severe").Number)
 			switch {
+			// Nobody will ever get this lock: that is a deadlock and not a busy lock.
+			case deadlocked[l]:
 			// Few, or few of many: any program that shares data has some.
 			case n < int(in.Limit("min-waiters").Number), share.Number < in.Limit("min-share").Number:
 			case !thin:
