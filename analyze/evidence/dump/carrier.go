@@ -25,6 +25,15 @@ func plain(line []byte) []byte {
 
 var colour = regexp.MustCompile("\x1b(?:\\[[0-9;:?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\))")
 
+// bare returns what a line of the dump says, without what the log put around it.
+func (b *builder) bare(line []byte) []byte {
+	line = b.strip(plain(line))
+	if after, ok := bytes.CutPrefix(line, []byte("#011")); ok { // how rsyslog writes a tab
+		return append([]byte("\t"), after...)
+	}
+	return line
+}
+
 // strip removes from a line the prefix that the first header had, where numbers
 // and the width of white space may differ: time stamps, process ids. A line
 // without it is returned as it is: often only the first line of a message has one.
@@ -51,8 +60,13 @@ func (b *builder) strip(line []byte) []byte {
 			if line[j] != ' ' && line[j] != '\t' {
 				return line
 			}
-			i += len(p[i:]) - len(bytes.TrimLeft(p[i:], " \t"))
-			j += len(line[j:]) - len(bytes.TrimLeft(line[j:], " \t"))
+			n := blanks(p[i:])
+			if m := blanks(line[j:]); i+n == len(p) { // what is more belongs to the text
+				j += min(n, m)
+			} else {
+				j += m
+			}
+			i += n
 		case c == line[j]:
 			i++
 			j++
@@ -66,6 +80,8 @@ func (b *builder) strip(line []byte) []byte {
 	}
 	return line[j:]
 }
+
+func blanks(s []byte) int { return len(s) - len(bytes.TrimLeft(s, " \t")) }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 

@@ -1,6 +1,12 @@
 // Package dump reads goroutine dumps: the text of a goroutine profile at
 // debug=2, of SIGQUIT and of a crash, wherever it hides among other log lines.
 // It records what each goroutine said and never what it means.
+//
+// Two libraries read such dumps. Neither reads a goroutine with labels, which Go
+// 1.27 prints by default: panicparse/v2 v2.5.0 stops at the first, and gostackparse
+// v0.7.0 skips each, and those with gp= and m= in the header as well. gostackparse
+// also drops the argument words, and with them the addresses that tell locks
+// apart; neither looks into JSON records or behind changing prefixes.
 package dump
 
 import (

@@ -108,7 +108,7 @@ type builder struct {
 	made    Frame  // the "created by" frame, likewise
 	maker   int64  // and who created it
 	skip    bool   // the block is of no goroutine of the dump: the runtime's own stack, an ancestor's
-	bare    bool   // the block says that its stack is not available
+	hidden  bool   // the block says that its stack is not available
 	beside  []byte // last line that was not understood
 
 	blank     bool // a blank line came just before
@@ -238,8 +238,7 @@ func (f *finder) reopen() {
 // take takes a line of the dump, free of the strings around it.
 func (f *finder) take(line []byte) {
 	b := f.builder
-	line = bytes.TrimSpace(b.strip(plain(line)))
-	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("#011"))) // how rsyslog writes a tab
+	line = bytes.TrimSpace(b.bare(line))
 	if len(line) == 0 {
 		f.endBlock()
 		b.blank = true
@@ -282,7 +281,7 @@ func (f *finder) take(line []byte) {
 		f.mark()
 		return
 	case bytes.HasPrefix(line, []byte("goroutine running on other thread")):
-		b.bare, b.shaped = true, true
+		b.hidden, b.shaped = true, true
 		f.mark()
 		return
 	case bytes.HasPrefix(line, []byte("[originating from goroutine ")), // GODEBUG=tracebackancestors: what follows are the ancestor's frames
@@ -301,6 +300,7 @@ func (f *finder) take(line []byte) {
 	}
 	if file, n, ok := position(line); ok && b.g != nil && b.beside != nil && bytes.Contains(line, []byte(" pc=0x")) {
 		// A frame of C code has neither arguments nor an offset: "name", then "\tfile.c:12 pc=0x..".
+		b.foreign--
 		f.called(b.beside, nil)
 		f.place(file, n)
 		return
@@ -389,7 +389,7 @@ func (f *finder) begin(g Goroutine) {
 	b := f.builder
 	g.Line = f.line
 	g.State = f.name([]byte(g.State))
-	b.g, b.stack, b.pending, b.bare = &g, b.stack[:0], nothing, false
+	b.g, b.stack, b.pending, b.hidden = &g, b.stack[:0], nothing, false
 	f.mark()
 }
 
@@ -488,7 +488,7 @@ func (f *finder) close() {
 		return
 	}
 	var cut int64 = -1
-	if g := b.g; g != nil && (b.pending != nothing || len(b.stack) == 0 && !b.bare) {
+	if g := b.g; g != nil && (b.pending != nothing || len(b.stack) == 0 && !b.hidden) {
 		cut = g.ID
 	}
 	f.endBlock()
@@ -582,7 +582,13 @@ func (f *finder) lookBack() {
 			}
 			continue
 		}
-		raw := b.strip(plain(line))
+		for _, key := range b.keys {
+			if value, ok := after(line, key); ok {
+				lines := split(value)
+				line = lines[len(lines)-1]
+			}
+		}
+		raw := b.bare(line)
 		bare := unstamped(raw)
 		text := bytes.TrimSpace(bare)
 		origin, says := trigger(text)

@@ -11,10 +11,13 @@ import (
 // prints it (runtime/traceback.go):
 //
 //	goroutine ID[ gp=0x.. m=N|nil[ mp=0x..]] [STATUS[ (leaked)][ (scan)][ (durable)][, N minutes][, locked to thread]
-//	[, synctest bubble N][ labels:{"k": "v", ...}]]:
+//	[, synctest bubble N]][ {k: v, ...}]:
 //
-// Nothing but white space may follow. Labels are read as the quoted strings they
-// are, since their values may hold any of the signs that end something here.
+// Labels stand there since Go 1.27, quoted where they hold anything but letters,
+// digits, dots, slashes and underscores. Go 1.26 prints them before the closing
+// bracket, as ` labels:{"k": "v", ...}`. They are read as the strings they are,
+// since their values may hold any of the signs that end something here. Nothing
+// but white space may follow the colon.
 func header(s []byte) (g Goroutine, ok bool) {
 	s, ok = bytes.CutPrefix(s, []byte("goroutine "))
 	if !ok {
@@ -90,29 +93,28 @@ func header(s []byte) (g Goroutine, ok bool) {
 			return g, false
 		}
 	}
+	if after, ok := bytes.CutPrefix(s, []byte("] {")); ok {
+		if g.Labels, s, ok = labels(string(after)); !ok {
+			return g, false
+		}
+		s = append([]byte("]"), s...)
+	}
 	s, ok = bytes.CutPrefix(s, []byte("]:"))
 	return g, ok && len(bytes.TrimSpace(s)) == 0
 }
 
-// labels parses `"k": "v", "k": "v"}` and returns what follows.
+// labels parses `k: v, "k": "v"}` and returns what follows.
 func labels(s string) (m map[string]string, rest []byte, ok bool) {
 	m = map[string]string{}
 	for {
-		k, err := strconv.QuotedPrefix(s)
-		if err != nil {
+		var key, value string
+		if key, s, ok = text(s); !ok {
 			return nil, nil, false
 		}
-		if s, ok = strings.CutPrefix(s[len(k):], ": "); !ok {
+		if s, ok = strings.CutPrefix(s, ": "); !ok {
 			return nil, nil, false
 		}
-		v, err := strconv.QuotedPrefix(s)
-		if err != nil {
-			return nil, nil, false
-		}
-		s = s[len(v):]
-		key, err1 := strconv.Unquote(k)
-		value, err2 := strconv.Unquote(v)
-		if err1 != nil || err2 != nil {
+		if value, s, ok = text(s); !ok {
 			return nil, nil, false
 		}
 		if len(m) < maxLabels {
@@ -125,6 +127,28 @@ func labels(s string) (m map[string]string, rest []byte, ok bool) {
 		s, ok = strings.CutPrefix(s, "}")
 		return m, []byte(s), ok
 	}
+}
+
+// text parses a key or value of a label, quoted or bare.
+func text(s string) (value, rest string, ok bool) {
+	if !strings.HasPrefix(s, `"`) {
+		n := 0
+		for n < len(s) && bare(s[n]) {
+			n++
+		}
+		return s[:n], s[n:], true
+	}
+	q, err := strconv.QuotedPrefix(s)
+	if err != nil {
+		return "", s, false
+	}
+	value, err = strconv.Unquote(q)
+	return value, s[len(q):], err == nil
+}
+
+// bare reports whether a label is printed without quotes when it holds such characters only.
+func bare(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '/' || c == '_'
 }
 
 func digits(s []byte) int {
@@ -159,14 +183,14 @@ func call(s []byte) (name, args []byte, ok bool) {
 		}
 	}
 	depth := 0
-	for _, c := range name {
+	for i, c := range name {
 		switch c {
 		case '[', '{':
 			depth++
 		case ']', '}':
 			depth--
 		case ' ', '\t', '"', '=':
-			if depth <= 0 {
+			if depth <= 0 && name[min(i+1, len(name)-1)] != '{' { // "type:.eq.struct { main.a int }"
 				return nil, nil, false
 			}
 		}
