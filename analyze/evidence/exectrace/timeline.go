@@ -227,10 +227,11 @@ type Stopper struct {
 
 // Assist is time that one place spent marking for the collector.
 type Assist struct {
-	Stack stack.Stack
-	Count int64
-	Total time.Duration
-	Max   time.Duration
+	Stack   stack.Stack
+	Count   int64
+	Total   time.Duration // wall time from begin to end
+	Running time.Duration // of Total: on a processor; the rest it was runnable or waited for credit
+	Max     time.Duration
 }
 
 // GCWork is processor time of GC workers by mode.
