@@ -41,6 +41,7 @@ func TestScript(t *testing.T) {
 			"flip":         scriptFlip,
 			"zero":         scriptZero,
 			"bomb":         scriptBomb,
+			"traceheader":  scriptTraceHeader,
 			"mutexprofile": scriptMutexProfile,
 		},
 	})
@@ -113,6 +114,11 @@ func scriptBomb(ts *testscript.TestScript, _ bool, args []string) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// scriptTraceHeader writes the header of an execution trace and nothing more: traceheader FILE VERSION.
+func scriptTraceHeader(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("go "+args[1]+" trace\x00\x00\x00"), 0o644))
+}
 
 // scriptMutexProfile writes a mutex profile of one hot function: mutexprofile FILE FUNCTION [BUILD].
 func scriptMutexProfile(ts *testscript.TestScript, _ bool, args []string) {
