@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"inquest/analyze/evidence"
 )
@@ -330,7 +332,7 @@ func (c *correlation) narrate(findings []*Finding, links []Link) []string {
 			}
 			for _, l := range links {
 				if l.To == f.ID && told[l.From] && l.Relation == Explains {
-					said = append(said, sentence(upperFirst(l.Why)+": "+lowerFirst(f.Summary)))
+					said = append(said, sentence(l.Why+": "+lowerFirst(f.Summary)))
 					told[f.ID], grown = true, true
 					break
 				}
@@ -413,25 +415,35 @@ func (c *correlation) sameGoroutines(f *Finding) string {
 	return sentence(fmt.Sprintf("%d goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", len(both), both[0]))
 }
 
+// sentence ends a clause with a full stop and begins it with a capital, unless
+// it begins with a name from the code.
 func sentence(s string) string {
-	s = strings.TrimRight(s, ". ")
-	return s + "."
+	return upperFirst(strings.TrimRight(s, ". ")) + "."
 }
 
 func upperFirst(s string) string {
-	if s == "" {
+	if isName(s) || s == "" {
 		return s
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
 }
 
 // lowerFirst lowers a leading capital unless the word is a name or an acronym.
 func lowerFirst(s string) string {
 	word, _, _ := strings.Cut(s, " ")
-	if word == "" || strings.ContainsAny(word, ".(/") || strings.ToUpper(word) == word && len(word) > 1 {
+	if isName(s) || s == "" || strings.ToUpper(word) == word && len(word) > 1 {
 		return s
 	}
-	return strings.ToLower(s[:1]) + s[1:]
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(r)) + s[size:]
+}
+
+// isName reports whether a sentence begins with a name from the code, which
+// keeps its spelling.
+func isName(s string) bool {
+	word, _, _ := strings.Cut(s, " ")
+	return strings.ContainsAny(word, ".(/_")
 }
 
 // missing lists the absent kinds that the chain's detectors could use, each once.
