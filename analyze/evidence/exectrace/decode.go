@@ -110,7 +110,8 @@ type decoder struct {
 	emit   func(*chunk) (*chunk, error)
 
 	stacks   map[trace.Stack]uint32
-	handles  []uint32 // stacks by the reader's own id, when the layout is known
+	direct   idTable // stacks by the reader's own id, see direct.go
+	reasons  idTable // names by the reader's own id
 	names    map[string]uint8
 	lastName [4]struct {
 		s  string
@@ -126,36 +127,9 @@ type decoder struct {
 // hashSeed is one for the process: stacks of all generations are compared by hash first.
 var hashSeed = maphash.MakeSeed()
 
-// handle is the layout of trace.Stack. Its id is dense within a generation, so
-// it can index a slice where the comparable Stack would need a map lookup for
-// every event.
-type handle struct {
-	table unsafe.Pointer
-	id    uint64
-}
-
-// maxHandle bounds the slice that hostile stack ids can ask for.
-const maxHandle = 1 << 20
-
 func (d *decoder) stackID(s trace.Stack) uint32 {
 	if s == trace.NoStack {
 		return 0
-	}
-	if handleKnown {
-		h := (*handle)(unsafe.Pointer(&s)).id
-		if h < uint64(len(d.handles)) {
-			if id := d.handles[h]; id != 0 {
-				return id
-			}
-		}
-		if h < maxHandle {
-			id := d.newStack(s)
-			if h >= uint64(len(d.handles)) {
-				d.handles = append(d.handles, make([]uint32, h+1-uint64(len(d.handles)))...)
-			}
-			d.handles[h] = id
-			return id
-		}
 	}
 	if id, ok := d.stacks[s]; ok {
 		return id
@@ -325,6 +299,10 @@ func (d *decoder) event(ev *trace.Event) error {
 		}
 		rec.proc = uint16(p) + 1
 	}
+	if layoutKnown && d.hot(ev, &rec) {
+		c.records = append(c.records, rec)
+		return nil
+	}
 	switch ev.Kind() {
 	case trace.EventStateTransition:
 		st := ev.StateTransition()
@@ -387,7 +365,8 @@ func (d *decoder) event(ev *trace.Event) error {
 		rec.stack = d.stackID(ev.Stack())
 	case trace.EventSync:
 		rec.op = opSync
-		clear(d.handles) // ids begin anew
+		clear(d.direct) // ids begin anew
+		clear(d.reasons)
 		if s := ev.Sync(); s.ClockSnapshot != nil && c.wall.IsZero() {
 			c.wall, c.wallAt = s.ClockSnapshot.Wall, int64(s.ClockSnapshot.Trace)
 		}

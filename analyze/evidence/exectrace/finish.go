@@ -136,7 +136,7 @@ func (f *fold) listHolders() []Holder {
 	})
 	for _, k := range keys {
 		h := f.holders[k]
-		h.Waiter = f.places.all[most(h.waiters)].frames
+		h.Waiter = f.places.all[h.waiters.most()].frames
 		h.Times, h.Total = h.times, h.times.Sum
 		h.Ran, h.Runnable, h.Syscall = time.Duration(h.ran), time.Duration(h.ready), time.Duration(h.calls)
 		h.Blocked = f.listBlocked(h.blocked)
@@ -145,18 +145,6 @@ func (f *fold) listHolders() []Holder {
 	}
 	sortStable(out, func(a, b Holder) bool { return a.Total > b.Total })
 	return out
-}
-
-// most returns the key with the highest count, the lowest of equals.
-func most(m map[uint32]int64) uint32 {
-	var best uint32
-	var count int64
-	for k, n := range m {
-		if n > count || n == count && k < best {
-			best, count = k, n
-		}
-	}
-	return best
 }
 
 func (f *fold) listBlocked(m map[uint32]*blockedAt) []Blocked {
@@ -204,8 +192,8 @@ func (f *fold) listGroups() []Group {
 		if id == 0 && g.Created == 0 && g.Ended == 0 && g.Running == 0 && g.Slices.Count == 0 {
 			continue
 		}
-		g.Creator = f.places.all[most(g.creators)].site
-		if p := most(g.partners); p != 0 {
+		g.Creator = f.places.all[g.creators.most()].site
+		if p := g.partners.most(); p != 0 {
 			g.Partner = f.groups[p].Start
 		}
 		out = append(out, g.Group)

@@ -142,7 +142,7 @@ func newFold() *fold {
 		lockIDs:  map[string]uint32{},
 		holders:  map[holderKey]*holder{},
 		fits:     map[[3]uint32]bool{},
-		groups:   []*group{{creators: map[uint32]int64{}, partners: map[uint32]int64{}}},
+		groups:   []*group{{}},
 		groupID:  map[string]uint32{"": 0},
 		assists:  map[uint32]*Assist{},
 		samples:  map[uint32]int64{},
@@ -573,7 +573,7 @@ func (f *fold) endSlice(g *goroutine, t int64, handOver bool) {
 	gr := f.groups[g.group]
 	gr.Slices.Add(time.Duration(d))
 	if handOver && d < shortSlice && g.woke != 0 {
-		gr.partner(g.woke)
+		gr.partners.add(g.woke)
 	}
 	g.slice = -1
 }
@@ -653,7 +653,7 @@ func (f *fold) create(r *record, t int64) {
 	}
 	gr := f.groups[g.group]
 	gr.Created++
-	gr.creators[g.creator]++
+	gr.creators.add(g.creator)
 	if a := f.goroutine(r.actor); a != nil {
 		a.woke = g.group
 		f.touch(a, g.creator)
@@ -747,7 +747,6 @@ func (f *fold) assign(g *goroutine, st uint32) {
 				Start:  stack.Site{Function: f.places.info(root.Function).normal, File: root.File, Line: root.Line},
 				System: p.system,
 			},
-			creators: map[uint32]int64{}, partners: map[uint32]int64{},
 		})
 	}
 	gr := f.groups[id]

@@ -138,7 +138,7 @@ type holderKey struct {
 type holder struct {
 	Holder
 	bracketed
-	waiters map[uint32]int64
+	waiters tally // stacks of those it woke
 }
 
 // lockGroup is the locks that are waited for at one site: as close to one lock
@@ -220,7 +220,7 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		// One Unlock wakes all readers that wait, each by an event of its own.
 		if h := f.lastHolder(a, w); h != nil {
 			h.Delay += time.Duration(t - g.since)
-			h.waiters[w.stack]++
+			h.waiters.add(w.stack)
 			return
 		}
 	}
@@ -250,15 +250,13 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	key := holderKey{unlock, acquire, w.Class}
 	h := f.holders[key]
 	if h == nil {
-		h = &holder{waiters: map[uint32]int64{}}
+		h = &holder{}
 		h.Unlock, h.Acquire, h.Class = p.frames, f.places.all[acquire].frames, w.Class
 		f.holders[key] = h
 	}
 	h.Handoffs++
 	h.Delay += time.Duration(t - g.since)
-	if _, ok := h.waiters[w.stack]; ok || len(h.waiters) < maxPartners {
-		h.waiters[w.stack]++
-	}
+	h.waiters.add(w.stack)
 	if found != nil {
 		h.add(&found.bracket, a, t)
 	} else {

@@ -11,6 +11,7 @@ import (
 type goTable struct {
 	pages  map[int64]*goPage
 	recent [1024]*goPage // by page number, modulo
+	spare  []*goPage     // empty
 	free   []*goroutine
 	slab   []goroutine
 	live   int
@@ -41,16 +42,33 @@ func (t *goTable) get(id int64) *goroutine {
 }
 
 func (t *goTable) page(number int64) *goPage {
+	slot := &t.recent[number&int64(len(t.recent)-1)]
+	if old := *slot; old != nil && old.used == 0 {
+		t.giveBack(old)
+	}
 	p := t.pages[number]
 	if p == nil {
 		if t.pages == nil {
 			t.pages = map[int64]*goPage{}
 		}
-		p = &goPage{number: number}
+		if n := len(t.spare); n > 0 {
+			p = t.spare[n-1]
+			t.spare = t.spare[:n-1]
+		} else {
+			p = &goPage{}
+		}
+		p.number = number
 		t.pages[number] = p
 	}
-	t.recent[number&int64(len(t.recent)-1)] = p
+	*slot = p
 	return p
+}
+
+func (t *goTable) giveBack(p *goPage) {
+	delete(t.pages, p.number)
+	if len(t.spare) < len(t.recent) {
+		t.spare = append(t.spare, p)
+	}
 }
 
 func (t *goTable) make(id int64) *goroutine {
@@ -78,13 +96,16 @@ func (t *goTable) drop(g *goroutine) {
 	t.live--
 	g.state = gone
 	number := g.id >> pageBits
-	if p := t.pages[number]; p != nil {
+	p := t.recent[number&int64(len(t.recent)-1)]
+	recent := p != nil && p.number == number
+	if !recent {
+		p = t.pages[number]
+	}
+	if p != nil {
 		p.g[g.id&(1<<pageBits-1)] = nil
-		if p.used--; p.used == 0 {
-			delete(t.pages, number)
-			if i := number & int64(len(t.recent)-1); t.recent[i] == p {
-				t.recent[i] = nil
-			}
+		// An empty page among the recent ones is about to be filled again.
+		if p.used--; p.used == 0 && !recent {
+			t.giveBack(p)
 		}
 	}
 	t.free = append(t.free, g)

@@ -157,20 +157,48 @@ func (l *latency) add(from, to, id int64) {
 // group gathers the goroutines of one start function.
 type group struct {
 	Group
-	ready    int // runnable now
-	creators map[uint32]int64
-	partners map[uint32]int64
+	ready    int   // runnable now
+	creators tally // stacks
+	partners tally // groups
 }
 
-func (g *group) partner(id uint32) {
-	if _, ok := g.partners[id]; ok || len(g.partners) < maxPartners {
-		g.partners[id]++
+// tally counts a few things that come up again and again.
+type tally []counted
+
+type counted struct {
+	key   uint32
+	count int64
+}
+
+// maxTally bounds the things told apart; those that come later are not counted.
+const maxTally = 64
+
+func (t *tally) add(key uint32) {
+	s := *t
+	for i := range s {
+		if s[i].key == key {
+			s[i].count++
+			if i > 0 && s[i].count > s[i-1].count {
+				s[i], s[i-1] = s[i-1], s[i]
+			}
+			return
+		}
+	}
+	if len(s) < maxTally {
+		*t = append(s, counted{key, 1})
 	}
 }
 
-// maxPartners bounds the groups that one hands over to; there are rarely more
-// than three.
-const maxPartners = 64
+// most returns the key with the highest count, the lowest of equals; 0 of none.
+func (t tally) most() uint32 {
+	var best counted
+	for _, c := range t {
+		if c.count > best.count || c.count == best.count && c.key < best.key {
+			best = c
+		}
+	}
+	return best.key
+}
 
 // thinned is a list in order that never holds more than maxListed: when it is
 // full, the shorter half goes.
