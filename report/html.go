@@ -33,6 +33,11 @@ var htmlTemplate = template.Must(template.New("report.html").Funcs(template.Func
 	},
 	"change": change,
 	"id":     anchor,
+	"first":  func(n int, s []factView) []factView { return s[:min(n, len(s))] },
+	"rest":   func(n int, s []factView) []factView { return s[min(n, len(s)):] },
+	"head":   func(n int, s []string) []string { return s[:min(n, len(s))] },
+	"tail":   func(n int, s []string) []string { return s[min(n, len(s)):] },
+	"add":    func(a, b int) int { return a + b },
 	"short":  func(string) string { return "" }, // replaced for every page
 }).Parse(templates.HTML))
 
@@ -156,7 +161,13 @@ type matrix struct {
 
 type matrixRow struct {
 	*findingView
-	Cells []analyze.Check // one per kind; empty Result where the claim is not asked of it
+	Cells []cell // one per kind; empty Result where the claim is not asked of it
+}
+
+// cell is a check with what its value is the value of.
+type cell struct {
+	analyze.Check
+	Hint string
 }
 
 // Matrix lays the checks of a chain side by side. Kinds the case does not hold
@@ -175,10 +186,16 @@ func (c *chainView) Matrix() matrix {
 		return slices.Index(evidence.Kinds, a) - slices.Index(evidence.Kinds, b)
 	})
 	for _, f := range c.Findings {
-		row := matrixRow{findingView: f, Cells: make([]analyze.Check, len(m.Kinds))}
+		row := matrixRow{findingView: f, Cells: make([]cell, len(m.Kinds))}
 		for _, check := range f.Checks {
 			if i := slices.Index(m.Kinds, check.Kind); i >= 0 && present(check) {
-				row.Cells[i] = check
+				row.Cells[i] = cell{check, check.Why}
+				for _, fact := range f.Facts {
+					if check.Value != nil && fact.Kind == check.Kind && fact.Value == *check.Value {
+						row.Cells[i].Hint = join("; ", fact.Says, check.Why)
+						break
+					}
+				}
 			}
 		}
 		m.Rows = append(m.Rows, row)
@@ -186,13 +203,14 @@ func (c *chainView) Matrix() matrix {
 	return m
 }
 
-// Relations is how a layer hangs on the ones before it, in words.
+// Relations is the two most telling ways in which a layer hangs on the ones before it.
 func (c *chainView) Relations(layer int) string {
 	var words []string
-	for _, f := range c.Layers[layer] {
-		for _, l := range f.Links {
-			if !slices.Contains(words, l.Relation) {
-				words = append(words, l.Relation)
+	for _, kind := range []string{analyze.Explains, analyze.Wakes, analyze.SameSite, analyze.Overlaps} {
+		for _, f := range c.Layers[layer] {
+			if word := relation(kind); len(words) < 2 && !slices.Contains(words, word) &&
+				slices.ContainsFunc(f.Links, func(l linkView) bool { return l.Relation == word }) {
+				words = append(words, word)
 			}
 		}
 	}
@@ -200,6 +218,18 @@ func (c *chainView) Relations(layer int) string {
 		return "seen with it"
 	}
 	return strings.Join(words, ", ")
+}
+
+// Shape is the class of the chain's diagram: a column when there are too many
+// steps for a row, cards of one height when every step has one.
+func (c *chainView) Shape() string {
+	switch {
+	case len(c.Layers) > 4:
+		return "flow tall"
+	case !slices.ContainsFunc(c.Layers, func(l []*findingView) bool { return len(l) > 1 }):
+		return "flow even"
+	}
+	return "flow"
 }
 
 // Agreeing is how many kinds of evidence vouch for the root, in words.

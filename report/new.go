@@ -39,12 +39,23 @@ func New(b *evidence.Bundle, res analyze.Result, opts ...Option) *Report {
 	for _, q := range res.Quality {
 		r.Quality = append(r.Quality, Quality{Exhibit: q.Exhibit, Says: q.Says})
 	}
+	last := map[evidence.Kind]map[string]*evidence.Exhibit{}
+	for _, e := range b.Exhibits {
+		if e.Coverage != evidence.None {
+			if last[e.Kind] == nil {
+				last[e.Kind] = map[string]*evidence.Exhibit{}
+			}
+			last[e.Kind][e.BuildID] = e
+		}
+	}
 	for _, e := range b.Exhibits {
 		r.Exhibits = append(r.Exhibits, exhibit(e))
 		if e.Coverage == evidence.None {
 			continue
 		}
-		r.Bars = append(r.Bars, bars(e)...)
+		if last[e.Kind][e.BuildID] == e {
+			r.Bars = append(r.Bars, bars(e)...)
+		}
 		if e.Trace != nil {
 			r.Timelines = append(r.Timelines, timeline(e.ID, e.Trace))
 		}
@@ -257,13 +268,20 @@ func bySite(p *pprofile.Profile, column int) map[stack.Site]int64 {
 	return by
 }
 
+// minBar is the part of the whole below which a site is not worth a bar.
+const minBar = 0.005
+
 // rank orders functions by value; of a function's lines the one with the most stands for it.
 func rank(exhibit, title string, unit evidence.Unit, by map[stack.Site]int64) Bars {
 	values, lines := byFunction(by)
 	out := Bars{Exhibit: exhibit, Title: title, Total: evidence.Quantity{Unit: unit}}
+	var total float64
+	for _, v := range values {
+		total += float64(v)
+	}
+	out.Total.Number = total
 	for f, v := range values {
-		out.Total.Number += float64(v)
-		if v > 0 {
+		if v > 0 && float64(v) >= total*minBar {
 			out.Rows = append(out.Rows, Bar{lines[f], evidence.Of(v, unit)})
 		}
 	}
@@ -326,7 +344,9 @@ func growth(b *evidence.Bundle) []Growth {
 				cmp.Compare(a.Site.Function, b.Site.Function))
 		})
 		g.Rows = g.Rows[:min(len(g.Rows), MaxRows)]
-		out = append(out, g)
+		if len(g.Rows) > 0 {
+			out = append(out, g)
+		}
 	}
 	return out
 }

@@ -25,7 +25,7 @@ type Report struct {
 	Quality   []Quality          `json:"quality"`
 	Limits    []analyze.LimitUse `json:"limits"`    // the limits that were overridden
 	Timelines []Timeline         `json:"timelines"` // one per execution trace: what the pictures are drawn from
-	Bars      []Bars             `json:"bars"`      // worst sites per exhibit and column
+	Bars      []Bars             `json:"bars"`      // worst sites of the last exhibit of each kind and build
 	Growth    []Growth           `json:"growth"`    // live heap by site, first against last heap profile of a build
 }
 

@@ -376,7 +376,7 @@ func meanOf(series []float64) float64 {
 
 // timelineWords says what the picture shows.
 func timelineWords(t *Timeline) string {
-	count := func(v float64) string { return evidence.Of(v, evidence.Count).String() }
+	count := func(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
 	said := []string{fmt.Sprintf("%s long", evidence.Of(t.Duration, evidence.Nanoseconds))}
 	if len(t.Running) > 0 {
 		said = append(said,
@@ -399,7 +399,11 @@ func timelineWords(t *Timeline) string {
 				worst = p
 			}
 		}
-		said = append(said, fmt.Sprintf("%d stop-the-world pauses drawn, the longest %s (%s) at %s", n,
+		pauses := "pauses"
+		if n == 1 {
+			pauses = "pause"
+		}
+		said = append(said, fmt.Sprintf("%d stop-the-world %s drawn, the longest %s (%s) at %s", n, pauses,
 			evidence.Of(worst.Effective, evidence.Nanoseconds), worst.Reason, evidence.Of(worst.From, evidence.Nanoseconds)))
 	}
 	if len(t.Heap) > 0 {

@@ -110,12 +110,17 @@ func (t *terminal) chain(c *chainView, full bool) {
 		}
 	}
 	t.section("The numbers")
+	left := 0
 	for _, f := range c.Findings {
-		for _, fact := range f.Facts {
+		for _, fact := range f.Facts[:min(len(f.Facts), maxFacts)] {
 			t.fact(fact)
 		}
+		left += max(0, len(f.Facts)-maxFacts)
 	}
-	t.list("What to change", c.Next())
+	t.more(left, "number", "numbers")
+	next := c.Next()
+	t.list("What to change", next[:min(len(next), maxNext)])
+	t.more(len(next)-maxNext, "suggestion", "suggestions")
 	t.list("Why it could be wrong", c.Caveats())
 	if cmds := c.Commands(); len(cmds) > 0 {
 		t.section("See the numbers again")
@@ -124,6 +129,22 @@ func (t *terminal) chain(c *chainView, full bool) {
 		}
 	}
 	t.list("Kinds of evidence that could not say, or said otherwise", c.disputed())
+}
+
+// How much of a chain the terminal shows; the other views show all of it.
+const (
+	maxFacts = 3 // per finding
+	maxNext  = 6
+)
+
+// more says how much was left out.
+func (t *terminal) more(n int, one, many string) {
+	switch {
+	case n == 1:
+		t.line(4, t.faint, "1 more "+one+" in the Markdown, HTML and JSON reports")
+	case n > 1:
+		t.line(4, t.faint, fmt.Sprintf("%d more %s in the Markdown, HTML and JSON reports", n, many))
+	}
 }
 
 // brief writes a chain that is not the first: enough to know it, the rest is in the other views.
@@ -168,8 +189,9 @@ func (t *terminal) tail(v *view) {
 		if e.Part != "" {
 			name += " (" + e.Part + ")"
 		}
-		digest := e.SHA256[:min(len(e.SHA256), 12)]
-		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+analyze.KindName(e.Kind), covers(e), "sha256 "+digest))
+		digest := []rune(e.SHA256)
+		digest = digest[:min(len(digest), 12)]
+		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+analyze.KindName(e.Kind), covers(e), "sha256 "+string(digest)))
 		for _, p := range e.Problems {
 			t.line(6, lipgloss.Style{}, "problem: "+p)
 		}

@@ -43,9 +43,13 @@ type linkView struct {
 	Why      string
 }
 
+// repeats reports whether another link says the same, of whichever finding.
+func (l linkView) repeats(o linkView) bool { return l.Relation == o.Relation && l.Why == o.Why }
+
 type factView struct {
 	analyze.Fact
 	Path string // of the exhibit
+	Kind evidence.Kind
 	Of   string // "95 % of 950 ms: all delay in the mutex profile"; may be empty
 	Held string // "min-share 50 %"; may be empty
 	Near string // where in the exhibit
@@ -115,7 +119,9 @@ func newChainView(c analyze.Chain, findings map[string]*findingView) *chainView 
 		if l.Relation == analyze.SameSite && from.Site.Function == to.Site.Function {
 			continue // both name the function already
 		}
-		to.Links = append(to.Links, linkView{relation(l.Relation), from.Title, l.Why})
+		if link := (linkView{relation(l.Relation), from.Title, l.Why}); !slices.ContainsFunc(to.Links, link.repeats) {
+			to.Links = append(to.Links, link)
+		}
 	}
 	return out
 }
@@ -150,7 +156,7 @@ func depths(c analyze.Chain) map[string]int {
 func (v *view) fact(f *findingView, fact analyze.Fact) factView {
 	out := factView{Fact: fact}
 	if e := v.exhibits[fact.Exhibit]; e != nil {
-		out.Path = e.Path
+		out.Path, out.Kind = e.Path, e.Kind
 		if e.Part != "" {
 			out.Path += " (" + e.Part + ")"
 		}
