@@ -214,9 +214,6 @@ func (c *chainView) Relations(layer int) string {
 			}
 		}
 	}
-	if len(words) == 0 {
-		return "seen with it"
-	}
 	return strings.Join(words, ", ")
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -92,7 +93,10 @@ func (t *terminal) chain(c *chainView, full bool) {
 		t.line(2, lipgloss.Style{}, s)
 	}
 	t.section("How it hangs together")
-	for i, layer := range c.Layers {
+	for i, layer := range append(slices.Clip(c.Layers), c.Beside) {
+		if i == len(c.Layers) {
+			i = 1 // beside the root's first consequences
+		}
 		for _, f := range layer {
 			lead := strings.Repeat("   ", min(i, 3))
 			if i > 0 {

@@ -141,6 +141,23 @@ func prose(s string) []piece {
 	return out
 }
 
+// capital begins a sentence with a capital, unless it begins with a name.
+func capital(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if word == "" || word[0] < 'a' || word[0] > 'z' || !plain(word) || strings.ContainsAny(word, "0123456789") {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func capitals(all []string) []string {
+	var out []string
+	for _, s := range all {
+		out = append(out, capital(s))
+	}
+	return out
+}
+
 // outer strips the punctuation a sentence puts around a word.
 func outer(word string) (head, core, tail string) {
 	core = word

@@ -23,14 +23,15 @@ type view struct {
 type chainView struct {
 	analyze.Chain
 	Root     *findingView
-	Findings []*findingView   // root first
-	Layers   [][]*findingView // Findings by their distance from the root
+	Findings []*findingView   // root first, in the order of Layers and Beside
+	Layers   [][]*findingView // what the root explains, by the number of steps
+	Beside   []*findingView   // what only shares a place or time with it
 }
 
 // findingView is a finding with its place in its chain.
 type findingView struct {
 	analyze.Finding
-	Role      string     // what it is in its chain: "root", "mechanism", "symptom"
+	Role      string     // what it is in its chain: "root", "mechanism", "symptom" or "seen with it"
 	Links     []linkView // how it hangs together with findings named before it
 	Agreement string     // what the kinds of evidence say of it, side by side
 	Together  string     // Agreement without the values
@@ -75,6 +76,9 @@ func newView(report *Report) *view {
 			v.Chains = append(v.Chains, cv)
 		}
 	}
+	for i := range r.Quality {
+		r.Quality[i].Says = capital(r.Quality[i].Says)
+	}
 	v.Headline = v.headline()
 	return v
 }
@@ -89,31 +93,32 @@ func newChainView(c analyze.Chain, findings map[string]*findingView) *chainView 
 	if out.Root == nil {
 		return out
 	}
-	depth := depths(c)
-	deepest := 0
-	for _, d := range depth {
-		deepest = max(deepest, d)
-	}
-	out.Layers = make([][]*findingView, deepest+1)
+	depth, explains := depths(c)
+	out.Layers = make([][]*findingView, maxDepth+1)
 	for _, f := range out.Findings {
-		d := depth[f.ID]
-		out.Layers[d] = append(out.Layers[d], f)
+		d, explained := depth[f.ID]
 		switch {
+		case !explained:
+			f.Role = "seen with it"
+			out.Beside = append(out.Beside, f)
+			continue
 		case f == out.Root:
 			f.Role = "root"
-		case d == deepest:
-			f.Role = "symptom"
-		default:
+		case explains[f.ID]:
 			f.Role = "mechanism"
+		default:
+			f.Role = "symptom"
 		}
+		out.Layers[d] = append(out.Layers[d], f)
 	}
 	out.Layers = slices.DeleteFunc(out.Layers, func(l []*findingView) bool { return len(l) == 0 })
+	out.Findings = slices.Concat(slices.Concat(out.Layers...), out.Beside)
 	for _, l := range c.Links {
 		from, to := findings[l.From], findings[l.To]
 		if from == nil || to == nil {
 			continue
 		}
-		if depth[l.To] < depth[l.From] {
+		if slices.Index(out.Findings, to) < slices.Index(out.Findings, from) {
 			from, to = to, from
 		}
 		if l.Relation == analyze.SameSite && from.Site.Function == to.Site.Function {
@@ -129,28 +134,20 @@ func newChainView(c analyze.Chain, findings map[string]*findingView) *chainView 
 // maxDepth bounds the steps a chain is drawn in.
 const maxDepth = 8
 
-// depths says how many steps from the root each finding stands: by mechanism
-// where one is documented, otherwise one step beside what it is linked with.
-func depths(c analyze.Chain) map[string]int {
-	depth := map[string]int{c.Root: 0}
+// depths says how many documented mechanisms lead from the root to each finding
+// it explains, and which findings explain others in turn.
+func depths(c analyze.Chain) (depth map[string]int, explains map[string]bool) {
+	depth, explains = map[string]int{c.Root: 0}, map[string]bool{}
 	for range maxDepth {
-		moved := false
 		for _, l := range c.Links {
 			d, ok := depth[l.From]
-			if ok && l.Relation == analyze.Explains && l.To != c.Root && d < maxDepth && depth[l.To] < d+1 {
-				depth[l.To], moved = d+1, true
+			if ok && l.Relation == analyze.Explains && l.To != c.Root && l.To != l.From {
+				explains[l.From] = true
+				depth[l.To] = max(depth[l.To], min(d+1, maxDepth))
 			}
 		}
-		if !moved {
-			break
-		}
 	}
-	for _, id := range c.Findings {
-		if _, ok := depth[id]; !ok {
-			depth[id] = 1
-		}
-	}
-	return depth
+	return depth, explains
 }
 
 func (v *view) fact(f *findingView, fact analyze.Fact) factView {
@@ -283,7 +280,7 @@ func relation(r string) string {
 // headline is the outcome in one sentence.
 func (v *view) headline() string {
 	if len(v.Chains) == 0 {
-		return v.nothing()
+		return "No finding. " + v.nothing()
 	}
 	c := v.Chains[0]
 	return fmt.Sprintf("%s (severity %s, confidence %s)", strings.TrimRight(c.Title, ". "), c.Severity, c.Confidence)
@@ -292,23 +289,20 @@ func (v *view) headline() string {
 // nothing says what it means that nothing was found. Thin evidence is never good news.
 func (v *view) nothing() string {
 	counts := v.Counts()
-	say := func(n int, what string) string {
-		if n == 1 {
-			return "1 claim " + what
+	said := []string{fmt.Sprintf("%d of %d claims are clear: the evidence would have shown them", counts[analyze.Clear], len(v.Verdicts))}
+	for _, w := range []struct{ result, one, many string }{
+		{analyze.Undecided, "1 is undecided: its evidence is too thin", "%d are undecided: their evidence is too thin"},
+		{analyze.Skipped, "1 was skipped: there is no evidence that could show it", "%d were skipped: there is no evidence that could show them"},
+		{analyze.Failed, "1 failed by a bug of ours", "%d failed by a bug of ours"},
+	} {
+		switch n := counts[w.result]; {
+		case n == 1:
+			said = append(said, w.one)
+		case n > 1:
+			said = append(said, fmt.Sprintf(w.many, n))
 		}
-		return fmt.Sprintf("%d claims ", n) + what
 	}
-	s := "No finding: " + say(counts[analyze.Clear], "would have shown and did not")
-	if n := counts[analyze.Undecided]; n > 0 {
-		s += ", " + say(n, "could not be decided on evidence this thin")
-	}
-	if n := counts[analyze.Skipped]; n > 0 {
-		s += ", " + say(n, "had no evidence to be judged on")
-	}
-	if n := counts[analyze.Failed]; n > 0 {
-		s += ", " + say(n, "failed by a bug of ours")
-	}
-	return s
+	return strings.Join(said, "; ")
 }
 
 // Counts is how many verdicts there are of each result.
@@ -390,12 +384,12 @@ func (c *chainView) Commands() []string {
 
 // Next lists what to change, root first, each sentence once.
 func (c *chainView) Next() []string {
-	return c.each(func(f *findingView) []string { return f.Next })
+	return c.each(func(f *findingView) []string { return capitals(f.Next) })
 }
 
 // Caveats lists why the chain could be wrong, each sentence once.
 func (c *chainView) Caveats() []string {
-	return c.each(func(f *findingView) []string { return f.Caveats })
+	return c.each(func(f *findingView) []string { return capitals(f.Caveats) })
 }
 
 // disputed lists what kinds said that did not vouch, absent ones left out: those
@@ -438,9 +432,15 @@ func (c *chainView) Accepted() bool {
 	return !slices.ContainsFunc(c.Findings, func(f *findingView) bool { return !f.Accepted })
 }
 
+// Nothing is the headline of a case without findings, without its first words.
+func (v *view) Nothing() string { return v.nothing() }
+
+// Lead is the root's summary as a sentence.
+func (c *chainView) Lead() string { return capital(strings.TrimRight(c.Root.Summary, ". ")) + "." }
+
 // Story is the narrative without the root's summary, which stands above it.
 func (c *chainView) Story() []string {
-	if len(c.Narrative) > 0 && strings.TrimRight(c.Narrative[0], ". ") == strings.TrimRight(c.Root.Summary, ". ") {
+	if len(c.Narrative) > 0 && strings.EqualFold(strings.TrimRight(c.Narrative[0], ". "), strings.TrimRight(c.Root.Summary, ". ")) {
 		return c.Narrative[1:]
 	}
 	return c.Narrative
