@@ -76,7 +76,6 @@ func readLegacy(data []byte) (*Profile, error) {
 	default:
 		p.Kind = kind(p)
 	}
-	p.checkSymbols()
 	return p, nil
 }
 

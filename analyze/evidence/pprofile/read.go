@@ -40,19 +40,35 @@ func Read(data []byte) (*Profile, error) {
 	if len(data) == 0 {
 		return nil, errors.New("empty file")
 	}
+	ignored := 0
 	if bytes.HasPrefix(data, gzipMagic) {
-		unpacked, err := unpack(data)
-		if err != nil {
+		var err error
+		if data, ignored, err = unpack(data); err != nil {
 			return nil, err
 		}
-		data = unpacked
 		if len(data) == 0 {
 			return nil, errors.New("the gzip stream holds nothing")
 		}
 	}
+	form := readProto
 	if legacy(data) {
-		return readLegacy(data)
+		form = readLegacy
 	}
+	p, err := form(data)
+	if err != nil {
+		return nil, err
+	}
+	if ignored > 0 {
+		p.Problems = append(p.Problems, fmt.Sprintf("%d bytes that follow the gzip stream were ignored", ignored))
+	}
+	// Threads that the runtime created have no stack in any profile (golang/go#6104).
+	if p.Unsymbolised > 0 && p.Unsymbolised == len(p.Samples) && p.Kind != "threadcreate" {
+		p.Problems = append(p.Problems, "no function names: it holds addresses only, so nothing in it can be placed in the source")
+	}
+	return p, nil
+}
+
+func readProto(data []byte) (*Profile, error) {
 	if err := survey(data); err != nil {
 		return nil, err
 	}
@@ -61,14 +77,24 @@ func Read(data []byte) (*Profile, error) {
 		err = p.CheckValid()
 	}
 	if err != nil {
+		if starts(data) > 1 {
+			return nil, errSeveral
+		}
 		return nil, explain(err)
 	}
-	out, err := convert(p)
-	if err != nil {
-		return nil, err
-	}
-	out.checkSymbols()
-	return out, nil
+	return convert(p)
+}
+
+// starts counts the beginnings of string tables, of which a profile has one:
+// its first entry is the empty string, and no other is.
+func starts(data []byte) (n int) {
+	_, _ = walk(data, func(field int, payload []byte) error {
+		if field == fieldString && len(payload) == 0 {
+			n++
+		}
+		return nil
+	})
+	return n
 }
 
 // Sniff reports whether a file that begins with head, after decompression, may
@@ -80,7 +106,10 @@ func Sniff(head []byte) bool {
 	fields, sampleTypes := 0, 0
 	_, err := walk(head, func(field int, payload []byte) error {
 		fields++
-		if field == fieldSampleType && len(payload) <= 22 { // two varints with their tags
+		if field == fieldSampleType && !valueType(payload) {
+			return errNotProfile
+		}
+		if field == fieldSampleType {
 			sampleTypes++
 		}
 		return nil
@@ -93,35 +122,60 @@ func Sniff(head []byte) bool {
 	return sampleTypes > 0 && fields > 1
 }
 
+// valueType reports whether a message is a ValueType: two numbers of strings.
+func valueType(b []byte) bool {
+	for len(b) > 0 {
+		tag, n := varint(b)
+		if n != 1 || tag != 1<<3 && tag != 2<<3 {
+			return false
+		}
+		_, k := varint(b[1:])
+		if k <= 0 {
+			return false
+		}
+		b = b[1+k:]
+	}
+	return true
+}
+
 var gzipMagic = []byte{0x1f, 0x8b}
 
-// unpack decompresses a gzip stream within bounds.
-func unpack(data []byte) ([]byte, error) {
-	z, err := gzip.NewReader(bytes.NewReader(data))
+// unpack decompresses a gzip file within bounds.
+func unpack(data []byte) (unpacked []byte, ignored int, err error) {
+	in := bytes.NewReader(data)
+	z, err := gzip.NewReader(in)
 	if err != nil {
-		return nil, fmt.Errorf("damaged gzip header: %w", err)
+		return nil, 0, fmt.Errorf("damaged gzip header: %w", err)
 	}
 	limit := min(MaxUnpacked, max(freeRatio, len(data)*maxRatio))
 	var out bytes.Buffer
 	out.Grow(min(4*len(data), limit))
-	n, err := out.ReadFrom(io.LimitReader(z, int64(limit)+1))
-	switch {
-	case n > int64(limit):
-		return nil, fmt.Errorf("expands from %d bytes to more than %d: not read, it looks like a decompression bomb", len(data), limit)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("gzip stream ends early: %d bytes could be unpacked, and a profile cannot be read in part; fetch it again", n)
-	case errors.Is(err, gzip.ErrHeader):
-		return nil, errors.New("bytes that are not gzip follow the gzip stream")
-	case err != nil:
-		return nil, fmt.Errorf("damaged gzip stream after %d unpacked bytes: %w", n, err)
+	for {
+		// One stream at a time: what follows the first need not be gzip.
+		z.Multistream(false)
+		_, err := out.ReadFrom(io.LimitReader(z, int64(limit-out.Len())+1))
+		switch {
+		case out.Len() > limit:
+			return nil, 0, fmt.Errorf("expands from %d bytes to more than %d: not read, it looks like a decompression bomb", len(data), limit)
+		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+			return nil, 0, fmt.Errorf("gzip stream ends early: %d bytes could be unpacked, and a profile cannot be read in part; fetch it again", out.Len())
+		case err != nil:
+			return nil, 0, fmt.Errorf("damaged gzip stream after %d unpacked bytes: %w", out.Len(), err)
+		}
+		rest := in.Len()
+		if rest == 0 || !bytes.HasPrefix(data[len(data)-rest:], gzipMagic) {
+			return out.Bytes(), rest, nil
+		}
+		if err := z.Reset(in); err != nil {
+			return out.Bytes(), rest, nil
+		}
 	}
-	return out.Bytes(), nil
 }
 
 // Field numbers of profile.proto.
 const (
 	fieldSampleType = 1
-	fieldSample     = 2
+	fieldString     = 6
 	fieldLast       = 15 // doc_url
 )
 
@@ -132,7 +186,10 @@ func (e cutError) Error() string {
 	return fmt.Sprintf("profile ends early: cut off at byte %d, inside a field that goes on", e.size)
 }
 
-var errNotProfile = errors.New("not a pprof profile")
+var (
+	errNotProfile = errors.New("not a pprof profile")
+	errSeveral    = errors.New("several profiles one after another in one file: keep each in a file of its own, or merge them with go tool pprof -proto")
+)
 
 // walk calls f for every top-level field of a profile.proto message.
 func walk(data []byte, f func(field int, payload []byte) error) (n int, err error) {
@@ -225,7 +282,7 @@ func explain(err error) error {
 	s := err.Error()
 	switch {
 	case strings.Contains(s, "concatenated profiles"):
-		return errors.New("several profiles one after another in one file: keep them in files of their own, or merge them with go tool pprof -proto")
+		return errSeveral
 	case strings.Contains(s, "empty input file"):
 		return errors.New("empty file")
 	case strings.Contains(s, "unrecognized profile format"):
@@ -254,20 +311,21 @@ func convert(p *profile.Profile) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared := newStacks(frames)
+	shared, of := index(p.Sample, frames)
+	stacks, cut, err := shared.build(frames)
+	if err != nil {
+		return nil, err
+	}
+	if cut > 0 {
+		out.Problems = append(out.Problems, fmt.Sprintf("%d stacks deeper than %d frames were cut at their outer end", cut, maxDepth))
+	}
 	out.Samples = make([]Sample, len(p.Sample))
 	for i, s := range p.Sample {
-		st, named, err := shared.of(s.Location)
-		if err != nil {
-			return nil, err
-		}
-		if !named {
+		k := of[i]
+		if !shared[k].named {
 			out.Unsymbolised++
 		}
-		out.Samples[i] = Sample{Stack: st, Values: s.Value, Labels: labels(s), Size: size(s)}
-	}
-	if shared.cut > 0 {
-		out.Problems = append(out.Problems, fmt.Sprintf("%d stacks deeper than %d frames were cut at their outer end", shared.cut, maxDepth))
+		out.Samples[i] = Sample{Stack: stacks[k], Values: s.Value, Labels: labels(s), Size: size(s)}
 	}
 	for _, f := range p.Function {
 		if out.GoVersion = stack.GoVersion(f.Filename); out.GoVersion != "" {
@@ -276,14 +334,6 @@ func convert(p *profile.Profile) (*Profile, error) {
 	}
 	out.Kind = kind(out)
 	return out, nil
-}
-
-// checkSymbols notes a profile that names no function. Threads that the runtime
-// created have no stack in any profile (golang/go#6104).
-func (p *Profile) checkSymbols() {
-	if p.Unsymbolised > 0 && p.Unsymbolised == len(p.Samples) && p.Kind != "threadcreate" {
-		p.Problems = append(p.Problems, "no function names: it holds addresses only, so nothing in it can be placed in the source")
-	}
 }
 
 // expansion holds the frames of every location, inlined calls expanded, in one
@@ -337,66 +387,69 @@ func library(l *profile.Location) string {
 	return "[" + path.Base(l.Mapping.File) + "]"
 }
 
-// stacks builds each distinct stack once, however many samples share it.
-type stacks struct {
-	*expansion
-	seen  map[uint64]seen
-	slab  []stack.Frame
-	total int
-	cut   int
-}
-
-type seen struct {
+// distinct is the stacks of a profile, each once, however many samples share it.
+type distinct []struct {
 	locations []*profile.Location
-	stack     stack.Stack
-	named     bool
+	named     bool // one of its frames has a function name, or it has no frame
 }
 
-func newStacks(x *expansion) *stacks {
-	return &stacks{expansion: x, seen: map[uint64]seen{}}
+// index finds the distinct stacks, and for each sample which is its own.
+func index(samples []*profile.Sample, x *expansion) (stacks distinct, of []int32) {
+	of = make([]int32, len(samples))
+	known := make(map[uint64]int32, len(samples))
+	for i, s := range samples {
+		hash := uint64(len(s.Location))
+		for _, l := range s.Location {
+			hash = (hash ^ l.ID) * 0x9e3779b97f4a7c15
+			hash ^= hash >> 29
+		}
+		k, ok := known[hash]
+		if !ok || !slices.Equal(stacks[k].locations, s.Location) { // a collision costs memory and never mixes stacks
+			k = int32(len(stacks))
+			known[hash] = k
+			named := len(s.Location) == 0
+			for _, l := range s.Location {
+				named = named || x.named[l.ID]
+			}
+			stacks = append(stacks, struct {
+				locations []*profile.Location
+				named     bool
+			}{s.Location, named})
+		}
+		of[i] = k
+	}
+	return stacks, of
 }
 
-func (s *stacks) of(locations []*profile.Location) (st stack.Stack, named bool, err error) {
-	if len(locations) == 0 {
-		return nil, true, nil
-	}
-	hash := uint64(len(locations))
-	for _, l := range locations {
-		hash = (hash ^ l.ID) * 0x9e3779b97f4a7c15
-		hash ^= hash >> 29
-	}
-	known, ok := s.seen[hash]
-	if ok && slices.Equal(known.locations, locations) {
-		return known.stack, known.named, nil
-	}
-
-	n := 0
-	for _, l := range locations {
-		n += int(s.at[l.ID+1] - s.at[l.ID])
-		named = named || s.named[l.ID]
+// build expands the stacks into one slice of frames. It reports how many were cut.
+func (d distinct) build(x *expansion) (stacks []stack.Stack, cut int, err error) {
+	depth := make([]int32, len(d))
+	total := 0
+	for i, s := range d {
+		n := 0
+		for _, l := range s.locations {
+			n += int(x.at[l.ID+1] - x.at[l.ID])
+		}
 		if n > maxDepth {
 			n = maxDepth
-			s.cut++
-			break
+			cut++
+		}
+		depth[i] = int32(n)
+		if total += n; total > maxFrames {
+			return nil, 0, fmt.Errorf("too large to read safely: more than %d frames in its stacks", maxFrames)
 		}
 	}
-	if s.total += n; s.total > maxFrames {
-		return nil, false, fmt.Errorf("too large to read safely: more than %d frames in its stacks", maxFrames)
+	slab := make([]stack.Frame, total)
+	stacks = make([]stack.Stack, len(d))
+	for i, s := range d {
+		st := slab[:depth[i]:depth[i]]
+		slab = slab[depth[i]:]
+		stacks[i] = st
+		for _, l := range s.locations {
+			st = st[copy(st, x.frames[x.at[l.ID]:x.at[l.ID+1]]):]
+		}
 	}
-	if n > cap(s.slab)-len(s.slab) {
-		s.slab = make([]stack.Frame, 0, max(n, 4096))
-	}
-	start := len(s.slab)
-	for _, l := range locations {
-		f := s.frames[s.at[l.ID]:s.at[l.ID+1]]
-		f = f[:min(len(f), start+n-len(s.slab))]
-		s.slab = append(s.slab, f...)
-	}
-	st = stack.Stack(s.slab[start:len(s.slab):len(s.slab)])
-	if !ok { // a second stack of the same hash is built each time, which costs memory but never mixes stacks
-		s.seen[hash] = seen{locations, st, named}
-	}
-	return st, named, nil
+	return stacks, cut, nil
 }
 
 // labels returns the sample's labels; the size of heap objects is kept apart.
