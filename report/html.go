@@ -33,11 +33,10 @@ var htmlTemplate = template.Must(template.New("report.html").Funcs(template.Func
 	},
 	"change": change,
 	"id":     anchor,
-	"first":  func(n int, s []factView) []factView { return s[:min(n, len(s))] },
-	"rest":   func(n int, s []factView) []factView { return s[min(n, len(s)):] },
-	"head":   func(n int, s []string) []string { return s[:min(n, len(s))] },
-	"tail":   func(n int, s []string) []string { return s[min(n, len(s)):] },
-	"add":    func(a, b int) int { return a + b },
+	"first":  first[factView],
+	"rest":   rest[factView],
+	"head":   first[string],
+	"tail":   rest[string],
 	"short":  func(string) string { return "" }, // replaced for every page
 }).Parse(templates.HTML))
 

@@ -16,7 +16,7 @@ import (
 
 var markdownTemplate = template.Must(template.New("report.md").Funcs(template.FuncMap{
 	"text":     markdownText,
-	"block_":   markdownBlock,
+	"para":     markdownBlock,
 	"code":     markdownCode,
 	"fence":    markdownFence,
 	"summary":  html.EscapeString, // inside <summary> a line is HTML, not Markdown
@@ -25,8 +25,11 @@ var markdownTemplate = template.Must(template.New("report.md").Funcs(template.Fu
 	"holds":    holds,
 	"covers":   covers,
 	"limit":    func(l analyze.LimitUse) string { return l.Name + "=" + l.Quantity.String() },
-	"accepted": func(c *chainView) bool { return c.Accepted() },
+	"accepted": (*chainView).Accepted,
 	"disputed": (*chainView).disputed,
+	"first":    first[factView],
+	"head":     first[string],
+	"tail":     rest[string],
 }).Parse(templates.Markdown))
 
 // WriteMarkdown writes r as one page of GitHub Flavored Markdown, the outcome first.

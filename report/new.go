@@ -221,7 +221,7 @@ func dumpTotals(d *dump.Dump) []Total {
 // bars ranks the sites of an exhibit by what hurts in its kind.
 func bars(e *evidence.Exhibit) []Bars {
 	var out []Bars
-	add := func(title string, unit evidence.Unit, by map[stack.Site]int64) {
+	add := func(title, unit string, by map[stack.Site]int64) {
 		if b := rank(e.ID, title, unit, by); len(b.Rows) > 0 {
 			out = append(out, b)
 		}
@@ -236,8 +236,8 @@ func bars(e *evidence.Exhibit) []Bars {
 				others[w.Stack.Site()] += int64(w.Total)
 			}
 		}
-		add("waiting for locks, by site", evidence.Nanoseconds, locks)
-		add("waiting for other goroutines, by site (idle workers included)", evidence.Nanoseconds, others)
+		add("waiting for locks, by site", "nanoseconds", locks)
+		add("waiting for other goroutines, by site (idle workers included)", "nanoseconds", others)
 	}
 	if p := e.Profile; p != nil {
 		for _, c := range []struct {
@@ -253,7 +253,7 @@ func bars(e *evidence.Exhibit) []Bars {
 			{evidence.GoroutineLeak, "goroutineleak", "leaked goroutines, by site"},
 		} {
 			if i := p.Column(c.column); c.kind == e.Kind && i >= 0 {
-				add(c.title, inUnit(0, p.Columns[i].Unit).Unit, bySite(p, i))
+				add(c.title, p.Columns[i].Unit, bySite(p, i))
 			}
 		}
 	}
@@ -272,17 +272,17 @@ func bySite(p *pprofile.Profile, column int) map[stack.Site]int64 {
 const minBar = 0.005
 
 // rank orders functions by value; of a function's lines the one with the most stands for it.
-func rank(exhibit, title string, unit evidence.Unit, by map[stack.Site]int64) Bars {
+// The unit is pprof's word.
+func rank(exhibit, title, unit string, by map[stack.Site]int64) Bars {
 	values, lines := byFunction(by)
-	out := Bars{Exhibit: exhibit, Title: title, Total: evidence.Quantity{Unit: unit}}
-	var total float64
+	var total int64
 	for _, v := range values {
-		total += float64(v)
+		total += v
 	}
-	out.Total.Number = total
+	out := Bars{Exhibit: exhibit, Title: title, Total: inUnit(total, unit)}
 	for f, v := range values {
-		if v > 0 && float64(v) >= total*minBar {
-			out.Rows = append(out.Rows, Bar{lines[f], evidence.Of(v, unit)})
+		if v > 0 && float64(v) >= float64(total)*minBar {
+			out.Rows = append(out.Rows, Bar{lines[f], inUnit(v, unit)})
 		}
 	}
 	slices.SortFunc(out.Rows, func(a, b Bar) int {

@@ -114,17 +114,14 @@ func (t *terminal) chain(c *chainView, full bool) {
 		}
 	}
 	t.section("The numbers")
-	left := 0
 	for _, f := range c.Findings {
-		for _, fact := range f.Facts[:min(len(f.Facts), maxFacts)] {
+		for _, fact := range first(maxFacts, f.Facts) {
 			t.fact(fact)
 		}
-		left += max(0, len(f.Facts)-maxFacts)
 	}
-	t.more(left, "number", "numbers")
-	next := c.Next()
-	t.list("What to change", next[:min(len(next), maxNext)])
-	t.more(len(next)-maxNext, "suggestion", "suggestions")
+	t.more(len(c.More(maxFacts)), "number", "numbers")
+	t.list("What to change", first(maxNext, c.Next()))
+	t.more(len(rest(maxNext, c.Next())), "suggestion", "suggestions")
 	t.list("Why it could be wrong", c.Caveats())
 	if cmds := c.Commands(); len(cmds) > 0 {
 		t.section("See the numbers again")

@@ -372,6 +372,19 @@ func (v *view) Missing() []analyze.Missing {
 	return out
 }
 
+// Hashes lists every file once with its digest, as sha256sum does.
+func (v *view) Hashes() []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, e := range v.Exhibits {
+		if line := e.SHA256 + "  " + e.Path; !seen[line] {
+			seen[line] = true
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
 // Commands lists a chain's reproduce commands, each once.
 func (c *chainView) Commands() []string {
 	return c.each(func(f *findingView) (out []string) {
@@ -391,6 +404,19 @@ func (c *chainView) Next() []string {
 func (c *chainView) Caveats() []string {
 	return c.each(func(f *findingView) []string { return capitals(f.Caveats) })
 }
+
+// More is what is left of the findings' facts beyond the first n of each.
+func (c *chainView) More(n int) []factView {
+	var out []factView
+	for _, f := range c.Findings {
+		out = append(out, rest(n, f.Facts)...)
+	}
+	return out
+}
+
+// first and rest part what is shown at once from what is folded away.
+func first[T any](n int, all []T) []T { return all[:min(n, len(all))] }
+func rest[T any](n int, all []T) []T  { return all[min(n, len(all)):] }
 
 // disputed lists what kinds said that did not vouch, absent ones left out: those
 // stand under what is missing.

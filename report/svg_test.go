@@ -1,0 +1,135 @@
+package report
+
+import (
+	"encoding/xml"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+
+	"inquest/analyze/evidence"
+)
+
+func TestNiceAbove(t *testing.T) {
+	for v, want := range map[float64]float64{
+		0: 1, -3: 1, 1: 1, 1.01: 2, 2: 2, 4.2: 5, 5.1: 10, 99: 100, 1234: 2000, 0.003: 0.005, math.Inf(1): 1, math.NaN(): 1,
+	} {
+		if got := niceAbove(v, 1, 2, 5); math.Abs(got-want) > 1e-12 {
+			t.Errorf("niceAbove(%v) = %v, want %v", v, got, want)
+		}
+	}
+	for v, want := range map[float64]string{1000: "1000 B", 33 << 20: "40 MiB", 1000 << 20: "1000 MiB", 1001 << 20: "1.0 GiB", 5 << 30: "5.0 GiB", 0: "1 B"} {
+		if got := evidence.Of(niceBytes(v), evidence.Bytes).String(); got != want {
+			t.Errorf("niceBytes(%v) = %s, want %s", v, got, want)
+		}
+	}
+}
+
+func TestScaleStaysInside(t *testing.T) {
+	s := scale{10, 20, 0, 100}
+	for v, want := range map[float64]float64{0: 10, 50: 15, 100: 20, -1: 10, 1e300: 20, math.Inf(1): 20, math.NaN(): 10} {
+		if got := s.at(v); got != want {
+			t.Errorf("at(%v) = %v, want %v", v, got, want)
+		}
+	}
+	if got := (scale{10, 20, 0, 0}).at(5); got != 10 {
+		t.Errorf("an empty scale gives %v, want its start", got)
+	}
+}
+
+func TestSteps(t *testing.T) {
+	d := &drawing{t: &Timeline{Step: 10, Duration: 25}, x: scale{0, 100, 0, 25}}
+	y := scale{10, 0, 0, 10}
+	for _, c := range []struct {
+		name      string
+		low, high []float64
+		want      string
+	}{
+		{"nothing", nil, nil, ""},
+		{"one level", nil, []float64{4, 4, 4}, "M0 6H100V10H0z"},
+		{"a step up, the last one short", nil, []float64{4, 8, 8}, "M0 6H40V2H100V10H0z"},
+		{"on top of another", []float64{1, 2, 2}, []float64{4, 8, 8}, "M0 6H40V2H100V8H40V9H0z"},
+	} {
+		if got := d.steps(c.low, c.high, y); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// TestTimelinePictures draws odd timelines; every picture must be well-formed, have
+// its text alternative, stay inside its frame and stay small.
+func TestTimelinePictures(t *testing.T) {
+	series := func(n int, v float64) []float64 {
+		out := make([]float64, n)
+		for i := range out {
+			out[i] = v * float64(i%7)
+		}
+		return out
+	}
+	wide := Timeline{Step: 1e8, Duration: 30e9, GC: series(300, .1)}
+	for _, s := range []*[]float64{&wide.Running, &wide.Runnable, &wide.Waiting, &wide.Syscall, &wide.SyncWait} {
+		*s = series(300, 1e4)
+	}
+	for p := range 128 {
+		wide.Procs = append(wide.Procs, series(300, float64(p%3)/7))
+	}
+	wild := wide
+	wild.Running, wild.Waiting = series(300, -1e300), series(300, 1e308)
+	wild.Pauses = []Pause{{From: -5, To: math.MaxInt64, Effective: math.MinInt64, Reason: "</svg><script>&"}, {Effective: math.MaxInt64}}
+	wild.Marks = []Span{{From: math.MinInt64, To: math.MaxInt64}, {From: 9, To: 3}}
+	wild.Heap = []HeapPoint{{At: math.MaxInt64, Live: math.MaxUint64, Goal: 1}, {At: -1}}
+	incident := load(t, "incident").Timelines[0]
+	for name, tl := range map[string]*Timeline{"empty": {}, "incident": &incident, "128 processors": &wide, "wild": &wild} {
+		text := drawTimeline(tl, "<b>&name")
+		if len(text) > 250<<10 {
+			t.Errorf("%s: %d bytes", name, len(text))
+		}
+		var height float64
+		words := map[string]bool{}
+		dec := xml.NewDecoder(strings.NewReader(text))
+		for {
+			token, err := dec.Token()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			start, ok := token.(xml.StartElement)
+			if !ok {
+				continue
+			}
+			words[start.Name.Local] = true
+			at := map[string]float64{}
+			for _, a := range start.Attr {
+				switch a.Name.Local {
+				case "viewBox":
+					height, _ = strconv.ParseFloat(strings.Fields(a.Value)[3], 64)
+				case "x", "y", "width", "height":
+					v, err := strconv.ParseFloat(a.Value, 64)
+					if err != nil {
+						t.Fatalf("%s: %s=%q", name, a.Name.Local, a.Value)
+					}
+					at[a.Name.Local] = v
+				case "style":
+					t.Errorf("%s: a style attribute, which the page's policy forbids", name)
+				}
+			}
+			if at["x"] < 0 || at["x"]+at["width"] > timelineWidth || at["y"] < 0 || at["y"]+at["height"] > height {
+				t.Errorf("%s: %s at %v leaves the picture of height %v", name, start.Name.Local, at, height)
+			}
+		}
+		if !words["title"] || !words["desc"] || !strings.Contains(text, `role="img"`) {
+			t.Errorf("%s: no text alternative", name)
+		}
+	}
+}
+
+func TestDrawBar(t *testing.T) {
+	for share, want := range map[float64]string{0: `width="0"`, .5: `width="50"`, 7: `width="100"`, -1: `width="0"`, 1e-9: `width="0.4"`, math.NaN(): `width="0"`} {
+		if got := drawBar("fill", share); !strings.Contains(got, `class="fill" `+want) {
+			t.Errorf("%v: %s, want %s", share, got, want)
+		}
+	}
+}
