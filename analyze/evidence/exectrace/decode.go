@@ -1,6 +1,7 @@
 package exectrace
 
 import (
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -99,14 +100,20 @@ const chunkRecords = 4096
 // 1.10; machines have far fewer processors.
 const maxProcs = 1 << 12
 
+// fakeProcs is the first of them.
+const fakeProcs = 1000000
+
 const wideBit = 1 << 31
 
 // decoder turns the events of one reader into chunks.
 type decoder struct {
 	r      *trace.Reader
 	chunk  *chunk
-	last   int64 // raw time of the last record
-	latest int64 // events after this are damage
+	last   int64       // raw time of the last record
+	synced bool        // has seen the Sync event that opens a generation
+	gen    *generation // nil when the whole file is read
+	latest int64       // events after this are damage
+	scale  float64     // nanoseconds per unit of the trace clock, 0 when not known
 	emit   func(*chunk) (*chunk, error)
 
 	stacks   map[trace.Stack]uint32
@@ -235,8 +242,8 @@ type damage struct{ error }
 
 // decode reads the reader to its end and emits what it says. Accessors of the
 // reader may panic on bytes that make no sense: that is damage too.
-func decode(r *trace.Reader, latest int64, first *chunk, emit func(*chunk) (*chunk, error)) (err error) {
-	d := &decoder{r: r, chunk: first, latest: latest, emit: emit,
+func decode(r *trace.Reader, gen *generation, first *chunk, emit func(*chunk) (*chunk, error)) (err error) {
+	d := &decoder{r: r, chunk: first, gen: gen, latest: math.MaxInt64, emit: emit,
 		stacks: map[trace.Stack]uint32{}, names: map[string]uint8{}, wide: map[int64]uint32{}}
 	d.hash.SetSeed(hashSeed)
 	defer func() {
@@ -280,20 +287,25 @@ var debugPanics = false
 func (d *decoder) event(ev *trace.Event) error {
 	c := d.chunk
 	raw := int64(ev.Time())
+	if raw < 0 {
+		if ev.Kind() != trace.EventSync {
+			return damage{errors.New("holds a time before the clock began")}
+		}
+		raw = 0 // of formats before 1.22, which have no Sync of their own
+	}
 	dt := raw - d.last
 	if dt < 0 || dt > math.MaxUint32 {
-		if raw < 0 {
-			return damage{fmt.Errorf("holds a time before the clock began")}
-		}
 		c.records = append(c.records, record{op: opTime, g: uint32(raw), actor: uint32(raw >> 32)})
 		dt = 0
 	}
 	if raw > d.latest {
-		return damage{fmt.Errorf("holds a time far behind its end")}
+		return damage{errors.New("holds a time far behind its end")}
 	}
 	d.last = raw
 	rec := record{dt: uint32(dt)}
-	if p := ev.Proc(); p != trace.NoProc {
+	// Formats before 1.22 give timers, the poller and system calls Ps of their own
+	// (x/exp/trace/internal/tracev1).
+	if p := ev.Proc(); p != trace.NoProc && (p < fakeProcs || d.gen != nil) {
 		if uint64(p) >= maxProcs {
 			return damage{fmt.Errorf("names P %d", p)}
 		}
@@ -364,7 +376,12 @@ func (d *decoder) event(ev *trace.Event) error {
 		rec.g = d.goid(ev.Goroutine())
 		rec.stack = d.stackID(ev.Stack())
 	case trace.EventSync:
+		if d.gen != nil && d.synced {
+			return nil // every reader closes with one, which the whole file has only once
+		}
+		d.synced = true
 		rec.op = opSync
+		d.bound(raw)
 		clear(d.direct) // ids begin anew
 		clear(d.reasons)
 		if s := ev.Sync(); s.ClockSnapshot != nil && c.wall.IsZero() {
@@ -391,6 +408,32 @@ func (d *decoder) event(ev *trace.Event) error {
 	}
 	c.records = append(c.records, rec)
 	return nil
+}
+
+// Events of a generation can be a little later than the first of the next one:
+// threads finish what they are writing. A flipped bit in a time can put an event
+// years ahead, and every later event of the file with it.
+const (
+	maxOverlap = time.Second
+	maxTail    = 30 * time.Second // in the last generation, after its last batch began
+)
+
+// bound works out the latest time that events of the generation can have. The
+// Sync event, at raw, stands at the lowest time of a batch.
+func (d *decoder) bound(raw int64) {
+	g := d.gen
+	if g == nil || g.first == 0 || d.scale != 0 || raw <= 0 {
+		return
+	}
+	d.scale = float64(raw) / float64(g.first)
+	g.scale = d.scale
+	end, slack := max(g.nextTime, g.latest), maxOverlap
+	if g.nextTime == 0 {
+		slack = maxTail
+	}
+	if at := float64(end) * d.scale; at < math.MaxInt64/2 {
+		d.latest = int64(at) + int64(slack)
+	}
 }
 
 const stwPrefix = "stop-the-world ("

@@ -1,6 +1,7 @@
 package exectrace
 
 import (
+	"math"
 	"time"
 
 	"inquest/analyze/evidence/stack"
@@ -67,6 +68,7 @@ type fold struct {
 	gaps     thinned[Interval]
 
 	syscall     uint32    // the number of the reason "syscall"
+	systemWait  uint32    // and of "system goroutine wait"
 	lastKey     holderKey // of the last hand-over
 	epochDemand int64     // the demand clock at epoch
 	pauseTotal  time.Duration
@@ -150,10 +152,11 @@ func newFold() *fold {
 		taskType: map[string]*bracketed{},
 		regions:  map[string]*bracketed{},
 		first:    true,
+		last:     math.MinInt64 / 2,
 	}
 	f.windows.init()
 	f.reasonID("")
-	f.syscall = f.reasonID("syscall")
+	f.syscall, f.systemWait = f.reasonID("syscall"), f.reasonID("system goroutine wait")
 	f.pauses.longer = func(a, b Pause) bool { return a.Effective > b.Effective }
 	longer := func(a, b Interval) bool { return a.To-a.From > b.To-b.From }
 	f.cycles.longer, f.gaps.longer = longer, longer
@@ -609,6 +612,9 @@ func (f *fold) stopRun(g *goroutine, r *record, t int64) {
 	} else {
 		f.endSlice(g, t, true)
 		g.left = t
+	}
+	if st == 0 && g.system {
+		reason = f.systemWait // nothing else would tell its waits from others
 	}
 	g.wait = f.waitFor(st, reason)
 	f.enter(g, waiting, t)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -80,7 +79,7 @@ type engine struct {
 	opt     Options
 	fold    *fold
 	reading Reading
-	scale   atomic.Uint64 // nanoseconds per unit of the trace clock, as float bits; 0 when not known
+	missing []missing
 	done    int64
 	chunks  int
 }
@@ -97,7 +96,7 @@ func (e *engine) whole() error {
 	}
 	e.fold.generation()
 	var raw int64
-	err = decode(r, math.MaxInt64, &chunk{}, func(c *chunk) (*chunk, error) {
+	err = decode(r, nil, &chunk{}, func(c *chunk) (*chunk, error) {
 		raw = e.fold.chunk(c, raw)
 		e.progress()
 		*c = chunk{records: c.records[:0], stacks: c.stacks[:0]}
@@ -206,6 +205,7 @@ func (e *engine) split(version int) error {
 		}
 		return errors.New(e.reading.Problem)
 	}
+	e.reading.Lost = e.lost(gens)
 	last := &gens[len(gens)-1]
 	e.reading.Truncated = cut || version >= 26 && !last.ended || e.reading.Truncated
 	if e.reading.Truncated && e.reading.Problem == "" {
@@ -352,15 +352,12 @@ func (e *engine) readGeneration(g *generation, version int, c *chunk, emit func(
 	if err != nil {
 		return damage{err}
 	}
-	err = decode(r, e.latest(g), c, emit)
+	err = decode(r, g, c, emit)
 	if err == nil && g.damaged != "" {
 		err = damage{errors.New(g.damaged)}
 	}
 	return err
 }
-
-// latest returns the trace clock after which an event of a generation cannot be.
-func (e *engine) latest(g *generation) int64 { return math.MaxInt64 }
 
 // folded accounts for a generation that has been folded, or could not be.
 func (e *engine) folded(gens []generation, i int, before int64, err error) {
@@ -376,8 +373,40 @@ func (e *engine) folded(gens []generation, i int, before int64, err error) {
 	} else {
 		e.blame(err, fmt.Sprintf("generation %d of %d is damaged: ", i+1, len(gens)))
 	}
+	m := missing{from: float64(g.first), to: float64(max(g.nextTime, g.latest))}
+	if e.fold.events > before {
+		m.read = e.fold.last
+	}
+	e.missing = append(e.missing, m)
 	e.fold.lost()
-	e.reading.Lost += e.lostTime(gens, i, before)
 }
 
-func (e *engine) lostTime(gens []generation, i int, before int64) time.Duration { return 0 }
+// missing is a stretch that could not be read, in units of the trace clock.
+type missing struct {
+	from, to float64
+	read     int64 // nanoseconds of the trace clock up to which it was; 0 for not at all
+}
+
+// lost estimates how much time was not read.
+func (e *engine) lost(gens []generation) time.Duration {
+	scale := 0.0
+	for i := range gens {
+		if scale = gens[i].scale; scale != 0 {
+			break
+		}
+	}
+	var sum float64
+	for _, m := range e.missing {
+		from := m.from * scale
+		if m.read > 0 {
+			from = float64(m.read)
+		}
+		if m.from > 0 {
+			sum += max(0, m.to*scale-from)
+		}
+	}
+	// A flipped bit in a batch header can claim any time.
+	return time.Duration(min(sum, float64(maxLost)))
+}
+
+const maxLost = 24 * time.Hour

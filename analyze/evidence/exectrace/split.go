@@ -55,6 +55,7 @@ type generation struct {
 	first    uint64    // lowest time of a batch, in units of the trace clock
 	latest   uint64    // highest
 	nextTime uint64    // lowest time of the generation that follows in the file, 0 for none
+	scale    float64   // nanoseconds per unit, once a reader has told; 0 before
 }
 
 func (g *generation) size() (n int64) {

@@ -2,7 +2,9 @@
 // of everything a trace can show. It is built with old toolchains too, so it
 // uses nothing newer than Go 1.21 except where a build tag says so.
 //
-//	record [-tasks] [-procs] FILE
+//	record [-tasks] [-procs] [-flight] FILE
+//
+// The traces in testdata/versions were made by testdata/record.sh.
 package main
 
 import (
@@ -21,7 +23,7 @@ import (
 var (
 	annotate = flag.Bool("tasks", false, "use tasks, regions and logs")
 	change   = flag.Bool("procs", false, "change GOMAXPROCS on the way")
-	length   = flag.Duration("for", 2500*time.Millisecond, "how long to record")
+	length   = flag.Duration("for", 1120*time.Millisecond, "how long to record")
 )
 
 type store struct {
@@ -42,7 +44,7 @@ func (s *store) read(i int) int {
 	s.rw.RLock()
 	defer s.rw.RUnlock()
 	time.Sleep(time.Millisecond)
-	return s.data[-i]
+	return i
 }
 
 func (s *store) write() {
@@ -55,7 +57,7 @@ var sink []byte
 
 func allocate(n int) {
 	for i := 0; i < n; i++ {
-		sink = make([]byte, 16<<10)
+		sink = make([]byte, 256<<10)
 	}
 }
 
@@ -71,6 +73,7 @@ func main() {
 		panic(err)
 	}
 	runtime.GOMAXPROCS(2)
+	debug.SetGCPercent(800) // every cycle adds a thousand yields of the sweeper
 	stuck := make(chan int)
 	go func() { <-stuck }() // waits from before the trace to its end
 	stop := begin(f)
@@ -81,7 +84,10 @@ func main() {
 	}
 }
 
-func begin(f *os.File) (stop func()) {
+// begin starts recording; flight.go replaces it where Go has a flight recorder.
+var begin = start
+
+func start(f *os.File) (stop func()) {
 	if err := trace.Start(f); err != nil {
 		panic(err)
 	}
@@ -117,20 +123,17 @@ func work() {
 	go func() {
 		defer wg.Done()
 		for n := 0; time.Now().Before(deadline); n++ {
-			allocate(50)
+			allocate(8)
 			spin(200 * time.Microsecond)
 			time.Sleep(20 * time.Millisecond)
 			if n%16 == 0 {
 				var m runtime.MemStats
 				runtime.ReadMemStats(&m)
 			}
-			if n%32 == 8 {
-				debug.FreeOSMemory()
-			}
-			if *change && n == 20 {
+			if *change && n == 15 {
 				runtime.GOMAXPROCS(4)
 			}
-			if *change && n == 60 {
+			if *change && n == 40 {
 				runtime.GOMAXPROCS(1)
 			}
 		}
