@@ -101,6 +101,9 @@ type Input struct {
 type Case struct {
 	GOMAXPROCS int    // 0 when unknown
 	GoVersion  string // such as "go1.26"; "" when unknown
+	// Busy is how much of the processors' time the traces show in use, 0 to 1; 0 when
+	// unknown. Waiting costs throughput only while processors have nothing else to do.
+	Busy float64
 }
 
 // Limit returns the value of a limit of the detector that is in force. Asking

@@ -243,6 +243,14 @@ func lockJudgement(in *analyze.Input, share float64, delay time.Duration, count 
 		return analyze.Info, true
 	}
 	rate := float64(delay) / float64(wall)
+	// Whoever waits for a lock while every processor is busy elsewhere would wait for
+	// a processor otherwise: the lock makes nothing slower.
+	if in.Case.Busy >= in.Limit("max-busy").Number {
+		if rate < neededDelay(in) {
+			return analyze.NoSeverity, thin
+		}
+		return analyze.Info, thin
+	}
 	severe := in.Limit("min-delay-severe").Number
 	switch {
 	case rate < neededDelay(in) || thin && !slow:

@@ -31,13 +31,16 @@ The variant is circle, self, never-unlocked, all-asleep, or unreachable-lock.
 
 **When it is wrong.** A holder may have unlocked before it went on. A circle is therefore only reported when each lock has exactly one goroutine
 behind it, no goroutine is just being handed the lock, and nobody else works on the same object or type who could be the real
-holder, or when the waiting has lasted for a minute. Read locks print no address when they are inlined (Go 1.22 to 1.27); they are told apart by
+holder, or when the waiting has lasted for a minute; a lock without a holder in sight only when a hundred wait for it, or one for a minute. Read locks print no address when they are inlined (Go 1.22 to 1.27); they are told apart by
 the object of the calling method. A deadlock of two goroutines whose arguments are out of date in the dump, with no later
 caller waiting behind them, is missed before its first minute; deadlocks over channels are seen only when the whole program is asleep or the leak profile proves them.`,
 	Limits: []analyze.Limit{
 		{Name: "min-wait", Default: evidence.Duration(time.Minute),
 			Doc:    "wait after which a lock whose holder is nowhere to be seen counts as never given back",
 			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on; no lock should be held that long"},
+		{Name: "min-waiters", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "goroutines that wait for a lock whose holder is nowhere to be seen, from which it counts as never given back even before min-wait",
+			Source: "a lock that a hundred wait for has a holder who is at work in the same code, or has none"},
 		{Name: "min-trace", Default: evidence.Duration(time.Second),
 			Doc:    "length of a trace over which a lock let nobody through",
 			Source: "a thousand times what the mutex itself calls starvation (sync/mutex.go, starvationThresholdNs)"},
@@ -368,24 +371,34 @@ func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyze
 			}
 		}
 	}
-	// Young waits are what any lock has; a holder in sight or a hand-over under way may end them.
-	if old == 0 || l.woken > 0 || len(l.holders) > 0 || someoneElse(e.Dump, []step{{lock: l}}) {
+	many := float64(len(l.waiters)) >= in.Limit("min-waiters").Number
+	// Young waits of a few are what any lock has; a holder in sight or a hand-over under way may end them.
+	if old == 0 && !many || !l.orphan(e.Dump) {
 		return analyze.Candidate{}, false
 	}
 	site, path, _ := l.site()
 	c := analyze.Candidate{
 		Site: site, Path: path, Variant: "never-unlocked", Severity: analyze.Warning, Thin: old < 2,
-		Summary: fmt.Sprintf("%d goroutines have waited for up to %s for a lock at %s that no goroutine in sight holds", len(l.waiters), evidence.Duration(longest.g.Wait), site.Function),
+		Summary: fmt.Sprintf("%d goroutines wait for a lock at %s that no goroutine in sight holds", len(l.waiters), site.Function),
 		Facts: []analyze.Fact{
-			{Exhibit: e.ID, Says: "goroutines that have waited for a minute or more for " + l.name(), Value: evidence.Of(old, evidence.Count),
-				Of: analyze.PartOf(evidence.Of(len(l.waiters), evidence.Count), "all goroutines that wait for it"), At: atGoroutine(site, longest.g.ID), Reproduce: analyze.Grep(e, l.grep())},
-			{Exhibit: e.ID, Says: "longest wait for it, in whole minutes", Value: evidence.Duration(longest.g.Wait), Limit: in.Against("min-wait"),
-				At: atGoroutine(longest.site(), longest.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", longest.g.ID))},
+			{Exhibit: e.ID, Says: "goroutines that wait for " + l.name() + ", which nobody in sight holds", Value: evidence.Of(len(l.waiters), evidence.Count),
+				Limit: in.Against("min-waiters"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
 		},
 		Caveats: []string{"the holder may be a goroutine whose stack does not tell: one that took the lock in a function in which nobody waits"},
 	}
+	if longest != nil {
+		c.Summary += fmt.Sprintf(", %d of them for a minute or more", old)
+		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "longest wait for it, in whole minutes", Value: evidence.Duration(longest.g.Wait), Limit: in.Against("min-wait"),
+			At: atGoroutine(longest.site(), longest.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", longest.g.ID))})
+	}
 	addSites(&c, l.otherSites(site)...)
 	return c, true
+}
+
+// orphan reports whether nobody in a dump can be holding the lock: nobody stands
+// behind it, nobody is being handed it, and nobody else works on its object or type.
+func (l *dumpLock) orphan(d *dump.Dump) bool {
+	return l.woken == 0 && len(l.holders) == 0 && !someoneElse(d, []step{{lock: l}})
 }
 
 // leakedInLock reports goroutines that the runtime has proved to wait for ever

@@ -291,7 +291,7 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate,
 		return analyze.Candidate{}, false
 	}
 	// Started over a stretch of time, among others, rather than all at once as a pool is.
-	scattered := a.high-a.low >= 3*n
+	scattered := 2*(a.high-a.low) >= 3*n
 	severity, thin := analyze.NoSeverity, true
 	old := float64(a.old) >= in.Limit("min-goroutines").Number
 	switch {
@@ -386,19 +386,19 @@ func leakTrace(in *analyze.Input) analyze.Reading {
 		return analyze.Reading{Silent: short}
 	}
 	r := analyze.Reading{Silent: "a leak that is slow, or older than the trace, does not show in it"}
-	// Open waits of goroutines by the function they started in.
+	// Where goroutines stand at the end, by the function they started in.
 	type stop struct {
-		stack     stack.Stack
-		class     exectrace.Class
-		n         int64
-		before    int64 // of them, waiting since before the trace
-		half      [2]int64
-		goroutine int64
-		since     time.Duration
+		stack  stack.Stack
+		class  exectrace.Class
+		n      int64 // since some moment within the trace
+		early  int64 // of them, since its first half
+		before int64 // since before the trace
+		worst  exectrace.Span
 	}
 	stops := map[string]map[string]*stop{}
-	for _, w := range t.Open {
-		if len(w.Stack) == 0 || isLock(w.Class) || w.Class == exectrace.Network || knownIdle(w.Class, w.Stack) {
+	for i := range t.Waits {
+		w := &t.Waits[i]
+		if w.Open == 0 || len(w.Stack) == 0 || isLock(w.Class) || w.Class == exectrace.Network || knownIdle(w.Class, w.Stack) {
 			continue
 		}
 		start := stack.Normal(w.Stack[len(w.Stack)-1].Function)
@@ -409,15 +409,18 @@ func leakTrace(in *analyze.Input) analyze.Reading {
 		key := string(w.Class) + " " + site.Function
 		x := stops[start][key]
 		if x == nil {
-			x = &stop{stack: w.Stack, class: w.Class, goroutine: w.Goroutine, since: w.Since}
+			x = &stop{stack: w.Stack, class: w.Class}
 			stops[start][key] = x
 		}
-		if w.Since <= 0 {
-			x.before++
+		if w.Seen.From <= 0 && w.Count == w.Open {
+			x.before += w.Open
 			continue
 		}
-		x.n++
-		x.half[min(1, int(2*w.Since/max(1, t.Duration)))]++
+		x.n += w.Open
+		x.early += min(w.Open, w.Times.Above(t.Duration/2))
+		if len(w.Worst) > 0 && x.worst.To == 0 {
+			x.worst = w.Worst[0]
+		}
 	}
 	for i := range t.Groups {
 		g := &t.Groups[i]
@@ -435,7 +438,7 @@ func leakTrace(in *analyze.Input) analyze.Reading {
 		}
 		// They are doing something else than waiting at one place, or all of them
 		// came at once, as the workers of a pool do.
-		if at == nil || float64(at.n) < growth/2 || min(at.half[0], at.half[1])*5 < at.n {
+		if at == nil || float64(at.n) < growth/2 || min(at.early, at.n-at.early)*5 < at.n {
 			continue
 		}
 		site, path := leakSite(at.stack)
@@ -447,8 +450,8 @@ func leakTrace(in *analyze.Input) analyze.Reading {
 			severity = analyze.Info
 		}
 		rate := evidence.Quantity{Number: float64(left) / t.Duration.Seconds(), Unit: evidence.PerSecond}
-		loc := atGoroutine(site, at.goroutine)
-		loc.From, loc.To = int64(max(0, at.since)), int64(t.Duration)
+		loc := atGoroutine(site, at.worst.Goroutine)
+		loc.From, loc.To = int64(at.worst.From), int64(at.worst.To)
 		view := analyze.TraceView(e, fmt.Sprintf("goroutine analysis of %s", g.Start.Function))
 		cand := analyze.Candidate{
 			Site: site, Path: path, Variant: "growing", Severity: severity, Share: evidence.Part(left, g.Created).Number,

@@ -22,7 +22,8 @@ hands out turns at the pace of the slowest thing done inside it.
 
 **How it is measured.** In a trace, an unlock that wakes a waiter names the holder. The hold began when the holder's own wait for the
 same lock ended; what it did from then to the unlock (ran, waited for a processor, slept, stood in network, channel or system
-call) is summed up. Holds that began without contention have no known start and are left out of the mean. In a goroutine dump, one goroutine
+call) is summed up. Holds that began without contention have no known start: they count from when the woken waiter began to wait, and the mean is
+then a lower bound. In a goroutine dump, one goroutine
 is blocked elsewhere while its stack passes through the function in which the others wait for the lock, on a later line than theirs: it went through
 the Lock they stand in. The mutex profile charges each contended unlock with the waiting of the whole queue, so its mean is no hold time
 and only vouches for what others show.
@@ -76,6 +77,7 @@ type hold struct {
 	handoffs     int64
 	known        int64
 	total        time.Duration
+	least        time.Duration // of the holds of unknown start: at least so long, summed
 	delay        time.Duration
 	ran          time.Duration
 	runnable     time.Duration
@@ -85,12 +87,21 @@ type hold struct {
 	most         time.Duration
 }
 
-func (h *hold) mean() time.Duration {
-	if h.known == 0 {
-		return 0
+// mean returns the mean hold; least says that it is a lower bound, because most
+// holds began without contention and were at least as long as the woken had waited.
+func (h *hold) mean() (mean time.Duration, least bool) {
+	if h.handoffs == 0 {
+		return 0, false
 	}
-	return h.total / time.Duration(h.known)
+	if h.known*2 >= h.handoffs {
+		return h.total / time.Duration(h.known), false
+	}
+	return (h.total + h.least) / time.Duration(h.handoffs), true
 }
+
+func (h *hold) long() time.Duration { d, _ := h.mean(); return d }
+
+func (h *hold) held() time.Duration { return h.total + h.least }
 
 // held is what a holder did: words for a sentence, a variant, and how long.
 type held struct {
@@ -157,30 +168,15 @@ func longHoldTrace(in *analyze.Input) analyze.Reading {
 		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace.Duration))}
 	}
 	r := analyze.Reading{}
-	var unknown int64
-	var unknownDelay time.Duration
-	for _, h := range holds {
-		if h.known == 0 {
-			unknown += h.handoffs
-			unknownDelay += h.delay
-		}
-	}
 	for _, h := range holds[:min(len(holds), maxCandidates)] {
-		if h.known == 0 {
-			continue
-		}
 		if c, ok := longHold(in, e, h); ok {
 			r.Candidates = append(r.Candidates, c)
 		}
 	}
-	longest := slices.MaxFunc(holds, func(a, b *hold) int { return cmp.Compare(a.mean(), b.mean()) })
-	r.Says = fmt.Sprintf("the longest mean hold is %s, in %s", evidence.Duration(longest.mean()), longest.site.Function)
-	switch {
-	case e.Coverage != evidence.Whole:
+	longest := slices.MaxFunc(holds, func(a, b *hold) int { return cmp.Compare(a.long(), b.long()) })
+	r.Says = fmt.Sprintf("the longest mean hold is %s, in %s", evidence.Duration(longest.long()), longest.site.Function)
+	if e.Coverage != evidence.Whole {
 		r.Silent = "the trace was read in part only; " + r.Says
-	// Holds of unknown length that made others wait next to no time deny the claim as well.
-	case float64(unknownDelay) >= minLostDelay(in)*float64(e.Trace.Duration) && len(r.Candidates) == 0:
-		r.Silent = fmt.Sprintf("%d hand-overs of locks whose holder had got them without waiting: the trace does not show since when", unknown)
 	}
 	return r
 }
@@ -217,6 +213,7 @@ func holdsOf(e *evidence.Exhibit) []*hold {
 		h.handoffs += x.Handoffs
 		h.known += x.Handoffs - x.Unknown
 		h.total += x.Total
+		h.least += x.Least
 		h.delay += x.Delay
 		h.ran += x.Ran
 		h.runnable += x.Runnable
@@ -231,7 +228,7 @@ func holdsOf(e *evidence.Exhibit) []*hold {
 		}
 	}
 	slices.SortStableFunc(holds, func(a, b *hold) int {
-		return cmp.Or(-cmp.Compare(a.total, b.total), cmp.Compare(a.site.Function, b.site.Function))
+		return cmp.Or(-cmp.Compare(a.held(), b.held()), cmp.Compare(a.site.Function, b.site.Function))
 	})
 	return holds
 }
@@ -244,18 +241,34 @@ func minLostDelay(in *analyze.Input) float64 {
 	return min(1, in.Limit("min-delay").Number*float64(in.Case.GOMAXPROCS))
 }
 
+func atLeastWords(least bool) string {
+	if least {
+		return "counted from when somebody waited, "
+	}
+	return ""
+}
+
+// look is what to look for in a viewer of the trace.
+func (h *hold) look() string {
+	if h.max == 0 {
+		return "goroutines that unblock others in " + h.site.Function
+	}
+	return fmt.Sprintf("goroutine %d from %s to %s", h.worst.Goroutine, evidence.Duration(h.worst.From), evidence.Duration(h.worst.To))
+}
+
 func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidate, bool) {
-	mean := float64(h.mean())
+	hold, least := h.mean()
+	mean := float64(hold)
 	// A tenth of the limit is neither a claim nor a vote for one.
 	if mean < in.Limit("min-hold").Number/10 {
 		return analyze.Candidate{}, false
 	}
 	wall := e.Trace.Duration
-	heldShare := evidence.Part(h.total, wall)
+	heldShare := evidence.Part(h.held(), wall)
 	rate, need := float64(h.delay)/float64(wall), minLostDelay(in)
 	inside := h.inside()
 	did := inside[0]
-	thin := h.known < int64(in.Limit("min-count").Number)
+	thin := h.handoffs < int64(in.Limit("min-count").Number)
 	severity := analyze.NoSeverity
 	switch {
 	case mean < in.Limit("min-hold").Number:
@@ -269,27 +282,37 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	default:
 		severity = analyze.Warning
 	}
-	part := evidence.Part(did.time, h.total)
-	doing := fmt.Sprintf("%s for %s of that", did.words, part)
+	atLeast, doing, variant := "", "what it does meanwhile does not show", "unknown"
+	if least {
+		atLeast = "at least "
+	}
+	// What holders of known start did speaks for the others only when it is most of what was held.
+	if h.total > 0 && h.total*4 >= h.held() {
+		doing, variant = fmt.Sprintf("%s for %s of that", did.words, evidence.Part(did.time, h.total)), did.variant
+	} else {
+		did = held{}
+	}
 	if did.site.Function != "" && did.site.Function != h.site.Function {
 		doing += " in " + did.site.Function
 	}
 	c := analyze.Candidate{
-		Site: h.site, Path: h.path, Variant: did.variant, Severity: severity, Thin: thin, Share: min(1, heldShare.Number),
-		Summary: fmt.Sprintf("%s holds its lock for %s on average while others wait, and %s", h.site.Function, evidence.Duration(h.mean()), doing),
+		Site: h.site, Path: h.path, Variant: variant, Severity: severity, Thin: thin, Share: min(1, heldShare.Number),
+		Summary: fmt.Sprintf("%s holds its lock for %s%s on average while others wait, and %s", h.site.Function, atLeast, evidence.Duration(hold), doing),
 		Facts: []analyze.Fact{
-			{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the lock given back here, over %s hand-overs of known start", evidence.Of(h.known, evidence.Count)),
-				Value: evidence.Duration(h.mean()), Limit: in.Against("min-hold"), At: analyze.At(h.site),
-				Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d from %s to %s", h.worst.Goroutine, evidence.Duration(h.worst.From), evidence.Duration(h.worst.To)))},
-			{Exhibit: e.ID, Says: "time in which holders " + did.words + " with the lock held", Value: evidence.Duration(did.time),
-				Of: analyze.PartOf(evidence.Duration(h.total), "all holding of known start here"), At: analyze.At(cmp.Or(did.site, h.site)),
-				Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", h.worst.Goroutine))},
-			{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.total),
+			{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count)),
+				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: analyze.At(h.site),
+				Reproduce: analyze.TraceView(e, h.look())},
+			{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.held()),
 				Of: analyze.PartOf(evidence.Duration(wall), "the trace"), Limit: in.Against("min-held"), At: analyze.At(h.site),
 				Reproduce: analyze.TraceProfile(e, "sync")},
 			{Exhibit: e.ID, Says: fmt.Sprintf("waiting that %s unlocks here ended", evidence.Of(h.handoffs, evidence.Count)), Value: evidence.Duration(h.delay),
 				At: analyze.At(cmp.Or(h.waiter, h.site)), Reproduce: analyze.TraceProfile(e, "sync")},
 		},
+	}
+	if did.words != "" {
+		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "time in which holders " + did.words + " with the lock held", Value: evidence.Duration(did.time),
+			Of: analyze.PartOf(evidence.Duration(h.total), "all holding of known start here"), At: analyze.At(cmp.Or(did.site, h.site)),
+			Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", h.worst.Goroutine))})
 	}
 	if h.max > 0 {
 		at := &c.Facts[0].At
@@ -300,8 +323,8 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 			c.Sites = append(c.Sites, s)
 		}
 	}
-	if h.known*2 < h.handoffs {
-		c.Caveats = append(c.Caveats, fmt.Sprintf("of %d hand-overs %d began without contention; how long those holds were is not known", h.handoffs, h.handoffs-h.known))
+	if least {
+		c.Caveats = append(c.Caveats, fmt.Sprintf("of %d hand-overs %d ended holds that began without contention; they count only from when somebody waited", h.handoffs, h.handoffs-h.known))
 	}
 	return c, true
 }
