@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -134,9 +135,15 @@ const lowContrast = `(() => {
 func TestInBrowser(t *testing.T) {
 	ctx, complaints := browser(t)
 	shots := os.Getenv("INQUEST_SHOTS") // a folder to keep screenshots in
-	for _, name := range cases {
+	for _, name := range append(cases, "orders-lockheld", "healthy-service") {
+		var r *Report
+		if dir := filepath.Join(fixtures, name); slices.Contains(cases, name) {
+			r = load(t, name)
+		} else {
+			r = judged(t, dir)
+		}
 		path := filepath.Join(t.TempDir(), name+".html")
-		if err := os.WriteFile(path, []byte(written(t, WriteHTML, load(t, name))), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(written(t, WriteHTML, r)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		for _, view := range []struct {
