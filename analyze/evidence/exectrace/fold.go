@@ -122,6 +122,7 @@ type goroutine struct {
 
 	assist      int64 // start of its mark assist, -1 for none
 	assistStack uint32
+	assistRan   int64 // running so far in its mark assist
 
 	seen     [4]uint32 // waits it has been counted in, plus one
 	seenMore []uint32
@@ -404,6 +405,9 @@ func (f *fold) record(r *record) {
 		}
 	case opAssistEnd:
 		if g := f.goroutine(r.g); g != nil {
+			if g.assist >= 0 && g.state == running {
+				g.assistRan += t - max(g.since, g.assist)
+			}
 			f.endAssist(g, t)
 		}
 	case opLabel:
@@ -446,7 +450,8 @@ func (f *fold) endAssist(g *goroutine, t int64) {
 	a.Count++
 	a.Total += d
 	a.Max = max(a.Max, d)
-	g.assist = -1
+	a.Running += time.Duration(g.assistRan)
+	g.assist, g.assistRan = -1, 0
 }
 
 // leave ends the state a goroutine is in. cut says that the state goes on and
@@ -456,6 +461,9 @@ func (f *fold) leave(g *goroutine, t int64, cut bool) {
 	switch g.state {
 	case running:
 		g.ran += d
+		if g.assist >= 0 {
+			g.assistRan += t - max(g.since, g.assist)
+		}
 		f.groups[g.group].Running += time.Duration(d)
 		switch g.label {
 		case dedicated:
