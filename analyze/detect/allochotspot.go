@@ -39,7 +39,7 @@ is unknown and the share is of everything since the start, set-up included. Smal
 		{Name: "min-gc-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
 			Doc:    "CPU samples of the collector, of all, from which allocating is a warning",
 			Source: "as gc-pressure: runtime/mgcpacer.go, gcBackgroundUtilization"},
-		{Name: "min-assist", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+		{Name: "min-assist", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "CPU samples in mark assists, of those of the program's own goroutines, from which allocating is a warning",
 			Source: "as gc-assist"},
 		{Name: "min-cpu-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},

@@ -140,15 +140,15 @@ func cpuHotspotTrace(in *analyze.Input) analyze.Reading {
 		woken := wakers(t)
 		for i := range t.Groups {
 			g := &t.Groups[i]
-			p99 := g.Runnable.Quantile(0.99)
+			p99 := tail(&g.Runnable)
 			// Only who answers to the outside minds waiting for a processor.
-			if g.System || g.Runnable.Count < 300 || float64(p99) < in.Limit("min-p99").Number || !answers(t, g, woken, 0.1) {
+			if g.System || g.Runnable.Count < 30 || float64(p99) < in.Limit("min-p99").Number || !answers(t, g, woken, 0.1) {
 				continue
 			}
 			c.Severity = analyze.Warning
 			c.Sites = append(c.Sites, g.Start)
 			c.Facts = append(c.Facts, analyze.Fact{
-				Exhibit: e.ID, Says: "99th percentile of the waits for a processor of goroutines of " + g.Start.Function, Value: evidence.Duration(p99),
+				Exhibit: e.ID, Says: fmt.Sprintf("what %s of the waits for a processor of goroutines of %s exceed", beyond(&g.Runnable), g.Start.Function), Value: evidence.Duration(p99),
 				Of:    analyze.PartOf(evidence.Of(g.Runnable.Count, evidence.Count), "waits for a processor in the group"),
 				Limit: in.Against("min-p99"), At: analyze.At(g.Start), Reproduce: analyze.TraceProfile(e, "sched"),
 			})

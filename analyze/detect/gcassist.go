@@ -22,22 +22,27 @@ var GCAssist = &analyze.Detector{
 	Doc: `While a collection marks, a goroutine that allocates faster than the workers mark has to mark first, in proportion to what it
 allocates. The request it serves waits meanwhile.
 
-**How it is measured.** In a trace: the time in mark assists over the processor time outside the collector's own workers, and the code that was made
-to assist. In a CPU profile: samples below runtime.gcAssistAlloc over all samples of the program's own goroutines. A goroutine dump can show
+**How it is measured.** In a trace: the time that goroutines run in mark assists over the processor time outside the collector's own workers, and the code that was made
+to assist; the longest assist is told as wall time, with what it waited. In a CPU profile: samples below runtime.gcAssistAlloc over all samples of the program's own goroutines. A goroutine dump can show
 goroutines that stand in an assist.
 
-**When it is wrong.** The time of an assist in a trace is wall time: it includes moments in which the goroutine waited for a processor or for
-credit. Assists are few and short in a healthy program, but not absent. A trace without a collection says nothing.`,
+**When it is wrong.** Assists are few and short in a healthy program, but not absent. A trace without a collection says nothing.`,
 	Limits: []analyze.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
 			Doc:    "time in mark assists, of the time the program's own goroutines run",
 			Source: "runtime/mgcpacer.go: collections start early enough that the background workers end before the heap reaches its goal, so that assists are the exception"},
+		{Name: "min-warning", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "as min-share, from which it is a warning; below, it is an info",
+			Source: "a tenth more time for every request is what a comparison can show; measured: a batch that decodes JSON at full throttle with a small live heap stays at 0.09 on a machine with three runnable threads per processor"},
 		{Name: "min-critical", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
 			Doc:    "as min-share, from which it is critical",
 			Source: "a quarter more time for every request; as much as all the background workers have (runtime/mgcpacer.go, gcBackgroundUtilization)"},
 		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.02, Unit: evidence.Share},
 			Doc:    "time in mark assists, of duration x GOMAXPROCS",
 			Source: "below a fiftieth of the processors the share is of a process that hardly runs"},
+		{Name: "min-cycles", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
+			Doc:    "collections in a trace, below which it is an info at most",
+			Source: "a collection that a profile or the tracer itself set off weighs a fifth of five"},
 		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
 			Doc:    "CPU samples of the program's goroutines, below which shares mean little",
 			Source: "binomial: at 100 samples a share of 0.05 has a standard error of 0.02"},
@@ -66,18 +71,22 @@ func gcAssistTrace(in *analyze.Input) analyze.Reading {
 	e := latest(in.Exhibits)
 	t := e.Trace
 	// Assists happen in collections only: without one there was no occasion.
-	if len(t.Cycles) == 0 && len(t.Assists) == 0 {
+	if t.CycleCount == 0 && len(t.Assists) == 0 {
 		return analyze.Reading{Silent: fmt.Sprintf("no collection ran in the %s of trace", evidence.Duration(t.Duration))}
 	}
 	total, own := assistTime(t), mutatorTime(t)
 	share := evidence.Part(total, own)
-	r := analyze.Reading{Says: fmt.Sprintf("%s of the program's own running time is in mark assists, over %d collections", share, len(t.Cycles))}
-	if len(t.Cycles) < 3 {
-		r.Silent = fmt.Sprintf("only %d collections in %s of trace", len(t.Cycles), evidence.Duration(t.Duration))
+	r := analyze.Reading{Says: fmt.Sprintf("%s of the program's own running time is in mark assists, over %d collections", share, t.CycleCount)}
+	if float64(t.CycleCount) < in.Limit("min-cycles").Number {
+		r.Silent = fmt.Sprintf("only %d collections in %s of trace", t.CycleCount, evidence.Duration(t.Duration))
 	}
 	severity := assistSeverity(in, share.Number, evidence.Part(total, procTime(t)).Number)
-	if severity == analyze.NoSeverity {
+	// Near the limit it shows the same, if less of it: it vouches.
+	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
 		return r
+	}
+	if r.Silent != "" {
+		severity = min(severity, analyze.Info)
 	}
 	sites := map[string]*assistSite{}
 	var order []*assistSite
@@ -92,7 +101,7 @@ func gcAssistTrace(in *analyze.Input) analyze.Reading {
 			sites[owner.Function] = s
 			order = append(order, s)
 		}
-		s.total += a.Total
+		s.total += a.Running
 		s.count += a.Count
 		count += a.Count
 		longest = max(longest, a.Max)
@@ -103,13 +112,13 @@ func gcAssistTrace(in *analyze.Input) analyze.Reading {
 	top := order[0]
 	reproduce := analyze.TraceView(e, "View trace: MARK ASSIST slices on the Procs; Goroutine analysis, column GC")
 	c := analyze.Candidate{
-		Path: top.path, Severity: severity, Thin: len(t.Cycles) < 3, Share: share.Number,
+		Path: top.path, Severity: severity, Thin: float64(t.CycleCount) < in.Limit("min-cycles").Number, Share: share.Number,
 		Summary: fmt.Sprintf("goroutines spend %s of their running time marking for the collector, most of it in %s", share, top.site.Function),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: "time in mark assists", Value: share, Of: analyze.PartOf(evidence.Duration(own), "processor time outside the collector's workers"),
 				Limit: in.Against("min-share"), At: analyze.At(top.site), Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "mark assists", Value: evidence.Of(count, evidence.Count), Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "the longest mark assist", Value: evidence.Duration(longest), Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "the longest mark assist, from begin to end", Value: evidence.Duration(longest), Reproduce: reproduce},
 		},
 	}
 	for _, s := range order[:min(len(order), 3)] {
@@ -130,8 +139,10 @@ func assistSeverity(in *analyze.Input, share, capacity float64) analyze.Severity
 		return analyze.NoSeverity
 	case share >= in.Limit("min-critical").Number:
 		return analyze.Critical
+	case share >= in.Limit("min-warning").Number:
+		return analyze.Warning
 	}
-	return analyze.Warning
+	return analyze.Info
 }
 
 func gcAssistCPU(in *analyze.Input) analyze.Reading {
@@ -145,7 +156,8 @@ func gcAssistCPU(in *analyze.Input) analyze.Reading {
 	share := evidence.Part(g.assist, g.mutators())
 	r := analyze.Reading{Says: fmt.Sprintf("%s of the samples of the program's own goroutines are in mark assists", share)}
 	severity := assistSeverity(in, share.Number, busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.assist, g.total).Number)
-	if severity == analyze.NoSeverity {
+	// Near the limit it shows the same, if less of it: it vouches.
+	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
 		return r
 	}
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {

@@ -24,8 +24,7 @@ it. In a trace it is the processor time of the dedicated and fractional workers,
 wants and are left out of both parts of the share. The claim needs the work to be a noticeable part of all processors, and is a warning only where it costs the program
 something: where its own goroutines are made to mark. Collections per second are told beside it.
 
-**When it is wrong.** A batch that allocates much and has processors to spare can live with it; without assists this is an info. The time of an assist in a
-trace is wall time and includes moments in which the goroutine was not running. In profiles of Go before 1.22 idle workers cannot be told from the
+**When it is wrong.** A batch that allocates much and has processors to spare can live with it; without assists this is an info. In profiles of Go before 1.22 idle workers cannot be told from the
 others. In a short trace one collection weighs much.`,
 	Limits: []analyze.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
@@ -34,12 +33,15 @@ others. In a short trace one collection weighs much.`,
 		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "collector's work, of duration x GOMAXPROCS",
 			Source: "a tenth of all processors given back is a change one can measure; a quarter of a nearly idle process is nothing"},
-		{Name: "min-assist", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+		{Name: "min-assist", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "mark assists, of the time the program's own goroutines run, from which pressure is a warning",
-			Source: "runtime/mgcpacer.go: the pacer starts collections early enough that assists are not needed; as gc-assist"},
+			Source: "runtime/mgcpacer.go: the pacer starts collections early enough that assists are not needed; a tenth as gc-assist"},
 		{Name: "min-critical", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "as min-share, from which pressure with assists is critical",
 			Source: "runtime/mgclimit.go, gcCPULimiter: at half of the processors the runtime itself stops assists to end a death spiral"},
+		{Name: "min-cycles", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
+			Doc:    "collections in a trace, below which it is an info at most",
+			Source: "a collection that a profile or the tracer itself set off weighs a fifth of five"},
 		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
 			Doc:    "CPU samples in all, below which shares mean little",
 			Source: "binomial: at 100 samples a share of 0.25 has a standard error of 0.04"},
@@ -181,7 +183,8 @@ func gcPressureCPU(in *analyze.Input) analyze.Reading {
 	share, assist := evidence.Part(g.work(), g.used()), evidence.Part(g.assist, g.mutators())
 	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the samples, idle workers left out", share)}
 	severity := pressure(in, share.Number, busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.work(), g.total).Number, assist.Number)
-	if severity == analyze.NoSeverity {
+	// Near the limit it shows the same, if less of it: it vouches.
+	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
 		return r
 	}
 	whole := analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers")
@@ -211,10 +214,11 @@ func busy(p *pprofile.Profile, procs int) float64 {
 	return evidence.Part(float64(p.Total(p.Column("cpu"))), float64(p.Duration)*float64(max(procs, 1))).Number
 }
 
-// assistTime is the time that goroutines were made to mark.
+// assistTime is the processor time that goroutines were made to mark for. Their
+// wall time would count those that wait in an assist as well.
 func assistTime(t *exectrace.Timeline) (sum time.Duration) {
 	for i := range t.Assists {
-		sum += t.Assists[i].Total
+		sum += t.Assists[i].Running
 	}
 	return sum
 }
@@ -229,11 +233,15 @@ func gcPressureTrace(in *analyze.Input) analyze.Reading {
 	work := t.GCWork.Dedicated + t.GCWork.Fractional + assists + t.Sweep
 	used := t.Procs.Running - t.GCWork.Idle
 	share, assist := evidence.Part(work, used), evidence.Part(assists, mutatorTime(t))
-	perSecond := evidence.Quantity{Number: float64(len(t.Cycles)) / t.Duration.Seconds(), Unit: evidence.PerSecond}
+	perSecond := evidence.Quantity{Number: float64(t.CycleCount) / t.Duration.Seconds(), Unit: evidence.PerSecond}
 	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the processor time used, in %s collections", share, perSecond)}
 	severity := pressure(in, share.Number, evidence.Part(work, procTime(t)).Number, assist.Number)
-	if severity == analyze.NoSeverity {
+	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
 		return r
+	}
+	few := float64(t.CycleCount) < in.Limit("min-cycles").Number
+	if few {
+		severity = min(severity, analyze.Info)
 	}
 	var marking time.Duration
 	for _, c := range t.Cycles {
@@ -243,7 +251,7 @@ func gcPressureTrace(in *analyze.Input) analyze.Reading {
 	whole := analyze.PartOf(evidence.Duration(used), "processor time used, idle-mode mark workers left out")
 	at := busiest(t, func(w exectrace.Window) float64 { return w.GC })
 	r.Candidates = []analyze.Candidate{{
-		Severity: severity, Share: share.Number, Thin: len(t.Cycles) < 3,
+		Severity: severity, Share: share.Number, Thin: few,
 		Summary: fmt.Sprintf("the garbage collector takes %s of the processor time used, with %s collections; %s of the goroutines' own time goes into mark assists", share, perSecond, assist),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: "processor time of mark workers, assists and sweeping", Value: share, Of: whole, Limit: in.Against("min-share"), At: at, Reproduce: reproduce},

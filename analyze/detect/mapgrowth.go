@@ -20,7 +20,8 @@ back, not even when all its entries are deleted ([golang/go#20135](https://go.de
 
 **How it is measured.** A heap profile cuts the runtime's own frames, so the tables of a map stand on the line of the program that
 assigns to it, never on mapassign. They are known by their sizes. Since Go 1.24 a table has 8, 16, ... up to 1024 slots and then is split in two, so at one
-line the sizes of the objects double and end in a plateau of many equal blocks. Before, the buckets of a map were one array whose size doubles without an end.
+line the sizes of the objects double and end in a plateau of many equal blocks; where the small ones were not sampled, half of the equal blocks ever allocated must be in use, as each split
+makes two tables of one. Before, the buckets of a map were one array whose size doubles without an end.
 Memory in such blocks must grow between two heap profiles of one process. CPU samples in the functions that rehash, split and evacuate tables, under the same function of
 the program, vouch for it, and so does a trace whose heap rises. Memory that a sync.Map allocates is recognised by its frames (variant sync.Map).
 
@@ -102,8 +103,11 @@ func tablesAt(sizes map[int64]*heapSum, minBlocks int64) (sum heapSum, ok, serie
 		return all, true, true
 	}
 	// One large map shows few of its small tables, as only one object per 512 KiB is
-	// sampled. Round powers of two are what buffers are made of, and tables are not.
-	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 {
+	// sampled. But a split makes two new tables of one (internal/runtime/maps/table.go,
+	// split), so half of what was ever allocated is in use; of blocks that are simply
+	// kept it is all. Powers of two are what buffers are made of, and tables are not.
+	half := evidence.Part(sizes[top].inuse, sizes[top].alloc).Number
+	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 && half >= 0.35 && half <= 0.65 {
 		return all, true, false
 	}
 	// Before Go 1.24: one array that doubles on and on. A slice that is appended
@@ -159,15 +163,15 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 		}
 		c := analyze.Candidate{
 			Site: h.site, Path: h.path, Variant: mapVariant(h), Severity: analyze.Warning, Thin: !sure || !g.steady(), Share: share.Number,
-			Summary: fmt.Sprintf("the map that %s assigns to grew by %s, from %s to %s of tables%s, and holds %s of the memory in use",
-				h.site.Function, size(g.grown), size(g.values[0]), size(sum.inuse), within(s.span()), share),
+			Summary: fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
+				mapVariant(h), h.site.Function, size(g.grown), size(g.values[0]), size(sum.inuse), within(s.span()), share),
 			Facts: growthFacts(in, s, g, h, "memory in use in blocks with the sizes of map tables at the lines of the function, last snapshot less first"),
 		}
 		if f, ok := blocksFact(last, h); ok {
 			c.Facts = append(c.Facts, f)
 		}
 		if !sure {
-			c.Caveats = append(c.Caveats, "only the full tables were sampled, and other equal blocks would look the same; CPU samples in the growth of the map would settle it")
+			c.Caveats = append(c.Caveats, "the heap profile holds the full tables alone, and other equal blocks at one line would look the same; only CPU samples in the growth of the map settle it")
 		}
 		if g.ended() {
 			c.Severity = analyze.Info
@@ -226,7 +230,7 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 		at.SampleType = "inuse_space"
 		c := analyze.Candidate{
 			Site: h.site, Path: h.path, Variant: mapVariant(h), Severity: analyze.Info, Thin: true, Share: share.Number,
-			Summary: fmt.Sprintf("the map that %s assigns to holds %s of tables, %s of the memory in use; whether it grows is unknown", h.site.Function, size(sum.inuse), share),
+			Summary: fmt.Sprintf("the %s that %s assigns to holds %s, %s of the memory in use; whether it grows is unknown", mapVariant(h), h.site.Function, size(sum.inuse), share),
 			Facts: []analyze.Fact{{
 				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
 				Of:    analyze.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
@@ -282,8 +286,8 @@ func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
 }
 
 // growsMap reports whether a stack is a map being made larger.
-func growsMap(s *pprofile.Sample) bool {
-	for _, f := range s.Stack {
+func growsMap(s stack.Stack) bool {
+	for _, f := range s {
 		name := f.Function
 		// The first frame of the program ends the search: above it stand its callers.
 		if !stack.Standard(name) {
@@ -303,7 +307,6 @@ var mapGrowers = map[string]bool{
 	"internal/runtime/maps.(*table).split":           true,
 	"internal/runtime/maps.(*table).grow":            true,
 	"internal/runtime/maps.(*Map).growToTable":       true,
-	"internal/runtime/maps.(*Map).growToSmall":       true,
 	"internal/runtime/maps.(*Map).installTableSplit": true,
 	"runtime.hashGrow":                               true,
 	"runtime.growWork":                               true,
@@ -318,6 +321,14 @@ var mapGrowers = map[string]bool{
 	"internal/sync.(*HashTrieMap[...]).expand":       true,
 }
 
+// largeMapGrowers are those that run for maps of more than a table: a table of
+// 1024 slots is split, and the buckets of older maps are moved bit by bit.
+var largeMapGrowers = []string{
+	"internal/runtime/maps.(*table).split", "internal/runtime/maps.(*Map).installTableSplit",
+	"runtime.evacuate", "runtime.evacuate_fast32", "runtime.evacuate_fast64", "runtime.evacuate_faststr",
+	"internal/sync.(*HashTrieMap[...]).expand",
+}
+
 func mapGrowthCPU(in *analyze.Input) analyze.Reading {
 	e := latest(in.Exhibits)
 	p := e.Profile
@@ -325,11 +336,14 @@ func mapGrowthCPU(in *analyze.Input) analyze.Reading {
 	total := p.Total(column)
 	// A map can grow at a cost no profile shows, so this kind never denies.
 	r := analyze.Reading{Silent: "no CPU samples in the growth of a map: it costs little where entries are few or come in slowly"}
+	large := map[string]bool{}
 	for _, site := range bySite(p, column, func(s *pprofile.Sample) stack.Site {
-		if !growsMap(s) {
+		if !growsMap(s.Stack) {
 			return stack.Site{}
 		}
-		return s.Stack.Owner()
+		owner := s.Stack.Owner()
+		large[owner.Function] = large[owner.Function] || s.Stack.Contains(largeMapGrowers...)
+		return owner
 	}) {
 		n := site.values[column]
 		if n < int64(in.Limit("min-cpu-samples").Number) || len(r.Candidates) == 3 {
@@ -346,7 +360,8 @@ func mapGrowthCPU(in *analyze.Input) analyze.Reading {
 			}},
 			Caveats: []string{"maps that are built anew each time without a size hint cost CPU in the same functions"},
 		}
-		if share.Number >= in.Limit("min-cpu-share").Number {
+		// Small maps that are made by the thousand grow too, but are never split.
+		if share.Number >= in.Limit("min-cpu-share").Number && large[site.site.Function] {
 			c.Severity = analyze.Info
 		}
 		r.Candidates = append(r.Candidates, c)

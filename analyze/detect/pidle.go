@@ -19,15 +19,15 @@ var PIdle = &analyze.Detector{
 stand in one lock, so that all but the holder's processor have nothing they may run.
 
 **How it is measured.** A trace shows when each processor stops and starts and how many goroutines are runnable meanwhile. Idle time with at
-least one runnable goroutine is held against all processor time; time in which the world was stopped is taken off. For locks, the windows of
+least one goroutine that has been runnable for 50 µs or more, with the world not stopped, is held against all processor time. For locks, the windows of
 the trace count in which at least as many goroutines as there are processors wait for a lock while at least half of the processors' time is idle, and
 one lock must have most of those waits. How often processors flip between running and idle is told beside it.
 
 **When it is wrong.** An idle processor without waiting work is healthy, and this says clear. Between a wake-up and the start of a thread there is always a moment of idleness with
-demand; on a busy machine the operating system can stretch it, and then the machine is what is missing.`,
+demand; on a busy machine the operating system can stretch it, and then the machine is what is missing. The five longest waits for a processor are therefore left out.`,
 	Limits: []analyze.Limit{
 		{Name: "min-demand", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
-			Doc:    "idle processor time while a goroutine was runnable, of duration x GOMAXPROCS",
+			Doc:    "idle processor time while a goroutine was runnable, the five longest waits for a processor left out, of duration x GOMAXPROCS",
 			Source: "a tenth of the machine given away; a healthy program that wakes threads ten thousand times a second loses a few hundredths"},
 		{Name: "min-lock-idle", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "windows with a queue for a lock and idle processors, of all windows; and the idle processor time in such a window",
@@ -53,9 +53,7 @@ func pIdleTrace(in *analyze.Input) analyze.Reading {
 	e := latest(in.Exhibits)
 	t := e.Trace
 	all := procTime(t)
-	// While the world is stopped, processors stand idle by order.
-	demand := max(t.Procs.IdleWithDemand-stopped(t)*time.Duration(max(t.Procs.Max-1, 0)), 0)
-	share := evidence.Part(demand, all)
+	share := evidence.Part(t.Procs.IdleWithDemand, all)
 	idle := evidence.Part(t.Procs.Idle, all)
 	r := analyze.Reading{Says: fmt.Sprintf("processors are idle %s of the time, and %s while a goroutine is runnable", idle, share)}
 	if t.Duration < shortTrace || all == 0 {
@@ -69,7 +67,14 @@ func pIdleTrace(in *analyze.Input) analyze.Reading {
 		{Exhibit: e.ID, Says: "processors idle", Value: idle, Of: whole, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "changes from running to idle per second", Value: flips, Reproduce: reproduce},
 	}
-	if share.Number >= in.Limit("min-demand").Number {
+	// A stall of the machine is one stretch or two, in which many wait at once; what
+	// is wrong with a program goes on.
+	var stalls time.Duration
+	for _, w := range t.Latency.Worst {
+		stalls += (w.To - w.From) * time.Duration(t.Procs.Max)
+	}
+	lasting := evidence.Part(max(t.Procs.IdleWithDemand-stalls, 0), all)
+	if lasting.Number >= in.Limit("min-demand").Number {
 		at := busiest(t, func(w exectrace.Window) float64 { return min(w.Runnable, idleProcs(t, w)) })
 		c := analyze.Candidate{
 			Severity: analyze.Warning, Share: share.Number,

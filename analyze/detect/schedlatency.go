@@ -23,11 +23,11 @@ start in the same function; the runtime's own goroutines and voluntary yields ar
 
 Waiting for a processor is the design of a batch with more work than processors: each goroutine runs for up to 10 ms and then queues. Only work
 that answers to the outside is judged: goroutines that run in short slices (median below a time slice) and that are woken by the network or a
-timer, or are created by such goroutines. The others are told in the reading and never accused.
+timer, or are created by such goroutines. The long waits must also be spread over the trace. The others are told in the reading and never accused.
 
 **When it is wrong.** When the machine itself is short of processors, a processor of the program can be running without making progress, and goroutines wait for
 it; the gaps in which no thread did anything are told as a caveat. A worker that gets its requests through a channel only is taken
-for a batch and missed. With few wake-ups the 99th percentile is one event.`,
+for a batch and missed.`,
 	Limits: []analyze.Limit{
 		{Name: "min-p99", Default: evidence.Duration(forcedPreemption),
 			Doc:    "99th percentile of waits for a processor in one group, from which it is a warning",
@@ -38,9 +38,12 @@ for a batch and missed. With few wake-ups the 99th percentile is one event.`,
 		{Name: "min-critical", Default: evidence.Duration(10 * forcedPreemption),
 			Doc:    "99th percentile, from which it is critical; a tenth of it for the median",
 			Source: "ten time slices: a tenth of a second is what people notice"},
-		{Name: "min-events", Default: evidence.Quantity{Number: 300, Unit: evidence.Count},
-			Doc:    "waits for a processor in a group, below which its percentiles mean little",
-			Source: "three events lie beyond the 99th percentile of three hundred"},
+		{Name: "min-events", Default: evidence.Quantity{Number: 30, Unit: evidence.Count},
+			Doc:    "waits for a processor in a group, below which nothing is said about it; below three hundred the tail begins where three events lie beyond",
+			Source: "three of thirty are the last tenth; who waits for seconds does not wait often"},
+		{Name: "min-spread", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "windows of the trace in which a wait of min-p99 or more ended, of all windows",
+			Source: "one stall of the machine makes many wait at once and is over; measured: on a machine with three runnable threads per processor a healthy service has such waits in a tenth of the windows"},
 		{Name: "min-outside", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "waits of a group that were ended by the network, a timer or a sleep, of all its waits, from which it answers to the outside",
 			Source: "one request in ten hand-overs: less is work that feeds itself"},
@@ -54,6 +57,15 @@ for a batch and missed. With few wake-ups the 99th percentile is one event.`,
 		"Give the program more processors, or fewer requests at a time",
 	},
 }
+
+// beyond is the part of the waits that lie beyond the tail: one in a hundred, or
+// three events where they are fewer.
+func beyond(h *exectrace.Histogram) evidence.Quantity {
+	return evidence.Quantity{Number: max(0.01, 3/float64(max(h.Count, 1))), Unit: evidence.Share}
+}
+
+// tail is the wait at which the tail begins.
+func tail(h *exectrace.Histogram) time.Duration { return h.Quantile(1 - beyond(h).Number) }
 
 // forcedPreemption is how long a goroutine may keep a processor while others
 // wait (runtime/proc.go, forcePreemptNS).
@@ -86,6 +98,15 @@ func schedLatencyTrace(in *analyze.Input) analyze.Reading {
 	if all.Count < int64(in.Limit("min-events").Number) || t.Duration < shortTrace {
 		r.Silent = fmt.Sprintf("only %d waits for a processor in %s of trace", all.Count, evidence.Duration(t.Duration))
 	}
+	// A stall of the machine is over after a window or two.
+	lateWindows := 0
+	for _, w := range t.Windows {
+		if float64(w.Latency) >= in.Limit("min-p99").Number {
+			lateWindows++
+		}
+	}
+	spread := evidence.Part(lateWindows, len(t.Windows))
+	lasting := spread.Number >= in.Limit("min-spread").Number
 	woken := wakers(t)
 	var late []*exectrace.Group
 	for i := range t.Groups {
@@ -93,8 +114,8 @@ func schedLatencyTrace(in *analyze.Input) analyze.Reading {
 		if g.System || float64(g.Runnable.Count) < in.Limit("min-events").Number {
 			continue
 		}
-		p99, median := g.Runnable.Quantile(0.99), g.Runnable.Quantile(0.5)
-		if float64(p99) < in.Limit("min-p99").Number && float64(median) < in.Limit("min-median").Number {
+		long := float64(tail(&g.Runnable)) >= in.Limit("min-p99").Number && lasting
+		if !long && float64(g.Runnable.Quantile(0.5)) < in.Limit("min-median").Number {
 			continue
 		}
 		// A full-throttle batch queues for processors by design.
@@ -109,12 +130,12 @@ func schedLatencyTrace(in *analyze.Input) analyze.Reading {
 		return cmp.Or(-cmp.Compare(a.Runnable.Sum, b.Runnable.Sum), cmp.Compare(a.Start.Function, b.Start.Function))
 	})
 	worst := late[0]
-	p99, median := worst.Runnable.Quantile(0.99), worst.Runnable.Quantile(0.5)
+	p99, median := tail(&worst.Runnable), worst.Runnable.Quantile(0.5)
 	c := analyze.Candidate{
 		Severity: analyze.Warning,
 		Share:    evidence.Part(worst.Runnable.Sum, worst.Runnable.Sum+worst.Slices.Sum).Number,
-		Summary: fmt.Sprintf("goroutines of %s wait for a processor: 1 %% of the time for more than %s, half of the time for more than %s",
-			worst.Start.Function, evidence.Duration(p99), evidence.Duration(median)),
+		Summary: fmt.Sprintf("goroutines of %s wait for a processor: %s of the times for more than %s, half of the times for more than %s",
+			worst.Start.Function, beyond(&worst.Runnable), evidence.Duration(p99), evidence.Duration(median)),
 	}
 	critical := in.Limit("min-critical").Number
 	if float64(p99) >= critical || float64(median) >= critical/10 {
@@ -127,9 +148,10 @@ func schedLatencyTrace(in *analyze.Input) analyze.Reading {
 		at.Goroutine, at.From, at.To = w.Goroutine, int64(w.From), int64(w.To)
 	}
 	c.Facts = []analyze.Fact{
-		{Exhibit: e.ID, Says: "99th percentile of the waits for a processor in the group", Value: evidence.Duration(p99), Of: analyze.PartOf(evidence.Of(worst.Runnable.Count, evidence.Count), "waits for a processor in the group"),
+		{Exhibit: e.ID, Says: fmt.Sprintf("what %s of the waits for a processor in the group exceed", beyond(&worst.Runnable)), Value: evidence.Duration(p99), Of: analyze.PartOf(evidence.Of(worst.Runnable.Count, evidence.Count), "waits for a processor in the group"),
 			Limit: in.Against("min-p99"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "median of the same", Value: evidence.Duration(median), Limit: in.Against("min-median"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: fmt.Sprintf("windows in which a wait of %s or more ended", in.Limit("min-p99")), Value: spread, Of: analyze.PartOf(evidence.Of(len(t.Windows), evidence.Count), "windows of the trace"), Limit: in.Against("min-spread"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "the group's time spent waiting for a processor", Value: evidence.Part(worst.Runnable.Sum, worst.Runnable.Sum+worst.Slices.Sum),
 			Of: analyze.PartOf(evidence.Duration(worst.Runnable.Sum+worst.Slices.Sum), "its time runnable or running"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "99th percentile of the waits for a processor of all goroutines", Value: evidence.Duration(all.Quantile(0.99)), Of: analyze.PartOf(evidence.Of(all.Count, evidence.Count), "waits for a processor"), At: at, Reproduce: reproduce},

@@ -25,8 +25,9 @@ stopping; whoever stopped last delayed everybody. *Effective pause* is from the 
 as its end is written after the others were woken. Pauses are grouped by reason and by who is to blame: the code that stopped last where
 waiting for it was most of the pause, the code that asked where it was not the collector. The tracer's own stops are left out.
 
-**When it is wrong.** On a busy machine the operating system can take the thread away from whoever the world waits for, which lengthens single pauses;
-one outlier is therefore never a warning. The stack of the last to stop is where it stood when it did stop, which can be just after the code that could not be
+**When it is wrong.** On a busy machine the operating system can take the thread away from whoever the world waits for, which lengthens some pauses and not others.
+So a few outliers are never a warning: half of all stops with the same reason and culprit must be long, and there must be no gaps in which no thread of the program
+did anything although work was runnable. The stack of the last to stop is where it stood when it did stop, which can be just after the code that could not be
 interrupted. A profile or dump taken while the trace was recorded shows as a pause of its own reason.`,
 	Limits: []analyze.Limit{
 		{Name: "min-pause", Default: evidence.Duration(time.Millisecond),
@@ -41,6 +42,12 @@ interrupted. A profile or dump taken while the trace was recorded shows as a pau
 		{Name: "min-pauses", Default: evidence.Quantity{Number: 3, Unit: evidence.Count},
 			Doc:    "counting pauses with the same reason and culprit, from which it is a warning",
 			Source: "one is an accident of the operating system and two a coincidence"},
+		{Name: "min-part", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "counting pauses, of all stops with the same reason and culprit, from which it is a warning",
+			Source: "what cannot be interrupted delays most stops that meet it; measured: on a machine with three runnable threads per processor, a sixth of the stops of interruptible code are long"},
+		{Name: "max-gaps", Default: evidence.Quantity{Number: 2, Unit: evidence.Count},
+			Doc:    "stretches in which no thread did anything while work was runnable, above which the machine is to blame for the pauses",
+			Source: "three such stretches are what cpu-starvation is judged by"},
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.01, Unit: evidence.Share},
 			Doc:    "time stopped in counting pauses of the same reason and culprit, of the trace, from which it is a warning",
 			Source: "at one hundredth of the time stopped, one request in a hundred meets a pause: it decides P99"},
@@ -96,7 +103,8 @@ type pauseGroup struct {
 	culprit stack.Site // who stopped last, where that was most of the pause
 	asker   stack.Site // who stopped the world; zero for the collector
 	path    []string
-	pauses  []exectrace.Pause
+	stops   int               // with that reason and culprit, short ones included
+	pauses  []exectrace.Pause // the long ones
 	total   time.Duration
 	longest exectrace.Pause
 }
@@ -117,16 +125,16 @@ func stwExtensionTrace(in *analyze.Input) analyze.Reading {
 		if p.Effective > longest.Effective {
 			longest = p
 		}
-		if float64(p.Effective) < in.Limit("min-pause").Number {
-			continue
-		}
 		g := pauseGroup{reason: p.Reason}
 		if strings.HasPrefix(p.Reason, "GC ") {
 			g.reason = "GC" // the phases of a collection are one story
 		} else {
 			g.asker, g.path = p.Stack.Owner(), p.Stack.Path()
 		}
-		if s := p.LastStopped; float64(p.TimeToStop) >= in.Limit("min-time-to-stop").Number && p.TimeToStop*2 >= p.Effective && len(s.Stack) > 0 {
+		// A short stop counts for whoever stopped last in it too: code that cannot be
+		// interrupted has few of them.
+		short := float64(p.Effective) < in.Limit("min-pause").Number
+		if s := p.LastStopped; len(s.Stack) > 0 && (short || float64(p.TimeToStop) >= in.Limit("min-time-to-stop").Number && p.TimeToStop*2 >= p.Effective) {
 			// A stop delayed by the runtime's own goroutines is not the program's doing.
 			if owner := s.Stack.Owner(); !stack.Plumbing(owner.Function) {
 				g.culprit, g.path = owner, s.Stack.Path()
@@ -138,15 +146,31 @@ func stwExtensionTrace(in *analyze.Input) analyze.Reading {
 			order = append(order, &g)
 		}
 		k := groups[key]
+		k.stops++
+		if short {
+			continue
+		}
 		k.pauses = append(k.pauses, p)
 		k.total += p.Effective
 		if p.Effective > k.longest.Effective {
 			k.longest = p
 		}
 	}
+	// What is nobody's fault is held against all stops of its reason.
+	for _, g := range order {
+		if g.culprit.Function != "" {
+			continue
+		}
+		for _, o := range order {
+			if o.reason == g.reason && o.asker.Function == g.asker.Function && o.culprit.Function != "" {
+				g.stops += o.stops - len(o.pauses)
+			}
+		}
+	}
+	order = slices.DeleteFunc(order, func(g *pauseGroup) bool { return len(g.pauses) == 0 })
 	r := analyze.Reading{Says: fmt.Sprintf("%d stops of the world, the longest of %s effective", all, evidence.Duration(longest.Effective))}
 	// A glimpse holds few stops or none.
-	if t.Duration < shortTrace || all == 0 {
+	if t.Duration < shortTrace || all == 0 && t.Duration < time.Second {
 		r.Silent = fmt.Sprintf("%d stops of the world in %s of trace", all, evidence.Duration(t.Duration))
 	}
 	slices.SortStableFunc(order, func(a, b *pauseGroup) int {
@@ -164,7 +188,7 @@ func stwExtensionTrace(in *analyze.Input) analyze.Reading {
 
 func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze.Candidate {
 	t := e.Trace
-	share := evidence.Part(g.total, t.Duration)
+	share, part := evidence.Part(g.total, t.Duration), evidence.Part(len(g.pauses), g.stops)
 	long, stops := 0, time.Duration(0)
 	for _, p := range g.pauses {
 		if float64(p.Effective) >= in.Limit("min-critical").Number {
@@ -185,6 +209,13 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	case len(g.pauses) < enough:
 		c.Thin = true
 		c.Caveats = append(c.Caveats, fmt.Sprintf("%d such pauses only: on a busy machine the operating system can lengthen one by taking away a thread", len(g.pauses)))
+	// Some long and most short: the operating system's doing, or an accident's.
+	case part.Number < in.Limit("min-part").Number:
+		c.Thin = true
+		c.Caveats = append(c.Caveats, fmt.Sprintf("only %d of %d such stops are long: what cannot be interrupted delays most of them, a busy machine some", len(g.pauses), g.stops))
+	case float64(len(t.Gaps)) > in.Limit("max-gaps").Number:
+		c.Thin = true
+		c.Caveats = append(c.Caveats, fmt.Sprintf("in %d stretches of the trace no thread did anything while work was runnable: the machine was short of processors, which lengthens pauses too", len(t.Gaps)))
 	// Pauses that take a thousandth of the time do not decide anybody's latency.
 	case share.Number < in.Limit("min-share").Number:
 	case long >= enough:
@@ -207,6 +238,7 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	c.Facts = []analyze.Fact{
 		fact("the longest effective pause", worst.Effective, "min-pause"),
 		{Exhibit: e.ID, Says: "such pauses", Value: evidence.Of(len(g.pauses), evidence.Count), Limit: in.Against("min-pauses"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "long pauses", Value: part, Of: analyze.PartOf(evidence.Of(g.stops, evidence.Count), "stops with the same reason and culprit"), Limit: in.Against("min-part"), At: at, Reproduce: reproduce},
 		total,
 		fact("time to stop in the longest pause", worst.TimeToStop, "min-time-to-stop"),
 		fact("the same pause as the trace's range reads, which ends after the others were woken", worst.Raw.To-worst.Raw.From, ""),
@@ -222,7 +254,7 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 		for i := range c.Facts {
 			c.Facts[i].At.Function, c.Facts[i].At.File, c.Facts[i].At.Line = g.culprit.Function, g.culprit.File, g.culprit.Line
 		}
-		c.Facts[3].At.Goroutine = worst.LastStopped.Goroutine
+		c.Facts[4].At.Goroutine = worst.LastStopped.Goroutine
 		c.Fix = append([]string{fmt.Sprintf("Break the work of %s into smaller calls, so that it can be interrupted in between", g.culprit.Function)}, c.Fix...)
 		if g.asker.Function != "" {
 			c.Sites = []stack.Site{g.asker}

@@ -21,15 +21,6 @@ func mutatorTime(t *exectrace.Timeline) time.Duration {
 	return max(t.Procs.Running-t.GCWork.Dedicated-t.GCWork.Fractional-t.GCWork.Idle, 0)
 }
 
-// stopped is the effective stop-the-world time of a trace.
-func stopped(t *exectrace.Timeline) time.Duration {
-	var sum time.Duration
-	for _, p := range t.Pauses {
-		sum += p.Effective
-	}
-	return sum
-}
-
 // lockWait reports whether a class of waits is waiting for a lock.
 func lockWait(c exectrace.Class) bool {
 	return c == exectrace.Mutex || c == exectrace.RWRead || c == exectrace.RWWrite

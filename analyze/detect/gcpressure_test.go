@@ -1,0 +1,133 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// collected is a second of a program on two processors that used both, with the
+// collector's parts in milliseconds of processor time.
+func collected(cycles int, background, idle, assist time.Duration) *evidence.Exhibit {
+	t := &exectrace.Timeline{
+		Procs:   exectrace.Procs{Max: 2, Running: 2 * time.Second},
+		GCWork:  exectrace.GCWork{Fractional: background * time.Millisecond, Idle: idle * time.Millisecond},
+		Assists: []exectrace.Assist{{Stack: frames("runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"), Count: 100, Total: 20 * assist * time.Millisecond, Running: assist * time.Millisecond}},
+	}
+	for i := range cycles {
+		from := time.Duration(i) * time.Second / time.Duration(cycles)
+		t.Cycles = append(t.Cycles, exectrace.Interval{From: from, To: from + time.Millisecond})
+	}
+	return traced(t)
+}
+
+// collecting is a CPU profile in which the collector has so many of 1000 samples.
+func collecting(background, idle, assist int64) *evidence.Exhibit {
+	return cpuProfile(
+		cpu(background, "runtime.scanobject", "runtime.gcDrain", "runtime.gcDrainMarkWorkerDedicated", "runtime.systemstack", "runtime.gcBgMarkWorker"),
+		cpu(idle, "runtime.scanobject", "runtime.gcDrain", "runtime.gcDrainMarkWorkerIdle", "runtime.systemstack", "runtime.gcBgMarkWorker"),
+		cpu(assist, "runtime.scanobject", "runtime.gcDrainN", "runtime.gcAssistAlloc1", "runtime.gcAssistAlloc.func2", "runtime.systemstack", "runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"),
+		cpu(1000-background-idle-assist, "main.f"),
+	)
+}
+
+func TestGCPressure(t *testing.T) {
+	expectAll(t, GCPressure, []expect{
+		{"trace below the share", of(collected(20, 249+0, 0, 250)), analyze.Clear, ""},
+		{"trace at the share, assists cost", of(collected(20, 320, 0, 180)), analyze.Found, "warning"},
+		{"trace at the share without assists: a batch", of(collected(20, 500, 0, 0)), analyze.Found, "info"},
+		{"trace at half of everything", of(collected(20, 500, 0, 500)), analyze.Found, "critical"},
+		{"idle workers are no pressure", of(collected(20, 100, 1200, 0)), analyze.Clear, ""},
+		{"few collections weigh much", of(collected(4, 320, 0, 180)), analyze.Found, "info"},
+		{"a glimpse", of(procs()), analyze.Undecided, ""},
+		{"CPU below the share", of(collecting(249, 0, 0), procs()), analyze.Clear, ""},
+		{"CPU at the share, assists cost", of(collecting(150, 0, 100), procs()), analyze.Found, "warning"},
+		{"CPU at the share without assists", of(collecting(250, 0, 0), procs()), analyze.Found, "info"},
+		{"CPU with idle workers", of(collecting(200, 100, 0), procs()), analyze.Clear, ""},
+		{"too few samples", of(cpuProfile(cpu(99, "runtime.gcBgMarkWorker")), procs()), analyze.Undecided, ""},
+		{"a process that hardly runs", of(cpuProfile(cpu(50, "runtime.gcBgMarkWorker"), cpu(70, "main.f")), procs()), analyze.Clear, ""},
+	})
+	if f := judge(t, GCPressure, collecting(230, 0, 10), collected(20, 320, 0, 180)).all.Findings; len(f) != 1 || f[0].Confidence != analyze.High {
+		t.Errorf("a profile near the limit does not vouch: %+v", f)
+	}
+}
+
+func TestGCAssist(t *testing.T) {
+	standing := dumped(dump.Goroutine{ID: 7, State: "GC assist wait", Frames: []dump.Frame{{Frame: stack.Frame{Function: "main.f"}}}})
+	expectAll(t, GCAssist, []expect{
+		{"trace below the share", of(collected(20, 0, 0, 99)), analyze.Clear, ""},
+		{"trace at the share", of(collected(20, 0, 0, 100)), analyze.Found, "info"},
+		{"trace at the warning", of(collected(20, 0, 0, 200)), analyze.Found, "warning"},
+		{"trace at a quarter", of(collected(20, 0, 0, 500)), analyze.Found, "critical"},
+		{"few collections", of(collected(4, 0, 0, 500)), analyze.Found, "info"},
+		{"no collection in the trace", of(traced(&exectrace.Timeline{Procs: exectrace.Procs{Max: 2, Running: time.Second}})), analyze.Undecided, ""},
+		{"CPU below the share", of(collecting(0, 0, 49), procs()), analyze.Clear, ""},
+		{"CPU at the warning", of(collecting(0, 0, 100), procs()), analyze.Found, "warning"},
+		{"background workers are no mutators", of(collecting(500, 0, 50), procs()), analyze.Found, "warning"},
+		{"a process that hardly runs", of(cpuProfile(cpu(30, "runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"), cpu(90, "main.f")), procs()), analyze.Clear, ""},
+		{"too few samples", of(cpuProfile(cpu(40, "runtime.gcAssistAlloc", "main.f"), cpu(59, "main.f"))), analyze.Undecided, ""},
+		{"a dump alone accuses nobody", of(standing), analyze.Undecided, ""},
+	})
+	f := judge(t, GCAssist, collected(20, 0, 0, 200), standing).all.Findings
+	if len(f) != 1 || len(f[0].Sites) < 2 || f[0].Sites[1].Function != "main.f" {
+		t.Errorf("no site of the assists: %+v", f)
+	}
+}
+
+func TestAllocHotspot(t *testing.T) {
+	// total is in MB allocated after the given second.
+	grow := func(second int, f, g int64) *evidence.Exhibit {
+		return heapAt(second, churned(1, f, "strings.(*Builder).grow", "main.f"), churned(1, g, "main.g"))
+	}
+	costly := collecting(150, 0, 150)
+	expectAll(t, AllocHotspot, []expect{
+		{"one profile has no rate", of(grow(0, 9000, 100)), analyze.Undecided, ""},
+		{"just below the rate", of(grow(0, 10, 10), grow(10, 1008, 10)), analyze.Clear, ""},
+		{"at the rate", of(grow(0, 10, 10), grow(10, 1010, 10)), analyze.Found, "info main.f"},
+		{"below the share", of(grow(0, 10, 10), grow(10, 3010, 7210)), analyze.Found, "info main.g"},
+		{"what was allocated before does not count", of(grow(0, 90_000, 10), grow(10, 90_100, 10)), analyze.Clear, ""},
+		{"many small objects", of(heapAt(0, objects(16, 1, 1, "main.f")), heapAt(10, objects(16, 20_000_001, 1, "main.f"))), analyze.Found, "info main.f"},
+		{"fewer small objects", of(heapAt(0, objects(16, 1, 1, "main.f")), heapAt(10, objects(16, 19_000_001, 1, "main.f"))), analyze.Clear, ""},
+		{"the collector costs the program", of(costly), analyze.Found, "warning main.f"},
+		{"the collector is at ease", of(collecting(10, 0, 60)), analyze.Undecided, ""},
+		{"allocating costs nothing", of(cpuProfile(cpu(970, "main.f"), cpu(30, "runtime.mallocgc", "main.f"))), analyze.Clear, ""},
+	})
+	f := judge(t, AllocHotspot, grow(0, 10, 10), grow(10, 9010, 10), costly).all.Findings
+	if len(f) != 1 || f[0].Severity != analyze.Warning || f[0].Confidence != analyze.High {
+		t.Errorf("heap and CPU together: %+v", f)
+	}
+}
+
+func TestCPUHotspot(t *testing.T) {
+	expectAll(t, CPUHotspot, []expect{
+		{"below the share", of(cpuProfile(cpu(399, "crypto/sha256.block", "main.f"), cpu(300, "main.g"), cpu(301, "main.h")), procs()), analyze.Clear, ""},
+		{"at the share", of(cpuProfile(cpu(400, "crypto/sha256.block", "main.f"), cpu(300, "main.g"), cpu(300, "main.h")), procs()), analyze.Found, "info main.f"},
+		{"closures are their function's", of(cpuProfile(cpu(400, "main.f.func1"), cpu(400, "main.f"), cpu(300, "main.g")), procs()), analyze.Found, "info main.f"},
+		{"processors half idle", of(cpuProfile(cpu(900, "main.f"), cpu(99, "main.g")), procs()), analyze.Clear, ""},
+		{"the collector is no function of the program", of(cpuProfile(cpu(900, "runtime.gcBgMarkWorker"), cpu(200, "main.g")), procs()), analyze.Clear, ""},
+		{"too few samples", of(cpuProfile(cpu(99, "main.f"))), analyze.Undecided, ""},
+		{"a trace without samples", of(procs()), analyze.Undecided, ""},
+		{"samples in a trace", of(sampled(time.Microsecond)), analyze.Found, "info main.f"},
+		{"samples in a trace, and requests wait", of(sampled(20 * time.Millisecond)), analyze.Found, "warning main.f"},
+	})
+}
+
+// sampled is a trace with CPU samples in main.f, and a server whose goroutines
+// wait so long for a processor.
+func sampled(wait time.Duration) *evidence.Exhibit {
+	serve := frames("internal/poll.runtime_pollWait", "net.(*conn).Read", "net/http.(*conn).serve")
+	return traced(&exectrace.Timeline{
+		Procs:   exectrace.Procs{Max: 2, Running: 2 * time.Second},
+		Samples: []exectrace.StackCount{{Stack: frames("main.f"), Count: 150}, {Stack: frames("main.g"), Count: 50}},
+		Waits:   []exectrace.Wait{{Class: exectrace.Network, Stack: serve, Count: 400}},
+		Groups: []exectrace.Group{
+			{Start: at("main.f"), Slices: histogram(200, 10*time.Millisecond), Runnable: histogram(200, 10*time.Millisecond)},
+			{Start: at("net/http.(*conn).serve"), Slices: histogram(400, 100*time.Microsecond), Runnable: histogram(400, wait)},
+		},
+	})
+}

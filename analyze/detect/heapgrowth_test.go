@@ -1,0 +1,75 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+)
+
+const mb = 1 << 20
+
+// kept is n MB in 64 KB objects that a function allocated and that are all in use, of as many allocated.
+func kept(n int64, names ...string) row { return objects(64<<10, 16*n, 16*n, names...) }
+
+// churned is n MB in use of many more allocated.
+func churned(n, allocated int64, names ...string) row {
+	return objects(64<<10, 16*allocated, 16*n, names...)
+}
+
+func heapAt(second int, rows ...row) *evidence.Exhibit {
+	return profiled(evidence.Heap, second, rows...)
+}
+
+// floors is a trace whose heap after each collection has these sizes in MB.
+func floors(sizes ...uint64) *evidence.Exhibit {
+	t := &exectrace.Timeline{}
+	for i, s := range sizes {
+		from := time.Duration(i) * time.Second / time.Duration(len(sizes))
+		t.Heap = append(t.Heap, exectrace.HeapPoint{At: from, Live: 3 * s * mb}, exectrace.HeapPoint{At: from + time.Millisecond, Live: s * mb, AfterGC: true})
+		t.Cycles = append(t.Cycles, exectrace.Interval{From: from, To: from + time.Millisecond})
+	}
+	return traced(t)
+}
+
+func TestHeapGrowth(t *testing.T) {
+	expectAll(t, HeapGrowth, []expect{
+		{"one snapshot", of(heapAt(0, kept(100, "main.f"))), analyze.Undecided, ""},
+		{"just below the least growth", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(27, "main.f"))), analyze.Clear, ""},
+		{"at the least growth", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(28, "main.f"))), analyze.Found, "warning main.f"},
+		{"below a twentieth of what the site held", of(heapAt(0, kept(200, "main.f")), heapAt(60, kept(209, "main.f"))), analyze.Clear, ""},
+		{"hardly any of the whole heap", of(heapAt(0, kept(20, "main.f"), kept(500, "main.g")), heapAt(60, kept(40, "main.f"), kept(500, "main.g"))), analyze.Found, "info main.f"},
+		{"standard library code is its caller's", of(heapAt(0, kept(20, "strings.(*Builder).grow", "main.f")), heapAt(60, kept(90, "strings.(*Builder).grow", "main.f"))), analyze.Found, "warning main.f"},
+		{"a busy cache at its cap", of(heapAt(0, churned(100, 1000, "main.f")), heapAt(60, churned(112, 9000, "main.f"))), analyze.Clear, ""},
+		{"the recorder's own buffers", of(heapAt(0, kept(1, "main.f")), heapAt(60, kept(1, "main.f"), kept(40, "runtime/pprof.StartCPUProfile", "net/http/pprof.Profile"))), analyze.Clear, ""},
+		{"code that runs under pprof.Do is no recorder", of(heapAt(0, kept(20, "main.f", "runtime/pprof.Do")), heapAt(60, kept(90, "main.f", "runtime/pprof.Do"))), analyze.Found, "warning main.f"},
+		{"another run of the program", of(heapAt(0, churned(20, 900, "main.f")), heapAt(60, churned(90, 100, "main.f"))), analyze.Undecided, ""},
+		{"a heap that shrinks", of(heapAt(0, kept(100, "main.f")), heapAt(60, churned(40, 100, "main.f"))), analyze.Clear, ""},
+		{"a warm-up that ended", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(90, "main.f")), heapAt(120, churned(92, 200, "main.f"))), analyze.Found, "info main.f"},
+		{"growth over three snapshots", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(90, "main.f")), heapAt(120, kept(160, "main.f"))), analyze.Found, "warning main.f"},
+		{"a saw", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(200, "main.f")), heapAt(120, churned(60, 240, "main.f"))), analyze.Clear, ""},
+		{"floors without direction", of(floors(50, 60, 50, 60, 50, 60, 50, 60)), analyze.Undecided, ""},
+		{"floors that rise", of(floors(50, 52, 54, 58, 61, 64, 68)), analyze.Found, "info"},
+		{"floors that rise by little", of(floors(50, 51, 52, 53, 54, 55)), analyze.Undecided, ""},
+		{"too few floors", of(floors(50, 60, 70, 80, 90)), analyze.Undecided, ""},
+	})
+}
+
+func TestHeapGrowthConfidence(t *testing.T) {
+	two := of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(90, "main.f")))
+	for name, c := range map[string]struct {
+		exhibits []*evidence.Exhibit
+		want     analyze.Confidence
+	}{
+		"two snapshots":                      {two, analyze.Low},
+		"two snapshots and a rising trace":   {append(of(floors(50, 52, 54, 58, 61, 64, 68)), two...), analyze.Medium},
+		"two snapshots and a trace too thin": {append(of(floors(50, 60)), two...), analyze.Low},
+		"three snapshots":                    {of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(90, "main.f")), heapAt(120, kept(160, "main.f"))), analyze.Medium},
+	} {
+		if got := judge(t, HeapGrowth, c.exhibits...).all.Findings; len(got) != 1 || got[0].Confidence != c.want {
+			t.Errorf("%s: %v, want one finding of %s confidence", name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package detect
+
+import (
+	"testing"
+
+	"inquest/analyze"
+)
+
+// swiss is the tables of maps at one line: n full ones of 1024 slots of 80 bytes,
+// and some of the times when the maps were smaller.
+func swiss(n int64) []row {
+	rows := []row{objects(90112, n, n, "main.(*Cache).Put:7")}
+	for size := int64(40960); size > 1000; size /= 2 {
+		rows = append(rows, objects(size, 20, 0, "main.(*Cache).Put:7"))
+	}
+	return rows
+}
+
+// arrays is the bucket arrays of a map before Go 1.24, grown to 2^n KB.
+func arrays(n int) []row {
+	var rows []row
+	for i := range n {
+		rows = append(rows, objects(1024<<i, 1, 0, "main.(*Cache).Put:7"))
+	}
+	return append(rows, objects(1024<<n, 1, 1, "main.(*Cache).Put:7"), objects(208, 4000, 4000, "main.(*Cache).Put:7"))
+}
+
+func TestMapGrowth(t *testing.T) {
+	growing := cpuProfile(cpu(95, "main.work"), cpu(5, "internal/runtime/maps.(*table).split", "internal/runtime/maps.(*table).rehash", "runtime.mapassign_faststr", "main.(*Cache).Put"))
+	expectAll(t, MapGrowth, []expect{
+		{"tables that become more", of(heapAt(0, swiss(200)...), heapAt(60, swiss(700)...)), analyze.Found, "warning main.(*Cache).Put"},
+		{"a map at its cap", of(heapAt(0, swiss(700)...), heapAt(60, swiss(700)...)), analyze.Clear, ""},
+		{"just below the least growth", of(heapAt(0, swiss(200)...), heapAt(60, swiss(293)...)), analyze.Clear, ""},
+		{"at the least growth", of(heapAt(0, swiss(200)...), heapAt(60, swiss(294)...)), analyze.Found, "warning main.(*Cache).Put"},
+		{"less than a tenth of the heap", of(heapAt(0, append(swiss(20), kept(900, "main.g"))...), heapAt(60, append(swiss(140), kept(900, "main.g"))...)), analyze.Clear, ""},
+		{"one snapshot of a large map", of(heapAt(0, swiss(700)...)), analyze.Found, "info main.(*Cache).Put"},
+		{"one snapshot of a small map", of(heapAt(0, append(swiss(100), kept(90, "main.g"))...)), analyze.Undecided, ""},
+		{"the full tables alone", of(heapAt(0, objects(27264, 600, 300, "main.f:3")), heapAt(60, objects(27264, 4000, 2000, "main.f:3"))), analyze.Found, "warning main.f"},
+		{"equal blocks that are all kept", of(heapAt(0, objects(27264, 300, 300, "main.f:3")), heapAt(60, objects(27264, 2000, 2000, "main.f:3"))), analyze.Clear, ""},
+		{"buffers of a round size", of(heapAt(0, objects(65536, 600, 300, "main.f:3")), heapAt(60, objects(65536, 4000, 2000, "main.f:3"))), analyze.Clear, ""},
+		{"blocks larger than any table", of(heapAt(0, objects(400<<10, 60, 30, "main.f:3")), heapAt(60, objects(400<<10, 400, 200, "main.f:3"))), analyze.Clear, ""},
+		{"library code that keeps equal blocks", of(heapAt(0, objects(27264, 600, 300, "bytes.growSlice", "main.f:3")), heapAt(60, objects(27264, 4000, 2000, "bytes.growSlice", "main.f:3"))), analyze.Clear, ""},
+		{"a doubling array of Go 1.22", of(heapAt(0, arrays(14)...), heapAt(60, arrays(15)...)), analyze.Found, "warning main.(*Cache).Put"},
+		{"a slice that is appended to", of(
+			heapAt(0, objects(1<<20, 1, 0, "main.f:3"), objects(5<<18, 1, 0, "main.f:3"), objects(25<<16, 1, 0, "main.f:3"), objects(8<<20, 1, 1, "main.f:3")),
+			heapAt(60, objects(1<<20, 1, 0, "main.f:3"), objects(5<<18, 1, 0, "main.f:3"), objects(25<<16, 1, 0, "main.f:3"), objects(8<<20, 1, 0, "main.f:3"), objects(40<<20, 1, 1, "main.f:3"))), analyze.Clear, ""},
+		{"a sync.Map", of(
+			heapAt(0, objects(64, 300_000, 300_000, "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", "internal/sync.(*HashTrieMap[go.shape.interface {},go.shape.interface {}]).Swap", "sync.(*Map).Store", "main.f")),
+			heapAt(60, objects(64, 900_000, 900_000, "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", "internal/sync.(*HashTrieMap[go.shape.interface {},go.shape.interface {}]).Swap", "sync.(*Map).Store", "main.f"))), analyze.Found, "warning main.f"},
+		{"CPU alone, at the share", of(cpuProfile(cpu(147, "main.work"), cpu(3, "runtime.evacuate_fast64", "runtime.growWork_fast64", "runtime.mapassign_fast64", "main.f"))), analyze.Found, "info main.f"},
+		{"CPU alone, below the share", of(cpuProfile(cpu(148, "main.work"), cpu(3, "runtime.evacuate_fast64", "runtime.growWork_fast64", "runtime.mapassign_fast64", "main.f"))), analyze.Undecided, ""},
+		{"CPU alone, below the samples", of(cpuProfile(cpu(20, "main.work"), cpu(2, "runtime.hashGrow", "runtime.mapassign", "main.f"))), analyze.Undecided, ""},
+		{"small maps made by the thousand", of(cpuProfile(cpu(90, "main.work"), cpu(10, "internal/runtime/maps.(*table).grow", "internal/runtime/maps.(*table).rehash", "runtime.mapassign_faststr", "main.f"))), analyze.Undecided, ""},
+		{"a map that is assigned to without growing", of(cpuProfile(cpu(20, "main.work"), cpu(50, "runtime.mapassign_faststr", "main.f"))), analyze.Undecided, ""},
+		{"maps built anew beside a steady heap", of(heapAt(0, kept(20, "main.g")), heapAt(60, kept(20, "main.g")), growing), analyze.Found, "info main.(*Cache).Put"},
+	})
+	got := judge(t, MapGrowth, heapAt(0, swiss(200)...), heapAt(60, swiss(700)...), heapAt(120, swiss(1200)...), growing).all.Findings
+	if len(got) != 1 || got[0].Confidence == analyze.Low || got[0].Variant != "map" {
+		t.Errorf("heap and CPU together: %+v", got)
+	}
+	if got := judge(t, MapGrowth, heapAt(0, swiss(1)...)); got.result != analyze.Undecided {
+		t.Errorf("one small map: %s", got.result)
+	}
+}

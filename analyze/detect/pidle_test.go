@@ -1,0 +1,54 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+)
+
+// idling is a second on two processors of which so much was idle, and idle with demand.
+func idling(idle, demand time.Duration) *exectrace.Timeline {
+	return &exectrace.Timeline{Procs: exectrace.Procs{Max: 2, Running: 2*time.Second - idle, Idle: idle, IdleWithDemand: demand}}
+}
+
+// locked is idling in ten windows, in so many of which goroutines queue for a
+// lock, with most of the time waited for locks at one place.
+func locked(windows int, waiters, running float64, share int64, done int64) *evidence.Exhibit {
+	t := idling(time.Second, 0)
+	t.WindowLength = 100 * ms
+	for i := range 10 {
+		w := exectrace.Window{PerProc: []float64{running, 0}}
+		if i < windows {
+			w.SyncWait = waiters
+		}
+		t.Windows = append(t.Windows, w)
+	}
+	t.Waits = []exectrace.Wait{
+		{Class: exectrace.Mutex, Stack: frames("sync.(*Mutex).Lock", "main.(*Book).Place"), Total: time.Duration(share) * time.Second, Count: done + 5, Open: 5},
+		{Class: exectrace.RWRead, Stack: frames("sync.(*RWMutex).RLock", "main.other"), Total: time.Duration(50-share) * time.Second, Count: 40},
+		{Class: exectrace.RWRead, Stack: frames("sync.(*RWMutex).RLock", "main.third"), Total: 49 * time.Second, Count: 40},
+	}
+	return traced(t)
+}
+
+func TestPIdle(t *testing.T) {
+	stalled := idling(time.Second, 300*ms)
+	stalled.Latency.Worst = []exectrace.Span{{Interval: exectrace.Interval{From: 0, To: 60 * ms}}}
+	expectAll(t, PIdle, []expect{
+		{"idle without work is healthy", of(traced(idling(1900*ms, 0))), analyze.Clear, ""},
+		{"just below the demand", of(traced(idling(time.Second, 199*ms))), analyze.Clear, ""},
+		{"at the demand", of(traced(idling(time.Second, 200*ms))), analyze.Found, "warning"},
+		{"one stall of the machine", of(traced(stalled)), analyze.Clear, ""},
+		{"a queue for a lock", of(locked(10, 50, 0.5, 50, 300)), analyze.Found, "warning"},
+		{"in half of the windows", of(locked(5, 50, 0.5, 50, 300)), analyze.Found, "warning"},
+		{"in fewer windows", of(locked(4, 50, 0.5, 50, 300)), analyze.Clear, ""},
+		{"fewer waiters than processors", of(locked(10, 1.9, 0.5, 50, 300)), analyze.Clear, ""},
+		{"processors busy", of(locked(10, 50, 1.1, 50, 300)), analyze.Clear, ""},
+		{"many locks", of(locked(10, 50, 0.5, 30, 300)), analyze.Clear, ""},
+		{"a lock that is never given back", of(locked(10, 50, 0.5, 50, 9)), analyze.Clear, ""},
+		{"a glimpse", of(procs()), analyze.Undecided, ""},
+	})
+}
