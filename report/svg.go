@@ -207,7 +207,12 @@ func (d *drawing) pauses() {
 	y := scale{0, height, 0, high}
 	for _, p := range d.t.Pauses {
 		h := max(y.at(float64(p.Effective)), 1.5)
-		d.rect("stw", d.x.at(float64(p.From))-0.75, top+height-h, 1.5, h, fmt.Sprintf("%s: effective %s, raw %s, at %s",
+		x := d.x.at(float64(p.From))
+		w := d.x.at(float64(p.From)+max(float64(p.Effective), 0)) - x
+		if w < 1.5 {
+			x, w = x-0.75, 1.5
+		}
+		d.rect("stw", x, top+height-h, w, h, fmt.Sprintf("%s: effective %s, raw %s, at %s",
 			p.Reason, evidence.Of(p.Effective, evidence.Nanoseconds), evidence.Of(float64(p.To)-float64(p.From), evidence.Nanoseconds),
 			evidence.Of(p.From, evidence.Nanoseconds)))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"inquest/analyze"
@@ -162,6 +163,8 @@ func (v *view) fact(f *findingView, fact analyze.Fact) factView {
 		out.Of = w.Quantity.String() + ", " + w.What
 		if w.Unit == fact.Value.Unit && w.Number > 0 && w.Unit != evidence.Share {
 			out.Of = evidence.Part(fact.Value.Number, w.Number).String() + " of " + out.Of
+		} else if w.Unit == evidence.Count && w.Unit != fact.Value.Unit {
+			out.Of = "of " + w.Quantity.String() + " " + w.What // a mean, median or share of so many things
 		} else {
 			out.Of = "of " + out.Of
 		}
@@ -194,7 +197,11 @@ func near(at analyze.Location) string {
 	return strings.Join(parts, ", ")
 }
 
-func offset(ns int64) string { return evidence.Of(ns, evidence.Nanoseconds).String() }
+// offset is a moment of a trace to the microsecond, which is what it takes to find it again.
+func offset(ns int64) string {
+	s := strconv.FormatFloat(float64(ns)/1e9, 'f', 6, 64)
+	return strings.TrimRight(strings.TrimRight(s, "0"), ".") + " s"
+}
 
 func fileLine(file string, line int) string {
 	if line > 0 {
