@@ -2,6 +2,7 @@ package pprofile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -149,7 +150,9 @@ func unpack(data []byte) (unpacked []byte, ignored int, err error) {
 	}
 	limit := min(MaxUnpacked, max(freeRatio, len(data)*maxRatio))
 	var out bytes.Buffer
-	out.Grow(min(4*len(data), limit))
+	if n := len(data); n >= 4 { // the size of the last stream, as it claims itself
+		out.Grow(min(int(binary.LittleEndian.Uint32(data[n-4:]))+bytes.MinRead, 64*n, limit))
+	}
 	for {
 		// One stream at a time: what follows the first need not be gzip.
 		z.Multistream(false)
@@ -311,8 +314,8 @@ func convert(p *profile.Profile) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared, of := index(p.Sample, frames)
-	stacks, cut, err := shared.build(frames)
+	unique := index(p.Sample)
+	stacks, named, cut, err := unique.build(frames)
 	if err != nil {
 		return nil, err
 	}
@@ -321,8 +324,8 @@ func convert(p *profile.Profile) (*Profile, error) {
 	}
 	out.Samples = make([]Sample, len(p.Sample))
 	for i, s := range p.Sample {
-		k := of[i]
-		if !shared[k].named {
+		k := unique.of[i]
+		if !named[k] {
 			out.Unsymbolised++
 		}
 		out.Samples[i] = Sample{Stack: stacks[k], Values: s.Value, Labels: labels(s), Size: size(s)}
@@ -388,68 +391,79 @@ func library(l *profile.Location) string {
 }
 
 // distinct is the stacks of a profile, each once, however many samples share it.
-type distinct []struct {
-	locations []*profile.Location
-	named     bool // one of its frames has a function name, or it has no frame
+type distinct struct {
+	of  []int32 // the stack of each sample
+	ids []int32 // locations of all stacks, one after another
+	end []int32 // of each stack in ids
 }
 
-// index finds the distinct stacks, and for each sample which is its own.
-func index(samples []*profile.Sample, x *expansion) (stacks distinct, of []int32) {
-	of = make([]int32, len(samples))
+// index finds the distinct stacks.
+func index(samples []*profile.Sample) *distinct {
+	n := 0
+	for _, s := range samples {
+		n += len(s.Location)
+	}
+	d := &distinct{of: make([]int32, len(samples)), ids: make([]int32, 0, n), end: make([]int32, 0, len(samples))}
 	known := make(map[uint64]int32, len(samples))
 	for i, s := range samples {
+		start := len(d.ids)
 		hash := uint64(len(s.Location))
 		for _, l := range s.Location {
 			hash = (hash ^ l.ID) * 0x9e3779b97f4a7c15
 			hash ^= hash >> 29
+			d.ids = append(d.ids, int32(l.ID))
 		}
 		k, ok := known[hash]
-		if !ok || !slices.Equal(stacks[k].locations, s.Location) { // a collision costs memory and never mixes stacks
-			k = int32(len(stacks))
+		if ok && slices.Equal(d.stack(int(k)), d.ids[start:]) {
+			d.ids = d.ids[:start]
+		} else { // a collision costs memory and never mixes stacks
+			k = int32(len(d.end))
 			known[hash] = k
-			named := len(s.Location) == 0
-			for _, l := range s.Location {
-				named = named || x.named[l.ID]
-			}
-			stacks = append(stacks, struct {
-				locations []*profile.Location
-				named     bool
-			}{s.Location, named})
+			d.end = append(d.end, int32(len(d.ids)))
 		}
-		of[i] = k
+		d.of[i] = k
 	}
-	return stacks, of
+	return d
 }
 
-// build expands the stacks into one slice of frames. It reports how many were cut.
-func (d distinct) build(x *expansion) (stacks []stack.Stack, cut int, err error) {
-	depth := make([]int32, len(d))
+// stack returns the locations of the i-th stack.
+func (d *distinct) stack(i int) []int32 {
+	if i == 0 {
+		return d.ids[:d.end[0]]
+	}
+	return d.ids[d.end[i-1]:d.end[i]]
+}
+
+// build expands the stacks into one slice of frames. It says which hold a
+// function name, and how many were cut.
+func (d *distinct) build(x *expansion) (stacks []stack.Stack, named []bool, cut int, err error) {
+	stacks, named = make([]stack.Stack, len(d.end)), make([]bool, len(d.end))
 	total := 0
-	for i, s := range d {
+	for i := range d.end {
 		n := 0
-		for _, l := range s.locations {
-			n += int(x.at[l.ID+1] - x.at[l.ID])
+		for _, id := range d.stack(i) {
+			n += int(x.at[id+1] - x.at[id])
 		}
 		if n > maxDepth {
 			n = maxDepth
 			cut++
 		}
-		depth[i] = int32(n)
 		if total += n; total > maxFrames {
-			return nil, 0, fmt.Errorf("too large to read safely: more than %d frames in its stacks", maxFrames)
+			return nil, nil, 0, fmt.Errorf("too large to read safely: more than %d frames in its stacks", maxFrames)
 		}
 	}
-	slab := make([]stack.Frame, total)
-	stacks = make([]stack.Stack, len(d))
-	for i, s := range d {
-		st := slab[:depth[i]:depth[i]]
-		slab = slab[depth[i]:]
-		stacks[i] = st
-		for _, l := range s.locations {
-			st = st[copy(st, x.frames[x.at[l.ID]:x.at[l.ID+1]]):]
+	slab := make([]stack.Frame, 0, total)
+	for i := range d.end {
+		start, ids := len(slab), d.stack(i)
+		named[i] = len(ids) == 0
+		for _, id := range ids {
+			frames := x.frames[x.at[id]:x.at[id+1]]
+			slab = append(slab, frames[:min(len(frames), maxDepth-(len(slab)-start))]...)
+			named[i] = named[i] || x.named[id]
 		}
+		stacks[i] = slab[start:len(slab):len(slab)]
 	}
-	return stacks, cut, nil
+	return stacks, named, cut, nil
 }
 
 // labels returns the sample's labels; the size of heap objects is kept apart.

@@ -338,21 +338,21 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// large makes a profile like that of a big service.
+// large makes a profile like that of a big service: paths through a tree of
+// calls some 30 deep, a third of them met more than once.
 func large(samples int) *profile.Profile {
 	r := rand.New(rand.NewPCG(1, 2))
-	var names []string
-	for i := range 5000 {
-		names = append(names, fmt.Sprintf("example.com/service/internal/package%d.(*Type%d).Method%d", i%200, i%37, i))
+	nodes := max(samples, 2000)
+	names, parent := make([]string, nodes), make([]int, nodes)
+	for i := range nodes {
+		f := r.IntN(5000)
+		names[i] = fmt.Sprintf("example.com/service/internal/package%d.(*Type%d).Method%d", f%200, f%37, f)
+		parent[i] = i - 1 - r.IntN(nodes/15)
 	}
 	stacks := make([][]string, samples)
 	for i := range stacks {
-		if i%3 == 0 && i > 0 { // a third of the samples share a stack, as heap sizes and labels make them
-			stacks[i] = stacks[r.IntN(i)]
-			continue
-		}
-		for range 10 + r.IntN(50) {
-			stacks[i] = append(stacks[i], names[r.IntN(len(names))])
+		for n := r.IntN(nodes); n >= 0; n = parent[n] {
+			stacks[i] = append(stacks[i], names[n])
 		}
 	}
 	return build("samples/count cpu/nanoseconds", stacks...)
