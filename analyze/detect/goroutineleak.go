@@ -468,13 +468,30 @@ func leakTrace(in *analyze.Input) analyze.Reading {
 		}
 		addSites(&cand, at.stack.Site(), g.Start, g.Creator)
 		r.Candidates = append(r.Candidates, cand)
-		if len(r.Candidates) == maxCandidates {
-			break
+	}
+	// Goroutines that stood at one place from the first event to the last vouch for a
+	// leak that others show; the trace alone cannot tell them from those whose turn will come.
+	for _, byStop := range stops {
+		for _, x := range byStop {
+			site, path := leakSite(x.stack)
+			if float64(x.before) < in.Limit("min-goroutines").Number || x.class == exectrace.ChanRecv || x.class == exectrace.Select || x.class == exectrace.Cond ||
+				slices.ContainsFunc(r.Candidates, func(c analyze.Candidate) bool { return c.Site.Function == site.Function }) {
+				continue
+			}
+			cand := analyze.Candidate{
+				Site: site, Path: path, Variant: "old", Thin: true,
+				Summary: fmt.Sprintf("%d goroutines %s in %s from the first to the last event", x.before, waitingFor(x.class, false), site.Function),
+				Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here from the first to the last event; %d more came and stayed", waitingFor(x.class, false), x.n),
+					Value: evidence.Of(x.before, evidence.Count), Limit: in.Against("min-goroutines"), At: analyze.At(site),
+					Reproduce: analyze.TraceView(e, "goroutine analysis")}},
+			}
+			addSites(&cand, x.stack.Site())
+			r.Candidates = append(r.Candidates, cand)
 		}
 	}
-	// Within its own time a trace read whole shows every goroutine that is created and not ended.
-	if len(r.Candidates) == 0 && e.Coverage == evidence.Whole && t.Duration >= time.Second {
-		r.Says = fmt.Sprintf("no function started %.0f goroutines or more in %s that did not end", in.Limit("min-growth").Number, evidence.Duration(t.Duration))
-	}
+	slices.SortStableFunc(r.Candidates, func(a, b analyze.Candidate) int {
+		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), -cmp.Compare(a.Facts[0].Value.Number, b.Facts[0].Value.Number), cmp.Compare(a.Site.Function, b.Site.Function))
+	})
+	r.Candidates = r.Candidates[:min(len(r.Candidates), maxCandidates)]
 	return r
 }

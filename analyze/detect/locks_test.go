@@ -1,0 +1,259 @@
+package detect
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// printed parses frames as a dump prints them, with the line behind a colon:
+// "main.(*S).Get(c000,1?):12", "sync.(*Mutex).Lock(...)".
+func printed(lines ...string) []dump.Frame {
+	var out []dump.Frame
+	for _, line := range lines {
+		var f dump.Frame
+		open := strings.LastIndexByte(line, '(')
+		shut := strings.LastIndexByte(line, ')')
+		f.Function, f.File = line[:open], "file.go"
+		if n, ok := strings.CutPrefix(line[shut+1:], ":"); ok {
+			f.Line, _ = strconv.Atoi(n)
+		}
+		for _, word := range strings.Split(line[open+1:shut], ",") {
+			if word == "..." {
+				f.Inlined = true
+				continue
+			}
+			hex, stale := strings.CutSuffix(word, "?")
+			f.Stale = f.Stale || stale
+			if v, err := strconv.ParseUint(hex, 16, 64); err == nil {
+				f.Args = append(f.Args, v)
+			}
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// gone is a goroutine of a dump.
+func gone(id int64, state string, frames ...string) dump.Goroutine {
+	return dump.Goroutine{ID: id, State: state, Frames: printed(frames...)}
+}
+
+// for an age in minutes.
+func aged(minutes int, g dump.Goroutine) dump.Goroutine {
+	g.Wait = time.Duration(minutes) * time.Minute
+	return g
+}
+
+// inMutex is a goroutine that waits for the mutex at an address (Go 1.24 and later).
+func inMutex(id int64, addr string, callers ...string) dump.Goroutine {
+	return gone(id, "sync.Mutex.Lock", append([]string{
+		"internal/sync.runtime_SemacquireMutex(0?,0?,0?)", "internal/sync.(*Mutex).lockSlow(" + addr + ")",
+		"internal/sync.(*Mutex).Lock(...)", "sync.(*Mutex).Lock(...)"}, callers...)...)
+}
+
+// inRead is a reader that waits; RLock is inlined and prints no address.
+func inRead(id int64, callers ...string) dump.Goroutine {
+	return gone(id, "sync.RWMutex.RLock", append([]string{"sync.runtime_SemacquireRWMutexR(0?,0?,0?)", "sync.(*RWMutex).RLock(...)"}, callers...)...)
+}
+
+// inWrite is the writer that waits for readers to leave.
+func inWrite(id int64, callers ...string) dump.Goroutine {
+	return gone(id, "sync.RWMutex.Lock", append([]string{"sync.runtime_SemacquireRWMutex(0?,0?,0?)", "sync.(*RWMutex).Lock(0?)"}, callers...)...)
+}
+
+// behindWriter is a writer that waits behind another one: it shows Mutex.Lock.
+func behindWriter(id int64, addr string, callers ...string) dump.Goroutine {
+	return inMutex(id, addr, append([]string{"sync.(*RWMutex).Lock(0?)"}, callers...)...)
+}
+
+// many repeats a goroutine n times with numbers from id on.
+func many(n int, id int64, g dump.Goroutine) []dump.Goroutine {
+	out := make([]dump.Goroutine, n)
+	for i := range out {
+		out[i] = g
+		out[i].ID = id + int64(i)
+	}
+	return out
+}
+
+func join(parts ...[]dump.Goroutine) *evidence.Exhibit {
+	var all []dump.Goroutine
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return dumped(all...)
+}
+
+func one(g ...dump.Goroutine) []dump.Goroutine { return g }
+
+// contended is waiting of a mutex or block profile.
+func contended(count int64, delay time.Duration, names ...string) row {
+	return row{values: []int64{count, int64(delay)}, stack: frames(names...)}
+}
+
+// over gives a profile a duration, as ?seconds= does.
+func over(d time.Duration, e *evidence.Exhibit) *evidence.Exhibit {
+	e.Profile.Duration, e.Duration = d, d
+	return e
+}
+
+// unlockedAt and lockedAt are stacks of a mutex and a block profile.
+func unlockedAt(callers ...string) []string {
+	return append([]string{"sync.(*Mutex).Unlock"}, callers...)
+}
+func lockedAt(callers ...string) []string {
+	return append([]string{"internal/sync.(*Mutex).Lock", "sync.(*Mutex).Lock"}, callers...)
+}
+
+// waited is n waits of a trace for d each, the last of them still open when open is set.
+func waited(class exectrace.Class, n int, d time.Duration, open int64, names ...string) exectrace.Wait {
+	return exectrace.Wait{Reason: "sync", Class: class, Stack: frames(names...), Count: int64(n), Open: open, Total: time.Duration(n) * d, Max: d,
+		Times: histogram(n, d), Worst: []exectrace.Span{{Interval: exectrace.Interval{From: 1, To: 1 + d}, Goroutine: 7}}}
+}
+
+// fourProcs says that a case ran on four processors that had time to spare.
+func fourProcs() *evidence.Exhibit {
+	return traced(&exectrace.Timeline{Duration: time.Millisecond, Procs: exectrace.Procs{Max: 4, Running: 1, Idle: 3}})
+}
+
+func TestLockOf(t *testing.T) {
+	for _, c := range []struct {
+		stack  []string
+		kind   string
+		unlock bool
+		site   string
+	}{
+		{lockedAt("main.f"), lockMutex, false, "main.f"},
+		{[]string{"runtime.gopark", "runtime.goparkunlock", "runtime.semacquire1", "internal/sync.runtime_SemacquireMutex", "internal/sync.(*Mutex).lockSlow", "sync.(*Mutex).Lock", "sync.(*RWMutex).Lock", "main.f"}, lockWrite, false, "main.f"},
+		{[]string{"sync.runtime_SemacquireMutex", "sync.(*Mutex).lockSlow", "main.f"}, lockMutex, false, "main.f"},
+		{[]string{"sync.(*RWMutex).RLock", "sync.(*rlocker).Lock", "main.f"}, lockRead, false, "main.f"},
+		{[]string{"sync.(*RWMutex).Unlock (partial-inline)", "main.f"}, lockWrite, true, "main.f"},
+		{[]string{"sync.(*Mutex).unlockSlow", "sync.(*Mutex).Unlock", "sync.(*RWMutex).Unlock", "main.f"}, lockWrite, true, "main.f"},
+		{[]string{"sync.(*RWMutex).RUnlock", "main.f"}, lockRead, true, "main.f"},
+		{append(lockedAt(), "sync.(*Once).doSlow", "sync.(*Once).Do", "main.f"), lockOnce, false, "main.f"},
+		{append(lockedAt(), "sync.(*Cond).Wait", "main.f"), lockMutex, false, "main.f"}, // woken, and asking for its lock again
+		{[]string{"internal/poll.runtime_Semacquire", "internal/poll.(*fdMutex).rwlock", "internal/poll.(*FD).writeLock", "internal/poll.(*FD).Write", "os.(*File).Write", "log.(*Logger).output"}, lockFileIO, false, "log.(*Logger).output"},
+		{[]string{"sync.runtime_notifyListWait", "sync.(*Cond).Wait", "main.f"}, "", false, ""},
+		{[]string{"sync.runtime_SemacquireWaitGroup", "sync.(*WaitGroup).Wait", "main.f"}, "", false, ""},
+		{[]string{"runtime.semacquire1", "sync.runtime_Semacquire", "golang.org/x/sync/semaphore.(*Weighted).Acquire", "main.f"}, "", false, ""},
+		{[]string{"runtime.chanrecv1", "main.f"}, "", false, ""},
+		{[]string{"time.Sleep", "main.f", "sync.(*Once).doSlow", "sync.(*Once).Do"}, "", false, ""},
+		{nil, "", false, ""},
+	} {
+		s := frames(c.stack...)
+		use := lockOf(s)
+		if use.kind != c.kind || use.unlock != c.unlock {
+			t.Errorf("%v: kind %q unlock %v, want %q %v", c.stack, use.kind, use.unlock, c.kind, c.unlock)
+		}
+		if c.kind != "" && s[use.above:].Site().Function != c.site {
+			t.Errorf("%v: site %q, want %q", c.stack, s[use.above:].Site().Function, c.site)
+		}
+	}
+}
+
+func TestLocksOf(t *testing.T) {
+	// The dump of a real program, in the words of Go 1.26: a mutex, an RWMutex with a
+	// writer for readers, a second writer and readers, and a woken waiter.
+	d := join(one(
+		inMutex(1, "c008", "main.(*S).Wait(0?):24"),
+		inMutex(2, "c008", "main.(*S).lock(...):22", "main.(*S).Put(c000):25"),
+		gone(3, "sleep", "time.Sleep(1)", "main.(*S).Put(c000):27"),
+		inWrite(4, "main.(*S).Reload(d000):30"),
+		behindWriter(5, "d010", "main.(*S).Reload(d000):30"),
+		inRead(6, "main.(*S).Get(d000):35"),
+		inRead(7, "main.(*S).Get(e000):35"),
+		gone(8, "runnable", "internal/sync.(*Mutex).lockSlow(f008)", "sync.(*Mutex).Lock(...)", "main.g():1"),
+		inMutex(9, "f008", "main.g():1"),
+	)).Dump
+	var got []string
+	for _, l := range locksOf(d) {
+		line := fmt.Sprintf("%x %s waiters", l.addr, l.variant())
+		for _, w := range l.waiters {
+			line += fmt.Sprintf(" %d", w.g.ID)
+		}
+		for _, h := range l.holders {
+			line += fmt.Sprintf(" holder %d at %s", h.g.ID, h.site().Function)
+		}
+		if l.woken > 0 {
+			line += " woken"
+		}
+		got = append(got, line)
+	}
+	want := []string{
+		"d010 rwmutex-write waiters 5 4 6",
+		"c008 mutex waiters 1 2 holder 3 at main.(*S).Put",
+		"f008 mutex waiters 9 woken",
+		"0 rwmutex-read waiters 7",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestKnownIdle(t *testing.T) {
+	for _, c := range []struct {
+		class exectrace.Class
+		stack []string
+		want  bool
+	}{
+		{exectrace.Network, []string{"internal/poll.runtime_pollWait", "net.(*netFD).accept", "net.(*TCPListener).Accept", "net/http.(*Server).Serve", "main.main"}, true},
+		{exectrace.Network, []string{"internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*connReader).Read", "bufio.(*Reader).Peek", "net/http.(*conn).serve"}, true},
+		{exectrace.Network, []string{"internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*connReader).Read", "main.handle", "net/http.HandlerFunc.ServeHTTP", "net/http.(*conn).serve"}, false},
+		{exectrace.Network, []string{"internal/poll.(*FD).Read", "net/http.(*persistConn).Read", "net/http.(*persistConn).readLoop"}, true},
+		{exectrace.Select, []string{"net/http.(*persistConn).writeLoop"}, true},
+		{exectrace.Select, []string{"net/http.(*persistConn).roundTrip", "main.call"}, false},
+		{exectrace.ChanRecv, []string{"os/signal.signal_recv", "os/signal.loop"}, true},
+		{exectrace.Sleep, []string{"time.Sleep", "main.poll"}, true},
+		{exectrace.Select, []string{"database/sql.(*DB).connectionOpener"}, true},
+		{exectrace.Mutex, append(lockedAt(), "net/http.(*persistConn).readLoop"), false},
+		{exectrace.ChanSend, []string{"main.f", "testing.tRunner"}, false},
+		{exectrace.ChanRecv, []string{"testing.(*T).Run", "testing.tRunner"}, true},
+	} {
+		if got := knownIdle(c.class, frames(c.stack...)); got != c.want {
+			t.Errorf("%s %v: %v, want %v", c.class, c.stack, got, c.want)
+		}
+	}
+}
+
+func TestLeafClassIsThatOfTheState(t *testing.T) {
+	for want, names := range map[exectrace.Class][]string{
+		exectrace.ChanSend:    {"runtime.gopark", "runtime.chansend", "runtime.chansend1", "main.f"},
+		exectrace.ChanRecv:    {"runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.f"},
+		exectrace.Select:      {"runtime.gopark", "runtime.selectgo", "main.f"},
+		exectrace.Network:     {"runtime.gopark", "runtime.netpollblock", "internal/poll.runtime_pollWait", "main.f"},
+		exectrace.Sleep:       {"runtime.gopark", "time.Sleep", "main.f"},
+		exectrace.Cond:        {"runtime.gopark", "runtime.goparkunlock", "sync.runtime_notifyListWait", "sync.(*Cond).Wait", "main.f"},
+		exectrace.WaitGroup:   {"runtime.gopark", "runtime.semacquire1", "sync.runtime_SemacquireWaitGroup", "sync.(*WaitGroup).Wait", "main.f"},
+		exectrace.Mutex:       {"runtime.gopark", "runtime.semacquire1", "internal/sync.runtime_SemacquireMutex", "internal/sync.(*Mutex).lockSlow", "main.f"},
+		exectrace.RWRead:      {"runtime.gopark", "runtime.semacquire1", "sync.runtime_SemacquireRWMutexR", "sync.(*RWMutex).RLock", "main.f"},
+		exectrace.OtherSync:   {"runtime.gopark", "runtime.semacquire1", "sync.runtime_Semacquire", "main.f"},
+		exectrace.SyscallWait: {"syscall.Syscall", "syscall.read", "main.f"},
+		exectrace.Class(""):   {"main.f", "main.g"},
+	} {
+		if got := leafClass(frames(names...)); got != want {
+			t.Errorf("%v: %q, want %q", names, got, want)
+		}
+	}
+}
+
+func TestTypeAndHelperNames(t *testing.T) {
+	for name, want := range map[string]bool{"main.(*S).lock": true, "main.(*S).RLock": true, "main.lock": true, "main.(*S).Locker": false, "main.(*S).Unlock": false, "main.(*S).Block": false} {
+		if got := lockHelper(name); got != want {
+			t.Errorf("lockHelper(%q) = %v", name, got)
+		}
+	}
+	if got := typeOf("main.(*Cache[...]).Get"); got != "main.(*Cache[...])" {
+		t.Errorf("typeOf = %q", got)
+	}
+	if s := (stack.Stack{}); lockOf(s).kind != "" {
+		t.Error("an empty stack stands in no lock")
+	}
+}
