@@ -225,7 +225,7 @@ func (o *opener) dumps(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 	}
 	if len(found) == 0 {
 		switch {
-		case err != nil:
+		case len(e.Problems) > 0: // they say why nothing was found
 		case executable(head):
 			if !it.named {
 				return nil
