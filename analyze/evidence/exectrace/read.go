@@ -80,6 +80,7 @@ type engine struct {
 	fold    *fold
 	reading Reading
 	missing []missing
+	torn    bool // the generation before could not be read to its end
 	done    int64
 	chunks  int
 }
@@ -189,6 +190,7 @@ func (e *engine) split(version int) error {
 		}
 		return errors.New("holds no events")
 	}
+	gens[len(gens)-1].cut = cut && !gens[len(gens)-1].ended
 	e.reading.Generations = len(gens)
 	jobs := min(e.opt.Jobs, len(gens))
 	if jobs == 1 {
@@ -226,7 +228,7 @@ func (e *engine) sequential(gens []generation, version int) {
 	for i := range gens {
 		g := &gens[i]
 		f := e.fold
-		f.generation()
+		e.nextGeneration()
 		var raw int64
 		before := f.events
 		err := e.readGeneration(g, version, c, func(c *chunk) (*chunk, error) {
@@ -310,7 +312,7 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 	for i := range gens {
 		s := at(i)
 		close(s.current)
-		e.fold.generation()
+		e.nextGeneration()
 		var raw int64
 		before := e.fold.events
 		for open := true; open; {
@@ -356,6 +358,9 @@ func (e *engine) readGeneration(g *generation, version int, c *chunk, emit func(
 	if err == nil && g.damaged != "" {
 		err = damage{errors.New(g.damaged)}
 	}
+	if err == nil && g.cut {
+		err = damage{errShort}
+	}
 	return err
 }
 
@@ -374,11 +379,45 @@ func (e *engine) folded(gens []generation, i int, before int64, err error) {
 		e.blame(err, fmt.Sprintf("generation %d of %d is damaged: ", i+1, len(gens)))
 	}
 	m := missing{from: float64(g.first), to: float64(max(g.nextTime, g.latest))}
+	if last {
+		m.to = max(m.to, m.from+e.guess(gens))
+	}
 	if e.fold.events > before {
 		m.read = e.fold.last
 	}
 	e.missing = append(e.missing, m)
-	e.fold.lost()
+	e.torn = true
+}
+
+// guess returns how long a last generation that was cut may have been up to the
+// cut, in units of the trace clock: in proportion to its bytes, as the
+// generations before it were.
+func (e *engine) guess(gens []generation) float64 {
+	last := len(gens) - 1
+	if last == 0 || len(gens[last].parts) == 0 {
+		return 0
+	}
+	var bytes int64
+	for i := range last {
+		bytes += gens[i].size()
+	}
+	span := float64(gens[last].first) - float64(gens[0].first)
+	if bytes == 0 || span <= 0 {
+		return 0
+	}
+	rest := min(e.size-gens[last].parts[0].from, bytes/int64(last))
+	return span * float64(rest) / float64(bytes)
+}
+
+// nextGeneration prepares the fold for a generation. What was open before a
+// stretch that could not be read is closed only now: at the end of the file it
+// stays open.
+func (e *engine) nextGeneration() {
+	if e.torn {
+		e.fold.lost()
+		e.torn = false
+	}
+	e.fold.generation()
 }
 
 // missing is a stretch that could not be read, in units of the trace clock.

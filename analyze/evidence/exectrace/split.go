@@ -51,6 +51,7 @@ type generation struct {
 	number   uint64
 	parts    []section // whole batches; more than one only where bytes between made no sense
 	ended    bool      // it has its end byte, or the next one follows
+	cut      bool      // the file ends inside it
 	damaged  string    // what is wrong with it, as far as headers show
 	first    uint64    // lowest time of a batch, in units of the trace clock
 	latest   uint64    // highest
@@ -201,6 +202,9 @@ func (s *scanner) resync(off int64, least uint64) (int64, bool) {
 	return 0, false
 }
 
+// maxHole bounds the generations that are believed to be missing in one place.
+const maxHole = 1000
+
 // maxGenerations bounds what a hostile file can make us list.
 const maxGenerations = 1 << 20
 
@@ -209,7 +213,9 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 	s := &scanner{r: r, size: size, ends: version >= 26}
 	off := int64(headerSize)
 	var cur *generation
-	closed := true // the generation under way has seen its end byte
+	closed := true     // the generation under way has seen its end byte
+	var hole string    // what was wrong with the bytes just skipped
+	var tainted string // the same, for a generation that may have begun in them
 	for off < size && len(gens) < maxGenerations {
 		h, err := s.header(off)
 		if err == errShort && off+maxBatchSize+maxHeader >= size {
@@ -217,20 +223,17 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			break
 		}
 		if err != nil {
+			hole = fmt.Sprintf("%v at byte %d", err, off)
 			var least uint64
 			if cur != nil {
-				cur.damaged = fmt.Sprintf("%v at byte %d", err, off)
 				least = cur.number
 			}
 			next, ok := s.resync(off+1, least)
 			if !ok {
+				off = size
 				break
 			}
 			off = next
-			if cur == nil {
-				gens = append(gens, generation{damaged: fmt.Sprintf("%v at byte %d", err, headerSize)})
-				cur, closed = &gens[0], true
-			}
 			continue
 		}
 		if h.end {
@@ -242,6 +245,25 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			continue
 		}
 		end := off + h.length + h.size
+		if hole != "" {
+			// What the hole swallowed is told by who stands at its two sides.
+			switch {
+			case cur == nil:
+				gens = append(gens, generation{damaged: hole})
+			case h.gen > cur.number+1 && h.gen-cur.number < maxHole:
+				for n := cur.number + 1; n < h.gen; n++ {
+					gens = append(gens, generation{number: n, damaged: hole, first: gens[len(gens)-1].latest})
+				}
+			case !closed:
+				cur.damaged = hole
+			default:
+				tainted = hole
+			}
+			if n := len(gens); cur != nil && n > 0 && gens[n-1].number != cur.number {
+				cur, closed = &gens[n-1], true
+			}
+			hole = ""
+		}
 		switch {
 		case cur == nil || h.gen == cur.number+1 || closed && h.gen > cur.number:
 		case h.gen == cur.number && !closed:
@@ -257,13 +279,23 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 				continue
 			}
 		}
-		if cur != nil && !s.ends {
+		if cur != nil && !s.ends && len(cur.parts) > 0 {
 			cur.ended = true
 		}
-		gens = append(gens, generation{number: h.gen, first: h.time, latest: h.time})
-		cur, closed = &gens[len(gens)-1], false
+		gens = append(gens, generation{number: h.gen, first: h.time, latest: h.time, damaged: tainted})
+		cur, closed, tainted = &gens[len(gens)-1], false, ""
 		cur.extend(off, end)
 		off = end
+	}
+	if hole != "" {
+		if cur == nil {
+			return nil, false, errors.New(hole)
+		}
+		if closed {
+			gens = append(gens, generation{number: cur.number + 1, damaged: hole, first: cur.latest})
+		} else {
+			cur.damaged = hole
+		}
 	}
 	for i := len(gens) - 2; i >= 0; i-- {
 		gens[i].nextTime = gens[i+1].first
