@@ -223,11 +223,15 @@ func (s *heapSeries) growth(name string, pick func(*heapSite) heapSum) growth {
 	if allocated > 0 {
 		g.kept = min(max(float64(g.grown)/float64(allocated), 0), 1)
 	}
-	// Each sampled object stands for max(period, size) bytes (runtime/mprof.go),
-	// and what counts is the sampled objects that came or went meanwhile.
-	weight := float64(s.lastExhibit().Profile.Period)
-	if last.inuseObjects > 0 {
-		weight = max(weight, float64(last.inuse)/float64(last.inuseObjects))
+	// An object of a size is sampled with probability 1-exp(-size/period)
+	// (runtime/mprof.go), which makes each byte count for up to a period in the
+	// variance, and for nothing where objects are so large that none is missed. What
+	// counts is the bytes that came or went meanwhile.
+	period := max(float64(s.lastExhibit().Profile.Period), 1)
+	weight := period
+	if last.inuseObjects > 0 && last.inuse > 0 {
+		mean := float64(last.inuse) / float64(last.inuseObjects)
+		weight = mean / math.Expm1(mean/period)
 	}
 	g.noise = 3 * math.Sqrt(max(float64(2*allocated-g.grown), float64(g.grown), 0)*weight)
 	return g

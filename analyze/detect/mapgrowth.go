@@ -63,28 +63,54 @@ tell, so it is told as an info. A CPU profile alone cannot tell one map that gro
 	},
 }
 
-// tables sums the memory at a function that has the sizes of map tables, and
-// tells how sure the sizes are.
-func tables(h *heapSite, minBlocks int64) (sum heapSum, sure bool) {
-	if h.syncMap.alloc > 0 && h.syncMap.inuse >= h.inuse/2 {
-		return h.syncMap, true
+// shape is where a function's maps stand in a heap profile.
+type shape struct {
+	lines   []int // that allocate blocks with the sizes of tables
+	sure    bool  // the sizes alone prove it
+	syncMap bool
+}
+
+// shapeOf looks for maps among what a function allocated.
+func shapeOf(h *heapSite, minBlocks int64) shape {
+	if h.syncMap.inuse > 0 && h.syncMap.inuse >= h.inuse/2 {
+		return shape{sure: true, syncMap: true}
 	}
-	for _, sizes := range h.direct {
-		line, ok, series := tablesAt(sizes, minBlocks)
-		if ok {
-			sum.add(line)
-			sure = sure || series
+	var s shape
+	for line, sizes := range h.direct {
+		if ok, sure := tablesAt(sizes, minBlocks); ok {
+			s.lines = append(s.lines, line)
+			s.sure = s.sure || sure
 		}
 	}
-	return sum, sure
+	return s
+}
+
+// sum adds up what the maps hold in a snapshot, which may be an earlier one.
+func (s shape) sum(h *heapSite) heapSum {
+	if s.syncMap {
+		return h.syncMap
+	}
+	var sum heapSum
+	for _, line := range s.lines {
+		for size, o := range h.direct[line] {
+			if size >= smallTable {
+				sum.add(*o)
+			}
+		}
+	}
+	return sum
 }
 
 // tablesAt judges the objects that one line allocated by their sizes.
-func tablesAt(sizes map[int64]*heapSum, minBlocks int64) (sum heapSum, ok, series bool) {
+func tablesAt(sizes map[int64]*heapSum, minBlocks int64) (ok, sure bool) {
 	var all heapSum
 	var top int64 // the size with most memory in use
 	ordered := make([]int64, 0, len(sizes))
 	for size, s := range sizes {
+		// The values that a map points to are often made on the line that assigns them.
+		if size < smallTable {
+			continue
+		}
 		all.add(*s)
 		ordered = append(ordered, size)
 		if top == 0 || s.inuse > sizes[top].inuse || s.inuse == sizes[top].inuse && size > top {
@@ -92,7 +118,7 @@ func tablesAt(sizes map[int64]*heapSum, minBlocks int64) (sum heapSum, ok, serie
 		}
 	}
 	if top == 0 || all.inuse == 0 {
-		return sum, false, false
+		return false, false
 	}
 	slices.Sort(ordered)
 	steps := doublings(ordered, top)
@@ -100,22 +126,22 @@ func tablesAt(sizes map[int64]*heapSum, minBlocks int64) (sum heapSum, ok, serie
 	// Since Go 1.24: many tables of the greatest size and, of the times when the
 	// maps were smaller, some of each size below.
 	if plateau && top <= maxTable && steps >= 2 {
-		return all, true, true
+		return true, true
 	}
 	// One large map shows few of its small tables, as only one object per 512 KiB is
 	// sampled. But a split makes two new tables of one (internal/runtime/maps/table.go,
 	// split), so half of what was ever allocated is in use; of blocks that are simply
 	// kept it is all. Powers of two are what buffers are made of, and tables are not.
 	half := evidence.Part(sizes[top].inuse, sizes[top].alloc).Number
-	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 && half >= 0.35 && half <= 0.65 {
-		return all, true, false
+	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 && half >= 0.3 && half <= 0.7 {
+		return true, false
 	}
 	// Before Go 1.24: one array that doubles on and on. A slice that is appended
 	// to grows by a quarter at these sizes (runtime/slice.go, nextslicecap).
 	if last := ordered[len(ordered)-1]; last >= 1<<20 && doublings(ordered, last) >= 4 && sizes[top].inuse*2 >= all.inuse && top >= last/4 {
-		return all, true, true
+		return true, true
 	}
-	return sum, false, false
+	return false, false
 }
 
 // The sizes that a full table of 1024 slots can have: a control byte per slot,
@@ -123,8 +149,9 @@ func tablesAt(sizes map[int64]*heapSum, minBlocks int64) (sum heapSum, ok, serie
 // outside (internal/runtime/maps/table.go, maxTableCapacity; internal/abi/map.go,
 // MapMaxKeyBytes and MapMaxElemBytes), rounded up to whole pages.
 const (
-	minTable = 1024 * (1 + 2)
-	maxTable = 1024*(1+264) + 8192
+	smallTable = 1024 // below, it may be anything
+	minTable   = 1024 * (1 + 2)
+	maxTable   = 1024*(1+264) + 8192
 )
 
 // doublings counts how many of the sizes lie one, two, three, ... halvings below
@@ -132,7 +159,7 @@ const (
 // (internal/runtime/gc/sizeclasses.go).
 func doublings(ordered []int64, top int64) int {
 	n, missed := 0, 0
-	for want := float64(top) / 2; want >= 64 && missed < 2; want /= 2 {
+	for want := float64(top) / 2; want >= smallTable && missed < 2; want /= 2 {
 		if slices.ContainsFunc(ordered, func(s int64) bool { return float64(s) >= want*0.85 && float64(s) <= want*1.15 }) {
 			n, missed = n+1, 0
 		} else {
@@ -148,15 +175,19 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 		return analyze.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	minBlocks := int64(in.Limit("min-blocks").Number)
-	pick := func(h *heapSite) heapSum { sum, _ := tables(h, minBlocks); return sum }
 	if len(s.views) < 2 {
 		return mapGrowthOnce(in, s, minBlocks)
 	}
 	r := analyze.Reading{}
 	last := s.lastExhibit()
+	shapes := map[string]shape{}
+	for name, h := range s.last().sites {
+		shapes[name] = shapeOf(h, minBlocks)
+	}
+	pick := func(h *heapSite) heapSum { return shapes[h.site.Function].sum(h) }
 	for _, g := range s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, pick) {
 		h := s.last().sites[g.name]
-		sum, sure := tables(h, minBlocks)
+		sum, sure := pick(h), shapes[g.name].sure
 		share := evidence.Part(sum.inuse, s.last().inuse)
 		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == 3 {
 			continue
@@ -220,7 +251,8 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 	r := analyze.Reading{Silent: alone(s)}
 	last, view := s.lastExhibit(), s.last()
 	for _, h := range view.sites {
-		sum, sure := tables(h, minBlocks)
+		shape := shapeOf(h, minBlocks)
+		sum, sure := shape.sum(h), shape.sure
 		share := evidence.Part(sum.inuse, view.inuse)
 		// A few blocks in a small heap say nothing about anybody's memory.
 		if share.Number < in.Limit("min-flat-share").Number || float64(sum.inuse) < in.Limit("min-growth").Number || !sure {

@@ -36,6 +36,9 @@ func TestMapGrowth(t *testing.T) {
 		{"one snapshot of a large map", of(heapAt(0, swiss(700)...)), analyze.Found, "info main.(*Cache).Put"},
 		{"one snapshot of a small map", of(heapAt(0, append(swiss(100), kept(90, "main.g"))...)), analyze.Undecided, ""},
 		{"the full tables alone", of(heapAt(0, objects(27264, 600, 300, "main.f:3")), heapAt(60, objects(27264, 4000, 2000, "main.f:3"))), analyze.Found, "warning main.f"},
+		{"tables beside the values on the same line", of(
+			heapAt(0, objects(18432, 600, 300, "main.f:3"), objects(96, 400_000, 400_000, "main.f:3")),
+			heapAt(60, objects(18432, 4000, 2000, "main.f:3"), objects(96, 2_600_000, 2_600_000, "main.f:3"))), analyze.Found, "warning main.f"},
 		{"equal blocks that are all kept", of(heapAt(0, objects(27264, 300, 300, "main.f:3")), heapAt(60, objects(27264, 2000, 2000, "main.f:3"))), analyze.Clear, ""},
 		{"buffers of a round size", of(heapAt(0, objects(65536, 600, 300, "main.f:3")), heapAt(60, objects(65536, 4000, 2000, "main.f:3"))), analyze.Clear, ""},
 		{"blocks larger than any table", of(heapAt(0, objects(400<<10, 60, 30, "main.f:3")), heapAt(60, objects(400<<10, 400, 200, "main.f:3"))), analyze.Clear, ""},
