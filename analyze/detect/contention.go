@@ -64,6 +64,8 @@ type lockSites struct {
 	other   time.Duration // delay in what is no lock: channels, selects, wait groups
 	stuck   time.Duration // waits at locks that let nobody through; traces only
 	wall    time.Duration // over which the delay arose; 0 when unknown
+
+	index map[string]int // of sites by function while they are added up
 }
 
 func (c *lockSites) add(s stack.Stack, use lockUse, delay time.Duration, count int64) {
@@ -71,9 +73,13 @@ func (c *lockSites) add(s stack.Stack, use lockUse, delay time.Duration, count i
 	site := above.Site()
 	c.delay += delay
 	c.count += count
-	i := slices.IndexFunc(c.sites, func(l lockSite) bool { return l.site.Function == site.Function })
-	if i < 0 {
+	i, ok := c.index[site.Function]
+	if !ok {
+		if c.index == nil {
+			c.index = map[string]int{}
+		}
 		i = len(c.sites)
+		c.index[site.Function] = i
 		c.sites = append(c.sites, lockSite{site: site})
 	}
 	l := &c.sites[i]

@@ -77,9 +77,10 @@ func deadlockDump(in *analyze.Input) analyze.Reading {
 				r.Candidates = append(r.Candidates, c)
 			}
 		}
+		moving := alive(locks)
 		for _, l := range locks {
 			waiting += len(l.waiters)
-			if len(l.holders) == 0 {
+			if !moving[l] {
 				hidden += len(l.waiters)
 			}
 		}
@@ -89,9 +90,25 @@ func deadlockDump(in *analyze.Input) analyze.Reading {
 	case partial:
 		r.Silent = "goroutines or frames are missing from the dump"
 	case hidden > 0:
-		r.Silent = fmt.Sprintf("%d of %d goroutines that wait for locks wait for one whose holder cannot be told", hidden, waiting)
+		r.Silent = fmt.Sprintf("for %d of %d goroutines that wait for locks it cannot be told who will give them theirs", hidden, waiting)
 	}
 	return r
+}
+
+// alive returns the locks that somebody will give back as far as a dump shows: they
+// are being handed over, or a goroutine behind them waits for no lock, or for one that is alive.
+func alive(locks []*dumpLock) map[*dumpLock]bool {
+	out := map[*dumpLock]bool{}
+	of := waitersOf(locks)
+	for grown := true; grown; {
+		grown = false
+		for _, l := range locks {
+			if !out[l] && (l.woken > 0 || slices.ContainsFunc(l.holders, func(h lockHolder) bool { return h.waits == nil || out[of[h.waits]] })) {
+				out[l], grown = true, true
+			}
+		}
+	}
+	return out
 }
 
 // dead returns the locks of circles and those that goroutines hold themselves
@@ -132,7 +149,7 @@ func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []anal
 	of := waitersOf(locks)
 	inCircle := map[*dumpLock]bool{}
 	for _, l := range locks {
-		if inCircle[l] {
+		if inCircle[l] || len(out) == 4*maxCandidates {
 			continue
 		}
 		if h, ok := l.recursive(); ok {
@@ -153,8 +170,12 @@ func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []anal
 			out = append(out, c)
 		}
 	}
-	for _, l := range locks {
-		if c, ok := neverUnlocked(in, e, l); ok && !inCircle[l] {
+	// Those with most waiters tell the story; each costs a look at every goroutine.
+	for _, l := range locks[:min(len(locks), 4*maxCandidates)] {
+		if inCircle[l] {
+			continue
+		}
+		if c, ok := neverUnlocked(in, e, l); ok {
 			out = append(out, c)
 		}
 	}
@@ -172,21 +193,24 @@ func walk(l *dumpLock, of map[*lockWaiter]*dumpLock) []step {
 		}
 		// A goroutine that is being handed the lock, or several behind it, or one
 		// that is not waiting for a lock: the lock is in use, not dead.
-		if l.woken > 0 || len(l.holders) != 1 || l.holders[0].waits == nil {
+		if !l.settled() || len(l.holders) != 1 || l.holders[0].waits == nil {
 			return nil
 		}
 		h := l.holders[0]
-		at[l] = len(steps)
-		steps = append(steps, step{l, h})
-		if l = of[h.waits]; l == nil {
+		next := of[h.waits]
+		// Who asks for a lock it holds is no circle: see recursive.
+		if next == nil || next == l {
 			return nil
 		}
+		at[l] = len(steps)
+		steps = append(steps, step{l, h})
+		l = next
 	}
 }
 
 // recursive returns the goroutine that holds a lock and asks for it again.
 func (l *dumpLock) recursive() (lockHolder, bool) {
-	if l.woken > 0 {
+	if !l.settled() {
 		return lockHolder{}, false
 	}
 	writer := slices.ContainsFunc(l.waiters, func(w *lockWaiter) bool { return w.forReaders })
@@ -309,7 +333,7 @@ func behindCircle(locks []*dumpLock, circle []step) int {
 	for grown := true; grown; {
 		grown = false
 		for _, l := range locks {
-			if !stuck[l] && l.woken == 0 && len(l.holders) == 1 && l.holders[0].waits != nil && stuck[of[l.holders[0].waits]] {
+			if !stuck[l] && l.settled() && len(l.holders) == 1 && l.holders[0].waits != nil && stuck[of[l.holders[0].waits]] {
 				stuck[l], grown = true, true
 			}
 		}
@@ -398,7 +422,7 @@ func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyze
 // orphan reports whether nobody in a dump can be holding the lock: nobody stands
 // behind it, nobody is being handed it, and nobody else works on its object or type.
 func (l *dumpLock) orphan(d *dump.Dump) bool {
-	return l.woken == 0 && len(l.holders) == 0 && !someoneElse(d, []step{{lock: l}})
+	return l.settled() && len(l.holders) == 0 && !someoneElse(d, []step{{lock: l}})
 }
 
 // leakedInLock reports goroutines that the runtime has proved to wait for ever

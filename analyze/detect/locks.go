@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -119,7 +120,12 @@ type dumpLock struct {
 	waiters []*lockWaiter // in the dump's order
 	woken   int           // goroutines just being handed the lock, or spinning for it
 	holders []lockHolder  // goroutines that may hold it
+	unread  bool          // the dump is too large to look for its holders
 }
+
+// settled reports whether who waits and who may hold the lock is all there is to
+// know: nobody is just being handed it.
+func (l *dumpLock) settled() bool { return l.woken == 0 && !l.unread }
 
 // lockHolder is a goroutine that may hold a lock: its stack passes through a
 // function in which others wait for the lock, below the call of Lock.
@@ -259,12 +265,13 @@ func locksOf(d *dump.Dump) []*dumpLock {
 			}
 		}
 	}
-	for _, l := range locks {
-		l.findHolders(d, waiting)
-	}
 	slices.SortStableFunc(locks, func(a, b *dumpLock) int {
 		return cmp.Or(-cmp.Compare(len(a.waiters), len(b.waiters)), cmp.Compare(a.key, b.key))
 	})
+	s := newSearch(d, waiting, locks)
+	for _, l := range locks {
+		s.findHolders(l)
+	}
 	return locks
 }
 
@@ -322,12 +329,64 @@ type codeLine struct {
 	word     int    // the argument word that is it
 }
 
+// place is a frame of a goroutine.
+type place struct {
+	g     *dump.Goroutine
+	at    int
+	waits *lockWaiter // the lock wait the goroutine stands in; nil when it stands elsewhere
+}
+
+// search finds the holders of a dump's locks.
+type search struct {
+	passing map[string][]place // frames in functions in which anybody waits for a lock
+	objects map[uint64][]place // frames of waiting goroutines, by argument word
+	budget  int                // frames still to be looked at
+}
+
+// maxSearch bounds the frames looked at in one dump; the fixtures need some
+// thousands, a hundred thousand goroutines in one lock some hundred thousand.
+const maxSearch = 5_000_000
+
+func newSearch(d *dump.Dump, waiting map[*dump.Goroutine]*lockWaiter, locks []*dumpLock) *search {
+	s := &search{passing: map[string][]place{}, objects: map[uint64][]place{}, budget: maxSearch}
+	asked := map[string]bool{}
+	for _, l := range locks {
+		for _, w := range l.waiters {
+			asked[w.g.Frames[w.at].Function] = true
+		}
+	}
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		w := waiting[g]
+		from := 0
+		if w != nil {
+			from = w.at
+		}
+		for at := from; at < len(g.Frames); at++ {
+			f := &g.Frames[at]
+			if asked[f.Function] {
+				s.passing[f.Function] = append(s.passing[f.Function], place{g, at, w})
+			}
+			if w == nil {
+				continue
+			}
+			for _, word := range f.Args {
+				if word >= minPointer {
+					s.objects[word] = append(s.objects[word], place{g, at, w})
+				}
+			}
+		}
+	}
+	return s
+}
+
 // findHolders looks for goroutines whose stack passes through a function in
 // which others wait for the lock, on a later line than the wait: they have been
 // given the lock there, though they may have given it back before they went on.
-func (l *dumpLock) findHolders(d *dump.Dump, waiting map[*dump.Goroutine]*lockWaiter) {
+func (s *search) findHolders(l *dumpLock) {
 	own := map[*dump.Goroutine]bool{}
 	asked := map[string][]codeLine{}
+	var order []string
 	once := false
 	for _, w := range l.waiters {
 		own[w.g] = true
@@ -337,37 +396,46 @@ func (l *dumpLock) findHolders(d *dump.Dump, waiting map[*dump.Goroutine]*lockWa
 		if i, ok := l.ownerWord(f); ok {
 			c.object, c.word = f.Args[i], i
 		}
+		if asked[f.Function] == nil {
+			order = append(order, f.Function)
+		}
 		if !slices.Contains(asked[f.Function], c) && len(asked[f.Function]) < 64 {
 			asked[f.Function] = append(asked[f.Function], c)
 		}
 	}
-	for i := range d.Goroutines {
-		g := &d.Goroutines[i]
-		from := 0
-		w := waiting[g]
-		if w != nil {
-			from = w.at
+	seen := map[*dump.Goroutine]bool{}
+	for _, function := range order {
+		for _, p := range s.passing[function] {
+			if s.budget--; s.budget < 0 {
+				l.unread, l.holders = true, nil
+				return
+			}
 			// A second Lock further down in the function that it waits in says
 			// nothing: functions that lock, unlock and lock again are common.
-			if own[g] {
-				from++
-			}
-		}
-		for at := from; at < len(g.Frames); at++ {
-			f := g.Frames[at]
-			lines, ok := asked[f.Function]
-			if !ok || !slices.ContainsFunc(lines, func(c codeLine) bool { return c.passedBy(f, once, g, at) }) {
+			if seen[p.g] || own[p.g] && p.at == p.waits.at {
 				continue
 			}
-			l.holders = append(l.holders, lockHolder{g: g, at: at, waits: w})
-			break
+			if slices.ContainsFunc(asked[function], func(c codeLine) bool { return c.passedBy(p.g.Frames[p.at], once, p.g, p.at) }) {
+				seen[p.g] = true
+				l.holders = append(l.holders, lockHolder{g: p.g, at: p.at, waits: p.waits})
+			}
 		}
 	}
 	if len(l.holders) > 1 {
 		l.narrow()
 	}
-	if len(l.holders) == 0 {
-		l.findByObject(d, waiting)
+	if len(l.holders) > 0 {
+		return
+	}
+	// Goroutines that wait for another lock and work on the object that this one belongs to.
+	for _, word := range slices.Sorted(maps.Keys(l.objects())) {
+		for _, p := range s.objects[word] {
+			s.budget--
+			if !own[p.g] && !seen[p.g] {
+				seen[p.g] = true
+				l.holders = append(l.holders, lockHolder{g: p.g, at: p.at, waits: p.waits, object: true})
+			}
+		}
 	}
 }
 
@@ -422,31 +490,4 @@ func (c codeLine) passedBy(f dump.Frame, once bool, g *dump.Goroutine, at int) b
 		return f.Line == c.line && at > 0 && g.Frames[at-1].Function == "sync.(*Once).Do"
 	}
 	return f.Line > c.line
-}
-
-// findByObject looks for goroutines that wait for another lock and work on the
-// object that the waiters' lock belongs to.
-func (l *dumpLock) findByObject(d *dump.Dump, waiting map[*dump.Goroutine]*lockWaiter) {
-	objects := l.objects()
-	own := map[*dump.Goroutine]bool{}
-	for _, w := range l.waiters {
-		own[w.g] = true
-	}
-	if len(objects) == 0 {
-		return
-	}
-	for i := range d.Goroutines {
-		g := &d.Goroutines[i]
-		w := waiting[g]
-		if own[g] || w == nil {
-			continue
-		}
-		for at := w.at; at < len(g.Frames); at++ {
-			f := g.Frames[at]
-			if slices.ContainsFunc(f.Args, func(word uint64) bool { return objects[word] }) {
-				l.holders = append(l.holders, lockHolder{g: g, at: at, waits: w, object: true})
-				break
-			}
-		}
-	}
 }

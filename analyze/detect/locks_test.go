@@ -257,3 +257,20 @@ func TestTypeAndHelperNames(t *testing.T) {
 		t.Error("an empty stack stands in no lock")
 	}
 }
+
+// TestLocksOfIsLinear holds the search to a bound: hundreds of thousands of frames, and
+// a lock for each of many goroutines, are read in a moment.
+func TestLocksOfIsLinear(t *testing.T) {
+	var all []dump.Goroutine
+	for i := range 5_000 {
+		all = append(all, inMutex(int64(i), fmt.Sprintf("%x", 0xc000000+i*64), fmt.Sprintf("main.(*S).Put(%x):9", 0xc000000+i*64), "main.handle():3"))
+	}
+	start := time.Now()
+	locks := locksOf(dumped(all...).Dump)
+	if len(locks) != 5_000 || time.Since(start) > 5*time.Second {
+		t.Errorf("%d locks in %v", len(locks), time.Since(start))
+	}
+	if last := locks[len(locks)-1]; !last.unread {
+		t.Error("the search has no bound")
+	}
+}

@@ -420,7 +420,7 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 func (l *dumpLock) blockedHolder() (lockHolder, bool) {
 	// Several goroutines behind an exclusive lock: they gave it back before they
 	// went on, and which of them has not is not to be told.
-	if len(l.holders) != 1 || l.woken > 0 {
+	if len(l.holders) != 1 || !l.settled() {
 		return lockHolder{}, false
 	}
 	h := l.holders[0]

@@ -1,0 +1,124 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+)
+
+func TestDeadlockCircle(t *testing.T) {
+	// Two transfers in opposite directions, and later callers behind them.
+	g1 := inMutex(1, "b000", "main.(*Bank).Move(0?,a000,b000):12")
+	g2 := inMutex(2, "a000", "main.(*Bank).Move(0?,b000,a000):12")
+	later := one(inMutex(3, "a000", "main.(*Bank).Move(0?,a000,e000):9"), inMutex(4, "b000", "main.(*Bank).Move(0?,b000,a000):9"))
+	// The same in two functions on package-level locks: addresses, but no arguments.
+	p1 := inMutex(1, "5008", "main.ab():12")
+	p2 := inMutex(2, "4008", "main.ba():22")
+	behind := one(inMutex(3, "4008", "main.ab():10"), inMutex(4, "5008", "main.ba():20"))
+	expectAll(t, Deadlock, []expect{
+		{"a dump without lock waits", of(join(one(gone(1, "running", "main.f():1")))), analyze.Clear, ""},
+		{"two objects", of(join(one(g1, g2), later)), analyze.Found, "critical main.(*Bank).Move"},
+		{"two functions", of(join(one(p1, p2), behind)), analyze.Found, "critical main.ab"},
+		{"nobody behind them, young", of(join(one(p1, p2))), analyze.Undecided, ""},
+		{"nobody behind them, for a minute: held by nobody in sight", of(join(one(aged(1, p1), aged(1, p2)))), analyze.Found, "warning main.ab"},
+		{"two objects, nobody behind them, for a minute", of(join(one(aged(1, g1), aged(1, g2)))), analyze.Found, "critical main.(*Bank).Move"},
+		{"a third lock in the chain, but no circle", of(join(one(p1, gone(2, "running", "main.ba():22")), behind)), analyze.Clear, ""},
+		{"one of the locks is being handed over", of(join(one(p1, p2, gone(9, "runnable", "internal/sync.(*Mutex).lockSlow(4008)", "main.ab():10")), behind)), analyze.Clear, ""},
+		{"several behind one of them: locked one after the other", of(join(one(p1, p2, inMutex(7, "5008", "main.ab():12")), behind)), analyze.Undecided, ""},
+		{"somebody else is at work in the same code", of(join(one(p1, p2, gone(9, "runnable", "main.other():1")), behind)), analyze.Undecided, ""},
+		{"somebody else is, but they have waited for a minute", of(join(one(aged(1, p1), aged(1, p2), gone(9, "runnable", "main.other():1")), behind)), analyze.Found, "critical main.ab"},
+		{"wait groups in a circle are not seen", of(join(one(gone(1, "sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait(a000)", "main.f():1"), gone(2, "sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait(b000)", "main.g():1")))), analyze.Clear, ""},
+	})
+	if f := judge(t, Deadlock, join(one(p1, p2), behind, many(5, 10, inMutex(0, "7008", "main.c():3")), one(inMutex(9, "5008", "main.c():5")))).all.Findings[0]; f.Evidence[1].Value.Number != 10 {
+		t.Errorf("%v goroutines behind the circle, want 10: those that wait for a lock whose holder waits for it count", f.Evidence[1].Value)
+	}
+}
+
+func TestDeadlockWithOneself(t *testing.T) {
+	again := inMutex(1, "c008", "main.(*S).Count(c000):30", "main.(*S).report(c000):24", "main.(*S).Add(c000):14")
+	others := many(5, 10, inMutex(0, "c008", "main.(*S).Add(c000):10"))
+	expectAll(t, Deadlock, []expect{
+		{"a method that locks calls another that does", of(join(one(again), others)), analyze.Found, "critical main.(*S).Count"},
+		{"the lock is busy: somebody else stands behind it", of(join(one(again, gone(2, "runnable", "main.(*S).Add(c000):12")), others)), analyze.Clear, ""},
+		{"somebody else of the type is at work", of(join(one(again, gone(2, "runnable", "main.(*S).Len(c000):50")), others)), analyze.Undecided, ""},
+		{"two of them: they unlocked before the call", of(join(one(again, inMutex(2, "c008", "main.(*S).Count(c000):30", "main.(*S).Add(c000):14")), others)), analyze.Undecided, ""},
+		{"the same method of another object", of(join(one(inMutex(1, "c008", "main.(*S).Count(c000):30", "main.(*S).Add(e000):14")), others)), analyze.Undecided, ""},
+	})
+}
+
+func TestDeadlockOfReaders(t *testing.T) {
+	reader := inRead(1, "main.(*C).Value(d000):38", "main.(*C).Endpoint(d000):28")
+	writer := inWrite(2, "main.(*C).Reload(d000):45")
+	arrivals := many(5, 10, inRead(0, "main.(*C).Endpoint(d000):26"))
+	expectAll(t, Deadlock, []expect{
+		{"a reader asks again behind a writer", of(join(one(reader, writer), arrivals)), analyze.Found, "critical main.(*C).Value"},
+		{"several readers do", of(join(many(3, 30, reader), one(writer), arrivals)), analyze.Found, "critical main.(*C).Value"},
+		{"nobody has arrived since", of(join(one(reader, writer))), analyze.Found, "critical main.(*C).Value"},
+		{"no writer: readers do not stop each other", of(join(one(reader), arrivals)), analyze.Undecided, ""},
+		{"a reader is still at work and will leave", of(join(one(reader, writer, gone(3, "runnable", "main.(*C).Scan(d000):60")), arrivals)), analyze.Undecided, ""},
+		{"the writer waits behind another writer, not for readers", of(join(one(reader, behindWriter(2, "d010", "main.(*C).Reload(d000):45")), arrivals)), analyze.Undecided, ""},
+		{"another object's method further out", of(join(one(inRead(1, "main.(*C).Value(d000):38", "main.(*C).Endpoint(e000):28"), writer))), analyze.Undecided, ""},
+	})
+}
+
+func TestDeadlockNeverUnlocked(t *testing.T) {
+	crowd := func(n int) []*evidence.Exhibit {
+		return of(join(many(n, 10, inMutex(0, "c008", "main.(*S).Add(c000):10"))))
+	}
+	old := aged(1, inMutex(1, "c008", "main.(*S).Add(c000):10"))
+	expectAll(t, Deadlock, []expect{
+		{"ninety-nine young ones", crowd(99), analyze.Undecided, ""},
+		{"a hundred", crowd(100), analyze.Found, "warning main.(*S).Add"},
+		{"one for a minute", of(join(one(old))), analyze.Found, "warning main.(*S).Add"},
+		{"a holder in sight", of(join(one(old, gone(2, "sleep", "time.Sleep(1)", "main.(*S).Add(c000):12")))), analyze.Clear, ""},
+		{"a method of the object is at work elsewhere", of(join(one(old, gone(2, "select", "main.(*S).loop(c000):70")))), analyze.Undecided, ""},
+	})
+}
+
+func TestDeadlockByTheRuntimesWord(t *testing.T) {
+	asleep := join(one(gone(1, "chan receive", "main.main():9"), gone(2, "chan send", "main.f():3")))
+	asleep.Dump.Message = "fatal error: all goroutines are asleep - deadlock!"
+	other := join(one(gone(1, "chan receive", "main.main():9")))
+	other.Dump.Message = "panic: deadlock"
+	leaked := inMutex(1, "c008", "main.f():3")
+	leaked.Leaked = true
+	leakedSend := gone(1, "chan send", "main.f():3")
+	leakedSend.Leaked = true
+	profile := func(names ...string) *evidence.Exhibit {
+		e := profiled(evidence.GoroutineLeak, 0)
+		e.Profile.Columns = append(e.Profile.Columns, columnOf("goroutineleak"))
+		e.Profile.Samples = append(e.Profile.Samples, sampleOf(3, names...))
+		return e
+	}
+	expectAll(t, Deadlock, []expect{
+		{"all asleep", of(asleep), analyze.Found, "critical main.main"},
+		{"another message", of(other), analyze.Clear, ""},
+		{"leaked in a lock", of(join(one(leaked))), analyze.Found, "critical main.f"},
+		{"leaked in a send is a leak, no deadlock", of(join(one(leakedSend))), analyze.Clear, ""},
+		{"leak profile with a lock", of(profile(lockedAt("main.f")...)), analyze.Found, "critical main.f"},
+		{"leak profile without", of(profile("runtime.chansend1", "main.f")), analyze.Undecided, ""},
+	})
+}
+
+func TestDeadlockTraceVouches(t *testing.T) {
+	stuck := func(d time.Duration, through bool) *evidence.Exhibit {
+		tl := &exectrace.Timeline{Duration: d, Waits: []exectrace.Wait{waited(exectrace.Mutex, 1, d, 1, lockedAt("main.ab")...)},
+			Open: []exectrace.OpenWait{{Goroutine: 5, FromStart: true, Class: exectrace.Mutex, Stack: frames(lockedAt("main.ab")...)}}, OpenCount: 1}
+		if through {
+			tl.Waits[0].Count++
+		}
+		return traced(tl)
+	}
+	expectAll(t, Deadlock, []expect{
+		{"a second without anybody getting through", of(stuck(time.Second, false)), analyze.Found, "info"},
+		{"less than a second", of(stuck(time.Second-1, false)), analyze.Undecided, ""},
+		{"somebody gets through", of(stuck(time.Second, true)), analyze.Undecided, ""},
+	})
+	j := judge(t, Deadlock, stuck(time.Second, false), join(one(inMutex(1, "5008", "main.ab():12"), inMutex(2, "4008", "main.ba():22"), inMutex(3, "4008", "main.ab():10"), inMutex(4, "5008", "main.ba():20"))))
+	if len(j.all.Findings) != 1 || j.worst != "critical main.ab" {
+		t.Errorf("trace and dump together: %+v", j.all.Findings)
+	}
+}

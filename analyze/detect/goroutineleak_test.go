@@ -1,0 +1,97 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// spread gives n goroutines numbers step apart and ages from 0 to oldest minutes.
+func spread(n int, step int64, oldest int, g dump.Goroutine) []dump.Goroutine {
+	out := many(n, 1, g)
+	for i := range out {
+		out[i].ID = 1 + int64(i)*step
+		out[i].Wait = time.Duration(oldest*(n-1-i)/max(1, n-1)) * time.Minute
+	}
+	return out
+}
+
+func TestGoroutineLeakDump(t *testing.T) {
+	send := gone(0, "chan send", "main.(*N).Send.func1():7")
+	proven := send
+	proven.Leaked = true
+	recv := gone(0, "chan receive", "main.await():7")
+	expectAll(t, GoroutineLeak, []expect{
+		{"marked as leaked", of(join(one(proven))), analyze.Found, "critical main.(*N).Send"},
+		{"old senders of every age among other goroutines", of(join(spread(200, 3, 4, send))), analyze.Found, "warning main.(*N).Send"},
+		{"forty-nine old ones", of(join(many(49, 1, aged(5, send)))), analyze.Undecided, ""},
+		{"all started at once and of one age: held back on purpose", of(join(spread(500, 1, 0, send))), analyze.Undecided, ""},
+		{"the same for a minute", of(join(many(500, 1, aged(3, send)))), analyze.Found, "info main.(*N).Send"},
+		{"parked workers", of(join(spread(5000, 1, 300, recv))), analyze.Undecided, ""},
+		{"receivers of every age among other goroutines: parked, or leaked", of(join(spread(500, 4, 10, recv))), analyze.Found, "info main.await"},
+		{"requests that wait for events", of(join(spread(500, 4, 10, gone(0, "select", "main.events():7", serve)))), analyze.Undecided, ""},
+		{"connections kept alive", of(join(spread(500, 4, 10, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "bufio.(*Reader).Peek(1)", serve)))), analyze.Undecided, ""},
+		{"waiters for a lock are judged elsewhere", of(join(spread(500, 4, 10, inMutex(0, "c008", "main.f():1")))), analyze.Undecided, ""},
+		{"growing over three dumps", of(join(many(100, 1, send)), join(many(200, 1, send)), join(many(300, 1, send))), analyze.Found, "warning main.(*N).Send"},
+		{"down in between", of(join(many(100, 1, send)), join(many(90, 1, send)), join(many(300, 1, send))), analyze.Clear, ""},
+		{"grown by a thousand", of(join(many(100, 1, send)), join(many(500, 1, send)), join(many(1100, 1, send))), analyze.Found, "critical main.(*N).Send"},
+		{"below the growth", of(join(many(60, 1, send)), join(many(109, 1, send))), analyze.Clear, ""},
+		{"at the growth", of(join(many(60, 1, send)), join(many(110, 1, send))), analyze.Found, "warning main.(*N).Send"},
+		{"below the ratio", of(join(many(600, 1, send)), join(many(899, 1, send))), analyze.Clear, ""},
+		{"a pool that grew once", of(join(many(100, 1, recv)), join(many(400, 1, recv))), analyze.Found, "info main.await"},
+		{"a pool that grew and stopped", of(join(many(100, 1, recv)), join(many(400, 1, recv)), join(many(400, 1, recv))), analyze.Found, "info main.await"},
+		{"receivers that grow without end", of(join(many(100, 1, recv)), join(many(400, 1, recv)), join(many(700, 1, recv))), analyze.Found, "warning main.await"},
+		{"more connections", of(join(many(100, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "main.ws():4"))), join(many(900, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "main.ws():4")))), analyze.Clear, ""},
+	})
+}
+
+func TestGoroutineLeakProfiles(t *testing.T) {
+	send := []string{"runtime.gopark", "runtime.chansend", "runtime.chansend1", "main.f"}
+	leaks := profiled(evidence.GoroutineLeak, 0)
+	leaks.Profile.Columns = append(leaks.Profile.Columns, columnOf("goroutineleak"))
+	none := profiled(evidence.GoroutineLeak, 0)
+	none.Profile.Columns = leaks.Profile.Columns
+	leaks.Profile.Samples = append(leaks.Profile.Samples, sampleOf(1, send...))
+	expectAll(t, GoroutineLeak, []expect{
+		{"one proven", of(leaks), analyze.Found, "critical main.f"},
+		{"none proven", of(none), analyze.Undecided, ""},
+		{"one goroutine profile", of(counted(0, sampleOf(5000, send...))), analyze.Undecided, ""},
+		{"two, growing", of(counted(0, sampleOf(100, send...)), counted(60, sampleOf(300, send...))), analyze.Found, "warning main.f"},
+		{"two, steady", of(counted(0, sampleOf(300, send...)), counted(60, sampleOf(310, send...))), analyze.Clear, ""},
+	})
+}
+
+func TestGoroutineLeakTrace(t *testing.T) {
+	group := func(created, ended, slices int64) exectrace.Group {
+		return exectrace.Group{Start: stack.Site{Function: "main.start"}, Creator: stack.Site{Function: "main.serve"}, Created: created, Ended: ended, Slices: histogram(int(slices), time.Microsecond)}
+	}
+	stands := func(class exectrace.Class, early, late int64, leaf ...string) exectrace.Wait {
+		w := exectrace.Wait{Reason: string(class), Class: class, Stack: frames(append(leaf, "main.start")...), Count: early + late, Open: early + late, Seen: exectrace.Interval{From: 1, To: 1}}
+		for range early {
+			w.Times.Add(800 * time.Millisecond)
+		}
+		for range late {
+			w.Times.Add(200 * time.Millisecond)
+		}
+		return w
+	}
+	trace := func(g exectrace.Group, w exectrace.Wait) []*evidence.Exhibit {
+		return of(traced(&exectrace.Timeline{Duration: time.Second, Groups: []exectrace.Group{g}, Waits: []exectrace.Wait{w}}))
+	}
+	expectAll(t, GoroutineLeak, []expect{
+		{"senders that come and stay", trace(group(100, 0, 100), stands(exectrace.ChanSend, 50, 50, "main.send")), analyze.Found, "warning main.send"},
+		{"forty-nine", trace(group(49, 0, 49), stands(exectrace.ChanSend, 25, 24, "main.send")), analyze.Undecided, ""},
+		{"fifty", trace(group(50, 0, 50), stands(exectrace.ChanSend, 25, 25, "main.send")), analyze.Found, "warning main.send"},
+		{"more than a tenth ended", trace(group(100, 11, 100), stands(exectrace.ChanSend, 45, 44, "main.send")), analyze.Undecided, ""},
+		{"all at once, as a pool starts", trace(group(100, 0, 100), stands(exectrace.ChanSend, 100, 0, "main.send")), analyze.Undecided, ""},
+		{"receivers that stopped at their first wait", trace(group(100, 0, 120), stands(exectrace.ChanRecv, 50, 50, "main.await")), analyze.Found, "warning main.await"},
+		{"receivers that are woken now and then", trace(group(100, 0, 151), stands(exectrace.ChanRecv, 50, 50, "main.await")), analyze.Found, "info main.await"},
+		{"connections that wait for their clients", trace(group(100, 0, 100), stands(exectrace.Network, 50, 50, "internal/poll.(*FD).Read", "main.ws")), analyze.Undecided, ""},
+		{"workers in a lock", trace(group(100, 0, 100), stands(exectrace.Mutex, 50, 50, lockedAt("main.f")...)), analyze.Undecided, ""},
+	})
+}

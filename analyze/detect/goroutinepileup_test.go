@@ -1,0 +1,76 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/pprofile"
+)
+
+func columnOf(name string) pprofile.Column { return pprofile.Column{Name: name, Unit: "count"} }
+
+func sampleOf(n int64, names ...string) pprofile.Sample {
+	return pprofile.Sample{Stack: frames(names...), Values: []int64{n}}
+}
+
+// counted is a goroutine profile.
+func counted(second int, samples ...pprofile.Sample) *evidence.Exhibit {
+	e := profiled(evidence.Goroutine, second)
+	e.Profile.Columns = []pprofile.Column{columnOf("goroutine")}
+	e.Profile.Samples = samples
+	return e
+}
+
+const serve = "net/http.(*conn).serve(1)"
+
+func TestGoroutinePileupDump(t *testing.T) {
+	inLock := func(n int) []dump.Goroutine { return many(n, 1000, inMutex(0, "c008", "main.(*S).Put(c000):9", serve)) }
+	busy := func(n int) []dump.Goroutine { return many(n, 1, gone(0, "runnable", "main.work():1")) }
+	crowd := func(n int, state string, f ...string) []dump.Goroutine { return many(n, 5000, gone(0, state, f...)) }
+	expectAll(t, GoroutinePileup, []expect{
+		{"ninety-nine", of(join(inLock(99))), analyze.Clear, ""},
+		{"a hundred", of(join(inLock(100))), analyze.Found, "warning main.(*S).Put"},
+		{"a hundred, less than half of those not idle", of(join(inLock(100), busy(101))), analyze.Clear, ""},
+		{"a hundred, half of those not idle", of(join(inLock(100), busy(100))), analyze.Found, "warning main.(*S).Put"},
+		{"a hundred among thousands of parked workers", of(join(inLock(100), crowd(5000, "chan receive", "main.worker():3"))), analyze.Found, "warning main.(*S).Put"},
+		{"twenty for each of four processors", of(join(inLock(80), busy(200)), fourProcs()), analyze.Found, "warning main.(*S).Put"},
+		{"seventy-nine", of(join(inLock(79), busy(200)), fourProcs()), analyze.Clear, ""},
+		{"a thousand", of(join(inLock(1000))), analyze.Found, "critical main.(*S).Put"},
+		{"workers parked at a receive", of(join(crowd(5000, "chan receive", "main.worker():3"))), analyze.Clear, ""},
+		{"workers parked at a select, for hours", of(join(many(5000, 10, aged(200, gone(0, "select", "main.worker():3"))))), analyze.Clear, ""},
+		{"workers parked at a condition", of(join(crowd(5000, "sync.Cond.Wait", "sync.runtime_notifyListWait(c050)", "sync.(*Cond).Wait(0?)", "main.worker():3"))), analyze.Clear, ""},
+		{"connections kept alive", of(join(crowd(5000, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "bufio.(*Reader).Peek(1)", serve))), analyze.Clear, ""},
+		{"both halves of client connections", of(join(crowd(2000, "IO wait", "internal/poll.(*FD).Read(1)", "net/http.(*persistConn).readLoop(1)"), crowd(2000, "select", "net/http.(*persistConn).writeLoop(1)"))), analyze.Clear, ""},
+		{"sleepers", of(join(crowd(5000, "sleep", "time.Sleep(1)", "main.poll():3"))), analyze.Clear, ""},
+		{"handlers that wait for events", of(join(crowd(5000, "select", "main.events():3", serve))), analyze.Clear, ""},
+		{"a batch behind a semaphore", of(join(crowd(5000, "chan send", "main.run.func1():3"))), analyze.Found, "info main.run"},
+		{"requests behind a semaphore", of(join(crowd(500, "chan send", "main.handle():3", serve))), analyze.Found, "warning main.handle"},
+		{"requests that wait for a database connection", of(join(crowd(500, "select", "database/sql.(*DB).conn(1)", "database/sql.(*DB).query(1)", "main.handle():3", serve))), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"requests that fan out to helpers of their own", of(join(many(300, 1, gone(0, "sync.WaitGroup.Wait", "sync.runtime_SemacquireWaitGroup(0?)", "sync.(*WaitGroup).Wait(0?)", "main.handle():3", serve)))), analyze.Found, "info main.handle"},
+		{"requests that wait for the network for a moment", of(join(crowd(500, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.call():3", "main.handle():9", serve))), analyze.Found, "info main.call"},
+		{"and for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.call():3", "main.handle():9", serve))))), analyze.Found, "warning main.call"},
+	})
+}
+
+func TestGoroutinePileupGoroutineProfile(t *testing.T) {
+	lock := append([]string{"runtime.gopark", "runtime.goparkunlock", "runtime.semacquire1", "internal/sync.runtime_SemacquireMutex"}, lockedAt("main.f")...)
+	expectAll(t, GoroutinePileup, []expect{
+		{"in a lock", of(counted(0, sampleOf(100, lock...), sampleOf(5000, "runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.worker"))), analyze.Found, "warning main.f"},
+		{"parked", of(counted(0, sampleOf(5000, "runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.worker"))), analyze.Clear, ""},
+	})
+}
+
+func TestGoroutinePileupTrace(t *testing.T) {
+	trace := func(waits ...exectrace.Wait) *evidence.Exhibit {
+		return traced(&exectrace.Timeline{Duration: time.Second, Waits: waits})
+	}
+	expectAll(t, GoroutinePileup, []expect{
+		{"a hundred on average", of(trace(waited(exectrace.Mutex, 200, 500*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "warning main.f"},
+		{"forty-nine on average", of(trace(waited(exectrace.Mutex, 98, 500*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Clear, ""},
+		{"parked workers", of(trace(waited(exectrace.ChanRecv, 5000, time.Second, 5000, "main.worker"))), analyze.Clear, ""},
+	})
+}

@@ -1,0 +1,82 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+)
+
+func TestLongCriticalSectionTrace(t *testing.T) {
+	ms := time.Millisecond
+	holder := func(n int64, hold, delay time.Duration) exectrace.Holder {
+		return exectrace.Holder{
+			Class: exectrace.Mutex, Unlock: frames(unlockedAt("main.(*B).Place:20", "main.handle")...), Acquire: frames(lockedAt("main.(*B).Place:9")...), Waiter: frames(lockedAt("main.(*B).Place:9")...),
+			Handoffs: n, Total: time.Duration(n) * hold, Times: histogram(int(n), hold), Delay: delay,
+			Blocked: []exectrace.Blocked{{Class: exectrace.Network, Stack: frames("internal/poll.(*FD).Read", "net.(*conn).Read", "main.call"), Total: time.Duration(n) * hold * 9 / 10, Count: n}},
+			Ran:     time.Duration(n) * hold / 10,
+			Worst:   []exectrace.Span{{Interval: exectrace.Interval{From: ms, To: ms + hold}, Goroutine: 7}},
+		}
+	}
+	trace := func(holders ...exectrace.Holder) *evidence.Exhibit {
+		return traced(&exectrace.Timeline{Duration: time.Second, Holders: holders, Procs: exectrace.Procs{Max: 4, Running: 1, Idle: 3}})
+	}
+	unknown := holder(100, 0, time.Second)
+	unknown.Unknown, unknown.Least, unknown.Total, unknown.Blocked, unknown.Ran = 100, 500*ms, 0, nil, 0
+	short := unknown
+	short.Least = 5 * ms
+	starved := holder(100, 5*ms, time.Second)
+	starved.Blocked, starved.Ran, starved.Runnable = nil, 100*ms, 400*ms
+	expectAll(t, LongCriticalSection, []expect{
+		{"no lock waits", of(trace()), analyze.Clear, ""},
+		{"held 3 ms over the network", of(trace(holder(300, 3*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
+		{"just below a millisecond", of(trace(holder(300, ms-1, 100*time.Second))), analyze.Clear, ""},
+		{"at a millisecond", of(trace(holder(300, ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
+		{"just below ten", of(trace(holder(90, 10*ms-1, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
+		{"at ten", of(trace(holder(90, 10*ms, 100*time.Second))), analyze.Found, "critical main.(*B).Place"},
+		{"too few for critical", of(trace(holder(9, 20*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
+		{"held less than a tenth of the time", of(trace(holder(19, 5*ms, 100*time.Second))), analyze.Clear, ""},
+		{"nobody waited long enough to matter", of(trace(holder(300, 3*ms, 199*ms))), analyze.Clear, ""},
+		{"enough waiting to matter", of(trace(holder(300, 3*ms, 200*ms))), analyze.Found, "warning main.(*B).Place"},
+		{"the holder waited for a processor", of(trace(starved)), analyze.Found, "info main.(*B).Place"},
+		{"holds of unknown start, long by what the woken waited", of(trace(unknown)), analyze.Found, "warning main.(*B).Place"},
+		{"holds of unknown start, short", of(trace(short)), analyze.Clear, ""},
+		{"waits, but no hand-over", of(traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{waited(exectrace.Mutex, 50, time.Second, 50, lockedAt("main.f")...)}})), analyze.Undecided, ""},
+	})
+	j := judge(t, LongCriticalSection, trace(holder(300, 3*ms, 100*time.Second)))
+	if f := j.all.Findings[0]; f.Variant != "network" || f.Evidence[0].At.Goroutine != 7 {
+		t.Errorf("variant %q at %+v", f.Variant, f.Evidence[0].At)
+	}
+}
+
+func TestLongCriticalSectionDump(t *testing.T) {
+	waiters := func(n int) []dump.Goroutine { return many(n, 100, inMutex(0, "c008", "main.(*B).Place(c000):9")) }
+	holder := gone(1, "IO wait", "internal/poll.runtime_pollWait(1)", "net.(*conn).Read(1)", "main.call(b000):40", "main.(*B).Place(c000):12")
+	expectAll(t, LongCriticalSection, []expect{
+		{"nine wait behind a holder that reads", of(join(waiters(9), one(holder))), analyze.Undecided, ""},
+		{"ten", of(join(waiters(10), one(holder))), analyze.Found, "warning main.(*B).Place"},
+		{"a hundred", of(join(waiters(100), one(holder))), analyze.Found, "critical main.(*B).Place"},
+		{"ten, one of them for a minute", of(join(waiters(9), one(aged(1, inMutex(2, "c008", "main.(*B).Place(c000):9")), holder))), analyze.Found, "critical main.(*B).Place"},
+		{"the holder runs, as holders do", of(join(waiters(50), one(gone(1, "running", "main.work():1", "main.(*B).Place(c000):12")))), analyze.Undecided, ""},
+		{"several behind the lock: they unlocked before the slow part", of(join(waiters(50), many(2, 1, holder))), analyze.Undecided, ""},
+		{"before the line of the lock", of(join(waiters(50), one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(c000):8")))), analyze.Undecided, ""},
+		{"a method of another object", of(join(waiters(50), one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(e000):12")))), analyze.Undecided, ""},
+		{"the lock is being handed over", of(join(waiters(50), one(holder, gone(2, "runnable", "internal/sync.(*Mutex).lockSlow(c008)", "main.(*B).Place(c000):9")))), analyze.Undecided, ""},
+		{"the holder waits for another lock: look at that one's", of(join(waiters(50), one(inMutex(1, "f008", "main.(*B).Place(c000):12"), gone(3, "running", "main.x():1")))), analyze.Undecided, ""},
+		{"locked by a helper", of(join(many(50, 100, inMutex(0, "c008", "main.(*B).lock(...):3", "main.(*B).Place(c000):9")),
+			one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(c000):12")))), analyze.Found, "warning main.(*B).Place"},
+		{"a caller of the function that locks is not behind it", of(join(many(50, 100, inMutex(0, "c008", "main.(*B).get(c000):3", "main.handle():9")),
+			one(gone(1, "sleep", "time.Sleep(1)", "main.handle():12")))), analyze.Undecided, ""},
+		{"slow sync.Once", of(join(many(50, 100, inMutex(0, "c004", "sync.(*Once).doSlow(0?,1)", "sync.(*Once).Do(...)", "main.setup():5")),
+			one(gone(1, "sleep", "time.Sleep(1)", "main.setup.func1():7", "sync.(*Once).doSlow(0?,1)", "sync.(*Once).Do(...)", "main.setup():5")))), analyze.Found, "warning main.setup"},
+	})
+}
+
+func TestLongCriticalSectionMutexProfileOnlyVouches(t *testing.T) {
+	expectAll(t, LongCriticalSection, []expect{
+		{"a long queue or a long hold", of(over(10*time.Second, profiled(evidence.Mutex, 0, contended(100, 100*time.Second, unlockedAt("main.f")...)))), analyze.Undecided, ""},
+	})
+}
