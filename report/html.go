@@ -17,7 +17,7 @@ import (
 
 // htmlTemplate is never executed itself, so that each page can be given its own functions.
 var htmlTemplate = template.Must(template.New("report.html").Funcs(template.FuncMap{
-	"prose":    prose,
+	"prose":    func(s string) []piece { return prose(keepUnits(s)) },
 	"kind":     analyze.KindName,
 	"file":     shortFile,
 	"function": shortFunction,

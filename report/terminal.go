@@ -288,7 +288,7 @@ func (t *terminal) styledHang(indent int, lead string, style lipgloss.Style, tex
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.FieldsFunc(keepUnits(text), func(r rune) bool { return r == ' ' }) {
 		if line != "" && ansi.StringWidth(line)+1+ansi.StringWidth(word) <= width {
 			line += " " + word
 			continue
@@ -309,7 +309,11 @@ func wrap(text string, width int) []string {
 		}
 		line = word
 	}
-	return append(lines, line)
+	lines = append(lines, line)
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], "\u00a0", " ")
+	}
+	return lines
 }
 
 var plainText = strings.NewReplacer("µ", "u", "·", "-", "→", "->", "…", "...", "×", "x", "≥", ">=", "≤", "<=")

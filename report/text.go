@@ -141,6 +141,12 @@ func prose(s string) []piece {
 	return out
 }
 
+// unitAfterNumber is a space that a line should not break at.
+var unitAfterNumber = regexp.MustCompile(`(\d) (%|ns|µs|us|ms|s|s/s|x|B|[KMGT]iB)([ .,;:)/]|$)`)
+
+// keepUnits ties numbers to their units with no-break spaces.
+func keepUnits(s string) string { return unitAfterNumber.ReplaceAllString(s, "$1\u00a0$2$3") }
+
 // capital begins a sentence with a capital, unless it begins with a name.
 func capital(s string) string {
 	word, _, _ := strings.Cut(s, " ")
