@@ -16,53 +16,77 @@ import (
 //	sync.(*RWMutex).Unlock (partial-inline) -> sync.(*RWMutex).Unlock
 //
 // The suffixes are those the compiler gives to closures and wrappers
-// (cmd/compile/internal/ir/func.go, closureName).
+// (cmd/compile/internal/ir/func.go, closureName). A closure of an inlined function
+// is named after the functions it was inlined into as well, and after their
+// package: where a name leaves open which is which, it is kept.
+//
+// A name that is normal already stays as it is. Most need no memory.
 func Normal(function string) string {
 	name := strings.TrimSuffix(function, " (partial-inline)")
-	if strings.Contains(name, "[") {
-		name = foldTypeArguments(name)
-	}
-	if strings.Contains(name, "%") {
-		name = escapes.Replace(name)
-	}
-	dir, base := splitPath(name)
-	pkg, rest, ok := strings.Cut(base, ".")
-	if strings.HasPrefix(function, "gopkg.in/") || strings.Contains(function, "%2e") {
-		pkg, rest, ok = cutDottedPackage(function, base)
-	}
-	if !ok {
+	if strings.HasPrefix(name, "[") { // code without symbols
 		return name
 	}
-	for {
-		cut := closureSuffix.FindStringIndex(rest)
-		if cut == nil || cut[0] == 0 {
-			break
+	if strings.IndexByte(name, '[') >= 0 {
+		name = foldTypeArguments(name)
+	}
+	dir, base := splitPath(name)
+	dot := strings.IndexByte(base, '.')
+	if dot > 0 {
+		symbol := base[dot+1:]
+		if cut := cutSuffixes(symbol); len(cut) < len(symbol) {
+			name = name[:len(name)-len(symbol)+len(cut)]
+			if i := inlinedInto(cut); i > 0 {
+				name = dir + base[:dot+1] + cut[i:]
+			}
 		}
-		rest = rest[:cut[0]]
 	}
-	// A closure of an inlined method carries the names of the callers it was inlined into.
-	if i := strings.LastIndex(rest, ".(*"); i > 0 {
-		rest = rest[i+1:]
+	if strings.IndexByte(name, '%') >= 0 {
+		name = escapes.Replace(name)
 	}
-	return dir + pkg + "." + rest
+	return name
 }
 
-var (
-	escapes       = strings.NewReplacer("%2e", ".", "%22", `"`, "%25", "%")
-	closureSuffix = regexp.MustCompile(`(\.func\d+|\.gowrap\d+|\.deferwrap\d+|-range\d+|-fm|\.\d+|·\d+)$`)
-)
+// escapes undoes what the linker writes for the dots of a path's last element
+// (cmd/internal/objabi/path.go, PathToPrefix).
+var escapes = strings.NewReplacer("%2e", ".", "%22", `"`, "%25", "%")
 
-// cutDottedPackage splits base into package and symbol where the package's own
-// last path element holds dots, which the linker writes as %2e.
-func cutDottedPackage(function, base string) (pkg, rest string, ok bool) {
-	_, raw := splitPath(function)
-	rawPkg, _, ok := strings.Cut(raw, ".")
-	if !ok {
-		return "", "", false
+// cutSuffixes removes what the compiler appends to the name of the function that
+// a closure or wrapper belongs to: .func1, .func1.2, .gowrap1, .deferwrap1,
+// -range1, -fm, and ·1 and ·dwrap·1 of older releases. A name that is nothing
+// else is kept.
+func cutSuffixes(symbol string) string {
+	for {
+		cut := strings.TrimSuffix(symbol, "-fm")
+		if n := len(strings.TrimRight(cut, "0123456789")); n < len(cut) {
+			cut = cut[:n]
+			for _, mark := range []string{".func", ".gowrap", ".deferwrap", "-range", "·dwrap·", "·", "."} {
+				if strings.HasSuffix(cut, mark) {
+					cut = cut[:n-len(mark)]
+					break
+				}
+			}
+			if len(cut) == n { // the digits belong to the name
+				return symbol
+			}
+		}
+		if cut == symbol || cut == "" {
+			return symbol
+		}
+		symbol = cut
 	}
-	pkg = escapes.Replace(rawPkg)
-	rest, ok = strings.CutPrefix(base, pkg+".")
-	return pkg, rest, ok
+}
+
+// inlinedInto returns the length of the callers' names in front of the name of a
+// closure's function, as in main.(*Store).Tenant, or 0 when there are none or it
+// cannot be told: handle.flush may be a function in a function or a method.
+func inlinedInto(symbol string) int {
+	if i := strings.LastIndex(symbol, ".(*"); i > 0 {
+		return i + 1
+	}
+	if strings.HasPrefix(symbol, "main.") { // no type is called main
+		return len("main.")
+	}
+	return 0
 }
 
 // splitPath cuts a name after the last slash that belongs to the import path.
@@ -77,6 +101,9 @@ func splitPath(name string) (dir, base string) {
 
 // foldTypeArguments replaces what stands between the outermost brackets by "...".
 func foldTypeArguments(name string) string {
+	if i := strings.IndexByte(name, '['); strings.HasPrefix(name[i:], "[...]") && strings.IndexByte(name[i+1:], '[') < 0 {
+		return name
+	}
 	var b strings.Builder
 	depth := 0
 	for i := 0; i < len(name); i++ {
@@ -98,16 +125,25 @@ func foldTypeArguments(name string) string {
 // Package returns the import path of a function name.
 func Package(function string) string {
 	dir, base := splitPath(function)
-	pkg, _, _ := strings.Cut(base, ".")
-	return dir + escapes.Replace(pkg)
+	dot := strings.IndexByte(base, '.')
+	if dot < 0 {
+		dot = len(base)
+	}
+	pkg := function[:len(dir)+dot]
+	if strings.IndexByte(pkg, '%') >= 0 {
+		pkg = escapes.Replace(pkg)
+	}
+	return pkg
 }
 
-// Standard reports whether a function belongs to Go's standard library. An
-// import path belongs to it when its first element is one of the library's own
+// Standard reports whether a function belongs to Go's standard library, or is
+// code without symbols, written "[library]". An import path belongs to it when its first element is one of the library's own
 // (go list std); user modules carry a dot there or are named otherwise.
 func Standard(function string) bool {
-	pkg := Package(function)
-	first, _, _ := strings.Cut(pkg, "/")
+	if function == "panic" || strings.HasPrefix(function, "[") { // as the runtime prints gopanic
+		return true
+	}
+	first, _, _ := strings.Cut(Package(function), "/")
 	return standard[first]
 }
 
@@ -125,7 +161,7 @@ func Plumbing(function string) bool {
 		strings.HasPrefix(pkg, "internal/syscall/") || strings.HasPrefix(pkg, "runtime/internal/") {
 		return true
 	}
-	if pkg == "" || function == "" || strings.HasPrefix(function, "gogo") {
+	if pkg == "" || function == "panic" || strings.HasPrefix(function, "[") { // no symbols: "[libc.so.6]"
 		return true
 	}
 	return plumbingFunctions[Normal(function)]

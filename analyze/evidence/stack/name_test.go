@@ -24,10 +24,78 @@ func TestNormal(t *testing.T) {
 		"main.init.0":                                                  "main.init",
 		"net/http.HandlerFunc.ServeHTTP":                               "net/http.HandlerFunc.ServeHTTP",
 		"internal/sync.(*HashTrieMap[interface {},interface {}]).Swap": "internal/sync.(*HashTrieMap[...]).Swap",
-		"": "",
+		"main.main.(*Store).Tenant":                                    "main.main.(*Store).Tenant", // no closure, so nothing was inlined
+		"main.main.Tenant.func2":                                       "main.Tenant",
+		"main.handle.flush.func1":                                      "main.handle.flush", // a function in a function, or a method: kept
+		"main.f-range1.func2":                                          "main.f",
+		"main.f.func1-range2":                                          "main.f",
+		"main.main·dwrap·1":                                            "main.main",
+		"main.init.func6":                                              "main.init",
+		"main.v2":                                                      "main.v2",
+		"main.(*T).Get2":                                               "main.(*T).Get2",
+		"main.(*T).func1":                                              "main.(*T)",
+		"main.Sha256.func12":                                           "main.Sha256",
+		"github.com/nats-io/nats.go.(*Conn).Publish":                   "github.com/nats-io/nats.go.(*Conn).Publish",
+		"github.com/a/b%2ego.F[go.shape.struct { sync/atomic._ x.Y; z int }].func1": "github.com/a/b.go.F[...]",
+		"type:.eq.main.T": "type:.eq.main.T",
+		"panic":           "panic",
+		"[libc.so.6]":     "[libc.so.6]",
+		"":                "",
 	} {
-		if got := Normal(in); got != want {
+		got := Normal(in)
+		if got != want {
 			t.Errorf("Normal(%q) = %q, want %q", in, got, want)
+		}
+		if again := Normal(got); again != got {
+			t.Errorf("Normal(%q) = %q: not the same when normal already", got, again)
+		}
+	}
+}
+
+func FuzzNormal(f *testing.F) {
+	f.Add("main.main.(*Store).Tenant[a/b.C].func2-range1.gowrap3")
+	f.Add("a%2eb/c%2ed.(*T).F·dwrap·1")
+	f.Fuzz(func(t *testing.T, name string) {
+		if got := Normal(name); len(got) > 5*len(name) { // "[" becomes "[...]"
+			t.Errorf("Normal(%q) = %q is far longer", name, got)
+		}
+		_, _, _ = Package(name), Standard(name), Plumbing(name)
+	})
+}
+
+func BenchmarkNormal(b *testing.B) {
+	for _, name := range []string{"net/http.(*conn).serve", "main.(*Store).Update.func1.2", "main.main.(*Store).Tenant.func2", "internal/sync.(*HashTrieMap[...]).Swap"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Normal(name)
+			}
+		})
+	}
+}
+
+func BenchmarkSite(b *testing.B) {
+	s := Stack{{"internal/sync.(*Mutex).lockSlow", "mutex.go", 149}, {"sync.(*Mutex).Lock", "mutex.go", 46}, {"main.(*Store).Update.func1", "store.go", 12}}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Site()
+	}
+}
+
+func TestGoVersion(t *testing.T) {
+	for file, want := range map[string]string{
+		"/root/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.24.9.linux-amd64/src/runtime/proc.go": "go1.24.9",
+		"/home/me/sdk/go1.22.12/src/sync/mutex.go":                                              "go1.22.12",
+		"/opt/go1.26/src/sync/mutex.go":                                                         "go1.26",
+		"/opt/go1.27rc1/src/sync/mutex.go":                                                      "go1.27rc1",
+		"C:/hostedtoolcache/go1.25.4.windows-amd64/src/sync/mutex.go":                           "go1.25.4",
+		"/usr/local/go/src/sync/mutex.go":                                                       "",
+		"sync/mutex.go":                                                                         "",
+		"/home/me/go1.2things/main.go":                                                          "",
+		"/home/me/logo1.24.9/src/main.go":                                                       "",
+	} {
+		if got := GoVersion(file); got != want {
+			t.Errorf("GoVersion(%q) = %q, want %q", file, got, want)
 		}
 	}
 }
