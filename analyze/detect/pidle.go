@@ -29,6 +29,9 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 		{Name: "min-demand", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "idle processor time while a goroutine was runnable, the five longest waits for a processor left out, of duration x GOMAXPROCS",
 			Source: "a tenth of the machine given away; a healthy program that wakes threads ten thousand times a second loses a few hundredths"},
+		{Name: "max-gaps", Default: evidence.Quantity{Number: 2, Unit: evidence.Count},
+			Doc:    "stretches in which no thread did anything while work was runnable, above which the machine is to blame and it is an info",
+			Source: "as stw-extension: three such stretches are what cpu-starvation is judged by"},
 		{Name: "min-lock-idle", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "windows with a queue for a lock and idle processors, of all windows; and the idle processor time in such a window",
 			Source: "half of the time: a burst of contention is over sooner"},
@@ -82,7 +85,9 @@ func pIdleTrace(in *analyze.Input) analyze.Reading {
 			Facts: append([]analyze.Fact{{Exhibit: e.ID, Says: "idle processor time while at least one goroutine was runnable", Value: share, Of: whole,
 				Limit: in.Against("min-demand"), At: at, Reproduce: reproduce}}, context...),
 		}
-		if len(t.Gaps) > 0 {
+		// Woken threads that the machine does not run look just the same.
+		if float64(len(t.Gaps)) > in.Limit("max-gaps").Number {
+			c.Severity, c.Thin = analyze.Info, true
 			c.Caveats = append(c.Caveats, fmt.Sprintf("in %d stretches no thread did anything while work was runnable: the machine itself was short of processors", len(t.Gaps)))
 		}
 		r.Candidates = append(r.Candidates, c)

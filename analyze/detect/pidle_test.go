@@ -37,11 +37,14 @@ func locked(windows int, waiters, running float64, share int64, done int64) *evi
 func TestPIdle(t *testing.T) {
 	stalled := idling(time.Second, 300*ms)
 	stalled.Latency.Worst = []exectrace.Span{{Interval: exectrace.Interval{From: 0, To: 60 * ms}}}
+	starved := idling(time.Second, 300*ms)
+	starved.Gaps = make([]exectrace.Interval, 3)
 	expectAll(t, PIdle, []expect{
 		{"idle without work is healthy", of(traced(idling(1900*ms, 0))), analyze.Clear, ""},
 		{"just below the demand", of(traced(idling(time.Second, 199*ms))), analyze.Clear, ""},
 		{"at the demand", of(traced(idling(time.Second, 200*ms))), analyze.Found, "warning"},
 		{"one stall of the machine", of(traced(stalled)), analyze.Clear, ""},
+		{"a machine short of processors", of(traced(starved)), analyze.Found, "info"},
 		{"a queue for a lock", of(locked(10, 50, 0.5, 50, 300)), analyze.Found, "warning"},
 		{"in half of the windows", of(locked(5, 50, 0.5, 50, 300)), analyze.Found, "warning"},
 		{"in fewer windows", of(locked(4, 50, 0.5, 50, 300)), analyze.Clear, ""},

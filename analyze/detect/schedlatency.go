@@ -162,6 +162,7 @@ func schedLatencyTrace(in *analyze.Input) analyze.Reading {
 		c.Sites = append(c.Sites, g.Start)
 	}
 	if len(t.Gaps) > 0 {
+		c.Thin = len(t.Gaps) > 2 // as many as cpu-starvation is judged by
 		var silent time.Duration
 		for _, g := range t.Gaps {
 			silent += g.To - g.From
