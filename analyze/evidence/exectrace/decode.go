@@ -86,7 +86,7 @@ type frames struct {
 type chunk struct {
 	records []record
 	stacks  []frames // continue the generation's stacks
-	names   []string // continue the generation's names: reasons and labels
+	names   []string // continue the generation's names, reasons and labels; number 0 is the empty one
 	notes   []note   // continue the generation's notes
 	wide    []int64  // continue the generation's goroutine ids that need more than 31 bits
 	wall    time.Time
@@ -170,6 +170,9 @@ func (d *decoder) newStack(s trace.Stack) uint32 {
 // name gives a reason or label a small number; the same string is the same
 // memory for a whole generation, so the comparison is nearly always of pointers.
 func (d *decoder) name(s string) uint8 {
+	if s == "" {
+		return 0 // a coroutine that switches has none
+	}
 	for i := range d.lastName {
 		if e := &d.lastName[i]; unsafe.StringData(e.s) == unsafe.StringData(s) && len(e.s) == len(s) {
 			return e.id
@@ -180,8 +183,8 @@ func (d *decoder) name(s string) uint8 {
 		if len(d.names) >= 255 {
 			return 0
 		}
-		id = uint8(d.counts.names)
 		d.counts.names++
+		id = uint8(d.counts.names)
 		d.names[s] = id
 		d.chunk.names = append(d.chunk.names, s)
 	}

@@ -167,7 +167,7 @@ func newFold() *fold {
 // generation starts a new generation: its tables begin anew.
 func (f *fold) generation() {
 	f.stacks = append(f.stacks[:0], 0)
-	f.names = f.names[:0]
+	f.names = append(f.names[:0], 0)
 	f.notes = f.notes[:0]
 	f.wide = f.wide[:0]
 }

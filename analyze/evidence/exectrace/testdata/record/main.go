@@ -2,7 +2,7 @@
 // of everything a trace can show. It is built with old toolchains too, so it
 // uses nothing newer than Go 1.21 except where a build tag says so.
 //
-//	record [-tasks] [-procs] [-flight] FILE
+//	record [-tasks] [-procs] [-flight] [-light] [-for DURATION] FILE
 //
 // The traces in testdata/versions were made by testdata/record.sh.
 package main
@@ -23,6 +23,7 @@ import (
 var (
 	annotate = flag.Bool("tasks", false, "use tasks, regions and logs")
 	change   = flag.Bool("procs", false, "change GOMAXPROCS on the way")
+	light    = flag.Bool("light", false, "do little, for a long and small trace")
 	length   = flag.Duration("for", 1120*time.Millisecond, "how long to record")
 )
 
@@ -106,6 +107,9 @@ func work() {
 				s.update(n)
 			}
 		}()
+		if *light {
+			continue
+		}
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -118,6 +122,10 @@ func work() {
 		}()
 	}
 	pipe(&wg, deadline)
+	if *light {
+		wg.Wait()
+		return
+	}
 	echo(&wg, deadline)
 	wg.Add(1)
 	go func() {
