@@ -171,16 +171,23 @@ var plumbingPackages = set(`runtime sync internal/sync sync/atomic syscall inter
 	internal/abi internal/bytealg internal/cpu internal/reflectlite internal/synctest type
 	golang.org/x/sync/semaphore golang.org/x/sync/singleflight golang.org/x/sys/unix`)
 
+// Wrappers that only pass a read or a write on (os/file.go, io/io.go, bufio/bufio.go, net/net.go, crypto/tls/conn.go).
 var plumbingFunctions = set(`time.Sleep
 	os.(*File).Read os.(*File).read os.(*File).Write os.(*File).write os.(*File).Close os.(*File).ReadAt os.(*File).Sync
+	os.(*File).WriteString os.(*File).WriteAt os.(*File).pread os.(*File).pwrite os.(*File).ReadFrom os.(*File).readFrom
+	os.(*File).WriteTo os.(*File).writeTo os.genericReadFrom os.genericWriteTo
 	io.ReadFull io.ReadAtLeast io.ReadAll io.Copy io.CopyN io.CopyBuffer io.copyBuffer io.WriteString
+	io.(*LimitedReader).Read io.(*SectionReader).Read io.(*teeReader).Read io.(*multiReader).Read io.(*multiWriter).Write
 	bufio.(*Reader).Read bufio.(*Reader).ReadByte bufio.(*Reader).ReadLine bufio.(*Reader).ReadSlice bufio.(*Reader).ReadString
-	bufio.(*Reader).ReadBytes bufio.(*Reader).Peek bufio.(*Reader).fill bufio.(*Reader).collectFragments
-	bufio.(*Writer).Write bufio.(*Writer).Flush bufio.(*Scanner).Scan
+	bufio.(*Reader).ReadBytes bufio.(*Reader).ReadRune bufio.(*Reader).Peek bufio.(*Reader).Discard bufio.(*Reader).fill
+	bufio.(*Reader).collectFragments bufio.(*Reader).WriteTo bufio.(*Reader).writeBuf
+	bufio.(*Writer).Write bufio.(*Writer).Flush bufio.(*Writer).WriteString bufio.(*Writer).WriteByte bufio.(*Writer).WriteRune
+	bufio.(*Writer).ReadFrom bufio.(*Scanner).Scan
 	net.(*conn).Read net.(*conn).Write net.(*conn).Close net.(*netFD).Read net.(*netFD).Write net.(*netFD).Close
-	net.(*netFD).accept net.(*netFD).connect
+	net.(*netFD).accept net.(*netFD).connect net.(*TCPConn).ReadFrom net.(*TCPConn).readFrom net.genericReadFrom
 	crypto/tls.(*Conn).Read crypto/tls.(*Conn).Write crypto/tls.(*Conn).readRecord crypto/tls.(*Conn).readRecordOrCCS
-	crypto/tls.(*Conn).readFromUntil crypto/tls.(*atLeastReader).Read bytes.(*Buffer).ReadFrom`)
+	crypto/tls.(*Conn).readFromUntil crypto/tls.(*Conn).write crypto/tls.(*Conn).writeRecordLocked crypto/tls.(*Conn).flush
+	crypto/tls.(*atLeastReader).Read bytes.(*Buffer).ReadFrom`)
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}
