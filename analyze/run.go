@@ -332,6 +332,19 @@ func group(d *Detector, reads []read) []*grouped {
 		}
 		add(home, l.read, l.Candidate)
 	}
+	// Two kinds may agree on the function that holds a lock, and two others on the
+	// function that waits for it.
+	for i := 0; i < len(groups); i++ {
+		for j := i + 1; j < len(groups); j++ {
+			a, b := groups[i], groups[j]
+			if slices.ContainsFunc(a.kinds, func(k evidence.Kind) bool { return slices.Contains(b.kinds, k) }) || !nearlySame(a.candidates[0].Path, b.candidates[0].Path) {
+				continue
+			}
+			a.candidates, a.kinds = append(a.candidates, b.candidates...), append(a.kinds, b.kinds...)
+			groups = slices.Delete(groups, j, j+1)
+			j--
+		}
+	}
 	for _, w := range whole {
 		joined := false
 		for _, g := range groups {

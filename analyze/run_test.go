@@ -308,3 +308,28 @@ func TestWholeProcessVouchesForSites(t *testing.T) {
 		t.Errorf("findings %v, want one without a site", res.Findings)
 	}
 }
+
+// TestGroupsMeet checks that two kinds that name the holder of a lock join two
+// that name its waiters, when the paths of both meet, and that sites that share no
+// kind but also no path stay apart.
+func TestGroupsMeet(t *testing.T) {
+	near := func(kind evidence.Kind, path ...string) Measure {
+		m := shows(kind, Warning, path[0])
+		inner := m.Run
+		m.Run = func(in *Input) Reading {
+			r := inner(in)
+			r.Candidates[0].Path = path
+			return r
+		}
+		return m
+	}
+	b := bundle(evidence.Mutex, evidence.Block, evidence.Trace, evidence.Dump)
+	for want, waiter := range map[int][]string{1: {"main.get", "main.type"}, 2: {"main.get", "main.other"}} {
+		res := mustRun(t, b, Options{}, detector("hot",
+			near(evidence.Mutex, "main.set", "main.type"), near(evidence.Dump, "main.set", "main.type"),
+			near(evidence.Block, waiter...), near(evidence.Trace, waiter...)))
+		if len(res.Findings) != want {
+			t.Errorf("waiters at %v: %d findings, want %d", waiter, len(res.Findings), want)
+		}
+	}
+}

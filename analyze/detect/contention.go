@@ -47,7 +47,7 @@ func (l lockSite) sites() []stack.Site {
 func (l lockSite) words() string {
 	switch {
 	case len(l.also) > 0:
-		return fmt.Sprintf("%s and %d more methods of its type", l.site.Function, len(l.also))
+		return fmt.Sprintf("%s with its type's other methods", l.site.Function)
 	case l.owner.Function != "" && l.owner.Function != l.site.Function:
 		return fmt.Sprintf("%s (called by %s)", l.site.Function, l.owner.Function)
 	}
@@ -92,39 +92,36 @@ func (c *lockSites) add(s stack.Stack, use lockUse, delay time.Duration, count i
 	l.count += count
 }
 
-// finish sorts the sites. Where no function reaches the share but the methods of one
-// type together do, they are taken for users of one lock and become one site.
-func (c *lockSites) finish(share float64) {
+// finish makes one site of the methods of one type, since they mostly use one
+// lock: writers hold it in one method while readers wait in another. The heaviest
+// method names the site.
+func (c *lockSites) finish() {
 	slices.SortStableFunc(c.sites, byDelay)
-	if len(c.sites) < 2 || float64(c.sites[0].delay) >= share*float64(c.delay) {
-		return
-	}
-	for i := range c.sites {
-		first := &c.sites[i]
-		typ := typeOf(first.site.Function)
-		if !strings.HasSuffix(typ, ")") {
-			continue // a package's functions share no object
-		}
-		var sum time.Duration
-		for _, l := range c.sites[i:] {
-			if typeOf(l.site.Function) == typ {
-				sum += l.delay
-			}
-		}
-		if float64(sum) < share*float64(c.delay) {
+	first := map[string]int{}
+	var kept []lockSite
+	for _, l := range c.sites {
+		typ, isMethod := methodType(l.site.Function)
+		i, again := first[typ]
+		if !isMethod || !again {
+			first[typ] = len(kept)
+			kept = append(kept, l)
 			continue
 		}
-		for _, l := range c.sites[i+1:] {
-			if typeOf(l.site.Function) == typ {
-				first.delay += l.delay
-				first.count += l.count
-				first.also = append(first.also, l.site)
-			}
+		// What is next to nothing is counted, but not worth a name.
+		if l.delay*20 >= kept[i].delay {
+			kept[i].also = append(kept[i].also, l.site)
 		}
-		c.sites = append(c.sites[:i+1], slices.DeleteFunc(c.sites[i+1:], func(l lockSite) bool { return typeOf(l.site.Function) == typ })...)
-		slices.SortStableFunc(c.sites, byDelay)
-		return
+		kept[i].delay += l.delay
+		kept[i].count += l.count
 	}
+	c.sites = kept
+	slices.SortStableFunc(c.sites, byDelay)
+}
+
+// methodType returns the receiver type of a method, such as main.(*Cache).
+func methodType(function string) (string, bool) {
+	typ := typeOf(function)
+	return typ, strings.HasSuffix(typ, ")")
 }
 
 func byDelay(a, b lockSite) int {

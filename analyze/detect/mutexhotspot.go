@@ -3,7 +3,6 @@ package detect
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"inquest/analyze"
@@ -26,7 +25,7 @@ The share is of the waiting for locks alone: waits for channels, selects, condit
 worker pool parked by design may be 95 % of a block profile. Whether it matters is told by the waiting per second of wall
 time, which by Little's law is how many goroutines stand in the lock on average, and by the mean of one wait. The goroutine dump counts the
 goroutines that stand in one lock, by its address. The CPU profile shows only what the queue itself costs: spinning and waking.
-Where no function has the share but the methods of one type together have it, they are taken for users of one lock.
+The methods of one type are counted together, as users of one lock: writers hold it in one method while readers wait in another.
 
 The variant names the kind of lock: mutex, rwmutex-write, rwmutex-read, once, or file-descriptor. For an RWMutex
 the mutex profile tells how it was held, the other kinds what the waiters asked for.
@@ -107,7 +106,7 @@ func hotspotProfile(in *analyze.Input, says, whole, empty string) analyze.Readin
 	if c.delay == 0 {
 		return analyze.Reading{Silent: "it shows no waiting for locks: " + empty + runtimeWords(c)}
 	}
-	c.finish(in.Limit("min-share").Number)
+	c.finish()
 	top := c.sites[0]
 	r := analyze.Reading{
 		Says:       fmt.Sprintf("%s has most of the waiting for locks, %s of %s%s", top.words(), evidence.Duration(top.delay), evidence.Duration(c.delay), runtimeWords(c)),
@@ -177,8 +176,8 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 // one method that readers ask for in another, and lock() and unlock() are two
 // methods as well, but one type has mostly one lock.
 func lockPath(site stack.Site, path []string) []string {
-	typ := typeOf(site.Function)
-	if !strings.HasSuffix(typ, ")") || len(path) == 0 {
+	typ, ok := methodType(site.Function)
+	if !ok || len(path) == 0 {
 		return path
 	}
 	return slices.Insert(slices.Clone(path), 1, typ)
@@ -213,7 +212,7 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 	if c.delay == 0 {
 		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(c.wall))}
 	}
-	c.finish(in.Limit("min-share").Number)
+	c.finish()
 	r := analyze.Reading{
 		Candidates: hotspotCandidates(in, c, "time goroutines waited for the lock here", "all waiting for locks in the trace",
 			func(lockSite) string { return analyze.TraceProfile(c.exhibit, "sync") }),
@@ -394,10 +393,20 @@ func hotspotCPU(in *analyze.Input) analyze.Reading {
 		return analyze.Reading{Silent: fmt.Sprintf("only %d samples, and goroutines that wait for a lock take none", total)}
 	}
 	r := analyze.Reading{Silent: "goroutines that wait for a lock use no CPU, so it shows only what queueing itself costs"}
+	ofType := map[string]stack.Site{}
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
 		// Locks inside the runtime show as runtime.lock2 without a sync frame and are left out.
 		if use := lockOf(s.Stack); use.kind != "" && use.kind != lockFileIO {
-			return s.Stack[use.above:].Site()
+			site := s.Stack[use.above:].Site()
+			// The methods of one type are one site, as in lockSites.finish.
+			if typ, ok := methodType(site.Function); ok {
+				first, seen := ofType[typ]
+				if !seen {
+					ofType[typ], first = site, site
+				}
+				return first
+			}
+			return site
 		}
 		return stack.Site{}
 	})
