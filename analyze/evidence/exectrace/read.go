@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,8 +23,11 @@ type Options struct {
 	Progress func(done, total, events int64) // called now and then from one goroutine: bytes, bytes, events; may be nil
 }
 
-// Formats that the reader knows, and the last Go that writes one of them
-// (internal/trace/version).
+// formats are the versions of Go that a header can name (x/exp/trace/internal/version).
+var formats = []int{11, 19, 21, 22, 23, 25, 26}
+
+// Bounds of the formats: the last without generations, the last of all, and the
+// last Go that writes one of them.
 const (
 	lastSequential = 21
 	newestFormat   = 26
@@ -50,6 +54,9 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Timelin
 		return nil, errors.New("not an execution trace")
 	case version > newestFormat:
 		return nil, fmt.Errorf("written in the trace format of Go 1.%d, newer than this reader understands (up to Go 1.%d)", version, newestGo)
+	}
+	if !slices.Contains(formats, version) {
+		return nil, fmt.Errorf("written in the trace format of Go 1.%d, which this reader does not understand", version)
 	}
 	if opt.Jobs <= 0 {
 		opt.Jobs = runtime.GOMAXPROCS(0)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 )
 
 // headerSize is the length of what a trace file begins with.
@@ -23,14 +24,14 @@ func formatVersion(head []byte) (int, bool) {
 	if len(head) < headerSize || !bytes.HasPrefix(head, []byte("go 1.")) {
 		return 0, false
 	}
-	v, i := 0, len("go 1.")
-	for ; i < headerSize && head[i] >= '0' && head[i] <= '9'; i++ {
-		v = v*10 + int(head[i]-'0')
-	}
-	if v == 0 || !bytes.Equal(head[i:headerSize], append([]byte(" trace"), make([]byte, headerSize-i-len(" trace"))...)) {
+	digits, _, ok := bytes.Cut(head[len("go 1."):headerSize], []byte(" trace"))
+	v, err := strconv.Atoi(string(digits))
+	if !ok || err != nil || v <= 0 || len(digits) > 3 {
 		return 0, false
 	}
-	return v, true
+	want := make([]byte, headerSize)
+	copy(want, fmt.Sprintf("go 1.%d trace", v))
+	return v, bytes.Equal(head[:headerSize], want)
 }
 
 // Bytes that open a batch, and the one that closes a generation since Go 1.26

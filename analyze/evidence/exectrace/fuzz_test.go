@@ -1,0 +1,42 @@
+package exectrace
+
+import (
+	"bytes"
+	"context"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// FuzzRead feeds anything to the reader: it must not panic, must finish soon,
+// and must not let a small file ask for much memory. What it makes of a file
+// must not depend on how many generations are read at a time.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte("go 1.26 trace\x00\x00\x00"))
+	f.Add([]byte("go 1.21 trace\x00\x00\x00\x01\x02\x03"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 1<<20 {
+			t.Skip()
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		one, err1 := Read(context.Background(), bytes.NewReader(b), int64(len(b)), Options{Jobs: 1})
+		runtime.ReadMemStats(&after)
+		// Reading twice the windows, pages and tables of a trace with a handful of
+		// events takes a few megabytes; formats before 1.22 begin with blocks of one.
+		if used, bound := after.TotalAlloc-before.TotalAlloc, uint64(64<<20+2000*len(b)); used > bound {
+			t.Errorf("%d bytes asked for %d", len(b), used)
+		}
+		if d := time.Since(start); d > 20*time.Second {
+			t.Errorf("%d bytes took %v", len(b), d)
+		}
+		many, err2 := Read(context.Background(), bytes.NewReader(b), int64(len(b)), Options{Jobs: 3})
+		if (err1 == nil) != (err2 == nil) {
+			t.Fatalf("one at a time: %v; three: %v", err1, err2)
+		}
+		if err1 == nil && (one.Events != many.Events || one.Duration != many.Duration || len(one.Waits) != len(many.Waits) || one.Reading != many.Reading) {
+			t.Errorf("one at a time: %d events, %+v; three: %d events, %+v", one.Events, one.Reading, many.Events, many.Reading)
+		}
+	})
+}
