@@ -281,6 +281,7 @@ type Link struct {
 // Missing is evidence that the case does not hold and that would settle more.
 type Missing struct {
 	Kind  evidence.Kind `json:"kind"`
-	How   string        `json:"how"`   // the exact command or call that records it, with its cost
+	How   string        `json:"how"`   // the exact command or call that records it
+	Cost  string        `json:"cost"`  // what recording it costs the process
 	Would string        `json:"would"` // what it would show
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -128,7 +129,7 @@ func (c *correlation) between(a, b *Finding) []Link {
 	shared := sharedSite(a, b)
 	woken, from, to := c.wakes(a, b)
 	overlap, overlaps := sharedTime(a, b)
-	if mechanical && woken.count > 0 {
+	if mechanical && aboutWaiting[b.Detector] && woken.count > 0 {
 		add(Wakes, fmt.Sprintf("the trace %s shows %s waking goroutines that waited in %s %s times",
 			woken.exhibit, from, to, evidence.Of(woken.count, evidence.Count)))
 	}
@@ -137,11 +138,11 @@ func (c *correlation) between(a, b *Finding) []Link {
 		add(SameSite, "both name "+shared)
 	}
 	if mechanical && overlaps {
-		add(Overlaps, "both happened "+overlap)
+		add(Overlaps, "both were seen "+overlap)
 	}
 	if mechanical {
 		switch {
-		case woken.count > 0 || shared != "" || overlaps:
+		case aboutWaiting[b.Detector] && woken.count > 0 || shared != "" || overlaps:
 			add(Explains, m.why)
 		case c.process[b.Detector]:
 			add(Explains, m.why+" (an effect on the whole process; no site ties the two)")
@@ -204,8 +205,8 @@ func sharedTime(a, b *Finding) (string, bool) {
 			}
 			from, to := max(f.At.From, g.At.From), min(f.At.To, g.At.To)
 			if from < to {
-				return fmt.Sprintf("within %s of %s (%s to %s)", evidence.Of(to-from, evidence.Nanoseconds), f.Exhibit,
-					evidence.Of(from, evidence.Nanoseconds), evidence.Of(to, evidence.Nanoseconds)), true
+				return fmt.Sprintf("within the same %s of %s, from %v on", evidence.Of(to-from, evidence.Nanoseconds), f.Exhibit,
+					time.Duration(from).Round(time.Microsecond)), true
 			}
 		}
 	}
@@ -412,7 +413,10 @@ func (c *correlation) sameGoroutines(f *Finding) string {
 		return ""
 	}
 	slices.Sort(both)
-	return sentence(fmt.Sprintf("%d goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", len(both), both[0]))
+	if len(both) == 1 {
+		return sentence(fmt.Sprintf("Goroutine %d is seen there in both the goroutine dump and the execution trace", both[0]))
+	}
+	return sentence(fmt.Sprintf("%s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))
 }
 
 // sentence ends a clause with a full stop and begins it with a capital, unless
@@ -453,7 +457,7 @@ func missing(findings []*Finding) []Missing {
 		for _, c := range f.Checks {
 			seen := slices.ContainsFunc(out, func(m Missing) bool { return m.Kind == c.Kind })
 			if c.Result == Absent && !seen {
-				out = append(out, Missing{c.Kind, HowToRecord(c.Kind),
+				out = append(out, Missing{c.Kind, recording[c.Kind].how, recording[c.Kind].cost,
 					fmt.Sprintf("would confirm or refute %s (%s)", f.Detector, lowerFirst(f.Title))})
 			}
 		}

@@ -34,3 +34,9 @@ var mechanisms = []mechanism{
 	{"deadlock", "goroutine-leak", "goroutines in a cycle never end", "sync/mutex.go"},
 	{"stw-extension", "sched-latency", "nothing is scheduled while the world is stopped", "runtime/proc.go, stopTheWorldWithSema"},
 }
+
+// aboutWaiting lists the claims that goroutines wait somewhere: wake-ups from
+// one site to another say something about these alone.
+var aboutWaiting = map[string]bool{
+	"mutex-hotspot": true, "goroutine-pileup": true, "p-idle": true, "fragmented-slices": true, "goroutine-leak": true,
+}

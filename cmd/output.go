@@ -29,27 +29,12 @@ func (o *output) register(c *cobra.Command) {
 	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "say nothing on stderr but errors")
 }
 
-// formats maps the name of a format to its writer; extensions maps file names to formats.
-var (
-	formats = map[string]func(io.Writer, *report.Report) error{
-		"json":     report.WriteJSON,
-		"markdown": report.WriteMarkdown,
-		"html":     report.WriteHTML,
-		"text":     plainText,
-	}
-	extensions = map[string]string{".json": "json", ".md": "markdown", ".html": "html", ".htm": "html", ".txt": "text"}
-)
-
-func plainText(w io.Writer, r *report.Report) error {
-	return report.WriteTerminal(w, r, report.TerminalOptions{Width: 80})
-}
-
 func (o *output) check() error {
-	if o.format != "" && formats[o.format] == nil {
-		return failed("", "--format %s: want text, markdown, html or json", o.format)
+	if _, known := report.ForName(o.format); o.format != "" && !known {
+		return failed("", "--format %s: want %s", o.format, strings.Join(report.Formats(), ", "))
 	}
 	for _, name := range o.files {
-		if extensions[strings.ToLower(filepath.Ext(name))] == "" {
+		if _, known := report.ForFile(name); !known {
 			return failed("", "-o %s: cannot tell the format; end the name in .md, .html, .json or .txt", name)
 		}
 		if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
@@ -63,7 +48,8 @@ func (o *output) check() error {
 func (o *output) write(c *cobra.Command, r *report.Report) error {
 	for _, name := range o.files {
 		var b bytes.Buffer
-		if err := formats[extensions[strings.ToLower(filepath.Ext(name))]](&b, r); err != nil {
+		write, _ := report.ForFile(name)
+		if err := write(&b, r); err != nil {
 			return failed("", "%s: %v", name, err)
 		}
 		if err := replaceFile(name, b.Bytes()); err != nil {
@@ -79,7 +65,8 @@ func (o *output) write(c *cobra.Command, r *report.Report) error {
 	case o.format == "text" || o.format == "" && len(o.files) == 0:
 		err = report.WriteTerminal(stdout, r, terminal(stdout))
 	case o.format != "":
-		err = formats[o.format](stdout, r)
+		write, _ := report.ForName(o.format)
+		err = write(stdout, r)
 	}
 	if err != nil {
 		return failed("", "writing the report: %v", err)

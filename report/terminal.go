@@ -169,7 +169,7 @@ func (t *terminal) tail(v *view) {
 		t.section("What is missing, and how to record it")
 		for _, m := range missing {
 			t.hang(4, "- ", lipgloss.Style{}, analyze.KindName(m.Kind)+" "+m.Would)
-			t.line(4, t.faint, m.How)
+			t.line(4, t.faint, m.How+" ("+m.Cost+")")
 		}
 	}
 	var remarks []string
