@@ -169,6 +169,9 @@ func allocates(s stack.Stack) bool {
 	return false
 }
 
+// allocFocus leaves the stacks that allocates names.
+const allocFocus = "-focus='runtime.(mallocgc|gcAssistAlloc|newobject|makeslice|growslice)$'"
+
 func allocHotspotCPU(in *analyze.Input) analyze.Reading {
 	e := latest(in.Exhibits)
 	p := e.Profile
@@ -201,11 +204,11 @@ func allocHotspotCPU(in *analyze.Input) analyze.Reading {
 			Summary: fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", own, s.site.Function, share),
 			Facts: []analyze.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: own, Of: analyze.PartOf(evidence.Of(g.total, evidence.Count), "all CPU samples"),
-					Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", s.site)},
+					Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Peek(e, "samples", s.site), allocFocus)},
 				{Exhibit: e.ID, Says: "of the CPU samples in allocating, under the function", Value: of, Of: analyze.PartOf(evidence.Of(allocating, evidence.Count), "CPU samples in allocating"),
-					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", stack.Site{Function: "runtime.mallocgc"})},
+					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Top(e, "samples"), allocFocus)},
 				{Exhibit: e.ID, Says: "CPU samples of the collector, idle workers left out", Value: share, Of: analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"),
-					Limit: in.Against("min-gc-share"), Reproduce: analyze.Top(e, "samples")},
+					Limit: in.Against("min-gc-share"), Reproduce: collectorTop(e, focusAll)},
 			},
 		}
 		// Without assists a batch that allocates much is at ease.

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"inquest/analyze"
@@ -188,21 +189,41 @@ func gcPressureCPU(in *analyze.Input) analyze.Reading {
 		return r
 	}
 	whole := analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers")
-	fact := func(says string, n int64) analyze.Fact {
-		return analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Part(n, g.used()), Of: whole, Reproduce: analyze.Top(e, "samples")}
+	fact := func(says string, n int64, focus string) analyze.Fact {
+		return analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Part(n, g.used()), Of: whole,
+			Reproduce: collectorTop(e, focus)}
 	}
-	lead := fact("CPU samples in mark workers, assists, sweeping and phase changes", g.work())
+	lead := fact("CPU samples in mark workers, assists, sweeping and phase changes", g.work(), focusAll)
 	lead.Limit = in.Against("min-share")
 	r.Candidates = []analyze.Candidate{{
 		Severity: severity, Share: share.Number,
 		Summary: fmt.Sprintf("the garbage collector takes %s of the CPU the program uses; %s of its goroutines' own time goes into mark assists", share, assist),
-		Facts: []analyze.Fact{lead, fact("CPU samples in background mark workers", g.background), fact("CPU samples in mark assists", g.assist),
-			fact("CPU samples in sweeping", g.sweep)},
+		Facts: []analyze.Fact{lead, fact("CPU samples in background mark workers", g.background, focusMark), fact("CPU samples in mark assists", g.assist, focusAssist),
+			fact("CPU samples in sweeping", g.sweep, focusSweep)},
 	}}
 	if in.Case.GOMAXPROCS == 0 {
 		r.Candidates[0].Caveats = []string{"GOMAXPROCS is unknown; that the processors are short was judged against one"}
 	}
 	return r
+}
+
+// The stacks that gcPart knows, as pprof is told to focus on them.
+const (
+	focusMark   = "runtime.gcBgMarkWorker$"
+	focusAssist = "runtime.gcAssistAlloc$"
+	focusSweep  = "runtime.(bgsweep|sweepone|deductSweepCredit|.*sweepLocked.*sweep)$"
+	focusAll    = focusMark + "|" + focusAssist + "|" + focusSweep + "|runtime.(gcStart|gcMarkDone|gcMarkTermination|wbBufFlush)$"
+)
+
+// collectorTop returns the command that counts the collector's samples.
+func collectorTop(e *evidence.Exhibit, focus string) string {
+	return narrowed(analyze.Top(e, "samples"), "-focus='"+focus+"' -ignore=runtime.gcDrainMarkWorkerIdle")
+}
+
+// narrowed adds options to a pprof command, such as a focus that leaves only the
+// stacks that were counted.
+func narrowed(command, options string) string {
+	return strings.Replace(command, "go tool pprof", "go tool pprof "+options, 1)
 }
 
 // busy is the CPU time of a profile over its duration x GOMAXPROCS; 0 when the

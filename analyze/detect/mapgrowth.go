@@ -388,7 +388,8 @@ func mapGrowthCPU(in *analyze.Input) analyze.Reading {
 			Facts: []analyze.Fact{{
 				Exhibit: e.ID, Says: "CPU samples in rehashing, splitting and evacuating maps under the function", Value: share,
 				Of:    analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-				Limit: in.Against("min-cpu-share"), At: analyze.At(site.site), Reproduce: analyze.Peek(e, "samples", site.site),
+				Limit: in.Against("min-cpu-share"), At: analyze.At(site.site),
+				Reproduce: narrowed(analyze.Peek(e, "samples", site.site), "-focus='table..(rehash|split|grow)$|growToTable|installTableSplit|runtime.(hashGrow|growWork|evacuate|makeBucketArray)|HashTrieMap.*expand'"),
 			}},
 			Caveats: []string{"maps that are built anew each time without a size hint cost CPU in the same functions"},
 		}
