@@ -13,7 +13,7 @@ import (
 // callees, in a column of a pprof exhibit.
 func Peek(e *evidence.Exhibit, column string, s stack.Site) string {
 	// Closures and instances of the function are shown with it.
-	pattern := regexp.QuoteMeta(strings.ReplaceAll(s.Function, "[...]", "["))
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(s.Function), `\[\.\.\.\]`, `\[.*\]`)
 	return fmt.Sprintf("go tool pprof -sample_index=%s -peek %s %s", column, quote(pattern), quote(e.Path))
 }
 
@@ -41,7 +41,7 @@ func Grep(e *evidence.Exhibit, text string) string {
 // quote makes a word safe to paste into a shell.
 func quote(word string) string {
 	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=+@%!", r))
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=+@%", r))
 	}) && word[0] != '-' {
 		return word
 	}
