@@ -331,6 +331,7 @@ func pileupTrace(in *analyze.Input) analyze.Reading {
 		}
 		var c crowds
 		wall := float64(e.Trace.Duration)
+		hidden := 0.0 // goroutines whose place the trace does not tell: before Go 1.23 those that waited from the start
 		for i := range e.Trace.Waits {
 			w := &e.Trace.Waits[i]
 			class := w.Class
@@ -338,6 +339,7 @@ func pileupTrace(in *analyze.Input) analyze.Reading {
 				class = exectrace.Mutex
 			}
 			if len(w.Stack) == 0 {
+				hidden += float64(w.Total) / wall
 				continue
 			}
 			x := c.add(class, w.Stack, float64(w.Total)/wall, 0)
@@ -359,8 +361,11 @@ func pileupTrace(in *analyze.Input) analyze.Reading {
 				f.At.From, f.At.To = from, to
 			}
 		}
-		if e.Coverage != evidence.Whole {
+		switch {
+		case e.Coverage != evidence.Whole:
 			r.Silent = "the trace was read in part only; " + r.Says
+		case hidden >= in.Limit("min-goroutines").Number/2:
+			r.Silent = fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell; %s", hidden, r.Says)
 		}
 		if n := c.largest(); n > most {
 			best, most = r, n

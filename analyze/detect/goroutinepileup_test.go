@@ -71,6 +71,7 @@ func TestGoroutinePileupTrace(t *testing.T) {
 	expectAll(t, GoroutinePileup, []expect{
 		{"a hundred on average", of(trace(waited(exectrace.Mutex, 200, 500*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "warning main.f"},
 		{"forty-nine on average", of(trace(waited(exectrace.Mutex, 98, 500*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Clear, ""},
+		{"goroutines whose place does not show", of(trace(exectrace.Wait{Class: exectrace.OtherWait, Count: 50, Open: 50, Total: 50 * time.Second})), analyze.Undecided, ""},
 		{"parked workers", of(trace(waited(exectrace.ChanRecv, 5000, time.Second, 5000, "main.worker"))), analyze.Clear, ""},
 	})
 }

@@ -33,7 +33,7 @@ The variant says what the holder did most: sleeps, network, channel, system-call
 **When it is wrong.** A dump cannot tell whether the function had already unlocked before it went on. Only one goroutine can hold a
 mutex; therefore the claim is made only when exactly one goroutine stands behind the lock and many in front of it. In
 a trace, a hold during which the holder mostly waited for a processor is the scheduler's fault, not the section's: it is
-reported as an info. A trace tells locks apart by where they are used, not by address.`,
+reported as an info, and so is one in which the holder computes while every processor is busy anyway. A trace tells locks apart by where they are used, not by address.`,
 	Limits: []analyze.Limit{
 		{Name: "min-hold", Default: evidence.Duration(time.Millisecond),
 			Doc:    "mean hold of the lock while others waited",
@@ -47,6 +47,9 @@ reported as an info. A trace tells locks apart by where they are used, not by ad
 		{Name: "min-delay", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
 			Doc:    "time the woken waiters had waited, of wall time x GOMAXPROCS; 1 s per s is always enough",
 			Source: "as mutex-hotspot.min-delay"},
+		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+			Doc:    "processors' time in use in the trace, from which computing under a lock costs nobody a free processor and is an info",
+			Source: "as mutex-hotspot.max-busy"},
 		{Name: "min-count", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
 			Doc:    "holds of known length, below which the evidence is thin",
 			Source: "Poisson: ten events have a standard error of 32 %"},
@@ -276,6 +279,9 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	case heldShare.Number < in.Limit("min-held").Number || rate < need:
 	// The holder had nothing to do but wait for its turn on a processor: the lock is not what is slow.
 	case h.runnable*2 > h.total:
+		severity = analyze.Info
+	// It computes, and no processor is free for those that wait: they would wait anyway.
+	case did.variant == "computes" && h.ran*2 > h.held() && in.Case.Busy >= in.Limit("max-busy").Number:
 		severity = analyze.Info
 	case mean >= in.Limit("min-hold-severe").Number && !thin:
 		severity = analyze.Critical

@@ -30,6 +30,9 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 	short.Least = 5 * ms
 	starved := holder(100, 5*ms, time.Second)
 	starved.Blocked, starved.Ran, starved.Runnable = nil, 100*ms, 400*ms
+	computing := starved
+	computing.Ran, computing.Runnable = 500*ms, 0
+	busy := traced(&exectrace.Timeline{Duration: time.Second, Holders: []exectrace.Holder{computing}, Procs: exectrace.Procs{Max: 4, Running: 9, Idle: 1}})
 	expectAll(t, LongCriticalSection, []expect{
 		{"no lock waits", of(trace()), analyze.Clear, ""},
 		{"held 3 ms over the network", of(trace(holder(300, 3*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
@@ -42,6 +45,8 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 		{"nobody waited long enough to matter", of(trace(holder(300, 3*ms, 199*ms))), analyze.Clear, ""},
 		{"enough waiting to matter", of(trace(holder(300, 3*ms, 200*ms))), analyze.Found, "warning main.(*B).Place"},
 		{"the holder waited for a processor", of(trace(starved)), analyze.Found, "info main.(*B).Place"},
+		{"the holder computes and a processor is free", of(trace(computing)), analyze.Found, "warning main.(*B).Place"},
+		{"the holder computes and no processor is free", of(busy), analyze.Found, "info main.(*B).Place"},
 		{"holds of unknown start, long by what the woken waited", of(trace(unknown)), analyze.Found, "warning main.(*B).Place"},
 		{"holds of unknown start, short", of(trace(short)), analyze.Clear, ""},
 		{"waits, but no hand-over", of(traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{waited(exectrace.Mutex, 50, time.Second, 50, lockedAt("main.f")...)}})), analyze.Undecided, ""},
