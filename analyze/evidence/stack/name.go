@@ -20,6 +20,10 @@ import (
 // is named after the functions it was inlined into as well, and after their
 // package: where a name leaves open which is which, it is kept.
 //
+// The closures written in main.main keep their own first name, such as
+// main.main.func2: they are what a small program consists of, while main.main
+// itself only waits for them.
+//
 // A name that is normal already stays as it is. Most need no memory.
 func Normal(function string) string {
 	name := strings.TrimSuffix(function, " (partial-inline)")
@@ -34,6 +38,9 @@ func Normal(function string) string {
 	if dot > 0 {
 		symbol := base[dot+1:]
 		if cut := cutSuffixes(symbol); len(cut) < len(symbol) {
+			if cut == "main" {
+				cut = firstClosure(symbol)
+			}
 			name = name[:len(name)-len(symbol)+len(cut)]
 			if i := inlinedInto(cut); i > 0 {
 				name = dir + base[:dot+1] + cut[i:]
@@ -76,6 +83,17 @@ func cutSuffixes(symbol string) string {
 	}
 }
 
+// firstClosure returns the name of the outermost closure in a symbol of the
+// entry point: main.func2 of main.func2.1.gowrap3. A wrapper alone is the entry point.
+func firstClosure(symbol string) string {
+	rest, ok := strings.CutPrefix(symbol, "main.func")
+	after := strings.TrimLeft(rest, "0123456789")
+	if !ok || len(after) == len(rest) {
+		return "main"
+	}
+	return symbol[:len(symbol)-len(after)]
+}
+
 // inlinedInto returns the length of the callers' names in front of the name of a
 // closure's function, as in main.(*Store).Tenant, or 0 when there are none or it
 // cannot be told: handle.flush may be a function in a function or a method.
@@ -84,7 +102,9 @@ func inlinedInto(symbol string) int {
 		return i + 1
 	}
 	if strings.HasPrefix(symbol, "main.") { // no type is called main
-		return len("main.")
+		if caller := firstClosure(symbol); len(caller) < len(symbol) {
+			return len(caller) + 1
+		}
 	}
 	return 0
 }

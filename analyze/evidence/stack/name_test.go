@@ -25,6 +25,11 @@ func TestNormal(t *testing.T) {
 		"net/http.HandlerFunc.ServeHTTP":                               "net/http.HandlerFunc.ServeHTTP",
 		"internal/sync.(*HashTrieMap[interface {},interface {}]).Swap": "internal/sync.(*HashTrieMap[...]).Swap",
 		"main.main.(*Store).Tenant":                                    "main.main.(*Store).Tenant", // no closure, so nothing was inlined
+		"main.main.func2":                                              "main.main.func2",
+		"main.main.func2.1.gowrap3":                                    "main.main.func2",
+		"main.main.gowrap1":                                            "main.main",
+		"main.main.func2.Tenant.func1":                                 "main.Tenant",
+		"main.main.funcs.func1":                                        "main.funcs",
 		"main.main.Tenant.func2":                                       "main.Tenant",
 		"main.handle.flush.func1":                                      "main.handle.flush", // a function in a function, or a method: kept
 		"main.f-range1.func2":                                          "main.f",
