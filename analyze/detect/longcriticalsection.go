@@ -281,7 +281,7 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	case h.runnable*2 > h.total:
 		severity = analyze.Info
 	// It computes, and no processor is free for those that wait: they would wait anyway.
-	case did.variant == "computes" && h.ran*2 > h.held() && in.Case.Busy >= in.Limit("max-busy").Number:
+	case did.variant == "computes" && h.ran*2 > h.total && in.Case.Busy >= in.Limit("max-busy").Number:
 		severity = analyze.Info
 	case mean >= in.Limit("min-hold-severe").Number && !thin:
 		severity = analyze.Critical
