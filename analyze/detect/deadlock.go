@@ -10,6 +10,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -470,10 +471,26 @@ func allAsleep(e *evidence.Exhibit, explained bool) []analyze.Candidate {
 	if !strings.Contains(e.Dump.Message, "all goroutines are asleep - deadlock!") || explained {
 		return nil
 	}
+	// Who waits for a lock or to send tells more than who waits for those to finish.
+	rank := func(g *dump.Goroutine) int {
+		switch class := waitClass(g, g.Stack()); {
+		case isLock(class):
+			return 0
+		case class == exectrace.ChanSend:
+			return 1
+		case class == exectrace.WaitGroup:
+			return 3
+		}
+		return 2
+	}
 	var g *dump.Goroutine
 	for i := range e.Dump.Goroutines {
 		x := &e.Dump.Goroutines[i]
-		if len(x.Frames) > 0 && !stack.Plumbing(x.Frames[len(x.Frames)-1].Function) && (g == nil || x.ID < g.ID) {
+		// The runtime's own goroutines are asleep by nature.
+		if len(x.Frames) == 0 || stack.Plumbing(x.Frames[len(x.Frames)-1].Function) {
+			continue
+		}
+		if g == nil || cmp.Or(cmp.Compare(rank(x), rank(g)), cmp.Compare(x.ID, g.ID)) < 0 {
 			g = x
 		}
 	}
@@ -484,7 +501,7 @@ func allAsleep(e *evidence.Exhibit, explained bool) []analyze.Candidate {
 	s := g.Stack()
 	return []analyze.Candidate{{
 		Site: s.Site(), Path: s.Path(), Variant: "all-asleep", Severity: analyze.Critical, Share: 1,
-		Summary: fmt.Sprintf("the program ended because all of its %d goroutines were asleep; the first of them waits in %s (%s)", n, s.Site().Function, g.State),
+		Summary: fmt.Sprintf("the program ended because all of its %d goroutines were asleep; goroutine %d waits in %s (%s)", n, g.ID, s.Site().Function, g.State),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that were asleep when the runtime gave up", Value: evidence.Of(n, evidence.Count),
 			At: atGoroutine(s.Site(), g.ID), Reproduce: analyze.Grep(e, "all goroutines are asleep")}},
 	}}

@@ -94,7 +94,7 @@ func TestDeadlockByTheRuntimesWord(t *testing.T) {
 		return e
 	}
 	expectAll(t, Deadlock, []expect{
-		{"all asleep", of(asleep), analyze.Found, "critical main.main"},
+		{"all asleep: the sender tells more than who waits for it", of(asleep), analyze.Found, "critical main.f"},
 		{"another message", of(other), analyze.Clear, ""},
 		{"leaked in a lock", of(join(one(leaked))), analyze.Found, "critical main.f"},
 		{"leaked in a send is a leak, no deadlock", of(join(one(leakedSend))), analyze.Clear, ""},
