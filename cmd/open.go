@@ -1,16 +1,35 @@
 package cmd
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"inquest/analyze/evidence"
 )
 
 // open reads the evidence and says on stderr what was wrong with it. It fails
-// only when nothing at all can be used.
+// only when nothing at all can be used. An interrupt ends the reading: what has been
+// read by then is the case, with its coverage.
 func open(c *cobra.Command, paths []string, jobs int, quiet bool) (*evidence.Bundle, error) {
-	bundle, err := evidence.Open(c.Context(), paths, evidence.Options{Jobs: jobs, Stdin: c.InOrStdin()})
-	if err != nil {
+	stderr := c.ErrOrStderr()
+	opt := evidence.Options{Jobs: jobs, Stdin: c.InOrStdin()}
+	done := func() {}
+	if f, ok := stderr.(*os.File); ok && !quiet && term.IsTerminal(int(f.Fd())) {
+		opt.Progress, done = progress(f)
+	}
+	bundle, err := evidence.Open(c.Context(), paths, opt)
+	done()
+	if errors.Is(err, context.Canceled) && bundle != nil {
+		complain(stderr, "interrupted: the report covers what had been read")
+	} else if err != nil {
 		return nil, failed("", "%v", err)
 	}
 	usable := 0
@@ -20,7 +39,7 @@ func open(c *cobra.Command, paths []string, jobs int, quiet bool) (*evidence.Bun
 		}
 		for _, p := range e.Problems {
 			if !quiet || e.Coverage == evidence.None {
-				complain(c.ErrOrStderr(), p)
+				complain(stderr, p)
 			}
 		}
 	}
@@ -29,4 +48,37 @@ func open(c *cobra.Command, paths []string, jobs int, quiet bool) (*evidence.Bun
 			"no usable evidence in %s", bundle.Title)
 	}
 	return bundle, nil
+}
+
+// blink is how long work may take before a progress bar is shown.
+const blink = 300 * time.Millisecond
+
+// progress shows bytes of total, time left and, for traces, events per second on a terminal.
+func progress(f *os.File) (update func(done, total, events int64), finish func()) {
+	start := time.Now()
+	var bar *progressbar.ProgressBar
+	update = func(done, total, events int64) {
+		since := time.Since(start)
+		if since < blink || total <= 0 {
+			return
+		}
+		if bar == nil {
+			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionShowBytes(true),
+				progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond),
+				progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
+		}
+		bar.ChangeMax64(total)
+		if events > 0 {
+			bar.Describe(fmt.Sprintf("reading, %s events/s", humanize.Comma(int64(float64(events)/since.Seconds()))))
+		} else {
+			bar.Describe("reading")
+		}
+		_ = bar.Set64(done)
+	}
+	return update, func() {
+		if bar != nil {
+			_ = bar.Finish()
+			_ = bar.Clear()
+		}
+	}
 }
