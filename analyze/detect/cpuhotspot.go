@@ -62,9 +62,8 @@ type hotspot struct {
 
 func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
 	share := evidence.Part(h.samples, h.total)
-	// A busy function in a process that mostly idles costs nobody anything, and the
-	// runtime's own work has detectors of its own.
-	if share.Number < in.Limit("min-share").Number || h.busy.Number < in.Limit("min-busy").Number || stack.Plumbing(h.site.site.Function) {
+	// The runtime's own work has detectors of its own.
+	if share.Number < in.Limit("min-share").Number || stack.Plumbing(h.site.site.Function) {
 		return analyze.Candidate{}, false
 	}
 	c := analyze.Candidate{
@@ -80,6 +79,11 @@ func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
 			Exhibit: h.exhibit.ID, Says: "processors in use", Value: h.busy, Of: analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"),
 			Limit: in.Against("min-busy"), Reproduce: h.command,
 		}},
+	}
+	// A busy function in a process that mostly idles costs nobody anything; it still
+	// vouches for the share.
+	if h.busy.Number < in.Limit("min-busy").Number {
+		c.Severity = analyze.NoSeverity
 	}
 	if in.Case.GOMAXPROCS == 0 {
 		c.Caveats = []string{"GOMAXPROCS is unknown; how busy the processors are was judged against one"}
@@ -137,12 +141,16 @@ func cpuHotspotTrace(in *analyze.Input) analyze.Reading {
 		if !ok {
 			continue
 		}
-		woken := wakers(t)
+		if c.Severity == analyze.NoSeverity {
+			r.Candidates = append(r.Candidates, c)
+			continue
+		}
+		waking := readWaking(t)
 		for i := range t.Groups {
 			g := &t.Groups[i]
 			p99 := tail(&g.Runnable)
 			// Only who answers to the outside minds waiting for a processor.
-			if g.System || g.Runnable.Count < 30 || float64(p99) < in.Limit("min-p99").Number || !answers(t, g, woken, 0.1) {
+			if g.System || g.Runnable.Count < 30 || float64(p99) < in.Limit("min-p99").Number || !waking.answers(g, 0.1) {
 				continue
 			}
 			c.Severity = analyze.Warning

@@ -85,13 +85,13 @@ func fragmentedTrace(in *analyze.Input) analyze.Reading {
 	if busy.Number < in.Limit("min-busy").Number || idle.Number < in.Limit("min-idle").Number {
 		return r
 	}
-	woken := wakers(t)
+	waking := readWaking(t)
 	var running time.Duration
 	var outside float64
 	for i := range t.Groups {
 		if g := &t.Groups[i]; !g.System {
 			running += g.Running
-			outside += turnsOf(t, woken, g.Start.Function).outside
+			outside += waking.turnsOf(g.Start.Function).outside
 		}
 	}
 	type crumbs struct {
@@ -110,7 +110,7 @@ func fragmentedTrace(in *analyze.Input) analyze.Reading {
 			evidence.Part(g.Running, running).Number < in.Limit("min-running").Number:
 			continue
 		}
-		n := turnsOf(t, woken, g.Start.Function)
+		n := waking.turnsOf(g.Start.Function)
 		// Goroutines that serve short requests are woken from outside, and so is
 		// whoever they pass the requests to.
 		if n.inside < in.Limit("min-inside").Number*(n.inside+n.outside) || n.inside < in.Limit("min-turns").Number*outside {

@@ -25,7 +25,7 @@ it. In a trace it is the processor time of the dedicated and fractional workers,
 wants and are left out of both parts of the share. The claim needs the work to be a noticeable part of all processors, and is a warning only where it costs the program
 something: where its own goroutines are made to mark. Collections per second are told beside it.
 
-**When it is wrong.** A batch that allocates much and has processors to spare can live with it; without assists this is an info. In profiles of Go before 1.22 idle workers cannot be told from the
+**When it is wrong.** A batch that allocates much and has processors to spare can live with it; without assists this is an info. In profiles of old releases of Go, which lack the wrappers gcDrainMarkWorkerIdle and its like, idle workers cannot be told from the
 others. In a short trace one collection weighs much.`,
 	Limits: []analyze.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},

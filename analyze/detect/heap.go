@@ -97,7 +97,7 @@ func recorders(s stack.Stack) bool {
 			return false
 		}
 		switch stack.Package(f.Function) {
-		case "runtime/pprof", "runtime/trace", "net/http/pprof", "runtime/metrics":
+		case "runtime/pprof", "runtime/trace", "net/http/pprof":
 			return true
 		}
 	}

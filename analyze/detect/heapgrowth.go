@@ -76,7 +76,7 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 			Site: h.site, Path: h.path, Severity: analyze.Warning, Thin: !g.steady(),
 			Share:   evidence.Part(g.grown, max(is-was, g.grown)).Number,
 			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(g.values[len(g.values)-1]), within(s.span())),
-			Facts:   growthFacts(in, s, g, h, "memory in use that the function allocated, last snapshot less first"),
+			Facts:   growthFacts(in, s, g, h, "memory in use that the function allocated"),
 		}
 		switch {
 		// What hardly moves the heap as a whole is worth a line, not an alarm.
@@ -96,16 +96,16 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 }
 
 // growthFacts are the facts of memory that grew at a site, the growth first.
-func growthFacts(in *analyze.Input, s *heapSeries, g growth, h *heapSite, says string) []analyze.Fact {
+func growthFacts(in *analyze.Input, s *heapSeries, g growth, h *heapSite, what string) []analyze.Fact {
 	first, last := s.exhibits[0], s.lastExhibit()
 	at := analyze.At(h.site)
 	at.SampleType = "inuse_space"
 	facts := []analyze.Fact{{
-		Exhibit: last.ID, Says: says, Value: evidence.Of(g.grown, evidence.Bytes),
+		Exhibit: last.ID, Says: what + ", last snapshot less first", Value: evidence.Of(g.grown, evidence.Bytes),
 		Of:    analyze.PartOf(evidence.Of(s.last().inuse, evidence.Bytes), "memory in use in the last snapshot"),
 		Limit: in.Against("min-growth"), At: at, Reproduce: analyze.Peek(last, "inuse_space", h.site),
 	}, {
-		Exhibit: first.ID, Says: "memory in use that the function allocated, in the first snapshot", Value: evidence.Of(g.values[0], evidence.Bytes),
+		Exhibit: first.ID, Says: what + ", in the first snapshot", Value: evidence.Of(g.values[0], evidence.Bytes),
 		Of: analyze.PartOf(evidence.Of(s.first().inuse, evidence.Bytes), "memory in use in the first snapshot"),
 		At: at, Reproduce: analyze.Peek(first, "inuse_space", h.site),
 	}}
@@ -125,6 +125,9 @@ func growthFacts(in *analyze.Input, s *heapSeries, g growth, h *heapSite, says s
 
 // alone says why a series of one heap profile shows no growth.
 func alone(s *heapSeries) string {
+	if d := s.lastExhibit().Duration; d > 0 {
+		return fmt.Sprintf("the heap profile is the difference over %s, which shows no state to compare; take two without ?seconds", evidence.Duration(d))
+	}
 	if s.dropped > 0 {
 		return "no two heap profiles of one process: what was allocated since the start became less, so they are of different runs, or they were taken with different rates"
 	}

@@ -57,6 +57,21 @@ func TestHeapGrowth(t *testing.T) {
 	})
 }
 
+// TestHeapDifference checks that a profile over ?seconds=N gives a rate and is
+// not taken for a state.
+func TestHeapDifference(t *testing.T) {
+	diff := func() *evidence.Exhibit {
+		e := heapAt(0, churned(300, 2000, "main.f"), objects(18432, 60_000, 30_000, "main.g:3"))
+		e.Duration, e.Profile.Duration = 10*time.Second, 10*time.Second
+		return e
+	}
+	for d, want := range map[*analyze.Detector]string{HeapGrowth: analyze.Undecided, MapGrowth: analyze.Undecided, AllocHotspot: analyze.Found} {
+		if got := judge(t, d, diff()); got.result != want {
+			t.Errorf("%s: %s %q, want %s", d.ID, got.result, got.worst, want)
+		}
+	}
+}
+
 func TestHeapGrowthConfidence(t *testing.T) {
 	two := of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(90, "main.f")))
 	for name, c := range map[string]struct {

@@ -192,11 +192,15 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == 3 {
 			continue
 		}
+		what := "memory in use in blocks with the sizes of map tables at the lines of the function"
+		if shapes[g.name].syncMap {
+			what = "memory in use that the sync.Map allocated for the function"
+		}
 		c := analyze.Candidate{
 			Site: h.site, Path: h.path, Variant: mapVariant(h), Severity: analyze.Warning, Thin: !sure || !g.steady(), Share: share.Number,
 			Summary: fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
 				mapVariant(h), h.site.Function, size(g.grown), size(g.values[0]), size(sum.inuse), within(s.span()), share),
-			Facts: growthFacts(in, s, g, h, "memory in use in blocks with the sizes of map tables at the lines of the function, last snapshot less first"),
+			Facts: growthFacts(in, s, g, h, what),
 		}
 		if f, ok := blocksFact(last, h); ok {
 			c.Facts = append(c.Facts, f)
@@ -240,7 +244,7 @@ func whatMapsKeep(in *analyze.Input, s *heapSeries, found []analyze.Candidate) [
 		out = append(out, analyze.Candidate{
 			Site: h.site, Path: h.path, Thin: true, Share: evidence.Part(g.grown, s.last().inuse).Number,
 			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s", h.site.Function, size(g.grown)),
-			Facts:   growthFacts(in, s, g, h, "memory in use at the function's own lines, last snapshot less first"),
+			Facts:   growthFacts(in, s, g, h, "memory in use that the function's own lines allocated"),
 		})
 	}
 	return out
@@ -250,6 +254,10 @@ func whatMapsKeep(in *analyze.Input, s *heapSeries, found []analyze.Candidate) [
 func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Reading {
 	r := analyze.Reading{Silent: alone(s)}
 	last, view := s.lastExhibit(), s.last()
+	// A difference over time holds what came and went, not what a map holds.
+	if last.Duration > 0 {
+		return r
+	}
 	for _, h := range view.sites {
 		shape := shapeOf(h, minBlocks)
 		sum, sure := shape.sum(h), shape.sure

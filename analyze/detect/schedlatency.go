@@ -72,22 +72,17 @@ func tail(h *exectrace.Histogram) time.Duration { return h.Quantile(1 - beyond(h
 const forcedPreemption = 10 * time.Millisecond
 
 // answers reports whether a group of goroutines answers to the outside.
-func answers(t *exectrace.Timeline, g *exectrace.Group, woken map[string]float64, least float64) bool {
+func (k *waking) answers(g *exectrace.Group, least float64) bool {
 	// Goroutines that run until they are interrupted do a batch's work: they wait
 	// for a processor as a part of it.
 	if g.Slices.Quantile(0.5) >= forcedPreemption/2 {
 		return false
 	}
-	if n := turnsOf(t, woken, g.Start.Function); n.outside > 0 && n.outside >= least*(n.inside+n.outside) {
+	if n := k.turnsOf(g.Start.Function); n.outside > 0 && n.outside >= least*(n.inside+n.outside) {
 		return true
 	}
 	// A goroutine per request waits for nothing itself; its creator does.
-	if g.Creator.Function == "" || g.Created == 0 {
-		return false
-	}
-	return slices.ContainsFunc(t.Waits, func(w exectrace.Wait) bool {
-		return w.Class == exectrace.Network && w.Stack.Contains(g.Creator.Function)
-	})
+	return g.Created > 0 && k.network[g.Creator.Function]
 }
 
 func schedLatencyTrace(in *analyze.Input) analyze.Reading {
@@ -107,7 +102,7 @@ func schedLatencyTrace(in *analyze.Input) analyze.Reading {
 	}
 	spread := evidence.Part(lateWindows, len(t.Windows))
 	lasting := spread.Number >= in.Limit("min-spread").Number
-	woken := wakers(t)
+	waking := readWaking(t)
 	var late []*exectrace.Group
 	for i := range t.Groups {
 		g := &t.Groups[i]
@@ -119,7 +114,7 @@ func schedLatencyTrace(in *analyze.Input) analyze.Reading {
 			continue
 		}
 		// A full-throttle batch queues for processors by design.
-		if answers(t, g, woken, in.Limit("min-outside").Number) {
+		if waking.answers(g, in.Limit("min-outside").Number) {
 			late = append(late, g)
 		}
 	}

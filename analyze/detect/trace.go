@@ -26,17 +26,6 @@ func lockWait(c exectrace.Class) bool {
 	return c == exectrace.Mutex || c == exectrace.RWRead || c == exectrace.RWWrite
 }
 
-// startsIn reports whether a stack belongs to a goroutine that was started in a
-// function. The wrapper that a go statement may add can stand below it.
-func startsIn(s stack.Stack, function string) bool {
-	for i := len(s) - 1; i >= 0 && i >= len(s)-2; i-- {
-		if stack.Normal(s[i].Function) == function {
-			return true
-		}
-	}
-	return false
-}
-
 // turns is what ended the waits of a group of goroutines.
 type turns struct {
 	inside  float64        // ended by code of the program: a send, a receive, an unlock
@@ -44,51 +33,62 @@ type turns struct {
 	at      exectrace.Wait // the most frequent of those ended inside
 }
 
-// wakers tells, for each function in which goroutines waited for each other,
-// which part of the waits was ended by code of the program. The rest was ended by
-// timers, which wake without a goroutine of their own.
-func wakers(t *exectrace.Timeline) map[string]float64 {
-	waits, woken := map[string]float64{}, map[string]float64{}
+// waking is who ends the waits of a trace, and whose waits they are.
+type waking struct {
+	byStart map[string][]*exectrace.Wait // by the function the goroutine started in
+	network map[string]bool              // functions on the stacks of network waits
+	// inside is, for each function in which goroutines waited for each other, the
+	// part of the waits that code of the program ended. The rest was ended by timers,
+	// which wake without a goroutine of their own.
+	inside map[string]float64
+}
+
+func readWaking(t *exectrace.Timeline) *waking {
+	k := &waking{map[string][]*exectrace.Wait{}, map[string]bool{}, map[string]float64{}}
+	ended := map[string]float64{}
 	for i := range t.Waits {
-		if w := &t.Waits[i]; handOff(w.Class) {
-			waits[w.Stack.Site().Function] += float64(w.Count - w.Open)
+		w := &t.Waits[i]
+		if n := len(w.Stack); n > 0 {
+			start := stack.Normal(w.Stack[n-1].Function)
+			k.byStart[start] = append(k.byStart[start], w)
+			// The wrapper that a go statement may add stands below the function proper.
+			if n > 1 {
+				if above := stack.Normal(w.Stack[n-2].Function); above != start {
+					k.byStart[above] = append(k.byStart[above], w)
+				}
+			}
+		}
+		switch {
+		case handOff(w.Class):
+			ended[w.Stack.Site().Function] += float64(w.Count - w.Open)
+		case w.Class == exectrace.Network:
+			for _, f := range w.Stack {
+				k.network[stack.Normal(f.Function)] = true
+			}
 		}
 	}
 	for _, w := range t.Wakes {
 		if w.From.Function != "" && handOff(w.Class) {
-			woken[w.To.Function] += float64(w.Count)
+			k.inside[w.To.Function] += float64(w.Count)
 		}
 	}
-	for f, n := range woken {
-		if waits[f] > 0 {
-			woken[f] = min(n/waits[f], 1)
+	for f, n := range k.inside {
+		if ended[f] > 0 {
+			k.inside[f] = min(n/ended[f], 1)
 		}
 	}
-	return woken
-}
-
-// handOff reports whether a wait of a class can only end by another goroutine or a timer.
-func handOff(c exectrace.Class) bool {
-	switch c {
-	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select, exectrace.Cond, exectrace.WaitGroup, exectrace.OtherSync:
-		return true
-	}
-	return lockWait(c)
+	return k
 }
 
 // turnsOf adds up what ended the waits of the goroutines that started in a function.
-func turnsOf(t *exectrace.Timeline, woken map[string]float64, start string) turns {
+func (k *waking) turnsOf(start string) turns {
 	var out turns
 	var most float64
-	for i := range t.Waits {
-		w := &t.Waits[i]
-		if !startsIn(w.Stack, start) {
-			continue
-		}
+	for _, w := range k.byStart[start] {
 		n := float64(w.Count)
 		switch {
 		case handOff(w.Class):
-			inside := n * woken[w.Stack.Site().Function]
+			inside := n * k.inside[w.Stack.Site().Function]
 			out.inside += inside
 			out.outside += n - inside
 			if inside > most {
@@ -99,4 +99,13 @@ func turnsOf(t *exectrace.Timeline, woken map[string]float64, start string) turn
 		}
 	}
 	return out
+}
+
+// handOff reports whether a wait of a class can only end by another goroutine or a timer.
+func handOff(c exectrace.Class) bool {
+	switch c {
+	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select, exectrace.Cond, exectrace.WaitGroup, exectrace.OtherSync:
+		return true
+	}
+	return lockWait(c)
 }
