@@ -42,6 +42,9 @@ left out. A batch that starts all its goroutines at once and holds them back wit
 		{Name: "min-growth-ratio", Default: evidence.Quantity{Number: 1.5, Unit: evidence.Ratio},
 			Doc:    "goroutines alike in the last snapshot over those in the first",
 			Source: "a load that changes by a quarter between two snapshots is no news; half more of those that never move is"},
+		{Name: "min-span", Default: evidence.Duration(30 * time.Second),
+			Doc:    "time from the first snapshot to the last, below which growth that does not show denies nothing",
+			Source: "two leaked goroutines per second add min-growth in that time"},
 		{Name: "max-ended", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "goroutines that ended, of those created in a trace by the same function",
 			Source: "what serves requests ends as often as it begins"},
@@ -130,6 +133,7 @@ type alike struct {
 	ages        map[time.Duration]int
 	low, high   int64 // goroutine numbers
 	first       int64 // one of them
+	marked      int64 // one that is marked as leaked
 	longest     time.Duration
 }
 
@@ -199,6 +203,19 @@ func (a *alike) steady() bool {
 	return len(a.counts) > 2
 }
 
+// tooClose tells why snapshots cannot deny a leak: one that adds a goroutine a
+// second needs as many seconds as the growth asked for.
+func tooClose(in *analyze.Input) string {
+	first, last := in.Exhibits[0].CapturedAt, latest(in.Exhibits).CapturedAt
+	switch {
+	case first.IsZero() || last.IsZero():
+		return "the snapshots do not tell how far apart they were taken"
+	case last.Sub(first) < time.Duration(in.Limit("min-span").Number):
+		return fmt.Sprintf("the snapshots were taken only %s apart", evidence.Duration(last.Sub(first)))
+	}
+	return ""
+}
+
 // growing judges the sites that grew over several snapshots.
 func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, reproduce string) (analyze.Candidate, bool) {
 	growth, ok := a.grown(in)
@@ -232,18 +249,33 @@ func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, re
 func leakDump(in *analyze.Input) analyze.Reading {
 	c := snapshots{n: len(in.Exhibits)}
 	e := latest(in.Exhibits)
-	leaked := int64(0)
+	// Only dumps of the leak profile carry marks; the one with most of them is the proof.
+	proof, leaked := e, int64(0)
+	for _, x := range in.Exhibits {
+		n := int64(0)
+		for j := range x.Dump.Goroutines {
+			if x.Dump.Goroutines[j].Leaked {
+				n++
+			}
+		}
+		if n >= leaked {
+			proof, leaked = x, n
+		}
+	}
 	for i, x := range in.Exhibits {
 		for j := range x.Dump.Goroutines {
 			g := &x.Dump.Goroutines[j]
 			s := g.Stack()
 			a := c.add(i, waitClass(g, s), s, 1, g.Leaked)
-			if a == nil || x != e {
+			if a == nil {
 				continue
 			}
-			if g.Leaked {
+			if g.Leaked && x == proof {
 				a.leaked++
-				leaked++
+				a.marked = g.ID
+			}
+			if x != e {
+				continue
 			}
 			if g.Wait >= time.Duration(in.Limit("min-age").Number) {
 				a.old++
@@ -260,9 +292,12 @@ func leakDump(in *analyze.Input) analyze.Reading {
 		return cmp.Or(-cmp.Compare(a.leaked, b.leaked), -cmp.Compare(a.last(), b.last()), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
 	r := analyze.Reading{Silent: "a single dump tells a leak from goroutines that wait by design only when they are old or marked as leaked"}
-	if c.n > 1 && e.Coverage == evidence.Whole {
-		r.Silent = ""
+	if c.n > 1 {
+		r.Silent = tooClose(in)
 		r.Says = fmt.Sprintf("no site has grown by %.0f or more over %d dumps", in.Limit("min-growth").Number, c.n)
+		if e.Coverage != evidence.Whole {
+			r.Silent = "the last dump was read in part only"
+		}
 	}
 	seen := map[string]bool{}
 	for _, a := range c.all {
@@ -271,7 +306,7 @@ func leakDump(in *analyze.Input) analyze.Reading {
 		}
 		cand, ok := c.growing(in, e, a, analyze.Grep(e, a.site.Function))
 		if a.leaked > 0 {
-			cand, ok = provenLeak(e, a.site, a.path, a.leaked, leaked, a.first, analyze.Grep(e, "(leaked)")), true
+			cand, ok = provenLeak(proof, a.site, a.path, a.leaked, leaked, a.marked, analyze.Grep(proof, "(leaked)")), true
 			addSites(&cand, a.inner, a.creator)
 		} else if !ok {
 			cand, ok = a.aged(in, e)
@@ -342,7 +377,7 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 	})
 	r := analyze.Reading{Silent: "a single goroutine profile cannot tell goroutines that never end from those that wait by design"}
 	if c.n > 1 {
-		r.Silent = ""
+		r.Silent = tooClose(in)
 		r.Says = fmt.Sprintf("no site has grown by %.0f or more over %d profiles", in.Limit("min-growth").Number, c.n)
 		if unsymbolised > 0 {
 			r.Silent = "stacks without function names cannot be told from idle ones"
