@@ -51,7 +51,7 @@ is unknown and the share is of everything since the start, set-up included. Smal
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Heap, Doc: "bytes and objects allocated by function, with a rate where two profiles of one process give one", Run: allocHotspotHeap},
-		{Kind: evidence.CPU, Doc: "samples below runtime.mallocgc by function, and whether the collector costs the program", Run: allocHotspotCPU},
+		{Kind: evidence.CPU, Doc: "samples below runtime.mallocgc by function, and whether the collector costs the program", Run: worstOf(allocHotspotCPU)},
 	},
 	Fix: []string{
 		"Reuse what is allocated: a sync.Pool of buffers, a slice cut to zero length, a strings.Builder with Grow",
@@ -172,8 +172,7 @@ func allocates(s stack.Stack) bool {
 // allocFocus leaves the stacks that allocates names.
 const allocFocus = "-focus='runtime.(mallocgc|gcAssistAlloc|newobject|makeslice|growslice)$'"
 
-func allocHotspotCPU(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	g := collectorCPU(p, column)

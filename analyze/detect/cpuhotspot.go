@@ -40,8 +40,8 @@ for it, if it is sampled at all.`,
 			Source: "as sched-latency: runtime/proc.go, forcePreemptNS"},
 	},
 	Measures: []analyze.Measure{
-		{Kind: evidence.CPU, Doc: "share of CPU samples by first frame outside the standard library", Run: cpuHotspotCPU},
-		{Kind: evidence.Trace, Doc: "the same for the CPU samples in a trace, which are there only when a CPU profile ran at the same time, and who waited for a processor", Run: cpuHotspotTrace},
+		{Kind: evidence.CPU, Doc: "share of CPU samples by first frame outside the standard library", Run: worstOf(cpuHotspotCPU)},
+		{Kind: evidence.Trace, Doc: "the same for the CPU samples in a trace, which are there only when a CPU profile ran at the same time, and who waited for a processor", Run: worstOf(cpuHotspotTrace)},
 	},
 	Fix: []string{
 		"Look at the function's callees in a flame graph and remove work that is repeated or not needed",
@@ -91,8 +91,7 @@ func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
 	return c, true
 }
 
-func cpuHotspotCPU(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func cpuHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	total := p.Total(column)
@@ -114,8 +113,7 @@ func cpuHotspotCPU(in *analyze.Input) analyze.Reading {
 	return r
 }
 
-func cpuHotspotTrace(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func cpuHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	if len(t.Samples) == 0 {
 		return analyze.Reading{Silent: "no CPU profile ran while the trace was recorded, so it holds no samples"}

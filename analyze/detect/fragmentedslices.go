@@ -59,9 +59,9 @@ a rest, which it is.`,
 			Source: "measured: a pipeline in crumbs has 0.35, healthy services that are mostly idle 0.2 and busy ones below 0.1"},
 	},
 	Measures: []analyze.Measure{
-		{Kind: evidence.Trace, Doc: "slices and gaps by group, and who ends the gaps", Run: fragmentedTrace},
-		{Kind: evidence.Block, Doc: "places with very many short waits for channels and conditions; can confirm and never deny", Run: fragmentedBlock},
-		{Kind: evidence.CPU, Doc: "share of the scheduler; names no site, can confirm and never deny", Run: fragmentedCPU},
+		{Kind: evidence.Trace, Doc: "slices and gaps by group, and who ends the gaps", Run: worstOf(fragmentedTrace)},
+		{Kind: evidence.Block, Doc: "places with very many short waits for channels and conditions; can confirm and never deny", Run: worstOf(fragmentedBlock)},
+		{Kind: evidence.CPU, Doc: "share of the scheduler; names no site, can confirm and never deny", Run: worstOf(fragmentedCPU)},
 	},
 	Fix: []string{
 		"Hand over work in batches: a slice of a hundred items per send instead of one",
@@ -70,8 +70,7 @@ a rest, which it is.`,
 	},
 }
 
-func fragmentedTrace(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func fragmentedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	r := analyze.Reading{Says: fmt.Sprintf("no group of goroutines runs in short slices for each other; processors are idle %s of the time", evidence.Part(t.Procs.Idle, procTime(t)))}
 	if t.Duration < shortTrace || procTime(t) == 0 {
@@ -176,8 +175,7 @@ const (
 	shortWait = time.Millisecond
 )
 
-func fragmentedBlock(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func fragmentedBlock(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	count, delay := p.Column("contentions"), p.Column("delay")
 	// Counts without a rate, and the program may have run for weeks: this kind vouches and never denies.
@@ -219,8 +217,7 @@ func schedules(s stack.Stack) bool {
 	return false
 }
 
-func fragmentedCPU(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func fragmentedCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	var n, total int64

@@ -48,9 +48,9 @@ goroutines that stand in an assist.
 			Source: "binomial: at 100 samples a share of 0.05 has a standard error of 0.02"},
 	},
 	Measures: []analyze.Measure{
-		{Kind: evidence.Trace, Doc: "time in mark assists by the code that was made to assist", Run: gcAssistTrace},
-		{Kind: evidence.CPU, Doc: "samples below runtime.gcAssistAlloc by the code that allocated", Run: gcAssistCPU},
-		{Kind: evidence.Dump, Doc: "goroutines that stand in an assist; can confirm and never deny", Run: gcAssistDump},
+		{Kind: evidence.Trace, Doc: "time in mark assists by the code that was made to assist", Run: worstOf(gcAssistTrace)},
+		{Kind: evidence.CPU, Doc: "samples below runtime.gcAssistAlloc by the code that allocated", Run: worstOf(gcAssistCPU)},
+		{Kind: evidence.Dump, Doc: "goroutines that stand in an assist; can confirm and never deny", Run: worstOf(gcAssistDump)},
 	},
 	Fix: []string{
 		"Allocate less on the path that assists: reuse buffers, size them in advance, keep values instead of pointers",
@@ -67,8 +67,7 @@ type assistSite struct {
 	count int64
 }
 
-func gcAssistTrace(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func gcAssistTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	// Assists happen in collections only: without one there was no occasion.
 	if t.CycleCount == 0 && len(t.Assists) == 0 {
@@ -145,8 +144,7 @@ func assistSeverity(in *analyze.Input, share, capacity float64) analyze.Severity
 	return analyze.Info
 }
 
-func gcAssistCPU(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func gcAssistCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
@@ -185,8 +183,7 @@ func gcAssistCPU(in *analyze.Input) analyze.Reading {
 	return r
 }
 
-func gcAssistDump(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func gcAssistDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	var found []*dump.Goroutine
 	for i := range e.Dump.Goroutines {
 		if g := &e.Dump.Goroutines[i]; strings.HasPrefix(g.State, "GC assist") {

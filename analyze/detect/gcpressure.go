@@ -48,8 +48,8 @@ others. In a short trace one collection weighs much.`,
 			Source: "binomial: at 100 samples a share of 0.25 has a standard error of 0.04"},
 	},
 	Measures: []analyze.Measure{
-		{Kind: evidence.CPU, Doc: "samples in mark workers, assists and sweeping, each stack counted once", Run: gcPressureCPU},
-		{Kind: evidence.Trace, Doc: "processor time of dedicated and fractional workers, assists and sweeping", Run: gcPressureTrace},
+		{Kind: evidence.CPU, Doc: "samples in mark workers, assists and sweeping, each stack counted once", Run: worstOf(gcPressureCPU)},
+		{Kind: evidence.Trace, Doc: "processor time of dedicated and fractional workers, assists and sweeping", Run: worstOf(gcPressureTrace)},
 	},
 	Fix: []string{
 		"Allocate less: see alloc-hotspot for the place, reuse buffers, build strings with strings.Builder, avoid pointers in large live structures",
@@ -173,8 +173,7 @@ func pressure(in *analyze.Input, share, capacity, assist float64) analyze.Severi
 	return analyze.Warning
 }
 
-func gcPressureCPU(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func gcPressureCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
@@ -244,8 +243,7 @@ func assistTime(t *exectrace.Timeline) (sum time.Duration) {
 	return sum
 }
 
-func gcPressureTrace(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func gcPressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	if t.Duration < shortTrace {
 		return analyze.Reading{Silent: fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))}

@@ -45,7 +45,7 @@ finished collection, so it lags behind. Growth that comes with more traffic is g
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Heap, Doc: "memory in use by function in successive heap profiles of one process; two of them cannot tell a leak from a warm-up", Run: heapGrowthHeap},
-		{Kind: evidence.Trace, Doc: "the floors of the heap after each collection; names no site", Run: heapGrowthTrace},
+		{Kind: evidence.Trace, Doc: "the floors of the heap after each collection; names no site", Run: worstOf(heapGrowthTrace)},
 	},
 	Fix: []string{
 		"Find who keeps what the function allocates: a map or slice nothing is deleted from, goroutines that never end, timers never stopped, contexts that are never cancelled",
@@ -183,8 +183,7 @@ func heapSlope(t *exectrace.Timeline, minFloors int) slope {
 	return s
 }
 
-func heapGrowthTrace(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func heapGrowthTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	s := heapSlope(e.Trace, int(in.Limit("min-floors").Number))
 	if s.unknown != "" {
 		return analyze.Reading{Silent: s.unknown}

@@ -53,8 +53,8 @@ tell, so it is told as an info. A CPU profile alone cannot tell one map that gro
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Heap, Doc: "blocks with the sizes of map tables at one line, and their growth between heap profiles", Run: mapGrowthHeap},
-		{Kind: evidence.CPU, Doc: "samples in rehash, split, grow and evacuate by the function that assigns; cannot tell one growing map from many new ones", Run: mapGrowthCPU},
-		{Kind: evidence.Trace, Doc: "whether the heap rises meanwhile; names no site", Run: mapGrowthTrace},
+		{Kind: evidence.CPU, Doc: "samples in rehash, split, grow and evacuate by the function that assigns; cannot tell one growing map from many new ones", Run: worstOf(mapGrowthCPU)},
+		{Kind: evidence.Trace, Doc: "whether the heap rises meanwhile; names no site", Run: worstOf(mapGrowthTrace)},
 	},
 	Fix: []string{
 		"Give the map a cap or its entries an expiry: an LRU, a sweep by age, or deletion where the object's life ends",
@@ -369,8 +369,7 @@ var largeMapGrowers = []string{
 	"internal/sync.(*HashTrieMap[...]).expand",
 }
 
-func mapGrowthCPU(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func mapGrowthCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	total := p.Total(column)
@@ -410,8 +409,7 @@ func mapGrowthCPU(in *analyze.Input) analyze.Reading {
 	return r
 }
 
-func mapGrowthTrace(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func mapGrowthTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	s := heapSlope(e.Trace, 6)
 	if s.unknown != "" {
 		return analyze.Reading{Silent: s.unknown}

@@ -43,7 +43,7 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 			Source: "a lock that is hardly ever given back is a deadlock or a leak, which idle processors do not describe; ten a second is one per window"},
 	},
 	Measures: []analyze.Measure{
-		{Kind: evidence.Trace, Doc: "idle time of processors while goroutines were runnable or queued for one lock", Run: pIdleTrace},
+		{Kind: evidence.Trace, Doc: "idle time of processors while goroutines were runnable or queued for one lock", Run: worstOf(pIdleTrace)},
 	},
 	Fix: []string{
 		"Where a lock is what they wait for: hold it for less, split it, or read without it (see mutex-hotspot and long-critical-section)",
@@ -52,8 +52,7 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 	},
 }
 
-func pIdleTrace(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func pIdleTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	all := procTime(t)
 	share := evidence.Part(t.Procs.IdleWithDemand, all)

@@ -55,3 +55,18 @@ func TestPIdle(t *testing.T) {
 		{"a glimpse", of(procs()), analyze.Undecided, ""},
 	})
 }
+
+// TestWorstOfSeveral checks that a fault which only an older trace shows is told,
+// with how many show it.
+func TestWorstOfSeveral(t *testing.T) {
+	got := judge(t, PIdle, traced(idling(time.Second, 400*ms)), traced(idling(time.Second, 0)), procs())
+	if got.worst != "warning" {
+		t.Fatalf("%s %q, want a warning", got.result, got.worst)
+	}
+	if !containsText(got.all.Findings[0].Caveats, "1 of 3 exhibits") {
+		t.Errorf("caveats %q do not say how many show it", got.all.Findings[0].Caveats)
+	}
+	if got := judge(t, PIdle, traced(idling(time.Second, 0)), procs()); got.result != analyze.Clear {
+		t.Errorf("a newer glimpse hides what the older trace denies: %s", got.result)
+	}
+}

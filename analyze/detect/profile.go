@@ -2,8 +2,10 @@ package detect
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
+	"inquest/analyze"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -53,3 +55,36 @@ func bySite(p *pprofile.Profile, column int, pick func(*pprofile.Sample) stack.S
 
 // latest returns the newest exhibit: the one that a claim about now rests on.
 func latest(exhibits []*evidence.Exhibit) *evidence.Exhibit { return exhibits[len(exhibits)-1] }
+
+// worstOf makes a measure of one that looks at a single exhibit: it is taken of
+// every exhibit of the kind, and the one that shows the claim at its worst speaks, the newest where they are
+// alike. Where none shows it, the newest that can deny it does.
+func worstOf(one func(*analyze.Input, *evidence.Exhibit) analyze.Reading) func(*analyze.Input) analyze.Reading {
+	return func(in *analyze.Input) analyze.Reading {
+		var worst analyze.Reading
+		best, shown := -2, 0
+		for _, e := range in.Exhibits {
+			r := one(in, e)
+			rank := -1 // silent
+			if r.Silent == "" {
+				rank = 0
+			}
+			for _, c := range r.Candidates {
+				rank = max(rank, 1+int(c.Severity))
+			}
+			if rank > 0 {
+				shown++
+			}
+			if rank >= best {
+				best, worst = rank, r
+			}
+		}
+		if n := len(in.Exhibits); shown > 0 && shown < n {
+			for i := range worst.Candidates {
+				c := &worst.Candidates[i]
+				c.Caveats = append(c.Caveats, fmt.Sprintf("%d of %d exhibits of this kind (%s) show it", shown, n, in.Exhibits[0].Kind))
+			}
+		}
+		return worst
+	}
+}

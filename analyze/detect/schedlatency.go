@@ -49,7 +49,7 @@ for a batch and missed.`,
 			Source: "one request in ten hand-overs: less is work that feeds itself"},
 	},
 	Measures: []analyze.Measure{
-		{Kind: evidence.Trace, Doc: "runnable-to-running times by group of goroutines, with the worst wait", Run: schedLatencyTrace},
+		{Kind: evidence.Trace, Doc: "runnable-to-running times by group of goroutines, with the worst wait", Run: worstOf(schedLatencyTrace)},
 	},
 	Fix: []string{
 		"Take work off the processors: see cpu-hotspot, gc-pressure and alloc-hotspot for what uses them",
@@ -85,8 +85,7 @@ func (k *waking) answers(g *exectrace.Group, least float64) bool {
 	return g.Created > 0 && k.network[g.Creator.Function]
 }
 
-func schedLatencyTrace(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func schedLatencyTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	all := &t.Latency.Times
 	r := analyze.Reading{Says: fmt.Sprintf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99)))}

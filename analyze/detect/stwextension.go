@@ -53,7 +53,7 @@ interrupted. A profile or dump taken while the trace was recorded shows as a pau
 			Source: "at one hundredth of the time stopped, one request in a hundred meets a pause: it decides P99"},
 	},
 	Measures: []analyze.Measure{
-		{Kind: evidence.Trace, Doc: "stop-the-world ranges by reason and by who delayed them", Run: stwExtensionTrace},
+		{Kind: evidence.Trace, Doc: "stop-the-world ranges by reason and by who delayed them", Run: worstOf(stwExtensionTrace)},
 	},
 	Fix: []string{
 		"Break up what could not be interrupted into smaller pieces, so that the runtime can stop it in between",
@@ -109,8 +109,7 @@ type pauseGroup struct {
 	longest exectrace.Pause
 }
 
-func stwExtensionTrace(in *analyze.Input) analyze.Reading {
-	e := latest(in.Exhibits)
+func stwExtensionTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	var all int
 	var longest exectrace.Pause
