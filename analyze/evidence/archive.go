@@ -3,6 +3,7 @@ package evidence
 import (
 	"archive/tar"
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -267,7 +268,16 @@ func (o *opener) bounded(r io.Reader, size int64) io.Reader {
 // spooled keeps a member's bytes and measures them while the archive is read on.
 // It is called with a slot taken and sees to its return.
 func (o *opener) spooled(m *item, r io.Reader, left *int64) {
-	c, err := spool(r, *left)
+	b := bufio.NewReaderSize(r, headSize)
+	if head, _ := b.Peek(headSize); len(head) > 0 && !readable(head) {
+		// Its bytes are of no use, and they may be many more than the archive's.
+		<-o.slots
+		if !executable(head) {
+			m.fail(&Exhibit{Path: m.name}, "%s", unrecognised)
+		}
+		return
+	}
+	c, err := spool(b, *left)
 	if c == nil {
 		<-o.slots
 		m.fail(&Exhibit{Path: m.name}, "cannot be unpacked: %v", err)

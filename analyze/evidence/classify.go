@@ -128,7 +128,13 @@ func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leav
 		return nil
 	case k.name == "gzip" && pprofile.Sniff(head):
 		return o.profile(it, e, c)
-	case exectrace.Sniff(head), pprofile.Sniff(head), !text(head):
+	case isZip(head) || packed(head) != nil:
+		e.problem("packed more than once: unpack it first")
+		return it.none(e)
+	case !readable(head):
+		e.problem("%s", unrecognised)
+		return it.none(e)
+	case !text(head):
 		z, err := open()
 		if err != nil {
 			e.problem("%v", err)
@@ -145,10 +151,6 @@ func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leav
 			e.Coverage = Partial
 			e.problem("%v", err)
 		}
-		if isZip(head) || packed(head) != nil {
-			e.problem("packed more than once: unpack it first")
-			return it.none(e)
-		}
 		return o.kinds(it, e, inner, head)
 	}
 	z, err = open()
@@ -158,6 +160,14 @@ func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leav
 	}
 	defer z.Close()
 	return o.dumps(it, e, z, head)
+}
+
+const unrecognised = "not evidence that inquest reads: neither profile, execution trace nor goroutine dump"
+
+// readable reports whether a content that begins with head could be of any kind
+// that is read. What is packed need not be unpacked further when it could not.
+func readable(head []byte) bool {
+	return exectrace.Sniff(head) || pprofile.Sniff(head) || text(head) || isZip(head) || isTar(head) || packed(head) != nil
 }
 
 // kinds measures a file that is neither archive nor compressed.
@@ -237,7 +247,7 @@ func (o *opener) dumps(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 			}
 			e.problem("text without a goroutine dump")
 		default:
-			e.problem("not evidence that inquest reads: neither profile, execution trace nor goroutine dump")
+			e.problem("%s", unrecognised)
 		}
 		return it.none(e)
 	}
