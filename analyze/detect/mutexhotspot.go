@@ -103,7 +103,7 @@ func hotspotBlock(in *analyze.Input) analyze.Reading {
 // covers a known time and holds enough events: an empty one may never have been recorded.
 func hotspotProfile(in *analyze.Input, says, whole, empty string) analyze.Reading {
 	c := contentionOf(in.Exhibits)
-	if c.delay == 0 {
+	if c.delay <= 0 {
 		return analyze.Reading{Silent: "it shows no waiting for locks: " + empty + runtimeWords(c)}
 	}
 	c.finish()
@@ -211,6 +211,9 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 	}
 	if c.delay == 0 {
 		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(c.wall))}
+	}
+	if len(c.sites) == 0 {
+		return analyze.Reading{Silent: "goroutines waited for locks, at places that the trace does not tell"}
 	}
 	c.finish()
 	r := analyze.Reading{
