@@ -32,19 +32,21 @@ func TestTopLevelIsFixed(t *testing.T) {
 // mayImport lists, for each package, which of ours it may import. A trailing
 // /... allows the packages below.
 var mayImport = map[string][]string{
-	".":                          {"inquest/cmd"},
-	"cmd":                        {"inquest/analyze/...", "inquest/report/..."},
-	"analyze":                    {"inquest/analyze/evidence/..."},
-	"analyze/detect":             {"inquest/analyze", "inquest/analyze/evidence/..."},
-	"analyze/compare":            {"inquest/analyze", "inquest/analyze/evidence/..."},
-	"analyze/evidence":           {"inquest/analyze/evidence/..."},
-	"analyze/evidence/stack":     {},
-	"analyze/evidence/pprofile":  {"inquest/analyze/evidence/stack"},
-	"analyze/evidence/exectrace": {"inquest/analyze/evidence/stack"},
-	"analyze/evidence/dump":      {"inquest/analyze/evidence/stack"},
-	"report":                     {"inquest/analyze", "inquest/analyze/evidence/...", "inquest/templates", "inquest/report/..."},
-	"report/draw":                {},
-	"templates":                  {},
+	".":                           {"inquest/cmd"},
+	"cmd":                         {"inquest/analyze/...", "inquest/report/..."},
+	"analyze":                     {"inquest/analyze/evidence/..."},
+	"analyze/detect":              {"inquest/analyze", "inquest/analyze/evidence/..."},
+	"analyze/compare":             {"inquest/analyze", "inquest/analyze/evidence/..."},
+	"analyze/evidence":            {"inquest/analyze/evidence/..."},
+	"analyze/evidence/stack":      {},
+	"analyze/evidence/pprofile":   {"inquest/analyze/evidence/stack"},
+	"analyze/evidence/exectrace":  {"inquest/analyze/evidence/stack"},
+	"analyze/evidence/dump":       {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/logline"},
+	"analyze/evidence/runtimelog": {"inquest/analyze/evidence/logline"},
+	"analyze/evidence/logline":    {},
+	"report":                      {"inquest/analyze", "inquest/analyze/evidence/...", "inquest/templates", "inquest/report/..."},
+	"report/draw":                 {},
+	"templates":                   {},
 }
 
 // onlyIn lists the libraries that one place alone may know.

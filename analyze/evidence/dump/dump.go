@@ -12,6 +12,7 @@ package dump
 import (
 	"time"
 
+	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -26,6 +27,26 @@ type Dump struct {
 	GoVersion  string    // such as "go1.24.9", when the file names of the standard library tell it
 	Partial    bool      // something was cut off or left out; Problems says what
 	Problems   []string  // cut off, unparsable headers: one sentence each
+}
+
+// Lone reports whether the dump is only the stack of a goroutine that panicked.
+// The runtime prints no more by default (GOTRACEBACK=single), and what recovers a
+// panic prints no more either: it is no picture of the process.
+func (d *Dump) Lone() bool { return d.Origin == "panic" && len(d.Goroutines) == 1 }
+
+// date sets the dump's time from a log line that carries one with a year.
+func (d *Dump) date(line []byte) bool {
+	const end = 512 // records have their time at either end
+	for _, s := range [][]byte{line[:min(len(line), end)], line[max(len(line)-end, 0):]} {
+		if t, zoned, ok := logline.Stamp(s); ok {
+			d.Time = t
+			if !zoned {
+				d.Problems = append(d.Problems, "the time stamps of its log name no time zone and were read as UTC")
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // Goroutine is one goroutine of a dump.

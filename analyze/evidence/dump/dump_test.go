@@ -480,28 +480,6 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestStamp(t *testing.T) {
-	at := func(ns int) time.Time { return time.Date(2026, 9, 1, 12, 0, 0, ns, time.UTC) }
-	for line, want := range map[string]time.Time{
-		"2026-09-01T12:00:00Z x":                        at(0),
-		"2026-09-01T12:00:00.25Z x":                     at(25e7),
-		"2026-09-01 14:00:00,250 +0200 x":               at(25e7),
-		"[2026/09/01 12:00:00.000001] x":                at(1000),
-		`{"ts":1788264000.5,"msg":"x"}`:                 at(5e8),
-		`{"time":1788264000250}`:                        at(25e7),
-		`{"__REALTIME_TIMESTAMP" : "1788264000000001"}`: at(1000),
-		`{"t":1788264000000000001}`:                     at(1),
-		"Sep  1 12:00:00 no year":                       {},
-		"2026-13-01T12:00:00Z":                          {},
-		"1.2.3-4":                                       {},
-	} {
-		got, _, ok := stamp([]byte(line))
-		if !got.Equal(want) || ok == want.IsZero() {
-			t.Errorf("%s: %v, want %v", line, got, want)
-		}
-	}
-}
-
 // TestLongLog reads a log far larger than the memory it may take for it, with one dump in it.
 func TestLongLog(t *testing.T) {
 	noise := strings.Repeat("2026-09-01T12:00:00Z INFO served goroutine 5 request=42 panic=none path=/orders/1234567\n", 1000)

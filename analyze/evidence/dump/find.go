@@ -1,32 +1,32 @@
 package dump
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
+	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/stack"
 )
 
 // Bounds of what is kept of one file. A dump of a million goroutines is real; a
 // longer one says nothing that its first million do not.
 const (
-	maxLine       = 64 << 20 // bytes of one line: a whole dump may stand in one JSON string
-	maxDumps      = 256      // dumps of one file
-	maxGoroutines = 1 << 20  // goroutines over all dumps of one file
-	maxFrames     = 8 << 20  // frames over all dumps of one file
-	maxDepth      = 1024     // frames of one goroutine; the runtime prints 100 (runtime/traceback.go)
-	maxArgs       = 32       // argument words of one frame; the runtime prints 10
-	maxLabels     = 64       // labels of one goroutine
-	maxNesting    = 3        // quoted strings within quoted strings
-	maxForeign    = 8        // lines of other output in a row that a dump may be interleaved with
-	maxRecent     = 256      // lines kept to look back for the message above a dump
-	recentLength  = 512      // bytes kept of each
-	maxAfter      = 50       // lines below a dump in which a time stamp may still date it
+	maxDumps      = 256     // dumps of one file
+	maxGoroutines = 1 << 20 // goroutines over all dumps of one file
+	maxFrames     = 8 << 20 // frames over all dumps of one file
+	maxDepth      = 1024    // frames of one goroutine; the runtime prints 100 (runtime/traceback.go)
+	maxArgs       = 32      // argument words of one frame; the runtime prints 10
+	maxLabels     = 64      // labels of one goroutine
+	maxNesting    = 3       // quoted strings within quoted strings
+	maxForeign    = 8       // lines of other output in a row that a dump may be interleaved with
+	maxRecent     = 256     // lines kept to look back for the message above a dump
+	recentLength  = 512     // bytes kept of each
+	maxAfter      = 50      // lines below a dump in which a time stamp may still date it
 )
 
 // Find reads a text of any size to its end and returns the goroutine dumps in
@@ -37,51 +37,58 @@ const (
 //
 // The error is that of r; the dumps found before it are returned with it.
 func Find(r io.Reader) ([]*Dump, error) {
-	f := &finder{names: map[string]string{}}
-	br := bufio.NewReaderSize(r, 256<<10)
-	var long []byte // a line longer than the reader's buffer
-	for {
-		line, err := br.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			long = append(long, line[:min(len(line), maxLine-len(long))]...)
-			continue
-		}
-		if len(long) > 0 {
-			long = append(long, line[:min(len(line), maxLine-len(long))]...)
-			line = long
-		}
-		if len(line) > 0 {
-			f.line++
-			f.physical(trimEnd(line))
-		}
-		if cap(long) > 1<<20 {
-			long = nil
-		}
-		long = long[:0]
-		if err == nil {
-			continue
-		}
-		f.close()
-		if f.left > 0 {
-			last := f.dumps[len(f.dumps)-1]
-			last.Partial = true
-			last.Problems = append(last.Problems, fmt.Sprintf("%d more dumps follow in the file and were left out", f.left))
-		}
-		if err == io.EOF {
-			err = nil
-		}
-		return f.dumps, err
-	}
+	var f Reader
+	err := logline.Each(r, f.Line)
+	return f.Close().Dumps, err
 }
 
-// finder is the state of one Find.
+// Reader reads a text that it is given line by line. The zero Reader is ready.
+type Reader struct {
+	finder
+	races races
+}
+
+// Found is what a text holds, each sort first to last.
+type Found struct {
+	Dumps   []*Dump
+	Crashes []*Crash
+	Races   []*Race
+	// Problems says what of the crashes and races was left out, one sentence each.
+	Problems []string
+}
+
+// Line takes the next line of the text, without its end.
+func (r *Reader) Line(line []byte) {
+	r.physical(line)
+	r.races.physical(line, &r.finder)
+}
+
+// Close ends the text.
+func (r *Reader) Close() Found {
+	r.close()
+	if r.left > 0 {
+		last := r.dumps[len(r.dumps)-1]
+		last.Partial = true
+		last.Problems = append(last.Problems, fmt.Sprintf("%d more dumps follow in the file and were left out", r.left))
+	}
+	found := Found{Dumps: r.dumps, Crashes: r.crashed.all}
+	if r.crashed.left > 0 {
+		found.Problems = append(found.Problems, fmt.Sprintf("%d crashes were left out: more than %d different ones in one file", r.crashed.left, maxCrashes))
+	}
+	races, problems := r.races.close()
+	found.Races, found.Problems = races, append(found.Problems, problems...)
+	return found
+}
+
+// finder looks for dumps.
 type finder struct {
 	*builder // the dump being read; nil between dumps
 
 	dumps    []*Dump
-	left     int    // dumps beyond maxDumps
-	line     int    // number of the present line
-	present  []byte // the present line of the file, as it stands there
+	crashed  crashes // the dumps that tell of a crash
+	left     int     // dumps beyond maxDumps
+	line     int     // number of the present line
+	present  []byte  // the present line of the file, as it stands there
 	recent   [maxRecent][]byte
 	next     int   // lines remembered so far; recent is a ring
 	fence    int   // lines remembered before the last dump: its message is not the next one's
@@ -96,10 +103,9 @@ type finder struct {
 
 // builder is a dump being read.
 type builder struct {
-	dump   *Dump
-	keys   []string // openings of the quoted strings it stands in, outermost first
-	prefix []byte   // what stood before the first header on its line
-	seen   map[int64]int
+	dump *Dump
+	seen map[int64]int
+	logline.Carrier
 
 	g       *Goroutine // whose block is being read; nil between blocks
 	stack   []Frame
@@ -111,14 +117,16 @@ type builder struct {
 	hidden  bool   // the block says that its stack is not available
 	beside  []byte // last line that was not understood
 
-	blank     bool // a blank line came just before
-	spaced    bool // blank lines stand between its goroutines
-	relay     bool // threads print their stacks one after the other (GOTRACEBACK=crash)
-	foreign   int  // lines in a row that are not part of a dump
-	strangers int  // such lines inside the dump in all
-	broken    int  // headers that could not be parsed
-	lost      int  // goroutines beyond the bounds
-	shaped    bool // it has a frame, so it is a dump
+	blank     bool     // a blank line came just before
+	spaced    bool     // blank lines stand between its goroutines
+	relay     bool     // threads print their stacks one after the other (GOTRACEBACK=crash)
+	foreign   int      // lines in a row that are not part of a dump
+	strangers int      // such lines inside the dump in all
+	broken    int      // headers that could not be parsed
+	head      []string // what stands above it about a crash, line by line, nearest last
+	exit      int      // "exit status N" below it
+	lost      int      // goroutines beyond the bounds
+	shaped    bool     // it has a frame, so it is a dump
 }
 
 // pending says what the next line should give the position of.
@@ -134,12 +142,13 @@ var goroutineWord = []byte("goroutine ")
 
 // physical takes one line of the file.
 func (f *finder) physical(line []byte) {
+	f.line++
 	f.present = line
 	if f.builder == nil {
 		f.outside(line, nil)
 		return
 	}
-	f.inside(line, f.keys)
+	f.inside(line, f.Keys)
 }
 
 // outside takes a line while no dump is being read; keys are the strings it stands in.
@@ -148,7 +157,7 @@ func (f *finder) outside(line []byte, keys []string) {
 		f.remember(line)
 		return
 	}
-	line = plain(line)
+	line = logline.Plain(line)
 	for at := 0; ; at += len(goroutineWord) {
 		i := bytes.Index(line[at:], goroutineWord)
 		if i < 0 {
@@ -161,13 +170,13 @@ func (f *finder) outside(line []byte, keys []string) {
 			return
 		}
 	}
-	value, key, ok := quoted(line, bytes.Index(line, goroutineWord))
+	value, key, ok := logline.Quoted(line, bytes.Index(line, goroutineWord))
 	if !ok || len(keys) == maxNesting {
 		f.remember(line)
 		return
 	}
 	keys = append(slices.Clip(keys), key)
-	lines := split(value)
+	lines := logline.Split(value)
 	for _, l := range lines {
 		if f.builder != nil {
 			f.take(l)
@@ -190,12 +199,12 @@ func (f *finder) inside(line []byte, keys []string) {
 		f.take(line)
 		return
 	}
-	value, ok := after(line, keys[0])
+	value, ok := logline.After(line, keys[0])
 	if !ok {
 		f.other(line)
 		return
 	}
-	for _, l := range split(value) {
+	for _, l := range logline.Split(value) {
 		f.inside(l, keys[1:])
 	}
 }
@@ -217,10 +226,9 @@ func (f *finder) remember(line []byte) {
 // open starts a dump whose first header stood behind prefix.
 func (f *finder) open(prefix []byte, keys []string) {
 	f.builder = &builder{
-		dump:   &Dump{Lines: [2]int{f.line, f.line}},
-		keys:   keys,
-		prefix: bytes.Clone(prefix),
-		seen:   map[int64]int{},
+		dump:    &Dump{Lines: [2]int{f.line, f.line}},
+		Carrier: logline.Carrier{Keys: keys, Prefix: bytes.Clone(prefix)},
+		seen:    map[int64]int{},
 	}
 	f.undated = nil
 	_ = f.dump.date(prefix) || f.dump.date(f.present)
@@ -230,7 +238,7 @@ func (f *finder) open(prefix []byte, keys []string) {
 
 // reopen closes the dump and starts another in the same surroundings.
 func (f *finder) reopen() {
-	keys, prefix := f.keys, f.prefix
+	keys, prefix := f.Keys, f.Prefix
 	f.close()
 	f.open(prefix, keys)
 }
@@ -238,7 +246,7 @@ func (f *finder) reopen() {
 // take takes a line of the dump, free of the strings around it.
 func (f *finder) take(line []byte) {
 	b := f.builder
-	line = bytes.TrimSpace(b.bare(line))
+	line = bytes.TrimSpace(b.Bare(line))
 	if len(line) == 0 {
 		f.endBlock()
 		b.blank = true
@@ -288,6 +296,14 @@ func (f *finder) take(line []byte) {
 		bytes.HasPrefix(line, []byte("runtime stack:")):
 		f.endBlock()
 		b.skip = true
+		f.mark()
+		return
+	case bytes.HasPrefix(line, []byte("runtime: ")): // of this dump, or above the message of the next
+		f.mark()
+		f.remember(line)
+		return
+	case bytes.HasPrefix(line, []byte("exit status ")):
+		b.exit, _ = strconv.Atoi(string(line[len("exit status "):]))
 		f.mark()
 		return
 	case bytes.HasPrefix(line, []byte("non-Go function")), bytes.HasPrefix(line, []byte("pc=0x")), machine(line):
@@ -499,11 +515,6 @@ func (f *finder) close() {
 		f.routines -= len(d.Goroutines)
 		return
 	}
-	if len(f.dumps) == maxDumps {
-		f.left++
-		f.routines -= len(d.Goroutines)
-		return
-	}
 	partly := func(format string, args ...any) {
 		d.Partial = true
 		d.Problems = append(d.Problems, fmt.Sprintf(format, args...))
@@ -524,9 +535,18 @@ func (f *finder) close() {
 		d.Origin = origin(&d.Goroutines[0])
 	}
 	d.GoVersion = version(d)
-	f.dumps = append(f.dumps, d)
+	f.crashed.add(crash(d, b.head, b.exit))
 	if d.Time.IsZero() {
 		f.undated = d
+	}
+	switch {
+	case d.Lone() && len(f.dumps) >= maxDumps/2: // the crash that it tells of is counted; whole dumps need the room
+		f.routines--
+	case len(f.dumps) == maxDumps:
+		f.left++
+		f.routines -= len(d.Goroutines)
+	default:
+		f.dumps = append(f.dumps, d)
 	}
 }
 
@@ -556,6 +576,9 @@ func version(d *Dump) string {
 
 // name returns b as a string, one copy for each distinct one.
 func (f *finder) name(b []byte) string {
+	if f.names == nil {
+		f.names = map[string]string{}
+	}
 	if s, ok := f.names[string(b)]; ok {
 		return s
 	}
@@ -569,7 +592,7 @@ func (f *finder) name(b []byte) string {
 func (f *finder) lookBack() {
 	b := f.builder
 	var message []string // last line first
-	others, done := 0, false
+	others, done, above := 0, false, false
 	for i := f.next - 1; i >= max(0, f.next-maxRecent); i-- {
 		line := f.recent[i%maxRecent]
 		if b.dump.Time.IsZero() {
@@ -582,40 +605,68 @@ func (f *finder) lookBack() {
 			}
 			continue
 		}
-		for _, key := range b.keys {
-			if value, ok := after(line, key); ok {
-				lines := split(value)
+		for _, key := range b.Keys {
+			if value, ok := logline.After(line, key); ok {
+				lines := logline.Split(value)
 				line = lines[len(lines)-1]
 			}
 		}
-		raw := b.bare(line)
-		bare := unstamped(raw)
+		raw := b.Bare(line)
+		bare := logline.Unstamped(raw)
 		text := bytes.TrimSpace(bare)
+		if above { // the runtime explains a fatal error above it
+			if done = !bytes.HasPrefix(text, []byte("runtime: ")); !done {
+				b.head = append(b.head, string(text))
+			}
+			continue
+		}
 		origin, says := trigger(text)
 		switch {
 		case origin == "panic" && len(bare) > 0 && bare[0] == '\t':
 			// Raised while another panic was under way, which stands above.
 			message = append(message, string(text))
+			b.head = append(b.head, string(text))
 			b.dump.Origin = origin
 		case origin != "":
 			message = append(message, says)
-			b.dump.Origin, done = origin, true
+			b.head = append(b.head, string(text))
+			b.dump.Origin, above = origin, true
 		case b.dump.Origin != "":
 			done = true
+		case bytes.HasPrefix(text, []byte("[signal ")):
+			message = message[:0]
+			b.head = append(b.head, string(text))
 		case len(text) == 0, bytes.HasPrefix(text, []byte("runtime stack:")), machine(text), framed(text):
-			message = message[:0] // what stands below a blank line is no message
+			message, b.head = message[:0], signals(b.head) // what stands below a blank line is no message
 		case len(bare) < len(raw), others == 20:
+			b.head = append(b.head, string(text))
 			done = true // an ordinary line of the log
 		default: // a message may have several lines
 			message = append(message, string(text))
+			b.head = append(b.head, string(text))
 			others++
 		}
+	}
+	slices.Reverse(b.head)
+	if len(b.Keys) > 0 { // one record holds the stack and, in another string, what went wrong
+		b.head = append(b.head, string(f.present[:min(len(f.present), recentLength)]))
 	}
 	if b.dump.Origin == "" {
 		return
 	}
 	slices.Reverse(message)
 	b.dump.Message = strings.Join(message, " ")
+}
+
+// recentTime returns the time of the present line, or of the nearest above it that carries one.
+func (f *finder) recentTime() time.Time {
+	d := &Dump{}
+	for i := f.next - 1; !d.date(f.present) && i >= max(0, f.next-maxRecent); i-- {
+		if d.date(f.recent[i%maxRecent]) {
+			break
+		}
+	}
+	return d.Time
 }
 
 func framed(text []byte) bool {

@@ -1,7 +1,13 @@
-package dump
+// Package logline reads texts line by line and takes from each line what the log
+// put around it: prefixes, time stamps, colours, the strings of JSON records. It
+// knows nothing of what the lines say.
+package logline
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
+	"io"
 	"regexp"
 	"strconv"
 	"time"
@@ -9,14 +15,56 @@ import (
 	"unicode/utf8"
 )
 
+// maxLine is how many bytes of one line are kept: a whole dump may stand in one JSON string.
+const maxLine = 64 << 20
+
+// Each hands every line of a text of any size to take, without its end. The line
+// is only good until take returns. The error is that of r.
+func Each(r io.Reader, take func(line []byte)) error {
+	br := bufio.NewReaderSize(r, 256<<10)
+	var long []byte // a line longer than the reader's buffer
+	for {
+		line, err := br.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			long = append(long, line[:min(len(line), maxLine-len(long))]...)
+			continue
+		}
+		if len(long) > 0 {
+			long = append(long, line[:min(len(line), maxLine-len(long))]...)
+			line = long
+		}
+		if len(line) > 0 {
+			take(trimEnd(line))
+		}
+		if cap(long) > 1<<20 {
+			long = nil
+		}
+		long = long[:0]
+		if err == nil {
+			continue
+		}
+		if err == io.EOF {
+			err = nil
+		}
+		return err
+	}
+}
+
+// Carrier is what a log put around the first line of a message, by which the
+// further lines are freed of the same.
+type Carrier struct {
+	Keys   []string // openings of the quoted strings it stands in, outermost first
+	Prefix []byte   // what stood before it on its line
+}
+
 // trimEnd cuts the end of a line.
 func trimEnd(line []byte) []byte {
 	line = bytes.TrimSuffix(line, []byte("\n"))
 	return bytes.TrimSuffix(line, []byte("\r"))
 }
 
-// plain returns the line without terminal colours.
-func plain(line []byte) []byte {
+// Plain returns the line without terminal colours.
+func Plain(line []byte) []byte {
 	if bytes.IndexByte(line, 0x1b) < 0 {
 		return line
 	}
@@ -25,38 +73,38 @@ func plain(line []byte) []byte {
 
 var colour = regexp.MustCompile("\x1b(?:\\[[0-9;:?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\))")
 
-// bare returns what a line of the dump says, without what the log put around it.
-func (b *builder) bare(line []byte) []byte {
-	line = b.strip(plain(line))
+// Bare returns what a line of the message says, without what the log put around it.
+func (c *Carrier) Bare(line []byte) []byte {
+	line = c.strip(Plain(line))
 	if after, ok := bytes.CutPrefix(line, []byte("#011")); ok { // how rsyslog writes a tab
 		return append([]byte("\t"), after...)
 	}
 	return line
 }
 
-// strip removes from a line the prefix that the first header had, where numbers
+// strip removes from a line the prefix that the first line had, where numbers
 // and the width of white space may differ: time stamps, process ids. A line
 // without it is returned as it is: often only the first line of a message has one.
-func (b *builder) strip(line []byte) []byte {
-	p := b.prefix
+func (c *Carrier) strip(line []byte) []byte {
+	p := c.Prefix
 	if len(p) == 0 {
 		return line
 	}
 	i, j := 0, 0
 	for i < len(p) {
-		switch c := p[i]; {
+		switch b := p[i]; {
 		case j == len(line):
 			if len(bytes.TrimSpace(p[i:])) > 0 {
 				return line
 			}
 			return nil
-		case isDigit(c):
+		case isDigit(b):
 			if !isDigit(line[j]) {
 				return line
 			}
 			i += digits(p[i:])
 			j += digits(line[j:])
-		case c == ' ' || c == '\t':
+		case b == ' ' || b == '\t':
 			if line[j] != ' ' && line[j] != '\t' {
 				return line
 			}
@@ -67,10 +115,10 @@ func (b *builder) strip(line []byte) []byte {
 				j += m
 			}
 			i += n
-		case c == line[j]:
+		case b == line[j]:
 			i++
 			j++
-		case c == '.' && i > 0 && isDigit(p[i-1]) && digits(p[i+1:]) > 0: // time.RFC3339Nano omits a fraction of zero
+		case b == '.' && i > 0 && isDigit(p[i-1]) && digits(p[i+1:]) > 0: // time.RFC3339Nano omits a fraction of zero
 			i += 1 + digits(p[i+1:])
 		case line[j] == '.' && j > 0 && isDigit(line[j-1]) && digits(line[j+1:]) > 0:
 			j += 1 + digits(line[j+1:])
@@ -85,9 +133,9 @@ func blanks(s []byte) int { return len(s) - len(bytes.TrimLeft(s, " \t")) }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// quoted returns the value of the quoted string that the position stands in, and
+// Quoted returns the value of the quoted string that the position stands in, and
 // what introduces it: `"log":"` in JSON, `stack="` in logfmt.
-func quoted(line []byte, at int) (value []byte, key string, ok bool) {
+func Quoted(line []byte, at int) (value []byte, key string, ok bool) {
 	open := openQuote(line, at)
 	if open < 0 {
 		return nil, "", false
@@ -123,8 +171,8 @@ func openQuote(line []byte, at int) int {
 	return -1
 }
 
-// after returns the value of the quoted string that key introduces.
-func after(line []byte, key string) ([]byte, bool) {
+// After returns the value of the quoted string that key introduces.
+func After(line []byte, key string) ([]byte, bool) {
 	i := bytes.Index(line, []byte(key))
 	if i < 0 {
 		return nil, false
@@ -182,8 +230,8 @@ func hexRune(s []byte, n int) (rune, bool) {
 	return rune(x), err == nil
 }
 
-// split cuts the value of a string into its lines.
-func split(value []byte) [][]byte {
+// Split cuts the value of a string into its lines.
+func Split(value []byte) [][]byte {
 	value = bytes.TrimSuffix(value, []byte("\n"))
 	lines := bytes.Split(value, []byte("\n"))
 	for i := range lines {
@@ -201,8 +249,8 @@ var (
 	epochRE    = regexp.MustCompile(`"(?:ts|t|time|timestamp|@timestamp|__REALTIME_TIMESTAMP)" ?: ?"?(\d{10,19})(?:\.(\d{1,9}))?`)
 )
 
-// unstamped returns the line without the time stamp it begins with.
-func unstamped(line []byte) []byte {
+// Unstamped returns the line without the time stamp it begins with.
+func Unstamped(line []byte) []byte {
 	for _, re := range []*regexp.Regexp{stampFirst, syslog} {
 		if m := re.Find(line); m != nil {
 			return line[len(m):]
@@ -211,23 +259,8 @@ func unstamped(line []byte) []byte {
 	return line
 }
 
-// date sets the dump's time from a log line that carries one with a year.
-func (d *Dump) date(line []byte) bool {
-	const end = 512 // records have their time at either end
-	for _, s := range [][]byte{line[:min(len(line), end)], line[max(len(line)-end, 0):]} {
-		if t, zoned, ok := stamp(s); ok {
-			d.Time = t
-			if !zoned {
-				d.Problems = append(d.Problems, "the time stamps of its log name no time zone and were read as UTC")
-			}
-			return true
-		}
-	}
-	return false
-}
-
-// stamp finds a time in a line, and whether it names its zone.
-func stamp(line []byte) (t time.Time, zoned, ok bool) {
+// Stamp finds a time with a year in a line, and whether it names its zone.
+func Stamp(line []byte) (t time.Time, zoned, ok bool) {
 	if m := stampRE.FindSubmatch(line); m != nil {
 		n := func(i int) int {
 			x, _ := strconv.Atoi(string(m[i]))
@@ -272,4 +305,12 @@ func stamp(line []byte) (t time.Time, zoned, ok bool) {
 		return time.Unix(0, x).UTC(), true, true
 	}
 	return time.Time{}, false, false
+}
+
+func digits(s []byte) int {
+	n := 0
+	for n < len(s) && isDigit(s[n]) {
+		n++
+	}
+	return n
 }

@@ -1,0 +1,286 @@
+package dump
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"inquest/analyze/evidence/stack"
+)
+
+// Crash is the end of a program, or of one request of it, in its own words. Its
+// shape is that of the runtime's: a message and below it the stack of the
+// goroutine that failed. Text that only speaks of panics is none.
+type Crash struct {
+	Class   Class
+	Message string   // the fatal error or the first panic, without "panic: "; empty when it was cut off
+	Chain   []Panic  // the panics under way at the end, first raised first; empty for a fatal error
+	Signal  string   // such as "SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x4a2b1c"; empty when there was none
+	Detail  []string // what the runtime printed above a fatal error, such as the size it could not allocate
+	Lived   bool     // the panic was recovered and only logged: the process went on
+	Exit    int      // exit status printed below it; 0 when none was
+
+	Goroutine int64       // that failed
+	Stack     stack.Stack // of that goroutine, from the call that failed outwards; see [Crash.Site]
+	CreatedBy stack.Frame
+	Beside    int // other goroutines printed with it
+
+	Count int       // crashes of this class and place in the file; the rest is of the first
+	Lines [2]int    // of the first and of the last one: their first lines
+	Time  time.Time // nearest time stamp above the first; zero when the log has none
+	Last  time.Time // the same of the last one
+}
+
+// Site returns the application code in which the crash happened: the first frame
+// outside the standard library.
+func (c *Crash) Site() stack.Site { return c.Stack.Owner() }
+
+// Panic is one of the panics that were under way.
+type Panic struct {
+	Value     string // as printed
+	Recovered bool   // by a deferred function, which panicked again or was still running
+}
+
+// Class is what sort of crash it was.
+type Class string
+
+// The classes of crashes.
+const (
+	ConcurrentMap    Class = "concurrent map access"
+	DeadlockClass    Class = "deadlock"
+	StackOverflow    Class = "stack overflow"
+	OutOfMemory      Class = "out of memory"
+	ThreadExhaustion Class = "thread exhaustion"
+	UnlockOfUnlocked Class = "unlock of an unlocked lock"
+	Corruption       Class = "memory corruption"
+	SignalClass      Class = "signal"
+	NilDereference   Class = "nil dereference"
+	NilMapWrite      Class = "write to a nil map"
+	SendOnClosed     Class = "send on a closed channel"
+	CloseOfClosed    Class = "close of a closed channel"
+	CloseOfNil       Class = "close of a nil channel"
+	OutOfRange       Class = "index out of range"
+	DivideByZero     Class = "divide by zero"
+	BadSize          Class = "impossible size"
+	TypeAssertion    Class = "failed type assertion"
+	Unhashable       Class = "key that cannot be compared"
+	WaitGroupMisuse  Class = "wait group misuse"
+	TestTimeout      Class = "test timeout"
+	RuntimeFault     Class = "fatal error" // any other that the runtime raised
+	ExplicitPanic    Class = "panic"       // raised by the program or a library
+)
+
+// messages tells classes by the text of a fatal error or panic: its beginning, or
+// with a leading * any part. First match wins. Sources: runtime/panic.go, error.go,
+// chan.go, map.go, malloc.go, proc.go; internal/runtime/maps; sync; testing.
+var messages = []struct {
+	text  string
+	class Class
+}{
+	{"concurrent map ", ConcurrentMap},
+	{"all goroutines are asleep", DeadlockClass},
+	{"no goroutines (main called runtime.Goexit)", DeadlockClass},
+	{"deadlock: ", DeadlockClass}, // testing/synctest
+	{"stack overflow", StackOverflow},
+	{"thread exhaustion", ThreadExhaustion},
+	{"newosproc", ThreadExhaustion},
+	{"sync: unlock of unlocked ", UnlockOfUnlocked},
+	{"sync: Unlock of unlocked ", UnlockOfUnlocked},
+	{"sync: RUnlock of unlocked ", UnlockOfUnlocked},
+	{"sync: inconsistent mutex state", UnlockOfUnlocked},
+	{"*out of memory", OutOfMemory},
+	{"runtime: cannot allocate memory", OutOfMemory},
+	{"*cannot reserve arena virtual address space", OutOfMemory},
+	{"found bad pointer in Go heap", Corruption},
+	{"found pointer to free object", Corruption},
+	{"unexpected signal during runtime execution", Corruption},
+	{"fault", Corruption},
+	{"checkptr: ", Corruption},
+	{"*free object in span", Corruption},
+	{"sweep increased allocation count", Corruption},
+	{"runtime error: invalid memory address or nil pointer dereference", NilDereference},
+	{"assignment to entry in nil map", NilMapWrite},
+	{"send on closed channel", SendOnClosed},
+	{"close of closed channel", CloseOfClosed},
+	{"close of nil channel", CloseOfNil},
+	{"runtime error: index out of range", OutOfRange},
+	{"runtime error: slice bounds out of range", OutOfRange},
+	{"runtime error: cannot convert slice with length", OutOfRange},
+	{"runtime error: integer divide by zero", DivideByZero},
+	{"runtime error: makeslice: ", BadSize},
+	{"makechan: size out of range", BadSize},
+	{"runtime error: growslice: ", BadSize},
+	{"interface conversion: ", TypeAssertion},
+	{"runtime error: hash of unhashable type", Unhashable},
+	{"runtime error: comparing uncomparable type", Unhashable},
+	{"sync: negative WaitGroup counter", WaitGroupMisuse},
+	{"sync: WaitGroup ", WaitGroupMisuse},
+	{"test timed out after ", TestTimeout},
+}
+
+// spoken are the texts of panics by which the log of a program that recovered one is understood.
+var spoken = []string{"runtime error: ", "assignment to entry in nil map", "send on closed channel", "close of closed channel",
+	"interface conversion: ", "sync: negative WaitGroup counter"}
+
+// crash reads a dump as that of a crash: head is what stood above it. It returns
+// nil for a dump that somebody asked for.
+func crash(d *Dump, head []string, exit int) *Crash {
+	c := &Crash{Exit: exit, Count: 1, Lines: [2]int{d.Lines[0], d.Lines[0]}, Time: d.Time, Last: d.Time, Beside: len(d.Goroutines) - 1}
+	c.read(head)
+	g := thrower(d)
+	frames := g.Stack()
+	c.Goroutine, c.CreatedBy = g.ID, g.CreatedBy
+	raised := -1
+	switch d.Origin {
+	case "fatal error":
+		for i, f := range frames {
+			if f.Function == "runtime.throw" || f.Function == "runtime.fatal" || f.Function == "runtime.fatalthrow" {
+				raised = i
+			}
+		}
+	case "panic":
+		// The outermost panic on the stack is the first that was raised; the frames
+		// above it are those of deferred functions.
+		for i, f := range frames {
+			if f.Function == "panic" || f.Function == "runtime.gopanic" {
+				raised = i
+			}
+		}
+		for _, f := range frames[:max(raised, 0)] {
+			switch f.Function {
+			case "runtime/debug.Stack", "runtime/debug.PrintStack", "runtime.Stack", "net/http.(*conn).serve.func1":
+				c.Lived = true // the program printed it, not the runtime
+			}
+		}
+		if raised < 0 && (c.Lived || c.Message == "") {
+			return nil
+		}
+	case "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP": // in C code or sent from outside: runtime/signal_unix.go
+		c.Class, c.Signal = SignalClass, d.Origin+": "+d.Message
+		c.Message = c.Signal
+	default: // asked for, such as by SIGQUIT, a profile, a watchdog
+		return nil
+	}
+	c.Stack = frames[raised+1:]
+	if c.Lived && c.Message == "" {
+		c.Message = mentioned(head)
+	}
+	if c.Class == "" {
+		c.Class = classify(c.Message, d.Origin == "fatal error")
+	}
+	return c
+}
+
+// mentioned finds the runtime's text in what a program wrote when it logged a panic.
+func mentioned(head []string) string {
+	for _, line := range slices.Backward(head) {
+		for _, text := range spoken {
+			if i := strings.Index(line, text); i >= 0 {
+				says, _, _ := strings.Cut(line[i:], `"`)
+				return says
+			}
+		}
+	}
+	return ""
+}
+
+// read takes what stood above the stack.
+func (c *Crash) read(head []string) {
+	for _, line := range head {
+		switch {
+		case strings.HasPrefix(line, "[signal "):
+			c.Signal = strings.TrimSuffix(strings.TrimPrefix(line, "[signal "), "]")
+		case strings.HasPrefix(line, "panic: "):
+			c.Chain = append(c.Chain, Panic{Value: strings.TrimPrefix(line, "panic: ")})
+		case strings.HasPrefix(line, "fatal error: "):
+			c.Message = strings.TrimPrefix(line, "fatal error: ")
+		case strings.HasPrefix(line, "runtime: "):
+			c.Detail = append(c.Detail, strings.TrimPrefix(line, "runtime: "))
+		case strings.Contains(line, "http: panic serving "):
+			if _, says := trigger([]byte(line)); says != "" {
+				c.Message, c.Lived = says, true
+			}
+		case len(c.Chain) > 0:
+			c.Chain[len(c.Chain)-1].Value += "\n" + line
+		case c.Message != "":
+			c.Message += "\n" + line
+		}
+	}
+	for i := range c.Chain {
+		p := &c.Chain[i]
+		for _, mark := range []string{" [recovered]", " [recovered, repanicked]"} {
+			if value, ok := strings.CutSuffix(p.Value, mark); ok {
+				p.Value, p.Recovered = value, true
+			}
+		}
+	}
+	if len(c.Chain) > 0 && c.Message == "" {
+		c.Message = c.Chain[0].Value
+	}
+}
+
+// thrower returns the goroutine that failed: the runtime prints it first, except
+// that its own stack may come before.
+func thrower(d *Dump) *Goroutine {
+	for i := range d.Goroutines {
+		if d.Goroutines[i].State == "running" && d.Goroutines[i].ID != 0 {
+			return &d.Goroutines[i]
+		}
+	}
+	return &d.Goroutines[0]
+}
+
+func classify(message string, fatal bool) Class {
+	for _, m := range messages {
+		if part, ok := strings.CutPrefix(m.text, "*"); ok && strings.Contains(message, part) || strings.HasPrefix(message, m.text) {
+			return m.class
+		}
+	}
+	if fatal {
+		return RuntimeFault
+	}
+	return ExplicitPanic
+}
+
+// signals keeps of what may stand above a dump the line about its signal.
+func signals(head []string) []string {
+	return slices.DeleteFunc(head, func(line string) bool { return !strings.HasPrefix(line, "[signal ") })
+}
+
+// maxCrashes bounds how many different crashes of one file are kept.
+const maxCrashes = 256
+
+// crashes is the different crashes of a file.
+type crashes struct {
+	all  []*Crash
+	seen map[crashKey]*Crash
+	left int
+}
+
+type crashKey struct {
+	class    Class
+	function string
+	lived    bool
+}
+
+// add counts a crash; nil is none.
+func (cs *crashes) add(c *Crash) {
+	if c == nil {
+		return
+	}
+	key := crashKey{c.Class, c.Site().Function, c.Lived}
+	first := cs.seen[key]
+	switch {
+	case first != nil:
+		first.Count++
+		first.Lines[1], first.Last = c.Lines[0], c.Time
+	case len(cs.all) == maxCrashes:
+		cs.left++
+	default:
+		if cs.seen == nil {
+			cs.seen = map[crashKey]*Crash{}
+		}
+		cs.seen[key] = c
+		cs.all = append(cs.all, c)
+	}
+}

@@ -1,0 +1,263 @@
+package dump
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"inquest/analyze/evidence/logline"
+	"inquest/analyze/evidence/stack"
+)
+
+// Race is a report of the race detector: two goroutines touched the same memory
+// without an order between them, at least one to write. Reports of the same pair
+// of places are one Race.
+type Race struct {
+	Access [2]Access // the access that was caught, and the one before it
+	Memory string    // what was touched, as printed: "Heap block of size 48", "Global var main.hits of size 8"; may be empty
+	Count  int       // reports of this pair of places in the file; the rest is of the first
+	Line   int       // of the first report in the file, 1-based
+	Time   time.Time // nearest time stamp above it; zero when the log has none
+}
+
+// Access is one side of a race.
+type Access struct {
+	Write     bool
+	Address   uint64
+	Goroutine int64       // 1 for the main goroutine
+	Stack     stack.Stack // leaf first; empty when the race detector had lost it
+	Created   stack.Stack // where the goroutine was started; empty for the main goroutine
+	Finished  bool        // the goroutine had ended
+}
+
+// Site returns the application code of the access.
+func (a *Access) Site() stack.Site { return a.Stack.Owner() }
+
+// Bounds of what is kept of the races of a file.
+const (
+	maxRaces     = 1000
+	maxRaceDepth = 256 // frames of one stack
+)
+
+var (
+	raceWords = []byte("WARNING: DATA RACE")
+	raceEnd   = []byte("==================")
+	// The lines of a report are those of the race detector's run-time library
+	// (compiler-rt, tsan_report.cpp, the part for Go).
+	accessRE  = regexp.MustCompile(`^(?:Previous )?(?:atomic )?(?i:(read|write)) (?:of size \d+ )?at 0x([0-9a-f]{1,16}) by (?:main goroutine|goroutine (\d{1,18})):$`)
+	createdRE = regexp.MustCompile(`^Goroutine (\d{1,18}) \((running|finished)\) created at:$`)
+	memoryRE  = regexp.MustCompile(`^((?:Heap block|Global var \S+) of size \d+) at 0x[0-9a-f]+ (?:allocated by|declared at) .*$`)
+)
+
+// races looks for reports of the race detector.
+type races struct {
+	*report // being read; nil between reports
+
+	all  []*Race
+	seen map[racePair]*Race
+	left int     // beyond maxRaces
+	cut  int     // reports without both accesses
+	log  *finder // knows the present line and its time
+}
+
+type racePair struct {
+	a, b           stack.Site
+	writeA, writeB bool
+}
+
+// report is a race report being read.
+type report struct {
+	race     *Race
+	accesses int
+	into     *stack.Stack // where the frames go; nil for those of no interest
+	call     string       // waits for its position
+	foreign  int          // lines in a row that are not part of a report
+	logline.Carrier
+}
+
+// physical takes one line of the file.
+func (r *races) physical(line []byte, log *finder) {
+	r.log = log
+	if r.report == nil {
+		r.outside(line, nil)
+		return
+	}
+	r.inside(line, r.Keys)
+}
+
+// outside takes a line while no report is being read; keys are the strings it stands in.
+func (r *races) outside(line []byte, keys []string) {
+	if !bytes.Contains(line, raceWords) {
+		return
+	}
+	line = logline.Plain(line)
+	at := bytes.Index(line, raceWords)
+	if at < 0 {
+		return
+	}
+	if len(bytes.TrimSpace(line[at+len(raceWords):])) == 0 {
+		r.begin(logline.Carrier{Keys: keys, Prefix: bytes.Clone(line[:at])})
+		return
+	}
+	value, key, ok := logline.Quoted(line, at)
+	if !ok || len(keys) == maxNesting {
+		return
+	}
+	keys = append(append([]string{}, keys...), key)
+	lines := logline.Split(value)
+	for _, l := range lines {
+		if r.report != nil {
+			r.take(l)
+		} else {
+			r.outside(l, keys)
+		}
+	}
+	if len(lines) > 1 { // a string of many lines holds the report to its end
+		r.end()
+	}
+}
+
+func (r *races) begin(carrier logline.Carrier) {
+	r.report = &report{race: &Race{Count: 1, Line: r.log.line, Time: r.log.recentTime()}, Carrier: carrier}
+}
+
+// inside takes a line while a report is being read.
+func (r *races) inside(line []byte, keys []string) {
+	switch {
+	case r.report == nil: // an earlier line of the same string has ended it
+		r.outside(line, nil)
+		return
+	case len(keys) == 0:
+		r.take(line)
+		return
+	}
+	value, ok := logline.After(line, keys[0])
+	if !ok {
+		r.other()
+		return
+	}
+	for _, l := range logline.Split(value) {
+		r.inside(l, keys[1:])
+	}
+}
+
+// take takes a line of the report, free of the strings around it.
+func (r *races) take(line []byte) {
+	p := r.report
+	line = bytes.TrimSpace(p.Bare(line))
+	switch {
+	case len(line) == 0:
+		p.into, p.call = nil, ""
+		return
+	case bytes.Equal(line, raceEnd):
+		r.end()
+		return
+	case bytes.Equal(line, raceWords): // the end of the last one is missing
+		carrier := p.Carrier
+		r.end()
+		r.begin(carrier)
+		return
+	case p.call != "":
+		if file, n, ok := position(line); ok {
+			if p.into != nil && len(*p.into) < maxRaceDepth {
+				*p.into = append(*p.into, stack.Frame{Function: p.call, File: string(file), Line: n})
+			}
+			p.call, p.foreign = "", 0
+			return
+		}
+	}
+	if m := accessRE.FindSubmatch(line); m != nil {
+		p.foreign = 0
+		p.into = nil
+		if p.accesses < 2 {
+			a := &p.race.Access[p.accesses]
+			a.Write = m[1][0] == 'W' || m[1][0] == 'w'
+			a.Address, _ = strconv.ParseUint(string(m[2]), 16, 64)
+			a.Goroutine = 1
+			if len(m[3]) > 0 {
+				a.Goroutine, _ = strconv.ParseInt(string(m[3]), 10, 64)
+			}
+			p.into = &a.Stack
+		}
+		p.accesses++
+		return
+	}
+	if m := createdRE.FindSubmatch(line); m != nil {
+		p.foreign = 0
+		p.into = nil
+		id, _ := strconv.ParseInt(string(m[1]), 10, 64)
+		for i := range p.race.Access {
+			if a := &p.race.Access[i]; a.Goroutine == id && i < p.accesses && len(a.Created) == 0 {
+				a.Finished = string(m[2]) == "finished"
+				p.into = &a.Created
+				break
+			}
+		}
+		return
+	}
+	if m := memoryRE.FindSubmatch(line); m != nil {
+		p.race.Memory, p.into, p.foreign = string(m[1]), nil, 0
+		return
+	}
+	if name, _, ok := call(line); ok {
+		p.call = string(name)
+		return
+	}
+	if bytes.Equal(line, []byte("[failed to restore the stack]")) {
+		p.foreign = 0
+		return
+	}
+	r.other()
+}
+
+// other takes a line that is not part of the report.
+func (r *races) other() {
+	if r.foreign++; r.foreign > maxForeign {
+		r.end()
+	}
+}
+
+// end files the report if it had the shape of one.
+func (r *races) end() {
+	p := r.report
+	r.report = nil
+	if p == nil || p.accesses == 0 {
+		return
+	}
+	a, b := &p.race.Access[0], &p.race.Access[1]
+	if p.accesses < 2 || len(a.Stack)+len(b.Stack) == 0 {
+		r.cut++
+		return
+	}
+	pair := racePair{a.Site(), b.Site(), a.Write, b.Write}
+	if cmp.Or(cmp.Compare(pair.a.Function, pair.b.Function), cmp.Compare(pair.a.Line, pair.b.Line)) > 0 {
+		pair = racePair{pair.b, pair.a, pair.writeB, pair.writeA}
+	}
+	switch first := r.seen[pair]; {
+	case first != nil:
+		first.Count++
+	case len(r.all) == maxRaces:
+		r.left++
+	default:
+		if r.seen == nil {
+			r.seen = map[racePair]*Race{}
+		}
+		r.seen[pair] = p.race
+		r.all = append(r.all, p.race)
+	}
+}
+
+// close ends the text.
+func (r *races) close() (all []*Race, problems []string) {
+	r.end()
+	if r.cut > 0 {
+		problems = append(problems, fmt.Sprintf("%d race reports are cut off or without stacks and were left out", r.cut))
+	}
+	if r.left > 0 {
+		problems = append(problems, fmt.Sprintf("%d race reports were left out: more than %d different ones in one file", r.left, maxRaces))
+	}
+	return r.all, problems
+}

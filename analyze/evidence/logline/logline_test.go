@@ -1,0 +1,65 @@
+package logline
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+func TestStamp(t *testing.T) {
+	at := func(ns int) time.Time { return time.Date(2026, 9, 1, 12, 0, 0, ns, time.UTC) }
+	for line, want := range map[string]time.Time{
+		"2026-09-01T12:00:00Z x":                        at(0),
+		"2026-09-01T12:00:00.25Z x":                     at(25e7),
+		"2026-09-01 14:00:00,250 +0200 x":               at(25e7),
+		"[2026/09/01 12:00:00.000001] x":                at(1000),
+		`{"ts":1788264000.5,"msg":"x"}`:                 at(5e8),
+		`{"time":1788264000250}`:                        at(25e7),
+		`{"__REALTIME_TIMESTAMP" : "1788264000000001"}`: at(1000),
+		`{"t":1788264000000000001}`:                     at(1),
+		"Sep  1 12:00:00 no year":                       {},
+		"2026-13-01T12:00:00Z":                          {},
+		"1.2.3-4":                                       {},
+	} {
+		got, _, ok := Stamp([]byte(line))
+		if !got.Equal(want) || ok == want.IsZero() {
+			t.Errorf("%s: %v, want %v", line, got, want)
+		}
+	}
+}
+
+func TestEach(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	var got []string
+	err := Each(iotest.HalfReader(strings.NewReader("a\n\r\nb\r\n"+long+"\nlast")), func(line []byte) { got = append(got, string(line)) })
+	if want := []string{"a", "", "b", long, "last"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%d lines, error %v", len(got), err)
+	}
+	n := 0
+	err = Each(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("a\nb\n"))), func([]byte) { n++ })
+	if err != iotest.ErrTimeout {
+		t.Errorf("error %v after %d lines", err, n)
+	}
+}
+
+// TestBare frees further lines of what stood before the first.
+func TestBare(t *testing.T) {
+	for _, c := range []struct{ prefix, line, want string }{
+		{"", "main.main()", "main.main()"},
+		{"2026/09/01 12:00:00 ", "2026/09/01 12:00:01 main.main()", "main.main()"},
+		{"2026-09-01T12:00:00.5Z stderr F ", "2026-09-01T12:00:01Z stderr F \t/a.go:1", "\t/a.go:1"},
+		{"Sep  1 12:00:00 host app[7]: ", "Sep 11 12:00:00 host app[7]: #011/a.go:1", "\t/a.go:1"},
+		{"app: ", "no prefix", "no prefix"},
+		{"app: ", "app:", ""},
+		{"", "#011/a.go:1", "\t/a.go:1"},
+		{"", "\x1b[31mred\x1b[0m", "red"},
+	} {
+		k := Carrier{Prefix: []byte(c.prefix)}
+		if got := k.Bare([]byte(c.line)); !bytes.Equal(got, []byte(c.want)) {
+			t.Errorf("%q behind %q: %q, want %q", c.line, c.prefix, got, c.want)
+		}
+	}
+}
