@@ -6,7 +6,6 @@ import (
 	"hash/maphash"
 	"io"
 	"math"
-	"runtime/debug"
 	"time"
 	"unsafe"
 
@@ -109,6 +108,7 @@ const wideBit = 1 << 31
 type decoder struct {
 	r      *trace.Reader
 	chunk  *chunk
+	whole  int         // records of the chunk that are complete
 	last   int64       // raw time of the last record
 	synced bool        // has seen the Sync event that opens a generation
 	gen    *generation // nil when the whole file is read
@@ -251,11 +251,11 @@ func decode(r *trace.Reader, gen *generation, first *chunk, emit func(*chunk) (*
 	d.hash.SetSeed(hashSeed)
 	defer func() {
 		if p := recover(); p != nil {
-			if e, ok := p.(error); ok && debugPanics {
-				err = damage{fmt.Errorf("reader panicked: %w\n%s", e, debug.Stack())}
-				return
-			}
 			err = damage{fmt.Errorf("makes no sense to the reader: %v", p)}
+			if d.chunk != nil {
+				d.chunk.records = d.chunk.records[:d.whole]
+				d.emit(d.chunk)
+			}
 		}
 	}()
 	for {
@@ -266,26 +266,31 @@ func decode(r *trace.Reader, gen *generation, first *chunk, emit func(*chunk) (*
 			} else {
 				err = damage{err}
 			}
-			if _, stop := d.emit(d.chunk); stop != nil {
+			last := d.chunk
+			d.chunk = nil
+			if _, stop := d.emit(last); stop != nil {
 				return stop
 			}
-			d.chunk = nil
 			return err
 		}
 		if err := d.event(&ev); err != nil {
-			d.emit(d.chunk)
+			last := d.chunk
+			d.chunk = nil
+			last.records = last.records[:d.whole]
+			d.emit(last)
 			return err
 		}
-		if len(d.chunk.records) >= chunkRecords {
-			if d.chunk, err = d.emit(d.chunk); err != nil {
+		d.whole = len(d.chunk.records)
+		if d.whole >= chunkRecords {
+			full := d.chunk
+			d.chunk = nil
+			if d.chunk, err = d.emit(full); err != nil {
 				return err
 			}
+			d.whole = 0
 		}
 	}
 }
-
-// debugPanics adds stacks to the errors made from panics, for tests.
-var debugPanics = false
 
 func (d *decoder) event(ev *trace.Event) error {
 	c := d.chunk
@@ -305,7 +310,12 @@ func (d *decoder) event(ev *trace.Event) error {
 		return damage{errors.New("holds a time far behind its end")}
 	}
 	d.last = raw
-	rec := record{dt: uint32(dt)}
+	// The record is filled where it will lie: building it in small steps and then
+	// copying it makes the processor wait for the steps.
+	n := len(c.records)
+	c.records = append(c.records, record{})
+	rec := &c.records[n]
+	rec.dt = uint32(dt)
 	// Formats before 1.22 give timers, the poller and system calls Ps of their own
 	// (x/exp/trace/internal/tracev1).
 	if p := ev.Proc(); p != trace.NoProc && (p < fakeProcs || d.gen != nil) {
@@ -314,8 +324,7 @@ func (d *decoder) event(ev *trace.Event) error {
 		}
 		rec.proc = uint16(p) + 1
 	}
-	if layoutKnown && d.hot(ev, &rec) {
-		c.records = append(c.records, rec)
+	if layoutKnown && d.hot(ev, rec) {
 		return nil
 	}
 	switch ev.Kind() {
@@ -369,7 +378,7 @@ func (d *decoder) event(ev *trace.Event) error {
 			rec.op = opProcs
 		}
 	case trace.EventRangeBegin, trace.EventRangeActive, trace.EventRangeEnd:
-		d.rangeEvent(ev, &rec)
+		d.rangeEvent(ev, rec)
 	case trace.EventLabel:
 		rec.op = opLabel
 		rec.g = d.goid(ev.Goroutine())
@@ -380,7 +389,8 @@ func (d *decoder) event(ev *trace.Event) error {
 		rec.stack = d.stackID(ev.Stack())
 	case trace.EventSync:
 		if d.gen != nil && d.synced {
-			return nil // every reader closes with one, which the whole file has only once
+			c.records = c.records[:n] // every reader closes with one, which the whole file has only once
+			return nil
 		}
 		d.synced = true
 		rec.op = opSync
@@ -409,7 +419,6 @@ func (d *decoder) event(ev *trace.Event) error {
 		rec.op, rec.g = opLog, d.goid(ev.Goroutine())
 		rec.start = d.note(note{task: uint64(l.Task), name: l.Category, text: l.Message})
 	}
-	c.records = append(c.records, rec)
 	return nil
 }
 

@@ -140,19 +140,25 @@ func TestWaitsOfEveryClass(t *testing.T) {
 		mu.Lock()
 		w.RLock() // writers wait
 		r.Lock()  // readers wait
-		wg.Go(func() { mu.Lock() })
-		wg.Go(func() { r.RLock() })
-		wg.Go(func() { w.Lock() })
-		wg.Go(func() { cond.L.Lock(); cond.Wait(); cond.L.Unlock() })
-		wg.Go(func() { group.Wait() })
-		wg.Go(func() { send <- 1 })
-		wg.Go(func() { <-recv })
-		wg.Go(func() {
+		var ready sync.WaitGroup
+		block := func(fn func()) {
+			ready.Add(1)
+			wg.Go(func() { ready.Done(); fn() })
+		}
+		block(func() { mu.Lock() })
+		block(func() { r.RLock() })
+		block(func() { w.Lock() })
+		block(func() { cond.L.Lock(); cond.Wait(); cond.L.Unlock() })
+		block(func() { group.Wait() })
+		block(func() { send <- 1 })
+		block(func() { <-recv })
+		block(func() {
 			select {
 			case <-sel:
 			case <-recv:
 			}
 		})
+		ready.Wait()
 		time.Sleep(d)
 		mu.Unlock()
 		r.Unlock()
