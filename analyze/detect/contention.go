@@ -260,8 +260,11 @@ func lockJudgement(in *analyze.Input, share float64, delay time.Duration, count 
 		return analyze.NoSeverity, thin
 	case slower && rate >= severe && !thin:
 		return analyze.Critical, false
+	// A job that waits its turn once or twice is no queue, however long it waits.
+	case thin:
+		return analyze.Info, true
 	case slow:
-		return analyze.Warning, thin
+		return analyze.Warning, false
 	case in.Case.GOMAXPROCS > 0 && rate >= in.Limit("min-lost").Number*float64(in.Case.GOMAXPROCS):
 		return analyze.Warning, thin
 	}

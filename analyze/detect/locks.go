@@ -143,7 +143,8 @@ func (l *dumpLock) name() string {
 	if l.addr != 0 {
 		return fmt.Sprintf("lock 0x%x", l.addr)
 	}
-	return "a lock of " + l.waiters[0].site().Function
+	site, _, _ := l.site()
+	return "a lock of " + site.Function
 }
 
 // grep is a text that stands on the waiters' lines and finds them again.
@@ -152,13 +153,22 @@ func (l *dumpLock) grep() string {
 		for _, w := range l.waiters {
 			for _, f := range w.g.Frames[:w.call] {
 				if len(f.Args) > 0 && f.Args[0] == l.addr && !f.Stale {
-					return fmt.Sprintf("%s(0x%x", f.Function[strings.LastIndexByte(f.Function, '.')+1:], l.addr)
+					text := fmt.Sprintf("%s(0x%x", f.Function[strings.LastIndexByte(f.Function, '.')+1:], l.addr)
+					if len(f.Args) == 1 {
+						text += ")" // lest a longer address match
+					}
+					return text
 				}
 			}
 		}
 	}
-	w := l.waiters[0]
-	return w.g.Frames[w.call].Function + "("
+	most, _, _ := l.site()
+	for _, w := range l.waiters {
+		if w.site().Function == most.Function {
+			return w.g.Frames[w.call].Function + "("
+		}
+	}
+	return most.Function
 }
 
 // site is where most waiters stand; ties go to the smaller name.
