@@ -292,6 +292,7 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 		c.Summary = fmt.Sprintf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever, and with it %d others",
 			w.g.ID, lead.holder.site().Function, w.site().Function, asks, behind-1)
 		c.Facts[0].Says = fmt.Sprintf("goroutines that wait for a lock they hold themselves: goroutine %d", w.g.ID)
+		c.Facts[1].Says = "goroutines that wait for that lock, or for one whose holder waits for it"
 	} else {
 		var parts []string
 		for _, s := range circle {

@@ -288,13 +288,13 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	default:
 		severity = analyze.Warning
 	}
-	atLeast, doing, variant := "", "what it does meanwhile does not show", "unknown"
+	atLeast, doing, variant := "", "what they do meanwhile does not show", "unknown"
 	if least {
 		atLeast = "at least "
 	}
 	// What holders of known start did speaks for the others only when it is most of what was held.
 	if h.total > 0 && h.total*4 >= h.held() {
-		doing, variant = fmt.Sprintf("%s for %s of that", did.words, evidence.Part(did.time, h.total)), did.variant
+		doing, variant = fmt.Sprintf("holders %s for %s of that time", did.words, evidence.Part(did.time, h.total)), did.variant
 	} else {
 		did = held{}
 	}
@@ -303,7 +303,7 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	}
 	c := analyze.Candidate{
 		Site: h.site, Path: h.path, Variant: variant, Severity: severity, Thin: thin, Share: min(1, heldShare.Number),
-		Summary: fmt.Sprintf("%s holds its lock for %s%s on average while others wait, and %s", h.site.Function, atLeast, evidence.Duration(hold), doing),
+		Summary: fmt.Sprintf("%s holds its lock for %s%s on average while others wait; %s", h.site.Function, atLeast, evidence.Duration(hold), doing),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count)),
 				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: analyze.At(h.site),

@@ -159,7 +159,8 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 		if c.wall > 0 {
 			rate := perSecond(l.delay, c.wall)
 			cand.Summary = fmt.Sprintf("%s takes %s of the time lost to locks: %s go by waiting there, %s per wait on average", l.words(), share, rate, evidence.Duration(l.mean()))
-			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("waiting here per second, over %s", evidence.Duration(c.wall)),
+			// First, because the kinds cover different times and only their rates compare.
+			cand.Facts = slices.Insert(cand.Facts, 0, analyze.Fact{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("%s per second, over %s", says, evidence.Duration(c.wall)),
 				Value: rate, Limit: in.Against("min-delay-severe"), At: analyze.At(l.site), Reproduce: reproduce(l)})
 		} else {
 			cand.Caveats = append(cand.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
