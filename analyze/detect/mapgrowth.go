@@ -26,7 +26,7 @@ Memory in such blocks must grow between two heap profiles of one process. CPU sa
 the program, vouch for it, and so does a trace whose heap rises. Memory that a sync.Map allocates is recognised by its frames (variant sync.Map).
 
 **When it is wrong.** A slab or ring of equal blocks at one line looks like the tables of a map; without CPU samples in the map's growth the two cannot be told
-apart. A map that is filled once at the start grows between two snapshots too. A map at its cap is large and flat, which is no fault; a single heap profile cannot
+apart. A map that is filled once at the start grows between two snapshots too; and as all its tables fill up together, a map grows in steps with long rests between them. A map at its cap is large and flat, which is no fault; a single heap profile cannot
 tell, so it is told as an info. A CPU profile alone cannot tell one map that grows from many that are built without a size hint.`,
 	Limits: []analyze.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
@@ -208,7 +208,9 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 		if !sure {
 			c.Caveats = append(c.Caveats, "the heap profile holds the full tables alone, and other equal blocks at one line would look the same; only CPU samples in the growth of the map settle it")
 		}
-		if g.ended() {
+		// All tables of a map fill up together, so it doubles at once and then rests until
+		// the entries have doubled: a rest is only an end when it lasts.
+		if len(s.views) >= 5 && g.ended() {
 			c.Severity = analyze.Info
 			c.Caveats = append(c.Caveats, "the growth slowed down or stopped before the last snapshot, as that of a map being filled does")
 		}

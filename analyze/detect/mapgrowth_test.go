@@ -30,6 +30,8 @@ func TestMapGrowth(t *testing.T) {
 	expectAll(t, MapGrowth, []expect{
 		{"tables that become more", of(heapAt(0, swiss(200)...), heapAt(60, swiss(700)...)), analyze.Found, "warning main.(*Cache).Put"},
 		{"a map at its cap", of(heapAt(0, swiss(700)...), heapAt(60, swiss(700)...)), analyze.Clear, ""},
+		{"a map that rests after a step", of(heapAt(0, swiss(200)...), heapAt(60, swiss(700)...), heapAt(120, swiss(700)...)), analyze.Found, "warning main.(*Cache).Put"},
+		{"a map that has been filled", of(heapAt(0, swiss(200)...), heapAt(60, swiss(700)...), heapAt(120, swiss(700)...), heapAt(180, swiss(700)...), heapAt(240, swiss(700)...)), analyze.Found, "info main.(*Cache).Put"},
 		{"just below the least growth", of(heapAt(0, swiss(200)...), heapAt(60, swiss(293)...)), analyze.Clear, ""},
 		{"at the least growth", of(heapAt(0, swiss(200)...), heapAt(60, swiss(294)...)), analyze.Found, "warning main.(*Cache).Put"},
 		{"less than a tenth of the heap", of(heapAt(0, append(swiss(20), kept(900, "main.g"))...), heapAt(60, append(swiss(140), kept(900, "main.g"))...)), analyze.Clear, ""},
