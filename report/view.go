@@ -256,7 +256,7 @@ func spread(values map[evidence.Unit][]float64) string {
 	for _, u := range []struct {
 		unit evidence.Unit
 		name string
-	}{{evidence.Nanoseconds, "times"}, {evidence.Bytes, "sizes"}, {evidence.Count, "counts"}, {evidence.Share, "shares"}} {
+	}{{evidence.SecPerSec, "rates"}, {evidence.Nanoseconds, "times"}, {evidence.Bytes, "sizes"}, {evidence.Count, "counts"}, {evidence.Share, "shares"}} {
 		if len(values[u.unit]) < 2 {
 			continue
 		}
