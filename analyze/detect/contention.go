@@ -240,7 +240,8 @@ func lockJudgement(in *analyze.Input, share float64, delay time.Duration, count 
 		switch {
 		case thin || !slow:
 			return analyze.NoSeverity, true
-		case slower:
+		// Slow starts and single stalls leave some tens of long waits in any long life.
+		case slower && count >= 5*int64(in.Limit("min-count").Number):
 			return analyze.Warning, true
 		}
 		return analyze.Info, true
