@@ -484,8 +484,7 @@ func TestGuard(t *testing.T) {
 	it := &item{name: "x"}
 	func() {
 		defer it.guard(&Exhibit{Path: "x"})
-		var m map[string]int
-		m["x"] = 1
+		_ = []int{}[len(it.exhibits)]
 	}()
 	if len(it.exhibits) != 1 || it.exhibits[0].Coverage != None || !strings.Contains(it.exhibits[0].Problems[0], "inquest/analyze/evidence.TestGuard") {
 		t.Errorf("exhibits: %+v", it.exhibits[0])
