@@ -456,9 +456,9 @@ func confidence(solid, agree, disagree int) Confidence {
 }
 
 // family folds kinds that are made from the same observation: a goroutine
-// profile and a dump both list the stacks of one moment.
+// profile and a dump both list the stacks of one moment, and a crash prints them.
 func family(k evidence.Kind) string {
-	if k == evidence.Goroutine {
+	if k == evidence.Goroutine || k == evidence.Crash {
 		k = evidence.Dump
 	}
 	return string(k)

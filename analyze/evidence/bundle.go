@@ -9,6 +9,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/runtimelog"
 )
 
 // Kind is a kind of evidence. The values are part of the JSON contract.
@@ -25,11 +26,15 @@ const (
 	ThreadCreate  Kind = "threadcreate"  // pprof thread creation profile
 	Trace         Kind = "trace"         // execution trace
 	Dump          Kind = "dump"          // goroutine dump: debug=2, SIGQUIT or crash output
+	Crash         Kind = "crash"         // panics and fatal errors in a log, with the stack of what failed
+	Race          Kind = "race"          // reports of the race detector in a log
+	GCTrace       Kind = "gctrace"       // gctrace lines of one process in a log
+	SchedTrace    Kind = "schedtrace"    // schedtrace lines of one process in a log
 	Unknown       Kind = "unknown"       // not recognised, or not readable
 )
 
 // Kinds lists every kind a detector can measure, in report order.
-var Kinds = []Kind{CPU, Heap, Mutex, Block, Goroutine, GoroutineLeak, ThreadCreate, Trace, Dump}
+var Kinds = []Kind{CPU, Heap, Mutex, Block, Goroutine, GoroutineLeak, ThreadCreate, Trace, Dump, Crash, Race, GCTrace, SchedTrace}
 
 // Coverage says how much of a file was understood.
 type Coverage string
@@ -62,6 +67,10 @@ type Exhibit struct {
 	Profile *pprofile.Profile   // every pprof kind
 	Trace   *exectrace.Timeline // Trace
 	Dump    *dump.Dump          // Dump
+	Crashes []*dump.Crash       // Crash: at least one, the different ones in the order of the file
+	Races   []*dump.Race        // Race: likewise
+	GC      *runtimelog.GC      // GCTrace
+	Sched   *runtimelog.Sched   // SchedTrace
 }
 
 // Bundle is all the evidence of one case, read, hashed and measured.
@@ -95,11 +104,20 @@ func (b *Bundle) Exhibit(id string) *Exhibit {
 }
 
 // GOMAXPROCS returns the number of processors the case ran with, as the traces
-// report it, or 0 when no evidence says.
+// report it or else gctrace and schedtrace, or 0 when no evidence says.
 func (b *Bundle) GOMAXPROCS() int {
 	procs := 0
 	for _, e := range b.Of(Trace) {
 		procs = max(procs, e.Trace.Procs.Max)
+	}
+	if procs > 0 {
+		return procs
+	}
+	for _, e := range b.Of(GCTrace) {
+		procs = max(procs, e.GC.Procs)
+	}
+	for _, e := range b.Of(SchedTrace) {
+		procs = max(procs, e.Sched.Procs)
 	}
 	return procs
 }

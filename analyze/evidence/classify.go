@@ -12,7 +12,9 @@ import (
 
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/runtimelog"
 )
 
 // headSize is how much of a file its kind is told by.
@@ -159,7 +161,7 @@ func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leav
 		return it.none(e)
 	}
 	defer z.Close()
-	return o.dumps(it, e, z, head)
+	return o.texts(it, e, z, head)
 }
 
 const unrecognised = "not evidence that inquest reads: neither profile, execution trace nor goroutine dump"
@@ -178,7 +180,7 @@ func (o *opener) kinds(it *item, e *Exhibit, c *content, head []byte) []*Exhibit
 	case pprofile.Sniff(head):
 		return o.profile(it, e, c)
 	}
-	return o.dumps(it, e, c.all(), head)
+	return o.texts(it, e, c.all(), head)
 }
 
 // profile measures a pprof profile.
@@ -226,50 +228,93 @@ func contentionByName(name string) string {
 	return "mutex"
 }
 
-// dumps finds the goroutine dumps of a text.
-func (o *opener) dumps(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibit {
-	found, err := dump.Find(o.limited(r))
+// texts finds what programs and their runtime print into logs, in one pass: the
+// readers of lines all get every line.
+func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibit {
+	var stacks dump.Reader
+	var lines runtimelog.Reader
+	err := logline.Each(o.limited(r), func(line []byte) {
+		stacks.Line(line)
+		lines.Line(line)
+	})
 	if err != nil {
 		e.Coverage = Partial
 		e.problem("%v", err)
 	}
-	if len(found) == 0 {
-		switch {
-		case len(e.Problems) > 0: // they say why nothing was found
-		case executable(head):
-			if !it.named {
-				return nil
-			}
-			e.problem("an executable, which is no evidence of what it did")
-		case text(head):
-			if !it.named && !suspect(it.name) {
-				return nil
-			}
-			e.problem("text without a goroutine dump")
-		default:
-			e.problem("%s", unrecognised)
-		}
-		return it.none(e)
-	}
 	var out []*Exhibit
-	for _, d := range found {
+	file := func(kind Kind, of int, lines [2]int, problems []string) *Exhibit {
 		x := *e
-		x.Problems = slices.Clone(e.Problems)
-		x.Kind, x.Dump = Dump, d
-		x.CapturedAt, x.GoVersion = d.Time, d.GoVersion
-		if len(found) > 1 {
-			x.Part = fmt.Sprintf("lines %d-%d", d.Lines[0], d.Lines[1])
+		x.Kind, x.Problems = kind, slices.Clone(e.Problems)
+		if of > 1 {
+			x.Part = fmt.Sprintf("lines %d-%d", lines[0], lines[1])
 		}
-		if d.Partial {
-			x.Coverage = Partial
-		}
-		for _, problem := range d.Problems {
+		for _, problem := range problems {
 			x.problem("%s", problem)
 		}
 		x.misnamed()
 		out = append(out, &x)
+		return &x
 	}
-	return out
+	s := stacks.Close()
+	// The stack of a panic alone is told with the crash; it is no picture of the process.
+	dumps := slices.DeleteFunc(s.Dumps, (*dump.Dump).Lone)
+	for _, d := range dumps {
+		x := file(Dump, len(dumps), d.Lines, d.Problems)
+		x.Dump, x.CapturedAt, x.GoVersion = d, d.Time, d.GoVersion
+		if d.Partial {
+			x.Coverage = Partial
+		}
+	}
+	if len(s.Crashes) > 0 {
+		x := file(Crash, 1, [2]int{}, s.Problems)
+		x.Crashes, x.CapturedAt, x.GoVersion = s.Crashes, s.Crashes[0].Time, s.Crashes[0].GoVersion
+		for _, c := range s.Crashes {
+			if !x.CapturedAt.IsZero() && c.Last.After(x.CapturedAt) {
+				x.Duration = max(x.Duration, c.Last.Sub(x.CapturedAt))
+			}
+		}
+	}
+	if len(s.Races) > 0 {
+		x := file(Race, 1, [2]int{}, s.Problems)
+		x.Races, x.CapturedAt = s.Races, s.Races[0].Time
+	}
+	l := lines.Close()
+	for _, g := range l.GC {
+		x := file(GCTrace, len(l.GC), g.Lines, slices.Concat(l.Problems, g.Problems))
+		x.GC, x.Duration = g, g.Total.To-g.Total.From
+		if !g.Start.IsZero() {
+			x.CapturedAt = g.Start.Add(g.Total.From)
+		}
+	}
+	for _, p := range l.Sched {
+		x := file(SchedTrace, len(l.Sched), p.Lines, slices.Concat(l.Problems, p.Problems))
+		x.Sched, x.Duration = p, p.Total.To-p.Total.From
+		if !p.Start.IsZero() {
+			x.CapturedAt = p.Start.Add(p.Total.From)
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	for _, problem := range slices.Concat(s.Problems, l.Problems) {
+		e.problem("%s", problem)
+	}
+	switch {
+	case len(e.Problems) > 0: // they say why nothing was found
+	case executable(head):
+		if !it.named {
+			return nil
+		}
+		e.problem("an executable, which is no evidence of what it did")
+	case text(head):
+		if !it.named && !suspect(it.name) {
+			return nil
+		}
+		e.problem("text without a goroutine dump, a crash, a race report or lines of gctrace or schedtrace")
+	default:
+		e.problem("%s", unrecognised)
+	}
+	return it.none(e)
 }
 
 // none makes e an exhibit that holds nothing usable.
@@ -283,8 +328,13 @@ func (it *item) unusable(e *Exhibit) { it.exhibits = append(it.exhibits, it.none
 // misnamed notes a file whose name promises another kind than it holds.
 func (e *Exhibit) misnamed() {
 	base := strings.ToLower(path.Base(e.Path[strings.LastIndexByte(e.Path, '!')+1:]))
-	if e.Kind == Dump && (strings.HasSuffix(base, ".txt") || strings.HasSuffix(base, ".log")) {
-		return // a "stack trace"
+	switch e.Kind {
+	case Crash, Race, GCTrace, SchedTrace:
+		return // found among other lines, whatever the file is called
+	case Dump:
+		if strings.HasSuffix(base, ".txt") || strings.HasSuffix(base, ".log") {
+			return // a "stack trace"
+		}
 	}
 	promised := map[Kind]bool{}
 	for _, w := range strings.FieldsFunc(base, func(r rune) bool { return !unicode.IsLetter(r) }) {

@@ -75,14 +75,15 @@ func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 // countOnce leaves one exhibit of each that hold the same bytes, so that a folder
 // which also holds its own archive does not count double.
 func countOnce(exhibits []*Exhibit) {
-	first := map[[2]string]*Exhibit{}
+	first := map[[3]string]*Exhibit{}
 	for _, e := range exhibits {
 		if e.Coverage == None || e.SHA256 == "" {
 			continue
 		}
-		key := [2]string{e.SHA256, e.Part}
+		key := [3]string{e.SHA256, string(e.Kind), e.Part}
 		if same, ok := first[key]; ok {
-			e.Coverage, e.Profile, e.Trace, e.Dump = None, nil, nil, nil
+			e.Coverage = None
+			e.drop()
 			e.problem("the same bytes as %s, counted once", same.Path)
 			continue
 		}
@@ -376,9 +377,14 @@ func (it *item) fail(e *Exhibit, format string, args ...any) {
 		e.Kind = Unknown
 	}
 	e.Coverage = None
-	e.Profile, e.Trace, e.Dump = nil, nil, nil
+	e.drop()
 	e.problem(format, args...)
 	it.exhibits = append(it.exhibits, e)
+}
+
+// drop lets go of what was measured.
+func (e *Exhibit) drop() {
+	e.Profile, e.Trace, e.Dump, e.Crashes, e.Races, e.GC, e.Sched = nil, nil, nil, nil, nil, nil, nil
 }
 
 // problem notes what is wrong with an exhibit, its path first.

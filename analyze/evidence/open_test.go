@@ -68,7 +68,7 @@ func open(t testing.TB, paths ...string) *Bundle {
 			t.Errorf("exhibit %d has id %s", i, e.ID)
 		}
 		set := 0
-		for _, ok := range []bool{e.Profile != nil, e.Trace != nil, e.Dump != nil} {
+		for _, ok := range []bool{e.Profile != nil, e.Trace != nil, e.Dump != nil, e.Crashes != nil, e.Races != nil, e.GC != nil, e.Sched != nil} {
 			if ok {
 				set++
 			}
@@ -191,8 +191,7 @@ func TestFolder(t *testing.T) {
 		"goroutineleak leak whole",
 		"threadcreate threads whole",
 		"trace trace.out whole",
-		"dump logs/app.log whole lines 4-6",
-		"dump logs/app.log whole lines 11-13",
+		"crash logs/app.log whole",
 		"unknown core.bin none",
 		"unknown empty.prof none",
 		"unknown logs/quiet.log none",
@@ -203,12 +202,37 @@ func TestFolder(t *testing.T) {
 	if b.Title != filepath.Base(dir) || len(b.Unreadable) > 0 {
 		t.Errorf("title %q, unreadable %v", b.Title, b.Unreadable)
 	}
-	dumps := b.Of(Dump)
-	if d := dumps[0]; d.Dump.Message != "a" || !d.CapturedAt.Equal(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)) || d.SHA256 != dumps[1].SHA256 {
-		t.Errorf("first dump: %q at %v", d.Dump.Message, d.CapturedAt)
+	crashes := b.Of(Crash)
+	if c := crashes[0].Crashes; len(c) != 1 || c[0].Message != "a" || c[0].Count != 2 || !crashes[0].CapturedAt.Equal(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)) || crashes[0].Duration != time.Minute {
+		t.Errorf("crashes: %+v at %v", c, crashes[0].CapturedAt)
 	}
 	if e := b.Exhibits[0]; e.SHA256 != sha256Of(profileOf(t, "cpu")) || e.BuildID == "" || e.Duration == 0 || e.Bytes != int64(len(profileOf(t, "cpu"))) {
 		t.Errorf("cpu profile: %+v", e)
+	}
+}
+
+// TestOneLog finds all kinds that one log can hold in one file, with one hash.
+func TestOneLog(t *testing.T) {
+	read := func(path ...string) []byte { return sample(t, path...) }
+	var log []byte
+	for _, part := range [][]byte{read("runtimelog", "testdata", "go1.26.txt"), read("dump", "testdata", "race-go1.26.txt"), read("dump", "testdata", "quit-go1.26.txt"),
+		[]byte("restarted\n"), read("runtimelog", "testdata", "go1.24.txt"), read("dump", "testdata", "crashes-go1.26.txt")} {
+		log = append(append(log, "2026-09-01T12:00:00Z INFO served 7 requests\n"...), part...)
+	}
+	b := open(t, folder(t, map[string][]byte{"app.log": log}))
+	kinds := map[Kind]int{}
+	for _, e := range b.Exhibits {
+		kinds[e.Kind]++
+		if e.SHA256 != sha256Of(log) || e.Coverage == None {
+			t.Errorf("%s %s: hash %s, coverage %s", e.Kind, e.Part, e.SHA256, e.Coverage)
+		}
+	}
+	// Dumps: asked for, and of the fatal errors, which print all goroutines.
+	if want := map[Kind]int{Dump: 8, Crash: 1, Race: 1, GCTrace: 2, SchedTrace: 2}; !cmp.Equal(kinds, want) {
+		t.Errorf("kinds %v, want %v", kinds, want)
+	}
+	if n := b.GOMAXPROCS(); n != 3 {
+		t.Errorf("GOMAXPROCS %d, want 3", n)
 	}
 }
 
@@ -305,7 +329,7 @@ func TestBad(t *testing.T) {
 		data       []byte
 	}{
 		"empty":            {"empty.log", "unknown empty.log none: empty.log: empty file", nil},
-		"text":             {"notes.txt", "unknown notes.txt none: notes.txt: text without a goroutine dump", []byte("hello\n")},
+		"text":             {"notes.txt", "unknown notes.txt none: notes.txt: text without a goroutine dump, ", []byte("hello\n")},
 		"wrong name":       {"trace.out", "cpu trace.out whole: trace.out is a CPU profile, read as such", cpu},
 		"cut profile":      {"cpu.pb.gz", "unknown cpu.pb.gz none: cpu.pb.gz: gzip stream ends early", cpu[:len(cpu)-20]},
 		"cut trace":        {"trace.out", "trace trace.out partial: trace.out: ", tr[:len(tr)*9/10]},

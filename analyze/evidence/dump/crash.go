@@ -25,6 +25,8 @@ type Crash struct {
 	CreatedBy stack.Frame
 	Beside    int // other goroutines printed with it
 
+	GoVersion string // such as "go1.24.9"; empty when the file names of the standard library do not tell
+
 	Count int       // crashes of this class and place in the file; the rest is of the first
 	Lines [2]int    // of the first and of the last one: their first lines
 	Time  time.Time // nearest time stamp above the first; zero when the log has none
@@ -125,7 +127,7 @@ var spoken = []string{"runtime error: ", "assignment to entry in nil map", "send
 // crash reads a dump as that of a crash: head is what stood above it. It returns
 // nil for a dump that somebody asked for.
 func crash(d *Dump, head []string, exit int) *Crash {
-	c := &Crash{Exit: exit, Count: 1, Lines: [2]int{d.Lines[0], d.Lines[0]}, Time: d.Time, Last: d.Time, Beside: len(d.Goroutines) - 1}
+	c := &Crash{Exit: exit, Count: 1, Lines: [2]int{d.Lines[0], d.Lines[0]}, Time: d.Time, Last: d.Time, GoVersion: d.GoVersion, Beside: len(d.Goroutines) - 1}
 	c.read(head)
 	g := thrower(d)
 	frames := g.Stack()
