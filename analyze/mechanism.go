@@ -32,6 +32,17 @@ var mechanisms = []mechanism{
 	{"gc-pressure", "stw-extension", "every collection stops the world twice", "runtime/mgc.go"},
 	{"deadlock", "goroutine-pileup", "whoever asks for a lock of the cycle never gets it", "sync/mutex.go"},
 	{"deadlock", "goroutine-leak", "goroutines in a cycle never end", "sync/mutex.go"},
+	{"memory-limit-thrash", "gc-pressure", "a heap that stands at its goal is collected again as soon as it has been collected", "runtime/mgcpacer.go, memoryLimitHeapGoal"},
+	{"memory-limit-thrash", "gc-assist", "with no room left to the goal, goroutines that allocate must mark for what they allocate", "runtime/mgcpacer.go"},
+	{"memory-limit-thrash", "stw-extension", "every collection stops the world twice", "runtime/mgc.go"},
+	{"heap-growth", "memory-limit-thrash", "live memory that grows uses up the room below the limit", "runtime/mgcpacer.go, memoryLimitHeapGoal"},
+	{"heap-growth", "crash", "live memory that grows ends in an allocation that fails", "runtime/malloc.go"},
+	{"forced-gc", "gc-pressure", "every forced collection marks the whole live heap, whether there is garbage or not", "runtime/mgc.go, GC"},
+	{"forced-gc", "stw-extension", "every collection stops the world twice", "runtime/mgc.go"},
+	{"data-race", "concurrent-map-access", "two goroutines use the map without an order between them", "internal/runtime/maps/map.go"},
+	{"data-race", "crash", "what two goroutines change at once can be seen half changed", "go.dev/ref/mem"},
+	{"concurrent-map-access", "crash", "the runtime ends a program that it catches using a map from two goroutines at once", "internal/runtime/maps/map.go, fatal"},
+	{"deadlock", "crash", "the runtime ends a program in which no goroutine can run any more", "runtime/proc.go, checkdead"},
 	{"stw-extension", "sched-latency", "nothing is scheduled while the world is stopped", "runtime/proc.go, stopTheWorldWithSema"},
 }
 

@@ -14,6 +14,10 @@ var recording = map[evidence.Kind]struct{ name, how, cost string }{
 	evidence.ThreadCreate:  {"thread creation profile", "curl -o threadcreate.pb.gz http://HOST:PORT/debug/pprof/threadcreate", "costs nothing"},
 	evidence.Trace:         {"execution trace", "curl -o trace.out 'http://HOST:PORT/debug/pprof/trace?seconds=5'", "one to two per cent of CPU, some MB per second"},
 	evidence.Dump:          {"goroutine dump", "curl -o dump.txt 'http://HOST:PORT/debug/pprof/goroutine?debug=2'", "stops the world while the stacks are copied"},
+	evidence.Crash:         {"crash output", "keep what the program writes to stderr: PROGRAM 2>>stderr.log, kubectl logs --previous POD or journalctl -u UNIT", "costs nothing; GOTRACEBACK=all adds the other goroutines"},
+	evidence.Race:          {"race report", "go build -race, or go test -race, and keep stderr", "2 to 20 times slower with 5 to 10 times the memory: for tests and canaries"},
+	evidence.GCTrace:       {"gctrace", "GODEBUG=gctrace=1 PROGRAM 2>>stderr.log", "one line for each collection; costs next to nothing"},
+	evidence.SchedTrace:    {"schedtrace", "GODEBUG=schedtrace=1000 PROGRAM 2>>stderr.log", "one line a second; costs next to nothing"},
 }
 
 // KindName returns what people call a kind of evidence.
