@@ -139,9 +139,13 @@ type Candidate struct {
 	Site     stack.Site   // zero for a claim about the whole process, which vouches for every site that other kinds name
 	Path     []string     // normalised functions from the site outwards (stack.Path): joins sites whose functions differ
 	Sites    []stack.Site // other places the claim involves, such as where the waiters stand
+	Ends     []string     // functions that the evidence shows to use the same thing as the site, such as where a lock is given back: joins what other kinds name
+	Whole    string       // what Share is a part of, where several kinds measure the same; sites of two kinds that have more than all of it between them are one
 	Variant  string       // the detector's own word for the flavour, such as "rwmutex-write"; may be empty
 	Summary  string       // one sentence with the number that matters, site named; the strongest measure's is the finding's
 	Severity Severity     // that this kind alone would justify
+	Seconded Severity     // that it justifies when an independent kind shows the claim at the same site; counts when above Severity
+	Raises   Severity     // what a finding becomes, at least, that another kind accuses of and this one vouches for: it says that the claim matters
 	Thin     bool         // seen, but on too few samples or in partial evidence to be sure
 	Share    float64      // part of the incident's resource it accounts for (wait, heap, CPU), 0 to 1
 	Facts    []Fact       // at least one; the first carries the value that checks quote

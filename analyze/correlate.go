@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
 )
 
 // Correlate joins findings into chains. It is pure, and the order of the
@@ -157,7 +158,7 @@ func (c *correlation) index(f *Finding) int { return slices.Index(c.findings, f)
 
 func (c *correlation) mechanism(a, b *Finding) (mechanism, bool) {
 	for _, m := range mechanisms {
-		if m.from == a.Detector && m.to == b.Detector {
+		if m.from == a.Detector && m.to == b.Detector && (m.when == "" || m.when == a.Variant) && (m.unless == "" || m.unless != b.Variant) {
 			return m, true
 		}
 	}
@@ -249,6 +250,9 @@ func (c *correlation) chains() []Chain {
 		ch.Title = root.Title
 		if root.Site.Function != "" {
 			ch.Title += ": " + root.Site.Function
+			if owner := root.owner(); owner != "" {
+				ch.Title += " (by way of " + owner + ")"
+			}
 		}
 		ch.Missing = missing(ordered)
 		ch.Narrative = c.narrate(ordered, links)
@@ -266,6 +270,20 @@ func (c *correlation) chains() []Chain {
 		chains[i].ID, chains[i].Rank = fmt.Sprintf("c%d", i+1), i+1
 	}
 	return chains
+}
+
+// owner returns the application's function of a finding whose own site is in the
+// standard library, where nobody can change it; "" when there is none.
+func (f *Finding) owner() string {
+	if !stack.Standard(f.Site.Function) {
+		return ""
+	}
+	for _, s := range f.Sites {
+		if s.Function != "" && !stack.Standard(s.Function) {
+			return s.Function
+		}
+	}
+	return ""
 }
 
 // root returns the finding that nothing else in the chain explains. Of several,
@@ -416,7 +434,7 @@ func (c *correlation) sameGoroutines(f *Finding) string {
 	if len(both) == 1 {
 		return sentence(fmt.Sprintf("Goroutine %d is seen there in both the goroutine dump and the execution trace", both[0]))
 	}
-	return sentence(fmt.Sprintf("%s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))
+	return sentence(fmt.Sprintf("At least %s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))
 }
 
 // sentence ends a clause with a full stop and begins it with a capital, unless

@@ -272,15 +272,20 @@ type grouped struct {
 
 func (g *grouped) severity() Severity {
 	worst := NoSeverity
-	for _, c := range g.candidates {
+	for i, c := range g.candidates {
 		worst = max(worst, c.Severity)
+		for j, o := range g.candidates {
+			if i != j && o.Severity > NoSeverity {
+				worst = max(worst, c.Raises)
+			}
+		}
 	}
 	return worst
 }
 
 // group joins the candidates of all measures by site. A candidate whose
-// function no other kind names is joined to the group with which it shares its nearest
-// application frame: lock and unlock may stand in different helpers of one caller.
+// function no other kind names is joined to the group that is known to speak of the
+// same thing (see sameSite): lock and unlock may stand in different functions.
 // A candidate without a site speaks of the whole process: it vouches for every
 // group in which its kind says nothing else, and stands alone where there is none.
 func group(d *Detector, reads []read) []*grouped {
@@ -324,25 +329,28 @@ func group(d *Detector, reads []read) []*grouped {
 	}
 	for _, l := range lone {
 		var home *grouped
-		for _, g := range groups {
-			if !slices.Contains(g.kinds, l.kind) && nearlySame(g.candidates[0].Path, l.Path) {
-				home = g
-				break
+		for _, same := range sameSite {
+			for _, g := range groups {
+				if home == nil && !slices.Contains(g.kinds, l.kind) && slices.ContainsFunc(g.candidates, func(c Candidate) bool { return same(c, l.Candidate) }) {
+					home = g
+				}
 			}
 		}
 		add(home, l.read, l.Candidate)
 	}
 	// Two kinds may agree on the function that holds a lock, and two others on the
 	// function that waits for it.
-	for i := 0; i < len(groups); i++ {
-		for j := i + 1; j < len(groups); j++ {
-			a, b := groups[i], groups[j]
-			if slices.ContainsFunc(a.kinds, func(k evidence.Kind) bool { return slices.Contains(b.kinds, k) }) || !nearlySame(a.candidates[0].Path, b.candidates[0].Path) {
-				continue
+	for _, same := range sameSite {
+		for i := 0; i < len(groups); i++ {
+			for j := i + 1; j < len(groups); j++ {
+				a, b := groups[i], groups[j]
+				if slices.ContainsFunc(a.kinds, func(k evidence.Kind) bool { return slices.Contains(b.kinds, k) }) || !same(a.candidates[0], b.candidates[0]) {
+					continue
+				}
+				a.candidates, a.kinds = append(a.candidates, b.candidates...), append(a.kinds, b.kinds...)
+				groups = slices.Delete(groups, j, j+1)
+				j--
 			}
-			a.candidates, a.kinds = append(a.candidates, b.candidates...), append(a.kinds, b.kinds...)
-			groups = slices.Delete(groups, j, j+1)
-			j--
 		}
 	}
 	for _, w := range whole {
@@ -359,6 +367,22 @@ func group(d *Detector, reads []read) []*grouped {
 	}
 	return groups
 }
+
+// sameSite is how candidates of two kinds that name different functions are known
+// to speak of one thing, surest first: one of them has seen the other's function at
+// it; they have more than the whole between them; or their paths meet close by.
+var sameSite = []func(a, b Candidate) bool{
+	func(a, b Candidate) bool {
+		return slices.Contains(a.Ends, b.Site.Function) || slices.Contains(b.Ends, a.Site.Function)
+	},
+	// If a is three quarters of the whole and b is too, at least half of it is both.
+	func(a, b Candidate) bool { return a.Whole != "" && a.Whole == b.Whole && a.Share+b.Share-1 >= minCommon },
+	func(a, b Candidate) bool { return nearlySame(a.Path, b.Path) },
+}
+
+// minCommon is the part of a whole that two kinds must have in common at their
+// sites to speak of one.
+const minCommon = 0.5
 
 // nearby is how many frames from the site the shared application frame may stand.
 const nearby = 3
@@ -392,8 +416,15 @@ func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
 		}
 	}
 	f.Variant, f.Summary, f.Site = lead.Variant, lead.Summary, Site(lead.Site)
-	if lead.Fix != nil {
-		f.Next = lead.Fix
+	fix := lead.Fix
+	for _, c := range g.candidates {
+		f.Variant = cmp.Or(f.Variant, c.Variant)
+		if fix == nil {
+			fix = c.Fix
+		}
+	}
+	if fix != nil {
+		f.Next = fix
 	}
 	if j.detector.Process {
 		f.Site = Site{}
@@ -431,6 +462,9 @@ func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
 			}
 		case r.Reading.Silent != "":
 			c.Result, c.Why = Silent, r.Reading.Silent
+		// It accuses another place of the same: which of them is meant it does not say.
+		case lead.Whole != "" && slices.ContainsFunc(r.Candidates, func(c Candidate) bool { return c.Severity > NoSeverity && c.Whole == lead.Whole }):
+			c.Result, c.Why = Silent, "it names another place: "+cmp.Or(r.Says, "shows nothing of it at this site")
 		default:
 			c.Result, c.Why = Disagrees, cmp.Or(r.Says, "shows nothing of it at this site")
 			disagree++
