@@ -69,7 +69,6 @@ type fold struct {
 
 	syscall     uint32    // the number of the reason "syscall"
 	systemWait  uint32    // and of "system goroutine wait"
-	lastKey     holderKey // of the last hand-over
 	epochDemand int64     // the demand clock at epoch
 	pauseTotal  time.Duration
 }
@@ -114,9 +113,10 @@ type goroutine struct {
 	woke     uint32 // group it last made runnable in this run
 	acquired uint32 // wait that ended and may have taken a lock when it runs, plus one
 	hand     struct {
-		stack uint32
-		since int64
-	}
+		stack  uint32
+		since  int64
+		holder *holder
+	} // its last unlock that woke a waiter
 	holds   []hold
 	regions []region
 

@@ -80,6 +80,15 @@ func (h *Histogram) Mean() time.Duration {
 	return h.Sum / time.Duration(h.Count)
 }
 
+// Beyond returns the sum of what the counted durations exceed d by, at most
+// 6.25 % too high.
+func (h *Histogram) Beyond(d time.Duration) (sum time.Duration) {
+	for b := bucket(d); b < len(h.bins); b++ {
+		sum += max(min(upper(b), h.Max)-d, 0) * time.Duration(h.bins[b])
+	}
+	return sum
+}
+
 // Above returns how many counted durations were at least d, to the
 // precision of a bucket, and their summed upper bounds.
 func (h *Histogram) Above(d time.Duration) (n int64) {

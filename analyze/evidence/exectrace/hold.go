@@ -144,9 +144,8 @@ type holder struct {
 // lockGroup is the locks that are waited for at one site: as close to one lock
 // as a trace lets us come.
 type lockGroup struct {
-	lastAt int64  // of the last hand-over
-	lastBy int64  // goroutine that handed over
-	acting uint32 // and the stack it did it at
+	lastAt int64 // of the last hand-over
+	lastBy int64 // goroutine that handed over
 }
 
 func (f *fold) lockGroup(p *place) uint32 {
@@ -216,13 +215,13 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		f.touch(a, unlock)
 		return
 	}
-	if w.lock == readLock && a.hand.stack == unlock && a.hand.since == a.since && group.lastBy == a.id && group.acting == unlock {
-		// One Unlock wakes all readers that wait, each by an event of its own.
-		if h := f.lastHolder(a, w); h != nil {
-			h.Delay += time.Duration(t - g.since)
-			h.waiters.add(w.stack)
-			return
-		}
+	if (p.unlock == writeLock || w.lock == readLock) && a.hand.stack == unlock && a.hand.since == a.since && a.hand.holder != nil {
+		// One Unlock wakes all readers that wait, wherever they do, and then the
+		// next writer, each by an event of its own (sync/rwmutex.go).
+		a.hand.holder.Delay += time.Duration(t - g.since)
+		a.hand.holder.waiters.add(w.stack)
+		group.lastAt, group.lastBy = t, a.id
+		return
 	}
 	var found *hold
 	at := -1
@@ -261,7 +260,13 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		h.add(&found.bracket, a, t)
 	} else {
 		h.Unknown++
-		h.Least += time.Duration(t - max(g.since, group.lastAt))
+		least := t - max(g.since, group.lastAt)
+		if at >= 0 {
+			// Whenever this hold began, it was after the holder last came to have the
+			// lock. Readers wait from when a writer asks, which may wait itself.
+			least = min(least, t-a.holds[at].since)
+		}
+		h.Least += time.Duration(least)
 	}
 	if at >= 0 {
 		last := a.holds[at]
@@ -270,17 +275,8 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		a.holds = a.holds[:len(a.holds)-1]
 	}
 	f.touch(a, unlock)
-	group.lastAt, group.lastBy, group.acting = t, a.id, unlock
-	a.hand.stack, a.hand.since = unlock, a.since
-	f.lastKey = key
-}
-
-// lastHolder returns the holder that the previous hand-over was counted in.
-func (f *fold) lastHolder(a *goroutine, w *wait) *holder {
-	if f.lastKey.class != w.Class {
-		return nil
-	}
-	return f.holders[f.lastKey]
+	group.lastAt, group.lastBy = t, a.id
+	a.hand.stack, a.hand.since, a.hand.holder = unlock, a.since, h
 }
 
 // oneCall reports whether a lock taken at acquire and one released at unlock

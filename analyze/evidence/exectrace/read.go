@@ -170,19 +170,44 @@ type stream struct {
 	err     error         // valid once chunks is closed
 }
 
-func newStream(g *generation) *stream {
-	return &stream{gen: g, chunks: make(chan *chunk, aheadBudget), current: make(chan struct{})}
+// aheadBudget returns how many chunks of generations that the fold has not come
+// to may be held: two fifths of the largest generation's events, at some 5.5
+// bytes each, for each worker ahead, up to three. That is enough to keep two
+// processors busy, one with the rest of a generation, the other with its fold.
+// The generation that the fold is at always gets through, so the bound cannot
+// block it.
+func aheadBudget(gens []generation, jobs int) int {
+	var largest int64
+	for i := range gens {
+		largest = max(largest, gens[i].size())
+	}
+	perWorker := largest * 2 / 5 * 2 / 11 / chunkRecords
+	return int(min(max(perWorker, minAhead), maxAhead)) * min(jobs-1, 3)
 }
 
-// aheadBudget bounds the chunks of generations that the fold has not come to.
-// The generation it is at always gets through, so the bound cannot block it.
-const aheadBudget = 768
+const (
+	minAhead = 64
+	maxAhead = 2048 // 200 MB of records
+)
 
-var chunkPool = sync.Pool{New: func() any { return &chunk{records: make([]record, 0, chunkRecords+1)} }}
+// spares are empty chunks.
+type spares chan *chunk
 
-func release(c *chunk) {
+func (s spares) get() *chunk {
+	select {
+	case c := <-s:
+		return c
+	default:
+		return &chunk{records: make([]record, 0, chunkRecords+2)}
+	}
+}
+
+func (s spares) put(c *chunk) {
 	*c = chunk{records: c.records[:0]}
-	chunkPool.Put(c)
+	select {
+	case s <- c:
+	default:
+	}
 }
 
 // split folds the generations of the file, each read by a reader of its own.
@@ -260,31 +285,33 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 	// file can have a million generations.
 	var lock sync.Mutex
 	streams := map[int]*stream{}
+	budget := aheadBudget(gens, jobs)
 	at := func(i int) *stream {
 		lock.Lock()
 		defer lock.Unlock()
 		s := streams[i]
 		if s == nil {
-			s = newStream(&gens[i])
+			s = &stream{gen: &gens[i], chunks: make(chan *chunk, budget), current: make(chan struct{})}
 			streams[i] = s
 		} else {
 			delete(streams, i) // both have it now
 		}
 		return s
 	}
-	tokens := make(chan struct{}, aheadBudget)
+	tokens := make(chan struct{}, budget)
+	spare := make(spares, budget)
 	// get returns an empty chunk for a stream once there is room for it.
 	get := func(s *stream) (*chunk, error) {
 		select {
 		case <-s.current:
-			return chunkPool.Get().(*chunk), nil
+			return spare.get(), nil
 		default:
 		}
 		select {
 		case <-s.current:
-			return chunkPool.Get().(*chunk), nil
+			return spare.get(), nil
 		case tokens <- struct{}{}:
-			c := chunkPool.Get().(*chunk)
+			c := spare.get()
 			c.token = true
 			return c, nil
 		case <-ctx.Done():
@@ -333,7 +360,7 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 				if c.token {
 					<-tokens
 				}
-				release(c)
+				spare.put(c)
 				e.progress()
 			case <-ctx.Done():
 				e.folded(gens, i, before, ctx.Err())

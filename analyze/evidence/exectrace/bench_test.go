@@ -1,0 +1,85 @@
+package exectrace
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+var traceSize = flag.Int("tracesize", 32, "megabytes of the traces that benchmarks read; some are four times as long")
+
+// BenchmarkRead reads traces made on the spot and compares with a bare drain of
+// x/exp/trace, measured in turns with it. Every measurement is a process of its
+// own, for its peak memory. docs/performance.md explains the numbers.
+//
+//	go test -run '^$' -bench Read -benchtime 3x ./analyze/evidence/exectrace -tracesize 110
+func BenchmarkRead(b *testing.B) {
+	dir := b.TempDir()
+	build := func(name string) string {
+		out := filepath.Join(dir, name)
+		if msg, err := exec.Command("go", "build", "-o", out, "./testdata/"+name).CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, msg)
+		}
+		return out
+	}
+	load, measure := build("load"), build("measure")
+	for _, kind := range []string{"service", "pingpong"} {
+		for _, times := range []int{1, 4} {
+			size := *traceSize * times
+			file := filepath.Join(dir, fmt.Sprintf("%s-%d", kind, size))
+			b.Run(fmt.Sprintf("%s-%dMB", kind, size), func(b *testing.B) {
+				if msg, err := exec.Command(load, "-kind", kind, "-size", fmt.Sprint(size), file).CombinedOutput(); err != nil {
+					b.Fatalf("%v: %s", err, msg)
+				}
+				defer os.Remove(file)
+				for _, jobs := range []int{1, 2} {
+					b.Run(fmt.Sprintf("jobs=%d", jobs), func(b *testing.B) { compare(b, measure, file, jobs) })
+				}
+			})
+		}
+	}
+}
+
+type cost struct {
+	events         int64
+	wall, cpu, rss float64
+}
+
+func compare(b *testing.B, measure, file string, jobs int) {
+	run := func(args ...string) (c cost) {
+		out, err := exec.Command(measure, append(args, file)...).Output()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := fmt.Sscanf(string(out), "events %d wall %f cpu %f rss %f", &c.events, &c.wall, &c.cpu, &c.rss); err != nil {
+			b.Fatalf("%v in %q", err, out)
+		}
+		return c
+	}
+	st, err := os.Stat(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	drain, read := cost{wall: math.Inf(1), cpu: math.Inf(1)}, cost{wall: math.Inf(1), cpu: math.Inf(1)}
+	best := func(c *cost, n cost) { // the least disturbed run of each
+		*c = cost{n.events, min(c.wall, n.wall), min(c.cpu, n.cpu), max(c.rss, n.rss)}
+	}
+	for b.Loop() {
+		best(&drain, run("-how", "drain"))
+		best(&read, run("-how", "read", "-jobs", fmt.Sprint(jobs)))
+	}
+	if drain.events != read.events {
+		b.Errorf("read %d events, the drain %d", read.events, drain.events)
+	}
+	b.ReportMetric(0, "ns/op") // of two processes together: means nothing
+	b.ReportMetric(float64(read.events)/read.wall, "events/s")
+	b.ReportMetric(float64(st.Size())/1e6/read.wall, "MB/s")
+	b.ReportMetric(read.wall/drain.wall, "wall/drain")
+	b.ReportMetric(read.cpu/drain.cpu, "cpu/drain")
+	b.ReportMetric(read.rss, "MB-peak")
+	b.ReportMetric(drain.rss, "MB-peak-drain")
+}
