@@ -376,7 +376,9 @@ var sameSite = []func(a, b Candidate) bool{
 		return slices.Contains(a.Ends, b.Site.Function) || slices.Contains(b.Ends, a.Site.Function)
 	},
 	// If a is three quarters of the whole and b is too, at least half of it is both.
-	func(a, b Candidate) bool { return a.Whole != "" && a.Whole == b.Whole && a.Share+b.Share-1 >= minCommon },
+	func(a, b Candidate) bool {
+		return a.Whole != "" && a.Whole == b.Whole && a.Share+b.Share-1 >= minCommon
+	},
 	func(a, b Candidate) bool { return nearlySame(a.Path, b.Path) },
 }
 

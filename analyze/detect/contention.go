@@ -18,6 +18,8 @@ type lockSite struct {
 	path  []string
 	owner stack.Site   // first frame outside the standard library
 	kind  string       // one of the lock kinds
+	helps []stack.Site // functions that took or gave back the lock for it
+	ends  []string     // functions at the other end of the same lock, as a trace shows
 	also  []stack.Site // other methods of the same type counted with it
 	delay time.Duration
 	count int64
@@ -39,7 +41,7 @@ func (l lockSite) sites() []stack.Site {
 	if l.owner.Function != "" && l.owner.Function != l.site.Function {
 		out = append(out, l.owner)
 	}
-	return append(out, l.also...)
+	return append(append(out, l.helps...), l.also...)
 }
 
 // words names the lock site, with the application code that reached it when
@@ -65,11 +67,12 @@ type lockSites struct {
 	stuck   time.Duration // waits at locks that let nobody through; traces only
 	wall    time.Duration // over which the delay arose; 0 when unknown
 
-	index map[string]int // of sites by function while they are added up
+	index   map[string]int  // of sites by function while they are added up
+	helpers map[string]bool // functions that only take or give back locks, as far as the exhibit shows it beyond their names
 }
 
 func (c *lockSites) add(s stack.Stack, use lockUse, delay time.Duration, count int64) {
-	above := s[min(use.above, len(s)):]
+	above, helps := userOf(s[min(use.above, len(s)):], c.helpers)
 	site := above.Site()
 	c.delay += delay
 	c.count += count
@@ -87,6 +90,11 @@ func (c *lockSites) add(s stack.Stack, use lockUse, delay time.Duration, count i
 	if l.heaviest < delay || l.path == nil {
 		l.heaviest, l.site, l.path, l.owner, l.kind = delay, site, above.Path(), above.Owner(), use.kind
 		l.stack = s
+	}
+	for _, h := range helps {
+		if len(l.helps) < maxCandidates && !slices.Contains(l.helps, h) {
+			l.helps = append(l.helps, h)
+		}
 	}
 	l.delay += delay
 	l.count += count
@@ -111,6 +119,12 @@ func (c *lockSites) finish() {
 		if l.delay*20 >= kept[i].delay {
 			kept[i].also = append(kept[i].also, l.site)
 		}
+		for _, h := range l.helps {
+			if len(kept[i].helps) < maxCandidates && !slices.ContainsFunc(kept[i].helps, func(o stack.Site) bool { return o.Function == h.Function }) {
+				kept[i].helps = append(kept[i].helps, h)
+			}
+		}
+		kept[i].ends = append(kept[i].ends, l.ends...)
 		kept[i].delay += l.delay
 		kept[i].count += l.count
 	}

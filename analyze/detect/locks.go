@@ -94,10 +94,42 @@ func siteIn(s stack.Stack, from int) (call, at int) {
 // lockHelper reports whether a function is named as one that only takes a lock
 // for its caller, such as (*Store).lock: who holds the lock has left it again.
 func lockHelper(function string) bool {
+	name := baseName(function)
+	return helperNames[name] && !strings.Contains(name, "unlock") || strings.HasPrefix(name, "lockfor") || name == "acquire"
+}
+
+// helperNames are names of functions that only take or give back a lock for
+// their caller, in lower case. The code between the two is the caller's.
+var helperNames = names(`lock rlock wlock mulock lockall readlock writelock acquirelock
+	unlock runlock wunlock muunlock unlockall readunlock writeunlock releaselock`)
+
+// baseName is the last part of a function's name, in lower case.
+func baseName(function string) string {
 	name := stack.Normal(function)
-	name = strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
-	return name == "lock" || name == "rlock" || name == "wlock" || strings.HasPrefix(name, "lockfor") ||
-		name == "mulock" || name == "acquire" || name == "acquirelock" || name == "lockall" || name == "readlock" || name == "writelock"
+	return strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
+}
+
+// passesOn reports whether a function takes or gives back a lock for its caller
+// and for nothing else: by its name, or as one of helpers.
+func passesOn(function string, helpers map[string]bool) bool {
+	return helpers[stack.Normal(function)] || helperNames[baseName(function)]
+}
+
+// userOf returns the part of a stack from the code on that uses a lock: the
+// first frame above the lock that is no plumbing, or the caller of functions that
+// only take or give back a lock for it, which passed returns.
+func userOf(above stack.Stack, helpers map[string]bool) (user stack.Stack, passed []stack.Site) {
+	at := 0
+	for at < len(above)-1 && stack.Plumbing(above[at].Function) {
+		at++
+	}
+	for at < len(above)-1 && passesOn(above[at].Function, helpers) && !stack.Standard(above[at+1].Function) {
+		if name := above[at].Site(); len(passed) == 0 || passed[len(passed)-1].Function != name.Function {
+			passed = append(passed, name)
+		}
+		at++
+	}
+	return above[min(at, len(above)):], passed
 }
 
 // lockWaiter is a goroutine of a dump that stands in a lock.
@@ -111,7 +143,14 @@ type lockWaiter struct {
 	forReaders bool
 }
 
-func (w *lockWaiter) site() stack.Site { return w.g.Frames[w.call].Site() }
+func (w *lockWaiter) site() stack.Site {
+	user, _ := w.user()
+	return user.Site()
+}
+
+// user returns the stack from the code on that uses the lock, and the helpers it
+// has passed through.
+func (w *lockWaiter) user() (stack.Stack, []stack.Site) { return userOf(w.g.Stack()[w.call:], nil) }
 
 // dumpLock is a lock that goroutines of a dump wait for.
 type dumpLock struct {
@@ -178,7 +217,8 @@ func (l *dumpLock) site() (site stack.Site, path []string, n int) {
 		s := w.site()
 		count[s.Function]++
 		if c := count[s.Function]; c > n || c == n && s.Function < site.Function {
-			site, path, n = s, w.g.Stack()[w.call:].Path(), c
+			user, _ := w.user()
+			site, path, n = s, user.Path(), c
 		}
 	}
 	return site, path, n

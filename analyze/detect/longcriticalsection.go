@@ -25,8 +25,8 @@ same lock ended; what it did from then to the unlock (ran, waited for a processo
 call) is summed up. Holds that began without contention have no known start: they count from when the woken waiter began to wait, and the mean is
 then a lower bound. In a goroutine dump, one goroutine
 is blocked elsewhere while its stack passes through the function in which the others wait for the lock, on a later line than theirs: it went through
-the Lock they stand in. The mutex profile charges each contended unlock with the waiting of the whole queue, so its mean is no hold time
-and only vouches for what others show.
+the Lock they stand in. The mutex profile charges each contended unlock with the waiting of those it lets go, which bounds the hold on neither side,
+so it only vouches for what others show.
 
 The variant says what the holder did most: sleeps, network, channel, system-call, lock, computes, or no-processor.
 
@@ -75,6 +75,10 @@ reported as an info, and so is one in which the holder computes while every proc
 // hold is what the traces say about one site that gives a lock back late.
 type hold struct {
 	site, waiter stack.Site
+	owner        stack.Site   // first frame outside the standard library
+	helps        []stack.Site // functions that gave the lock back for it
+	waiters      []string     // functions in which those it woke had waited
+	others       []*hold      // other places that hold the same lock
 	path         []string
 	class        exectrace.Class
 	handoffs     int64
@@ -120,7 +124,7 @@ func (h *hold) inside() []held {
 		{words: "waited for a processor", variant: "no-processor", time: h.runnable},
 	}
 	for _, b := range h.blocked {
-		words, variant := heldBy(b.Class)
+		words, variant := heldBy(b.Class, b.Stack)
 		i := slices.IndexFunc(sums, func(s held) bool { return s.variant == variant })
 		if i < 0 {
 			i = len(sums)
@@ -133,12 +137,18 @@ func (h *hold) inside() []held {
 }
 
 // heldBy tells what a blocked holder does.
-func heldBy(c exectrace.Class) (words, variant string) {
+func heldBy(c exectrace.Class, s stack.Stack) (words, variant string) {
 	switch c {
 	case exectrace.Sleep:
 		return "slept", "sleeps"
 	case exectrace.Network:
-		return "waited for the network", "network"
+		switch pollerOf(s) {
+		case "net":
+			return "waited for the network", "network"
+		case "os":
+			return "waited in a read or write of a pipe or device", "file"
+		}
+		return "waited for input or output", "io"
 	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select:
 		return "waited for a channel", "channel"
 	case exectrace.SyscallWait:
@@ -171,7 +181,8 @@ func longHoldTrace(in *analyze.Input) analyze.Reading {
 		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace.Duration))}
 	}
 	r := analyze.Reading{}
-	for _, h := range holds[:min(len(holds), maxCandidates)] {
+	locks := byLock(holds)
+	for _, h := range locks[:min(len(locks), maxCandidates)] {
 		if c, ok := longHold(in, e, h); ok {
 			r.Candidates = append(r.Candidates, c)
 		}
@@ -196,9 +207,11 @@ func handoverDelay(e *evidence.Exhibit) (sum time.Duration) {
 func holdsOf(e *evidence.Exhibit) []*hold {
 	by := map[string]*hold{}
 	var holds []*hold
+	helpers := traceHelpers(e)
 	for i := range e.Trace.Holders {
 		x := &e.Trace.Holders[i]
-		s := x.Unlock[min(lockOf(x.Unlock).above, len(x.Unlock)):]
+		s, helps := userOf(x.Unlock[min(lockOf(x.Unlock).above, len(x.Unlock)):], helpers)
+		waiter, asked := userOf(x.Waiter[min(lockOf(x.Waiter).above, len(x.Waiter)):], helpers)
 		site := s.Site()
 		if site.Function == "" {
 			continue
@@ -211,7 +224,15 @@ func holdsOf(e *evidence.Exhibit) []*hold {
 		}
 		if x.Total > h.most {
 			h.most, h.site, h.path, h.class = x.Total, site, s.Path(), x.Class
-			h.waiter = x.Waiter[min(lockOf(x.Waiter).above, len(x.Waiter)):].Site()
+			h.waiter, h.owner = waiter.Site(), s.Owner()
+		}
+		for _, p := range append(helps, asked...) {
+			if len(h.helps) < maxCandidates && !slices.ContainsFunc(h.helps, func(o stack.Site) bool { return o.Function == p.Function }) {
+				h.helps = append(h.helps, p)
+			}
+		}
+		if f := waiter.Site().Function; f != "" && len(h.waiters) < maxEnds && !slices.Contains(h.waiters, f) {
+			h.waiters = append(h.waiters, f)
 		}
 		h.handoffs += x.Handoffs
 		h.known += x.Handoffs - x.Unknown
@@ -234,6 +255,45 @@ func holdsOf(e *evidence.Exhibit) []*hold {
 		return cmp.Or(-cmp.Compare(a.held(), b.held()), cmp.Compare(a.site.Function, b.site.Function))
 	})
 	return holds
+}
+
+// maxEnds bounds the functions noted as users of one lock.
+const maxEnds = 16
+
+// byLock folds the places that hold one lock into the one that held it longest:
+// they woke waiters of the same function, or wait for each other.
+func byLock(holds []*hold) []*hold {
+	var locks []*hold
+	for _, h := range holds {
+		i := slices.IndexFunc(locks, func(l *hold) bool {
+			return slices.Contains(l.waiters, h.site.Function) || slices.Contains(h.waiters, l.site.Function) ||
+				slices.ContainsFunc(h.waiters, func(f string) bool { return slices.Contains(l.waiters, f) })
+		})
+		if i < 0 {
+			locks = append(locks, h)
+			continue
+		}
+		locks[i].others = append(locks[i].others, h)
+	}
+	return locks
+}
+
+// words names the place, with the application code that reached it when the lock
+// is one of the standard library.
+func (h *hold) words() string {
+	if h.owner.Function != "" && h.owner.Function != h.site.Function {
+		return fmt.Sprintf("%s (called by %s)", h.site.Function, h.owner.Function)
+	}
+	return h.site.Function
+}
+
+// ends returns the other functions that use the lock.
+func (h *hold) ends() []string {
+	out := slices.Clone(h.waiters)
+	for _, o := range h.others {
+		out = append(out, o.site.Function)
+	}
+	return out
 }
 
 // minLostDelay is the waiting per second behind a lock from which its holds matter.
@@ -302,8 +362,8 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 		doing += " in " + did.site.Function
 	}
 	c := analyze.Candidate{
-		Site: h.site, Path: h.path, Variant: variant, Severity: severity, Thin: thin, Share: min(1, heldShare.Number),
-		Summary: fmt.Sprintf("%s holds its lock for %s%s on average while others wait; %s", h.site.Function, atLeast, evidence.Duration(hold), doing),
+		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Severity: severity, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
+		Summary: fmt.Sprintf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count)),
 				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: analyze.At(h.site),
@@ -324,9 +384,13 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 		at := &c.Facts[0].At
 		at.Goroutine, at.From, at.To = h.worst.Goroutine, int64(h.worst.From), int64(h.worst.To)
 	}
-	for _, s := range []stack.Site{h.waiter, did.site} {
-		if s.Function != "" && s.Function != h.site.Function {
-			c.Sites = append(c.Sites, s)
+	addSites(&c, h.owner, h.waiter, did.site)
+	addSites(&c, h.helps...)
+	for _, o := range h.others {
+		addSites(&c, o.site, o.owner)
+		if mean, least := o.mean(); float64(mean) >= in.Limit("min-hold").Number {
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the same lock given back in %s, %sover %s hand-overs", o.site.Function, atLeastWords(least), evidence.Of(o.handoffs, evidence.Count)),
+				Value: evidence.Duration(mean), Limit: in.Against("min-hold"), At: analyze.At(o.site), Reproduce: analyze.TraceView(e, o.look())})
 		}
 	}
 	if least {
@@ -355,8 +419,8 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 			}
 			s := h.g.Stack()
 			class := waitClass(h.g, s)
-			words, variant := heldBy(class)
-			site := h.g.Frames[h.at].Site()
+			words, variant := heldBy(class, s)
+			site, owner := h.g.Frames[h.at].Site(), s[h.at:].Owner()
 			inner := s.Site()
 			n := len(l.waiters)
 			var longest time.Duration
@@ -364,6 +428,10 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 				longest = max(longest, w.g.Wait)
 			}
 			waitSite, _, _ := l.site()
+			name := site.Function
+			if owner.Function != "" && owner.Function != name {
+				name += " (called by " + owner.Function + ")"
+			}
 			severity := analyze.NoSeverity
 			switch {
 			// Nested locks: the outer one waits for whoever holds the inner one, which is the one to look at.
@@ -380,8 +448,8 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 				doing += " in " + inner.Function
 			}
 			c := analyze.Candidate{
-				Site: site, Path: s[h.at:].Path(), Variant: variant, Severity: severity, Thin: n < int(in.Limit("min-waiters").Number), Share: 0,
-				Summary: fmt.Sprintf("%s holds a lock that %d goroutines wait for and meanwhile %s", site.Function, n, strings.Replace(doing, "waited", "waits", 1)),
+				Site: site, Path: s[h.at:].Path(), Variant: variant, Severity: severity, Thin: n < int(in.Limit("min-waiters").Number), Share: 0, Fix: fixInside(site),
+				Summary: fmt.Sprintf("%s holds a lock that %d goroutines wait for and meanwhile %s", name, n, strings.Replace(doing, "waited", "waits", 1)),
 				Facts: []analyze.Fact{
 					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.name(), h.g.ID), Value: evidence.Of(n, evidence.Count),
 						Limit: in.Against("min-waiters"), At: atGoroutine(waitSite, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
@@ -390,11 +458,7 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 				},
 				Caveats: []string{"a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait"},
 			}
-			for _, x := range []stack.Site{waitSite, inner} {
-				if x.Function != "" && x.Function != site.Function {
-					c.Sites = append(c.Sites, x)
-				}
-			}
+			addSites(&c, owner, waitSite, inner)
 			old := bySite[site.Function]
 			if old == nil {
 				bySite[site.Function] = &seen{c, 1, n}
@@ -438,23 +502,42 @@ func (l *dumpLock) blockedHolder() (lockHolder, bool) {
 	return h, true
 }
 
-// longHoldMutex vouches: what one contended unlock is charged with is the
-// waiting of the whole queue since the unlock before (runtime/sema.go, semrelease1), so a large
-// mean may be a long hold or a long queue.
+// longHoldMutex vouches: a contended unlock is charged with the waiting of those
+// it lets go (runtime/sema.go, semrelease1). Who came late in a long hold waited for less
+// than the hold, and a queue waits for more: it bounds the hold on neither side, so what it quotes is the part of
+// the waiting that these unlocks end.
 func longHoldMutex(in *analyze.Input) analyze.Reading {
 	c := contentionOf(in.Exhibits)
 	r := analyze.Reading{Silent: "a mutex profile tells how long others waited, not how long the lock was held"}
 	for _, l := range c.sites[:min(len(c.sites), maxCandidates)] {
-		// Less waiting per unlock than the limit means that the hold was shorter still.
+		// Waits far below the limit, on average, are no sign of long holds.
 		if float64(l.mean()) < in.Limit("min-hold").Number {
 			continue
 		}
 		r.Candidates = append(r.Candidates, analyze.Candidate{
 			Site: l.site, Path: l.path, Sites: l.sites(), Thin: true,
-			Summary: fmt.Sprintf("each contended unlock in %s ends %s of waiting on average", l.words(), evidence.Duration(l.mean())),
-			Facts: []analyze.Fact{{Exhibit: c.exhibit.ID, Says: "waiting charged to one contended unlock here, on average; the hold is at most that", Value: evidence.Duration(l.mean()),
-				Limit: in.Against("min-hold"), At: analyze.At(l.site), Reproduce: analyze.Peek(c.exhibit, "delay", l.site)}},
+			Summary: fmt.Sprintf("contended unlocks in %s end %s of waiting each on average", l.words(), evidence.Duration(l.mean())),
+			Facts: []analyze.Fact{{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("waiting that contended unlocks here ended, %s each on average", evidence.Duration(l.mean())), Value: evidence.Part(l.delay, c.delay),
+				Of: analyze.PartOf(evidence.Duration(c.delay), "all delay at locks in the mutex profile"), At: analyze.At(l.site), Reproduce: analyze.Peek(c.exhibit, "delay", l.site)}},
 		})
 	}
 	return r
+}
+
+// fixInside is what to change where a lock is the standard library's own and its
+// critical section cannot be; nil elsewhere.
+func fixInside(s stack.Site) []string {
+	switch {
+	case !stack.Standard(s.Function):
+		return nil
+	case stack.Package(s.Function) == "log" || stack.Package(s.Function) == "log/slog":
+		return []string{
+			"Give the logger a writer that does not block: hand the lines to a goroutine of its own through a buffered channel, and count and drop them when it is full",
+			"Log less in the hot path, and never to a pipe whose reader may fall behind",
+		}
+	}
+	return []string{
+		fmt.Sprintf("The lock belongs to the standard library (%s): what is done inside it cannot be moved, so call it less often or for less", s.Function),
+		"Give each worker an object of its own instead of sharing one",
+	}
 }

@@ -109,7 +109,7 @@ func hotspotProfile(in *analyze.Input, says, whole, empty string) analyze.Readin
 	c.finish()
 	top := c.sites[0]
 	r := analyze.Reading{
-		Says:       fmt.Sprintf("%s has most of the waiting for locks, %s of %s%s", top.words(), evidence.Duration(top.delay), evidence.Duration(c.delay), runtimeWords(c)),
+		Says:       fmt.Sprintf("%s takes most of the waiting for locks, %s of %s%s", top.words(), evidence.Duration(top.delay), evidence.Duration(c.delay), runtimeWords(c)),
 		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) string { return analyze.Peek(c.exhibit, "delay", l.site) }),
 	}
 	for i := range r.Candidates {
@@ -147,7 +147,7 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 			continue
 		}
 		cand := analyze.Candidate{
-			Site: l.site, Path: lockPath(l.site, l.path), Sites: l.sites(), Variant: l.kind, Severity: severity, Thin: thin, Share: share.Number,
+			Site: l.site, Path: lockPath(l.site, l.path), Sites: l.sites(), Ends: l.ends, Whole: lockWaiting, Fix: fixInside(l.site), Variant: l.kind, Severity: severity, Thin: thin, Share: share.Number,
 			Summary: fmt.Sprintf("%s takes %s of the %s lost to locks, %s per wait on average", l.words(), share, evidence.Duration(c.delay), evidence.Duration(l.mean())),
 			Facts: []analyze.Fact{
 				{Exhibit: c.exhibit.ID, Says: says, Value: evidence.Duration(l.delay), Of: analyze.PartOf(evidence.Duration(c.delay), whole),
@@ -172,6 +172,10 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 	}
 	return out
 }
+
+// lockWaiting is the whole that shares of a lock's waiting are part of: profiles and
+// traces charge the same waiting to its two ends, who gave the lock back and who waited.
+const lockWaiting = "waiting for locks"
 
 // lockPath puts the type of a method behind it in the path: writers hold a lock in
 // one method that readers ask for in another, and lock() and unlock() are two
@@ -220,7 +224,7 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 	r := analyze.Reading{
 		Candidates: hotspotCandidates(in, c, "time goroutines waited for the lock here", "all waiting for locks in the trace",
 			func(lockSite) string { return analyze.TraceProfile(c.exhibit, "sync") }),
-		Says: fmt.Sprintf("%s has most of the waiting for locks, %s in %s", c.sites[0].words(), evidence.Duration(c.sites[0].delay), evidence.Duration(c.wall)),
+		Says: fmt.Sprintf("%s takes most of the waiting for locks, %s in %s", c.sites[0].words(), evidence.Duration(c.sites[0].delay), evidence.Duration(c.wall)),
 	}
 	for i := range r.Candidates {
 		cand := &r.Candidates[i]
@@ -254,7 +258,8 @@ func tooShort(e *evidence.Exhibit) string {
 // traceLocks reads the lock waits out of a trace. The runtime's own locks never
 // block a goroutine and so are not among them.
 func traceLocks(e *evidence.Exhibit) *lockSites {
-	c := &lockSites{exhibit: e, wall: e.Trace.Duration}
+	c := &lockSites{exhibit: e, wall: e.Trace.Duration, helpers: traceHelpers(e)}
+	defer c.tie()
 	through := map[string]bool{}
 	for i := range e.Trace.Waits {
 		w := &e.Trace.Waits[i]
@@ -282,6 +287,54 @@ func traceLocks(e *evidence.Exhibit) *lockSites {
 	return c
 }
 
+// traceHelpers returns the functions that only take or only give back a lock for
+// their caller: one function gives back what another had asked for, and both are
+// called straight from one and the same.
+func traceHelpers(e *evidence.Exhibit) map[string]bool {
+	takes, gives := map[string]bool{}, map[string]bool{}
+	ends := func(h *exectrace.Holder) (unlock, lock stack.Stack) {
+		unlock, _ = userOf(h.Unlock[min(lockOf(h.Unlock).above, len(h.Unlock)):], nil)
+		lock, _ = userOf(h.Waiter[min(lockOf(h.Waiter).above, len(h.Waiter)):], nil)
+		return unlock, lock
+	}
+	for i := range e.Trace.Holders {
+		unlock, lock := ends(&e.Trace.Holders[i])
+		gives[unlock.Site().Function] = true
+		takes[lock.Site().Function] = true
+	}
+	var out map[string]bool
+	for i := range e.Trace.Holders {
+		unlock, lock := ends(&e.Trace.Holders[i])
+		u, l := unlock.Site().Function, lock.Site().Function
+		if u == l || takes[u] || gives[l] || len(unlock) < 2 || len(lock) < 2 || stack.Standard(unlock[1].Function) ||
+			stack.Normal(unlock[1].Function) != stack.Normal(lock[1].Function) {
+			continue
+		}
+		if out == nil {
+			out = map[string]bool{}
+		}
+		out[u], out[l] = true, true
+	}
+	return out
+}
+
+// tie notes for each site of a trace where the same lock is given back or waited
+// for: the unlock that woke a waiter was one of the lock it waited for.
+func (c *lockSites) tie() {
+	for i := range c.exhibit.Trace.Holders {
+		h := &c.exhibit.Trace.Holders[i]
+		unlock, _ := userOf(h.Unlock[min(lockOf(h.Unlock).above, len(h.Unlock)):], c.helpers)
+		lock, _ := userOf(h.Waiter[min(lockOf(h.Waiter).above, len(h.Waiter)):], c.helpers)
+		at, ok := c.index[lock.Site().Function]
+		if u := unlock.Site().Function; ok && u != "" && u != lock.Site().Function {
+			// What handed over once in a while may be another lock at the same place.
+			if l := &c.sites[at]; h.Delay*10 >= l.delay && len(l.ends) < maxCandidates && !slices.Contains(l.ends, u) {
+				l.ends = append(l.ends, u)
+			}
+		}
+	}
+}
+
 // traceLock tells the lock that a wait of a trace stands in. The stack is asked
 // first; the class tells where it is cut short or begins in the runtime.
 func traceLock(class exectrace.Class, s stack.Stack) lockUse {
@@ -302,10 +355,14 @@ func traceLock(class exectrace.Class, s stack.Stack) lockUse {
 
 // worstWait returns the longest lock wait at a function.
 func worstWait(e *evidence.Exhibit, function string) (worst exectrace.Span, ok bool) {
+	helpers := traceHelpers(e)
 	for i := range e.Trace.Waits {
 		w := &e.Trace.Waits[i]
 		use := traceLock(w.Class, w.Stack)
-		if use.kind == "" || len(w.Stack) == 0 || w.Stack[min(use.above, len(w.Stack)):].Site().Function != function {
+		if use.kind == "" || len(w.Stack) == 0 {
+			continue
+		}
+		if user, _ := userOf(w.Stack[min(use.above, len(w.Stack)):], helpers); user.Site().Function != function {
 			continue
 		}
 		for _, s := range w.Worst {
@@ -358,6 +415,9 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 					Of:    analyze.PartOf(evidence.Of(all, evidence.Count), "all goroutines of the dump that wait for locks"),
 					Limit: in.Against("min-waiters"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())}},
 			}
+			if !thin {
+				cand.Whole = lockWaiting // who waits at one moment is as good a sample of it
+			}
 			if l.addr == 0 {
 				cand.Caveats = []string{"the dump does not print the lock's address here; goroutines at one object or type are taken to wait for one lock"}
 			}
@@ -378,7 +438,8 @@ func (l *dumpLock) otherSites(first stack.Site) []stack.Site {
 	var out []stack.Site
 	seen := map[string]bool{first.Function: true}
 	for _, w := range l.waiters {
-		for _, s := range []stack.Site{w.site(), w.g.Stack()[w.call:].Owner()} {
+		user, passed := w.user()
+		for _, s := range append([]stack.Site{user.Site(), user.Owner()}, passed...) {
 			if !seen[s.Function] && s.Function != "" && len(out) < maxCandidates-1 {
 				seen[s.Function] = true
 				out = append(out, s)
@@ -401,7 +462,8 @@ func hotspotCPU(in *analyze.Input) analyze.Reading {
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
 		// Locks inside the runtime show as runtime.lock2 without a sync frame and are left out.
 		if use := lockOf(s.Stack); use.kind != "" && use.kind != lockFileIO {
-			site := s.Stack[use.above:].Site()
+			user, _ := userOf(s.Stack[use.above:], nil)
+			site := user.Site()
 			// The methods of one type are one site, as in lockSites.finish.
 			if typ, ok := methodType(site.Function); ok {
 				first, seen := ofType[typ]

@@ -203,6 +203,37 @@ func isLock(c exectrace.Class) bool {
 	return c == exectrace.Mutex || c == exectrace.RWRead || c == exectrace.RWWrite
 }
 
+// pollerOf tells what a goroutine in the runtime's poller waits for: "net" for
+// connections, "os" for files of which the poller takes pipes, FIFOs and devices
+// (internal/poll/fd_unix.go), or "" when the stack does not tell.
+func pollerOf(s stack.Stack) string {
+	for _, f := range s {
+		switch pkg := stack.Package(f.Function); {
+		case pkg == "net" || pkg == "crypto/tls":
+			return "net"
+		case pkg == "os" && strings.HasPrefix(f.Function, "os.(*File)"):
+			return "os"
+		}
+		if !stack.Standard(f.Function) {
+			return ""
+		}
+	}
+	return ""
+}
+
+// waitingIn is waitingFor with what the stack tells about input and output.
+func waitingIn(c exectrace.Class, slot bool, s stack.Stack) string {
+	if c == exectrace.Network && !slot {
+		switch pollerOf(s) {
+		case "os":
+			return "wait in reads or writes of a pipe or device"
+		case "":
+			return "wait for input or output"
+		}
+	}
+	return waitingFor(c, slot)
+}
+
 // waitingFor is a class of waits in words that end a sentence.
 func waitingFor(c exectrace.Class, slot bool) string {
 	switch {
