@@ -22,7 +22,8 @@ at which that costs something.
 **How it is measured.** In heap profiles: alloc_space and alloc_objects by the first function outside the standard library, as part of all; the
 buffers of the recorder itself are left out. These columns count from the start of the process and have no rate of their own. Two heap profiles of one process, or
 one taken over ?seconds=N, give a rate: the difference over the time between. In a CPU profile: samples below runtime.mallocgc by the same function.
-The finding is a warning when the CPU profile shows that the collector takes a quarter of the CPU, with the program's own goroutines made to help.
+The finding is a warning when the CPU profile shows that the collector takes a quarter of the CPU, with the program's own goroutines made to help; or when a trace shows that the collector takes a tenth of
+the processors while goroutines that answer to the outside wait for one. A CPU profile alone cannot tell much allocation from a heap that has no room, so there it is an info.
 
 **When it is wrong.** Somebody always allocates most; with the collector at ease that is no fault and at most an info. With one heap profile only, the rate
 is unknown and the share is of everything since the start, set-up included. Small objects cost more per byte than large ones.`,
@@ -45,6 +46,15 @@ is unknown and the share is of everything since the start, set-up included. Smal
 		{Name: "min-cpu-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
 			Doc:    "CPU samples below mallocgc under the function, of all, from which they vouch for it",
 			Source: "a twentieth of the CPU is the least that a change can show"},
+		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "collector's work in a trace, of duration x GOMAXPROCS, from which allocating is a warning where requests wait for a processor",
+			Source: "as gc-pressure: a tenth of all processors given back is a change one can measure; marking and sweeping cost about as much as allocating itself"},
+		{Name: "min-busy", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "processors in use in a trace, of duration x GOMAXPROCS, below which nobody waits for CPU",
+			Source: "as cpu-hotspot"},
+		{Name: "min-p99", Default: evidence.Duration(forcedPreemption),
+			Doc:    "99th percentile of the waits for a processor of goroutines that answer to the outside, from which allocating is a warning",
+			Source: "as sched-latency: runtime/proc.go, forcePreemptNS"},
 		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
 			Doc:    "CPU samples in all, below which shares mean little",
 			Source: "binomial: at 100 samples a share of 0.3 has a standard error of 0.05"},
@@ -52,6 +62,7 @@ is unknown and the share is of everything since the start, set-up included. Smal
 	Measures: []analyze.Measure{
 		{Kind: evidence.Heap, Doc: "bytes and objects allocated by function, with a rate where two profiles of one process give one", Run: allocHotspotHeap},
 		{Kind: evidence.CPU, Doc: "samples below runtime.mallocgc by function, and whether the collector costs the program", Run: worstOf(allocHotspotCPU)},
+		{Kind: evidence.Trace, Doc: "whether requests wait for processors that the collector takes; names no site and can only say that it matters", Run: worstOf(allocHotspotTrace)},
 	},
 	Fix: []string{
 		"Reuse what is allocated: a sync.Pool of buffers, a slice cut to zero length, a strings.Builder with Grow",
@@ -177,7 +188,7 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
 	if g.total < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %d samples; the process was nearly idle or the profile short", g.total)}
+		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(g.total, "sample"))}
 	}
 	var allocating int64
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
@@ -210,9 +221,10 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 					Limit: in.Against("min-gc-share"), Reproduce: collectorTop(e, focusAll)},
 			},
 		}
-		// Without assists a batch that allocates much is at ease.
+		// Without assists a batch that allocates much is at ease. How much it allocates only
+		// heap profiles can say: with a heap that has no room, little is enough.
 		if share.Number >= in.Limit("min-gc-share").Number && assist.Number >= in.Limit("min-assist").Number {
-			c.Severity = analyze.Warning
+			c.Severity, c.Raises = analyze.Info, analyze.Warning
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -221,5 +233,25 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if evidence.Part(allocating, g.total).Number >= in.Limit("min-cpu-share").Number {
 		r.Silent = r.Says + "; no one function has most of it"
 	}
+	return r
+}
+
+func allocHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	t := e.Trace
+	share := evidence.Part(collectorTime(t), procTime(t))
+	r := analyze.Reading{Silent: fmt.Sprintf("a trace names nobody who allocates; the collector has %s of the processors", share)}
+	late := lateForCPU(in, t)
+	if late == nil || share.Number < in.Limit("min-of-capacity").Number {
+		return r
+	}
+	r.Candidates = []analyze.Candidate{{
+		Thin: true, Raises: analyze.Warning, Share: share.Number,
+		Summary: fmt.Sprintf("the collector takes %s of the processors while goroutines of %s wait for one", share, late.Start.Function),
+		Facts: []analyze.Fact{{
+			Exhibit: e.ID, Says: "processor time of the collector while requests wait for a processor", Value: share,
+			Of:    analyze.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"),
+			Limit: in.Against("min-of-capacity"), Reproduce: analyze.TraceView(e, "View trace: the GC row, and GC (dedicated), GC (fractional) and MARK ASSIST on the Procs"),
+		}, lateFact(e, late, in.Against("min-p99"))},
+	}}
 	return r
 }

@@ -6,6 +6,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
@@ -19,8 +20,8 @@ takes a large part of all CPU samples while the process uses a large part of the
 
 **How it is measured.** Every CPU sample is given to the first frame outside the standard library: what
 json.Marshal costs is the cost of whoever called it. The share is that function's samples over all samples.
-The claim also needs CPU to be scarce: samples times period over the duration of the profile, compared with GOMAXPROCS. A trace that was recorded while a
-CPU profile ran holds the same samples, and shows whether goroutines that answer to the outside waited for a processor meanwhile; only then is it a warning.
+The claim also needs CPU to be scarce: samples times period over the duration of the profile, compared with GOMAXPROCS. A trace shows whether goroutines
+that answer to the outside waited for a processor, as sched-latency measures it; only then is it a warning. A trace that was recorded while a CPU profile ran holds the same samples as the profile.
 
 **When it is wrong.** A batch program is meant to keep its processors busy; then this is where the time goes, not
 a fault, and the finding is an info. When GOMAXPROCS is unknown, scarcity is judged against one processor. Work in C code or in the kernel on behalf of the function counts
@@ -96,7 +97,7 @@ func cpuHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	column := p.Column("samples")
 	total := p.Total(column)
 	if total < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %d samples; the process was nearly idle or the profile short", total)}
+		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(total, "sample"))}
 	}
 	h := hotspot{exhibit: e, total: total, busy: evidence.Quantity{Number: busy(p, in.Case.GOMAXPROCS), Unit: evidence.Share}, sampled: "all CPU samples"}
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site { return s.Stack.Owner() })
@@ -115,8 +116,17 @@ func cpuHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 
 func cpuHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
+	late := lateForCPU(in, t)
 	if len(t.Samples) == 0 {
-		return analyze.Reading{Silent: "no CPU profile ran while the trace was recorded, so it holds no samples"}
+		r := analyze.Reading{Silent: "no CPU profile ran while the trace was recorded, so it holds no samples"}
+		if late != nil {
+			r.Candidates = []analyze.Candidate{{
+				Thin: true, Raises: analyze.Warning,
+				Summary: fmt.Sprintf("goroutines of %s wait for a processor meanwhile", late.Start.Function),
+				Facts:   []analyze.Fact{lateFact(e, late, in.Against("min-p99"))},
+			}}
+		}
+		return r
 	}
 	// A trace's samples read like a profile with one column.
 	p := &pprofile.Profile{Columns: []pprofile.Column{{Name: "samples", Unit: "count"}}}
@@ -125,7 +135,7 @@ func cpuHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	total := p.Total(0)
 	if total < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %d CPU samples in the trace", total)}
+		return analyze.Reading{Silent: fmt.Sprintf("only %s in the trace", evidence.Things(total, "CPU sample"))}
 	}
 	sites := bySite(p, 0, func(s *pprofile.Sample) stack.Site { return s.Stack.Owner() })
 	if len(sites) == 0 {
@@ -143,24 +153,27 @@ func cpuHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			r.Candidates = append(r.Candidates, c)
 			continue
 		}
-		waking := readWaking(t)
-		for i := range t.Groups {
-			g := &t.Groups[i]
-			p99 := tail(&g.Runnable)
-			// Only who answers to the outside minds waiting for a processor.
-			if g.System || g.Runnable.Count < 30 || float64(p99) < in.Limit("min-p99").Number || !waking.answers(g, 0.1) {
-				continue
-			}
+		if late != nil {
 			c.Severity = analyze.Warning
-			c.Sites = append(c.Sites, g.Start)
-			c.Facts = append(c.Facts, analyze.Fact{
-				Exhibit: e.ID, Says: fmt.Sprintf("what %s of the waits for a processor of goroutines of %s exceed", beyond(&g.Runnable), g.Start.Function), Value: evidence.Duration(p99),
-				Of:    analyze.PartOf(evidence.Of(g.Runnable.Count, evidence.Count), "waits for a processor in the group"),
-				Limit: in.Against("min-p99"), At: analyze.At(g.Start), Reproduce: analyze.TraceProfile(e, "sched"),
-			})
-			break
+			c.Sites = append(c.Sites, late.Start)
+			c.Facts = append(c.Facts, lateFact(e, late, in.Against("min-p99")))
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
 	return r
+}
+
+// lateForCPU returns the goroutines that answer to the outside and wait longest
+// for processors because the program keeps them busy; nil when there are none.
+func lateForCPU(in *analyze.Input, t *exectrace.Timeline) *exectrace.Group {
+	// Where the machine is short of processors, or most of them idle, it is not for want of CPU of the program.
+	if len(t.Gaps) > 2 || t.Duration < shortTrace || evidence.Part(t.Procs.Running, procTime(t)).Number < in.Limit("min-busy").Number {
+		return nil
+	}
+	least := usualLateness
+	least.p99 = in.Limit("min-p99").Number
+	if late, _ := lateGroups(t, least); len(late) > 0 {
+		return late[0]
+	}
+	return nil
 }

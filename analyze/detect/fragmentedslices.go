@@ -54,6 +54,9 @@ a rest, which it is.`,
 		{Name: "min-idle", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
 			Doc:    "processors idle, of duration x GOMAXPROCS",
 			Source: "a fifth of the machine unused; where all processors are busy, short slices lose nothing but the switches"},
+		{Name: "min-woken", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
+			Doc:    "most goroutines of a group runnable at one moment, from which waits for a condition are told as a Broadcast that wakes too many",
+			Source: "sync/cond.go: Signal wakes one; with as many at once, nine of ten wake-ups queue for the condition's lock"},
 		{Name: "min-scheduling", Default: evidence.Quantity{Number: 0.3, Unit: evidence.Share},
 			Doc:    "CPU samples in the scheduler, of all, from which they vouch",
 			Source: "measured: a pipeline in crumbs has 0.35, healthy services that are mostly idle 0.2 and busy ones below 0.1"},
@@ -73,7 +76,11 @@ a rest, which it is.`,
 func fragmentedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	r := analyze.Reading{Says: fmt.Sprintf("no group of goroutines runs in short slices for each other; processors are idle %s of the time", evidence.Part(t.Procs.Idle, procTime(t)))}
-	if t.Duration < shortTrace || procTime(t) == 0 {
+	var slicesSeen int64
+	for i := range t.Groups {
+		slicesSeen += t.Groups[i].Slices.Count
+	}
+	if glimpse(t, slicesSeen) || procTime(t) == 0 {
 		r.Silent = fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))
 		return r
 	}
@@ -146,9 +153,24 @@ func fragmentedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 				fact("processors idle", idle, analyze.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"), "min-idle"),
 			},
 		}
-		if p := partner(t, g.Group, site); p.Function != "" {
+		p := partner(t, g.Group, site)
+		if p.Function != "" {
 			c.Sites = append(c.Sites, p)
 			c.Summary += "; woken by " + p.Function
+		}
+		// One Signal wakes one goroutine: many runnable at once were woken by a Broadcast.
+		if many := float64(g.MaxRunnable); g.at.Class == exectrace.Cond && many >= in.Limit("min-woken").Number {
+			c.Variant = "broadcast"
+			c.Facts = append(c.Facts, fact("most goroutines of the group runnable at one moment", evidence.Of(g.MaxRunnable, evidence.Count), nil, "min-woken"))
+			c.Summary = fmt.Sprintf("goroutines of %s wait for a condition in %s, and a Broadcast wakes up to %s of them at once, each of which runs for %s and waits again",
+				g.Start.Function, site.Function, evidence.Things(g.MaxRunnable, "goroutine"), evidence.Duration(slice))
+			if p.Function != "" {
+				c.Summary += "; woken by " + p.Function
+			}
+			c.Fix = []string{
+				"Wake only those whom the change concerns: a condition or a channel for each thing waited for, and Signal instead of Broadcast where one is enough",
+				"Broadcast less often: gather changes for some milliseconds",
+			}
 		}
 		r.Candidates = append(r.Candidates, c)
 	}

@@ -75,9 +75,9 @@ func gcAssistTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	total, own := assistTime(t), mutatorTime(t)
 	share := evidence.Part(total, own)
-	r := analyze.Reading{Says: fmt.Sprintf("%s of the program's own running time is in mark assists, over %d collections", share, t.CycleCount)}
+	r := analyze.Reading{Says: fmt.Sprintf("%s of the program's own running time is in mark assists, over %s", share, evidence.Things(t.CycleCount, "collection"))}
 	if float64(t.CycleCount) < in.Limit("min-cycles").Number {
-		r.Silent = fmt.Sprintf("only %d collections in %s of trace", t.CycleCount, evidence.Duration(t.Duration))
+		r.Silent = fmt.Sprintf("only %s in %s of trace", evidence.Things(t.CycleCount, "collection"), evidence.Duration(t.Duration))
 	}
 	severity := assistSeverity(in, share.Number, evidence.Part(total, procTime(t)).Number)
 	// Near the limit it shows the same, if less of it: it vouches.
@@ -149,7 +149,7 @@ func gcAssistCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
 	if g.mutators() < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %d samples of the program's own goroutines", g.mutators())}
+		return analyze.Reading{Silent: fmt.Sprintf("only %s of the program's own goroutines", evidence.Things(g.mutators(), "sample"))}
 	}
 	share := evidence.Part(g.assist, g.mutators())
 	r := analyze.Reading{Says: fmt.Sprintf("%s of the samples of the program's own goroutines are in mark assists", share)}
@@ -198,7 +198,7 @@ func gcAssistDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	site := found[0].Stack().Owner()
 	r.Candidates = []analyze.Candidate{{
 		Sites: []stack.Site{site}, Thin: true,
-		Summary: fmt.Sprintf("%d goroutines stand in a mark assist", len(found)),
+		Summary: fmt.Sprintf("%s in a mark assist", evidence.Things(len(found), "goroutine")),
 		Facts: []analyze.Fact{{
 			Exhibit: e.ID, Says: "goroutines that stand in a mark assist", Value: evidence.Of(len(found), evidence.Count),
 			Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,8 @@ workers a quarter of the processors *while a collection runs*; a quarter over al
 **How it is measured.** In a CPU profile every stack is put into one class: background mark workers, mark assists by the program's own goroutines, sweeping, or none of
 it. In a trace it is the processor time of the dedicated and fractional workers, the assists and the sweeping. Workers in idle mode use processors that nobody
 wants and are left out of both parts of the share. The claim needs the work to be a noticeable part of all processors, and is a warning only where it costs the program
-something: where its own goroutines are made to mark. Collections per second are told beside it.
+something: where its own goroutines are made to mark. Collections per second are told beside it, and how far the heap may grow between two of them: where that is little and the program does not allocate
+much, the goal is to blame and not the allocation (variant small-goal).
 
 **When it is wrong.** A batch that allocates much and has processors to spare can live with it; without assists this is an info. In profiles of old releases of Go, which lack the wrappers gcDrainMarkWorkerIdle and its like, idle workers cannot be told from the
 others. In a short trace one collection weighs much.`,
@@ -46,16 +48,24 @@ others. In a short trace one collection weighs much.`,
 		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
 			Doc:    "CPU samples in all, below which shares mean little",
 			Source: "binomial: at 100 samples a share of 0.25 has a standard error of 0.04"},
+		{Name: "max-goal", Default: evidence.Quantity{Number: 1.3, Unit: evidence.Ratio},
+			Doc:    "heap goal over the heap after a collection in a trace, below which a heap without room may be to blame",
+			Source: "runtime/mgcpacer.go: the goal is 1 + GOGC/100 times the live heap, more with stacks and globals; 1.3 is a GOGC of 30"},
+		{Name: "max-usual-cycles", Default: evidence.Quantity{Number: 10, Unit: evidence.PerSecond},
+			Doc:    "collections per second that the same allocation would start with a goal of twice the live heap, below which the small goal and not the allocation is to blame",
+			Source: "ten collections a second of a heap of 4 MiB and more are 40 MiB/s and more of garbage: that much is the program's doing"},
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.CPU, Doc: "samples in mark workers, assists and sweeping, each stack counted once", Run: worstOf(gcPressureCPU)},
 		{Kind: evidence.Trace, Doc: "processor time of dedicated and fractional workers, assists and sweeping", Run: worstOf(gcPressureTrace)},
 	},
-	Fix: []string{
-		"Allocate less: see alloc-hotspot for the place, reuse buffers, build strings with strings.Builder, avoid pointers in large live structures",
-		"Give the heap more room: a higher GOGC, or a GOMEMLIMIT below the container's limit together with GOGC=off or a high GOGC",
-		"Make the live heap smaller: each collection marks all of it again",
-	},
+	Fix: gcPressureFix,
+}
+
+var gcPressureFix = []string{
+	"Allocate less: see alloc-hotspot for the place, reuse buffers, build strings with strings.Builder, avoid pointers in large live structures",
+	"Give the heap more room: a higher GOGC, or a GOMEMLIMIT below the container's limit together with GOGC=off or a high GOGC",
+	"Make the live heap smaller: each collection marks all of it again",
 }
 
 // gcCPU is the samples of a CPU profile by what they do for the collector.
@@ -178,7 +188,7 @@ func gcPressureCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
 	if g.total < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %d samples; the process was nearly idle or the profile short", g.total)}
+		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(g.total, "sample"))}
 	}
 	share, assist := evidence.Part(g.work(), g.used()), evidence.Part(g.assist, g.mutators())
 	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the samples, idle workers left out", share)}
@@ -243,13 +253,47 @@ func assistTime(t *exectrace.Timeline) (sum time.Duration) {
 	return sum
 }
 
+// collectorTime is the processor time of the collector, idle-mode workers left out.
+func collectorTime(t *exectrace.Timeline) time.Duration {
+	return t.GCWork.Dedicated + t.GCWork.Fractional + assistTime(t) + t.Sweep
+}
+
+// room is how far a trace's heap may grow between collections.
+type room struct {
+	live  uint64  // after collections, median
+	goal  float64 // over live, median; 0 when unknown
+	usual float64 // collections per second, had the goal been twice the live heap as GOGC=100 makes it
+}
+
+// heapMinimum is the smallest heap goal with GOGC=100 (runtime/mgcpacer.go, defaultHeapMinimum).
+const heapMinimum = 4 << 20
+
+func roomOf(t *exectrace.Timeline) room {
+	var floors []exectrace.HeapPoint
+	var goals []float64
+	for _, p := range t.Heap {
+		if p.AfterGC && p.Live > 0 && p.Goal > 0 {
+			floors = append(floors, p)
+			goals = append(goals, float64(p.Goal)/float64(p.Live))
+		}
+	}
+	if len(floors) == 0 {
+		return room{}
+	}
+	slices.Sort(goals)
+	r := room{live: medianLive(floors), goal: goals[len(goals)/2]}
+	allocated := float64(t.CycleCount) * float64(r.live) * max(r.goal-1, 0) / t.Duration.Seconds()
+	r.usual = allocated / max(float64(r.live), heapMinimum)
+	return r
+}
+
 func gcPressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	if t.Duration < shortTrace {
 		return analyze.Reading{Silent: fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))}
 	}
 	assists := assistTime(t)
-	work := t.GCWork.Dedicated + t.GCWork.Fractional + assists + t.Sweep
+	work := collectorTime(t)
 	used := t.Procs.Running - t.GCWork.Idle
 	share, assist := evidence.Part(work, used), evidence.Part(assists, mutatorTime(t))
 	perSecond := evidence.Quantity{Number: float64(t.CycleCount) / t.Duration.Seconds(), Unit: evidence.PerSecond}
@@ -266,6 +310,8 @@ func gcPressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	for _, c := range t.Cycles {
 		marking += c.To - c.From
 	}
+	room := roomOf(t)
+	small := !few && room.goal > 0 && room.goal < in.Limit("max-goal").Number && room.live >= heapMinimum && room.usual < in.Limit("max-usual-cycles").Number
 	reproduce := analyze.TraceView(e, "View trace: the GC row, and GC (dedicated), GC (fractional) and MARK ASSIST on the Procs")
 	whole := analyze.PartOf(evidence.Duration(used), "processor time used, idle-mode mark workers left out")
 	at := busiest(t, func(w exectrace.Window) float64 { return w.GC })
@@ -280,6 +326,18 @@ func gcPressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 				Limit: in.Against("min-assist"), At: at, Reproduce: reproduce},
 		},
 	}}
+	if room.goal > 0 {
+		c := &r.Candidates[0]
+		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "heap goal over the heap after a collection, median", Value: evidence.Quantity{Number: room.goal, Unit: evidence.Ratio},
+			Limit: in.Against("max-goal"), At: at, Reproduce: analyze.TraceView(e, "View trace: the Heap row, NextGC over Allocated")})
+		if small {
+			c.Variant = "small-goal"
+			percent := evidence.Quantity{Number: room.goal - 1, Unit: evidence.Share}
+			c.Caveats = append(c.Caveats, fmt.Sprintf("the heap may grow by only %s before it is collected again: GOGC is about as many per cent, or GOMEMLIMIT is near; with GOGC=100 what is allocated would start %s collections",
+				percent, evidence.Quantity{Number: room.usual, Unit: evidence.PerSecond}))
+			c.Fix = append([]string{"Raise GOGC, or GOMEMLIMIT where that is what holds the heap down: the program allocates little, but its heap has no room to grow between collections"}, gcPressureFix...)
+		}
+	}
 	return r
 }
 

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -254,6 +255,26 @@ func (g growth) steady() bool {
 
 // ended reports whether a series of three or more snapshots shows that the growth stopped.
 func (g growth) ended() bool { return len(g.values) >= 3 && !g.steady() }
+
+// unsure says at which place memory grew by least or more, though by no more than
+// sampling can bring about; empty when there is none. Such growth is neither shown nor denied.
+func (s *heapSeries) unsure(least float64, pick func(*heapSite) heapSum) string {
+	if len(s.views) < 2 {
+		return ""
+	}
+	var most growth
+	for name := range s.last().sites {
+		g := s.growth(name, pick)
+		// A series that went up and down again has shown what there is to see.
+		if !g.ended() && float64(g.grown) >= least && float64(g.grown) < g.noise && (g.grown > most.grown || g.grown == most.grown && name < most.name) {
+			most = g
+		}
+	}
+	if most.name == "" {
+		return ""
+	}
+	return fmt.Sprintf("memory of %s grew by %s, which is within the sampling error of %s", most.name, size(most.grown), size(int64(most.noise)))
+}
 
 // growing returns the functions whose memory in use grew over the series by at
 // least least bytes and part of what they held, most first.

@@ -67,6 +67,7 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 	if column < 0 {
 		return analyze.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
+	r.Silent = s.unsure(in.Limit("min-growth").Number, allMemory)
 	for i, g := range s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
 		if i == 3 {
 			break
@@ -164,7 +165,7 @@ func heapSlope(t *exectrace.Timeline, minFloors int) slope {
 	}
 	n := len(floors)
 	if n < max(minFloors, 3) {
-		s.unknown = fmt.Sprintf("only %d collections in %s of trace: the heap shows no direction", n, evidence.Duration(t.Duration))
+		s.unknown = fmt.Sprintf("only %s in %s of trace: the heap shows no direction", evidence.Things(n, "collection"), evidence.Duration(t.Duration))
 		return s
 	}
 	pairs, rises := 0, 0

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"go/version"
 	"slices"
 	"strings"
 
@@ -70,19 +71,34 @@ type shape struct {
 	syncMap bool
 }
 
-// shapeOf looks for maps among what a function allocated.
-func shapeOf(h *heapSite, minBlocks int64) shape {
-	if h.syncMap.inuse > 0 && h.syncMap.inuse >= h.inuse/2 {
-		return shape{sure: true, syncMap: true}
+// String names the flavour of map.
+func (s shape) String() string {
+	if s.syncMap {
+		return "sync.Map"
 	}
+	return "map"
+}
+
+// shapeOf looks for maps among what a function allocated. Values that the same
+// function made weigh more than the maps that hold them and say nothing.
+func shapeOf(h *heapSite, minBlocks int64, go124 bool) shape {
 	var s shape
 	for line, sizes := range h.direct {
-		if ok, sure := tablesAt(sizes, minBlocks); ok {
+		if ok, sure := tablesAt(sizes, minBlocks, go124); ok {
 			s.lines = append(s.lines, line)
 			s.sure = s.sure || sure
 		}
 	}
+	if h.syncMap.inuse > s.sum(h).inuse {
+		return shape{sure: true, syncMap: true}
+	}
 	return s
+}
+
+// since124 reports whether a program is known to be built with Go 1.24 or later,
+// whose maps are made of tables.
+func since124(in *analyze.Input) bool {
+	return in.Case.GoVersion != "" && version.Compare(in.Case.GoVersion, "go1.24") >= 0
 }
 
 // sum adds up what the maps hold in a snapshot, which may be an earlier one.
@@ -102,7 +118,7 @@ func (s shape) sum(h *heapSite) heapSum {
 }
 
 // tablesAt judges the objects that one line allocated by their sizes.
-func tablesAt(sizes map[int64]*heapSum, minBlocks int64) (ok, sure bool) {
+func tablesAt(sizes map[int64]*heapSum, minBlocks int64, go124 bool) (ok, sure bool) {
 	var all heapSum
 	var top int64 // the size with most memory in use
 	ordered := make([]int64, 0, len(sizes))
@@ -136,12 +152,31 @@ func tablesAt(sizes map[int64]*heapSum, minBlocks int64) (ok, sure bool) {
 	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 && half >= 0.3 && half <= 0.7 {
 		return true, false
 	}
-	// Before Go 1.24: one array that doubles on and on. A slice that is appended
-	// to grows by a quarter at these sizes (runtime/slice.go, nextslicecap).
-	if last := ordered[len(ordered)-1]; last >= 1<<20 && doublings(ordered, last) >= 4 && sizes[top].inuse*2 >= all.inuse && top >= last/4 {
+	// Before Go 1.24: one array that doubles on and on.
+	last := ordered[len(ordered)-1]
+	if !go124 && last >= 1<<20 && doublings(ordered, last) >= 4 && doubles(ordered) && sizes[top].inuse*2 >= all.inuse && top >= last/4 {
 		return true, true
 	}
 	return false, false
+}
+
+// doubles reports whether of the greatest sizes, down to a thirty-second of the
+// greatest, most are followed by one about twice as large. A slice that is appended
+// to grows by a quarter at these sizes (runtime/slice.go, nextslicecap), which comes near
+// every doubling at each third step.
+func doubles(ordered []int64) bool {
+	near, steps := 0, 0
+	last := ordered[len(ordered)-1]
+	for i := 1; i < len(ordered); i++ {
+		if ordered[i-1] < last/32 {
+			continue
+		}
+		steps++
+		if float64(ordered[i]) < 1.6*float64(ordered[i-1]) {
+			near++
+		}
+	}
+	return near*2 < steps
 }
 
 // The sizes that a full table of 1024 slots can have: a control byte per slot,
@@ -182,7 +217,7 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 	last := s.lastExhibit()
 	shapes := map[string]shape{}
 	for name, h := range s.last().sites {
-		shapes[name] = shapeOf(h, minBlocks)
+		shapes[name] = shapeOf(h, minBlocks, since124(in))
 	}
 	pick := func(h *heapSite) heapSum { return shapes[h.site.Function].sum(h) }
 	for _, g := range s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, pick) {
@@ -197,12 +232,12 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 			what = "memory in use that the sync.Map allocated for the function"
 		}
 		c := analyze.Candidate{
-			Site: h.site, Path: h.path, Variant: mapVariant(h), Severity: analyze.Warning, Thin: !sure || !g.steady(), Share: share.Number,
+			Site: h.site, Path: h.path, Variant: shapes[g.name].String(), Severity: analyze.Warning, Thin: !sure || !g.steady(), Share: share.Number,
 			Summary: fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
-				mapVariant(h), h.site.Function, size(g.grown), size(g.values[0]), size(sum.inuse), within(s.span()), share),
+				shapes[g.name], h.site.Function, size(g.grown), size(g.values[0]), size(sum.inuse), within(s.span()), share),
 			Facts: growthFacts(in, s, g, h, what),
 		}
-		if f, ok := blocksFact(last, h); ok {
+		if f, ok := blocksFact(last, h); ok && !shapes[g.name].syncMap {
 			c.Facts = append(c.Facts, f)
 		}
 		if !sure {
@@ -221,6 +256,7 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 	}
 	r.Candidates = append(r.Candidates, whatMapsKeep(in, s, r.Candidates)...)
 	r.Says = fmt.Sprintf("no memory in blocks with the sizes of map tables grew by %s over %d heap profiles", in.Limit("min-growth"), len(s.views))
+	r.Silent = s.unsure(in.Limit("min-growth").Number, pick)
 	return r
 }
 
@@ -261,7 +297,7 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 		return r
 	}
 	for _, h := range view.sites {
-		shape := shapeOf(h, minBlocks)
+		shape := shapeOf(h, minBlocks, since124(in))
 		sum, sure := shape.sum(h), shape.sure
 		share := evidence.Part(sum.inuse, view.inuse)
 		// A few blocks in a small heap say nothing about anybody's memory.
@@ -271,8 +307,8 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 		at := analyze.At(h.site)
 		at.SampleType = "inuse_space"
 		c := analyze.Candidate{
-			Site: h.site, Path: h.path, Variant: mapVariant(h), Severity: analyze.Info, Thin: true, Share: share.Number,
-			Summary: fmt.Sprintf("the %s that %s assigns to holds %s, %s of the memory in use; whether it grows is unknown", mapVariant(h), h.site.Function, size(sum.inuse), share),
+			Site: h.site, Path: h.path, Variant: shape.String(), Severity: analyze.Info, Thin: true, Share: share.Number,
+			Summary: fmt.Sprintf("the %s that %s assigns to holds %s, %s of the memory in use; whether it grows is unknown", shape, h.site.Function, size(sum.inuse), share),
 			Facts: []analyze.Fact{{
 				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
 				Of:    analyze.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
@@ -280,7 +316,7 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 			}},
 			Caveats: []string{"one heap profile cannot tell a map that grows from one at its cap"},
 		}
-		if f, ok := blocksFact(last, h); ok {
+		if f, ok := blocksFact(last, h); ok && !shape.syncMap {
 			c.Facts = append(c.Facts, f)
 		}
 		r.Candidates = append(r.Candidates, c)
@@ -298,13 +334,6 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 	return r
 }
 
-func mapVariant(h *heapSite) string {
-	if h.syncMap.inuse*2 >= h.inuse && h.syncMap.inuse > 0 {
-		return "sync.Map"
-	}
-	return "map"
-}
-
 // blocksFact counts the most frequent block at the function's lines.
 func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
 	var size, line int64
@@ -316,7 +345,7 @@ func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
 			}
 		}
 	}
-	if size == 0 || mapVariant(h) == "sync.Map" {
+	if size == 0 {
 		return analyze.Fact{}, false
 	}
 	at := analyze.At(h.site)

@@ -19,7 +19,9 @@ var PIdle = &analyze.Detector{
 stand in one lock, so that all but the holder's processor have nothing they may run.
 
 **How it is measured.** A trace shows when each processor stops and starts and how many goroutines are runnable meanwhile. Idle time with at
-least one goroutine that has been runnable for 50 µs or more, with the world not stopped, is held against all processor time. For locks, the windows of
+least one goroutine that has been runnable for 50 µs or more, with the world not stopped, is held against all processor time; one runnable goroutine can use
+one processor only, so it counts for no more than all goroutines together waited for a processor beyond their first 50 µs. It is a warning where
+goroutines that answer to the outside wait too, as sched-latency measures it. For locks, the windows of
 the trace count in which at least as many goroutines as there are processors wait for a lock while at least half of the processors' time is idle, and
 one lock must have most of those waits. How often processors flip between running and idle is told beside it.
 
@@ -27,7 +29,7 @@ one lock must have most of those waits. How often processors flip between runnin
 demand; on a busy machine the operating system can stretch it, and then the machine is what is missing. The five longest waits for a processor are therefore left out.`,
 	Limits: []analyze.Limit{
 		{Name: "min-demand", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
-			Doc:    "idle processor time while a goroutine was runnable, the five longest waits for a processor left out, of duration x GOMAXPROCS",
+			Doc:    "idle processor time that runnable goroutines could have used, the five longest waits for a processor left out, of duration x GOMAXPROCS",
 			Source: "a tenth of the machine given away; a healthy program that wakes threads ten thousand times a second loses a few hundredths"},
 		{Name: "max-gaps", Default: evidence.Quantity{Number: 2, Unit: evidence.Count},
 			Doc:    "stretches in which no thread did anything while work was runnable, above which the machine is to blame and it is an info",
@@ -55,10 +57,14 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 func pIdleTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	all := procTime(t)
-	share := evidence.Part(t.Procs.IdleWithDemand, all)
+	// A goroutine runs on one processor, however many idle: what all of them waited
+	// for processors is the most that could have been used.
+	waited := t.Latency.Times.Beyond(exectrace.MinDemand)
+	unused := min(t.Procs.IdleWithDemand, waited)
+	share := evidence.Part(unused, all)
 	idle := evidence.Part(t.Procs.Idle, all)
-	r := analyze.Reading{Says: fmt.Sprintf("processors are idle %s of the time, and %s while a goroutine is runnable", idle, share)}
-	if t.Duration < shortTrace || all == 0 {
+	r := analyze.Reading{Says: fmt.Sprintf("processors are idle %s of the time, and at most %s while a goroutine could have used them", idle, share)}
+	if glimpse(t, t.Latency.Times.Count) || all == 0 {
 		r.Silent = fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))
 		return r
 	}
@@ -73,21 +79,30 @@ func pIdleTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	// is wrong with a program goes on.
 	var stalls time.Duration
 	for _, w := range t.Latency.Worst {
-		stalls += (w.To - w.From) * time.Duration(t.Procs.Max)
+		stalls += w.To - w.From
 	}
-	lasting := evidence.Part(max(t.Procs.IdleWithDemand-stalls, 0), all)
+	lasting := evidence.Part(max(min(t.Procs.IdleWithDemand, waited-stalls), 0), all)
 	if lasting.Number >= in.Limit("min-demand").Number {
 		at := busiest(t, func(w exectrace.Window) float64 { return min(w.Runnable, idleProcs(t, w)) })
 		c := analyze.Candidate{
-			Severity: analyze.Warning, Share: share.Number,
-			Summary: fmt.Sprintf("processors stand idle for %s of their time while a goroutine is runnable", share),
-			Facts: append([]analyze.Fact{{Exhibit: e.ID, Says: "idle processor time while at least one goroutine was runnable", Value: share, Of: whole,
-				Limit: in.Against("min-demand"), At: at, Reproduce: reproduce}}, context...),
+			Severity: analyze.Info, Share: share.Number,
+			Summary: fmt.Sprintf("processors stand idle for up to %s of their time while goroutines are runnable", share),
+			Facts: append([]analyze.Fact{
+				{Exhibit: e.ID, Says: "idle processor time that runnable goroutines could have used, at most", Value: share, Of: whole,
+					Limit: in.Against("min-demand"), At: at, Reproduce: reproduce},
+				{Exhibit: e.ID, Says: "idle processor time while at least one goroutine was runnable", Value: evidence.Part(t.Procs.IdleWithDemand, all), Of: whole, At: at, Reproduce: reproduce},
+				{Exhibit: e.ID, Says: "waiting of goroutines for a processor beyond the first 50 µs of each wait, summed", Value: evidence.Duration(waited), Reproduce: analyze.TraceProfile(e, "sched")},
+			}, context...),
+		}
+		// Where nobody who answers to the outside waits for long, nobody notices.
+		if late, _ := lateGroups(t, usualLateness); len(late) > 0 && t.Duration >= shortTrace {
+			c.Severity = analyze.Warning
+			c.Facts = append(c.Facts, lateFact(e, late[0], nil))
 		}
 		// Woken threads that the machine does not run look just the same.
 		if float64(len(t.Gaps)) > in.Limit("max-gaps").Number {
 			c.Severity, c.Thin = analyze.Info, true
-			c.Caveats = append(c.Caveats, fmt.Sprintf("in %d stretches no thread did anything while work was runnable: the machine itself was short of processors", len(t.Gaps)))
+			c.Caveats = append(c.Caveats, fmt.Sprintf("in %s no thread did anything while work was runnable: the machine itself was short of processors", evidence.Things(len(t.Gaps), "stretch")))
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -163,7 +178,7 @@ func lockIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) 
 	reproduce := analyze.TraceProfile(e, "sync")
 	return analyze.Candidate{
 		Sites: []stack.Site{top}, Path: paths[top.Function], Variant: "lock", Severity: analyze.Warning, Share: share.Number,
-		Summary: fmt.Sprintf("processors stand idle while up to %s goroutines queue for the lock in %s, in %s of the trace", evidence.Quantity{Number: queue, Unit: evidence.Count}, top.Function, share),
+		Summary: fmt.Sprintf("processors stand idle while up to %s goroutines queue for the lock in %s, in %d of %s of %s", evidence.Quantity{Number: queue, Unit: evidence.Count}, top.Function, windows, evidence.Things(len(t.Windows), "window"), evidence.Duration(t.WindowLength)),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: "windows in which goroutines queued for locks and half of the processor time was idle", Value: share,
 				Of: analyze.PartOf(evidence.Of(len(t.Windows), evidence.Count), fmt.Sprintf("windows of %s", evidence.Duration(t.WindowLength))), Limit: in.Against("min-lock-idle"), At: worst, Reproduce: reproduce},

@@ -9,16 +9,20 @@ import (
 	"inquest/analyze/evidence/exectrace"
 )
 
-// idling is a second on two processors of which so much was idle, and idle with demand.
+// idling is a second on two processors of which so much was idle, and idle with
+// demand, while goroutines that answer to the outside wait for a processor.
 func idling(idle, demand time.Duration) *exectrace.Timeline {
-	return &exectrace.Timeline{Procs: exectrace.Procs{Max: 2, Running: 2*time.Second - idle, Idle: idle, IdleWithDemand: demand}}
+	t := queued(queue{400, 20 * ms, 100 * µs, exectrace.Network, 10}).Trace
+	t.Procs = exectrace.Procs{Max: 2, Running: 2*time.Second - idle, Idle: idle, IdleWithDemand: demand}
+	t.Latency.Times = histogram(100, demand/100+exectrace.MinDemand)
+	return t
 }
 
 // locked is idling in ten windows, in so many of which goroutines queue for a
 // lock, with most of the time waited for locks at one place.
 func locked(windows int, waiters, running float64, share int64, done int64) *evidence.Exhibit {
 	t := idling(time.Second, 0)
-	t.WindowLength = 100 * ms
+	t.WindowLength, t.Windows = 100*ms, nil
 	for i := range 10 {
 		w := exectrace.Window{PerProc: []float64{running, 0}}
 		if i < windows {
@@ -36,13 +40,18 @@ func locked(windows int, waiters, running float64, share int64, done int64) *evi
 
 func TestPIdle(t *testing.T) {
 	stalled := idling(time.Second, 300*ms)
-	stalled.Latency.Worst = []exectrace.Span{{Interval: exectrace.Interval{From: 0, To: 60 * ms}}}
+	unnoticed, lonely := idling(time.Second, 300*ms), idling(time.Second, 900*ms)
+	unnoticed.Groups = nil
+	lonely.Latency.Times = histogram(10, 10*ms)
+	stalled.Latency.Worst = []exectrace.Span{{Interval: exectrace.Interval{From: 0, To: 150 * ms}}}
 	starved := idling(time.Second, 300*ms)
 	starved.Gaps = make([]exectrace.Interval, 3)
 	expectAll(t, PIdle, []expect{
 		{"idle without work is healthy", of(traced(idling(1900*ms, 0))), analyze.Clear, ""},
 		{"just below the demand", of(traced(idling(time.Second, 199*ms))), analyze.Clear, ""},
 		{"at the demand", of(traced(idling(time.Second, 200*ms))), analyze.Found, "warning"},
+		{"nobody who answers to the outside waits", of(traced(unnoticed)), analyze.Found, "info"},
+		{"one runnable goroutine, many idle processors", of(traced(lonely)), analyze.Clear, ""},
 		{"one stall of the machine", of(traced(stalled)), analyze.Clear, ""},
 		{"a machine short of processors", of(traced(starved)), analyze.Found, "info"},
 		{"a queue for a lock", of(locked(10, 50, 0.5, 50, 300)), analyze.Found, "warning"},

@@ -85,44 +85,72 @@ func (k *waking) answers(g *exectrace.Group, least float64) bool {
 	return g.Created > 0 && k.network[g.Creator.Function]
 }
 
-func schedLatencyTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
-	t := e.Trace
-	all := &t.Latency.Times
-	r := analyze.Reading{Says: fmt.Sprintf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99)))}
-	if all.Count < int64(in.Limit("min-events").Number) || t.Duration < shortTrace {
-		r.Silent = fmt.Sprintf("only %d waits for a processor in %s of trace", all.Count, evidence.Duration(t.Duration))
-	}
+// lateness is from when on goroutines that answer to the outside wait too long for a processor.
+type lateness struct {
+	events      int64   // fewest waits in a group
+	p99, median float64 // nanoseconds, one of which must be reached
+	spread      float64 // windows in which waits of p99 ended, of all
+	outside     float64 // waits of a group that were ended from outside, of all its waits
+}
+
+// usualLateness is what sched-latency goes by unless it is told otherwise.
+var usualLateness = lateness{30, float64(forcedPreemption), float64(time.Millisecond), 0.25, 0.1}
+
+// lateGroups returns the groups of goroutines that answer to the outside and wait
+// for processors, longest in all first, and the part of the trace's windows in which long waits ended.
+func lateGroups(t *exectrace.Timeline, least lateness) (late []*exectrace.Group, spread evidence.Quantity) {
 	// A stall of the machine is over after a window or two.
 	lateWindows := 0
 	for _, w := range t.Windows {
-		if float64(w.Latency) >= in.Limit("min-p99").Number {
+		if float64(w.Latency) >= least.p99 {
 			lateWindows++
 		}
 	}
-	spread := evidence.Part(lateWindows, len(t.Windows))
-	lasting := spread.Number >= in.Limit("min-spread").Number
+	spread = evidence.Part(lateWindows, len(t.Windows))
 	waking := readWaking(t)
-	var late []*exectrace.Group
 	for i := range t.Groups {
 		g := &t.Groups[i]
-		if g.System || float64(g.Runnable.Count) < in.Limit("min-events").Number {
+		if g.System || g.Runnable.Count < least.events {
 			continue
 		}
-		long := float64(tail(&g.Runnable)) >= in.Limit("min-p99").Number && lasting
-		if !long && float64(g.Runnable.Quantile(0.5)) < in.Limit("min-median").Number {
+		long := float64(tail(&g.Runnable)) >= least.p99 && spread.Number >= least.spread
+		if !long && float64(g.Runnable.Quantile(0.5)) < least.median {
 			continue
 		}
 		// A full-throttle batch queues for processors by design.
-		if waking.answers(g, in.Limit("min-outside").Number) {
+		if waking.answers(g, least.outside) {
 			late = append(late, g)
 		}
-	}
-	if len(late) == 0 {
-		return r
 	}
 	slices.SortStableFunc(late, func(a, b *exectrace.Group) int {
 		return cmp.Or(-cmp.Compare(a.Runnable.Sum, b.Runnable.Sum), cmp.Compare(a.Start.Function, b.Start.Function))
 	})
+	return late, spread
+}
+
+// lateFact tells how long a group of goroutines waits for a processor.
+func lateFact(e *evidence.Exhibit, g *exectrace.Group, limit *analyze.LimitUse) analyze.Fact {
+	return analyze.Fact{
+		Exhibit: e.ID, Says: fmt.Sprintf("what %s of the waits for a processor of goroutines of %s exceed", beyond(&g.Runnable), g.Start.Function), Value: evidence.Duration(tail(&g.Runnable)),
+		Of:    analyze.PartOf(evidence.Of(g.Runnable.Count, evidence.Count), "waits for a processor in the group"),
+		Limit: limit, At: analyze.At(g.Start), Reproduce: analyze.TraceProfile(e, "sched"),
+	}
+}
+
+func schedLatencyTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	t := e.Trace
+	all := &t.Latency.Times
+	r := analyze.Reading{Says: fmt.Sprintf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99)))}
+	if all.Count < int64(in.Limit("min-events").Number) || glimpse(t, all.Count) {
+		r.Silent = fmt.Sprintf("only %s for a processor in %s of trace", evidence.Things(all.Count, "wait"), evidence.Duration(t.Duration))
+	}
+	late, spread := lateGroups(t, lateness{
+		events: int64(in.Limit("min-events").Number), p99: in.Limit("min-p99").Number, median: in.Limit("min-median").Number,
+		spread: in.Limit("min-spread").Number, outside: in.Limit("min-outside").Number,
+	})
+	if len(late) == 0 {
+		return r
+	}
 	worst := late[0]
 	p99, median := tail(&worst.Runnable), worst.Runnable.Quantile(0.5)
 	c := analyze.Candidate{
@@ -134,6 +162,11 @@ func schedLatencyTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	critical := in.Limit("min-critical").Number
 	if float64(p99) >= critical || float64(median) >= critical/10 {
 		c.Severity = analyze.Critical
+	}
+	// One stall of the machine fills a short trace.
+	if t.Duration < shortTrace {
+		c.Severity, c.Thin = analyze.Info, true
+		c.Caveats = append(c.Caveats, fmt.Sprintf("the trace covers only %s, which one stall of the machine can fill", evidence.Duration(t.Duration)))
 	}
 	reproduce := analyze.TraceProfile(e, "sched")
 	at := analyze.At(worst.Start)
@@ -161,7 +194,7 @@ func schedLatencyTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		for _, g := range t.Gaps {
 			silent += g.To - g.From
 		}
-		c.Caveats = append(c.Caveats, fmt.Sprintf("in %d stretches, %s in all, no thread of the program did anything while work was runnable: the machine itself was short of processors", len(t.Gaps), evidence.Duration(silent)))
+		c.Caveats = append(c.Caveats, fmt.Sprintf("in %s, %s in all, no thread of the program did anything while work was runnable: the machine itself was short of processors", evidence.Things(len(t.Gaps), "stretch"), evidence.Duration(silent)))
 	}
 	r.Candidates = []analyze.Candidate{c}
 	return r

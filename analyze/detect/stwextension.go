@@ -167,20 +167,29 @@ func stwExtensionTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 	}
 	order = slices.DeleteFunc(order, func(g *pauseGroup) bool { return len(g.pauses) == 0 })
-	r := analyze.Reading{Says: fmt.Sprintf("%d stops of the world, the longest of %s effective", all, evidence.Duration(longest.Effective))}
+	r := analyze.Reading{Says: fmt.Sprintf("%s, the longest of %s effective", stopsOfTheWorld(all), evidence.Duration(longest.Effective))}
 	// A glimpse holds few stops or none.
 	if t.Duration < shortTrace || all == 0 && t.Duration < time.Second {
-		r.Silent = fmt.Sprintf("%d stops of the world in %s of trace", all, evidence.Duration(t.Duration))
+		r.Silent = fmt.Sprintf("%s in %s of trace", stopsOfTheWorld(all), evidence.Duration(t.Duration))
 	}
 	slices.SortStableFunc(order, func(a, b *pauseGroup) int {
 		return cmp.Or(-cmp.Compare(a.total, b.total), cmp.Compare(a.reason, b.reason), cmp.Compare(a.culprit.Function, b.culprit.Function))
 	})
+	few := 0
 	for _, g := range order {
+		// One or two are an accident of the operating system, unless they are very long.
+		if len(g.pauses) < int(in.Limit("min-pauses").Number) && float64(g.longest.Effective) < in.Limit("min-critical").Number {
+			few += len(g.pauses)
+			continue
+		}
 		c := stwCandidate(in, e, g)
 		// One per site: what weighs most speaks, the others would repeat it.
 		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function }) {
 			r.Candidates = append(r.Candidates, c)
 		}
+	}
+	if few > 0 && r.Silent == "" {
+		r.Silent = fmt.Sprintf("%s of %s or more among %s, too few with one reason and culprit to tell a fault from an accident", evidence.Things(few, "stop"), in.Limit("min-pause"), evidence.Things(all, "stop"))
 	}
 	return r
 }
@@ -207,14 +216,14 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	// A few long pauses on a busy machine are the operating system's.
 	case len(g.pauses) < enough:
 		c.Thin = true
-		c.Caveats = append(c.Caveats, fmt.Sprintf("%d such pauses only: on a busy machine the operating system can lengthen one by taking away a thread", len(g.pauses)))
+		c.Caveats = append(c.Caveats, fmt.Sprintf("%s only: on a busy machine the operating system can lengthen one by taking away a thread", evidence.Things(len(g.pauses), "such pause")))
 	// Some long and most short: the operating system's doing, or an accident's.
 	case part.Number < in.Limit("min-part").Number:
 		c.Thin = true
-		c.Caveats = append(c.Caveats, fmt.Sprintf("only %d of %d such stops are long: what cannot be interrupted delays most of them, a busy machine some", len(g.pauses), g.stops))
+		c.Caveats = append(c.Caveats, fmt.Sprintf("only %d of %s took long: what cannot be interrupted delays most of them, a busy machine some", len(g.pauses), evidence.Things(g.stops, "such stop")))
 	case float64(len(t.Gaps)) > in.Limit("max-gaps").Number:
 		c.Thin = true
-		c.Caveats = append(c.Caveats, fmt.Sprintf("in %d stretches of the trace no thread did anything while work was runnable: the machine was short of processors, which lengthens pauses too", len(t.Gaps)))
+		c.Caveats = append(c.Caveats, fmt.Sprintf("in %s of the trace no thread did anything while work was runnable: the machine was short of processors, which lengthens pauses too", evidence.Things(len(t.Gaps), "stretch")))
 	// Pauses that take a thousandth of the time do not decide anybody's latency.
 	case share.Number < in.Limit("min-share").Number:
 	case long >= enough:
@@ -236,17 +245,20 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 		Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-share"), At: at, Reproduce: reproduce}
 	c.Facts = []analyze.Fact{
 		fact("the longest effective pause", worst.Effective, "min-pause"),
-		{Exhibit: e.ID, Says: "such pauses", Value: evidence.Of(len(g.pauses), evidence.Count), Limit: in.Against("min-pauses"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "pauses of " + in.Limit("min-pause").String() + " and more for this reason and culprit", Value: evidence.Of(len(g.pauses), evidence.Count), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "long pauses", Value: part, Of: analyze.PartOf(evidence.Of(g.stops, evidence.Count), "stops with the same reason and culprit"), Limit: in.Against("min-part"), At: at, Reproduce: reproduce},
 		total,
 		fact("time to stop in the longest pause", worst.TimeToStop, "min-time-to-stop"),
 		fact("the same pause as the trace's range reads, which ends after the others were woken", worst.Raw.To-worst.Raw.From, ""),
 	}
+	if len(g.pauses) >= enough {
+		c.Facts[1].Limit = in.Against("min-pauses")
+	}
 	reason := g.reason
 	if reason == "GC" {
 		reason = "the garbage collector"
 	}
-	many := fmt.Sprintf("%d times for up to %s", len(g.pauses), evidence.Duration(worst.Effective))
+	many := fmt.Sprintf("%s for up to %s", evidence.Things(len(g.pauses), "time"), evidence.Duration(worst.Effective))
 	switch {
 	case g.culprit.Function != "":
 		c.Summary = fmt.Sprintf("the world stopped %s (%s) because %s could not be interrupted for up to %s", many, reason, g.culprit.Function, evidence.Duration(stops))
@@ -266,3 +278,5 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	}
 	return c
 }
+
+func stopsOfTheWorld(n int) string { return evidence.Things(n, "stop") + " of the world" }

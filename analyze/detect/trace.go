@@ -11,6 +11,12 @@ import (
 // than a handful of scheduling quanta and collections denies nothing.
 const shortTrace = 200 * time.Millisecond
 
+// glimpse reports whether a trace holds too little to deny anything: neither
+// the time that shortTrace asks for nor as many events as a busy program has in that time.
+func glimpse(t *exectrace.Timeline, events int64) bool {
+	return t.Duration < forcedPreemption || t.Duration < shortTrace && events < 1000
+}
+
 // procTime is all the processor time there was in a trace.
 func procTime(t *exectrace.Timeline) time.Duration {
 	return time.Duration(t.Procs.Max) * t.Duration

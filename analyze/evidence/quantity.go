@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 )
 
 // Unit says what a number counts. The values are part of the JSON contract.
@@ -37,6 +39,15 @@ func Of[N ~int | ~int64 | ~uint64 | ~float64](n N, u Unit) Quantity {
 
 // Duration returns d as a Quantity in nanoseconds.
 func Duration(d time.Duration) Quantity { return Of(int64(d), Nanoseconds) }
+
+// Things counts what a noun names: "1 stretch", "2 stretches", "1,200 waits".
+func Things[N ~int | ~int64 | ~uint64](n N, noun string) string {
+	many := english.PluralWord(2, noun, "")
+	if strings.HasSuffix(noun, "ch") { // english knows "watch" only
+		many = noun + "es"
+	}
+	return humanize.Comma(int64(n)) + " " + english.PluralWord(int(n), noun, many)
+}
 
 // Part returns part/whole as a share; a whole of zero gives zero.
 func Part[N ~int | ~int64 | ~uint64 | ~float64](part, whole N) Quantity {

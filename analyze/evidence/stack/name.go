@@ -157,10 +157,13 @@ func Package(function string) string {
 }
 
 // Standard reports whether a function belongs to Go's standard library, or is
-// code without symbols, written "[library]". An import path belongs to it when its first element is one of the library's own
+// code without a package: assembly, C, or "[library]" without symbols. An import path belongs to it when its first element is one of the library's own
 // (go list std); user modules carry a dot there or are named otherwise.
 func Standard(function string) bool {
-	if function == "panic" || strings.HasPrefix(function, "[") { // as the runtime prints gopanic
+	// The runtime's assembly has local symbols without a package, such as memeqbody
+	// and countbody (internal/bytealg), and so has C code; both run for their Go caller.
+	// A dump prints gopanic as "panic".
+	if strings.IndexByte(function, '.') < 0 || strings.HasPrefix(function, "[") {
 		return true
 	}
 	first, _, _ := strings.Cut(Package(function), "/")
@@ -181,7 +184,7 @@ func Plumbing(function string) bool {
 		strings.HasPrefix(pkg, "internal/syscall/") || strings.HasPrefix(pkg, "runtime/internal/") {
 		return true
 	}
-	if pkg == "" || function == "panic" || strings.HasPrefix(function, "[") { // no symbols: "[libc.so.6]"
+	if pkg == "" || strings.IndexByte(function, '.') < 0 || strings.HasPrefix(function, "[") { // no symbols: "[libc.so.6]"
 		return true
 	}
 	return plumbingFunctions[Normal(function)]
