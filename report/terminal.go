@@ -69,7 +69,7 @@ func newTerminal(opt TerminalOptions) *terminal {
 func (t *terminal) head(v *view) {
 	t.line(0, t.strong, "inquest: "+v.Case.Title)
 	t.line(0, t.faint, strings.Join(v.About(), ", "))
-	if len(v.Chains) == 0 {
+	if len(v.Chains) == 0 || v.Calm() {
 		t.gap()
 		t.line(0, t.strong, v.Headline+".")
 	}

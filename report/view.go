@@ -249,28 +249,25 @@ func agreement(checks []analyze.Check) (full, short string) {
 	return strings.Join(said, "; "), strings.Join(brief, "; ")
 }
 
-// spread says how far apart values of one unit are, of the first unit that has
-// two. Values a factor apart measure different stretches of time, and their
-// distance would mean nothing.
+// spread says how far apart rates of waiting are. They are the one unit in
+// which a number means the same in every kind of evidence; durations, sizes, counts and shares
+// of different kinds have different wholes, and their distance would mean nothing.
+// A few per cent are normal, and a large gap is a fact to report.
 func spread(values map[evidence.Unit][]float64) string {
-	for _, u := range []struct {
-		unit evidence.Unit
-		name string
-	}{{evidence.SecPerSec, "rates"}, {evidence.Nanoseconds, "times"}, {evidence.Bytes, "sizes"}, {evidence.Count, "counts"}, {evidence.Share, "shares"}} {
-		if len(values[u.unit]) < 2 {
-			continue
-		}
-		low, high := slices.Min(values[u.unit]), slices.Max(values[u.unit])
-		if low <= 0 || high > 2*low {
-			return ""
-		}
-		by := evidence.Part(high-low, high).String()
-		if len(values) == 1 {
-			return " within " + by
-		}
-		return fmt.Sprintf(", the %s within %s", u.name, by)
+	rates := values[evidence.SecPerSec]
+	if len(rates) < 2 {
+		return ""
 	}
-	return ""
+	low, high := slices.Min(rates), slices.Max(rates)
+	switch {
+	case low <= 0:
+		return ""
+	case high > 2*low:
+		return fmt.Sprintf(" that there is waiting, though the rates differ by a factor of %.1f", high/low)
+	case len(values) == 1:
+		return " within " + evidence.Part(high-low, high).String()
+	}
+	return ", the rates within " + evidence.Part(high-low, high).String()
 }
 
 // relation names a kind of link for people.
@@ -290,8 +287,17 @@ func (v *view) headline() string {
 		return "No finding. " + v.nothing()
 	}
 	c := v.Chains[0]
+	if v.Calm() {
+		return calm + ": " + strings.TrimRight(c.Title, ". ")
+	}
 	return fmt.Sprintf("%s (severity %s, confidence %s)", strings.TrimRight(c.Title, ". "), c.Severity, c.Confidence)
 }
+
+// calm leads a report whose findings are all infos.
+const calm = "Nothing at warning or above. Worth knowing"
+
+// Calm reports whether there are findings and none asks for action.
+func (v *view) Calm() bool { return len(v.Chains) > 0 && v.Chains[0].Severity < analyze.Warning }
 
 // nothing says what it means that nothing was found. Thin evidence is never good news.
 func (v *view) nothing() string {
