@@ -64,6 +64,14 @@ func TestFragmentedSlices(t *testing.T) {
 		{"many short waits alone accuse nobody", of(profiled(evidence.Block, 0, row{values: []int64{200_000, int64(60 * time.Second)}, stack: frames("runtime.chanrecv2", "main.(*Pipeline).stage")})), analyze.Undecided, ""},
 		{"a busy scheduler alone accuses nobody", of(cpuProfile(cpu(400, "runtime.futex", "runtime.schedule"), cpu(600, "main.f"))), analyze.Undecided, ""},
 	})
+	for many, variant := range map[int]string{9: "", 10: "broadcast"} {
+		e := crumbled(whole)
+		e.Trace.Groups[0].MaxRunnable = many
+		e.Trace.Waits[0].Class, e.Trace.Wakes[0].Class = exectrace.Cond, exectrace.Cond
+		if f := judge(t, FragmentedSlices, e).all.Findings; len(f) != 1 || f[0].Variant != variant {
+			t.Errorf("%d woken at once: %+v", many, f)
+		}
+	}
 	block := profiled(evidence.Block, 0, row{values: []int64{200_000, int64(60 * time.Second)}, stack: frames("runtime.chanrecv2", "main.(*Pipeline).stage")})
 	f := judge(t, FragmentedSlices, crumbled(whole), block, cpuProfile(cpu(400, "runtime.futex", "runtime.schedule"), cpu(600, "main.f"))).all.Findings
 	if len(f) != 1 || f[0].Confidence != analyze.High || !containsText([]string{f[0].Summary}, "woken by main.(*Pipeline).feed") {

@@ -57,6 +57,66 @@ func TestGCPressure(t *testing.T) {
 	}
 }
 
+// TestSmallGoal checks that a heap without room is told from a program that allocates much.
+func TestSmallGoal(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		cycles int
+		live   uint64
+		goal   float64
+		want   string
+	}{
+		{"GOGC=10", 20, 40 << 20, 1.1, "small-goal"},
+		{"GOGC=30", 20, 40 << 20, 1.3, ""},
+		{"GOGC=10 and much garbage", 110, 40 << 20, 1.1, ""},
+		{"less than the least heap", 20, 3 << 20, 1.1, ""},
+	} {
+		e := collected(c.cycles, 320, 0, 180)
+		for range c.cycles {
+			e.Trace.Heap = append(e.Trace.Heap, exectrace.HeapPoint{Live: c.live, Goal: uint64(float64(c.live) * c.goal), AfterGC: true})
+		}
+		f := judge(t, GCPressure, e).all.Findings
+		if len(f) != 1 || f[0].Variant != c.want || containsText(f[0].Next[:1], "Raise GOGC") != (c.want != "") {
+			t.Errorf("%s: %+v", c.name, f)
+		}
+	}
+}
+
+// TestRequestsMakeItMatter checks that what takes CPU is a warning where requests
+// wait for a processor, and not where the machine is short of them.
+func TestRequestsMakeItMatter(t *testing.T) {
+	waiting := func(running, collector time.Duration, gaps int) *evidence.Exhibit {
+		e := queued(queue{400, 10 * ms, 100 * µs, exectrace.Network, 10})
+		e.Trace.Procs, e.Trace.Gaps = exectrace.Procs{Max: 2, Running: running}, make([]exectrace.Interval, gaps)
+		e.Trace.GCWork.Dedicated = collector
+		return e
+	}
+	hot := cpuProfile(cpu(600, "main.f"), cpu(600, "main.g"))
+	heaps := of(heapAt(0, churned(10, 10, "main.f")), heapAt(10, churned(10, 9000, "main.f")))
+	for _, c := range []struct {
+		name     string
+		trace    *evidence.Exhibit
+		cpu, mem analyze.Severity
+	}{
+		{"requests wait", waiting(2*time.Second, 200*ms, 0), analyze.Warning, analyze.Warning},
+		{"the collector takes little", waiting(2*time.Second, 199*ms, 0), analyze.Warning, analyze.Info},
+		{"processors idle", waiting(999*ms, 200*ms, 0), analyze.Info, analyze.Info},
+		{"the machine is short of processors", waiting(2*time.Second, 200*ms, 3), analyze.Info, analyze.Info},
+	} {
+		f := judge(t, CPUHotspot, hot, c.trace).all.Findings
+		if len(f) == 0 || f[0].Severity != c.cpu {
+			t.Errorf("%s: CPU %+v", c.name, f)
+		}
+		f = judge(t, AllocHotspot, heaps[0], heaps[1], c.trace).all.Findings
+		if len(f) != 1 || f[0].Severity != c.mem {
+			t.Errorf("%s: memory %+v", c.name, f)
+		}
+	}
+	if got := judge(t, CPUHotspot, waiting(2*time.Second, 0, 0)); got.result != analyze.Undecided {
+		t.Errorf("a trace alone: %s", got.result)
+	}
+}
+
 func TestGCAssist(t *testing.T) {
 	standing := dumped(dump.Goroutine{ID: 7, State: "GC assist wait", Frames: []dump.Frame{{Frame: stack.Frame{Function: "main.f"}}}})
 	expectAll(t, GCAssist, []expect{

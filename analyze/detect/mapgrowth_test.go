@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"inquest/analyze"
+	"inquest/analyze/evidence"
 )
 
 // swiss is the tables of maps at one line: n full ones of 1024 slots of 80 bytes,
@@ -23,6 +24,21 @@ func arrays(n int) []row {
 		rows = append(rows, objects(1024<<i, 1, 0, "main.(*Cache).Put:7"))
 	}
 	return append(rows, objects(1024<<n, 1, 1, "main.(*Cache).Put:7"), objects(208, 4000, 4000, "main.(*Cache).Put:7"))
+}
+
+// quarters is the arrays of a slice that has grown by a quarter at a time, the
+// last of which is in use.
+func quarters(last int64) []row {
+	rows := []row{objects(last, 1, 1, "main.(*Cache).Put:7")}
+	for size := last * 4 / 5; size > 1000; size = size * 4 / 5 {
+		rows = append(rows, objects(size, 1, 0, "main.(*Cache).Put:7"))
+	}
+	return rows
+}
+
+func built(version string, e *evidence.Exhibit) *evidence.Exhibit {
+	e.GoVersion = version
+	return e
 }
 
 func TestMapGrowth(t *testing.T) {
@@ -49,6 +65,13 @@ func TestMapGrowth(t *testing.T) {
 		{"a slice that is appended to", of(
 			heapAt(0, objects(1<<20, 1, 0, "main.f:3"), objects(5<<18, 1, 0, "main.f:3"), objects(25<<16, 1, 0, "main.f:3"), objects(8<<20, 1, 1, "main.f:3")),
 			heapAt(60, objects(1<<20, 1, 0, "main.f:3"), objects(5<<18, 1, 0, "main.f:3"), objects(25<<16, 1, 0, "main.f:3"), objects(8<<20, 1, 0, "main.f:3"), objects(40<<20, 1, 1, "main.f:3"))), analyze.Clear, ""},
+		{"a slice that has been appended to for long", of(heapAt(0, quarters(25<<20)...), heapAt(60, quarters(64<<20)...)), analyze.Clear, ""},
+		{"a doubling array where Go has none", of(heapAt(0, arrays(14)...), built("go1.24.1", heapAt(60, arrays(15)...))), analyze.Clear, ""},
+		{"a doubling array beside small things of other sizes", of(
+			heapAt(0, append(arrays(14), quarters(100<<10)...)...), heapAt(60, append(arrays(15), quarters(100<<10)...)...)), analyze.Found, "warning main.(*Cache).Put"},
+		{"a sync.Map that is lighter than its values", of(
+			heapAt(0, objects(64, 300_000, 300_000, "internal/sync.newEntryNode[...]", "sync.(*Map).Store", "main.f"), objects(96, 300_000, 300_000, "main.f:3")),
+			heapAt(60, objects(64, 900_000, 900_000, "internal/sync.newEntryNode[...]", "sync.(*Map).Store", "main.f"), objects(96, 900_000, 900_000, "main.f:3"))), analyze.Found, "warning main.f"},
 		{"a sync.Map", of(
 			heapAt(0, objects(64, 300_000, 300_000, "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", "internal/sync.(*HashTrieMap[go.shape.interface {},go.shape.interface {}]).Swap", "sync.(*Map).Store", "main.f")),
 			heapAt(60, objects(64, 900_000, 900_000, "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", "internal/sync.(*HashTrieMap[go.shape.interface {},go.shape.interface {}]).Swap", "sync.(*Map).Store", "main.f"))), analyze.Found, "warning main.f"},

@@ -49,6 +49,7 @@ func TestStwExtension(t *testing.T) {
 		{"a millisecond, less than a hundredth", of(stops(0, stop{9, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), analyze.Found, "info main.poll"},
 		{"one outlier", of(stops(0, stop{1, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
 		{"two outliers", of(stops(0, stop{2, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
+		{"two that are not very long", of(stops(0, stop{2, "GC mark termination", 9 * ms, 8 * ms, "", "main.f"})), analyze.Undecided, ""},
 		{"three", of(stops(0, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "critical main.f"},
 		{"long ones among many short", of(stops(0, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"}, stop{4, "GC sweep termination", 30 * µs, 10 * µs, "", "main.f"})), analyze.Found, "info main.f"},
 		{"a machine short of processors", of(stops(3, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
