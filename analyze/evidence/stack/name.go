@@ -156,18 +156,24 @@ func Package(function string) string {
 	return pkg
 }
 
-// Standard reports whether a function belongs to Go's standard library, or is
-// code without a package: assembly, C, or "[library]" without symbols. An import path belongs to it when its first element is one of the library's own
-// (go list std); user modules carry a dot there or are named otherwise.
+// Standard reports whether a function belongs to Go's standard library. An
+// import path belongs to it when its first element is one of the library's own
+// (go list std); user modules carry a dot there or are named otherwise. Code
+// without a package does too: see [bare].
 func Standard(function string) bool {
-	// The runtime's assembly has local symbols without a package, such as memeqbody
-	// and countbody (internal/bytealg), and so has C code; both run for their Go caller.
-	// A dump prints gopanic as "panic".
-	if strings.IndexByte(function, '.') < 0 || strings.HasPrefix(function, "[") {
+	if bare(function) {
 		return true
 	}
 	first, _, _ := strings.Cut(Package(function), "/")
 	return standard[first]
+}
+
+// bare reports whether a name has no package: local symbols of the library's
+// assembly (memeqbody, gcWriteBarrier), panic as the runtime prints gopanic, C functions, and
+// code without symbols, written "[library]". No application's Go code is named so.
+func bare(function string) bool {
+	_, base := splitPath(function)
+	return strings.IndexByte(base, '.') < 0 || strings.HasPrefix(function, "[")
 }
 
 var standard = set(`archive arena bufio bytes cmp compress container context crypto database debug
@@ -180,11 +186,8 @@ var standard = set(`archive arena bufio bytes cmp compress container context cry
 // wrappers over reads, writes and sleeps. It is the one list of its kind.
 func Plumbing(function string) bool {
 	pkg := Package(function)
-	if plumbingPackages[pkg] || strings.HasPrefix(pkg, "internal/runtime/") ||
+	if bare(function) || plumbingPackages[pkg] || strings.HasPrefix(pkg, "internal/runtime/") ||
 		strings.HasPrefix(pkg, "internal/syscall/") || strings.HasPrefix(pkg, "runtime/internal/") {
-		return true
-	}
-	if pkg == "" || strings.IndexByte(function, '.') < 0 || strings.HasPrefix(function, "[") { // no symbols: "[libc.so.6]"
 		return true
 	}
 	return plumbingFunctions[Normal(function)]

@@ -118,6 +118,8 @@ func TestPlumbingAndStandard(t *testing.T) {
 		"net/http.(*conn).serve":                          {false, true},
 		"internal/poll.(*FD).Read":                        {true, true},
 		"golang.org/x/sync/semaphore.(*Weighted).Acquire": {true, false},
+		"gcWriteBarrier":                                  {true, true},
+		"github.com/acme/app.v2.Run":                      {false, false},
 		"memeqbody":                                       {true, true},
 		"main.main":                                       {false, false},
 		"github.com/acme/runtime.Do":                      {false, false},

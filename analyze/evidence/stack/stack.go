@@ -39,12 +39,12 @@ func (s Stack) Site() Site {
 	return s[len(s)-1].Site()
 }
 
-// Owner returns the first frame outside the standard library: the application
+// Owner returns the first frame outside the standard library and the plumbing: the application
 // code that is answerable for what its library callees cost. A stack wholly
 // inside the standard library gives its [Stack.Site].
 func (s Stack) Owner() Site {
 	for _, f := range s {
-		if !Standard(f.Function) {
+		if !Standard(f.Function) && !Plumbing(f.Function) {
 			return f.Site()
 		}
 	}
