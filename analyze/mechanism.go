@@ -37,6 +37,8 @@ var mechanisms = []mechanism{
 	{from: "gc-pressure", to: "sched-latency", why: "mark workers take a quarter of the processors while goroutines wait for one", source: "runtime/mgcpacer.go, gcBackgroundUtilization"},
 	{from: "gc-pressure", to: "stw-extension", why: "every collection stops the world twice", source: "runtime/mgc.go"},
 	{from: "deadlock", to: "goroutine-pileup", why: "whoever asks for a lock of the cycle never gets it", source: "sync/mutex.go"},
+	{from: "deadlock", to: "long-critical-section", why: "a holder that waits for those who wait for its lock never gives it back", source: "sync/mutex.go"},
+	{from: "deadlock", to: "mutex-hotspot", why: "whoever asks for a lock of the circle queues for it and never gets it", source: "sync/mutex.go"},
 	{from: "deadlock", to: "goroutine-leak", why: "goroutines in a cycle never end", source: "sync/mutex.go"},
 	{from: "memory-limit-thrash", to: "gc-pressure", why: "a heap that stands at its goal is collected again as soon as it has been collected", source: "runtime/mgcpacer.go, memoryLimitHeapGoal"},
 	{from: "memory-limit-thrash", to: "gc-assist", why: "with no room left to the goal, goroutines that allocate must mark for what they allocate", source: "runtime/mgcpacer.go"},

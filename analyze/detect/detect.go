@@ -17,8 +17,13 @@ var All = []*analyze.Detector{
 	StwExtension,
 	GCPressure,
 	GCAssist,
+	MemoryLimitThrash,
+	ForcedGC,
 	FragmentedSlices,
 	PIdle,
 	SchedLatency,
 	CPUHotspot,
+	ConcurrentMapAccess,
+	DataRace,
+	Crash,
 }

@@ -299,7 +299,6 @@ func (f *finder) take(line []byte) {
 		f.mark()
 		return
 	case bytes.HasPrefix(line, []byte("runtime: ")): // of this dump, or above the message of the next
-		f.mark()
 		f.remember(line)
 		return
 	case bytes.HasPrefix(line, []byte("exit status ")):

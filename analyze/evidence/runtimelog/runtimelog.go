@@ -75,6 +75,7 @@ type GCWindow struct {
 	BusyForced time.Duration // of it in forced ones
 	SweepTerm  time.Duration // longest stop at a start
 	MarkTerm   time.Duration // longest stop at an end
+	Paused     time.Duration // wall time with the world stopped, as far as it was stopped for the collections
 	Stopped    time.Duration // processor time, see Cycle
 	Assist     time.Duration
 	Background time.Duration
@@ -210,7 +211,7 @@ func (r *Reader) cycle(c Cycle, line, prefix []byte) {
 			r.lost++
 			return
 		}
-		s = &gcStream{out: &GC{Log: begun(r.line, start, zoned)}, windows: fold[GCWindow]{merge: mergeGC}}
+		s = &gcStream{out: &GC{Log: begun(r.line, start, zoned)}, windows: fold[GCWindow]{merge: (*GCWindow).Add}}
 		s.shape = shape
 		r.gc = append(r.gc, s)
 	} else {
@@ -223,7 +224,7 @@ func (r *Reader) cycle(c Cycle, line, prefix []byte) {
 	s.out.Longest = longest(s.out.Longest, c)
 	w := GCWindow{
 		From: c.At, To: c.At + c.Wall(), Cycles: 1, Busy: c.Wall(), SweepTerm: c.SweepTerm, MarkTerm: c.MarkTerm,
-		Stopped: c.Stopped, Assist: c.Assist, Background: c.Background, Idle: c.Idle, Live: c.Live, Goal: c.Goal, MostLive: c.Live,
+		Paused: c.SweepTerm + c.MarkTerm, Stopped: c.Stopped, Assist: c.Assist, Background: c.Background, Idle: c.Idle, Live: c.Live, Goal: c.Goal, MostLive: c.Live,
 	}
 	if c.Forced {
 		w.Forced, w.BusyForced = 1, w.Busy
@@ -245,7 +246,7 @@ func (r *Reader) sample(p schedLine, line, prefix []byte) {
 			r.lost++
 			return
 		}
-		s = &schedStream{out: &Sched{Log: begun(r.line, start, zoned)}, windows: fold[SchedWindow]{merge: mergeSched}}
+		s = &schedStream{out: &Sched{Log: begun(r.line, start, zoned)}, windows: fold[SchedWindow]{merge: (*SchedWindow).Add}}
 		s.shape = shape
 		r.sched = append(r.sched, s)
 	}
@@ -337,7 +338,7 @@ func (r *Reader) Close() Found {
 		s.out.Windows = s.windows.all
 		s.out.Total = s.out.Windows[0]
 		for _, w := range s.out.Windows[1:] {
-			mergeGC(&s.out.Total, &w)
+			s.out.Total.Add(&w)
 		}
 		found.GC = append(found.GC, s.out)
 	}
@@ -345,7 +346,7 @@ func (r *Reader) Close() Found {
 		s.out.Windows = s.windows.all
 		s.out.Total = s.out.Windows[0]
 		for _, w := range s.out.Windows[1:] {
-			mergeSched(&s.out.Total, &w)
+			s.out.Total.Add(&w)
 		}
 		found.Sched = append(found.Sched, s.out)
 	}
@@ -386,35 +387,38 @@ func (f *fold[W]) add(w W) {
 	f.last = 1
 }
 
-func mergeGC(into, from *GCWindow) {
-	n := into.Cycles + from.Cycles
-	into.Live = (into.Live*into.Cycles + from.Live*from.Cycles) / n
-	into.Goal = (into.Goal*into.Cycles + from.Goal*from.Cycles) / n
-	into.MostLive = max(into.MostLive, from.MostLive)
-	into.To = max(into.To, from.To)
-	into.Cycles = n
-	into.Forced += from.Forced
-	into.Busy += from.Busy
-	into.BusyForced += from.BusyForced
-	into.SweepTerm, into.MarkTerm = max(into.SweepTerm, from.SweepTerm), max(into.MarkTerm, from.MarkTerm)
-	into.Stopped += from.Stopped
-	into.Assist += from.Assist
-	into.Background += from.Background
-	into.Idle += from.Idle
+// Add joins a window with the one that follows it.
+func (w *GCWindow) Add(next *GCWindow) {
+	n := w.Cycles + next.Cycles
+	w.Live = (w.Live*w.Cycles + next.Live*next.Cycles) / n
+	w.Goal = (w.Goal*w.Cycles + next.Goal*next.Cycles) / n
+	w.MostLive = max(w.MostLive, next.MostLive)
+	w.To = max(w.To, next.To)
+	w.Cycles = n
+	w.Forced += next.Forced
+	w.Busy += next.Busy
+	w.BusyForced += next.BusyForced
+	w.SweepTerm, w.MarkTerm = max(w.SweepTerm, next.SweepTerm), max(w.MarkTerm, next.MarkTerm)
+	w.Paused += next.Paused
+	w.Stopped += next.Stopped
+	w.Assist += next.Assist
+	w.Background += next.Background
+	w.Idle += next.Idle
 }
 
-func mergeSched(into, from *SchedWindow) {
-	into.To = from.To
-	into.Samples += from.Samples
-	into.Procs += from.Procs
-	into.Idle += from.Idle
-	into.Queued += from.Queued
-	if from.MostQueued > into.MostQueued {
-		into.MostQueued, into.MostAt = from.MostQueued, from.MostAt
+// Add joins a window with the one that follows it.
+func (w *SchedWindow) Add(next *SchedWindow) {
+	w.To = next.To
+	w.Samples += next.Samples
+	w.Procs += next.Procs
+	w.Idle += next.Idle
+	w.Queued += next.Queued
+	if next.MostQueued > w.MostQueued {
+		w.MostQueued, w.MostAt = next.MostQueued, next.MostAt
 	}
-	into.Waiting += from.Waiting
-	into.Wasted += from.Wasted
-	into.Spinning += from.Spinning
-	into.Threads = from.Threads
-	into.MostThreads = max(into.MostThreads, from.MostThreads)
+	w.Waiting += next.Waiting
+	w.Wasted += next.Wasted
+	w.Spinning += next.Spinning
+	w.Threads = next.Threads
+	w.MostThreads = max(w.MostThreads, next.MostThreads)
 }

@@ -1,0 +1,136 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/stack"
+)
+
+// ConcurrentMapAccess claims that goroutines use a map at once, one of them to write.
+var ConcurrentMapAccess = &analyze.Detector{
+	ID:    "concurrent-map-access",
+	Title: "A map is used by several goroutines at once",
+	Doc: `Two goroutines used one map at the same time and at least one of them wrote. The runtime ends a program that it catches at it, and nothing can recover
+that; what it does not catch leaves the map damaged.
+
+**How it is measured.** A fatal error *concurrent map writes*, *concurrent map read and map write* or *concurrent map iteration and map write* in a log names the
+goroutine that noticed. A report of the race detector on a map names both sides; on the same function they are one finding.
+
+**When it is wrong.** The goroutine that noticed is one of the two; the other has often moved on and does not show in the stacks. The runtime looks only at times
+(a flag in the map), so a log without the error proves nothing.`,
+	Measures: []analyze.Measure{
+		{Kind: evidence.Crash, Doc: "fatal errors about concurrent map access, at the goroutine that noticed", Run: mapCrashes},
+		{Kind: evidence.Race, Doc: "race reports with a map operation on one side at least; both sides are named", Run: mapRaces},
+	},
+	Fix: mapFix,
+}
+
+var mapFix = []string{
+	"Guard every use of the map, reads and ranges included, with one sync.Mutex or sync.RWMutex held for the use alone",
+	"Where it is read much and changed seldom, publish a fresh copy through an atomic.Pointer; where keys are written once, use a sync.Map",
+	"Run the tests with go test -race: it names both goroutines",
+}
+
+func mapCrashes(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Silent: "the runtime notices concurrent use of a map only at times"}
+	for _, group := range crashGroups(in.Exhibits, []dump.Class{dump.ConcurrentMap}) {
+		c := crashCandidate(group)
+		c.Variant = strings.TrimPrefix(group[0].Message, "concurrent ")
+		c.Summary = fmt.Sprintf("%s used a map while another goroutine did (%s)", c.Site.Function, oneLine(group[0].Message))
+		c.Facts[0].Says = "fatal errors about this map"
+		c.Fix = nil
+		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function }) {
+			r.Candidates = append(r.Candidates, c)
+		}
+	}
+	return r
+}
+
+func mapRaces(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Silent: "the race detector reports what ran at once in that run, and no other use of a map did"}
+	for _, g := range raceGroups(in.Exhibits, onMap) {
+		c := raceCandidate(g)
+		c.Severity = analyze.Critical
+		c.Variant = ""
+		c.Facts[0].Says = "race reports on this map"
+		c.Summary = fmt.Sprintf("%s and %s use a map without an order between them, which ends the program when the runtime notices", g.writer().Site().Function, g.other().Site().Function)
+		c.Fix = nil
+		if len(r.Candidates) < 5 {
+			r.Candidates = append(r.Candidates, c)
+		}
+	}
+	return r
+}
+
+// onMap reports whether a race is about the inside of a map.
+func onMap(race *dump.Race) bool {
+	for _, a := range race.Access {
+		for _, f := range a.Stack {
+			name := stack.Normal(f.Function)
+			if strings.HasPrefix(name, "runtime.map") || strings.HasPrefix(name, "internal/runtime/maps.") {
+				return true
+			}
+			if !stack.Plumbing(name) {
+				break
+			}
+		}
+	}
+	return false
+}
+
+// raceGroup is races of which the leading side is in one function.
+type raceGroup struct {
+	races    []*dump.Race
+	exhibits []*evidence.Exhibit // of each
+	reports  int
+}
+
+// raceGroups collects races by the function of their leading side, the most
+// reported first. A nil pick takes all.
+func raceGroups(exhibits []*evidence.Exhibit, pick func(*dump.Race) bool) []*raceGroup {
+	byFunction := map[string]*raceGroup{}
+	var groups []*raceGroup
+	for _, e := range exhibits {
+		for _, race := range e.Races {
+			if pick != nil && !pick(race) {
+				continue
+			}
+			name := leading(race).Site().Function
+			g := byFunction[name]
+			if g == nil {
+				g = &raceGroup{}
+				byFunction[name] = g
+				groups = append(groups, g)
+			}
+			g.races, g.exhibits = append(g.races, race), append(g.exhibits, e)
+			g.reports += race.Count
+		}
+	}
+	slices.SortStableFunc(groups, func(a, b *raceGroup) int {
+		return cmp.Or(-cmp.Compare(a.reports, b.reports), cmp.Compare(a.writer().Site().Function, b.writer().Site().Function))
+	})
+	return groups
+}
+
+// leading is the side a race is told by: the one that writes, the present one of two.
+func leading(r *dump.Race) *dump.Access {
+	if !r.Access[0].Write && r.Access[1].Write || len(r.Access[0].Stack) == 0 {
+		return &r.Access[1]
+	}
+	return &r.Access[0]
+}
+
+func (g *raceGroup) writer() *dump.Access { return leading(g.races[0]) }
+
+func (g *raceGroup) other() *dump.Access {
+	if r := g.races[0]; leading(r) == &r.Access[0] {
+		return &r.Access[1]
+	}
+	return &g.races[0].Access[0]
+}
