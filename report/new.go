@@ -12,6 +12,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -107,6 +108,14 @@ func exhibit(e *evidence.Exhibit) Exhibit {
 		out.Totals = traceTotals(e.Trace)
 	case e.Dump != nil:
 		out.Totals = dumpTotals(e.Dump)
+	case e.Crashes != nil:
+		out.Totals = crashTotals(e.Crashes)
+	case e.Races != nil:
+		out.Totals = raceTotals(e.Races)
+	case e.GC != nil:
+		out.Totals = gcTotals(e.GC)
+	case e.Sched != nil:
+		out.Totals = schedTotals(e.Sched)
 	}
 	return out
 }
@@ -215,6 +224,59 @@ func dumpTotals(d *dump.Dump) []Total {
 		{"goroutines", evidence.Of(len(d.Goroutines), evidence.Count)},
 		{"waiting a minute or longer", evidence.Of(waiting, evidence.Count)},
 		{"leaked", evidence.Of(leaked, evidence.Count)},
+	}
+}
+
+func crashTotals(crashes []*dump.Crash) []Total {
+	var died, lived int
+	for _, c := range crashes {
+		if c.Lived {
+			lived += c.Count
+		} else {
+			died += c.Count
+		}
+	}
+	return []Total{
+		{"crashes", evidence.Of(died, evidence.Count)},
+		{"recovered panics", evidence.Of(lived, evidence.Count)},
+		{"different ones", evidence.Of(len(crashes), evidence.Count)},
+	}
+}
+
+func raceTotals(races []*dump.Race) []Total {
+	reports := 0
+	for _, r := range races {
+		reports += r.Count
+	}
+	return []Total{{"race reports", evidence.Of(reports, evidence.Count)}, {"different pairs of places", evidence.Of(len(races), evidence.Count)}}
+}
+
+func gcTotals(g *runtimelog.GC) []Total {
+	t := g.Total
+	return []Total{
+		{"collections", evidence.Of(t.Cycles, evidence.Count)},
+		{"forced", evidence.Of(t.Forced, evidence.Count)},
+		{"time with a collection under way", evidence.Duration(t.Busy)},
+		{"world stopped", evidence.Duration(t.Paused)},
+		{"longest stop at the start of a collection", evidence.Duration(t.SweepTerm)},
+		{"longest stop at the end of one", evidence.Duration(t.MarkTerm)},
+		{"processor time of background marking", evidence.Duration(t.Background)},
+		{"processor time of mark assists", evidence.Duration(t.Assist)},
+		{"collector's share of all processor time since the start", evidence.Quantity{Number: g.Share, Unit: evidence.Share}},
+		{"marked heap, first window", evidence.Of(g.Windows[0].Live, evidence.Bytes)},
+		{"marked heap, last window", evidence.Of(g.Windows[len(g.Windows)-1].Live, evidence.Bytes)},
+		{"largest marked heap", evidence.Of(t.MostLive, evidence.Bytes)},
+	}
+}
+
+func schedTotals(s *runtimelog.Sched) []Total {
+	t := s.Total
+	return []Total{
+		{"moments", evidence.Of(t.Samples, evidence.Count)},
+		{"idle processors, mean", evidence.Of(float64(t.Idle)/float64(t.Samples), evidence.Count)},
+		{"goroutines queued, mean", evidence.Of(float64(t.Queued)/float64(t.Samples), evidence.Count)},
+		{"most goroutines queued", evidence.Of(t.MostQueued, evidence.Count)},
+		{"most threads", evidence.Of(t.MostThreads, evidence.Count)},
 	}
 }
 
