@@ -144,7 +144,6 @@ type Candidate struct {
 	Variant  string       // the detector's own word for the flavour, such as "rwmutex-write"; may be empty
 	Summary  string       // one sentence with the number that matters, site named; the strongest measure's is the finding's
 	Severity Severity     // that this kind alone would justify
-	Seconded Severity     // that it justifies when an independent kind shows the claim at the same site; counts when above Severity
 	Raises   Severity     // what a finding becomes, at least, that another kind accuses of and this one vouches for: it says that the claim matters
 	Thin     bool         // seen, but on too few samples or in partial evidence to be sure
 	Share    float64      // part of the incident's resource it accounts for (wait, heap, CPU), 0 to 1

@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -28,13 +29,16 @@ between its two requests waits for itself (sync/rwmutex.go: a blocked Lock keeps
 as proof: "all goroutines are asleep", and goroutines that the leak profile marks as leaked inside a lock, because nobody alive
 can reach that lock. The trace adds how long nobody got through; mutex and block profiles never show a deadlock, as they record waits that ended.
 
-The variant is circle, self, never-unlocked, all-asleep, or unreachable-lock.
+A holder that waits at a channel, a wait group or a condition while another function asks for its lock is a suspicion; a trace in
+which nobody gets through makes it a finding.
+
+The variant is circle, self, never-unlocked, channel, all-asleep, or unreachable-lock.
 
 **When it is wrong.** A holder may have unlocked before it went on. A circle is therefore only reported when each lock has exactly one goroutine
 behind it, no goroutine is just being handed the lock, and nobody else works on the same object or type who could be the real
 holder, or when the waiting has lasted for a minute; a lock without a holder in sight only when a hundred wait for it, or one for a minute. Read locks print no address when they are inlined (Go 1.22 to 1.27); they are told apart by
 the object of the calling method. A deadlock of two goroutines whose arguments are out of date in the dump, with no later
-caller waiting behind them, is missed before its first minute; deadlocks over channels are seen only when the whole program is asleep or the leak profile proves them.`,
+caller waiting behind them, is missed before its first minute; deadlocks over channels alone are seen only when the whole program is asleep or the leak profile proves them.`,
 	Limits: []analyze.Limit{
 		{Name: "min-wait", Default: evidence.Duration(time.Minute),
 			Doc:    "wait after which a lock whose holder is nowhere to be seen counts as never given back",
@@ -97,19 +101,78 @@ func deadlockDump(in *analyze.Input) analyze.Reading {
 }
 
 // alive returns the locks that somebody will give back as far as a dump shows: they
-// are being handed over, or a goroutine behind them waits for no lock, or for one that is alive.
+// are being handed over, or a goroutine behind them waits for nobody else, or for a lock that is alive.
 func alive(locks []*dumpLock) map[*dumpLock]bool {
 	out := map[*dumpLock]bool{}
 	of := waitersOf(locks)
 	for grown := true; grown; {
 		grown = false
 		for _, l := range locks {
-			if !out[l] && (l.woken > 0 || slices.ContainsFunc(l.holders, func(h lockHolder) bool { return h.waits == nil || out[of[h.waits]] })) {
+			if !out[l] && (l.woken > 0 || slices.ContainsFunc(l.holders, func(h lockHolder) bool { return h.waits == nil && !h.onOthers() || out[of[h.waits]] })) {
 				out[l], grown = true, true
 			}
 		}
 	}
 	return out
+}
+
+// onOthers reports whether a goroutine goes on only when another one makes it: at
+// a channel, a wait group or a condition in the application's own code. Whether anybody will, a dump
+// does not tell. The waits of the standard library's calls (requests, queries) come to an end from outside.
+func (h lockHolder) onOthers() bool {
+	s := h.g.Stack()
+	switch waitClass(h.g, s) {
+	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.WaitGroup, exectrace.Cond:
+		return !stack.Standard(s.Site().Function)
+	}
+	return false
+}
+
+// blockedOutside judges a lock whose only holder waits for other goroutines while
+// another function asks for the lock: when that is who would let the holder go on, nobody ever moves. The dump
+// alone cannot tell, as it prints no channels; where a trace shows that nobody gets through, it is told.
+func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyze.Candidate, bool) {
+	h, ok := l.blockedHolder()
+	if !ok || !h.onOthers() {
+		return analyze.Candidate{}, false
+	}
+	site, others := h.site(), map[string]int{}
+	for _, w := range l.waiters {
+		if f := w.site().Function; f != site.Function {
+			others[f]++
+		}
+	}
+	// All who wait want to do what the holder does: a slow receiver, not one that is caught.
+	if len(others) == 0 {
+		return analyze.Candidate{}, false
+	}
+	s := h.g.Stack()
+	class := waitClass(h.g, s)
+	severity, raises := analyze.Info, analyze.Warning
+	if h.g.Wait >= time.Duration(in.Limit("min-wait").Number) {
+		severity, raises = analyze.Warning, analyze.Critical
+	}
+	var names []string
+	for _, f := range slices.Sorted(maps.Keys(others)) {
+		names = append(names, f)
+	}
+	c := analyze.Candidate{
+		Site: site, Path: s[h.at:].Path(), Variant: "channel", Severity: severity, Raises: raises, Thin: true, Share: 1,
+		Summary: fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %d goroutines wait for that lock, among them %s, which may be what would let it go on",
+			h.g.ID, site.Function, strings.TrimPrefix(waitingFor(class, false), "wait "), len(l.waiters), strings.Join(names[:min(len(names), 3)], ", ")),
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, whose holder, goroutine %d, waits for others (%s)", l.name(), h.g.ID, h.g.State), Value: evidence.Of(len(l.waiters), evidence.Count),
+				At: atGoroutine(site, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))},
+		},
+		Caveats: []string{"a dump prints no channels: that the one who would let the holder go on is among the waiters is likely, not shown"},
+		Fix: []string{
+			"Send, receive and wait outside of the lock: note under the lock what is to be sent, give the lock back, then send",
+			"Give the send a way out: a select with ctx.Done() or a default case",
+			"Let the receiver take what it needs without the sender's lock",
+		},
+	}
+	addSites(&c, l.otherSites(site)...)
+	return c, true
 }
 
 // dead returns the locks of circles and those that goroutines hold themselves
@@ -177,6 +240,8 @@ func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []anal
 			continue
 		}
 		if c, ok := neverUnlocked(in, e, l); ok {
+			out = append(out, c)
+		} else if c, ok := blockedOutside(in, e, l); ok {
 			out = append(out, c)
 		}
 	}
@@ -561,7 +626,8 @@ func deadlockTrace(in *analyze.Input) analyze.Reading {
 	for i := range e.Trace.Waits {
 		w := &e.Trace.Waits[i]
 		if use := traceLock(w.Class, w.Stack); use.kind != "" && w.Count > w.Open {
-			through[w.Stack[min(use.above, len(w.Stack)):].Site().Function] = true
+			user, _ := userOf(w.Stack[min(use.above, len(w.Stack)):], nil)
+			through[user.Site().Function] = true
 		}
 	}
 	type stuck struct {
@@ -576,7 +642,7 @@ func deadlockTrace(in *analyze.Input) analyze.Reading {
 		if use.kind == "" || !w.FromStart {
 			continue
 		}
-		s := w.Stack[min(use.above, len(w.Stack)):]
+		s, _ := userOf(w.Stack[min(use.above, len(w.Stack)):], nil)
 		f := s.Site().Function
 		// Somebody got through here: the lock, or one of those used here, is alive.
 		if f == "" || through[f] {
@@ -605,7 +671,7 @@ func deadlockTrace(in *analyze.Input) analyze.Reading {
 	// Which of these places holds what the others wait for, a trace cannot tell:
 	// it vouches for what a dump finds, and is a hint without one.
 	c := analyze.Candidate{
-		Variant: "never-unlocked", Severity: severity, Thin: true,
+		Site: most, Path: order[0].stack.Path(), Variant: "never-unlocked", Severity: severity, Thin: true,
 		Summary: fmt.Sprintf("%d goroutines wait for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", n, evidence.Duration(e.Trace.Duration), most.Function),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for locks from the first to the last event, at places where nobody gets through", Value: evidence.Of(n, evidence.Count),
 			At:        analyze.Location{Function: most.Function, File: most.File, Line: most.Line, Goroutine: order[0].first, To: int64(e.Trace.Duration)},
@@ -613,6 +679,9 @@ func deadlockTrace(in *analyze.Input) analyze.Reading {
 	}
 	for _, x := range order {
 		addSites(&c, x.stack.Site())
+		if len(c.Ends) < maxEnds {
+			c.Ends = append(c.Ends, x.stack.Site().Function)
+		}
 	}
 	r.Candidates = []analyze.Candidate{c}
 	return r

@@ -408,8 +408,14 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 			default:
 				severity = analyze.Warning
 			}
+			// Who holds it waits for others: whether anybody gets through at all, another kind must show.
+			raises := severity
+			if h, ok := l.blockedHolder(); ok && h.onOthers() {
+				severity = min(severity, analyze.Info)
+			}
 			cand := analyze.Candidate{
-				Site: site, Path: lockPath(site, path), Sites: l.otherSites(site), Variant: l.variant(), Severity: severity, Thin: thin, Share: share.Number,
+				Raises: raises,
+				Site:   site, Path: lockPath(site, path), Sites: l.otherSites(site), Variant: l.variant(), Severity: severity, Thin: thin, Share: share.Number,
 				Summary: fmt.Sprintf("%d goroutines stand in one lock at %s, %s of all that wait for locks", n, site.Function, share),
 				Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + l.name(), Value: evidence.Of(n, evidence.Count),
 					Of:    analyze.PartOf(evidence.Of(all, evidence.Count), "all goroutines of the dump that wait for locks"),
