@@ -67,9 +67,9 @@ type fold struct {
 	logCount int
 	gaps     thinned[Interval]
 
-	syscall     uint32    // the number of the reason "syscall"
-	systemWait  uint32    // and of "system goroutine wait"
-	epochDemand int64     // the demand clock at epoch
+	syscall     uint32 // the number of the reason "syscall"
+	systemWait  uint32 // and of "system goroutine wait"
+	epochDemand int64  // the demand clock at epoch
 	pauseTotal  time.Duration
 }
 
@@ -245,6 +245,7 @@ func (f *fold) lost() {
 		return
 	}
 	t := f.now
+	f.windows.settle()
 	f.goroutines.each(func(g *goroutine) {
 		if g.state != unknown {
 			f.leave(g, t, true)
@@ -475,6 +476,9 @@ func (f *fold) leave(g *goroutine, t int64, cut bool) {
 		}
 	case runnable:
 		g.ready += d
+		if g.yielding {
+			f.groups[g.group].Yielded += time.Duration(d)
+		}
 		if g.demanding {
 			f.groups[g.group].ready--
 			g.demanding = false
@@ -741,6 +745,16 @@ func (f *fold) status(g *goroutine, s gState, r *record, t int64) {
 	}
 }
 
+// Bounds on what hostile files can make the fold keep; real programs stay far
+// below them.
+const (
+	maxWaits   = 1 << 16 // the rest goes to the wait without a stack
+	maxGroups  = 1 << 14 // the rest stays in the unknown group
+	maxEdges   = 1 << 18 // the rest is not counted
+	maxHolders = 1 << 14 // the rest is not counted
+	maxKept    = 1 << 22 // frames of stacks; the rest is read as the empty stack
+)
+
 // assign puts a goroutine into the group of the function it started in, which
 // any of its stacks tells.
 func (f *fold) assign(g *goroutine, st uint32) {
@@ -753,6 +767,9 @@ func (f *fold) assign(g *goroutine, st uint32) {
 	}
 	id, ok := f.groupID[p.root]
 	if !ok {
+		if len(f.groups) >= maxGroups {
+			return
+		}
 		id = uint32(len(f.groups))
 		f.groupID[p.root] = id
 		root := p.frames[len(p.frames)-1]

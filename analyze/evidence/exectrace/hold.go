@@ -109,7 +109,7 @@ func (s *bracketed) add(b *bracket, g *goroutine, t int64) {
 }
 
 // maxPlaces bounds the places told apart in a sum of brackets.
-const maxPlaces = 1000
+const maxPlaces = 200
 
 // hold is a lock that a goroutine took after waiting for it.
 type hold struct {
@@ -249,6 +249,9 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	key := holderKey{unlock, acquire, w.Class}
 	h := f.holders[key]
 	if h == nil {
+		if len(f.holders) >= maxHolders {
+			return
+		}
 		h = &holder{}
 		h.Unlock, h.Acquire, h.Class = p.frames, f.places.all[acquire].frames, w.Class
 		f.holders[key] = h

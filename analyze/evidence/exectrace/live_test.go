@@ -324,15 +324,15 @@ func workload(rng *rand.Rand, length time.Duration) {
 				pause := time.Duration(r.IntN(3000)) * time.Microsecond
 				switch r.IntN(9) {
 				case 0:
-					locks[r.IntN(3)].Lock()
-					for i := range locks {
-						locks[i].TryLock()
+					outer := r.IntN(3)
+					locks[outer].Lock()
+					if outer < 2 {
+						locks[outer+1].Lock()
+						time.Sleep(pause / 2)
+						locks[outer+1].Unlock()
 					}
-					time.Sleep(pause)
-					for i := range locks {
-						locks[i].TryLock()
-						locks[i].Unlock()
-					}
+					time.Sleep(pause / 2)
+					locks[outer].Unlock()
 				case 1:
 					rw.RLock()
 					time.Sleep(pause)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -210,11 +211,14 @@ type stopper struct {
 	io.ReaderAt
 	at     int64
 	cancel func()
+	mu     sync.Mutex
 	last   int64
 	armed  bool
 }
 
 func (s *stopper) ReadAt(b []byte, off int64) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.armed && off >= s.at {
 		s.cancel()
 	}

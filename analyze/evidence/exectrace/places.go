@@ -45,6 +45,7 @@ type places struct {
 	byHash map[uint64]uint32
 	fns    map[string]uint32
 	sites  map[string]fnInfo
+	kept   int // frames
 }
 
 type fnInfo struct {
@@ -67,6 +68,9 @@ func (ps *places) intern(f frames) uint32 {
 		if equalStacks(ps.all[i].frames, f.frames) {
 			return i
 		}
+	}
+	if ps.kept += len(f.frames); ps.kept > maxKept {
+		return 0
 	}
 	p := &place{frames: f.frames, hash: f.hash, next: ps.byHash[f.hash], fns: make([]uint32, len(f.frames))}
 	for i := range p.frames {

@@ -171,7 +171,7 @@ type stream struct {
 }
 
 // aheadBudget returns how many chunks of generations that the fold has not come
-// to may be held: two fifths of the largest generation's events, at some 5.5
+// to may be held: a quarter of the largest generation's events, at some 5.5
 // bytes each, for each worker ahead, up to three. That is enough to keep two
 // processors busy, one with the rest of a generation, the other with its fold.
 // The generation that the fold is at always gets through, so the bound cannot
@@ -181,7 +181,7 @@ func aheadBudget(gens []generation, jobs int) int {
 	for i := range gens {
 		largest = max(largest, gens[i].size())
 	}
-	perWorker := largest * 2 / 5 * 2 / 11 / chunkRecords
+	perWorker := largest / 4 * 2 / 11 / chunkRecords
 	return int(min(max(perWorker, minAhead), maxAhead)) * min(jobs-1, 3)
 }
 

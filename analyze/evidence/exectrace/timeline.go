@@ -191,6 +191,7 @@ type Group struct {
 	Gaps        Histogram     // from leaving a P by blocking to running again
 	Runnable    Histogram     // of waits for a P; voluntary yields left out
 	Yields      int64         // runtime.Gosched and preemption by request of the runtime itself
+	Yielded     time.Duration // waiting for a P after those, summed
 	Lifetime    Histogram     // of goroutines born and ended within the trace
 	Partner     stack.Site    // whom its short slices hand over to most often; zero when none
 	MaxRunnable int           // most goroutines of the group runnable at one moment

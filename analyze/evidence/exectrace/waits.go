@@ -55,6 +55,9 @@ func (f *fold) waitFor(st, reason uint32) uint32 {
 			return w.wait
 		}
 	}
+	if st != 0 && len(f.waits) >= maxWaits {
+		return f.waitFor(0, reason)
+	}
 	w := &wait{stack: st, reason: reason}
 	w.Reason = f.reasons[reason]
 	w.Stack = p.frames
@@ -134,6 +137,9 @@ func (f *fold) wake(w *wait, index, from uint32, waited int64) {
 		key := edgeKey{from, index}
 		e := f.edges[key]
 		if e == nil {
+			if len(f.edges) >= maxEdges {
+				return
+			}
 			e = &edge{}
 			f.edges[key] = e
 		}

@@ -40,6 +40,8 @@ type windows struct {
 	stopped int64 // of pauses that ended in it
 	live    uint64
 	goal    uint64
+	late    [][slots]int64 // by closed window: what was announced in the one after it
+	epoch   int64          // since when that had been so
 }
 
 type window struct {
@@ -63,19 +65,37 @@ func (w *windows) remove(s slot, t int64) {
 }
 
 // before adds one to a slot for a stretch that ended now and was not known of.
-// The open window's part is counted as that of something that goes on.
-func (w *windows) before(s slot, from, to int64) {
+// All such stretches begin at the epoch. The open window's part is counted as
+// that of something that goes on; closed windows are put right by settle, for a
+// million goroutines may be announced late.
+func (w *windows) before(s slot, epoch, to int64) {
 	if s == slotNone {
 		return
 	}
+	from := epoch
 	if from < w.from {
-		for i := from / w.length; i < int64(len(w.closed)); i++ {
-			start := i * w.length
-			w.closed[i].sum[s] += min(start+w.length, to) - max(start, from)
+		for len(w.late) < len(w.closed) {
+			w.late = append(w.late, [slots]int64{})
 		}
+		w.epoch = epoch
+		w.late[len(w.closed)-1][s]++
 		from = w.from
 	}
 	w.sum[s] += to - from
+}
+
+// settle adds to each closed window what was announced after it.
+func (w *windows) settle() {
+	var n [slots]int64
+	for i := len(w.late) - 1; i >= 0; i-- {
+		start := int64(i) * w.length
+		part := max(0, start+w.length-max(start, w.epoch))
+		for s := range n {
+			n[s] += w.late[i][s]
+			w.closed[i].sum[s] += n[s] * part
+		}
+	}
+	w.late = w.late[:0]
 }
 
 // roll closes windows until t falls into the open one.
@@ -121,6 +141,7 @@ func (f *fold) closeWindow(t int64) {
 
 // join halves the number of closed windows and doubles their length.
 func (w *windows) join() {
+	w.settle()
 	n := len(w.closed) / 2
 	for i := range n {
 		a, b := w.closed[2*i], w.closed[2*i+1]
@@ -141,6 +162,7 @@ func (w *windows) join() {
 
 // list returns the windows as the Timeline has them. last is the end of the trace.
 func (w *windows) list(last int64, procs int) []Window {
+	w.settle()
 	out := make([]Window, 0, len(w.closed))
 	for i := range w.closed {
 		c := &w.closed[i]
