@@ -363,7 +363,8 @@ func workload(rng *rand.Rand, length time.Duration) {
 						runtime.ReadMemStats(&m)
 					}
 				case 7:
-					sink = make([]byte, 1<<18)
+					b := make([]byte, 1<<18)
+					runtime.KeepAlive(&b[r.IntN(len(b))])
 				case 8:
 					next := func(yield func(int) bool) {
 						for i := range 5 {
@@ -380,5 +381,3 @@ func workload(rng *rand.Rand, length time.Duration) {
 	}
 	wg.Wait()
 }
-
-var sink []byte
