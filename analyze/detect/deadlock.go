@@ -158,8 +158,8 @@ func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyz
 	}
 	c := analyze.Candidate{
 		Site: site, Path: s[h.at:].Path(), Variant: "channel", Severity: severity, Raises: raises, Thin: true, Share: 1,
-		Summary: fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %d goroutines wait for that lock, among them %s, which may be what would let it go on",
-			h.g.ID, site.Function, strings.TrimPrefix(waitingFor(class, false), "wait "), len(l.waiters), strings.Join(names[:min(len(names), 3)], ", ")),
+		Summary: fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %s for that lock, among them %s, which may be what would let it go on",
+			h.g.ID, site.Function, strings.TrimPrefix(waitingFor(class, false), "wait "), amount(len(l.waiters), "goroutine waits", "goroutines wait"), strings.Join(names[:min(len(names), 3)], ", ")),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, whose holder, goroutine %d, waits for others (%s)", l.name(), h.g.ID, h.g.State), Value: evidence.Of(len(l.waiters), evidence.Count),
 				At: atGoroutine(site, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))},
@@ -470,7 +470,7 @@ func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyze
 	site, path, _ := l.site()
 	c := analyze.Candidate{
 		Site: site, Path: path, Variant: "never-unlocked", Severity: analyze.Warning, Thin: old < 2,
-		Summary: fmt.Sprintf("%d goroutines wait for a lock at %s that no goroutine in sight holds", len(l.waiters), site.Function),
+		Summary: fmt.Sprintf("%s for a lock at %s that no goroutine in sight holds", amount(len(l.waiters), "goroutine waits", "goroutines wait"), site.Function),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: "goroutines that wait for " + l.name() + ", which nobody in sight holds", Value: evidence.Of(len(l.waiters), evidence.Count),
 				Limit: in.Against("min-waiters"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
@@ -523,7 +523,7 @@ func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduc
 	site := s.Site()
 	c := analyze.Candidate{
 		Site: site, Path: s.Path(), Variant: "unreachable-lock", Severity: analyze.Critical, Share: 1,
-		Summary: fmt.Sprintf("%s goroutines wait in %s for a lock that nobody alive can reach to give back", evidence.Of(n, evidence.Count), site.Function),
+		Summary: fmt.Sprintf("%s in %s for a lock that nobody alive can reach to give back", amount(n, "goroutine waits", "goroutines wait"), site.Function),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that the runtime has proved to wait for this lock for ever", Value: evidence.Of(n, evidence.Count),
 			At: atGoroutine(site, goroutine), Reproduce: reproduce}},
 	}
@@ -672,7 +672,7 @@ func deadlockTrace(in *analyze.Input) analyze.Reading {
 	// it vouches for what a dump finds, and is a hint without one.
 	c := analyze.Candidate{
 		Site: most, Path: order[0].stack.Path(), Variant: "never-unlocked", Severity: severity, Thin: true,
-		Summary: fmt.Sprintf("%d goroutines wait for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", n, evidence.Duration(e.Trace.Duration), most.Function),
+		Summary: fmt.Sprintf("%s for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", amount(n, "goroutine waits", "goroutines wait"), evidence.Duration(e.Trace.Duration), most.Function),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for locks from the first to the last event, at places where nobody gets through", Value: evidence.Of(n, evidence.Count),
 			At:        analyze.Location{Function: most.Function, File: most.File, Line: most.Line, Goroutine: order[0].first, To: int64(e.Trace.Duration)},
 			Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", order[0].first))}},

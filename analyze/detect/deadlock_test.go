@@ -113,7 +113,7 @@ func TestDeadlockTraceVouches(t *testing.T) {
 		return traced(tl)
 	}
 	expectAll(t, Deadlock, []expect{
-		{"a second without anybody getting through", of(stuck(time.Second, false)), analyze.Found, "info"},
+		{"a second without anybody getting through", of(stuck(time.Second, false)), analyze.Found, "info main.ab"},
 		{"less than a second", of(stuck(time.Second-1, false)), analyze.Undecided, ""},
 		{"somebody gets through", of(stuck(time.Second, true)), analyze.Undecided, ""},
 	})
@@ -121,4 +121,29 @@ func TestDeadlockTraceVouches(t *testing.T) {
 	if len(j.all.Findings) != 1 || j.worst != "critical main.ab" {
 		t.Errorf("trace and dump together: %+v", j.all.Findings)
 	}
+}
+
+func TestDeadlockThroughAChannel(t *testing.T) {
+	sends := gone(5, "chan send", "main.(*P).emit(c000):23", "main.handle():9")
+	emits := many(11, 20, inMutex(0, "c008", "main.(*P).emit(c000):20"))
+	collects := one(inMutex(8, "c008", "main.(*P).collect(c000):30"))
+	stuck := func(through int64) *evidence.Exhibit {
+		tl := &exectrace.Timeline{Duration: time.Second}
+		for _, f := range []string{"main.(*P).emit:20", "main.(*P).collect:30"} {
+			tl.Waits = append(tl.Waits, waited(exectrace.Mutex, 1, time.Second, 1, lockedAt(f)...))
+			tl.Open = append(tl.Open, exectrace.OpenWait{Goroutine: 8, FromStart: true, Class: exectrace.Mutex, Stack: frames(lockedAt(f)...)})
+			tl.Waits[len(tl.Waits)-1].Count += through
+		}
+		tl.OpenCount = len(tl.Open)
+		return traced(tl)
+	}
+	expectAll(t, Deadlock, []expect{
+		{"the holder sends while the one who might receive waits for its lock", of(join(one(sends), emits, collects)), analyze.Found, "info main.(*P).emit"},
+		{"and has for a minute", of(join(one(aged(1, sends)), emits, collects)), analyze.Found, "warning main.(*P).emit"},
+		{"and nobody gets through in a trace", of(stuck(0), join(one(sends), emits, collects)), analyze.Found, "warning main.(*P).emit"},
+		{"both", of(stuck(0), join(one(aged(1, sends)), emits, collects)), analyze.Found, "critical main.(*P).emit"},
+		{"a trace in which somebody gets through", of(stuck(1), join(one(sends), emits, collects)), analyze.Found, "info main.(*P).emit"},
+		{"all who wait want to send as well: a slow receiver", of(join(one(sends), emits)), analyze.Undecided, ""},
+		{"a holder that waits for an answer is let go from outside", of(join(one(gone(5, "select", "net/http.(*persistConn).roundTrip(1)", "main.(*P).emit(c000):23")), emits, collects)), analyze.Clear, ""},
+	})
 }

@@ -26,7 +26,8 @@ only ever grows; in one dump by age, where a leak has goroutines of every age; i
 whole trace, that stand still where they first stopped.
 
 **When it is wrong.** A pool that is still filling up looks like a leak between two snapshots; a third one tells. Parked workers are no leak: a
-channel receive or a select accuses only where goroutines keep being created and each stopped at its first wait. Goroutines that
+channel receive or a select accuses only where goroutines keep being created and each stopped at its first wait, or where snapshots grow, a
+trace shows them come and none go, and no connections came that they could belong to. Goroutines that
 wait for a lock are judged by other detectors. A clients' ramp-up creates handlers and connections; those that wait for the network are
 left out. A batch that starts all its goroutines at once and holds them back with a semaphore gives them one age and is an info.`,
 	Limits: []analyze.Limit{
@@ -113,7 +114,7 @@ func leakProfile(in *analyze.Input) analyze.Reading {
 func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, n, total, goroutine int64, reproduce string) analyze.Candidate {
 	return analyze.Candidate{
 		Site: site, Path: path, Variant: "proven", Severity: analyze.Critical, Share: evidence.Part(n, total).Number,
-		Summary: fmt.Sprintf("%s goroutines in %s can never go on: the collector proved that nobody can reach what they wait for", evidence.Of(n, evidence.Count), site.Function),
+		Summary: fmt.Sprintf("%s in %s can never go on: the collector proved that nobody can reach what they wait for", amount(n, "goroutine", "goroutines"), site.Function),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines proved to be leaked here", Value: evidence.Of(n, evidence.Count),
 			Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines proved to be leaked"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
 	}
@@ -142,6 +143,8 @@ type snapshots struct {
 	by  map[string]*alike
 	all []*alike
 	n   int
+	// Goroutines that wait for the network, per snapshot: connections that come and go with the clients.
+	connections []int64
 }
 
 // add counts n goroutines of snapshot i and returns those like them; nil for
@@ -149,6 +152,12 @@ type snapshots struct {
 func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, proven bool) *alike {
 	if len(s) == 0 {
 		return nil
+	}
+	if class == exectrace.Network {
+		if c.connections == nil {
+			c.connections = make([]int64, c.n)
+		}
+		c.connections[i] += n
 	}
 	switch {
 	case proven:
@@ -222,7 +231,7 @@ func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, re
 	if !ok {
 		return analyze.Candidate{}, false
 	}
-	severity, thin := analyze.Warning, true
+	severity, raises, thin := analyze.Warning, analyze.NoSeverity, true
 	switch {
 	case a.steady() && growth >= 20*int64(in.Limit("min-growth").Number) && !a.parked():
 		severity, thin = analyze.Critical, false
@@ -232,9 +241,14 @@ func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, re
 	// follow the load: growth, but not yet a fault.
 	case a.parked() || a.request:
 		severity = analyze.Info
+		// Unless a trace shows them come all the time and none go, while no connections
+		// came that they could belong to.
+		if c.connections == nil || 2*(c.connections[c.n-1]-c.connections[0]) < growth {
+			raises = analyze.Warning
+		}
 	}
 	cand := analyze.Candidate{
-		Site: a.site, Path: a.path, Variant: "growing", Severity: severity, Thin: thin,
+		Site: a.site, Path: a.path, Variant: "growing", Severity: severity, Raises: raises, Thin: thin,
 		Summary: fmt.Sprintf("goroutines that %s in %s grew from %d to %d over %d snapshots and never fell", waitingFor(a.class, false), a.site.Function, a.counts[0], a.last(), c.n),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here, added since the first snapshot", waitingFor(a.class, false)), Value: evidence.Of(growth, evidence.Count),
 			Of: analyze.PartOf(evidence.Of(a.last(), evidence.Count), "those that wait here now"), Limit: in.Against("min-growth"), At: atGoroutine(a.site, a.first), Reproduce: reproduce}},

@@ -102,4 +102,13 @@ func TestGoroutineLeakTrace(t *testing.T) {
 		{"connections that wait for their clients", trace(group(100, 0, 100), stands(exectrace.Network, 50, 50, "internal/poll.(*FD).Read", "main.ws")), analyze.Undecided, ""},
 		{"workers in a lock", trace(group(100, 0, 100), stands(exectrace.Mutex, 50, 50, lockedAt("main.f")...)), analyze.Undecided, ""},
 	})
+	parked := func(second int, n, connections int64) *evidence.Exhibit {
+		return counted(second, sampleOf(n, "runtime.selectgo", "main.follow", "main.start"), sampleOf(connections, "internal/poll.runtime_pollWait", "net.(*conn).Read", "main.read"))
+	}
+	come := trace(group(100, 0, 200), stands(exectrace.Select, 50, 50, "main.follow"))[0]
+	expectAll(t, GoroutineLeak, []expect{
+		{"parked goroutines that grow over two snapshots", of(parked(0, 800, 10), parked(9, 3500, 10)), analyze.Found, "info main.follow"},
+		{"and keep coming in a trace", of(parked(0, 800, 10), parked(9, 3500, 10), come), analyze.Found, "warning main.follow"},
+		{"as many as connections do", of(parked(0, 800, 800), parked(9, 3500, 3500), come), analyze.Found, "info main.follow"},
+	})
 }

@@ -27,7 +27,8 @@ at a channel receive or a select.
 
 **When it is wrong.** A program may start a thousand goroutines on purpose and let a semaphore hold them back; outside of the handling
 of a request a wait for a channel send, a slot, a wait group or a condition is therefore an info at most. Waits for the
-network count only when they have lasted for a minute: a busy proxy has many of them. Handlers that wait at a channel receive or a select for events
+network count only when they have lasted for a minute below the client of a known protocol: a busy proxy has many that are short, and a
+connection that a handler has taken over (web sockets) may be silent for hours. Handlers that wait at a channel receive or a select for events
 (long polling, web sockets) are taken for idle, so a pile-up behind a hand-made channel of results is missed.`,
 	Limits: []analyze.Limit{
 		{Name: "min-goroutines", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
@@ -59,6 +60,11 @@ type crowd struct {
 	site, owner stack.Site
 	path        []string
 	class       exectrace.Class
+	words       string             // what they wait for, to end a sentence
+	others      []stack.Site       // further places: other methods of the lock's type, helpers
+	at          map[string]float64 // of count, by function
+	busiest     float64            // of them, at the site
+	client      bool               // at work for a client of this process: it waits for an answer
 	slot        bool
 	request     int // of them, below the handling of a request
 	count       float64
@@ -100,21 +106,39 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 		return nil
 	}
 	c.busy += n
-	above := s
+	above, passed := s, []stack.Site(nil)
 	if use := lockOf(s); use.kind != "" {
-		above = s[min(use.above, len(s)):]
+		above, passed = userOf(s[min(use.above, len(s)):], nil)
 	}
 	site := above.Site()
 	if site.Function == "" {
 		return nil
 	}
+	// The methods of one type mostly use one lock: those who want to read stand in
+	// one of them and those who want to write in another.
 	key := string(class) + " " + site.Function
+	if typ, ok := methodType(site.Function); ok && isLock(class) {
+		key = "lock " + typ
+	}
 	x := c.by[key]
 	if x == nil {
-		x = &crowd{site: site, owner: above.Owner(), path: above.Path(), class: class, slot: slot, gate: gate}
+		x = &crowd{class: class, words: waitingIn(class, slot, s), slot: slot, gate: gate, at: map[string]float64{}}
 		c.by[key] = x
 		c.all = append(c.all, x)
 	}
+	x.at[site.Function] += n
+	if old := x.site; x.at[site.Function] > x.busiest {
+		x.busiest, x.site, x.owner, x.path = x.at[site.Function], site, above.Owner(), above.Path()
+		passed = append(passed, old)
+	} else {
+		passed = append(passed, site)
+	}
+	for _, p := range passed {
+		if p.Function != "" && len(x.others) < maxCandidates && !slices.ContainsFunc(x.others, func(o stack.Site) bool { return o.Function == p.Function }) {
+			x.others = append(x.others, p)
+		}
+	}
+	x.client = x.client || forAnswer(s)
 	x.count += n
 	if request {
 		x.request++
@@ -140,32 +164,42 @@ func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, repr
 			continue
 		}
 		seen[x.site.Function] = true
-		severity := analyze.NoSeverity
-		many := x.count >= minimum && share.Number >= in.Limit("min-share").Number ||
-			in.Case.GOMAXPROCS > 0 && isLock(x.class) && x.count >= perProc
-		if many {
+		severity, limit := analyze.NoSeverity, in.Against("min-goroutines")
+		switch {
+		case x.count >= minimum && share.Number >= in.Limit("min-share").Number:
 			severity = x.severity(in)
+		case in.Case.GOMAXPROCS > 0 && isLock(x.class) && x.count >= perProc:
+			severity, limit = x.severity(in), in.Against("min-per-proc")
+			limit.Number = perProc
 		}
 		of := evidence.Quantity{Number: float64(int64(c.busy + 0.5)), Unit: evidence.Count}
 		n := evidence.Quantity{Number: float64(int64(x.count + 0.5)), Unit: evidence.Count}
 		cand := analyze.Candidate{
 			Site: x.site, Path: x.path, Severity: severity, Share: share.Number,
 			Variant: variantOf(x.class, x.slot),
-			Summary: fmt.Sprintf("%s goroutines %s in %s, %s of all that are not idle", n, waitingFor(x.class, x.slot), x.site.Function, share),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: says + " that " + waitingFor(x.class, x.slot) + " here", Value: n,
-				Of: analyze.PartOf(of, "all goroutines that are not idle by design"), Limit: in.Against("min-goroutines"),
+			Summary: fmt.Sprintf("%s goroutines %s in %s, %s of all that are not idle", n, x.words, x.name(), share),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: says + " that " + x.words + " here", Value: n,
+				Of: analyze.PartOf(of, "all goroutines that are not idle by design"), Limit: limit,
 				At: atGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)}},
 		}
 		if x.old > 0 {
 			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "of them, waiting for a minute or more", Value: evidence.Of(x.old, evidence.Count),
 				Of: analyze.PartOf(n, "the goroutines that wait here"), At: atGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)})
 		}
-		if x.owner.Function != "" && x.owner.Function != x.site.Function {
-			cand.Sites = []stack.Site{x.owner}
-		}
+		addSites(&cand, x.owner)
+		addSites(&cand, x.others...)
 		out = append(out, cand)
 	}
 	return out
+}
+
+// name is the place of a crowd, with the application code that reached it when
+// that is in a library.
+func (x *crowd) name() string {
+	if x.owner.Function != "" && x.owner.Function != x.site.Function {
+		return fmt.Sprintf("%s (called by %s)", x.site.Function, x.owner.Function)
+	}
+	return x.site.Function
 }
 
 // severity judges a crowd that is large enough to tell.
@@ -180,7 +214,9 @@ func (x *crowd) severity(in *analyze.Input) analyze.Severity {
 		return severity
 	case x.class == exectrace.Network:
 		// A busy proxy has hundreds in flight; for a minute none should wait for an answer.
-		if inRequest && float64(x.old) >= x.count/2 {
+		// Below code that is no known client the connection may be that of the server's own
+		// client (web sockets and other hijacked ones), who may be silent for hours.
+		if inRequest && x.client && float64(x.old) >= x.count/2 {
 			return analyze.Warning
 		}
 		return analyze.Info
@@ -352,6 +388,13 @@ func pileupTrace(in *analyze.Input) analyze.Reading {
 		}
 		for _, w := range e.Trace.Windows {
 			c.busy += (w.Running + w.Runnable) * float64(e.Trace.WindowLength) / wall
+		}
+		// Where most stand is not known: the trace's shares would be of the rest.
+		if hidden > 0 && hidden >= c.largest() {
+			if most < 0 {
+				best = analyze.Reading{Silent: fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell", hidden)}
+			}
+			continue
 		}
 		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines on average", func(*crowd) string { return analyze.TraceProfile(e, "sync") })}
 		r.Says = "on average over the trace, " + c.says()

@@ -52,7 +52,9 @@ func TestGoroutinePileupDump(t *testing.T) {
 		{"requests that wait for a database connection", of(join(crowd(500, "select", "database/sql.(*DB).conn(1)", "database/sql.(*DB).query(1)", "main.handle():3", serve))), analyze.Found, "warning database/sql.(*DB).conn"},
 		{"requests that fan out to helpers of their own", of(join(many(300, 1, gone(0, "sync.WaitGroup.Wait", "sync.runtime_SemacquireWaitGroup(0?)", "sync.(*WaitGroup).Wait(0?)", "main.handle():3", serve)))), analyze.Found, "info main.handle"},
 		{"requests that wait for the network for a moment", of(join(crowd(500, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.call():3", "main.handle():9", serve))), analyze.Found, "info main.call"},
-		{"and for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.call():3", "main.handle():9", serve))))), analyze.Found, "warning main.call"},
+		{"and for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "github.com/lib/pq.(*conn).recv1Buf(1)", "main.call():3", "main.handle():9", serve))))), analyze.Found, "warning github.com/lib/pq.(*conn).recv1Buf"},
+		{"connections that handlers have taken over, silent for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.(*conn).readFrame():3", "main.handle():9", serve))))), analyze.Found, "info main.(*conn).readFrame"},
+		{"readers and writers of one lock are one crowd", of(join(crowd(60, "sync.RWMutex.RLock", "sync.runtime_SemacquireRWMutexR(1)", "sync.(*RWMutex).RLock(...)", "main.(*S).get(a000):3"), crowd(50, "sync.RWMutex.Lock", "sync.runtime_SemacquireRWMutex(1)", "sync.(*RWMutex).Lock(a010)", "main.(*S).put(a000):9"))), analyze.Found, "warning main.(*S).get"},
 	})
 }
 

@@ -449,7 +449,7 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 			}
 			c := analyze.Candidate{
 				Site: site, Path: s[h.at:].Path(), Variant: variant, Severity: severity, Thin: n < int(in.Limit("min-waiters").Number), Share: 0, Fix: fixInside(site),
-				Summary: fmt.Sprintf("%s holds a lock that %d goroutines wait for and meanwhile %s", name, n, strings.Replace(doing, "waited", "waits", 1)),
+				Summary: fmt.Sprintf("%s holds a lock that %s for and meanwhile %s", name, amount(n, "goroutine waits", "goroutines wait"), strings.Replace(doing, "waited", "waits", 1)),
 				Facts: []analyze.Fact{
 					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.name(), h.g.ID), Value: evidence.Of(n, evidence.Count),
 						Limit: in.Against("min-waiters"), At: atGoroutine(waitSite, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},

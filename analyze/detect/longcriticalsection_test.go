@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,33 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 		{"holds of unknown start, short", of(trace(short)), analyze.Clear, ""},
 		{"waits, but no hand-over", of(traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{waited(exectrace.Mutex, 50, time.Second, 50, lockedAt("main.f")...)}})), analyze.Undecided, ""},
 	})
+	helped := holder(300, 3*ms, 100*time.Second)
+	helped.Unlock, helped.Waiter = frames(unlockedAt("main.(*B).leave:5", "main.(*B).Place:20")...), frames(lockedAt("main.(*B).enter:3", "main.(*B).Place:9")...)
+	writer, reader := holder(90, 10*ms, 100*time.Second), holder(50, 2*ms, time.Second)
+	writer.Unlock, reader.Unlock = frames("sync.(*RWMutex).Unlock", "main.refresh:9"), frames("sync.(*RWMutex).RUnlock", "main.read:5")
+	writer.Waiter, reader.Waiter = frames("sync.(*RWMutex).RLock", "main.read:4"), frames("sync.(*RWMutex).Lock", "main.refresh:8")
+	inLog := holder(300, 3*ms, 100*time.Second)
+	inLog.Unlock, inLog.Waiter = frames(unlockedAt("log.(*Logger).output:9", "log.Println", "main.order:4")...), frames(lockedAt("log.(*Logger).output:8", "log.Println", "main.order:4")...)
+	for name, want := range map[*exectrace.Holder]string{&helped: "main.(*B).Place", &writer: "main.refresh", &inLog: "log.(*Logger).output"} {
+		holders := []exectrace.Holder{*name}
+		if name == &writer {
+			holders = append(holders, reader)
+		}
+		got := judge(t, LongCriticalSection, trace(holders...)).all.Findings
+		if len(got) != 1 || got[0].Site.Function != want {
+			t.Errorf("%+v, want one at %s", got, want)
+			continue
+		}
+		var sites []string
+		for _, s := range got[0].Sites {
+			sites = append(sites, s.Function)
+		}
+		for _, s := range map[string][]string{"main.(*B).Place": {"main.(*B).leave"}, "main.refresh": {"main.read"}, "log.(*Logger).output": {"main.order"}}[want] {
+			if !slices.Contains(sites, s) {
+				t.Errorf("%s is not among the sites %v", s, sites)
+			}
+		}
+	}
 	j := judge(t, LongCriticalSection, trace(holder(300, 3*ms, 100*time.Second)))
 	if f := j.all.Findings[0]; f.Variant != "network" || f.Evidence[0].At.Goroutine != 7 {
 		t.Errorf("variant %q at %+v", f.Variant, f.Evidence[0].At)

@@ -416,7 +416,7 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 			cand := analyze.Candidate{
 				Raises: raises,
 				Site:   site, Path: lockPath(site, path), Sites: l.otherSites(site), Variant: l.variant(), Severity: severity, Thin: thin, Share: share.Number,
-				Summary: fmt.Sprintf("%d goroutines stand in one lock at %s, %s of all that wait for locks", n, site.Function, share),
+				Summary: fmt.Sprintf("%s in one lock at %s, %s of all that wait for locks", amount(n, "goroutine stands", "goroutines stand"), site.Function, share),
 				Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + l.name(), Value: evidence.Of(n, evidence.Count),
 					Of:    analyze.PartOf(evidence.Of(all, evidence.Count), "all goroutines of the dump that wait for locks"),
 					Limit: in.Against("min-waiters"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())}},

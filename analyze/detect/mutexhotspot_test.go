@@ -123,3 +123,27 @@ func TestMutexHotspotCPU(t *testing.T) {
 		{"locks of the runtime", of(cpuProfile(cpu(500, "runtime.procyield", "runtime.lock2", "runtime.selectgo", "main.f"), cpu(500, "main.g")), procs()), analyze.Undecided, ""},
 	})
 }
+
+func TestMutexHotspotOfTwoEnds(t *testing.T) {
+	// Taken in one function and given back in another: both profiles charge the same waiting to it.
+	unlock := over(10*time.Second, profiled(evidence.Mutex, 0, contended(800, 60*time.Second, unlockedAt("lib.(*Tx).close", "lib.(*Tx).Commit", "lib.(*DB).commit", "main.add")...)))
+	lock := over(10*time.Second, profiled(evidence.Block, 0, contended(800, 60*time.Second, lockedAt("lib.(*DB).begin", "lib.(*DB).Begin", "lib.(*DB).BeginTx", "main.add")...)))
+	if f := judge(t, MutexHotspot, unlock, lock).all.Findings; len(f) != 1 || len(f[0].Sites) < 2 {
+		t.Errorf("two ends of one lock: %+v", f)
+	}
+	// Half of the waiting each: what one names may be what the other does not.
+	half := func(names []string, kind evidence.Kind, other string) *evidence.Exhibit {
+		return over(10*time.Second, profiled(kind, 0, contended(400, 30*time.Second, names...), contended(400, 30*time.Second, lockedAt(other)...)))
+	}
+	f := judge(t, MutexHotspot, half(unlockedAt("lib.(*Tx).close"), evidence.Mutex, "a.f"), half(lockedAt("lib.(*DB).begin"), evidence.Block, "b.f")).all.Findings
+	for _, x := range f {
+		for _, c := range x.Checks {
+			if c.Result == analyze.Agrees && c.Kind != evidence.Mutex && c.Kind != evidence.Block || c.Result == analyze.Disagrees {
+				t.Errorf("%s: %+v", x.Site.Function, c)
+			}
+		}
+		if len(x.Sites) > 1 {
+			t.Errorf("%s joined with %v", x.Site.Function, x.Sites)
+		}
+	}
+}

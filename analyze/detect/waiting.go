@@ -3,6 +3,7 @@ package detect
 import (
 	"strings"
 
+	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
@@ -179,6 +180,35 @@ var slotFrames = names(`database/sql.(*DB).conn golang.org/x/sync/semaphore.(*We
 	golang.org/x/sync/errgroup.(*Group).Go github.com/jackc/puddle/v2.(*Pool[...]).acquire github.com/jackc/puddle/v2.(*Pool[...]).Acquire
 	github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn github.com/gomodule/redigo/redis.(*Pool).waitVacantConn`)
 
+// answerFrames are packages and calls of clients: what waits for the network or a
+// channel inside waits for the answer of a peer. One list of its kind.
+var answerFrames = names(`net/http.(*Client).do net/http.(*Client).Do net/http.(*Transport).RoundTrip net/http.(*Transport).roundTrip
+	net/http.(*persistConn).roundTrip net/http.(*http2ClientConn).RoundTrip net/http.(*http2clientStream).writeRequest
+	golang.org/x/net/http2.(*ClientConn).RoundTrip golang.org/x/net/http2.(*ClientConn).roundTrip
+	net.(*Dialer).DialContext net.(*Resolver).lookupIPAddr net.(*Resolver).LookupIPAddr net.(*Resolver).goLookupIPCNAMEOrder
+	net/rpc.(*Client).Call net/smtp.(*Client).cmd net/textproto.(*Conn).ReadResponse
+	google.golang.org/grpc.(*ClientConn).Invoke google.golang.org/grpc.(*clientStream).RecvMsg google.golang.org/grpc.Invoke
+	google.golang.org/grpc.(*csAttempt).recvMsg google.golang.org/grpc/internal/transport.(*recvBufferReader).readClient
+	database/sql.(*DB).QueryContext database/sql.(*DB).ExecContext database/sql.(*DB).query database/sql.(*DB).exec database/sql.(*DB).PingContext
+	database/sql.(*Stmt).QueryContext database/sql.(*Stmt).ExecContext database/sql.(*Tx).QueryContext database/sql.(*Tx).ExecContext database/sql.(*Tx).Commit database/sql.(*Rows).Next
+	github.com/lib/pq.(*conn).recv1Buf github.com/go-sql-driver/mysql.(*mysqlConn).readPacket
+	github.com/jackc/pgx/v5/pgconn.(*PgConn).receiveMessage github.com/jackc/pgx/v5/pgconn.(*PgConn).peekMessage
+	github.com/redis/go-redis/v9.(*baseClient).process github.com/redis/go-redis/v9.(*baseClient)._process github.com/gomodule/redigo/redis.(*conn).DoWithTimeout
+	go.mongodb.org/mongo-driver/x/mongo/driver.Operation.Execute go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*connection).readWireMessage
+	github.com/nats-io/nats.go.(*Conn).RequestWithContext github.com/nats-io/nats.go.(*Conn).Request github.com/nats-io/nats.go.(*Conn).request
+	github.com/segmentio/kafka-go.(*Conn).do github.com/IBM/sarama.(*Broker).sendAndReceive go.etcd.io/etcd/client/v3.(*kv).Do
+	github.com/bradfitz/gomemcache/memcache.(*Client).onItem github.com/aws/smithy-go/middleware.decoratedHandler.Handle`)
+
+// forAnswer reports whether a stack waits inside the client of a well-known protocol.
+func forAnswer(s stack.Stack) bool {
+	for _, f := range s {
+		if answerFrames[stack.Normal(f.Function)] {
+			return true
+		}
+	}
+	return false
+}
+
 // waitsForSlot reports whether a stack waits inside one of the known slot waits.
 func waitsForSlot(class exectrace.Class, s stack.Stack) bool {
 	switch class {
@@ -232,6 +262,14 @@ func waitingIn(c exectrace.Class, slot bool, s stack.Stack) string {
 		}
 	}
 	return waitingFor(c, slot)
+}
+
+// amount is a number of things in words: "1 goroutine waits", "12 goroutines wait".
+func amount[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return evidence.Of(n, evidence.Count).String() + " " + many
 }
 
 // waitingFor is a class of waits in words that end a sentence.
