@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,6 +93,7 @@ type finder struct {
 	recent   [maxRecent][]byte
 	next     int   // lines remembered so far; recent is a ring
 	fence    int   // lines remembered before the last dump: its message is not the next one's
+	detailed bool  // the lines are the scheduler's state
 	undated  *Dump // the last dump, while a stamp below may still date it
 	routines int   // goroutines kept so far
 	frames   int   // frames kept so far
@@ -209,8 +211,19 @@ func (f *finder) inside(line []byte, keys []string) {
 	}
 }
 
-// remember keeps a line for looking back.
+// remember keeps a line for looking back. It passes over the state of the
+// scheduler, which stands between a fatal error and its stack when
+// GODEBUG=schedtrace is on (runtime/panic.go, startpanic_m) and names every goroutine.
 func (f *finder) remember(line []byte) {
+	if bytes.Contains(line, []byte(" gcwaiting=")) {
+		f.detailed = true
+		return
+	}
+	if f.detailed {
+		if f.detailed = schedDetail.Match(line[:min(len(line), recentLength)]); f.detailed {
+			return
+		}
+	}
 	if d := f.undated; d != nil {
 		if f.line > d.Lines[1]+maxAfter {
 			f.undated = nil
@@ -667,6 +680,8 @@ func (f *finder) recentTime() time.Time {
 	}
 	return d.Time
 }
+
+var schedDetail = regexp.MustCompile(`[PGM]\d+: (?:status=|p=)`)
 
 func framed(text []byte) bool {
 	if _, _, ok := call(text); ok {
