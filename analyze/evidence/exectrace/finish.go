@@ -55,7 +55,7 @@ func (f *fold) finish() *Timeline {
 		tl.Assists = append(tl.Assists, *f.assists[st])
 	}
 	sortStable(tl.Assists, func(a, b Assist) bool { return a.Total > b.Total })
-	tl.Sweep, tl.GCWork = f.sweep, f.work
+	tl.Sweep, tl.GCWork, tl.MMU = f.sweep, f.work, f.mutator.list(t)
 	tl.Heap = f.heap.list()
 	for _, st := range slices.Sorted(maps.Keys(f.samples)) {
 		tl.Samples = append(tl.Samples, StackCount{f.places.all[st].frames, f.samples[st]})

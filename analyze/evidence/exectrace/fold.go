@@ -67,6 +67,7 @@ type fold struct {
 	logCount int
 	gaps     thinned[Interval]
 
+	mutator     mutator
 	syscall     uint32 // the number of the reason "syscall"
 	systemWait  uint32 // and of "system goroutine wait"
 	epochDemand int64  // the demand clock at epoch
@@ -97,6 +98,7 @@ type goroutine struct {
 	system    bool
 	before    bool // its state began before the trace
 	ever      bool // has run
+	taking    bool // works for the collector, see mutator.go
 	atEpoch   bool // existed when the trace began
 	label     workMode
 	wait      uint32 // index of the wait under way, or of the system call
@@ -261,6 +263,7 @@ func (f *fold) lost() {
 		f.endGC(t)
 	}
 	f.stw = stw{}
+	f.stopped(false, t)
 	f.first = true
 }
 
@@ -403,6 +406,7 @@ func (f *fold) record(r *record) {
 			if r.aux == 0 {
 				g.assist = f.epoch
 			}
+			f.takes(g, t)
 		}
 	case opAssistEnd:
 		if g := f.goroutine(r.g); g != nil {
@@ -421,6 +425,7 @@ func (f *fold) record(r *record) {
 			case "GC (idle)":
 				g.label = idleWork
 			}
+			f.takes(g, t)
 		}
 	case opSample:
 		f.samples[f.stackOf(r.stack)]++
@@ -499,6 +504,9 @@ func (f *fold) leave(g *goroutine, t int64, cut bool) {
 	}
 	g.before = false
 	g.state, g.slot, g.since = unknown, slotNone, t
+	if g.taking {
+		f.takes(g, t)
+	}
 }
 
 // enter begins a state.
@@ -509,6 +517,9 @@ func (f *fold) enter(g *goroutine, s gState, t int64) {
 	case running:
 		g.slot = slotRunning
 		g.ever = true
+		if g.assist >= 0 {
+			f.takes(g, t)
+		}
 	case runnable:
 		if !g.yielding {
 			g.slot = slotRunnable
@@ -572,7 +583,9 @@ func (f *fold) startRun(g *goroutine, proc uint16, t int64) {
 	g.woke = 0
 	g.yielding = false
 	f.enter(g, running, t)
-	f.stw.runs(proc, t)
+	if f.stw.active && f.stw.runs(proc, t) {
+		f.stopped(false, t)
+	}
 	if g.acquired != 0 {
 		f.acquire(g, g.acquired-1, t)
 		g.acquired = 0

@@ -371,3 +371,35 @@ func TestClassify(t *testing.T) {
 		}
 	}
 }
+
+func TestMutatorUtilization(t *testing.T) {
+	s := newScript()
+	s.add(0, record{op: opStatus, g: gid(1), aux: uint8(running), proc: pid(0)})
+	s.add(1, record{op: opProcs, g: 2})
+	// A dedicated worker takes one of two Ps for 4 ms, from 20 ms on.
+	s.add(10*ms, record{op: opCreate, g: gid(2), actor: gid(1), aux: uint8(runnable), start: s.frames("runtime.gcBgMarkWorker"), proc: pid(0)})
+	s.add(20*ms, record{op: opStart, g: gid(2), proc: pid(1)})
+	s.add(20*ms+1, record{op: opLabel, g: gid(2), aux: s.reason("GC (dedicated)")})
+	s.add(24*ms, record{op: opBlock, g: gid(2), aux: s.reason("system goroutine wait"), stack: s.frames("runtime.gcBgMarkWorker"), proc: pid(1)})
+	// The world stops for 2 ms from 40 ms on.
+	s.add(40*ms, record{op: opSTW, g: gid(1), aux: s.reason("GC mark termination"), proc: pid(0)})
+	s.add(42*ms, record{op: opSTWEnd, g: gid(1), proc: pid(0)})
+	// An idle worker takes what nobody wants.
+	s.add(60*ms, record{op: opUnblock, g: gid(2)})
+	s.add(61*ms, record{op: opStart, g: gid(2), proc: pid(1)})
+	s.add(61*ms+1, record{op: opLabel, g: gid(2), aux: s.reason("GC (idle)")})
+	s.add(150*ms, record{op: opEnd, g: gid(1)})
+	got := s.fold().MMU
+	want := []Utilization{{ms, 0, 40 * ms}, {10 * ms, 0.8, 20 * ms}, {100 * ms, 0.96, 0}}
+	if len(got) != len(want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+	for i, w := range want {
+		if g := got[i]; g.Length != w.Length || g.Min < w.Min-0.001 || g.Min > w.Min+0.001 {
+			t.Errorf("%v, want %v", g, w)
+		}
+	}
+	if at := got[0].At; at != 40*ms {
+		t.Errorf("the worst millisecond begins at %v, want 40 ms", at)
+	}
+}

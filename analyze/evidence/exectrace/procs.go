@@ -80,6 +80,10 @@ func (ps *procTable) start(f *fold, id int, t int64) {
 		f.runningBefore(id, p.since)
 	}
 	ps.max = max(ps.max, id+1)
+	if ps.current == 0 { // formats before 1.22 tell GOMAXPROCS only when it changes
+		f.mutator.settle(t)
+		f.mutator.procs = int64(ps.max)
+	}
 }
 
 func (ps *procTable) stop(f *fold, id int, t int64) {
@@ -120,6 +124,8 @@ func (ps *procTable) limit(f *fold, n uint64, t int64) {
 		return
 	}
 	old := ps.current
+	f.mutator.settle(t)
+	f.mutator.procs = int64(n)
 	ps.current = int(n)
 	ps.max = max(ps.max, ps.current)
 	if old == 0 || old == ps.current {
@@ -208,6 +214,7 @@ func (f *fold) beginSTW(r *record, t int64) {
 		}
 	}
 	f.demand.stop(t)
+	f.stopped(true, t)
 }
 
 // stops is told that P id stopped.
@@ -223,11 +230,13 @@ func (s *stw) stops(id int, p *proc, t int64) {
 	s.stackOf, s.why, s.stopper = p.leaver.stack, p.leaver.reason, p.leaver.known
 }
 
-// runs is told that a goroutine runs on a P.
-func (s *stw) runs(packed uint16, t int64) {
-	if s.active && s.pending == 0 && s.resumed < 0 && int(packed)-1 != s.proc && packed != 0 {
-		s.resumed = t
+// runs is told that a goroutine runs on a P, and reports whether that ends the pause.
+func (s *stw) runs(packed uint16, t int64) bool {
+	if s.pending != 0 || s.resumed >= 0 || int(packed)-1 == s.proc || packed == 0 {
+		return false
 	}
+	s.resumed = t
+	return true
 }
 
 func (f *fold) endSTW(t int64) {
@@ -256,6 +265,7 @@ func (f *fold) endSTW(t int64) {
 	f.pauseTotal += p.Effective
 	f.windows.stopped += max(0, end-max(s.begin, f.windows.from))
 	f.demand.resume(t)
+	f.stopped(false, t)
 	s.active = false
 	for _, p := range f.procs.all {
 		p.stopping = false

@@ -224,11 +224,10 @@ func (e *engine) split(version int) error {
 	}
 	gens[len(gens)-1].cut = cut && !gens[len(gens)-1].ended
 	e.reading.Generations = len(gens)
-	jobs := min(e.opt.Jobs, len(gens))
-	if jobs == 1 {
+	if e.opt.Jobs == 1 {
 		e.sequential(gens, version)
 	} else {
-		e.parallel(gens, version, jobs)
+		e.parallel(gens, version, e.opt.Jobs)
 	}
 	if e.fold.events == 0 {
 		if e.ctx.Err() != nil {
@@ -319,7 +318,7 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 		}
 	}
 	var next atomic.Int64
-	for range jobs {
+	for range min(jobs, len(gens)) {
 		wait.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1

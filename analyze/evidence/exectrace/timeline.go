@@ -35,6 +35,7 @@ type Timeline struct {
 	Assists    []Assist      // mark assists by the code that was made to assist, longest total first
 	Sweep      time.Duration // GC incremental sweep done by mutators, summed over goroutines
 	GCWork     GCWork        // processor time of the collector's own workers
+	MMU        []Utilization // minimum mutator utilisation: what the collector leaves to the program at worst, by length of the stretch looked at
 	Heap       []HeapPoint   // heap and goal over time, at most MaxHeapPoints
 	Syscalls   []Wait        // time in system calls by stack, longest total first; Reason is "syscall"
 	Open       []OpenWait    // goroutines still waiting at the end, longest first, at most MaxOpen
@@ -237,6 +238,14 @@ type Assist struct {
 
 // GCWork is processor time of GC workers by mode.
 type GCWork struct{ Dedicated, Fractional, Idle time.Duration }
+
+// Utilization is the smallest share of processor time that was left to the
+// program in any stretch of a length; stretches begin at whole milliseconds.
+type Utilization struct {
+	Length time.Duration // 1 ms, 10 ms, 100 ms or 1 s
+	Min    float64       // 0 to 1, of GOMAXPROCS times Length
+	At     time.Duration // where the worst stretch begins
+}
 
 // HeapPoint is the heap at one moment.
 type HeapPoint struct {
