@@ -59,7 +59,11 @@ func mapRaces(in *analyze.Input) analyze.Reading {
 		c.Severity = analyze.Critical
 		c.Variant = ""
 		c.Facts[0].Says = "race reports on this map"
-		c.Summary = fmt.Sprintf("%s and %s use a map without an order between them, which ends the program when the runtime notices", g.writer().Site().Function, g.other().Site().Function)
+		other := g.other().Site().Function
+		if other == c.Site.Function || other == "" {
+			other = "another goroutine"
+		}
+		c.Summary = fmt.Sprintf("%s and %s use a map without an order between them, which ends the program when the runtime notices", c.Site.Function, other)
 		c.Fix = nil
 		if len(r.Candidates) < 5 {
 			r.Candidates = append(r.Candidates, c)

@@ -66,7 +66,7 @@ func forcedGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	total := e.GC.Total
 	covered := total.To - total.From
 	rate := evidence.Quantity{Number: float64(total.Forced) / max(covered.Seconds(), 1e-9), Unit: evidence.PerSecond}
-	r := analyze.Reading{Says: fmt.Sprintf("%d of %d collections were forced", total.Forced, total.Cycles)}
+	r := analyze.Reading{Says: fmt.Sprintf("%d of %s were forced", total.Forced, evidence.Things(total.Cycles, "collection"))}
 	severity := forcedSeverity(in, total.Forced, covered, total.BusyForced)
 	if severity == analyze.NoSeverity {
 		// A short log can fall between two calls.
@@ -120,7 +120,7 @@ func forcedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		callers[site.Function].stops++
 	}
-	r := analyze.Reading{Says: fmt.Sprintf("%d of %d collections began inside runtime.GC", all, t.CycleCount)}
+	r := analyze.Reading{Says: fmt.Sprintf("%d of %s began inside runtime.GC", all, evidence.Things(t.CycleCount, "collection"))}
 	if t.Duration < 10*time.Second {
 		r.Silent = fmt.Sprintf("%s, in %s of trace", r.Says, evidence.Duration(t.Duration))
 	}

@@ -58,6 +58,7 @@ others. In a short trace one collection weighs much.`,
 	Measures: []analyze.Measure{
 		{Kind: evidence.CPU, Doc: "samples in mark workers, assists and sweeping, each stack counted once", Run: worstOf(gcPressureCPU)},
 		{Kind: evidence.Trace, Doc: "processor time of dedicated and fractional workers, assists and sweeping", Run: worstOf(gcPressureTrace)},
+		{Kind: evidence.GCTrace, Doc: "processor time of workers, assists and stops in the worst eighth of a log; of all processors, not of the time used", Run: worstOf(gcPressureGCTrace)},
 	},
 	Fix: gcPressureFix,
 }

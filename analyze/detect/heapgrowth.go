@@ -42,10 +42,14 @@ finished collection, so it lags behind. Growth that comes with more traffic is g
 		{Name: "min-rising", Default: evidence.Quantity{Number: 0.85, Unit: evidence.Share},
 			Doc:    "pairs of floors of the trace's heap of which the later is higher, of all pairs",
 			Source: "Mann-Kendall test: of the 15 pairs of six floors without direction, 13 rise by chance once in 36 times"},
+		{Name: "min-span", Default: evidence.Duration(10 * time.Minute),
+			Doc:    "time over which gctrace shows the marked heap rise, below which it is an info, and below which a steady one denies nothing",
+			Source: "longer than a service takes to start and fill its pools; the leak of an incident takes hours"},
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Heap, Doc: "memory in use by function in successive heap profiles of one process; two of them cannot tell a leak from a warm-up", Run: heapGrowthHeap},
 		{Kind: evidence.Trace, Doc: "the floors of the heap after each collection; names no site", Run: worstOf(heapGrowthTrace)},
+		{Kind: evidence.GCTrace, Doc: "the marked heap of collections over the time of a log; names no site", Run: worstOf(heapGrowthGCTrace)},
 	},
 	Fix: []string{
 		"Find who keeps what the function allocates: a map or slice nothing is deleted from, goroutines that never end, timers never stopped, contexts that are never cancelled",
@@ -156,16 +160,21 @@ type slope struct {
 
 // heapSlope looks for a direction in the floors of the heap after collections.
 func heapSlope(t *exectrace.Timeline, minFloors int) slope {
-	var s slope
 	var floors []exectrace.HeapPoint
 	for _, p := range t.Heap {
 		if p.AfterGC {
 			floors = append(floors, p)
 		}
 	}
+	return slopeOf(floors, t.Duration, minFloors)
+}
+
+// slopeOf looks for a direction in floors of the heap that were seen over some time.
+func slopeOf(floors []exectrace.HeapPoint, over time.Duration, minFloors int) slope {
+	var s slope
 	n := len(floors)
 	if n < max(minFloors, 3) {
-		s.unknown = fmt.Sprintf("only %s in %s of trace: the heap shows no direction", evidence.Things(n, "collection"), evidence.Duration(t.Duration))
+		s.unknown = fmt.Sprintf("only %s in %s: the heap shows no direction", evidence.Things(n, "collection"), evidence.Duration(over))
 		return s
 	}
 	pairs, rises := 0, 0

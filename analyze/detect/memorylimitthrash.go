@@ -59,31 +59,6 @@ trade, not a mistake.`,
 	},
 }
 
-// stretch is consecutive windows of collections.
-type stretch struct {
-	runtimelog.GCWindow
-	cost evidence.Quantity // collector's processor time without idle-mode workers, of the stretch x GOMAXPROCS
-}
-
-// busy is the time in collections that nobody forced, of the stretch.
-func (s *stretch) busy() evidence.Quantity {
-	return evidence.Part(s.Busy-s.BusyForced, max(s.To-s.From, 1))
-}
-
-// span joins consecutive windows of a log.
-func span(g *runtimelog.GC, windows []runtimelog.GCWindow) stretch {
-	var s stretch
-	for i := range windows {
-		if i == 0 {
-			s.GCWindow = windows[0]
-			continue
-		}
-		s.GCWindow.Add(&windows[i])
-	}
-	s.cost = evidence.Part(s.Assist+s.Background+s.Stopped, (s.To-s.From)*time.Duration(max(g.Procs, 1)))
-	return s
-}
-
 // tightest returns the longest run of windows in which the goal hardly exceeds the marked heap.
 func tightest(in *analyze.Input, g *runtimelog.GC) (best stretch, found bool) {
 	begin := 0
@@ -95,7 +70,7 @@ func tightest(in *analyze.Input, g *runtimelog.GC) (best stretch, found bool) {
 			}
 		}
 		if i > begin {
-			if s := span(g, g.Windows[begin:i]); !found || s.To-s.From > best.To-best.From {
+			if s := span(g, g.Windows[begin:i]); !found || s.lasted() > best.lasted() {
 				best, found = s, true
 			}
 		}
@@ -109,7 +84,10 @@ func thrashGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	whole := evidence.Quantity{Number: float64(g.Total.Goal) / float64(max(g.Total.Live, 1)), Unit: evidence.Ratio}
 	r := analyze.Reading{Says: fmt.Sprintf("over %s collections the heap goal is %s the marked heap on average", evidence.Of(g.Total.Cycles, evidence.Count), whole)}
 	if float64(g.Total.Cycles) < in.Limit("min-cycles").Number {
-		r.Silent = fmt.Sprintf("only %d collections in the log", g.Total.Cycles)
+		// Few collections in a minute are the opposite of back to back.
+		if g.Total.To-g.Total.From < time.Minute {
+			r.Silent = fmt.Sprintf("only %s in the log", evidence.Things(g.Total.Cycles, "collection"))
+		}
 		return r
 	}
 	s, found := tightest(in, g)
@@ -119,7 +97,7 @@ func thrashGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	headroom := evidence.Quantity{Number: float64(s.Goal) / float64(max(s.Live, 1)), Unit: evidence.Ratio}
 	c := thrash(in, s.busy(), s.cost, headroom)
-	at := analyze.Location{From: int64(s.From), To: int64(s.To)}
+	at := s.at()
 	reproduce := analyze.Grep(e, " MB goal")
 	fact := func(says string, v evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
 		f := analyze.Fact{Exhibit: e.ID, Says: says, Value: v, Of: of, At: at, Reproduce: reproduce}
@@ -128,11 +106,11 @@ func thrashGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		return f
 	}
-	lasted := analyze.PartOf(evidence.Duration(s.To-s.From), "the stretch of tight collections")
+	lasted := analyze.PartOf(evidence.Duration(s.lasted()), "the stretch of tight collections")
 	c.Facts = []analyze.Fact{
 		fact("wall time with a collection under way", s.busy(), lasted, "min-busy"),
 		fact("heap goal over marked heap", headroom, nil, "min-headroom"),
-		fact("collector's processor time, idle workers left out", s.cost, analyze.PartOf(evidence.Duration((s.To-s.From)*time.Duration(max(g.Procs, 1))), "the stretch x GOMAXPROCS"), "min-cost"),
+		fact("collector's processor time, idle workers left out", s.cost, analyze.PartOf(evidence.Duration(s.procs), "the stretch x GOMAXPROCS"), "min-cost"),
 		fact("marked heap", evidence.Of(s.Live, evidence.Bytes), nil, "min-live"),
 		fact("heap goal", evidence.Of(s.Goal, evidence.Bytes), nil, ""),
 		fact("tight collections in a row", evidence.Of(s.Cycles, evidence.Count), nil, "min-cycles"),
@@ -168,7 +146,7 @@ func thrashTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 	}
 	marking := markTime(t)
-	busy := evidence.Part(marking, max(t.Duration, 1))
+	busy := evidence.Part(marking, t.Duration)
 	r := analyze.Reading{Says: fmt.Sprintf("%d collections of a heap of some size, a mark phase under way %s of the time", len(ratios), busy)}
 	if t.Duration < shortTrace || float64(len(ratios)) < in.Limit("min-cycles").Number {
 		r.Silent = fmt.Sprintf("only %d collections of a heap of some size in %s of trace", len(ratios), evidence.Duration(t.Duration))
@@ -179,7 +157,7 @@ func thrashTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if headroom.Number >= in.Limit("min-headroom").Number || busy.Number < in.Limit("min-busy").Number {
 		return r
 	}
-	cost := evidence.Part(t.GCWork.Dedicated+t.GCWork.Fractional+assistTime(t)+t.Sweep, max(procTime(t), 1))
+	cost := evidence.Part(collectorTime(t), procTime(t))
 	c := thrash(in, busy, cost, headroom)
 	at := analyze.Location{To: int64(t.Duration)}
 	reproduce := analyze.TraceView(e, "View trace: the Heap counter against NextGC, and the GC row")
@@ -207,7 +185,7 @@ func thrashCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	r := analyze.Reading{Silent: "a CPU profile shows what the collector costs and not how much room the heap has"}
 	p := e.Profile
 	g := collectorCPU(p, p.Column("samples"))
-	share := evidence.Part(g.work(), max(g.used(), 1))
+	share := evidence.Part(g.work(), g.used())
 	// Below the background share of one collection after the other it says nothing.
 	if g.total < 100 || share.Number < 0.25 {
 		return r

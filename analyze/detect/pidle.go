@@ -46,6 +46,7 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Trace, Doc: "idle time of processors while goroutines were runnable or queued for one lock", Run: worstOf(pIdleTrace)},
+		{Kind: evidence.SchedTrace, Doc: "idle processors beside queued goroutines at moments; vouches, and never accuses or denies", Run: worstOf(pIdleSchedTrace)},
 	},
 	Fix: []string{
 		"Where a lock is what they wait for: hold it for less, split it, or read without it (see mutex-hotspot and long-critical-section)",

@@ -50,6 +50,7 @@ for a batch and missed.`,
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Trace, Doc: "runnable-to-running times by group of goroutines, with the worst wait", Run: worstOf(schedLatencyTrace)},
+		{Kind: evidence.SchedTrace, Doc: "lengths of the run queues at moments; vouches, and never accuses or denies", Run: worstOf(schedLatencySchedTrace)},
 	},
 	Fix: []string{
 		"Take work off the processors: see cpu-hotspot, gc-pressure and alloc-hotspot for what uses them",

@@ -54,6 +54,7 @@ interrupted. A profile or dump taken while the trace was recorded shows as a pau
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Trace, Doc: "stop-the-world ranges by reason and by who delayed them", Run: worstOf(stwExtensionTrace)},
+		{Kind: evidence.GCTrace, Doc: "wall time of the two stops of each collection; other stops and culprits are not in it", Run: worstOf(stwGCTrace)},
 	},
 	Fix: []string{
 		"Break up what could not be interrupted into smaller pieces, so that the runtime can stop it in between",

@@ -109,7 +109,8 @@ const (
 )
 
 // apart is how far two lines may disagree about when their process started and
-// still be of one: log pipelines stamp lines late, rarely by more.
+// still be of one, where numbers are missing between them: log pipelines stamp
+// lines late, rarely by more.
 const apart = 5 * time.Second
 
 // Reader reads a text that it is given line by line. The zero Reader is ready.
@@ -306,7 +307,7 @@ func carried(line, prefix []byte, at time.Duration) (shape string, start time.Ti
 // goesOn reports whether a line can be of the same process as those before.
 func (s *stream) goesOn(shape string, number int64, at time.Duration, start time.Time) bool {
 	return s.shape == shape && at >= s.at && (number > s.number || s.number == 0) &&
-		(start.IsZero() || s.start.IsZero() || start.Sub(s.start).Abs() <= apart)
+		(number == s.number+1 || start.IsZero() || s.start.IsZero() || start.Sub(s.start).Abs() <= apart)
 }
 
 // further reports whether a line is more probably of another process that it can go on.

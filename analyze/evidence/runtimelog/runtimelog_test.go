@@ -179,8 +179,11 @@ func TestProcesses(t *testing.T) {
 			}
 		}, []int64{20, 20}, 0},
 		"restart seen by the clock": {func(b *strings.Builder) {
-			fmt.Fprintf(b, "%s%s\n%s%s\n", stamp(0), cycle(1, at(1), 10), stamp(at(900)), cycle(2, at(2), 10))
+			fmt.Fprintf(b, "%s%s\n%s%s\n", stamp(0), cycle(1, at(1), 10), stamp(at(900)), cycle(5, at(2), 10))
 		}, []int64{1, 1}, 0},
+		"a machine that slept": {func(b *strings.Builder) {
+			fmt.Fprintf(b, "%s%s\n%s%s\n", stamp(0), cycle(1, at(1), 10), stamp(at(900)), cycle(2, at(2), 10))
+		}, []int64{2}, 0},
 		"lines dropped": {func(b *strings.Builder) {
 			for i := range 20 {
 				fmt.Fprintln(b, cycle(3*i+1, at(i), 10))
