@@ -428,6 +428,11 @@ func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
 	if fix != nil {
 		f.Next = fix
 	}
+	for _, c := range g.candidates { // what speaks for the whole process is placed by whoever names a place
+		if f.Site.Function == "" {
+			f.Site = Site(c.Site)
+		}
+	}
 	if j.detector.Process {
 		f.Site = Site{}
 	}

@@ -9,8 +9,10 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -21,12 +23,22 @@ func TestOddEvidence(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		b := &evidence.Bundle{}
-		for _, kind := range []evidence.Kind{evidence.CPU, evidence.Heap, evidence.Mutex, evidence.Block, evidence.Goroutine, evidence.Trace} {
+		for _, kind := range []evidence.Kind{evidence.CPU, evidence.Heap, evidence.Mutex, evidence.Block, evidence.Goroutine, evidence.Trace, evidence.Crash, evidence.Race, evidence.GCTrace, evidence.SchedTrace} {
 			for range r.IntN(3) {
 				e := &evidence.Exhibit{ID: fmt.Sprintf("e%d", len(b.Exhibits)+1), Path: string(kind), Kind: kind, Coverage: evidence.Whole, Duration: oddTime(r)}
-				if kind == evidence.Trace {
+				switch kind {
+				case evidence.Trace:
 					e.Trace = oddTimeline(r)
-				} else {
+				case evidence.Crash:
+					e.Crashes = []*dump.Crash{{Class: dump.ConcurrentMap, Count: int(oddNumber(r))}, {Class: "?", Lived: true}}
+				case evidence.Race:
+					e.Races = []*dump.Race{{Count: int(oddNumber(r))}}
+				case evidence.GCTrace:
+					e.GC = oddGC(r)
+				case evidence.SchedTrace:
+					w := runtimelog.SchedWindow{To: oddTime(r), Samples: max(oddNumber(r), 1), Queued: oddNumber(r), Waiting: oddNumber(r), Wasted: oddNumber(r)}
+					e.Sched = &runtimelog.Sched{Total: w, Windows: []runtimelog.SchedWindow{w}}
+				default:
 					e.Profile = oddProfile(r, kind)
 				}
 				b.Exhibits = append(b.Exhibits, e)
@@ -49,6 +61,18 @@ func TestOddEvidence(t *testing.T) {
 			}
 		}
 	}
+}
+
+func oddGC(r *rand.Rand) *runtimelog.GC {
+	g := &runtimelog.GC{Log: runtimelog.Log{Procs: r.IntN(3)}, Longest: []runtimelog.Cycle{{}}}
+	for range 1 + r.IntN(20) {
+		g.Windows = append(g.Windows, runtimelog.GCWindow{
+			From: oddTime(r), To: oddTime(r), Cycles: 1 + int64(r.IntN(3)), Forced: int64(r.IntN(3)), Busy: oddTime(r), BusyForced: oddTime(r), SweepTerm: oddTime(r),
+			Paused: oddTime(r), Stopped: oddTime(r), Assist: oddTime(r), Background: oddTime(r), Live: max(oddNumber(r)/1e6, 0), Goal: max(oddNumber(r)/1e6, 0),
+		})
+	}
+	g.Total = span(g, g.Windows).GCWindow
+	return g
 }
 
 func oddTime(r *rand.Rand) time.Duration {

@@ -1,0 +1,152 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/runtimelog"
+)
+
+// gcLogged makes an exhibit of gctrace lines on two processors: n windows of one
+// collection, one every so often, each as the i-th is told to be.
+func gcLogged(n int, every time.Duration, window func(i int, w *runtimelog.GCWindow)) *evidence.Exhibit {
+	g := &runtimelog.GC{Log: runtimelog.Log{Procs: 2}}
+	for i := range n {
+		w := runtimelog.GCWindow{From: time.Duration(i) * every, Cycles: 1, Live: 100 << 20, Goal: 200 << 20, Busy: every / 100}
+		window(i, &w)
+		w.To = w.From + w.Busy
+		w.MostLive = w.Live
+		g.Windows = append(g.Windows, w)
+	}
+	// The last stands for the end of the log.
+	g.Windows[n-1].To = time.Duration(n) * every
+	g.Total = g.Windows[0]
+	for i := range g.Windows[1:] {
+		g.Total.Add(&g.Windows[i+1])
+	}
+	g.Longest = []runtimelog.Cycle{{Number: 1, SweepTerm: g.Total.SweepTerm, MarkTerm: g.Total.MarkTerm}}
+	return &evidence.Exhibit{Path: "stderr.log", Kind: evidence.GCTrace, Coverage: evidence.Whole, GC: g, Duration: g.Total.To - g.Total.From}
+}
+
+func TestMemoryLimitThrash(t *testing.T) {
+	// A collection every 100 ms: how long it takes, how much processor time, and the goal over 100 MB.
+	tight := func(n int, busy, cost time.Duration, goal int64) *evidence.Exhibit {
+		return gcLogged(n, 100*time.Millisecond, func(_ int, w *runtimelog.GCWindow) {
+			w.Busy, w.Background, w.Goal = busy, cost, goal<<20
+		})
+	}
+	ms := time.Millisecond
+	expectAll(t, MemoryLimitThrash, []expect{
+		{"back to back at the limit", of(tight(50, 90*ms, 50*ms, 103)), "found", "warning"},
+		{"at half of the processors", of(tight(50, 90*ms, 90*ms, 103)), "found", "critical"},
+		{"cost just below a warning", of(tight(50, 90*ms, 19*ms, 103)), "found", "info"},
+		{"goal just below the limit", of(tight(50, 90*ms, 50*ms, 107)), "found", "warning"},
+		{"goal at the limit: GOGC=8", of(tight(50, 90*ms, 50*ms, 108)), "clear", ""},
+		{"a busy batch with GOGC=100", of(tight(50, 90*ms, 50*ms, 200)), "clear", ""},
+		{"half of the time", of(tight(50, 51*ms, 50*ms, 103)), "found", "warning"},
+		{"less than half of the time", of(tight(50, 48*ms, 45*ms, 103)), "clear", ""},
+		{"nine collections", of(tight(9, 90*ms, 50*ms, 103)), "undecided", ""},
+		{"few collections in minutes", of(gcLogged(5, time.Minute, func(_ int, w *runtimelog.GCWindow) { w.Goal = 103 << 20 })), "clear", ""},
+		{"a heap too small for the rounding", of(gcLogged(50, 100*ms, func(_ int, w *runtimelog.GCWindow) {
+			w.Busy, w.Background, w.Live, w.Goal = 90*ms, 50*ms, 31<<20, 32<<20
+		})), "clear", ""},
+		{"forced by somebody", of(gcLogged(50, 100*ms, func(_ int, w *runtimelog.GCWindow) {
+			w.Busy, w.BusyForced, w.Forced, w.Background, w.Goal = 90*ms, 90*ms, 1, 50*ms, 103<<20
+		})), "clear", ""},
+		{"an incident within a quiet log", of(gcLogged(500, 100*ms, func(i int, w *runtimelog.GCWindow) {
+			if i > 200 && i < 240 {
+				w.Busy, w.Background, w.Goal = 90*ms, 50*ms, 103<<20
+			}
+		})), "found", "warning"},
+		{"a CPU profile alone", of(cpuProfile(cpu(900, "runtime.gcBgMarkWorker"), cpu(100, "main.f"))), "undecided", ""},
+	})
+}
+
+func TestForcedGC(t *testing.T) {
+	log := func(n int, every time.Duration, forced func(i int) bool, busy time.Duration) *evidence.Exhibit {
+		return gcLogged(n, every, func(i int, w *runtimelog.GCWindow) {
+			w.Busy = busy
+			if forced(i) {
+				w.Forced, w.BusyForced = 1, busy
+			}
+		})
+	}
+	all := func(int) bool { return true }
+	none := func(int) bool { return false }
+	expectAll(t, ForcedGC, []expect{
+		{"every second, long", of(log(60, time.Second, all, 20*time.Millisecond)), "found", "warning"},
+		{"every second, cheap", of(log(60, time.Second, all, 9*time.Millisecond)), "found", "info"},
+		{"once per ten seconds", of(log(20, 10*time.Second, all, 200*time.Millisecond)), "found", "warning"},
+		{"more seldom", of(log(20, 11*time.Second, all, 300*time.Millisecond)), "clear", ""},
+		{"heap profiles forced four", of(log(60, time.Second, func(i int) bool { return i < 4 }, 20*time.Millisecond)), "clear", ""},
+		{"none", of(log(60, time.Second, none, 20*time.Millisecond)), "clear", ""},
+		{"none in a short log", of(log(60, 100*time.Millisecond, none, time.Millisecond)), "undecided", ""},
+		{"a caller in a CPU profile", of(cpuProfile(cpu(20, "runtime.sweepone", "runtime.GC", "main.tidy"), cpu(900, "main.f"))), "found", "info main.tidy"},
+		{"a caller seldom on the CPU", of(cpuProfile(cpu(9, "runtime.sweepone", "runtime.GC", "main.tidy"), cpu(991, "main.f"))), "undecided", ""},
+		{"both", of(log(60, time.Second, all, 20*time.Millisecond), cpuProfile(cpu(9, "runtime.sweepone", "runtime/debug.FreeOSMemory", "main.tidy"), cpu(991, "main.f"))), "found", "warning main.tidy"},
+	})
+}
+
+func TestGCPressureGCTrace(t *testing.T) {
+	log := func(n int, background, assist time.Duration) *evidence.Exhibit {
+		return gcLogged(n, 100*time.Millisecond, func(_ int, w *runtimelog.GCWindow) {
+			w.Busy, w.Background, w.Assist = 50*time.Millisecond, background, assist
+		})
+	}
+	ms := time.Millisecond // of 200 processor milliseconds
+	expectAll(t, GCPressure, []expect{
+		{"a third, with assists", of(log(50, 40*ms, 30*ms)), "found", "warning"},
+		{"half, with assists", of(log(50, 70*ms, 40*ms)), "found", "critical"},
+		{"a quarter without assists: a batch", of(log(50, 52*ms, 1*ms)), "found", "info"},
+		{"just below a quarter", of(log(50, 30*ms, 19*ms)), "undecided", ""},
+		{"a tenth of the machine", of(log(50, 15*ms, 4*ms)), "clear", ""},
+		{"four collections", of(log(4, 70*ms, 40*ms)), "found", "info"},
+	})
+}
+
+func TestHeapGrowthGCTrace(t *testing.T) {
+	log := func(n int, every time.Duration, live func(i int) int64) *evidence.Exhibit {
+		return gcLogged(n, every, func(i int, w *runtimelog.GCWindow) { w.Live = live(i) << 20 })
+	}
+	expectAll(t, HeapGrowth, []expect{
+		{"a leak over twenty minutes", of(log(120, 10*time.Second, func(i int) int64 { return int64(100 + i) })), "found", "warning"},
+		{"the same in one minute", of(log(120, 500*time.Millisecond, func(i int) int64 { return int64(100 + i) })), "found", "info"},
+		{"a warm-up", of(log(120, 10*time.Second, func(i int) int64 { return 100 + 80*int64(min(i, 60))/60 + int64(i)/20 })), "found", "info"},
+		{"a cache at its cap", of(log(120, 10*time.Second, func(i int) int64 { return 500 + int64(i%7) })), "clear", ""},
+		{"steady for a minute only", of(log(120, 500*time.Millisecond, func(i int) int64 { return 500 + int64(i%7) })), "undecided", ""},
+		{"up and down with the load", of(log(120, 10*time.Second, func(i int) int64 { return 100 + int64((i%40)*3) })), "clear", ""},
+		{"five collections", of(log(5, 10*time.Minute, func(i int) int64 { return int64(100 + 20*i) })), "undecided", ""},
+	})
+}
+
+func TestStwExtensionGCTrace(t *testing.T) {
+	log := func(stop func(i int) time.Duration, every time.Duration) *evidence.Exhibit {
+		return gcLogged(50, every, func(i int, w *runtimelog.GCWindow) {
+			w.SweepTerm = stop(i)
+			w.Paused = stop(i)
+		})
+	}
+	ms := time.Millisecond
+	always := func(d time.Duration) func(int) time.Duration { return func(int) time.Duration { return d } }
+	expectAll(t, StwExtension, []expect{
+		{"most stops are long", of(log(always(3*ms), 100*ms)), "found", "warning"},
+		{"very long", of(log(always(25*ms), 100*ms)), "found", "critical"},
+		{"long and seldom", of(log(always(3*ms), 10*time.Second)), "found", "info"},
+		{"one outlier", of(log(func(i int) time.Duration {
+			if i == 7 {
+				return 20 * ms
+			}
+			return ms / 20
+		}, 100*ms)), "found", "info"},
+		{"short", of(log(always(ms*9/10), 100*ms)), "undecided", ""},
+	})
+}
+
+// TestSchedTraceOnlyVouches holds queues seen at moments to accuse nobody: a batch queues by design.
+func TestSchedTraceOnlyVouches(t *testing.T) {
+	w := runtimelog.SchedWindow{To: time.Minute, Samples: 60, Procs: 120, Queued: 6000, MostQueued: 200, Waiting: 60, Wasted: 60}
+	e := &evidence.Exhibit{Path: "stderr.log", Kind: evidence.SchedTrace, Coverage: evidence.Whole, Sched: &runtimelog.Sched{Log: runtimelog.Log{Procs: 2}, Total: w, Windows: []runtimelog.SchedWindow{w}}}
+	expectAll(t, SchedLatency, []expect{{"queues", of(e), "undecided", ""}})
+	expectAll(t, PIdle, []expect{{"waste", of(e), "undecided", ""}})
+}
