@@ -47,7 +47,12 @@ func (f *fold) finish() *Timeline {
 	tl.Wakes = f.listWakes()
 	tl.Groups = f.listGroups()
 	tl.Latency = f.latency.Latency
-	tl.Latency.Total, tl.Latency.Max = f.latency.Times.Sum, f.latency.Times.Max
+	for _, g := range f.groups {
+		if !g.System {
+			tl.Latency.Times.Merge(&g.Runnable)
+		}
+	}
+	tl.Latency.Total, tl.Latency.Max = tl.Latency.Times.Sum, tl.Latency.Times.Max
 	tl.Latency.Worst = f.latency.worst.list()
 	tl.Pauses, tl.PauseCount, tl.PauseTotal = f.pauses.list, f.pauses.total, f.pauseTotal
 	tl.Cycles, tl.CycleCount = f.cycles.list, f.cycles.total

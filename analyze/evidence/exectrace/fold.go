@@ -570,7 +570,7 @@ func (f *fold) startRun(g *goroutine, proc uint16, t int64) {
 			f.groups[g.group].Runnable.Add(time.Duration(d))
 		}
 		if !g.yielding && !g.system {
-			f.latency.add(g.since, t, g.id)
+			f.latency.worst.add(g.since, t, g.id)
 			f.windows.latency = max(f.windows.latency, d)
 		}
 		if g.left >= 0 {

@@ -190,24 +190,29 @@ const (
 	maxAhead = 2048 // 200 MB of records
 )
 
-// spares are empty chunks.
-type spares chan *chunk
-
-func (s spares) get() *chunk {
-	select {
-	case c := <-s:
-		return c
-	default:
-		return &chunk{records: make([]record, 0, chunkRecords+2)}
-	}
+// spares are empty chunks, the one used last on top: it may still be in the cache.
+type spares struct {
+	mu   sync.Mutex
+	list []*chunk
 }
 
-func (s spares) put(c *chunk) {
-	*c = chunk{records: c.records[:0]}
-	select {
-	case s <- c:
-	default:
+func (s *spares) get() *chunk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.list)
+	if n == 0 {
+		return &chunk{records: make([]record, 0, chunkRecords+2)}
 	}
+	c := s.list[n-1]
+	s.list = s.list[:n-1]
+	return c
+}
+
+func (s *spares) put(c *chunk) {
+	*c = chunk{records: c.records[:0]}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, c)
 }
 
 // split folds the generations of the file, each read by a reader of its own.
@@ -298,7 +303,7 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 		return s
 	}
 	tokens := make(chan struct{}, budget)
-	spare := make(spares, budget)
+	var spare spares
 	// get returns an empty chunk for a stream once there is room for it.
 	get := func(s *stream) (*chunk, error) {
 		select {

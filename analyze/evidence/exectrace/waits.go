@@ -149,15 +149,11 @@ func (f *fold) wake(w *wait, index, from uint32, waited int64) {
 	w.lastEdge.delay += waited
 }
 
-// latency gathers the delays between becoming runnable and running.
+// latency gathers the delays between becoming runnable and running. Their
+// histogram is put together at the end from those of the groups.
 type latency struct {
 	Latency
 	worst worst
-}
-
-func (l *latency) add(from, to, id int64) {
-	l.Times.Add(time.Duration(to - from))
-	l.worst.add(from, to, id)
 }
 
 // group gathers the goroutines of one start function.
