@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -157,7 +158,14 @@ func crash(d *Dump, head []string, exit int) *Crash {
 		if raised < 0 && (c.Lived || c.Message == "") {
 			return nil
 		}
-	case "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP": // in C code or sent from outside: runtime/signal_unix.go
+	case "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP", "SIGABRT": // in C code: runtime/signal_unix.go, sighandler
+		// Sent from outside, such as by a watchdog (SI_USER, runtime/defs_linux_amd64.go).
+		if slices.ContainsFunc(head, func(line string) bool { return strings.HasSuffix(line, " sigcode=0") }) {
+			return nil
+		}
+		for len(frames) > 1 && strings.Contains(frames[0].Function, "._Cfunc_") { // cgo's own wrapper
+			frames = frames[1:]
+		}
 		c.Class, c.Signal = SignalClass, d.Origin+": "+d.Message
 		c.Message = c.Signal
 	default: // asked for, such as by SIGQUIT, a profile, a watchdog
@@ -170,8 +178,16 @@ func crash(d *Dump, head []string, exit int) *Crash {
 	if c.Class == "" {
 		c.Class = classify(c.Message, d.Origin == "fatal error")
 	}
+	// With debug.SetPanicOnFault any address reads so; the runtime's own limit is a page.
+	if c.Class == NilDereference {
+		if m := faultAddress.FindStringSubmatch(c.Signal); m != nil && len(m[1]) > 3 {
+			c.Class = Corruption
+		}
+	}
 	return c
 }
+
+var faultAddress = regexp.MustCompile(` addr=0x([0-9a-f]+)`)
 
 // mentioned finds the runtime's text in what a program wrote when it logged a panic.
 func mentioned(head []string) string {
@@ -196,6 +212,8 @@ func (c *Crash) read(head []string) {
 			c.Chain = append(c.Chain, Panic{Value: strings.TrimPrefix(line, "panic: ")})
 		case strings.HasPrefix(line, "fatal error: "):
 			c.Message = strings.TrimPrefix(line, "fatal error: ")
+		case strings.HasPrefix(line, "unexpected fault address "):
+			c.Detail = append(c.Detail, line)
 		case strings.HasPrefix(line, "runtime: "):
 			c.Detail = append(c.Detail, strings.TrimPrefix(line, "runtime: "))
 		case strings.Contains(line, "http: panic serving "):
@@ -246,7 +264,9 @@ func classify(message string, fatal bool) Class {
 
 // signals keeps of what may stand above a dump the line about its signal.
 func signals(head []string) []string {
-	return slices.DeleteFunc(head, func(line string) bool { return !strings.HasPrefix(line, "[signal ") })
+	return slices.DeleteFunc(head, func(line string) bool {
+		return !strings.HasPrefix(line, "[signal ") && !strings.HasPrefix(line, "PC=0x")
+	})
 }
 
 // maxCrashes bounds how many different crashes of one file are kept.

@@ -130,6 +130,7 @@ func TestNoCrash(t *testing.T) {
 		"asked for":             "goroutine 7 [running]:\nruntime/debug.Stack()\n\t/a.go:1 +0x1\nmain.report()\n\t/a.go:2 +0x1\n",
 		"prose above a dump":    "a panic: it was not\n\ngoroutine 7 [running]:\nmain.report()\n\t/a.go:2 +0x1\n",
 		"watchdog":              "SIGABRT: abort\nPC=0x47 m=0 sigcode=0\n\ngoroutine 7 [running]:\nmain.report()\n\t/a.go:2 +0x1\n",
+		"killed by hand":        "SIGSEGV: segmentation violation\nPC=0x47 m=0 sigcode=0\n\ngoroutine 7 [running]:\nmain.report()\n\t/a.go:2 +0x1\n",
 	} {
 		if all := read(t, text).Crashes; len(all) != 0 {
 			t.Errorf("%s: %s", name, says(all[0]))
@@ -150,6 +151,24 @@ func TestLoggedPanics(t *testing.T) {
 		all := read(t, text).Crashes
 		if len(all) != 1 || says(all[0]) != want {
 			t.Errorf("%.60s: %d crashes, %+v, want %s", text, len(all), all, want)
+		}
+	}
+}
+
+// TestSignals tells a nil pointer from other addresses, and C code that fails from a process that is stopped.
+func TestSignals(t *testing.T) {
+	const stack = "\n\ngoroutine 1 [syscall]:\nmain._Cfunc_boom()\n\t_cgo_gotypes.go:45 +0x1\nmain.call()\n\t/a.go:2 +0x1\n"
+	const nilText = "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr=%s pc=0x1]\n\ngoroutine 1 [running]:\nmain.use()\n\t/a.go:2 +0x1\n"
+	for text, want := range map[string]string{
+		"SIGSEGV: segmentation violation\nPC=0x48 m=0 sigcode=1 addr=0x0\nsignal arrived during cgo execution" + stack: "signal at main.call x1",
+		"SIGABRT: abort\nPC=0x7f m=0 sigcode=18446744073709551610\nsignal arrived during cgo execution" + stack:        "signal at main.call x1",
+		fmt.Sprintf(nilText, "0x18"):   "nil dereference at main.use x1",
+		fmt.Sprintf(nilText, "0xfff"):  "nil dereference at main.use x1",
+		fmt.Sprintf(nilText, "0x1000"): "memory corruption at main.use x1",
+	} {
+		all := read(t, text).Crashes
+		if len(all) != 1 || says(all[0]) != want {
+			t.Errorf("%.60s: %d crashes, want %s", text, len(all), want)
 		}
 	}
 }

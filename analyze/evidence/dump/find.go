@@ -627,7 +627,7 @@ func (f *finder) lookBack() {
 		bare := logline.Unstamped(raw)
 		text := bytes.TrimSpace(bare)
 		if above { // the runtime explains a fatal error above it
-			if done = !bytes.HasPrefix(text, []byte("runtime: ")); !done {
+			if done = !bytes.HasPrefix(text, []byte("runtime: ")) && !bytes.HasPrefix(text, []byte("unexpected fault address ")); !done {
 				b.head = append(b.head, string(text))
 			}
 			continue
@@ -645,7 +645,7 @@ func (f *finder) lookBack() {
 			b.dump.Origin, above = origin, true
 		case b.dump.Origin != "":
 			done = true
-		case bytes.HasPrefix(text, []byte("[signal ")):
+		case bytes.HasPrefix(text, []byte("[signal ")), bytes.HasPrefix(text, []byte("PC=0x")):
 			message = message[:0]
 			b.head = append(b.head, string(text))
 		case len(text) == 0, bytes.HasPrefix(text, []byte("runtime stack:")), machine(text), framed(text):
