@@ -3,6 +3,7 @@ package exectrace
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -192,6 +193,7 @@ func TestUnreadable(t *testing.T) {
 		{"newer", append(header("29"), make([]byte, 100)...), "Go 1.29, newer than this reader understands (up to Go 1.27)"},
 		{"zeros", append(header("26"), make([]byte, 1000)...), "byte 0 where a batch should begin"},
 		{"cut in the first batch", load(t, "go1.26.trace")[:24], "cut before the end of its first batch"},
+		{"a million empty generations", manyGenerations(1 << 20), "no frequency event found"},
 		{"cut old format", load(t, "go1.21.trace")[:40000], ""},
 		{"old format, damaged", bytes.Replace(load(t, "go1.21.trace"), []byte{1, 2}, []byte{255, 255}, -1), ""},
 	} {
@@ -203,6 +205,24 @@ func TestUnreadable(t *testing.T) {
 		if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %q, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+func manyGenerations(n int) []byte {
+	b := []byte("go 1.23 trace\x00\x00\x00")
+	for i := range n {
+		b = append(b, eventBatch)
+		b = binary.AppendUvarint(b, uint64(i+1))
+		b = append(b, 1, 1, 0)
+	}
+	return b
+}
+
+func TestMoreGenerationsThanAreBelieved(t *testing.T) {
+	b := manyGenerations(maxGenerations + 1000)
+	gens, _, err := scan(bytes.NewReader(b), int64(len(b)), 23)
+	if err != nil || len(gens) != maxGenerations || gens[maxGenerations-1].damaged == "" {
+		t.Errorf("%d generations, %v; want %d and the rest mentioned", len(gens), err, maxGenerations)
 	}
 }
 

@@ -388,7 +388,7 @@ func (e *engine) readGeneration(g *generation, version int, c *chunk, emit func(
 		// Without the end byte the reader would not even try.
 		parts = append(parts, bytes.NewReader([]byte{endOfGeneration}))
 	}
-	r, err := newReader(bufio.NewReaderSize(io.MultiReader(parts...), 256<<10))
+	r, err := newReader(bufio.NewReaderSize(io.MultiReader(parts...), int(min(g.size()+headerSize, 256<<10))))
 	if err != nil {
 		return damage{err}
 	}

@@ -206,8 +206,9 @@ func (s *scanner) resync(off int64, least uint64) (int64, bool) {
 // maxHole bounds the generations that are believed to be missing in one place.
 const maxHole = 1000
 
-// maxGenerations bounds what a hostile file can make us list.
-const maxGenerations = 1 << 20
+// maxGenerations bounds what a hostile file can make us read one by one. There
+// is about one generation per second.
+const maxGenerations = 1 << 16
 
 // scan lists the generations of a trace. short says that the file ends inside a batch.
 func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool, err error) {
@@ -287,6 +288,9 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 		cur, closed, tainted = &gens[len(gens)-1], false, ""
 		cur.extend(off, end)
 		off = end
+	}
+	if len(gens) >= maxGenerations && off < size {
+		cur.damaged = fmt.Sprintf("more than %d generations; the rest is left out", maxGenerations)
 	}
 	if hole != "" {
 		if cur == nil {
