@@ -286,8 +286,8 @@ func (f *Finding) owner() string {
 	return ""
 }
 
-// root returns the finding that nothing else in the chain explains. Of several,
-// the one that explains most, then the worst.
+// root returns the finding that nothing else in the chain explains. Of several, one at warning or above,
+// then the one that explains most, then the worst.
 func (c *correlation) root(ids []string, links []Link) *Finding {
 	explained := map[string]bool{}
 	explains := map[string][]string{}
@@ -315,7 +315,12 @@ func (c *correlation) root(ids []string, links []Link) *Finding {
 		if !slices.Contains(ids, f.ID) || explained[f.ID] {
 			continue
 		}
-		if r := reach(f.ID); r > bestReach {
+		// What is only worth a line does not lead where something worse is unexplained.
+		r := reach(f.ID)
+		if f.Severity >= Warning {
+			r += len(c.findings)
+		}
+		if r > bestReach {
 			best, bestReach = f, r
 		}
 	}

@@ -78,6 +78,11 @@ func gcPressureGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	assist := evidence.Part(s.Assist, max(s.procs-s.Background-s.Stopped-s.Idle, 0))
 	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of all processor time, in %s collections", s.cost, s.perSecond())}
 	severity := pressure(in, s.cost.Number, s.cost.Number, assist.Number)
+	// A collection or two while the program starts are no rate.
+	if s.lasted() < time.Second {
+		r.Silent = fmt.Sprintf("only %s in %s of log", evidence.Things(s.Cycles, "collection"), evidence.Duration(s.lasted()))
+		return r
+	}
 	few := float64(s.Cycles) < in.Limit("min-cycles").Number
 	switch {
 	case few:
@@ -171,7 +176,7 @@ func stwGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	switch {
 	// Some long and most short: the operating system's doing, or an accident's.
 	case float64(mean) < in.Limit("min-pause").Number || float64(2*s.Cycles) < in.Limit("min-pauses").Number:
-		c.Thin = true
+		c.Thin, c.Severity = true, analyze.NoSeverity
 		c.Caveats = []string{"most stops are short: a busy machine lengthens some"}
 	// Pauses that take a thousandth of the time do not decide anybody's latency.
 	case share.Number < in.Limit("min-share").Number:
