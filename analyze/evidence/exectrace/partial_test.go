@@ -259,6 +259,8 @@ func TestInterrupted(t *testing.T) {
 			t.Errorf("%d jobs: %+v, want it marked as interrupted", jobs, tl.Reading)
 		case err == nil && jobs == 1 && tl.Reading.Read != len(gens)-1:
 			t.Errorf("%d jobs: read %d generations before the interruption, want %d", jobs, tl.Reading.Read, len(gens)-1)
+		case err == nil && (tl.Reading.Lost <= 0 || tl.Reading.Lost > 5*time.Second):
+			t.Errorf("%d jobs: lost %v of a trace of 4 s", jobs, tl.Reading.Lost)
 		case err != nil && err != context.Canceled:
 			t.Errorf("%d jobs: %v", jobs, err)
 		}

@@ -420,6 +420,9 @@ func (e *engine) folded(gens []generation, i int, before int64, err error) {
 	if last {
 		m.to = max(m.to, m.from+e.guess(gens))
 	}
+	if e.ctx.Err() != nil {
+		m.to = float64(gens[len(gens)-1].latest) // all that would have come
+	}
 	if e.fold.events > before {
 		m.read = e.fold.last
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -115,6 +114,7 @@ func describe(tl *Timeline) string {
 		}
 	}
 	fmt.Fprintf(&b, "cycles %d %v assists %d sweep %v gcwork %+v heap %d\n", len(tl.Cycles), tl.Cycles[:min(3, len(tl.Cycles))], len(tl.Assists), tl.Sweep, tl.GCWork, len(tl.Heap))
+	fmt.Fprintf(&b, "mmu %+v\n", tl.MMU)
 	for _, a := range tl.Assists[:min(3, len(tl.Assists))] {
 		fmt.Fprintf(&b, "assist %d %v at %v\n", a.Count, a.Total, a.Stack.Site())
 	}
@@ -129,5 +129,3 @@ func describe(tl *Timeline) string {
 	fmt.Fprintf(&b, "logs %d samples %d gaps %v\n", tl.LogCount, len(tl.Samples), tl.Gaps)
 	return b.String()
 }
-
-var _ = time.Second
