@@ -142,6 +142,7 @@ func heapGrowthGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 				At: analyze.Location{From: int64(s.from), To: int64(s.to)}, Reproduce: analyze.Grep(e, " MB goal")},
 		},
 	}
+	c.Caveats = []string{"more load raises the heap as well: hold the rise against the traffic of that time"}
 	n := len(floors)
 	middle := medianLive(floors[n/3 : n-n/3])
 	switch {

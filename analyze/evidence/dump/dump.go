@@ -1,6 +1,7 @@
 // Package dump reads goroutine dumps: the text of a goroutine profile at
-// debug=2, of SIGQUIT and of a crash, wherever it hides among other log lines.
-// It records what each goroutine said and never what it means.
+// debug=2, of SIGQUIT and of a crash, wherever it hides among other log lines,
+// the crashes that such dumps tell of, and the reports of the race detector.
+// It records what was said and never what it means.
 //
 // Two libraries read such dumps. Neither reads a goroutine with labels, which Go
 // 1.27 prints by default: panicparse/v2 v2.5.0 stops at the first, and gostackparse
