@@ -152,10 +152,7 @@ func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyz
 	if h.g.Wait >= time.Duration(in.Limit("min-wait").Number) {
 		severity, raises = analyze.Warning, analyze.Critical
 	}
-	var names []string
-	for _, f := range slices.Sorted(maps.Keys(others)) {
-		names = append(names, f)
-	}
+	names := slices.Sorted(maps.Keys(others))
 	c := analyze.Candidate{
 		Site: site, Path: s[h.at:].Path(), Variant: "channel", Severity: severity, Raises: raises, Thin: true, Share: 1,
 		Summary: fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %s for that lock, among them %s, which may be what would let it go on",
