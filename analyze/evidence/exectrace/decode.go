@@ -114,7 +114,7 @@ type decoder struct {
 	gen    *generation // nil when the whole file is read
 	latest int64       // events after this are damage
 	scale  float64     // nanoseconds per unit of the trace clock, 0 when not known
-	emit   func(*chunk) (*chunk, error)
+	out    sink
 
 	stacks   map[trace.Stack]uint32
 	direct   idTable // stacks by the reader's own id, see direct.go
@@ -240,13 +240,24 @@ var transitions = func() (t [8][8]op) {
 	return t
 }()
 
+// sink is where a decoder gets empty chunks and puts full ones. Their errors
+// stop the decoding.
+type sink struct {
+	get func() (*chunk, error)
+	put func(*chunk) error
+}
+
 // damage is an error in the bytes of a generation, in words for people.
 type damage struct{ error }
 
 // decode reads the reader to its end and emits what it says. Accessors of the
 // reader may panic on bytes that make no sense: that is damage too.
-func decode(r *trace.Reader, gen *generation, first *chunk, emit func(*chunk) (*chunk, error)) (err error) {
-	d := &decoder{r: r, chunk: first, gen: gen, latest: math.MaxInt64, emit: emit,
+func decode(r *trace.Reader, gen *generation, out sink) (err error) {
+	first, err := out.get()
+	if err != nil {
+		return err
+	}
+	d := &decoder{r: r, chunk: first, gen: gen, latest: math.MaxInt64, out: out,
 		stacks: map[trace.Stack]uint32{}, names: map[string]uint8{}, wide: map[int64]uint32{}}
 	d.hash.SetSeed(hashSeed)
 	defer func() {
@@ -254,7 +265,7 @@ func decode(r *trace.Reader, gen *generation, first *chunk, emit func(*chunk) (*
 			err = damage{fmt.Errorf("makes no sense to the reader: %v", p)}
 			if d.chunk != nil {
 				d.chunk.records = d.chunk.records[:d.whole]
-				d.emit(d.chunk)
+				out.put(d.chunk)
 			}
 		}
 	}()
@@ -268,7 +279,7 @@ func decode(r *trace.Reader, gen *generation, first *chunk, emit func(*chunk) (*
 			}
 			last := d.chunk
 			d.chunk = nil
-			if _, stop := d.emit(last); stop != nil {
+			if stop := out.put(last); stop != nil {
 				return stop
 			}
 			return err
@@ -277,14 +288,19 @@ func decode(r *trace.Reader, gen *generation, first *chunk, emit func(*chunk) (*
 			last := d.chunk
 			d.chunk = nil
 			last.records = last.records[:d.whole]
-			d.emit(last)
+			if stop := out.put(last); stop != nil {
+				return stop
+			}
 			return err
 		}
 		d.whole = len(d.chunk.records)
 		if d.whole >= chunkRecords {
 			full := d.chunk
 			d.chunk = nil
-			if d.chunk, err = d.emit(full); err != nil {
+			if err := out.put(full); err != nil {
+				return err
+			}
+			if d.chunk, err = out.get(); err != nil {
 				return err
 			}
 			d.whole = 0

@@ -87,7 +87,8 @@ type engine struct {
 	fold    *fold
 	reading Reading
 	missing []missing
-	torn    bool // the generation before could not be read to its end
+	ahead   chan struct{} // holds a token for each chunk read ahead
+	torn    bool          // the generation before could not be read to its end
 	done    int64
 	chunks  int
 }
@@ -103,13 +104,7 @@ func (e *engine) whole() error {
 		return err
 	}
 	e.fold.generation()
-	var raw int64
-	err = decode(r, nil, &chunk{}, func(c *chunk) (*chunk, error) {
-		raw = e.fold.chunk(c, raw)
-		e.progress()
-		*c = chunk{records: c.records[:0], stacks: c.stacks[:0]}
-		return c, e.ctx.Err()
-	})
+	err = decode(r, nil, e.direct(&chunk{}))
 	e.done = e.size
 	if e.fold.events == 0 {
 		if err == nil {
@@ -119,6 +114,23 @@ func (e *engine) whole() error {
 	}
 	e.blame(err, "")
 	return nil
+}
+
+// direct returns a sink that folds what it is given at once, always into the
+// same chunk.
+func (e *engine) direct(c *chunk) sink {
+	var raw int64
+	return sink{
+		get: func() (*chunk, error) {
+			*c = chunk{records: c.records[:0], stacks: c.stacks[:0]}
+			return c, nil
+		},
+		put: func(c *chunk) error {
+			raw = e.fold.chunk(c, raw)
+			e.progress()
+			return e.ctx.Err()
+		},
+	}
 }
 
 // newReader opens a reader; the parser of old formats may panic on nonsense.
@@ -263,16 +275,9 @@ func (e *engine) sequential(gens []generation, version int) {
 	c := &chunk{records: make([]record, 0, chunkRecords+1)}
 	for i := range gens {
 		g := &gens[i]
-		f := e.fold
 		e.nextGeneration()
-		var raw int64
-		before := f.events
-		err := e.readGeneration(g, version, c, func(c *chunk) (*chunk, error) {
-			raw = f.chunk(c, raw)
-			e.progress()
-			*c = chunk{records: c.records[:0], stacks: c.stacks[:0]}
-			return c, e.ctx.Err()
-		})
+		before := e.fold.events
+		err := e.readGeneration(g, version, e.direct(c))
 		e.folded(gens, i, before, err)
 		if e.ctx.Err() != nil {
 			return
@@ -303,6 +308,7 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 		return s
 	}
 	tokens := make(chan struct{}, budget)
+	e.ahead = tokens
 	var spare spares
 	// get returns an empty chunk for a stream once there is room for it.
 	get := func(s *stream) (*chunk, error) {
@@ -331,18 +337,17 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 					return
 				}
 				s := at(i)
-				c, err := get(s)
-				if err == nil {
-					err = e.readGeneration(s.gen, version, c, func(c *chunk) (*chunk, error) {
+				s.err = e.readGeneration(s.gen, version, sink{
+					get: func() (*chunk, error) { return get(s) },
+					put: func(c *chunk) error {
 						select {
 						case s.chunks <- c:
+							return nil
 						case <-ctx.Done():
-							return nil, ctx.Err()
+							return ctx.Err()
 						}
-						return get(s)
-					})
-				}
-				s.err = err
+					},
+				})
 				close(s.chunks)
 			}
 		})
@@ -376,7 +381,7 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 }
 
 // readGeneration decodes one generation.
-func (e *engine) readGeneration(g *generation, version int, c *chunk, emit func(*chunk) (*chunk, error)) error {
+func (e *engine) readGeneration(g *generation, version int, out sink) error {
 	if len(g.parts) == 0 {
 		return damage{errors.New(g.damaged)}
 	}
@@ -392,7 +397,7 @@ func (e *engine) readGeneration(g *generation, version int, c *chunk, emit func(
 	if err != nil {
 		return damage{err}
 	}
-	err = decode(r, g, c, emit)
+	err = decode(r, g, out)
 	if err == nil && g.damaged != "" {
 		err = damage{errors.New(g.damaged)}
 	}

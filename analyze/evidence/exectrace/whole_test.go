@@ -69,6 +69,28 @@ func TestPartsEqualWhole(t *testing.T) {
 	}
 }
 
+// A token that is not given back would slow the reading of long traces down,
+// generation by generation.
+func TestReadingAheadGivesBackItsTokens(t *testing.T) {
+	for _, name := range long {
+		whole := load(t, name)
+		damaged := bytes.Clone(whole)
+		for _, g := range generations(t, whole)[1:] {
+			clear(damaged[g.parts[0].from+200 : g.parts[0].from+400])
+		}
+		for _, b := range [][]byte{whole, damaged} {
+			e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:headerSize], fold: newFold(), opt: Options{Jobs: 3}}
+			v, _ := formatVersion(b)
+			if err := e.split(v); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(e.ahead); n != 0 {
+				t.Errorf("%s: %d tokens are missing after %d generations", name, n, e.reading.Generations)
+			}
+		}
+	}
+}
+
 func describe(tl *Timeline) string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s start %v, %v, %d events\n", tl.Version, tl.Start, tl.Duration, tl.Events)
