@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"analyze/evidence/dump":       {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/logline"},
 	"analyze/evidence/runtimelog": {"inquest/analyze/evidence/logline"},
 	"analyze/evidence/logline":    {},
-	"report":                      {"inquest/analyze", "inquest/analyze/evidence/...", "inquest/templates", "inquest/report/..."},
+	"report":                      {"inquest/analyze", "inquest/analyze/compare", "inquest/analyze/evidence/...", "inquest/templates", "inquest/report/..."},
 	"report/draw":                 {},
 	"templates":                   {},
 }

@@ -24,7 +24,7 @@ func ParseLimit(detectors []*Detector, setting string) (name string, q evidence.
 	if err != nil {
 		return "", q, err
 	}
-	q, err = parseQuantity(value, l.Default.Unit)
+	q, err = ParseQuantity(value, l.Default.Unit)
 	if err != nil {
 		return "", q, fmt.Errorf("limit %s: %w", name, err)
 	}
@@ -49,7 +49,8 @@ func findLimit(detectors []*Detector, name string) (Limit, error) {
 	return Limit{}, fmt.Errorf("limit %q: no detector %q", name, id)
 }
 
-func parseQuantity(value string, unit evidence.Unit) (evidence.Quantity, error) {
+// ParseQuantity reads a number in a unit: 5ms, 64MB, 30%, 0.3, 1000.
+func ParseQuantity(value string, unit evidence.Unit) (evidence.Quantity, error) {
 	value = strings.TrimSpace(value)
 	fail := func(want string) (evidence.Quantity, error) {
 		return evidence.Quantity{}, fmt.Errorf("%q is not a %s", value, want)

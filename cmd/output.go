@@ -29,13 +29,30 @@ func (o *output) register(c *cobra.Command) {
 	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "say nothing on stderr but errors")
 }
 
-func (o *output) check() error {
-	if _, known := report.ForName(o.format); o.format != "" && !known {
-		return failed("", "--format %s: want %s", o.format, strings.Join(report.Formats(), ", "))
+// views are the formats a document can be written in.
+type views struct {
+	names      []string
+	extensions string // as an error lists them
+	byName     func(string) bool
+	byFile     func(string) bool
+}
+
+var reportViews = views{
+	names:      report.Formats(),
+	extensions: report.Extensions(),
+	byName:     func(name string) bool { _, ok := report.ForName(name); return ok },
+	byFile:     func(name string) bool { _, ok := report.ForFile(name); return ok },
+}
+
+func (o *output) check() error { return o.checkFor(reportViews) }
+
+func (o *output) checkFor(v views) error {
+	if o.format != "" && !v.byName(o.format) {
+		return failed("", "--format %s: want %s", o.format, strings.Join(v.names, ", "))
 	}
 	for _, name := range o.files {
-		if _, known := report.ForFile(name); !known {
-			return failed("", "-o %s: cannot tell the format; end the name in .md, .html, .json or .txt", name)
+		if !v.byFile(name) {
+			return failed("", "-o %s: cannot tell the format; end the name in %s", name, v.extensions)
 		}
 		if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
 			return failed("", "-o %s: no such directory", name)
@@ -44,12 +61,27 @@ func (o *output) check() error {
 	return nil
 }
 
-// write renders the report once per destination. A file appears whole or not at all.
+// write renders the report once per destination.
 func (o *output) write(c *cobra.Command, r *report.Report) error {
+	return o.deliver(c, document{
+		file: func(w io.Writer, name string) error { write, _ := report.ForFile(name); return write(w, r) },
+		name: func(w io.Writer, name string) error { write, _ := report.ForName(name); return write(w, r) },
+		term: func(w io.Writer, opt report.TerminalOptions) error { return report.WriteTerminal(w, r, opt) },
+	})
+}
+
+// document is something that can be written in several formats, told by a file's
+// extension, by name, or for the terminal.
+type document struct {
+	file, name func(io.Writer, string) error
+	term       func(io.Writer, report.TerminalOptions) error
+}
+
+// deliver writes a document once per destination. A file appears whole or not at all.
+func (o *output) deliver(c *cobra.Command, d document) error {
 	for _, name := range o.files {
 		var b bytes.Buffer
-		write, _ := report.ForFile(name)
-		if err := write(&b, r); err != nil {
+		if err := d.file(&b, name); err != nil {
 			return failed("", "%s: %v", name, err)
 		}
 		if err := replaceFile(name, b.Bytes()); err != nil {
@@ -63,10 +95,9 @@ func (o *output) write(c *cobra.Command, r *report.Report) error {
 	var err error
 	switch {
 	case o.format == "text" || o.format == "" && len(o.files) == 0:
-		err = report.WriteTerminal(stdout, r, terminal(stdout))
+		err = d.term(stdout, terminal(stdout))
 	case o.format != "":
-		write, _ := report.ForName(o.format)
-		err = write(stdout, r)
+		err = d.name(stdout, o.format)
 	}
 	if err != nil {
 		return failed("", "writing the report: %v", err)

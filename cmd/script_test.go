@@ -43,6 +43,7 @@ func TestScript(t *testing.T) {
 			"bomb":         scriptBomb,
 			"traceheader":  scriptTraceHeader,
 			"mutexprofile": scriptMutexProfile,
+			"cpuprofile":   scriptCPUProfile,
 		},
 	})
 }

@@ -53,3 +53,22 @@ func ForFile(file string) (Writer, bool) {
 	}
 	return nil, false
 }
+
+// Extensions lists the customary extensions of the formats, as a sentence names them.
+func Extensions() string {
+	var out []string
+	for _, f := range formats {
+		if len(f.extensions) > 0 {
+			out = append(out, f.extensions[0])
+		}
+	}
+	return listed(out)
+}
+
+// listed joins words as a sentence does: "a, b or c".
+func listed(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}

@@ -56,18 +56,18 @@ func TestSchemaIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compare(t, root, root, reflect.TypeFor[Report](), "report", manual, map[reflect.Type]bool{})
+	compareSchema(t, root, root, reflect.TypeFor[Report](), "report", manual, map[reflect.Type]bool{})
 }
 
-func compare(t *testing.T, root, node map[string]any, typ reflect.Type, at string, manual []byte, done map[reflect.Type]bool) {
+func compareSchema(t *testing.T, root, node map[string]any, typ reflect.Type, at string, manual []byte, done map[reflect.Type]bool) {
 	if ref, ok := node["$ref"].(string); ok {
 		node = root["$defs"].(map[string]any)[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
 	}
 	switch typ.Kind() {
 	case reflect.Pointer:
-		compare(t, root, node, typ.Elem(), at, manual, done)
+		compareSchema(t, root, node, typ.Elem(), at, manual, done)
 	case reflect.Slice:
-		compare(t, root, node["items"].(map[string]any), typ.Elem(), at+"[]", manual, done)
+		compareSchema(t, root, node["items"].(map[string]any), typ.Elem(), at+"[]", manual, done)
 	case reflect.Struct:
 		if typ == reflect.TypeFor[time.Time]() || done[typ] {
 			return
@@ -97,7 +97,7 @@ func compare(t *testing.T, root, node map[string]any, typ reflect.Type, at strin
 			if !bytes.Contains(manual, []byte("`"+name+"`")) {
 				t.Errorf("%s.%s is not in docs/json.md", at, name)
 			}
-			compare(t, root, property, f.Type, at+"."+name, manual, done)
+			compareSchema(t, root, property, f.Type, at+"."+name, manual, done)
 		}
 		for name := range properties {
 			if !known[name] {

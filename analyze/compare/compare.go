@@ -1,0 +1,347 @@
+// Package compare holds two sides of evidence against each other, such as the
+// profiles of a good build and of a new one, and says whether something got
+// worse, with how much certainty, and where.
+//
+// It opens no files and decides no exit codes. What it cannot compare it refuses
+// with a reason: that is inconclusive, never a pass.
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+)
+
+// Outcome is a verdict on one kind of evidence or on all.
+type Outcome string
+
+// The outcomes.
+const (
+	Pass         Outcome = "pass"         // nothing that counts got worse, and it would have shown
+	Regression   Outcome = "regression"   // something that counts got worse
+	Improvement  Outcome = "improvement"  // something that counts got better and nothing worse
+	Inconclusive Outcome = "inconclusive" // could not be compared, or too little was seen to say
+)
+
+// Side is one of the two sides of a comparison.
+type Side struct {
+	Title      string
+	Exhibits   []*evidence.Exhibit // all of the side's evidence, also what could not be read
+	GOMAXPROCS int                 // 0 when unknown
+	GoVersion  string              // "" when unknown
+	Ops        float64             // operations that each profile covers; 0 when unknown
+	Benchmarks *Benchmarks         // numbers of go test -bench; nil when none
+	Judged     *Judged             // what the detectors found; nil when they did not run
+	Saved      []Saved             // sums by site from a saved report
+}
+
+// Judged is what the detectors said of one side.
+type Judged struct {
+	Findings []analyze.Finding
+	Verdicts []analyze.Verdict
+	// Near holds the fingerprints of what is found once every limit is relaxed: what
+	// is in it but not in Findings lies just below a limit.
+	Near map[string]bool
+	// Kinds are the kinds of evidence the detectors had.
+	Kinds []evidence.Kind
+}
+
+// Options steer a comparison. The zero value is the default.
+type Options struct {
+	// MinEffect is the part of the whole that a function must have, on the side
+	// where it has more, for its change to count. The change must be at least as
+	// large a part of the function's own cost, and a fifth of it of the whole.
+	// 0 means DefaultMinEffect.
+	MinEffect float64
+	// Floors replace, by unit, the absolute size below which a function never counts.
+	Floors map[evidence.Unit]float64
+	// Rename maps names of functions or packages on the before side to those on the after side.
+	Rename map[string]string
+}
+
+// DefaultMinEffect is the MinEffect of the zero Options.
+const DefaultMinEffect = 0.05
+
+// Result is the outcome of a comparison. Its lists are in a fixed order: the
+// same input gives the same Result.
+type Result struct {
+	Verdict    Outcome     `json:"verdict"`
+	Why        string      `json:"why"` // sentence
+	Kinds      []Kind      `json:"kinds"`
+	Benchmarks []Benchmark `json:"benchmarks"`
+	Findings   Findings    `json:"findings"`
+	Trends     []Trend     `json:"trends"`
+}
+
+// Kind is the verdict on one kind of evidence.
+type Kind struct {
+	Kind     string    `json:"kind"` // an evidence.Kind, or "benchmark" or "findings"
+	Verdict  Outcome   `json:"verdict"`
+	Why      string    `json:"why"`              // sentence
+	Record   string    `json:"record,omitempty"` // what to record instead, where it could not be compared
+	Before   []string  `json:"before"`           // exhibits of the before side
+	After    []string  `json:"after"`            // exhibits of the after side
+	Measures []Measure `json:"measures"`
+}
+
+// Methods by which a change is told from noise.
+const (
+	Permutation = "permutation" // three or more per side
+	Sampling    = "sampling"    // fewer: what sampling theory says of the counts; run-to-run noise is not in it
+	Exact       = "exact"       // the same bytes on both sides
+)
+
+// Measure is one number compared, as a whole and by function.
+type Measure struct {
+	Name       string            `json:"name"`       // such as "CPU time"
+	Per        string            `json:"per"`        // "second", "operation" or "profile"
+	Gates      bool              `json:"gates"`      // a change of it decides the verdict
+	Verdict    Outcome           `json:"verdict"`    //
+	Why        string            `json:"why"`        // sentence
+	Method     string            `json:"method"`     //
+	Runs       Counts            `json:"runs"`       // per side
+	Samples    Counts            `json:"samples"`    // taken on each side, all runs together
+	Whole      Change            `json:"whole"`      //
+	Detectable evidence.Quantity `json:"detectable"` // the smallest change of a tenth of the whole that would have been seen four times of five, as a part of that tenth
+	Noise      evidence.Quantity `json:"noise"`      // how far two runs of one side are apart as a whole, on average, as a share; 0 with one run
+	Changes    []Change          `json:"changes"`    // those that count, then the largest others, worst first
+	Moved      []Moved           `json:"moved"`      //
+	Tree       []Node            `json:"tree"`       // what the flame graph is drawn from, parents first
+}
+
+// Change is one function, or the whole, on both sides.
+type Change struct {
+	Function string            `json:"function"` // normalised; empty for the whole
+	File     string            `json:"file,omitempty"`
+	Line     int               `json:"line,omitempty"`
+	Path     []string          `json:"path"`           // the way that costs most, outermost first, the function last
+	Reach    string            `json:"reach"`          // "own": the function and the standard library below it; "with-callees": all below it; "whole"
+	Before   evidence.Quantity `json:"before"`         // mean over the runs
+	After    evidence.Quantity `json:"after"`          //
+	Shares   Pair              `json:"shares"`         // of the whole, before and after
+	Cum      Pair              `json:"cum"`            // with callees, before and after, in the unit of Before
+	Effect   float64           `json:"effect"`         // (after-before)/before; 0 when it was not there before
+	Interval Interval          `json:"interval"`       // of after-before, 95 %, in the unit of Before
+	P        float64           `json:"p"`              // one-sided
+	Q        float64           `json:"q"`              // after Benjamini-Hochberg over all that was tested
+	Counts   bool              `json:"counts"`         // it decides the verdict
+	Worse    bool              `json:"worse"`          // it rose
+	Explains float64           `json:"explains"`       // its part of all that rose, or fell
+	Note     string            `json:"note,omitempty"` // why it does not count although it is significant
+}
+
+// Pair is a number on both sides.
+type Pair struct {
+	Before float64 `json:"before"`
+	After  float64 `json:"after"`
+}
+
+// Counts is a number of things on both sides.
+type Counts struct {
+	Before int64 `json:"before"`
+	After  int64 `json:"after"`
+}
+
+// Interval is where a number lies in 95 of 100 cases.
+type Interval struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Moved is cost that left one function and arrived in another.
+type Moved struct {
+	From   string            `json:"from"`
+	To     string            `json:"to"`
+	Amount evidence.Quantity `json:"amount"`
+	Why    string            `json:"why"` // sentence
+}
+
+// Node is one call in the merged call tree of a measure.
+type Node struct {
+	Parent   int     `json:"parent"`   // index of the caller, -1 for a root
+	Function string  `json:"function"` // empty for what was left out
+	Before   float64 `json:"before"`   // with callees, in the measure's unit
+	After    float64 `json:"after"`    //
+}
+
+// Compare holds after against before.
+func Compare(before, after *Side, opt Options) *Result {
+	if opt.MinEffect <= 0 {
+		opt.MinEffect = DefaultMinEffect
+	}
+	r := &Result{}
+	for _, kind := range evidence.Kinds {
+		if k, ok := compareKind(kind, before, after, opt); ok {
+			r.Kinds = append(r.Kinds, k)
+		}
+	}
+	if k, benchmarks, ok := compareBenchmarks(before.Benchmarks, after.Benchmarks, opt); ok {
+		r.Kinds, r.Benchmarks = append(r.Kinds, k), benchmarks
+	}
+	if k, findings, ok := compareFindings(before.Judged, after.Judged); ok {
+		r.Kinds, r.Findings = append(r.Kinds, k), findings
+	}
+	r.Trends = append(trends("before", before), trends("after", after)...)
+	r.Verdict, r.Why = overall(r.Kinds)
+	return r
+}
+
+// overall joins the verdicts of the kinds. Worse beats unsure beats better beats same.
+func overall(kinds []Kind) (Outcome, string) {
+	by := map[Outcome][]string{}
+	for _, k := range kinds {
+		by[k.Verdict] = append(by[k.Verdict], KindName(k.Kind))
+	}
+	for _, o := range []Outcome{Regression, Inconclusive, Improvement, Pass} {
+		names := by[o]
+		if len(names) == 0 {
+			continue
+		}
+		switch o {
+		case Regression:
+			return o, "worse: " + strings.Join(names, ", ")
+		case Inconclusive:
+			return o, "could not tell: " + strings.Join(names, ", ")
+		case Improvement:
+			return o, "better: " + strings.Join(names, ", ")
+		}
+		return o, "nothing that counts changed: " + strings.Join(names, ", ")
+	}
+	return Inconclusive, "neither side holds anything that can be compared"
+}
+
+// KindName is a kind of a Result in words.
+func KindName(kind string) string {
+	switch kind {
+	case "benchmark":
+		return "benchmarks"
+	case "findings":
+		return "findings"
+	}
+	return analyze.KindName(evidence.Kind(kind))
+}
+
+// compareKind compares one kind of evidence; ok is false when neither side has it
+// or it is none that can be compared.
+func compareKind(kind evidence.Kind, before, after *Side, opt Options) (k Kind, ok bool) {
+	a, b := usable(before, kind), usable(after, kind)
+	sa, sb := saved(before, kind), saved(after, kind)
+	if len(a)+len(b)+len(sa)+len(sb) == 0 {
+		return k, false
+	}
+	k = Kind{Kind: string(kind), Before: ids(a, sa), After: ids(b, sb)}
+	refuse := func(record, format string, args ...any) (Kind, bool) {
+		k.Verdict, k.Why, k.Record = Inconclusive, fmt.Sprintf(format, args...), record
+		return k, true
+	}
+	if !slices.Contains(byNumber, kind) {
+		return k, false
+	}
+	if len(k.Before) == 0 || len(k.After) == 0 {
+		side := "before"
+		if len(k.After) == 0 {
+			side = "after"
+		}
+		return refuse(analyze.HowToRecord(kind), "there is no %s on the %s side", analyze.KindName(kind), side)
+	}
+	if dependsOnProcs[kind] && before.GOMAXPROCS > 0 && after.GOMAXPROCS > 0 && before.GOMAXPROCS != after.GOMAXPROCS {
+		return refuse("record both sides with the same GOMAXPROCS", "GOMAXPROCS is %d before and %d after: rates and waits are not comparable", before.GOMAXPROCS, after.GOMAXPROCS)
+	}
+	switch {
+	case len(sa)+len(sb) > 0:
+		compareSaved(&k, kind, a, b, sa, sb, before, after, opt)
+	case kind == evidence.Trace && sameBytes(a, b):
+		k.Verdict, k.Why = Pass, sameBytesWords
+	case kind == evidence.Trace:
+		compareTraces(&k, a, b, opt)
+	default:
+		compareProfiles(&k, kind, a, b, before, after, opt)
+	}
+	k.conclude()
+	return k, true
+}
+
+// byNumber are the kinds that are held side by side number by number. The
+// others speak through the findings.
+var byNumber = []evidence.Kind{evidence.CPU, evidence.Heap, evidence.Mutex, evidence.Block, evidence.Goroutine, evidence.GoroutineLeak, evidence.Trace}
+
+var dependsOnProcs = map[evidence.Kind]bool{evidence.CPU: true, evidence.Mutex: true, evidence.Block: true, evidence.Trace: true}
+
+// conclude makes the verdict of a kind from its measures, where it was not refused.
+func (k *Kind) conclude() {
+	if k.Verdict != "" {
+		return
+	}
+	by := map[Outcome][]string{}
+	for _, m := range k.Measures {
+		if m.Gates {
+			by[m.Verdict] = append(by[m.Verdict], m.Why)
+		}
+	}
+	k.Verdict, k.Why = Inconclusive, "nothing in it could be compared"
+	for _, o := range []Outcome{Regression, Inconclusive, Improvement, Pass} {
+		if len(by[o]) > 0 {
+			k.Verdict, k.Why = o, strings.Join(by[o], "; ")
+			return
+		}
+	}
+}
+
+func usable(s *Side, kind evidence.Kind) []*evidence.Exhibit {
+	var out []*evidence.Exhibit
+	for _, e := range s.Exhibits {
+		if e.Kind == kind && e.Coverage != evidence.None {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func saved(s *Side, kind evidence.Kind) []Saved {
+	var out []Saved
+	for _, e := range s.Saved {
+		if e.Kind == kind {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func ids(exhibits []*evidence.Exhibit, saved []Saved) []string {
+	var out []string
+	for _, e := range exhibits {
+		out = append(out, e.ID)
+	}
+	for _, s := range saved {
+		if !slices.Contains(out, s.Exhibit) {
+			out = append(out, s.Exhibit)
+		}
+	}
+	return out
+}
+
+// sameBytes reports whether both sides hold the same files of a kind.
+func sameBytes(a, b []*evidence.Exhibit) bool {
+	sums := func(all []*evidence.Exhibit) []string {
+		var out []string
+		for _, e := range all {
+			out = append(out, e.SHA256+e.Part)
+		}
+		slices.Sort(out)
+		return out
+	}
+	return a[0].SHA256 != "" && slices.Equal(sums(a), sums(b))
+}
+
+// byTime orders exhibits by when they were taken.
+func byTime(all []*evidence.Exhibit) []*evidence.Exhibit {
+	out := slices.Clone(all)
+	slices.SortStableFunc(out, func(x, y *evidence.Exhibit) int {
+		return cmp.Or(x.CapturedAt.Compare(y.CapturedAt), cmp.Compare(x.ID, y.ID))
+	})
+	return out
+}

@@ -1,0 +1,195 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+)
+
+// Findings is what the detectors found on one side and not, or otherwise, on the other.
+type Findings struct {
+	New     []FindingChange `json:"new"`
+	Gone    []FindingChange `json:"gone"`
+	Worse   []FindingChange `json:"worse"`
+	Better  []FindingChange `json:"better"`
+	Same    []FindingChange `json:"same"`
+	Unclear []FindingChange `json:"unclear"` // on one side only, where the other's evidence could not have shown it, or lies just below a limit
+}
+
+// FindingChange is one finding on both sides.
+type FindingChange struct {
+	Fingerprint string        `json:"fingerprint"`
+	Detector    string        `json:"detector"`
+	Title       string        `json:"title"`
+	Site        analyze.Site  `json:"site"`
+	Before      *FindingState `json:"before,omitempty"`
+	After       *FindingState `json:"after,omitempty"`
+	Counts      bool          `json:"counts"` // it decides the verdict
+	Why         string        `json:"why"`    // sentence
+}
+
+// FindingState is how a finding stood on one side.
+type FindingState struct {
+	ID         string             `json:"id"`
+	Severity   analyze.Severity   `json:"severity"`
+	Confidence analyze.Confidence `json:"confidence"`
+	Summary    string             `json:"summary"`
+}
+
+// compareFindings holds the findings of both sides against each other by fingerprint.
+func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
+	if before == nil || after == nil {
+		return k, f, false
+	}
+	k = Kind{Kind: "findings"}
+	was, is := byFingerprint(before.Findings), byFingerprint(after.Findings)
+	worse, better := 0, 0
+	for _, print := range slices.Sorted(keys(was, is)) {
+		a, b := was[print], is[print]
+		ch := FindingChange{Fingerprint: print}
+		for _, one := range []*analyze.Finding{a, b} {
+			if one != nil {
+				ch.Detector, ch.Title, ch.Site = one.Detector, one.Title, one.Site
+			}
+		}
+		ch.Before, ch.After = state(a), state(b)
+		switch {
+		case a != nil && b != nil:
+			switch {
+			case b.Severity > a.Severity && !after.lies(print, a):
+				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
+				ch.Counts = b.Severity >= analyze.Warning && b.Confidence != analyze.Low
+				f.Worse = append(f.Worse, ch)
+			case b.Severity < a.Severity:
+				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
+				f.Better = append(f.Better, ch)
+			default:
+				ch.Why = "on both sides"
+				f.Same = append(f.Same, ch)
+			}
+		case b != nil:
+			if why := before.cannotDeny(b); why != "" {
+				ch.Why = why + " before"
+				f.Unclear = append(f.Unclear, ch)
+				break
+			}
+			ch.Why = "new: the evidence before would have shown it"
+			ch.Counts = b.Severity >= analyze.Warning && b.Confidence != analyze.Low
+			f.New = append(f.New, ch)
+		default:
+			if why := after.cannotDeny(a); why != "" {
+				ch.Why = why + " after"
+				f.Unclear = append(f.Unclear, ch)
+				break
+			}
+			ch.Why = "gone: the evidence after would have shown it"
+			f.Gone = append(f.Gone, ch)
+			if a.Severity >= analyze.Warning && a.Confidence != analyze.Low {
+				better++
+			}
+		}
+	}
+	var counted []string
+	for _, list := range [][]FindingChange{f.New, f.Worse} {
+		for _, ch := range list {
+			if ch.Counts {
+				worse++
+				counted = append(counted, fmt.Sprintf("%s at %s (%s)", ch.Title, orProcess(ch.Site.Function), ch.After.Severity))
+			}
+		}
+	}
+	sortFindings(f.New)
+	sortFindings(f.Worse)
+	switch {
+	case worse > 0:
+		k.Verdict, k.Why = Regression, fmt.Sprintf("%s: %s", evidence.Things(worse, "new or worse finding"), strings.Join(first(counted, 3), "; "))
+	case better > 0:
+		k.Verdict, k.Why = Improvement, fmt.Sprintf("%s gone", evidence.Things(better, "finding"))
+	default:
+		k.Verdict, k.Why = Pass, fmt.Sprintf("no finding is new or worse, %d on both sides, %d cannot be compared", len(f.Same)+len(f.Better), len(f.Unclear))
+	}
+	return k, f, true
+}
+
+func sortFindings(all []FindingChange) {
+	slices.SortStableFunc(all, func(a, b FindingChange) int {
+		return cmp.Or(-cmp.Compare(a.After.Severity, b.After.Severity), cmp.Compare(a.Detector, b.Detector))
+	})
+}
+
+func orProcess(function string) string {
+	if function == "" {
+		return "the process"
+	}
+	return function
+}
+
+func state(f *analyze.Finding) *FindingState {
+	if f == nil {
+		return nil
+	}
+	return &FindingState{f.ID, f.Severity, f.Confidence, f.Summary}
+}
+
+// lies reports whether a finding that is worse now may only have crossed the next limit by a little.
+func (j *Judged) lies(print string, was *analyze.Finding) bool { return false }
+
+// cannotDeny says why a side's evidence cannot deny a finding of the other side, or "".
+func (j *Judged) cannotDeny(f *analyze.Finding) string {
+	if j.Near[f.Fingerprint] {
+		return "just below the limit"
+	}
+	for _, v := range j.Verdicts {
+		if v.Detector != f.Detector {
+			continue
+		}
+		switch v.Result {
+		case analyze.Clear, analyze.Found:
+			// The kinds that showed it must be among those that were looked at.
+			for _, check := range f.Checks {
+				if check.Result == analyze.Agrees && slices.Contains(j.Kinds, check.Kind) {
+					return ""
+				}
+			}
+			return "the kinds of evidence that show it were not there"
+		case analyze.Skipped:
+			return "there was no evidence that could show it"
+		}
+		return "the evidence was too thin to show it"
+	}
+	return "it was not looked for"
+}
+
+func byFingerprint(all []analyze.Finding) map[string]*analyze.Finding {
+	out := map[string]*analyze.Finding{}
+	for i := range all {
+		f := &all[i]
+		if old := out[f.Fingerprint]; old == nil || f.Severity > old.Severity {
+			out[f.Fingerprint] = f
+		}
+	}
+	return out
+}
+
+func keys(maps ...map[string]*analyze.Finding) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		seen := map[string]bool{}
+		for _, m := range maps {
+			for k := range m {
+				if !seen[k] {
+					seen[k] = true
+					if !yield(k) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+var _ = math.Abs

@@ -1,0 +1,692 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// comparison is one quantity of one kind of profile being compared.
+type comparison struct {
+	q     quantity
+	base  basis
+	names *names
+	runs  [2][]run
+	opt   Options
+	m     *Measure
+	load  bool // both sides did the same work per unit, so that a rise is not just more work
+	saved bool // one side is known by the sums of its largest sites only
+
+	method  string
+	size    float64 // of the whole, on the larger side
+	all     *entry  // the whole
+	entries []*entry
+}
+
+// whole fills in the measure's totals.
+func (c *comparison) whole() {
+	e := &entry{id: -1}
+	var samples [2]int64
+	for side, runs := range c.runs {
+		for i := range runs {
+			e.x[side] = append(e.x[side], runs[i].total)
+			e.variance[side] += runs[i].variance / float64(len(runs))
+			samples[side] += runs[i].samples
+		}
+		e.counts[side] = float64(samples[side])
+	}
+	c.m.Runs = Counts{int64(len(c.runs[0])), int64(len(c.runs[1]))}
+	c.m.Samples = Counts{samples[0], samples[1]}
+	if c.q.column != "cpu" {
+		e.counts = [2]float64{}
+	}
+	test([]*entry{e})
+	c.all = e
+	c.size = max(e.mean[0], e.mean[1])
+	c.m.Whole = c.change(e)
+	if c.size > 0 {
+		c.m.Noise = evidence.Part(e.gap, c.size)
+	} else {
+		c.m.Noise = evidence.Quantity{Unit: evidence.Share}
+	}
+	c.m.Detectable = evidence.Quantity{Unit: evidence.Share}
+}
+
+// candidates are the functions that have enough of the whole for their change to
+// count, and the whole itself.
+func (c *comparison) candidates() {
+	least := max(c.opt.MinEffect*c.size, c.floor())
+	for id := range c.names.list {
+		for _, cum := range []bool{false, true} {
+			e := &entry{id: id, cum: cum}
+			for side, runs := range c.runs {
+				for i := range runs {
+					r := &runs[i]
+					v, noise := at(r.own, id), at(r.ownVar, id)
+					if cum {
+						v, noise = at(r.cum, id), at(r.cumVar, id)
+					}
+					e.x[side] = append(e.x[side], v)
+					e.variance[side] += noise / float64(len(runs))
+					if c.q.column == "cpu" && r.profile != nil && r.profile.Period > 0 && r.scale > 0 {
+						e.counts[side] += v / r.scale / float64(r.profile.Period)
+					}
+				}
+			}
+			if max(mean(e.x[0]), mean(e.x[1])) < least {
+				continue
+			}
+			if cum && slices.ContainsFunc(c.entries, func(o *entry) bool {
+				return slices.Equal(o.x[0], e.x[0]) && slices.Equal(o.x[1], e.x[1])
+			}) {
+				continue // the same samples under another name
+			}
+			c.entries = append(c.entries, e)
+		}
+	}
+	c.entries = append(c.entries, c.all)
+}
+
+// floor is the absolute size below which nothing counts.
+func (c *comparison) floor() float64 {
+	if f, ok := c.opt.Floors[c.unit()]; ok {
+		return f
+	}
+	if c.base.per == "operation" {
+		return 0
+	}
+	return c.q.floor
+}
+
+func (c *comparison) unit() evidence.Unit { return c.base.unit }
+
+// judge compares the quantity and reaches a verdict.
+func (c *comparison) judge() {
+	c.whole()
+	c.candidates()
+	c.method = test(c.entries)
+	c.m.Method = c.method
+	changes := map[*entry]*Change{}
+	for _, e := range c.entries {
+		ch := c.change(e)
+		ch.Counts = c.counts(e)
+		changes[e] = &ch
+	}
+	c.excuseMoreTime(changes)
+	c.findMoved(changes)
+	c.attribute(changes)
+	uniform := c.uniform(changes)
+
+	var worse, better []*Change
+	for _, e := range c.entries {
+		ch := changes[e]
+		if ch.Counts && ch.Worse {
+			worse = append(worse, ch)
+		} else if ch.Counts {
+			better = append(better, ch)
+		}
+	}
+	c.m.Whole = *changes[c.all]
+	c.detectable()
+	c.list(changes)
+	c.explain()
+	c.m.Tree = c.tree()
+	c.sentence(worse, better, uniform)
+}
+
+// counts reports whether a change is beyond noise and large enough to matter.
+func (c *comparison) counts(e *entry) bool {
+	if c.saved {
+		return c.large(e) && math.Abs(e.delta) >= savedEffect*min(e.mean[0], e.mean[1])
+	}
+	return e.q <= levelOf(c.method)+1e-12 && c.large(e) && math.Abs(e.delta) >= e.gap
+}
+
+// savedEffect is the change that sums without samples must show to count.
+const savedEffect = 0.25
+
+// large reports whether a change is large enough to count, noise aside.
+func (c *comparison) large(e *entry) bool {
+	size := math.Abs(e.delta)
+	least := max(c.opt.MinEffect, c.q.least)
+	smaller := min(e.mean[0], e.mean[1])
+	if max(e.mean[0], e.mean[1]) < c.floor() || size < least*smaller {
+		return false
+	}
+	return e == c.all || size >= c.opt.MinEffect/5*c.size
+}
+
+func (c *comparison) change(e *entry) Change {
+	unit := c.unit()
+	ch := Change{
+		Reach:    "own",
+		Before:   evidence.Quantity{Number: e.mean[0], Unit: unit},
+		After:    evidence.Quantity{Number: e.mean[1], Unit: unit},
+		Interval: e.interval(methodOf(e)),
+		P:        e.p, Q: e.q, Worse: e.delta > 0,
+	}
+	ch.Shares = Pair{part(e.mean[0], c.all.mean[0]), part(e.mean[1], c.all.mean[1])}
+	if e.mean[0] != 0 {
+		ch.Effect = e.delta / e.mean[0]
+	}
+	if e.id < 0 {
+		ch.Reach, ch.Cum = "whole", Pair{e.mean[0], e.mean[1]}
+		return ch
+	}
+	if e.cum {
+		ch.Reach = "with-callees"
+	}
+	site := c.names.sites[e.id]
+	ch.Function, ch.File, ch.Line = site.Function, site.File, site.Line
+	var cum [2]float64
+	for side, runs := range c.runs {
+		for i := range runs {
+			cum[side] += at(runs[i].cum, e.id) / float64(len(runs))
+		}
+	}
+	ch.Cum = Pair{cum[0], cum[1]}
+	return ch
+}
+
+func part(v, whole float64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return v / whole
+}
+
+func methodOf(e *entry) string {
+	if n := e.runs(); min(n[0], n[1]) >= 3 {
+		return Permutation
+	}
+	return Sampling
+}
+
+// excuseMoreTime recognises what rose only because something else fell: in a
+// program that is always busy, less time in one function is more of everything
+// else, per second. It is not asked per operation.
+func (c *comparison) excuseMoreTime(changes map[*entry]*Change) {
+	if c.load || changes[c.all].Counts && changes[c.all].Worse && c.q.column == "cpu" {
+		return
+	}
+	rest := c.all.mean
+	fell := 0.0
+	var names []string
+	for _, e := range c.entries {
+		if ch := changes[e]; ch.Counts && !ch.Worse && !e.cum && e.id >= 0 {
+			rest[0] -= e.mean[0]
+			rest[1] -= e.mean[1]
+			fell -= e.delta
+			names = append(names, ch.Function)
+		}
+	}
+	if fell == 0 || rest[0] <= 0 {
+		return
+	}
+	factor := rest[1] / rest[0]
+	if factor <= 1 {
+		return
+	}
+	for _, e := range c.entries {
+		ch := changes[e]
+		if !ch.Counts || !ch.Worse || e.id < 0 {
+			continue
+		}
+		// What it would cost had it only taken part in the general rise.
+		beyond := e.mean[1] - factor*e.mean[0]
+		if beyond < max(2*e.se, c.opt.MinEffect*e.mean[0], c.opt.MinEffect/5*c.size) {
+			ch.Counts = false
+			ch.Note = fmt.Sprintf("rose with everything else, because %s left more time", strings.Join(first(names, 2), " and "))
+		}
+	}
+}
+
+// findMoved recognises cost that left one function and arrived in another that is
+// close to it: a function that was split, renamed or inlined elsewhere.
+func (c *comparison) findMoved(changes map[*entry]*Change) {
+	var falls, rises []*entry
+	for _, e := range c.entries {
+		ch := changes[e]
+		if e.cum || e.id < 0 || !(ch.Counts || e.q <= levelOf(c.method)) || math.Abs(e.delta) < c.opt.MinEffect/5*c.size {
+			continue
+		}
+		if ch.Worse {
+			rises = append(rises, e)
+		} else {
+			falls = append(falls, e)
+		}
+	}
+	larger := func(a, b *entry) int {
+		return cmp.Or(-cmp.Compare(math.Abs(a.delta), math.Abs(b.delta)), cmp.Compare(c.names.list[a.id], c.names.list[b.id]))
+	}
+	slices.SortFunc(falls, larger)
+	slices.SortFunc(rises, larger)
+	if len(falls) == 0 || len(rises) == 0 {
+		return
+	}
+	near := c.neighbours(slices.Concat(falls, rises))
+	taken := map[*entry]bool{}
+	for _, up := range rises {
+		for _, down := range falls {
+			if taken[down] || taken[up] {
+				continue
+			}
+			both := up.delta + down.delta
+			noise := 2 * math.Hypot(up.se, down.se)
+			if math.Abs(both) > max(0.25*min(up.delta, -down.delta), min(noise, 0.5*min(up.delta, -down.delta))) {
+				continue
+			}
+			why := near(down.id, up.id)
+			if why == "" {
+				continue
+			}
+			taken[down], taken[up] = true, true
+			from, to := c.names.list[down.id], c.names.list[up.id]
+			c.m.Moved = append(c.m.Moved, Moved{
+				From: from, To: to, Why: why,
+				Amount: evidence.Quantity{Number: min(up.delta, -down.delta), Unit: c.unit()},
+			})
+			for _, e := range c.entries {
+				if e.id == up.id || e.id == down.id {
+					ch := changes[e]
+					if ch.Counts && !(e.cum && e.id == down.id && ch.Worse) {
+						ch.Counts, ch.Note = false, fmt.Sprintf("moved from %s to %s", from, to)
+					}
+				}
+			}
+		}
+	}
+}
+
+// neighbours returns a function that says how two functions are close to each
+// other, or "" when they are not.
+func (c *comparison) neighbours(of []*entry) func(from, to int) string {
+	wanted := map[int]bool{}
+	for _, e := range of {
+		wanted[e.id] = true
+	}
+	callers := map[int]map[int]bool{}
+	c.eachPlace(func(_ int, pl place, _ float64) {
+		for i, id := range pl.chain {
+			if wanted[id] && i+1 < len(pl.chain) {
+				if callers[id] == nil {
+					callers[id] = map[int]bool{}
+				}
+				callers[id][pl.chain[i+1]] = true
+			}
+		}
+	})
+	return func(from, to int) string {
+		switch {
+		case callers[to][from]:
+			return fmt.Sprintf("%s calls %s", c.names.list[from], c.names.list[to])
+		case callers[from][to]:
+			return fmt.Sprintf("%s called %s", c.names.list[to], c.names.list[from])
+		}
+		var shared []string
+		for id := range callers[from] {
+			if callers[to][id] {
+				shared = append(shared, c.names.list[id])
+			}
+		}
+		if len(shared) > 0 {
+			slices.Sort(shared)
+			return fmt.Sprintf("both are called by %s", shared[0])
+		}
+		if p := stack.Package(c.names.list[from]); p == stack.Package(c.names.list[to]) && p != "main" {
+			return fmt.Sprintf("both are in package %s", p)
+		}
+		return ""
+	}
+}
+
+// eachPlace calls f with every sample of every run, as its part of the mean over
+// the side's runs, in the measure's unit.
+func (c *comparison) eachPlace(f func(side int, pl place, v float64)) {
+	for side, runs := range c.runs {
+		for i := range runs {
+			r := &runs[i]
+			each := func(p *pprofile.Profile, at *places, scale float64) {
+				if p == nil {
+					return
+				}
+				column := p.Column(c.q.column)
+				for j := range p.Samples {
+					s := &p.Samples[j]
+					if v := float64(s.Values[column]); v != 0 && (c.q.takes == nil || c.q.takes(s)) {
+						f(side, at.of(s), v*scale)
+					}
+				}
+			}
+			scale := r.scale / float64(len(runs))
+			each(r.profile, r.at, scale)
+			each(r.minus, r.minusAt, -scale)
+		}
+	}
+}
+
+// attribute leaves, of changes that count and lie on the same paths, the deepest
+// that explains them.
+func (c *comparison) attribute(changes map[*entry]*Change) {
+	var counted []*entry
+	for _, e := range c.entries {
+		if changes[e].Counts && e.id >= 0 {
+			counted = append(counted, e)
+		}
+	}
+	// rise[g][f] is how much f's cost, own or with callees, rose on the paths through g.
+	type key struct {
+		g, f int
+		cum  bool
+	}
+	above := map[int]bool{}
+	below := map[int]bool{}
+	for _, e := range counted {
+		if e.cum {
+			above[e.id] = true
+		}
+		below[e.id] = true
+	}
+	moved := map[string]bool{}
+	for _, m := range c.m.Moved {
+		moved[m.From], moved[m.To] = true, true
+	}
+	change := map[key]float64{}
+	if len(above) > 0 && len(counted) > 1 {
+		c.eachPlace(func(side int, pl place, v float64) {
+			if side == 0 {
+				v = -v
+			}
+			for i, g := range pl.chain {
+				if !above[g] {
+					continue
+				}
+				if below[pl.owner] {
+					change[key{g, pl.owner, false}] += v
+				}
+				for _, f := range pl.chain[:i] {
+					if below[f] {
+						change[key{g, f, true}] += v
+					}
+				}
+			}
+		})
+	}
+	for _, g := range counted {
+		if !g.cum {
+			continue
+		}
+		for _, f := range counted {
+			if f == g || f.delta*g.delta < 0 || f.id == g.id && f.cum {
+				continue
+			}
+			if part := change[key{g.id, f.id, f.cum}]; part/g.delta >= explainedBy {
+				changes[g].Counts = false
+				changes[g].Note = fmt.Sprintf("%s below it explains %s of it", c.names.list[f.id], evidence.Of(min(part/g.delta, 1), evidence.Share))
+				break
+			}
+		}
+		// Several that count may explain together what none does alone.
+		if changes[g].Counts {
+			sum := 0.0
+			for _, f := range counted {
+				if !f.cum && f.delta*g.delta > 0 {
+					sum += change[key{g.id, f.id, false}]
+				}
+			}
+			if sum/g.delta >= explainedBy {
+				changes[g].Counts = false
+				changes[g].Note = "the functions below it that changed explain it"
+			}
+		}
+	}
+}
+
+// explainedBy is the part of a caller's change that a callee must have to be the one to blame.
+const explainedBy = 0.6
+
+// uniform reports whether everything changed by the same factor, which more work
+// does as well as dearer work; then nothing counts.
+func (c *comparison) uniform(changes map[*entry]*Change) bool {
+	if c.load {
+		return false
+	}
+	before, after := c.all.mean[0], c.all.mean[1]
+	if before <= 0 || after <= before*(1+c.opt.MinEffect) {
+		return false
+	}
+	factor := after / before
+	own, largest := 0, 0.0
+	for _, e := range c.entries {
+		if e.cum || e.id < 0 {
+			continue
+		}
+		own++
+		largest = max(largest, e.mean[0]/before)
+		if math.Abs(e.mean[1]-factor*e.mean[0]) > max(0.1*factor*e.mean[0], 2*e.se) {
+			return false
+		}
+	}
+	if own < 3 || largest > 0.6 {
+		return false
+	}
+	found := false
+	for _, ch := range changes {
+		if ch.Counts && ch.Worse {
+			found = true
+			ch.Counts, ch.Note = false, "rose by the same factor as everything else"
+		}
+	}
+	return found
+}
+
+// sure is how many standard errors a change must have to be found four times of
+// five: 1 % one-sided, after the correction for some functions.
+const sure = 2.33 + 0.84
+
+// unseen is the change in a part of the whole that would just have been seen, as a
+// part of that part.
+func (c *comparison) unseen(part float64) float64 {
+	n := c.all.runs()
+	if c.size <= 0 {
+		return 0
+	}
+	// A part of the whole has, by sampling, that part of its variance.
+	spread := func(v [2]float64) float64 { return v[0]/float64(n[0]) + v[1]/float64(n[1]) }
+	v := part * spread(c.all.variance)
+	if c.method == Permutation {
+		// What runs vary by beyond sampling.
+		over := max(c.all.pooled(nil)-c.all.expected(), 0) * part * part
+		v += spread([2]float64{over, over})
+	}
+	return sure * math.Sqrt(v) / (part * c.size)
+}
+
+// detectable says what change these profiles could have shown.
+func (c *comparison) detectable() {
+	if !c.saved {
+		c.m.Detectable.Number = c.unseen(0.1)
+	}
+}
+
+// thin reports whether so little was sampled that even a fifth of the whole could
+// come or go unseen. Counts are taken whole, not sampled.
+func (c *comparison) thin() bool {
+	return !c.saved && c.unit() != evidence.Count && c.unseen(0.2) > 1
+}
+
+// maxListed is how many changes that do not count a measure lists.
+const maxListed = 12
+
+// list puts the changes in order: what counts, the largest first, then the largest others.
+func (c *comparison) list(changes map[*entry]*Change) {
+	var counted, rest []*Change
+	for _, e := range c.entries {
+		ch := changes[e]
+		switch {
+		case e.id < 0:
+		case ch.Counts:
+			counted = append(counted, ch)
+		case !e.cum:
+			rest = append(rest, ch)
+		}
+	}
+	order := func(a, b *Change) int {
+		if a.Worse != b.Worse && (a.Counts || b.Counts) {
+			if a.Worse {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(-cmp.Compare(math.Abs(a.After.Number-a.Before.Number), math.Abs(b.After.Number-b.Before.Number)), cmp.Compare(a.Function, b.Function), cmp.Compare(a.Reach, b.Reach))
+	}
+	slices.SortFunc(counted, order)
+	slices.SortFunc(rest, order)
+	for _, ch := range slices.Concat(counted, first(rest, maxListed)) {
+		c.m.Changes = append(c.m.Changes, *ch)
+	}
+	c.paths()
+}
+
+// paths fills in the way to each listed function that costs most on the side where it costs more.
+func (c *comparison) paths() {
+	best := map[int]float64{}
+	way := map[int][]int{}
+	side := map[int]int{}
+	listed := map[int]*Change{}
+	for i := range c.m.Changes {
+		ch := &c.m.Changes[i]
+		id := c.names.ids[ch.Function]
+		listed[id] = ch
+		if ch.After.Number >= ch.Before.Number {
+			side[id] = 1
+		}
+	}
+	c.eachPlace(func(s int, pl place, v float64) {
+		for i, id := range pl.chain {
+			if listed[id] == nil || side[id] != s || v <= best[id] {
+				continue
+			}
+			best[id], way[id] = v, pl.chain[i:]
+		}
+	})
+	for i := range c.m.Changes {
+		ch := &c.m.Changes[i]
+		chain := way[c.names.ids[ch.Function]]
+		for j := len(chain) - 1; j >= 0; j-- {
+			ch.Path = append(ch.Path, c.names.list[chain[j]])
+		}
+		if len(ch.Path) == 0 {
+			ch.Path = []string{ch.Function}
+		}
+	}
+}
+
+// explain gives each change its part of all that changed in its direction.
+func (c *comparison) explain() {
+	var sum [2]float64
+	for _, e := range c.entries {
+		if !e.cum && e.id >= 0 {
+			if e.delta > 0 {
+				sum[1] += e.delta
+			} else {
+				sum[0] -= e.delta
+			}
+		}
+	}
+	for i := range c.m.Changes {
+		ch := &c.m.Changes[i]
+		d := ch.After.Number - ch.Before.Number
+		if d > 0 && sum[1] > 0 {
+			ch.Explains = min(d/sum[1], 1)
+		} else if d < 0 && sum[0] > 0 {
+			ch.Explains = min(-d/sum[0], 1)
+		}
+	}
+}
+
+// sentence reaches the verdict and says it.
+func (c *comparison) sentence(worse, better []*Change, uniform bool) {
+	name := c.q.name
+	of := func(ch *Change) string {
+		if ch.Reach == "whole" {
+			return fmt.Sprintf("%s as a whole %s", name, amount(ch, c.base.per))
+		}
+		return fmt.Sprintf("%s in %s %s", name, ch.Function, amount(ch, c.base.per))
+	}
+	order := func(all []*Change) *Change {
+		slices.SortStableFunc(all, func(a, b *Change) int {
+			if (a.Reach == "whole") != (b.Reach == "whole") { // a function says more than the whole
+				if a.Reach == "whole" {
+					return 1
+				}
+				return -1
+			}
+			return -cmp.Compare(math.Abs(a.After.Number-a.Before.Number), math.Abs(b.After.Number-b.Before.Number))
+		})
+		return all[0]
+	}
+	more := func(n int) string {
+		if n > 1 {
+			return fmt.Sprintf(", and %d more", n-1)
+		}
+		return ""
+	}
+	switch {
+	case len(worse) > 0:
+		c.m.Verdict = Regression
+		c.m.Why = of(order(worse)) + more(len(worse))
+	case uniform:
+		c.m.Verdict = Inconclusive
+		c.m.Why = fmt.Sprintf("%s as a whole %s, and everything by the same factor: more work or dearer work; --ops BEFORE,AFTER tells them apart", name, amount(&c.m.Whole, c.base.per))
+	case c.size < c.floor():
+		c.m.Verdict = Pass
+		c.m.Why = fmt.Sprintf("%s: less than %s on both sides, too little to count", name, evidence.Quantity{Number: c.floor(), Unit: c.unit()})
+	case c.thin():
+		c.m.Verdict = Inconclusive
+		advice := "record for longer or more often"
+		if c.unit() == evidence.Bytes && c.base.per == "profile" {
+			advice = "give several profiles per side"
+		}
+		c.m.Why = fmt.Sprintf("%s: too few samples (%d before, %d after) to see even a fifth of it come or go; %s", name, c.m.Samples.Before, c.m.Samples.After, advice)
+	case len(better) > 0:
+		c.m.Verdict = Improvement
+		c.m.Why = of(order(better)) + more(len(better))
+	default:
+		c.m.Verdict = Pass
+		c.m.Why = fmt.Sprintf("%s: no function's change counts", name)
+	}
+}
+
+// amount says how a change went: "rose from 1 to 2 s/s (+100 %)".
+func amount(ch *Change, per string) string {
+	verb := "fell"
+	if ch.Worse {
+		verb = "rose"
+	}
+	unit := ""
+	if per == "operation" {
+		unit = " per operation"
+	}
+	if ch.Before.Number == 0 {
+		return fmt.Sprintf("is new: %s%s", ch.After, unit)
+	}
+	return fmt.Sprintf("%s from %s to %s%s (%s)", verb, ch.Before, ch.After, unit, Percent(ch.Effect))
+}
+
+// Percent writes a relative change with its sign.
+func Percent(effect float64) string {
+	sign := "+"
+	if effect < 0 {
+		sign = "-"
+	}
+	return sign + evidence.Of(math.Abs(effect), evidence.Share).String()
+}
+
+func first[T any](all []T, n int) []T { return all[:min(n, len(all))] }

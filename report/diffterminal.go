@@ -1,0 +1,144 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+
+	"inquest/analyze"
+	"inquest/analyze/compare"
+	"inquest/analyze/evidence"
+)
+
+// WriteDiffTerminal writes d for reading in a terminal, the verdict first.
+func WriteDiffTerminal(w io.Writer, d *Diff, opt TerminalOptions) error {
+	t := newTerminal(opt)
+	v := newDiffView(d)
+	plain := lipgloss.Style{}
+	styles := map[compare.Outcome]lipgloss.Style{
+		compare.Regression: t.levels[analyze.Critical], compare.Inconclusive: t.levels[analyze.Warning],
+		compare.Improvement: t.levels[analyze.Info], compare.Pass: t.strong,
+	}
+	t.line(0, styles[v.Verdict], strings.ToUpper(string(v.Verdict))+"  "+v.Why)
+	t.line(2, t.faint, "before: "+sideWords(v.Before))
+	t.line(2, t.faint, "after:  "+sideWords(v.After))
+	if v.Verdict == compare.Inconclusive {
+		t.line(2, t.strong, "This is not a pass: some of it could not be compared, or too little was seen.")
+	}
+	t.gap()
+	for i := range v.Kinds {
+		k := &v.Kinds[i]
+		t.hang(15, fmt.Sprintf("  %-13s", k.Verdict), plain, kindWord(k.Kind)+": "+k.Why)
+		if k.Record != "" {
+			t.line(15, t.faint, "instead: "+k.Record)
+		}
+	}
+	if rows := v.Counted(); len(rows) > 0 {
+		t.section("What decides it")
+		for _, r := range first(maxDiffRows, rows) {
+			t.diffRow(r)
+		}
+		t.more(len(rows)-maxDiffRows, "change", "changes")
+	}
+	for i := range v.Kinds {
+		for j := range v.Kinds[i].Measures {
+			t.measure(&v.Kinds[i].Measures[j])
+		}
+	}
+	t.findings(v.Findings)
+	var problems []string
+	for _, side := range []DiffSide{v.Before, v.After} {
+		for _, e := range side.Exhibits {
+			problems = append(problems, e.Problems...)
+		}
+	}
+	t.list("How good the evidence is", problems)
+	_, err := io.WriteString(w, t.out.String())
+	return err
+}
+
+const (
+	maxDiffRows = 8
+	maxOthers   = 5
+)
+
+func (t *terminal) diffRow(r diffRow) {
+	t.hang(12, fmt.Sprintf("  %-10s", r.Relative()), t.strong, r.Where())
+	t.line(12, lipgloss.Style{}, fmt.Sprintf("%s: %s → %s%s, share %s", r.Measure.Name, r.Before, r.After, perWord(r.Measure), r.Share()))
+	var sure []string
+	if w := r.Within(); w != "" {
+		sure = append(sure, "95 % interval "+w)
+	}
+	sure = append(sure, "q "+probability(r.Q))
+	if r.Explains > 0 && r.Function != "" {
+		sure = append(sure, fmt.Sprintf("%s of all that %s", evidence.Of(r.Explains, evidence.Share), verb(r.Change)))
+	}
+	if r.Reach == "with-callees" {
+		sure = append(sure, "with what it calls")
+	}
+	t.line(12, t.faint, strings.Join(sure, ", "))
+	if len(r.Path) > 1 {
+		t.line(12, t.faint, CallPath(r.Change))
+	}
+}
+
+func verb(c compare.Change) string {
+	if c.Worse {
+		return "rose"
+	}
+	return "fell"
+}
+
+func probability(p float64) string {
+	if p < 0.001 {
+		return "< 0.001"
+	}
+	return fmt.Sprintf("%.3f", p)
+}
+
+func (t *terminal) measure(m *compare.Measure) {
+	title := m.Name
+	if !m.Gates {
+		title += " (shown, does not decide)"
+	}
+	t.section(capital(title))
+	t.hang(12, fmt.Sprintf("  %-10s", relative(m.Whole)), lipgloss.Style{}, fmt.Sprintf("the whole: %s → %s%s", m.Whole.Before, m.Whole.After, perWord(m)))
+	shown := 0
+	for _, c := range m.Changes {
+		if c.Counts && m.Gates {
+			continue
+		}
+		if shown++; shown > maxOthers {
+			break
+		}
+		text := fmt.Sprintf("%s: %s → %s", c.Function, c.Before, c.After)
+		if c.Note != "" {
+			text += "; " + c.Note
+		}
+		t.hang(12, fmt.Sprintf("  %-10s", relative(c)), lipgloss.Style{}, text)
+	}
+	for _, mv := range m.Moved {
+		t.hang(12, "  moved     ", lipgloss.Style{}, fmt.Sprintf("%s from %s to %s: %s", mv.Amount, mv.From, mv.To, mv.Why))
+	}
+	t.line(2, t.faint, methodWords(m))
+	if s := sightWords(m); s != "" {
+		t.line(2, t.faint, s)
+	}
+}
+
+func (t *terminal) findings(f compare.Findings) {
+	list := func(title string, all []compare.FindingChange) {
+		var items []string
+		for _, c := range all {
+			items = append(items, fmt.Sprintf("%s: %s (%s): %s", c.Detector, c.Title, place(c.Site), c.Why))
+		}
+		t.list(title, items)
+	}
+	list("New findings", f.New)
+	list("Findings that got worse", f.Worse)
+	list("Findings that are gone", f.Gone)
+	list("Findings that got better", f.Better)
+	list("Findings that cannot be compared", f.Unclear)
+}
