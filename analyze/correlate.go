@@ -158,7 +158,7 @@ func (c *correlation) index(f *Finding) int { return slices.Index(c.findings, f)
 
 func (c *correlation) mechanism(a, b *Finding) (mechanism, bool) {
 	for _, m := range mechanisms {
-		if m.from == a.Detector && m.to == b.Detector && (m.when == "" || m.when == a.Variant) && (m.unless == "" || m.unless != b.Variant) {
+		if m.from == a.Detector && m.to == b.Detector && (m.when == "" || m.when == a.Variant) && (m.unless == "" || m.unless != b.Variant) && (m.effect == "" || m.effect == b.Variant) {
 			return m, true
 		}
 	}
@@ -272,14 +272,14 @@ func (c *correlation) chains() []Chain {
 	return chains
 }
 
-// owner returns the application's function of a finding whose own site is in the
-// standard library, where nobody can change it; "" when there is none.
+// owner returns the function of the program of a finding whose own site is in a
+// library, where nobody can change it; "" when there is none.
 func (f *Finding) owner() string {
-	if !stack.Standard(f.Site.Function) {
+	if stack.Package(f.Site.Function) == "main" || f.Site.Function == "" {
 		return ""
 	}
 	for _, s := range f.Sites {
-		if s.Function != "" && !stack.Standard(s.Function) {
+		if s.Function != "" && s.Function != "main.main" && (stack.Package(s.Function) == "main" || stack.Standard(f.Site.Function) && !stack.Standard(s.Function)) {
 			return s.Function
 		}
 	}

@@ -17,6 +17,17 @@ func Peek(e *evidence.Exhibit, column string, s stack.Site) string {
 	return fmt.Sprintf("go tool pprof -sample_index=%s -peek %s %s", column, quote(pattern), quote(e.Path))
 }
 
+// PeekInside is Peek of the samples alone that pass through functions that match
+// a pattern, such as those that wait in Lock rather than in a channel.
+func PeekInside(e *evidence.Exhibit, column string, s stack.Site, inside string) string {
+	return strings.Replace(Peek(e, column, s), " -peek ", " -focus="+quote(inside)+" -peek ", 1)
+}
+
+// PeekGrowth is Peek of what was added since an earlier exhibit of the same process.
+func PeekGrowth(before, e *evidence.Exhibit, column string, s stack.Site) string {
+	return strings.Replace(Peek(e, column, s), " -peek ", " -diff_base="+quote(before.Path)+" -peek ", 1)
+}
+
 // Top returns the command that shows a pprof exhibit's totals by function.
 func Top(e *evidence.Exhibit, column string) string {
 	return fmt.Sprintf("go tool pprof -sample_index=%s -top %s", column, quote(e.Path))

@@ -7,16 +7,17 @@ type mechanism struct {
 	source   string
 	when     string // variant of the cause for which alone it holds; empty for all
 	unless   string // variant of the effect that has another cause; empty for none
+	effect   string // variant of the effect for which alone it holds; empty for all
 }
 
 // mechanisms is the explains table. Order does not matter.
 var mechanisms = []mechanism{
 	{from: "long-critical-section", to: "mutex-hotspot", why: "while the holder is busy inside the lock, everyone else queues for it", source: "sync/mutex.go"},
-	{from: "long-critical-section", to: "goroutine-pileup", why: "arrivals outpace a lock that is given back slowly, so waiters pile up", source: "sync/mutex.go, Little's law"},
+	{from: "long-critical-section", to: "goroutine-pileup", why: "arrivals outpace a lock that is given back slowly, so waiters pile up", source: "sync/mutex.go, Little's law", effect: "lock"},
 	{from: "long-critical-section", to: "p-idle", why: "goroutines that wait for a lock cannot use a free processor", source: "runtime/sema.go"},
 	{from: "long-critical-section", to: "fragmented-slices", why: "each turn at the lock ends in a wait for the next", source: "runtime/sema.go"},
 	{from: "long-critical-section", to: "sched-latency", why: "every hand-over of the lock makes a goroutine runnable that must then be scheduled", source: "runtime/sema.go, readyWithTime"},
-	{from: "mutex-hotspot", to: "goroutine-pileup", why: "goroutines that cannot get the lock stand where they ask for it", source: "runtime/sema.go"},
+	{from: "mutex-hotspot", to: "goroutine-pileup", why: "goroutines that cannot get the lock stand where they ask for it", source: "runtime/sema.go", effect: "lock"},
 	{from: "mutex-hotspot", to: "p-idle", why: "goroutines that wait for a lock cannot use a free processor", source: "runtime/sema.go"},
 	{from: "mutex-hotspot", to: "fragmented-slices", why: "goroutines run only from one turn at the lock to the next", source: "runtime/sema.go", unless: "broadcast"},
 	{from: "fragmented-slices", to: "mutex-hotspot", why: "everyone a Broadcast wakes must take the condition's lock before it can look at what changed", source: "sync/cond.go, Wait", when: "broadcast"},
@@ -36,7 +37,15 @@ var mechanisms = []mechanism{
 	{from: "gc-pressure", to: "gc-assist", why: "when marking falls behind, allocating goroutines are made to help", source: "runtime/mgcmark.go, gcAssistAlloc"},
 	{from: "gc-pressure", to: "sched-latency", why: "mark workers take a quarter of the processors while goroutines wait for one", source: "runtime/mgcpacer.go, gcBackgroundUtilization"},
 	{from: "gc-pressure", to: "stw-extension", why: "every collection stops the world twice", source: "runtime/mgc.go"},
-	{from: "deadlock", to: "goroutine-pileup", why: "whoever asks for a lock of the cycle never gets it", source: "sync/mutex.go"},
+	{from: "pool-exhaustion", to: "goroutine-pileup", why: "whoever finds no free slot stands where it asks for one", source: "database/sql/sql.go, conn; Little's law", effect: "slot"},
+	{from: "blocked-downstream", to: "goroutine-pileup", why: "arrivals outpace answers, so those who wait for one pile up", source: "Little's law"},
+	{from: "channel-backpressure", to: "goroutine-pileup", why: "senders outpace the receiver, so they pile up at the send", source: "runtime/chan.go, chansend", effect: "chan send"},
+	{from: "blocked-downstream", to: "pool-exhaustion", why: "who waits for a peer keeps its slot meanwhile", source: "Little's law"},
+	{from: "blocked-downstream", to: "channel-backpressure", why: "a receiver that waits for a peer takes nothing off its channel meanwhile", source: "runtime/chan.go, chansend"},
+	{from: "syscall-blocking", to: "thread-growth", why: "a goroutine in a system call keeps its thread, and the runtime starts another to have the rest run", source: "runtime/proc.go, handoffp and startm"},
+	{from: "syscall-blocking", to: "goroutine-pileup", why: "arrivals outpace the calls, so those who wait pile up", source: "Little's law"},
+	{from: "syscall-blocking", to: "long-critical-section", why: "a lock is held for as long as the call inside it takes", source: "sync/mutex.go"},
+	{from: "deadlock", to: "goroutine-pileup", why: "whoever asks for a lock of the cycle never gets it", source: "sync/mutex.go", effect: "lock"},
 	{from: "deadlock", to: "long-critical-section", why: "a holder that waits for those who wait for its lock never gives it back", source: "sync/mutex.go"},
 	{from: "deadlock", to: "mutex-hotspot", why: "whoever asks for a lock of the circle queues for it and never gets it", source: "sync/mutex.go"},
 	{from: "deadlock", to: "goroutine-leak", why: "goroutines in a cycle never end", source: "sync/mutex.go"},
@@ -58,4 +67,5 @@ var mechanisms = []mechanism{
 // one site to another say something about these alone.
 var aboutWaiting = map[string]bool{
 	"mutex-hotspot": true, "goroutine-pileup": true, "p-idle": true, "fragmented-slices": true, "goroutine-leak": true,
+	"channel-backpressure": true, "pool-exhaustion": true,
 }

@@ -14,15 +14,16 @@ import (
 
 // lockSite is a function that uses a lock, with what waiting there cost.
 type lockSite struct {
-	site  stack.Site
-	path  []string
-	owner stack.Site   // first frame outside the standard library
-	kind  string       // one of the lock kinds
-	helps []stack.Site // functions that took or gave back the lock for it
-	ends  []string     // functions at the other end of the same lock, as a trace shows
-	also  []stack.Site // other methods of the same type counted with it
-	delay time.Duration
-	count int64
+	site   stack.Site
+	path   []string
+	owner  stack.Site   // first frame outside the standard library
+	kind   string       // one of the lock kinds
+	helps  []stack.Site // functions that took or gave back the lock for it
+	ends   []string     // functions at the other end of the same lock, as a trace shows
+	also   []stack.Site // other methods of the same type counted with it, as far as they matter
+	merged int          // how many they are
+	delay  time.Duration
+	count  int64
 
 	heaviest time.Duration // delay of the stack that speaks for the site
 	stack    stack.Stack   // that stack
@@ -48,7 +49,7 @@ func (l lockSite) sites() []stack.Site {
 // the lock is one of the standard library.
 func (l lockSite) words() string {
 	switch {
-	case len(l.also) > 0:
+	case l.merged > 0:
 		return fmt.Sprintf("%s with its type's other methods", l.site.Function)
 	case l.owner.Function != "" && l.owner.Function != l.site.Function:
 		return fmt.Sprintf("%s (called by %s)", l.site.Function, l.owner.Function)
@@ -124,6 +125,7 @@ func (c *lockSites) finish() {
 				kept[i].helps = append(kept[i].helps, h)
 			}
 		}
+		kept[i].merged++
 		kept[i].ends = append(kept[i].ends, l.ends...)
 		kept[i].delay += l.delay
 		kept[i].count += l.count

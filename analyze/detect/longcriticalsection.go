@@ -136,6 +136,8 @@ func (h *hold) inside() []held {
 	return sums
 }
 
+var presentTense = strings.NewReplacer("waited", "waits", "slept", "sleeps", "stood", "stands", "was", "is")
+
 // heldBy tells what a blocked holder does.
 func heldBy(c exectrace.Class, s stack.Stack) (words, variant string) {
 	switch c {
@@ -361,6 +363,13 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	if did.site.Function != "" && did.site.Function != h.site.Function {
 		doing += " in " + did.site.Function
 	}
+	heldFact := analyze.Fact{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.held()),
+		Of: analyze.PartOf(evidence.Duration(wall), "the trace"), Limit: in.Against("min-held"), At: analyze.At(h.site),
+		Reproduce: analyze.TraceProfile(e, "sync")}
+	if h.held() > wall {
+		// Only several locks can be held for longer than there was time.
+		heldFact.Says, heldFact.Of = fmt.Sprintf("time locks were held here while others waited, added up; the trace is %s long, so it is several locks that are taken here", evidence.Duration(wall)), nil
+	}
 	c := analyze.Candidate{
 		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Severity: severity, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
 		Summary: fmt.Sprintf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing),
@@ -368,9 +377,7 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 			{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count)),
 				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: analyze.At(h.site),
 				Reproduce: analyze.TraceView(e, h.look())},
-			{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.held()),
-				Of: analyze.PartOf(evidence.Duration(wall), "the trace"), Limit: in.Against("min-held"), At: analyze.At(h.site),
-				Reproduce: analyze.TraceProfile(e, "sync")},
+			heldFact,
 			{Exhibit: e.ID, Says: fmt.Sprintf("waiting that %s unlocks here ended", evidence.Of(h.handoffs, evidence.Count)), Value: evidence.Duration(h.delay),
 				At: analyze.At(cmp.Or(h.waiter, h.site)), Reproduce: analyze.TraceProfile(e, "sync")},
 		},
@@ -443,13 +450,13 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 			default:
 				severity = analyze.Warning
 			}
-			doing := words
+			doing := presentTense.Replace(words)
 			if inner.Function != "" && inner.Function != site.Function {
 				doing += " in " + inner.Function
 			}
 			c := analyze.Candidate{
 				Site: site, Path: s[h.at:].Path(), Variant: variant, Severity: severity, Thin: n < int(in.Limit("min-waiters").Number), Share: 0, Fix: fixInside(site),
-				Summary: fmt.Sprintf("%s holds a lock that %s for and meanwhile %s", name, amount(n, "goroutine waits", "goroutines wait"), strings.Replace(doing, "waited", "waits", 1)),
+				Summary: fmt.Sprintf("%s holds a lock that %s for and meanwhile %s", name, amount(n, "goroutine waits", "goroutines wait"), doing),
 				Facts: []analyze.Fact{
 					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.name(), h.g.ID), Value: evidence.Of(n, evidence.Count),
 						Limit: in.Against("min-waiters"), At: atGoroutine(waitSite, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"inquest/analyze"
@@ -90,18 +91,25 @@ claim is an info unless the CPU is spent at the lock itself.`,
 }
 
 func hotspotMutex(in *analyze.Input) analyze.Reading {
-	return hotspotProfile(in, "delay charged to unlocks here", "all delay at locks in the mutex profile",
+	return hotspotProfile(in, "delay charged to unlocks here", "all delay at locks in the mutex profile", insideUnlock,
 		"nothing contended, or recording was off (runtime.SetMutexProfileFraction)")
 }
 
 func hotspotBlock(in *analyze.Input) analyze.Reading {
-	return hotspotProfile(in, "time blocked in Lock here", "all time blocked in locks in the block profile",
+	return hotspotProfile(in, "time blocked in Lock here", "all time blocked in locks in the block profile", insideLock,
 		"no wait for a lock ended, or recording was off (runtime.SetBlockProfileRate)")
 }
 
+// What a command for pprof must pass through to show waiting for locks alone.
+const (
+	insideLock   = `^sync\.\(\*(RW)?Mutex\)\.R?Lock$|^sync\.\(\*Once\)\.doSlow$|^internal/poll\.\(\*fdMutex\)\.rwlock$`
+	insideUnlock = `^sync\.\(\*(RW)?Mutex\)\.(R?U|u)nlock`
+	insideBoth   = `^sync\.\(\*(RW)?Mutex\)\.R?(Lock|Unlock)$`
+)
+
 // hotspotProfile judges a mutex or block profile. It denies the claim only where it
 // covers a known time and holds enough events: an empty one may never have been recorded.
-func hotspotProfile(in *analyze.Input, says, whole, empty string) analyze.Reading {
+func hotspotProfile(in *analyze.Input, says, whole, inside, empty string) analyze.Reading {
 	c := contentionOf(in.Exhibits)
 	if c.delay <= 0 {
 		return analyze.Reading{Silent: "it shows no waiting for locks: " + empty + runtimeWords(c)}
@@ -110,7 +118,7 @@ func hotspotProfile(in *analyze.Input, says, whole, empty string) analyze.Readin
 	top := c.sites[0]
 	r := analyze.Reading{
 		Says:       fmt.Sprintf("%s takes most of the waiting for locks, %s of %s%s", top.words(), evidence.Duration(top.delay), evidence.Duration(c.delay), runtimeWords(c)),
-		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) string { return analyze.Peek(c.exhibit, "delay", l.site) }),
+		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) string { return analyze.PeekInside(c.exhibit, "delay", l.site, inside) }),
 	}
 	for i := range r.Candidates {
 		r.Candidates[i].Facts[0].At.SampleType = "delay"
@@ -135,7 +143,12 @@ func runtimeWords(c *lockSites) string {
 // hotspotCandidates judges the lock sites of one exhibit.
 func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, reproduce func(lockSite) string) []analyze.Candidate {
 	var out []analyze.Candidate
+	here := says
 	for _, l := range c.sites[:min(len(c.sites), maxCandidates)] {
+		says := here
+		if l.merged > 0 {
+			says = strings.Replace(here, " here", " in "+l.words(), 1)
+		}
 		share := evidence.Part(l.delay, c.delay)
 		// Far from the share, at a site that lost next to nothing: not worth a vote.
 		if share.Number < in.Limit("min-share").Number/5 {
@@ -165,7 +178,7 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 		} else {
 			cand.Caveats = append(cand.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
 		}
-		if len(l.also) > 0 {
+		if l.merged > 0 {
 			cand.Caveats = append(cand.Caveats, "methods of one type are counted together as users of one lock; a type with several locks would be misjudged")
 		}
 		out = append(out, cand)
@@ -501,7 +514,7 @@ func hotspotCPU(in *analyze.Input) analyze.Reading {
 			Summary: fmt.Sprintf("%s of the CPU samples are spent getting and giving back the lock in %s", share, s.site.Function),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples inside Lock and Unlock here", Value: share,
 				Of:    analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-				Limit: in.Against("min-cpu"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", s.site)}},
+				Limit: in.Against("min-cpu"), At: analyze.At(s.site), Reproduce: analyze.PeekInside(e, "samples", s.site, insideBoth)}},
 		})
 	}
 	return r

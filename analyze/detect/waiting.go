@@ -178,7 +178,9 @@ func inRequest(s stack.Stack) bool {
 // slotFrames are calls that wait until somebody gives back one of a fixed number of slots.
 var slotFrames = names(`database/sql.(*DB).conn golang.org/x/sync/semaphore.(*Weighted).Acquire net/http.(*Transport).getConn
 	golang.org/x/sync/errgroup.(*Group).Go github.com/jackc/puddle/v2.(*Pool[...]).acquire github.com/jackc/puddle/v2.(*Pool[...]).Acquire
-	github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn github.com/gomodule/redigo/redis.(*Pool).waitVacantConn`)
+	github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn github.com/gomodule/redigo/redis.(*Pool).waitVacantConn
+	go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*pool).checkOut go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology.(*pool).checkOut
+	github.com/panjf2000/ants/v2.(*Pool).retrieveWorker github.com/panjf2000/ants/v2.(*poolCommon).retrieveWorker`)
 
 // answerFrames are packages and calls of clients: what waits for the network or a
 // channel inside waits for the answer of a peer. One list of its kind.

@@ -1,0 +1,183 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+)
+
+// BlockedDownstream claims that requests wait for seconds for the answer of a peer.
+var BlockedDownstream = &analyze.Detector{
+	ID:    "blocked-downstream",
+	Title: "Requests wait for a peer without a bound",
+	Doc: `Handlers wait for the answer of another service, a database or a name server for seconds. A slow peer makes this program slow, and where nothing
+bounds the wait a hanging peer makes it hang.
+
+**How it is measured.** Waits inside the clients of well-known protocols (net/http, gRPC, database/sql and its drivers, redis, mongo, NATS, Kafka, name lookups, dialling) are told by
+their frames and counted for the application's function that asked. In a trace each wait has its length; those still open at the end are counted with the time they
+have lasted. A goroutine dump prints waits from one minute on. A block profile knows the mean alone: net/http's client waits in a select.
+
+**When it is wrong.** A call may be slow by design: long polling of another service, streams, a report that takes its time. Outside of the handling of a
+request the claim is an info, for watchers and consumers wait for ever as they should. That a wait has no bound, the evidence cannot show; it shows that it
+lasted longer than a caller should be made to wait. Clients that are not on the list are missed.`,
+	Limits: []analyze.Limit{
+		{Name: "min-wait", Default: evidence.Duration(time.Second),
+			Doc:    "wait for one answer that counts as slow; the mean in a block profile",
+			Source: "by meaning: a second is longer than people wait without noticing, and a hundred times what a call in one data centre takes"},
+		{Name: "min-wait-severe", Default: evidence.Duration(5 * time.Second),
+			Doc:    "wait for one answer from which it is critical",
+			Source: "by meaning: callers and load balancers give up after seconds"},
+		{Name: "min-count", Default: evidence.Quantity{Number: 3, Unit: evidence.Count},
+			Doc:    "slow waits at one place; ten times as many in a profile that counts since the start",
+			Source: "one or two slow answers are a peer's collection or a lost packet (TCP retransmits after 200 ms to 1 s)"},
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.01, Unit: evidence.Share},
+			Doc:    "slow waits, of all waits at the place in the trace",
+			Source: "below one in a hundred it is the tail that any peer has"},
+		{Name: "min-age", Default: evidence.Duration(time.Minute),
+			Doc:    "wait of a goroutine in a dump from which it counts as slow",
+			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "waits inside known clients, by the function that asked, with their length", Run: worstOf(downstreamTrace)},
+		{Kind: evidence.Dump, Doc: "goroutines that have stood inside a known client for a minute", Run: worstOf(downstreamDump)},
+		{Kind: evidence.Block, Doc: "mean time blocked inside known clients that wait in a channel or a select", Run: downstreamBlock},
+	},
+	Fix: []string{
+		"Give every call a deadline: http.Client.Timeout, or context.WithTimeout derived from the request's context, and QueryContext for databases",
+		"Decide what to answer when the peer is late: the last value known, less detail, or an error at once",
+		"Bound how many calls may be under way to one peer (semaphore, circuit breaker), so that a slow peer does not take all of this program with it",
+	},
+}
+
+func downstreamTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	if short := tooShort(e); short != "" {
+		return analyze.Reading{Silent: short}
+	}
+	t := e.Trace
+	wait, severe := time.Duration(in.Limit("min-wait").Number), time.Duration(in.Limit("min-wait-severe").Number)
+	r := analyze.Reading{Says: "no place waits for a peer for so long"}
+	if t.Duration < 2*wait {
+		r.Silent = fmt.Sprintf("the trace covers %s, too short for waits of %s", evidence.Duration(t.Duration), evidence.Duration(wait))
+	}
+	for _, w := range sumWaits(t.Waits, answersOf) {
+		slow := w.times.Above(wait)
+		share := evidence.Part(slow, w.count)
+		if slow == 0 || len(r.Candidates) == maxCandidates {
+			continue
+		}
+		severity := analyze.NoSeverity
+		switch {
+		// One lost packet, or the tail that any peer has.
+		case float64(slow) < in.Limit("min-count").Number, share.Number < in.Limit("min-share").Number:
+		// Consumers and watchers wait for ever, as they should.
+		case !w.request:
+			severity = analyze.Info
+		case float64(w.times.Above(severe)) >= in.Limit("min-count").Number:
+			severity = analyze.Critical
+		default:
+			severity = analyze.Warning
+		}
+		c := analyze.Candidate{
+			Site: w.site, Path: w.path, Variant: string(w.class), Severity: severity, Thin: float64(slow) < in.Limit("min-count").Number, Share: share.Number,
+			Summary: fmt.Sprintf("%s of %d waits for a peer's answer in %s took %s or more, the longest %s", evidence.Of(slow, evidence.Count), w.count, w.site.Function, evidence.Duration(wait), evidence.Duration(w.max)),
+			Facts: []analyze.Fact{
+				{Exhibit: e.ID, Says: "longest wait for an answer here", Value: evidence.Duration(w.max), Limit: in.Against("min-wait"), At: spanAt(w),
+					Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d at %s", w.worst.Goroutine, evidence.Duration(w.worst.From)))},
+				{Exhibit: e.ID, Says: fmt.Sprintf("waits for an answer here of %s or more", evidence.Duration(wait)), Value: evidence.Of(slow, evidence.Count), Of: analyze.PartOf(evidence.Of(w.count, evidence.Count), "all waits for an answer here"),
+					Limit: in.Against("min-count"), At: analyze.At(w.site), Reproduce: blockedView(e, w)},
+				{Exhibit: e.ID, Says: "half of the waits for an answer here are at least so long", Value: evidence.Duration(w.times.Quantile(0.5)), At: analyze.At(w.site), Reproduce: blockedView(e, w)},
+			},
+		}
+		if w.open > 0 {
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "of them, without an answer at the end of the trace", Value: evidence.Of(w.open, evidence.Count), At: analyze.At(w.site), Reproduce: analyze.TraceView(e, "goroutine analysis")})
+		}
+		addSites(&c, w.stack.Site())
+		r.Candidates = append(r.Candidates, c)
+	}
+	if e.Coverage != evidence.Whole {
+		r.Silent = "the trace was read in part only; " + r.Says
+	}
+	return r
+}
+
+func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	r := analyze.Reading{Silent: "it prints waits from one minute on, and no goroutine has waited for a peer for that long"}
+	for _, x := range dumpWaits(e.Dump, answersOf) {
+		n := len(x.goroutines)
+		if len(r.Candidates) == maxCandidates {
+			break
+		}
+		old, longest := 0, x.goroutines[0]
+		for _, g := range x.goroutines {
+			if g.Wait >= time.Duration(in.Limit("min-age").Number) {
+				old++
+			}
+			if g.Wait > longest.Wait {
+				longest = g
+			}
+		}
+		severity := analyze.NoSeverity
+		switch {
+		// How long the others have waited, a dump does not print: calls under way, as any program has.
+		case float64(old) < in.Limit("min-count").Number:
+			if n < 10 {
+				continue
+			}
+		case x.request == 0:
+			severity = analyze.Info
+		case old >= 10*int(in.Limit("min-count").Number):
+			severity = analyze.Critical
+		default:
+			severity = analyze.Warning
+		}
+		c := analyze.Candidate{
+			Site: x.site, Path: x.path, Severity: severity, Thin: float64(old) < in.Limit("min-count").Number,
+			Summary: fmt.Sprintf("%s for the answer of a peer in %s", amount(n, "goroutine waits", "goroutines wait"), x.site.Function),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a peer's answer here", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				At: atGoroutine(x.site, longest.ID), Reproduce: analyze.Grep(e, x.text)}},
+		}
+		if old > 0 {
+			c.Summary += fmt.Sprintf(", %d of them for a minute or more, the longest for %s", old, evidence.Duration(longest.Wait))
+			c.Facts = append([]analyze.Fact{{Exhibit: e.ID, Says: "goroutines that have waited for a peer's answer here for a minute or more", Value: evidence.Of(old, evidence.Count), Of: analyze.PartOf(evidence.Of(n, evidence.Count), "those that wait here"),
+				Limit: in.Against("min-count"), At: atGoroutine(x.site, longest.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", longest.ID))}}, c.Facts...)
+		}
+		addSites(&c, longest.Stack().Site())
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+func downstreamBlock(in *analyze.Input) analyze.Reading {
+	sums, e, wall := blockWaits(in.Exhibits, answersOf)
+	r := analyze.Reading{Silent: "it knows the mean of many waits alone, and none of those in the network itself"}
+	for _, w := range sums[:min(len(sums), maxCandidates)] {
+		need := in.Limit("min-count").Number
+		if wall == 0 {
+			need *= 10
+		}
+		// Of what one call does (write, wait, read) the part that takes longest tells.
+		w.total, w.count = w.most, w.mostCount
+		if float64(w.mean()) < in.Limit("min-wait").Number/10 {
+			continue
+		}
+		severity := analyze.NoSeverity
+		switch {
+		case float64(w.mean()) < in.Limit("min-wait").Number, float64(w.count) < need:
+		case !w.request:
+			severity = analyze.Info
+		default:
+			severity = analyze.Warning
+		}
+		c := analyze.Candidate{
+			Site: w.site, Path: w.path, Severity: severity, Thin: wall == 0 || severity == analyze.NoSeverity,
+			Summary: fmt.Sprintf("%s for a peer's answer in %s took %s on average", amount(w.count, "wait", "waits"), w.site.Function, evidence.Duration(w.mean())),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("mean wait for an answer here, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"),
+				At: delayAt(w), Reproduce: analyze.Peek(e, "delay", w.site)}},
+		}
+		addSites(&c, w.stack.Site())
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}

@@ -1,0 +1,343 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// ChannelBackpressure claims that senders wait for a receiver that is slower than they are.
+var ChannelBackpressure = &analyze.Detector{
+	ID:    "channel-backpressure",
+	Title: "Senders wait for a slow receiver",
+	Doc: `Goroutines stand in a channel send because whoever receives does not come back fast enough. The channel's buffer is full all the time; what
+the senders get through is what the receiver gets through, and whoever called them waits as well.
+
+**How it is measured.** In a trace and a block profile, waits in a channel send are summed up by the function that sends; by Little's law the
+waiting per second is how many senders stand there on average. A trace also names the receiver: it is who wakes the senders, and what its own
+goroutine waits for in between. A goroutine dump counts the senders of one moment. Sends that nobody takes off in the whole trace, or that have
+stood for a minute, are stuck rather than slow and left to other claims.
+
+**When it is wrong.** A channel is often used as a semaphore: a send takes a slot, a receive gives it back. That is no slow receiver. In a trace it shows by
+the receiver being the sender's own function, in a dump by goroutines that are further down in it, past the send; a block profile cannot tell, and
+its word alone is an info. Producers of a batch are held back by a bounded channel on purpose: outside of the handling of a request the claim is
+an info. A send inside a select, as with a context, looks like any select and is missed.`,
+	Limits: []analyze.Limit{
+		{Name: "min-senders", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
+			Doc:    "goroutines that wait to send at one place, in a dump at one moment, in a trace all together",
+			Source: "as mutex-hotspot.min-waiters: ten at a random moment are about 10 s of waiting per second, with a standard error of 3"},
+		{Name: "min-delay", Default: evidence.Quantity{Number: 0.1, Unit: evidence.SecPerSec},
+			Doc:    "waiting to send at one place per second from which it is told",
+			Source: "by meaning: a tenth of the time somebody stands there"},
+		{Name: "min-delay-severe", Default: evidence.Quantity{Number: 1, Unit: evidence.SecPerSec},
+			Doc:    "waiting to send at one place per second from which it is worth a warning",
+			Source: "Little's law: at 1 s per s one sender stands there at any moment"},
+		{Name: "min-wait", Default: evidence.Duration(time.Millisecond),
+			Doc:    "mean wait of one send",
+			Source: "as mutex-hotspot.min-wait: shorter waits are the hand-over itself on a busy machine"},
+		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+			Doc:    "processors' time in use in the trace, from which it is an info: the receiver is slow because there is no processor for it",
+			Source: "as mutex-hotspot.max-busy"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "waits in a channel send by place, and who ended them", Run: worstOf(backpressureTrace)},
+		{Kind: evidence.Dump, Doc: "goroutines in a channel send at one moment, by place", Run: worstOf(backpressureDump)},
+		{Kind: evidence.Block, Doc: "time blocked in channel sends by place. Cannot tell a queue from a semaphore; empty when recording was off", Run: backpressureBlock},
+	},
+	Fix: []string{
+		"Let the receiver take all that waits at once and do its slow step (write, query, request) for the batch",
+		"Run several receivers when their slow steps do not depend on each other",
+		"Decide what happens when the queue is full: refuse at once (select with default, answer 503) or wait with the request's context, not without end",
+		"A longer buffer only delays the moment from which senders wait; it helps against bursts, not against a receiver that is too slow",
+	},
+}
+
+func backpressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	if short := tooShort(e); short != "" {
+		return analyze.Reading{Silent: short}
+	}
+	t := e.Trace
+	r := analyze.Reading{Says: fmt.Sprintf("no place has many senders waiting in %s", evidence.Duration(t.Duration))}
+	for _, w := range sumWaits(t.Waits, sendsOf) {
+		rate := perSecond(w.total, t.Duration)
+		switch {
+		// A tenth of what the claim asks for is neither a claim nor a vote.
+		case rate.Number < in.Limit("min-delay").Number || len(r.Candidates) == maxCandidates:
+			continue
+		// Nobody has taken anything off in the whole trace: stuck, not slow.
+		case w.open == w.count:
+			continue
+		}
+		receiver, woken := receiverOf(t, w.site.Function)
+		// Who gives back what its own function took: a semaphore.
+		if woken > 0 && sameFamily(receiver.Function, w.site.Function) {
+			continue
+		}
+		severity := analyze.NoSeverity
+		switch {
+		// A few producers that wait now and then for their turn: what bounded channels are for.
+		case float64(w.goroutines) < in.Limit("min-senders").Number, float64(w.mean()) < in.Limit("min-wait").Number:
+		// Producers of a batch, or a receiver without a processor.
+		case !w.request, in.Case.Busy >= in.Limit("max-busy").Number, rate.Number < in.Limit("min-delay-severe").Number:
+			severity = analyze.Info
+		default:
+			severity = analyze.Warning
+		}
+		c := analyze.Candidate{
+			Site: w.site, Path: w.path, Severity: severity, Share: min(1, rate.Number/float64(max(w.goroutines, 1))),
+			Summary: fmt.Sprintf("%s go by waiting to send on a channel in %s, %s per send on average", rate, w.name(), evidence.Duration(w.mean())),
+			Facts: []analyze.Fact{
+				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited to send here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: in.Against("min-delay-severe"),
+					At: spanAt(w), Reproduce: blockedView(e, w)},
+				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"),
+					At: analyze.At(w.site), Reproduce: blockedView(e, w)},
+				{Exhibit: e.ID, Says: "goroutines that waited to send here", Value: evidence.Of(w.goroutines, evidence.Count), Limit: in.Against("min-senders"), At: analyze.At(w.site), Reproduce: blockedView(e, w)},
+			},
+		}
+		addSites(&c, w.owner)
+		if woken > 0 {
+			c.Summary += fmt.Sprintf("; %s receives", receiver.Function)
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "sends that " + receiver.Function + " let go on", Value: evidence.Of(woken, evidence.Count), At: analyze.At(receiver),
+				Reproduce: analyze.TraceView(e, "goroutines that unblock others in "+receiver.Function)})
+			addSites(&c, receiver)
+			if busy, in := between(t, receiver.Function); in > 0 {
+				c.Summary += fmt.Sprintf(" and spends %s of its time waiting in %s", evidence.Part(in, t.Duration), busy.words)
+				c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which %s waited in %s instead of receiving", receiver.Function, busy.words), Value: evidence.Duration(in),
+					Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), At: analyze.At(busy.site), Reproduce: analyze.TraceView(e, "goroutine analysis of "+receiver.Function)})
+				addSites(&c, busy.site)
+			}
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	if e.Coverage != evidence.Whole {
+		r.Silent = "the trace was read in part only; " + r.Says
+	}
+	return r
+}
+
+// receiverOf returns who ended most waits at a function, and how many.
+func receiverOf(t *exectrace.Timeline, function string) (site stack.Site, n int64) {
+	for _, w := range t.Wakes {
+		if w.To.Function == function && w.Class == exectrace.ChanSend && w.From.Function != "" && w.Count > n {
+			site, n = w.From, w.Count
+		}
+	}
+	return site, n
+}
+
+// sameFamily reports whether two functions are one or closures of one.
+func sameFamily(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+}
+
+// busyAt is where a goroutine spends its time, in words too.
+type busyAt struct {
+	site  stack.Site
+	words string
+}
+
+// between returns where goroutines that pass through a function wait, other than
+// to receive in it, and for how long.
+func between(t *exectrace.Timeline, function string) (at busyAt, total time.Duration) {
+	for i := range t.Waits {
+		w := &t.Waits[i]
+		if w.Class == exectrace.ChanRecv && w.Stack.Site().Function == function || w.Class == exectrace.SystemWait || !slices.Contains(w.Stack.Path(), function) {
+			continue
+		}
+		if w.Total > total {
+			site := w.Stack.Site()
+			at, total = busyAt{site, fmt.Sprintf("%s (%s)", site.Function, w.Class)}, w.Total
+		}
+	}
+	return at, min(total, t.Duration)
+}
+
+// spanAt is the place of a sum of waits with the longest of them.
+func spanAt(w *waitSum) analyze.Location {
+	at := atGoroutine(w.site, w.worst.Goroutine)
+	at.From, at.To = int64(w.worst.From), int64(w.worst.To)
+	return at
+}
+
+// blockedView is the command that shows a sum of waits of a trace.
+func blockedView(e *evidence.Exhibit, w *waitSum) string {
+	switch w.class {
+	case exectrace.Network:
+		return analyze.TraceProfile(e, "net")
+	case exectrace.SyscallWait:
+		return analyze.TraceProfile(e, "syscall")
+	}
+	return analyze.TraceProfile(e, "sync")
+}
+
+func backpressureDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines wait to send"}
+	for _, x := range dumpWaits(e.Dump, sendsOf) {
+		n := len(x.goroutines)
+		if float64(n) < in.Limit("min-senders").Number/2 || len(r.Candidates) == maxCandidates {
+			continue
+		}
+		// Goroutines past the send in the same function have a slot of a semaphore and will give it back.
+		if past(e.Dump, x) > 0 {
+			continue
+		}
+		severity := analyze.NoSeverity
+		switch {
+		// Stuck rather than slow.
+		case 2*x.old >= n:
+			continue
+		// Two or three meet at any channel now and then.
+		case float64(n) < in.Limit("min-senders").Number:
+		// Producers of a batch, held back on purpose; or no processor for the receiver.
+		case x.request == 0, in.Case.Busy >= in.Limit("max-busy").Number:
+			severity = analyze.Info
+		default:
+			severity = analyze.Warning
+		}
+		c := analyze.Candidate{
+			Site: x.site, Path: x.path, Severity: severity, Thin: float64(n) < in.Limit("min-senders").Number, Share: 0,
+			Summary: fmt.Sprintf("%s to send on a channel in %s", amount(n, "goroutine waits", "goroutines wait"), x.name()),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait to send on a channel here", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				Limit: in.Against("min-senders"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
+			Caveats: []string{"a dump does not print channels: goroutines at one place are taken to send on one"},
+		}
+		addSites(&c, x.owner)
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+// standing is goroutines of a dump that wait at one place.
+type standing struct {
+	waitSum
+	goroutines []*dump.Goroutine
+	request    int    // of them, below the handling of a request
+	old        int    // of them, for a minute or more
+	text       string // finds them
+	line       map[int]bool
+}
+
+// dumpWaits collects the waiting goroutines of a dump by place, most first.
+func dumpWaits(d *dump.Dump, at placer) []*standing {
+	by := map[string]*standing{}
+	var out []*standing
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		s := g.Stack()
+		above, owner, ok := at(waitClass(g, s), s)
+		if !ok || len(above) == 0 {
+			continue
+		}
+		above = siteStack(above)
+		site := above.Site()
+		x := by[site.Function]
+		if x == nil {
+			x = &standing{text: above[0].Function + "(", line: map[int]bool{}}
+			x.site, x.owner, x.path, x.stack = site, owner, above.Path(), s
+			by[site.Function] = x
+			out = append(out, x)
+		}
+		x.goroutines = append(x.goroutines, g)
+		x.line[above[0].Line] = true
+		if inRequest(s) {
+			x.request++
+		}
+		if g.Wait >= time.Minute {
+			x.old++
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *standing) int {
+		if len(a.goroutines) != len(b.goroutines) {
+			return len(b.goroutines) - len(a.goroutines)
+		}
+		return strings.Compare(a.site.Function, b.site.Function)
+	})
+	return out
+}
+
+// past counts goroutines further down in the function at which others wait, or in
+// goroutines it started: they have got through.
+func past(d *dump.Dump, x *standing) (n int) {
+	first := 0
+	for line := range x.line {
+		if first == 0 || line < first {
+			first = line
+		}
+	}
+	waits := map[*dump.Goroutine]bool{}
+	for _, g := range x.goroutines {
+		waits[g] = true
+	}
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		if waits[g] {
+			continue
+		}
+		if stack.Normal(g.CreatedBy.Function) == x.site.Function {
+			n++
+			continue
+		}
+		for _, f := range g.Frames {
+			if f.Line > first && stack.Normal(f.Function) == x.site.Function {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
+
+func backpressureBlock(in *analyze.Input) analyze.Reading {
+	sums, e, wall := blockWaits(in.Exhibits, sendsOf)
+	if len(sums) == 0 {
+		return analyze.Reading{Silent: "it shows no wait in a channel send that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
+	}
+	r := analyze.Reading{Silent: "it counts since the start of the process and tells no rate"}
+	if wall > 0 {
+		r.Silent, r.Says = "", fmt.Sprintf("most waiting to send is in %s, %s of %s", sums[0].site.Function, evidence.Duration(sums[0].total), evidence.Duration(wall))
+	}
+	for _, w := range sums[:min(len(sums), maxCandidates)] {
+		rate := perSecond(w.total, wall)
+		severity := analyze.NoSeverity
+		switch {
+		case float64(w.mean()) < in.Limit("min-wait").Number:
+		case wall > 0 && rate.Number < in.Limit("min-delay").Number:
+			continue
+		// Without a rate it may be what happened at the start, or last week.
+		case wall == 0 && float64(w.count) < 10*in.Limit("min-senders").Number:
+		default:
+			severity = analyze.Info
+		}
+		value, says, limit := rate, fmt.Sprintf("time blocked in sends here per second, over %s", evidence.Duration(wall)), in.Against("min-delay-severe")
+		summary := fmt.Sprintf("%s go by waiting to send on a channel in %s, %s per send on average", rate, w.name(), evidence.Duration(w.mean()))
+		if wall == 0 {
+			value, says, limit = evidence.Duration(w.total), fmt.Sprintf("time blocked in %s sends here since the process started", evidence.Of(w.count, evidence.Count)), nil
+			summary = fmt.Sprintf("sends on a channel in %s waited %s on average", w.name(), evidence.Duration(w.mean()))
+		}
+		c := analyze.Candidate{
+			Site: w.site, Path: w.path, Severity: severity, Thin: wall == 0, Summary: summary,
+			Facts: []analyze.Fact{
+				{Exhibit: e.ID, Says: says, Value: value, Limit: limit, At: delayAt(w), Reproduce: analyze.Peek(e, "delay", w.site)},
+				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"), At: delayAt(w), Reproduce: analyze.Peek(e, "delay", w.site)},
+			},
+			Caveats: []string{"a block profile cannot tell a queue from a channel that is used as a semaphore"},
+		}
+		addSites(&c, w.owner)
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+// delayAt is the place of a sum of waits in a block profile.
+func delayAt(w *waitSum) analyze.Location {
+	at := analyze.At(w.site)
+	at.SampleType = "delay"
+	return at
+}

@@ -1,0 +1,375 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// PoolExhaustion claims that all slots of a pool are taken and callers wait for one.
+var PoolExhaustion = &analyze.Detector{
+	ID:    "pool-exhaustion",
+	Title: "All slots of a pool are taken",
+	Doc: `Callers wait until somebody gives back one of a fixed number of things: a database connection, a semaphore's weight, a connection to one
+host, a worker. Either the slots are too few for the load or, more often, each is kept for too long.
+
+**How it is measured.** The waits of well-known pools are told by their frames: database/sql (SetMaxOpenConns), golang.org/x/sync/semaphore, errgroup with
+a limit, net/http.Transport (MaxConnsPerHost), pgx, go-redis, redigo, mongo-driver, ants. In a trace and a block profile they are summed up; by Little's law the waiting
+per second is how many callers stand there on average. A channel used as a semaphore is known in a trace by its sends being let go by the sender's own function. In a goroutine dump,
+and in a goroutine profile, the callers of one moment are counted; a dump also tells what those do who have a slot: they are further down in the function that the others wait in.
+
+The variant is database, semaphore, http, workers, or channel.
+
+**When it is wrong.** A batch that holds its goroutines back with a semaphore does so on purpose: outside of the handling of a request nothing is said of semaphores and worker pools, and of the others an info. A wait in
+net/http.Transport may be for a new connection to be made rather than for a free one; where as many goroutines are dialling, the claim is not made. Pools made by
+hand out of a channel that holds the things are not told from other channels.`,
+	Limits: []analyze.Limit{
+		{Name: "min-waiters", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
+			Doc:    "goroutines of a dump or goroutine profile that wait for a slot of one pool",
+			Source: "as mutex-hotspot.min-waiters"},
+		{Name: "min-delay", Default: evidence.Quantity{Number: 0.05, Unit: evidence.SecPerSec},
+			Doc:    "waiting for a slot per second from which it is told",
+			Source: "by meaning: for a twentieth of the time somebody waits"},
+		{Name: "min-delay-severe", Default: evidence.Quantity{Number: 1, Unit: evidence.SecPerSec},
+			Doc:    "waiting for a slot per second from which it is worth a warning",
+			Source: "Little's law: at 1 s per s one caller waits at any moment, so the pool is never free"},
+		{Name: "min-wait", Default: evidence.Duration(time.Millisecond),
+			Doc:    "mean wait for a slot",
+			Source: "as mutex-hotspot.min-wait"},
+		{Name: "min-count", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
+			Doc:    "waits below which a profile or a trace is thin; five times as many for a warning from a profile that counts since the start",
+			Source: "as mutex-hotspot.min-count"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "waits inside the calls of known pools, and sends that the sender's own function lets go", Run: worstOf(poolTrace)},
+		{Kind: evidence.Dump, Doc: "goroutines inside the calls of known pools, and what those do that got through", Run: worstOf(poolDump)},
+		{Kind: evidence.Block, Doc: "time blocked inside the calls of known pools", Run: poolBlock},
+		{Kind: evidence.Goroutine, Doc: "goroutines inside the calls of known pools at one moment", Run: worstOf(poolGoroutine)},
+	},
+	Fix: []string{
+		"Give the slot back before doing anything slow: read the rows and close them, then compute, call others and write the answer",
+		"Look for slots that are never given back: rows not closed, transactions without a Rollback in a defer, a response body not closed",
+		"Then size the pool: requests per second times the seconds each keeps a slot; for database/sql SetMaxOpenConns with SetMaxIdleConns to match",
+		"Wait with the request's context and a deadline, so that callers who have left do not stand in the queue",
+	},
+}
+
+// poolKind names the pool that a call hands out slots of: a word for a sentence
+// and a variant.
+func poolKind(function string) (words, variant string) {
+	switch pkg := stack.Package(function); {
+	case pkg == "database/sql", strings.HasPrefix(pkg, "github.com/jackc/puddle"):
+		return "a free database connection", "database"
+	case strings.Contains(pkg, "redis"), strings.Contains(pkg, "mongo"):
+		return "a free connection", "database"
+	case pkg == "net/http":
+		return "a connection to the host", "http"
+	case strings.Contains(pkg, "ants"):
+		return "a free worker", "workers"
+	case pkg == "golang.org/x/sync/semaphore", pkg == "golang.org/x/sync/errgroup":
+		return "a slot", "semaphore"
+	}
+	return "a slot", "channel"
+}
+
+// poolFix is advice for pools that the detector's own does not fit; nil elsewhere.
+func poolFix(variant string) []string {
+	if variant != "http" {
+		return nil
+	}
+	return []string{
+		"Read every response body to its end and close it, so that its connection can be used again",
+		"Raise Transport.MaxConnsPerHost, or leave it at 0, and MaxIdleConnsPerHost with it (2 by default)",
+		"Give each request a context with a deadline",
+	}
+}
+
+// ownLimit reports whether a pool is one whose only purpose is to hold callers back.
+func ownLimit(function string) bool {
+	_, variant := poolKind(function)
+	return variant != "database" && variant != "http"
+}
+
+// slotJudgement decides how bad waiting for a slot is, over a known time.
+func slotJudgement(in *analyze.Input, w *waitSum, wall time.Duration) analyze.Severity {
+	rate := perSecond(w.total, wall).Number
+	switch {
+	// The hand-over itself on a busy machine, or once in a while.
+	case float64(w.mean()) < in.Limit("min-wait").Number, rate < in.Limit("min-delay").Number:
+		return analyze.NoSeverity
+	// A limit that a batch has set itself.
+	case !w.request && ownLimit(w.site.Function):
+		return analyze.NoSeverity
+	// Not in a request, or too few waits to be sure.
+	case !w.request, rate < in.Limit("min-delay-severe").Number, w.count < int64(in.Limit("min-count").Number):
+		return analyze.Info
+	}
+	return analyze.Warning
+}
+
+func poolCandidate(in *analyze.Input, e *evidence.Exhibit, w *waitSum, wall time.Duration, at analyze.Location, reproduce string) analyze.Candidate {
+	rate := perSecond(w.total, wall)
+	words, variant := poolKind(w.site.Function)
+	c := analyze.Candidate{
+		Site: w.site, Path: w.path, Variant: variant, Severity: slotJudgement(in, w, wall), Thin: w.count < int64(in.Limit("min-count").Number), Fix: poolFix(variant),
+		Summary: fmt.Sprintf("%s go by waiting for %s in %s, %s per wait on average", rate, words, w.name(), evidence.Duration(w.mean())),
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited for %s per second, over %s", words, evidence.Duration(wall)), Value: rate, Limit: in.Against("min-delay-severe"), At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"), At: analyze.At(w.site), Reproduce: reproduce},
+		},
+	}
+	addSites(&c, w.owner)
+	return c
+}
+
+func poolTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	if short := tooShort(e); short != "" {
+		return analyze.Reading{Silent: short}
+	}
+	t := e.Trace
+	r := analyze.Reading{Says: fmt.Sprintf("next to no waiting for a slot of a known pool in %s", evidence.Duration(t.Duration))}
+	dials := dialling(t)
+	sums := sumWaits(t.Waits, slotsOf)
+	for _, w := range sumWaits(t.Waits, sendsOf) {
+		// A send that the sender's own function lets go takes a slot of a semaphore.
+		if from, n := receiverOf(t, w.site.Function); n > 0 && sameFamily(from.Function, w.site.Function) {
+			sums = append(sums, w)
+		}
+	}
+	for _, w := range sums[:min(len(sums), maxCandidates)] {
+		// They wait for connections to be made, not for one to be given back.
+		if stack.Package(w.site.Function) == "net/http" && dials*2 >= w.total {
+			continue
+		}
+		if perSecond(w.total, t.Duration).Number < in.Limit("min-delay").Number {
+			continue
+		}
+		c := poolCandidate(in, e, w, t.Duration, spanAt(w), blockedView(e, w))
+		if busy, d := keeps(t, w); d > 0 {
+			c.Summary += fmt.Sprintf("; those who have one mostly wait in %s", busy.words)
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which callers of %s that had got through waited in %s", w.owner.Function, busy.words), Value: evidence.Duration(d),
+				At: analyze.At(busy.site), Reproduce: analyze.TraceView(e, "goroutines that wait in "+busy.site.Function)})
+			addSites(&c, busy.site)
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	if e.Coverage != evidence.Whole {
+		r.Silent = "the trace was read in part only; " + r.Says
+	}
+	return r
+}
+
+// dialling is the time spent making connections for net/http.
+func dialling(t *exectrace.Timeline) (sum time.Duration) {
+	for i := range t.Waits {
+		if w := &t.Waits[i]; w.Stack.Contains("net/http.(*Transport).dialConn", "net/http.(*Transport).dialConnFor") {
+			sum += w.Total
+		}
+	}
+	return sum
+}
+
+// keeps returns where callers of the function that waits for slots wait most for
+// something else, further down than the wait for the slot.
+func keeps(t *exectrace.Timeline, w *waitSum) (at busyAt, total time.Duration) {
+	line := 0
+	for _, f := range w.stack {
+		if stack.Normal(f.Function) == w.owner.Function {
+			line = f.Line
+			break
+		}
+	}
+	if line == 0 {
+		return busyAt{}, 0
+	}
+	sums := map[string]time.Duration{}
+	for i := range t.Waits {
+		x := &t.Waits[i]
+		if waitsForSlot(x.Class, x.Stack) || isLock(x.Class) {
+			continue
+		}
+		for _, f := range x.Stack {
+			if f.Line > line && stack.Normal(f.Function) == w.owner.Function {
+				site := x.Stack.Site()
+				sums[site.Function] += x.Total
+				if d := sums[site.Function]; d > total {
+					at, total = busyAt{site, fmt.Sprintf("%s (%s)", site.Function, x.Class)}, d
+				}
+				break
+			}
+		}
+	}
+	return at, total
+}
+
+func poolDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines wait for a slot of a known pool"}
+	for _, x := range dumpWaits(e.Dump, slotsOf) {
+		n := len(x.goroutines)
+		if len(r.Candidates) == maxCandidates {
+			break
+		}
+		words, variant := poolKind(x.site.Function)
+		if variant == "http" && 2*dialers(e.Dump) >= n {
+			continue
+		}
+		severity := analyze.NoSeverity
+		switch {
+		// One or two wait at any pool that is sized to its load.
+		case float64(n) < in.Limit("min-waiters").Number:
+		case x.request == 0 && ownLimit(x.site.Function):
+		case x.request == 0:
+			severity = analyze.Info
+		default:
+			severity = analyze.Warning
+		}
+		c := analyze.Candidate{
+			Site: x.site, Path: x.path, Variant: variant, Severity: severity, Thin: float64(n) < in.Limit("min-waiters").Number, Fix: poolFix(variant),
+			Summary: fmt.Sprintf("%s for %s in %s", amount(n, "goroutine waits", "goroutines wait"), words, x.name()),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				Limit: in.Against("min-waiters"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
+		}
+		addSites(&c, x.owner)
+		if g, where, k := slotHolders(e.Dump, x); k > 0 {
+			c.Summary += fmt.Sprintf("; of those who have one, %d %s in %s", k, strings.TrimPrefix(waitingIn(waitClass(g, g.Stack()), false, g.Stack()), "are "), where.Function)
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that have got through in %s and stand in %s (%s)", x.owner.Function, where.Function, g.State), Value: evidence.Of(k, evidence.Count),
+				At: atGoroutine(where, g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
+			addSites(&c, where)
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+// dialers counts the goroutines that make connections for net/http.
+func dialers(d *dump.Dump) (n int) {
+	for i := range d.Goroutines {
+		if d.Goroutines[i].Stack().Contains("net/http.(*Transport).dialConn", "net/http.(*Transport).dialConnFor") {
+			n++
+		}
+	}
+	return n
+}
+
+// slotHolders returns where most goroutines stand that have got through in the
+// function from which others wait for a slot: further down in it and blocked.
+func slotHolders(d *dump.Dump, x *standing) (one *dump.Goroutine, where stack.Site, most int) {
+	line := 0
+	waits := map[*dump.Goroutine]bool{}
+	for _, g := range x.goroutines {
+		waits[g] = true
+		for _, f := range g.Frames {
+			if stack.Normal(f.Function) == x.owner.Function && (line == 0 || f.Line < line) {
+				line = f.Line
+			}
+		}
+	}
+	count := map[string]int{}
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		s := g.Stack()
+		if waits[g] || line == 0 || waitClass(g, s) == "" {
+			continue
+		}
+		for _, f := range g.Frames {
+			if f.Line > line && stack.Normal(f.Function) == x.owner.Function {
+				site := s.Site()
+				if count[site.Function]++; count[site.Function] > most {
+					one, where, most = g, site, count[site.Function]
+				}
+				break
+			}
+		}
+	}
+	return one, where, most
+}
+
+func poolBlock(in *analyze.Input) analyze.Reading {
+	sums, e, wall := blockWaits(in.Exhibits, slotsOf)
+	if len(sums) == 0 {
+		return analyze.Reading{Silent: "it shows no wait for a slot of a known pool that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
+	}
+	r := analyze.Reading{Silent: "it counts since the start of the process and tells no rate"}
+	if wall > 0 {
+		r.Silent, r.Says = "", fmt.Sprintf("most waiting for a slot is in %s, %s of %s", sums[0].site.Function, evidence.Duration(sums[0].total), evidence.Duration(wall))
+	}
+	for _, w := range sums[:min(len(sums), maxCandidates)] {
+		if wall > 0 {
+			if perSecond(w.total, wall).Number >= in.Limit("min-delay").Number {
+				r.Candidates = append(r.Candidates, poolCandidate(in, e, w, wall, delayAt(w), analyze.Peek(e, "delay", w.site)))
+			}
+			continue
+		}
+		words, variant := poolKind(w.site.Function)
+		severity := analyze.NoSeverity
+		switch {
+		// A few waits since the start are the start.
+		case w.count < int64(in.Limit("min-count").Number), float64(w.mean()) < in.Limit("min-wait").Number:
+		case !w.request && ownLimit(w.site.Function):
+		case w.request && w.count >= 5*int64(in.Limit("min-count").Number) && float64(w.mean()) >= 10*in.Limit("min-wait").Number:
+			severity = analyze.Warning
+		default:
+			severity = analyze.Info
+		}
+		c := analyze.Candidate{
+			Site: w.site, Path: w.path, Variant: variant, Severity: severity, Thin: true, Fix: poolFix(variant),
+			Summary: fmt.Sprintf("%s for %s in %s took %s on average", amount(w.count, "wait", "waits"), words, w.name(), evidence.Duration(w.mean())),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait for %s, over %s waits since the process started", words, evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()),
+				Limit: in.Against("min-wait"), At: delayAt(w), Reproduce: analyze.Peek(e, "delay", w.site)}},
+			Caveats: []string{"the profile counts since the start of the process, so how much of it belongs to the incident is not known"},
+		}
+		addSites(&c, w.owner)
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+func poolGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines wait for a slot of a known pool"}
+	p := e.Profile
+	column := p.Column("goroutine")
+	if column < 0 && len(p.Columns) == 1 {
+		column = 0
+	}
+	if column < 0 {
+		return analyze.Reading{Silent: "it has no column of goroutines"}
+	}
+	var c waitSums
+	for i := range p.Samples {
+		s := &p.Samples[i]
+		class := leafClass(s.Stack)
+		if above, owner, ok := slotsOf(class, s.Stack); ok {
+			c.add(class, s.Stack, above, owner, time.Duration(s.Values[column]), s.Values[column])
+		}
+	}
+	for _, w := range c.sorted() {
+		words, variant := poolKind(w.site.Function)
+		if len(r.Candidates) == maxCandidates || variant == "http" {
+			continue // whether they wait for a connection to be made, a profile does not tell
+		}
+		severity := analyze.NoSeverity
+		switch {
+		case float64(w.count) < in.Limit("min-waiters").Number:
+		case !w.request && ownLimit(w.site.Function):
+		case !w.request:
+			severity = analyze.Info
+		default:
+			severity = analyze.Warning
+		}
+		cand := analyze.Candidate{
+			Site: w.site, Path: w.path, Variant: variant, Severity: severity, Thin: float64(w.count) < in.Limit("min-waiters").Number, Fix: poolFix(variant),
+			Summary: fmt.Sprintf("%s for %s in %s", amount(w.count, "goroutine waits", "goroutines wait"), words, w.name()),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(w.count, evidence.Count), Limit: in.Against("min-waiters"),
+				At: analyze.At(w.site), Reproduce: analyze.Peek(e, p.Columns[column].Name, w.site)}},
+		}
+		addSites(&cand, w.owner)
+		r.Candidates = append(r.Candidates, cand)
+	}
+	return r
+}

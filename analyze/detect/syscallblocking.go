@@ -1,0 +1,184 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// SyscallBlocking claims that requests wait in system calls that take long.
+var SyscallBlocking = &analyze.Detector{
+	ID:    "syscall-blocking",
+	Title: "Requests wait in slow system calls",
+	Doc: `Goroutines stand in system calls (or calls into C) that take long: fsync, file locks, reads of a slow disk, name lookups through the C library. Each keeps a
+thread of the operating system, and the runtime starts further threads to have the others run.
+
+**How it is measured.** A trace tells the length of every system call that was not over at once, by stack. Calls of 10 ms and more are summed up; by Little's law their time
+per second is how many goroutines, and threads, stand there on average. A goroutine dump counts the goroutines that are in a system call at one moment: more than there are processors can
+only be such as have lost theirs (runtime/proc.go, retake, takes it after 20 µs to 10 ms). A thread creation profile only vouches.
+
+**When it is wrong.** Some calls are there to wait: for a child process, for a line on standard input, a writer of the program's own log. Calls that last over the whole
+trace, and those outside of the handling of a request, are not counted or an info. A single goroutine that writes a journal and waits for the disk is how databases work; the claim needs several at one place.
+Waits of the network are not system calls in Go.`,
+	Limits: []analyze.Limit{
+		{Name: "min-call", Default: evidence.Duration(10 * time.Millisecond),
+			Doc:    "length of a system call that counts as slow",
+			Source: "runtime/proc.go, forcePreemptNS and sysmon: after 10 ms its processor has been taken away from the thread for certain"},
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.2, Unit: evidence.SecPerSec},
+			Doc:    "time in slow calls at one place per second and processor (GOMAXPROCS) from which it is told",
+			Source: "by meaning: a fifth as many threads stand there as there are processors"},
+		{Name: "min-goroutines", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
+			Doc:    "goroutines in calls at one place: in a trace all together, in a dump at one moment",
+			Source: "as mutex-hotspot.min-waiters; a journal's writer is one"},
+		{Name: "min-count", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
+			Doc:    "slow calls below which the evidence is thin",
+			Source: "as mutex-hotspot.min-count"},
+		{Name: "min-threads-per-proc", Default: evidence.Quantity{Number: 2, Unit: evidence.Count},
+			Doc:    "goroutines of a dump in system calls at one place per processor",
+			Source: "runtime/proc.go: a thread in a short call keeps its processor, so short calls are at most GOMAXPROCS at a time"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Trace, Doc: "system calls by stack, with their length", Run: worstOf(syscallTrace)},
+		{Kind: evidence.Dump, Doc: "goroutines in system calls at one moment, by place", Run: worstOf(syscallDump)},
+		{Kind: evidence.ThreadCreate, Doc: "threads made: vouches, as it does not tell what for", Run: syscallThreads},
+	},
+	Fix: []string{
+		"Let one goroutine make the slow call for all that waits: write and sync in batches, hold the file lock once",
+		"Bound how many goroutines may be in such calls at a time (a semaphore), so that threads do not pile up",
+		"Use a lock of the process (sync.Mutex) among its own goroutines, and the file lock once around them; build with the pure Go resolver (netdns=go) where lookups are what blocks",
+	},
+}
+
+// waitingCalls are calls that wait by design.
+var waitingCalls = names(`os.(*Process).Wait os.(*Process).wait os.(*Process).blockUntilWaitable os/exec.(*Cmd).Wait os/exec.(*Cmd).Run
+	runtime/pprof.profileWriter runtime/pprof.StartCPUProfile os/signal.signal_recv runtime.ReadTrace
+	github.com/fsnotify/fsnotify.(*inotify).readEvents github.com/fsnotify/fsnotify.(*Watcher).readEvents`)
+
+func callsOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
+	if class != exectrace.SyscallWait {
+		return nil, stack.Site{}, false
+	}
+	for _, f := range s {
+		if waitingCalls[stack.Normal(f.Function)] {
+			return nil, stack.Site{}, false
+		}
+	}
+	return s, s.Owner(), true
+}
+
+func syscallTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	if short := tooShort(e); short != "" {
+		return analyze.Reading{Silent: short}
+	}
+	t := e.Trace
+	procs := max(in.Case.GOMAXPROCS, t.Procs.Max, 1)
+	call := time.Duration(in.Limit("min-call").Number)
+	r := analyze.Reading{Says: fmt.Sprintf("next to no time goes by in system calls of %s and more", evidence.Duration(call))}
+	// One at a time: what has not returned in the whole trace is a wait by design.
+	var ended []exectrace.Wait
+	for _, w := range t.Syscalls {
+		if w.Count > w.Open {
+			w.Class = exectrace.SyscallWait
+			ended = append(ended, w)
+		}
+	}
+	for _, w := range sumWaits(ended, callsOf) {
+		slow := w.times.Above(call)
+		inSlow := w.times.Beyond(call) + time.Duration(slow)*call // what the slow ones took
+		rate := perSecond(min(inSlow, w.total), t.Duration)
+		need := in.Limit("min-share").Number * float64(procs)
+		if slow == 0 || rate.Number < need/4 || len(r.Candidates) == maxCandidates {
+			continue
+		}
+		severity := analyze.NoSeverity
+		switch {
+		case rate.Number < need:
+		// Background work waits for the disk as it should; a journal has one writer; a few calls are chance.
+		case !w.request, float64(w.goroutines) < in.Limit("min-goroutines").Number, float64(slow) < in.Limit("min-count").Number:
+			severity = analyze.Info
+		default:
+			severity = analyze.Warning
+		}
+		limit := in.Against("min-share")
+		limit.Number = need
+		c := analyze.Candidate{
+			Site: w.site, Path: w.path, Severity: severity, Thin: float64(slow) < in.Limit("min-count").Number,
+			Summary: fmt.Sprintf("%s go by in system calls of %s and more in %s, the longest took %s", rate, evidence.Duration(call), w.name(), evidence.Duration(w.max)),
+			Facts: []analyze.Fact{
+				{Exhibit: e.ID, Says: fmt.Sprintf("time in system calls of %s and more here per second, over %s and %d processors", evidence.Duration(call), evidence.Duration(t.Duration), procs), Value: rate, Limit: limit,
+					At: spanAt(w), Reproduce: analyze.TraceProfile(e, "syscall")},
+				{Exhibit: e.ID, Says: fmt.Sprintf("system calls of %s and more here", evidence.Duration(call)), Value: evidence.Of(slow, evidence.Count), Of: analyze.PartOf(evidence.Of(w.count, evidence.Count), "the calls here that did not return at once"),
+					Limit: in.Against("min-count"), At: analyze.At(w.site), Reproduce: analyze.TraceProfile(e, "syscall")},
+				{Exhibit: e.ID, Says: "goroutines that made them", Value: evidence.Of(w.goroutines, evidence.Count), Limit: in.Against("min-goroutines"), At: analyze.At(w.site), Reproduce: analyze.TraceProfile(e, "syscall")},
+			},
+		}
+		addSites(&c, w.owner)
+		r.Candidates = append(r.Candidates, c)
+	}
+	if e.Coverage != evidence.Whole {
+		r.Silent = "the trace was read in part only; " + r.Says
+	}
+	return r
+}
+
+func syscallDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines are in system calls at one place"}
+	need := max(in.Limit("min-goroutines").Number, in.Limit("min-threads-per-proc").Number*float64(in.Case.GOMAXPROCS))
+	for _, x := range dumpWaits(e.Dump, callsOf) {
+		n := len(x.goroutines)
+		if float64(n) < need/2 || len(r.Candidates) == maxCandidates {
+			continue
+		}
+		severity := analyze.NoSeverity
+		switch {
+		case float64(n) < need:
+		// Readers of standard input or devices, and background work.
+		case x.request == 0, in.Case.GOMAXPROCS == 0:
+			severity = analyze.Info
+		default:
+			severity = analyze.Warning
+		}
+		limit := in.Against("min-goroutines")
+		if need > limit.Number {
+			limit = in.Against("min-threads-per-proc")
+			limit.Number = need
+		}
+		c := analyze.Candidate{
+			Site: x.site, Path: x.path, Severity: severity, Thin: float64(n) < need,
+			Summary: fmt.Sprintf("%s in a system call in %s", amount(n, "goroutine is", "goroutines are"), x.name()),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines in a system call here, each with a thread of its own", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				Limit: limit, At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
+		}
+		addSites(&c, x.owner)
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+func syscallThreads(in *analyze.Input) analyze.Reading {
+	e := latest(in.Exhibits)
+	n := threadsMade(e)
+	r := analyze.Reading{Silent: fmt.Sprintf("%d threads have been made; what for, it does not tell", n)}
+	if float64(n) > in.Limit("min-goroutines").Number+4*float64(max(in.Case.GOMAXPROCS, 1)) {
+		r.Candidates = []analyze.Candidate{{Thin: true,
+			Summary: fmt.Sprintf("%d threads have been made", n),
+			Facts:   []analyze.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Reproduce: analyze.Top(e, threadColumn(e))}}}}
+	}
+	return r
+}
+
+// threadsMade is how many threads a thread creation profile counts.
+func threadsMade(e *evidence.Exhibit) int64 {
+	return e.Profile.Total(e.Profile.Column(threadColumn(e)))
+}
+
+func threadColumn(e *evidence.Exhibit) string {
+	if len(e.Profile.Columns) == 0 {
+		return "threadcreate"
+	}
+	return e.Profile.Columns[0].Name
+}

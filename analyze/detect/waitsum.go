@@ -1,0 +1,206 @@
+package detect
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
+)
+
+// waitSum is what a trace or a block profile says about waiting at one place.
+type waitSum struct {
+	site, owner stack.Site // where, and the application code that reached it
+	path        []string
+	class       exectrace.Class
+	request     bool // some of it keeps a client of this process waiting
+	total       time.Duration
+	count       int64 // waits, open ones included
+	open        int64 // of those, not ended
+	goroutines  int   // upper bound: a goroutine that came by two stacks counts twice
+	max         time.Duration
+	times       exectrace.Histogram // traces only
+	worst       exectrace.Span      // traces only
+	most        time.Duration       // of the stack that speaks for the place
+	mostCount   int64               // its waits
+	stack       stack.Stack         // that stack
+}
+
+func (w *waitSum) mean() time.Duration {
+	if w.count == 0 {
+		return 0
+	}
+	return w.total / time.Duration(w.count)
+}
+
+// name is the place with the application code that reached it.
+func (w *waitSum) name() string {
+	if w.owner.Function != "" && w.owner.Function != w.site.Function {
+		return w.site.Function + " (called by " + w.owner.Function + ")"
+	}
+	return w.site.Function
+}
+
+// placer tells the place that a wait counts for: the part of its stack from
+// there on outwards, and the application's code. False leaves the wait out.
+type placer func(class exectrace.Class, s stack.Stack) (above stack.Stack, owner stack.Site, ok bool)
+
+// waitSums collects waits by place.
+type waitSums struct {
+	by  map[string]*waitSum
+	all []*waitSum
+}
+
+func (c *waitSums) add(class exectrace.Class, s, above stack.Stack, owner stack.Site, total time.Duration, count int64) *waitSum {
+	site := above.Site()
+	w := c.by[site.Function]
+	if w == nil {
+		if c.by == nil {
+			c.by = map[string]*waitSum{}
+		}
+		w = &waitSum{most: -1}
+		c.by[site.Function] = w
+		c.all = append(c.all, w)
+	}
+	if total > w.most {
+		w.mostCount = count
+		w.most, w.site, w.owner, w.path, w.class, w.stack = total, site, owner, above.Path(), class, s
+	}
+	w.request = w.request || inRequest(s)
+	w.total += total
+	w.count += count
+	return w
+}
+
+func (c *waitSums) sorted() []*waitSum {
+	slices.SortStableFunc(c.all, func(a, b *waitSum) int {
+		return cmp.Or(-cmp.Compare(a.total, b.total), cmp.Compare(a.site.Function, b.site.Function))
+	})
+	return c.all
+}
+
+// sumWaits adds up waits of a trace by place, most waiting first.
+func sumWaits(waits []exectrace.Wait, at placer) []*waitSum {
+	var c waitSums
+	for i := range waits {
+		w := &waits[i]
+		if len(w.Stack) == 0 {
+			continue
+		}
+		above, owner, ok := at(w.Class, w.Stack)
+		if !ok || len(above) == 0 {
+			continue
+		}
+		x := c.add(w.Class, w.Stack, above, owner, w.Total, w.Count)
+		x.open += w.Open
+		x.goroutines += w.Goroutines
+		x.times.Merge(&w.Times)
+		if w.Max > x.max {
+			x.max = w.Max
+			if len(w.Worst) > 0 {
+				x.worst = w.Worst[0]
+			}
+		}
+	}
+	return c.sorted()
+}
+
+// blockWaits adds up the waits of the block profile that tells most of them, by
+// place, over wall; wall is 0 for one that counts since the start of the process.
+func blockWaits(exhibits []*evidence.Exhibit, at placer) (sums []*waitSum, e *evidence.Exhibit, wall time.Duration) {
+	var best float64
+	for _, x := range exhibits {
+		delay, count := x.Profile.Column("delay"), x.Profile.Column("contentions")
+		if delay < 0 {
+			continue
+		}
+		var c waitSums
+		var all time.Duration
+		for i := range x.Profile.Samples {
+			s := &x.Profile.Samples[i]
+			class := leafClass(s.Stack)
+			above, owner, ok := at(class, s.Stack)
+			if !ok || len(above) == 0 {
+				continue
+			}
+			n := int64(0)
+			if count >= 0 {
+				n = s.Values[count]
+			}
+			c.add(class, s.Stack, above, owner, time.Duration(s.Values[delay]), n)
+			all += time.Duration(s.Values[delay])
+		}
+		// A stated duration tells more than a count since the start.
+		rate := 0.0
+		if d := x.Profile.Duration; d > 0 {
+			rate = 1 + float64(all)/float64(d)
+		}
+		if e == nil || rate >= best {
+			sums, e, wall, best = c.sorted(), x, x.Profile.Duration, rate
+		}
+	}
+	return sums, e, wall
+}
+
+// sendsOf places waits for a channel send where the application sends.
+func sendsOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
+	if class != exectrace.ChanSend || waitsForSlot(class, s) || knownIdle(class, s) {
+		return nil, stack.Site{}, false
+	}
+	return s, s.Owner(), true
+}
+
+// slotsOf places waits for a slot of a pool at the call that hands them out.
+func slotsOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
+	if !waitsForSlot(class, s) {
+		return nil, stack.Site{}, false
+	}
+	for i, f := range s {
+		if slotFrames[stack.Normal(f.Function)] {
+			return s[i:], s[i:].Owner(), true
+		}
+	}
+	return nil, stack.Site{}, false
+}
+
+// answersOf places waits for the answer of a peer at the application's code that
+// asked: outside of the standard library and of the client's own package.
+func answersOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
+	switch class {
+	case exectrace.Network, exectrace.Select, exectrace.ChanRecv, exectrace.Cond:
+	default:
+		return nil, stack.Site{}, false
+	}
+	// Who waits for a connection of a pool has not asked anybody yet.
+	if waitsForSlot(class, s) || knownIdle(class, s) {
+		return nil, stack.Site{}, false
+	}
+	last := -1
+	for i, f := range s {
+		if answerFrames[stack.Normal(f.Function)] {
+			last = i
+		}
+	}
+	if last < 0 {
+		return nil, stack.Site{}, false
+	}
+	client := stack.Package(s[last].Function)
+	for i := last + 1; i < len(s); i++ {
+		if !stack.Standard(s[i].Function) && !stack.Plumbing(s[i].Function) && stack.Package(s[i].Function) != client {
+			return s[i:], s[i].Site(), true
+		}
+	}
+	return s[last:], s[last:].Owner(), true
+}
+
+// siteStack cuts a stack to the part from its site on.
+func siteStack(s stack.Stack) stack.Stack {
+	for i, f := range s {
+		if !stack.Plumbing(f.Function) {
+			return s[i:]
+		}
+	}
+	return s
+}
