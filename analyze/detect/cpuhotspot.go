@@ -171,7 +171,7 @@ func lateForCPU(in *analyze.Input, t *exectrace.Timeline) *exectrace.Group {
 		return nil
 	}
 	least := usualLateness
-	least.p99 = in.Limit("min-p99").Number
+	least.p99, least.readAhead = in.Limit("min-p99").Number, true
 	if late, _ := lateGroups(t, least); len(late) > 0 {
 		return late[0]
 	}

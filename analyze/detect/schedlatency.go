@@ -92,10 +92,16 @@ type lateness struct {
 	p99, median float64 // nanoseconds, one of which must be reached
 	spread      float64 // windows in which waits of p99 ended, of all
 	outside     float64 // waits of a group that were ended from outside, of all its waits
+	readAhead   bool    // goroutines that read ahead count
 }
 
+// readAhead is where net/http starts a goroutine per request that reads ahead
+// (net/http/server.go). No request waits for it; it waits for a processor just as
+// long as one that does.
+const readAhead = "net/http.(*connReader).backgroundRead"
+
 // usualLateness is what sched-latency goes by unless it is told otherwise.
-var usualLateness = lateness{30, float64(forcedPreemption), float64(time.Millisecond), 0.25, 0.1}
+var usualLateness = lateness{events: 30, p99: float64(forcedPreemption), median: float64(time.Millisecond), spread: 0.25, outside: 0.1}
 
 // lateGroups returns the groups of goroutines that answer to the outside and wait
 // for processors, longest in all first, and the part of the trace's windows in which long waits ended.
@@ -111,7 +117,7 @@ func lateGroups(t *exectrace.Timeline, least lateness) (late []*exectrace.Group,
 	waking := readWaking(t)
 	for i := range t.Groups {
 		g := &t.Groups[i]
-		if g.System || g.Runnable.Count < least.events {
+		if g.System || g.Runnable.Count < least.events || g.Start.Function == readAhead && !least.readAhead {
 			continue
 		}
 		long := float64(tail(&g.Runnable)) >= least.p99 && spread.Number >= least.spread
