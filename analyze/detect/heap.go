@@ -43,7 +43,10 @@ type heapView struct {
 
 // readHeap adds a heap profile up by the function that answers for the memory.
 // What the recorder of the evidence allocated itself is left out.
-func readHeap(p *pprofile.Profile) *heapView {
+func readHeap(p *pprofile.Profile) *heapView { return readHeapOf(p, nil) }
+
+// readHeapOf is readHeap for the stacks that keep picks; all when it is nil.
+func readHeapOf(p *pprofile.Profile, keep func(stack.Stack) bool) *heapView {
 	v := &heapView{sites: map[string]*heapSite{}}
 	columns := [4]int{p.Column("alloc_objects"), p.Column("alloc_space"), p.Column("inuse_objects"), p.Column("inuse_space")}
 	value := func(s *pprofile.Sample, i int) int64 {
@@ -54,7 +57,7 @@ func readHeap(p *pprofile.Profile) *heapView {
 	}
 	for i := range p.Samples {
 		s := &p.Samples[i]
-		if len(s.Stack) == 0 || recorders(s.Stack) {
+		if len(s.Stack) == 0 || recorders(s.Stack) || keep != nil && !keep(s.Stack) {
 			continue
 		}
 		sum := heapSum{value(s, 0), value(s, 1), value(s, 2), value(s, 3)}
@@ -236,6 +239,15 @@ func (s *heapSeries) growth(name string, pick func(*heapSite) heapSum) growth {
 	}
 	g.noise = 3 * math.Sqrt(max(float64(2*allocated-g.grown), float64(g.grown), 0)*weight)
 	return g
+}
+
+// part is the series with nothing but the stacks that keep picks.
+func (s *heapSeries) part(keep func(stack.Stack) bool) *heapSeries {
+	out := &heapSeries{exhibits: s.exhibits, dropped: s.dropped}
+	for _, e := range s.exhibits {
+		out.views = append(out.views, readHeapOf(e.Profile, keep))
+	}
+	return out
 }
 
 // steady reports whether the growth went on over the whole series of three or

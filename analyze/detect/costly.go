@@ -1,0 +1,216 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// costly is a claim that one function spends much on a known kind of work. The
+// detectors that make such claims share their limits and how they are read.
+type costly struct {
+	what string // the work, such as "making slices larger"
+	// does reports whether a stack is in that work.
+	does  func(stack.Stack) bool
+	focus string // the same as a pattern for go tool pprof
+}
+
+// The limits that claims about costly work share.
+var (
+	limitCostShare = analyze.Limit{Name: "min-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+		Doc:    "CPU samples in that work under one function, of all CPU samples",
+		Source: "a twentieth of the CPU is the least that a change can show"}
+	limitCostWarning = analyze.Limit{Name: "min-warning", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+		Doc:    "the same, from which it is a warning",
+		Source: "a tenth of the CPU for work that need not be done; measured: healthy programs that spend CPU stay below 0.05"}
+	limitCostCapacity = analyze.Limit{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+		Doc:    "CPU time in that work, of duration x GOMAXPROCS, from which it is a warning",
+		Source: "a twentieth of the machine: what a nearly idle process does with the little it uses is nobody's concern"}
+	limitCostSamples = analyze.Limit{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+		Doc:    "CPU samples in all, below which shares mean little",
+		Source: "binomial: at 100 samples a share of 0.05 has a standard error of 0.02"}
+	limitCostAlloc = analyze.Limit{Name: "min-alloc-share", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+		Doc:    "bytes allocated in that work under one function between two heap profiles, of all",
+		Source: "a tenth of the garbage is what makes a tenth of the collections"}
+	limitCostAllocInfo = analyze.Limit{Name: "min-alloc-info", Default: evidence.Quantity{Number: 0.3, Unit: evidence.Share},
+		Doc:    "the same, below which it only vouches",
+		Source: "as alloc-hotspot: a third is what makes one place worth changing before all others"}
+	limitCostAllocRate = analyze.Limit{Name: "min-alloc-rate", Default: evidence.Quantity{Number: 10 << 20, Unit: evidence.BytesPerSec},
+		Doc:    "bytes allocated in that work under one function per second, below which it only vouches",
+		Source: "with the smallest heap goal of 4 MiB (runtime/mgcpacer.go, defaultHeapMinimum) it starts two or three collections a second"}
+)
+
+// cpu measures the work in a CPU profile.
+func (k costly) cpu(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	p := e.Profile
+	column := p.Column("samples")
+	total := p.Total(column)
+	if total < int64(in.Limit("min-samples").Number) {
+		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(total, "sample"))}
+	}
+	focus := "-focus='" + k.focus + "' -ignore='runtime.gcAssistAlloc$'"
+	var all int64
+	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
+		// Marking in an assist is what the collector costs, whoever it befalls.
+		if gcPart(s.Stack).work == gcAssisting || !k.does(s.Stack) {
+			return stack.Site{}
+		}
+		all += s.Values[column]
+		return s.Stack.Owner()
+	})
+	r := analyze.Reading{Says: fmt.Sprintf("%s of the CPU samples are in %s", evidence.Part(all, total), k.what)}
+	for _, s := range sites {
+		share := evidence.Part(s.values[column], total)
+		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == 3 {
+			break
+		}
+		capacity := evidence.Quantity{Number: share.Number * busy(p, in.Case.GOMAXPROCS), Unit: evidence.Share}
+		c := analyze.Candidate{
+			Site: s.site, Path: s.path, Severity: analyze.Info, Share: share.Number,
+			Summary: fmt.Sprintf("%s of the CPU samples are in %s under %s", share, k.what, s.site.Function),
+			Facts: []analyze.Fact{
+				{Exhibit: e.ID, Says: "CPU samples in " + k.what + " under the function", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Peek(e, "samples", s.site), focus)},
+				{Exhibit: e.ID, Says: "CPU time in " + k.what + " under the function", Value: capacity,
+					Of:    analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"),
+					Limit: in.Against("min-of-capacity"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Peek(e, "cpu", s.site), focus)},
+			},
+		}
+		switch {
+		// A process that hardly runs does nothing often.
+		case capacity.Number < in.Limit("min-of-capacity").Number:
+			c.Severity = analyze.NoSeverity
+		case share.Number >= in.Limit("min-warning").Number:
+			c.Severity = analyze.Warning
+		}
+		if in.Case.GOMAXPROCS == 0 {
+			c.Caveats = []string{"GOMAXPROCS is unknown; how much of the processors it takes was judged against one"}
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+// heap measures what the work allocates between heap profiles. It never denies:
+// work may cost CPU and allocate little.
+func (k costly) heap(in *analyze.Input) analyze.Reading {
+	s := oneProcess(in.Exhibits)
+	last := s.lastExhibit()
+	column := last.Profile.Column("alloc_space")
+	if column < 0 {
+		return analyze.Reading{Silent: "the heap profile has no column of allocated memory"}
+	}
+	spent := allocatedBy(s, k.does)
+	r := analyze.Reading{Silent: fmt.Sprintf("%s allocates %s of the bytes %s; what it costs besides, a heap profile cannot tell", k.what, evidence.Part(spent.picked, spent.all), spent.since)}
+	for _, a := range spent.sites {
+		share := evidence.Part(a.bytes, spent.all)
+		if share.Number < in.Limit("min-alloc-share").Number || len(r.Candidates) == 3 {
+			break
+		}
+		c := analyze.Candidate{
+			Site: a.site, Path: a.path, Share: share.Number, Thin: spent.over <= 0,
+			Summary: fmt.Sprintf("%s of the bytes allocated %s are for %s under %s", share, spent.since, k.what, a.site.Function),
+			Facts: []analyze.Fact{{
+				Exhibit: last.ID, Says: "bytes allocated " + spent.since + " for " + k.what + " under the function", Value: share,
+				Of:    analyze.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since),
+				Limit: in.Against("min-alloc-share"), At: analyze.At(a.site), Reproduce: narrowed(analyze.Peek(last, "alloc_space", a.site), "-focus='"+k.focus+"'"),
+			}},
+		}
+		// Without a rate, or with a low one, it is no more than where little comes from.
+		if spent.over > 0 {
+			rate := evidence.Quantity{Number: float64(a.bytes) / spent.over.Seconds(), Unit: evidence.BytesPerSec}
+			c.Summary += fmt.Sprintf(", %s", rate)
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated for it per second", Value: rate, Limit: in.Against("min-alloc-rate"),
+				At: analyze.At(a.site), Reproduce: narrowed(analyze.Peek(last, "alloc_space", a.site), "-focus='"+k.focus+"'")})
+			if rate.Number >= in.Limit("min-alloc-rate").Number && share.Number >= in.Limit("min-alloc-info").Number {
+				c.Severity = analyze.Info
+			}
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+// spending is what was allocated over a stretch of time, or since the start.
+type spending struct {
+	all, picked int64 // bytes: of everything, and in the work asked for
+	sites       []spender
+	over        time.Duration // 0 when unknown
+	since       string
+}
+
+type spender struct {
+	site  stack.Site
+	path  []string
+	bytes int64
+	most  int64
+}
+
+// allocatedBy adds up the bytes allocated in stacks that does picks, by the
+// function that answers for them: between the first and the last profile of the
+// series, or since the start where there is one.
+func allocatedBy(s *heapSeries, does func(stack.Stack) bool) spending {
+	out := spending{over: s.span(), since: "between the first and the last heap profile"}
+	last := s.lastExhibit()
+	if d := last.Profile.Duration; d > 0 {
+		out.over, out.since = d, "while the profile was taken"
+	} else if out.over <= 0 || len(s.views) < 2 {
+		out.over, out.since = 0, "since the program started"
+	}
+	sums := map[string]*spender{}
+	add := func(p *pprofile.Profile, sign int64) {
+		column := p.Column("alloc_space")
+		if column < 0 {
+			return
+		}
+		for i := range p.Samples {
+			sample := &p.Samples[i]
+			if len(sample.Stack) == 0 || recorders(sample.Stack) {
+				continue
+			}
+			n := sign * sample.Values[column]
+			out.all += n
+			if !does(sample.Stack) {
+				continue
+			}
+			out.picked += n
+			site := sample.Stack.Owner()
+			sum := sums[site.Function]
+			if sum == nil {
+				sum = &spender{site: site, most: -1}
+				sums[site.Function] = sum
+			}
+			sum.bytes += n
+			if n > sum.most {
+				sum.most, sum.site, sum.path = n, site, sample.Stack.Path()
+			}
+		}
+	}
+	add(last.Profile, 1)
+	if out.over > 0 && len(s.views) > 1 {
+		add(s.exhibits[0].Profile, -1)
+	}
+	for _, sum := range sums {
+		if sum.bytes > 0 {
+			out.sites = append(out.sites, *sum)
+		}
+	}
+	slices.SortFunc(out.sites, func(a, b spender) int {
+		return cmp.Or(-cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.site.Function, b.site.Function))
+	})
+	return out
+}
+
+// sortCandidates orders the candidates of a reading by share and keeps the first three.
+func sortCandidates(r *analyze.Reading) {
+	slices.SortFunc(r.Candidates, func(a, b analyze.Candidate) int {
+		return cmp.Or(-cmp.Compare(a.Share, b.Share), cmp.Compare(a.Site.Function, b.Site.Function))
+	})
+	r.Candidates = r.Candidates[:min(len(r.Candidates), 3)]
+}

@@ -1,0 +1,88 @@
+package detect
+
+import (
+	"testing"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
+)
+
+// profileOf is a CPU profile of ten seconds on two processors in which n of so many
+// samples have a stack.
+func profileOf(n, all int64, names ...string) *evidence.Exhibit {
+	return cpuProfile(cpu(n, names...), cpu(all-n, "main.work"))
+}
+
+func TestSliceRegrowth(t *testing.T) {
+	grow := []string{"runtime.memmove", "runtime.growslice", "main.f"}
+	// What append makes of a slice of 8-byte elements, with and without its steps of less than a doubling.
+	appended := func(n int64, sizes ...int64) (rows []row) {
+		for _, s := range sizes {
+			rows = append(rows, objects(s, n, 0, "main.f:7"))
+		}
+		return append(rows, objects(64, 10, 10, "main.g"))
+	}
+	whole := []int64{512, 1024, 2048, 4096, 6784, 9472, 12288, 16384, 21760, 28672}
+	doubling := []int64{512, 1024, 2048, 4096, 8192, 16384, 32768}
+	dense := []int64{1024, 1152, 1280, 1408, 1536, 1792, 2048, 2304, 2688, 3072}
+	expectAll(t, SliceRegrowth, []expect{
+		{"a tenth of the CPU", of(profileOf(200, 2000, grow...), procs()), analyze.Found, "warning main.f"},
+		{"a twentieth", of(profileOf(100, 2000, grow...), procs()), analyze.Found, "info main.f"},
+		{"less", of(profileOf(99, 2000, grow...), procs()), analyze.Clear, ""},
+		{"of a process that hardly runs", of(profileOf(50, 300, grow...), procs()), analyze.Clear, ""},
+		{"too few samples", of(profileOf(50, 99, grow...), procs()), analyze.Undecided, ""},
+		{"a buffer of the standard library is its caller's", of(profileOf(200, 2000, "runtime.growslice", "bytes.growSlice", "bytes.(*Buffer).grow", "bytes.(*Buffer).Write", "main.f"), procs()), analyze.Found, "warning main.f"},
+		{"marking for the collector on the way", of(profileOf(200, 2000, "runtime.gcDrainN", "runtime.gcAssistAlloc", "runtime.mallocgc", "runtime.growslice", "main.f"), procs()), analyze.Clear, ""},
+		{"what a slice's owner calls is not growing", of(profileOf(200, 2000, "main.less", "slices.SortFunc", "main.f"), procs()), analyze.Clear, ""},
+		{"append's steps in the heap", of(heapAt(0), heapAt(10, appended(2000, whole...)...)), analyze.Found, "info main.f"},
+		{"at a low rate", of(heapAt(0), heapAt(10, appended(900, whole...)...)), analyze.Undecided, ""},
+		{"tables of maps that double", of(heapAt(0), heapAt(10, appended(9000, doubling...)...)), analyze.Undecided, ""},
+		{"strings added to strings", of(heapAt(0), heapAt(10, appended(9000, dense...)...)), analyze.Undecided, ""},
+		{"one profile has no rate", of(heapAt(0, appended(9000, whole...)...)), analyze.Undecided, ""},
+	})
+}
+
+func TestSyncMapChurn(t *testing.T) {
+	const tree = "internal/sync.(*HashTrieMap[go.shape.interface {},go.shape.interface {}])."
+	store := []string{"runtime.mallocgc", "runtime.newobject", "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", tree + "Swap", "sync.(*Map).Store", "main.f"}
+	expectAll(t, SyncMapChurn, []expect{
+		{"a tenth of the CPU", of(profileOf(200, 2000, store...), procs()), analyze.Found, "warning main.f"},
+		{"less than a twentieth", of(profileOf(99, 2000, store...), procs()), analyze.Clear, ""},
+		{"reads", of(profileOf(900, 2000, tree+"Load", "sync.(*Map).Load", "main.f"), procs()), analyze.Clear, ""},
+		{"LoadOrStore that finds", of(profileOf(900, 2000, tree+"LoadOrStore", "sync.(*Map).LoadOrStore", "main.f"), procs()), analyze.Clear, ""},
+		{"LoadOrStore that makes", of(profileOf(200, 2000, "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", tree+"LoadOrStore", "sync.(*Map).LoadOrStore", "main.f"), procs()), analyze.Found, "warning main.f"},
+		{"before Go 1.24", of(profileOf(200, 2000, "sync.(*Map).dirtyLocked", "sync.(*Map).Swap", "sync.(*Map).Store", "main.f"), procs()), analyze.Found, "warning main.f"},
+		{"what Range calls", of(profileOf(900, 2000, "main.each", tree+"Range", "sync.(*Map).Range", "main.f"), procs()), analyze.Clear, ""},
+		{"a map of the program's own", of(profileOf(900, 2000, "runtime.mallocgc", "main.(*Map).Store", "main.f"), procs()), analyze.Clear, ""},
+		{"most bytes are for it", of(heapAt(0), heapAt(10, objects(64, 3_000_000, 10, store[2:]...), objects(64, 10, 10, "main.g"))), analyze.Found, "info main.f"},
+		{"fewer bytes are for it", of(heapAt(0), heapAt(10, objects(64, 3_000_000, 10, store[2:]...), objects(64, 8_000_000, 10, "main.g"))), analyze.Undecided, ""},
+		{"its locks alone accuse nobody", of(profiled(evidence.Mutex, 0, row{values: []int64{900, 1e9}, stack: frames("internal/sync.(*Mutex).Unlock", tree+"Swap", "sync.(*Map).Store", "main.f")})), analyze.Undecided, ""},
+	})
+}
+
+func TestRepeatedSetup(t *testing.T) {
+	compile := []string{"regexp/syntax.(*parser).push", "regexp/syntax.Parse", "regexp.compile", "regexp.Compile", "regexp.MustCompile", "main.f"}
+	expectAll(t, RepeatedSetup, []expect{
+		{"a tenth of the CPU", of(profileOf(200, 2000, compile...), procs()), analyze.Found, "warning main.f"},
+		{"a twentieth", of(profileOf(100, 2000, compile...), procs()), analyze.Found, "info main.f"},
+		{"less", of(profileOf(99, 2000, compile...), procs()), analyze.Clear, ""},
+		{"of a process that hardly runs", of(profileOf(50, 300, compile...), procs()), analyze.Clear, ""},
+		{"at the start", of(profileOf(900, 2000, append(append([]string{}, compile[:5]...), "main.init", "runtime.doInit1", "runtime.doInit", "runtime.main")...), procs()), analyze.Clear, ""},
+		{"using what was set up", of(profileOf(900, 2000, "regexp.(*machine).step", "regexp.(*Regexp).MatchString", "main.f"), procs()), analyze.Clear, ""},
+		{"who connects to a server brings a certificate", of(profileOf(900, 2000, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).serverHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), procs()), analyze.Clear, ""},
+		{"a connection for each request", of(profileOf(200, 2000, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).clientHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), procs()), analyze.Found, "warning main.f"},
+		{"most bytes are for it", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...))), analyze.Found, "info main.f"},
+		{"at a low rate", of(heapAt(0), heapAt(10, objects(1024, 90_000, 10, compile...))), analyze.Undecided, ""},
+	})
+	f := judge(t, RepeatedSetup, profileOf(200, 2000, compile...), procs()).all.Findings
+	if len(f) != 1 || f[0].Variant != "regular expression" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestSetUpNamesTheOutermost(t *testing.T) {
+	if got := setUp(stack.Stack(frames("regexp.compile", "text/template/parse.Parse", "main.f"))); got != "template" {
+		t.Errorf("a template that compiles an expression is a %q", got)
+	}
+}

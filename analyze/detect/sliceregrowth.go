@@ -1,0 +1,179 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
+)
+
+// SliceRegrowth claims that append makes slices larger again and again.
+var SliceRegrowth = &analyze.Detector{
+	ID:    "slice-regrowth",
+	Title: "Slices are made larger again and again",
+	Doc: `A slice, a bytes.Buffer or a strings.Builder begins small and is filled bit by bit. Each time it is full, append allocates a larger array, copies
+what there is and leaves the old array to the collector. A slice that ends with n elements has been copied about as often as log n, and all its smaller arrays are garbage.
+
+**How it is measured.** In a CPU profile: samples in runtime.growslice, bytes.growSlice and the growing of a strings.Builder, allocation and copying included but mark assists left out, by the first function
+outside the standard library. In heap profiles, which cut the runtime's frames: the arrays that one line allocated have sizes that follow append's steps. It doubles up to 256 elements and then
+grows by less and less, down to a quarter (runtime/slice.go, nextslicecap).
+
+**When it is wrong.** The tables of small maps double too; a series that only doubles is therefore told by the CPU profile alone. A slice that cannot know its
+size in advance, such as one read from the network, has to grow; using it again still helps.`,
+	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostSamples, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
+		{Name: "min-sizes", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
+			Doc:    "different sizes of arrays at one line that follow each other as append makes them",
+			Source: "runtime/slice.go, nextslicecap: five steps are from one element to sixteen, or a slice made three times as large"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.CPU, Doc: "samples in growing slices, buffers and builders by function", Run: worstOf(growing.cpu)},
+		{Kind: evidence.Heap, Doc: "arrays at one line whose sizes follow append's steps, and bytes of growing buffers; can confirm and never deny", Run: sliceRegrowthHeap},
+	},
+	Fix: []string{
+		"Make the slice with its final capacity: make([]T, 0, n), slices.Grow, (*bytes.Buffer).Grow or (*strings.Builder).Grow",
+		"Keep the slice and cut it to zero length for the next use, in a sync.Pool where goroutines share it",
+	},
+}
+
+var growing = costly{
+	what:  "making slices and buffers larger",
+	does:  growsSlice,
+	focus: `runtime.growslice$|bytes.growSlice$|strings.\(\*Builder\).grow$|reflect.growslice$`,
+}
+
+// growsSlice reports whether a stack is in the growing of a slice or buffer.
+func growsSlice(s stack.Stack) bool {
+	for _, f := range s {
+		switch f.Function {
+		case "runtime.growslice", "bytes.growSlice", "strings.(*Builder).grow", "reflect.growslice":
+			return true
+		}
+		// What the program calls is the program's.
+		if !stack.Standard(f.Function) {
+			return false
+		}
+	}
+	return false
+}
+
+// growsInHeap is growsSlice for heap profiles, which cut the runtime's frames: what a
+// strings.Builder appends to is allocated in its own methods there.
+func growsInHeap(s stack.Stack) bool {
+	return growsSlice(s) || strings.HasPrefix(s[0].Function, "strings.(*Builder).Write")
+}
+
+// series is arrays of one line that append made one from another.
+type series struct {
+	line     int
+	sizes    int
+	quarters int   // steps of less than a doubling
+	alloc    int64 // bytes allocated
+	largest  int64
+}
+
+// appendsAt looks for the steps of append among the sizes that one line allocated.
+func appendsAt(sizes map[int64]*heapSum) (series, bool) {
+	var s series
+	var ordered []int64
+	for size, sum := range sizes {
+		if sum.allocObjects > 0 {
+			ordered = append(ordered, size)
+			s.alloc += sum.alloc
+		}
+	}
+	slices.Sort(ordered)
+	near, steps := 0, 0
+	for i := 1; i < len(ordered); i++ {
+		ratio := float64(ordered[i]) / float64(ordered[i-1])
+		steps++
+		switch {
+		// Size classes lie an eighth apart: a line that allocates any size, such as one
+		// that adds strings, fills them all.
+		case ratio < 1.2:
+			near++
+		case ratio < 1.8:
+			s.quarters++
+		}
+	}
+	s.sizes = len(ordered)
+	if s.sizes == 0 {
+		return s, false
+	}
+	s.largest = ordered[len(ordered)-1]
+	return s, near*5 <= steps && s.quarters >= 2
+}
+
+// appends returns the series of a function with most bytes.
+func appends(h *heapSite, least int) (series, bool) {
+	var best series
+	for line, sizes := range h.direct {
+		if s, ok := appendsAt(sizes); ok && s.sizes >= least && (s.alloc > best.alloc || s.alloc == best.alloc && line < best.line) {
+			best, best.line = s, line
+		}
+	}
+	return best, best.sizes > 0
+}
+
+func sliceRegrowthHeap(in *analyze.Input) analyze.Reading {
+	buffers := growing
+	buffers.does = growsInHeap
+	buffers.focus = `bytes.growSlice$|strings.\(\*Builder\).(grow|Write.*)$|reflect.growslice$`
+	r := buffers.heap(in)
+	s := oneProcess(in.Exhibits)
+	last := s.lastExhibit()
+	spent := allocatedBy(s, func(stack.Stack) bool { return false })
+	var found []analyze.Candidate
+	for name, h := range s.last().sites {
+		arrays, ok := appends(h, int(in.Limit("min-sizes").Number))
+		if !ok {
+			continue
+		}
+		bytes := arrays.alloc
+		if was := s.first().sites[name]; was != nil && spent.over > 0 && len(s.views) > 1 {
+			for _, sum := range was.direct[arrays.line] {
+				bytes -= sum.alloc
+			}
+		}
+		share := evidence.Part(bytes, spent.all)
+		if share.Number < in.Limit("min-alloc-share").Number {
+			continue
+		}
+		at := analyze.At(h.site)
+		at.Line, at.SampleType = arrays.line, "alloc_space"
+		c := analyze.Candidate{
+			Site: h.site, Path: h.path, Share: share.Number, Thin: spent.over <= 0,
+			Summary: fmt.Sprintf("%s makes slices larger by append: arrays of %s up to %s at one line are %s of the bytes allocated %s", h.site.Function, evidence.Things(arrays.sizes, "size"), size(arrays.largest), share, spent.since),
+			Facts: []analyze.Fact{
+				{Exhibit: last.ID, Says: "bytes allocated " + spent.since + " in arrays whose sizes follow append's steps, at one line", Value: share,
+					Of: analyze.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since), Limit: in.Against("min-alloc-share"), At: at, Reproduce: analyze.Peek(last, "alloc_space", h.site)},
+				{Exhibit: last.ID, Says: "different sizes of these arrays", Value: evidence.Of(arrays.sizes, evidence.Count), Limit: in.Against("min-sizes"), At: at, Reproduce: narrowed(analyze.Top(last, "alloc_objects"), "-tags")},
+			},
+		}
+		if spent.over > 0 {
+			rate := evidence.Quantity{Number: float64(bytes) / spent.over.Seconds(), Unit: evidence.BytesPerSec}
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated there per second", Value: rate, Limit: in.Against("min-alloc-rate"), At: at, Reproduce: analyze.Peek(last, "alloc_space", h.site)})
+			if rate.Number >= in.Limit("min-alloc-rate").Number && share.Number >= in.Limit("min-alloc-info").Number {
+				c.Severity = analyze.Info
+			}
+		}
+		found = append(found, c)
+	}
+	slices.SortFunc(found, func(a, b analyze.Candidate) int {
+		return cmp.Or(-cmp.Compare(a.Share, b.Share), cmp.Compare(a.Site.Function, b.Site.Function))
+	})
+	for _, c := range found {
+		// One per site: what weighs more of its arrays and its buffers speaks.
+		i := slices.IndexFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function })
+		switch {
+		case i < 0 && len(r.Candidates) < 5:
+			r.Candidates = append(r.Candidates, c)
+		case i >= 0 && c.Share > r.Candidates[i].Share:
+			r.Candidates[i] = c
+		}
+	}
+	return r
+}

@@ -1,0 +1,103 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// SyncMapChurn claims that a sync.Map is written to all the time.
+var SyncMapChurn = &analyze.Detector{
+	ID:    "sync-map-churn",
+	Title: "A sync.Map is used for writes",
+	Doc: `A sync.Map is made for entries that are written once and read many times, or for goroutines that each keep to keys of their own (package sync, Map).
+Written to all the time, it allocates for every store: an entry, and the boxes of key and value. Since Go 1.24 it is a tree whose nodes are locked for writing; before, misses copy the whole map.
+
+**How it is measured.** CPU samples in the methods that write (Store, Swap, Delete, CompareAndSwap, and LoadOrStore where it makes an entry) by the first function outside the
+standard library, as part of all samples; in heap profiles what these allocate, as part of all bytes. In a mutex profile, waiting for the tree's locks vouches for it.
+
+**When it is wrong.** Where goroutines write keys of their own, a sync.Map can still be the better choice: compare with a map under a lock, split in shards, before changing it. Storing pointers that exist already costs less than storing values.`,
+	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostSamples, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
+		{Name: "min-delay", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "delay in a mutex profile at the locks inside the map, of all, from which it vouches",
+			Source: "a tenth of all waiting for locks"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.CPU, Doc: "samples in the writing methods by function", Run: worstOf(storing.cpu)},
+		{Kind: evidence.Heap, Doc: "bytes the writing methods allocate by function; can confirm and never deny", Run: storing.heap},
+		{Kind: evidence.Mutex, Doc: "waiting for the locks inside the map; can confirm and never deny", Run: worstOf(syncMapMutex)},
+	},
+	Fix: []string{
+		"Use a map with a sync.RWMutex, split in shards by a hash of the key where many processors write",
+		"Store pointers to values that are changed in place (atomic counters, say), so that a key is stored once and then only loaded",
+		"Load before LoadOrStore and CompareAndSwap, so that the value is only made when it is needed",
+	},
+}
+
+var storing = costly{
+	what:  "writing to a sync.Map",
+	does:  syncMapWrite,
+	focus: `sync.\(\*Map\).(Store|Swap|Delete|LoadAndDelete|CompareAnd.*|Clear|LoadOrStore)$|HashTrieMap.*\).(Store|Swap|Delete|LoadAndDelete|CompareAnd.*|Clear|LoadOrStore)$`,
+}
+
+// syncMapWrite reports whether a stack is in a writing method of a sync.Map.
+func syncMapWrite(s stack.Stack) bool {
+	makes := false // an entry, as LoadOrStore does where there is none
+	for _, f := range s {
+		method, ok := strings.CutPrefix(f.Function, "sync.(*Map).")
+		if !ok {
+			if rest, generic := strings.CutPrefix(f.Function, "internal/sync.(*HashTrieMap["); generic {
+				if i := strings.LastIndex(rest, "])."); i >= 0 {
+					method, ok = rest[i+3:], true
+				}
+			}
+		}
+		switch {
+		case ok:
+			switch method {
+			case "Store", "Swap", "Delete", "LoadAndDelete", "CompareAndSwap", "CompareAndDelete", "Clear", "dirtyLocked", "missLocked", "expand":
+				return true
+			case "LoadOrStore":
+				return makes
+			}
+		case hasAnyPrefix(f.Function, "internal/sync.newEntryNode", "internal/sync.newIndirectNode", "internal/sync.(*Mutex).", "sync.(*Mutex).", "sync.newEntry", "runtime.newobject"):
+			makes = true
+		// Whatever the program runs below is not the map's work.
+		case !stack.Plumbing(f.Function):
+			return false
+		}
+	}
+	return false
+}
+
+func syncMapMutex(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	p := e.Profile
+	column := p.Column("delay")
+	r := analyze.Reading{Silent: "no waiting for locks inside a sync.Map, which writers of different keys seldom share"}
+	if column < 0 {
+		return r
+	}
+	total := p.Total(column)
+	for _, s := range bySite(p, column, func(s *pprofile.Sample) stack.Site {
+		if !syncMapWrite(s.Stack) {
+			return stack.Site{}
+		}
+		return s.Stack.Owner()
+	}) {
+		share := evidence.Part(s.values[column], total)
+		if share.Number < in.Limit("min-delay").Number || len(r.Candidates) == 3 {
+			break
+		}
+		r.Candidates = append(r.Candidates, analyze.Candidate{
+			Site: s.site, Path: s.path, Share: share.Number, Thin: true,
+			Summary: fmt.Sprintf("%s of the time lost to locks is lost inside the sync.Map that %s writes to", share, s.site.Function),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "delay at the locks inside the sync.Map under the function", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Nanoseconds), "all delay in the mutex profile"),
+				Limit: in.Against("min-delay"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "delay", s.site)}},
+		})
+	}
+	return r
+}
