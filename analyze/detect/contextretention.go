@@ -1,0 +1,181 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/stack"
+)
+
+// ContextRetention claims that contexts, or what they carry, are kept.
+var ContextRetention = &analyze.Detector{
+	ID:    "context-retention",
+	Title: "Contexts are kept",
+	Doc: `Contexts are derived and never let go of. A context that can be cancelled is kept by the one it was derived from until it is cancelled: where that one lives as long as the
+program, each forgotten cancel function keeps a context and all the values it carries. Values added to a context again and again make a chain that only grows.
+
+**How it is measured.** In heap profiles of one process: memory in use that the functions of package context allocated, by the first function outside the standard library; it must grow from one profile to the next by
+more than sampling can bring about. Goroutines in a dump or goroutine profile that wait for a parent context on behalf of a child vouch for it (they exist where the parent is no context of the standard library).
+
+**When it is wrong.** Each request in flight has contexts, so more requests at a time mean more contexts; two snapshots cannot tell that from a leak. What a context carries
+is allocated elsewhere and told as heap-growth of that place.`,
+	Limits: []analyze.Limit{
+		{Name: "min-growth", Default: evidence.Quantity{Number: 4 << 20, Unit: evidence.Bytes},
+			Doc:    "more memory of contexts in use in the last snapshot than in the first",
+			Source: "some forty thousand contexts of 96 bytes (context/context.go, cancelCtx): no service has as many requests in flight; sampling asks for more where it is rough"},
+		{Name: "min-growth-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "growth of the same, of what there was in the first snapshot",
+			Source: "as heap-growth"},
+		{Name: "min-heap-share", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "growth of the same, of all memory in use in the first snapshot; below it the growth is an info",
+			Source: "as heap-growth: ten such intervals double the heap"},
+		{Name: "min-waiting", Default: evidence.Quantity{Number: 50, Unit: evidence.Count},
+			Doc:    "goroutines that wait for a parent context on behalf of a child, from which they vouch",
+			Source: "as goroutine-leak: fifty alike are no accident"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.Heap, Doc: "memory in use that package context allocated, in successive heap profiles", Run: contextRetentionHeap},
+		{Kind: evidence.Dump, Doc: "goroutines that wait for a parent context; can confirm and never deny", Run: worstOf(contextRetentionDump)},
+		{Kind: evidence.Goroutine, Doc: "the same without their numbers", Run: worstOf(contextRetentionGoroutine)},
+	},
+	Fix: []string{
+		"Call the cancel function that comes with a context on every way out: ctx, cancel := context.WithCancel(parent); defer cancel() (go vet's lostcancel finds where it is dropped)",
+		"Derive from the request's context rather than from one that lives as long as the program",
+		"Do not keep a context, or what context.WithValue returned, in a struct that outlives the request",
+	},
+}
+
+// madeByContext reports whether the context package allocated for a stack.
+func madeByContext(s stack.Stack) bool {
+	for _, f := range s {
+		switch stack.Package(f.Function) {
+		case "context":
+			return true
+		case "time", "runtime", "sync", "sync/atomic", "internal/reflectlite":
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// ofContexts leaves out what the standard library derives for itself, such as
+// the context of each connection and request of a server.
+func ofContexts(s stack.Stack) bool {
+	return madeByContext(s) && !stack.Standard(s.Owner().Function)
+}
+
+// contextVariant tells which kind of context a stack makes.
+func contextVariant(path []string) string {
+	for _, name := range path {
+		switch {
+		case name == "context.WithValue":
+			return "value"
+		case hasAnyPrefix(name, "context.WithDeadline", "context.WithTimeout"):
+			return "deadline"
+		case hasAnyPrefix(name, "context.WithCancel", "context.AfterFunc"):
+			return "cancel"
+		}
+	}
+	return ""
+}
+
+func contextRetentionHeap(in *analyze.Input) analyze.Reading {
+	whole := oneProcess(in.Exhibits)
+	s := whole.part(ofContexts)
+	if s.lastExhibit().Profile.Column("inuse_space") < 0 {
+		return analyze.Reading{Silent: "the heap profile has no column of memory in use"}
+	}
+	if len(s.views) < 2 {
+		return analyze.Reading{Silent: alone(whole)}
+	}
+	r := analyze.Reading{
+		Says:   fmt.Sprintf("contexts hold %s in the first heap profile and %s in the last", size(s.first().inuse), size(s.last().inuse)),
+		Silent: s.unsure(in.Limit("min-growth").Number, allMemory),
+	}
+	for _, g := range s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
+		if len(r.Candidates) == 3 {
+			break
+		}
+		h := s.last().sites[g.name]
+		c := analyze.Candidate{
+			Site: h.site, Path: h.path, Variant: contextVariant(h.path), Severity: analyze.Warning, Thin: !g.steady(),
+			Share:   evidence.Part(g.grown, max(whole.last().inuse-whole.first().inuse, g.grown)).Number,
+			Summary: fmt.Sprintf("contexts that %s derives are kept: their memory grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(h.inuse), within(s.span())),
+			Facts:   growthFacts(in, s, g, h, "memory in use of contexts that the function derived"),
+		}
+		for i := range c.Facts {
+			c.Facts[i].Reproduce = narrowed(c.Facts[i].Reproduce, "-focus='^context[.]'")
+		}
+		switch {
+		// What hardly moves the heap as a whole is worth a line, not an alarm.
+		case float64(g.grown) < in.Limit("min-heap-share").Number*float64(whole.first().inuse):
+			c.Severity = analyze.Info
+		case g.ended():
+			c.Severity = analyze.Info
+			c.Caveats = append(c.Caveats, "the growth slowed down or stopped before the last snapshot, as that of a program warming up does")
+		}
+		if len(s.views) == 2 {
+			c.Caveats = append(c.Caveats, "two snapshots cannot tell a leak from more requests at a time: a third, minutes later, would")
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+// watchesParent reports whether a goroutine waits for a parent context on behalf
+// of a child (context/context.go, propagateCancel).
+func watchesParent(s stack.Stack) bool {
+	for _, f := range s {
+		if strings.HasPrefix(f.Function, "context.(*cancelCtx).propagateCancel.func") || strings.HasPrefix(f.Function, "context.propagateCancel.func") {
+			return true
+		}
+	}
+	return false
+}
+
+// parentWatchers vouches for contexts that are kept, by the goroutines that watch for their parents.
+func parentWatchers(in *analyze.Input, e *evidence.Exhibit, n, all int64, goroutine int64, reproduce string) analyze.Reading {
+	r := analyze.Reading{Silent: "contexts are no goroutines: only those whose parent is of another make have one each"}
+	if float64(n) < in.Limit("min-waiting").Number {
+		return r
+	}
+	r.Candidates = []analyze.Candidate{{
+		Thin: true, Summary: fmt.Sprintf("%s wait for a parent context on behalf of a child", evidence.Things(n, "goroutine")),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a parent context on behalf of a child", Value: evidence.Of(n, evidence.Count),
+			Of: analyze.PartOf(evidence.Of(all, evidence.Count), "goroutines"), Limit: in.Against("min-waiting"), At: analyze.Location{Goroutine: goroutine}, Reproduce: reproduce}},
+	}}
+	return r
+}
+
+func contextRetentionDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	var first dump.Goroutine
+	var n int64
+	for i := range e.Dump.Goroutines {
+		if g := &e.Dump.Goroutines[i]; watchesParent(g.Stack()) {
+			if n++; n == 1 {
+				first = *g
+			}
+		}
+	}
+	return parentWatchers(in, e, n, int64(len(e.Dump.Goroutines)), first.ID, analyze.Grep(e, "context.(*cancelCtx).propagateCancel.func"))
+}
+
+func contextRetentionGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	p := e.Profile
+	var n, all int64
+	for i := range p.Samples {
+		s := &p.Samples[i]
+		if len(s.Values) == 0 {
+			continue
+		}
+		all += s.Values[0]
+		if watchesParent(s.Stack) {
+			n += s.Values[0]
+		}
+	}
+	return parentWatchers(in, e, n, all, 0, narrowed(analyze.Top(e, "goroutine"), "-focus='context.*propagateCancel.func'"))
+}

@@ -1,0 +1,79 @@
+package detect
+
+import (
+	"testing"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/stack"
+)
+
+// started is so many timers that main.f started with time.AfterFunc and that are in use.
+func started(n int64) row { return objects(112, 2*n, n, "time.AfterFunc", "main.f:7") }
+
+func TestTimerLeak(t *testing.T) {
+	var fired []dump.Goroutine
+	for i := range 50 {
+		fired = append(fired, dump.Goroutine{ID: int64(i + 1), State: "sleep", Frames: []dump.Frame{{Frame: stack.Frame{Function: "main.late"}}}, CreatedBy: stack.Frame{Function: "time.goFunc"}})
+	}
+	expectAll(t, TimerLeak, []expect{
+		{"more and more", of(heapAt(0, started(100_000)), heapAt(60, started(300_000))), analyze.Found, "warning main.f"},
+		{"over three snapshots", of(heapAt(0, started(100_000)), heapAt(60, started(300_000)), heapAt(120, started(500_000))), analyze.Found, "warning main.f"},
+		{"a warm-up that ended", of(heapAt(0, started(100_000)), heapAt(60, started(300_000)), heapAt(120, started(300_000))), analyze.Found, "info main.f"},
+		{"as many as before", of(heapAt(0, started(300_000)), heapAt(60, started(300_000))), analyze.Clear, ""},
+		{"no more than sampling can bring about", of(heapAt(0, started(30_000)), heapAt(60, started(50_000))), analyze.Undecided, ""},
+		{"large things beside few timers", of(heapAt(0), heapAt(60, objects(64<<10, 9000, 9000, "time.NewTimer", "main.f"))), analyze.Clear, ""},
+		{"those of contexts", of(heapAt(0), heapAt(60, objects(112, 900_000, 900_000, "time.AfterFunc", "context.WithDeadlineCause", "context.WithTimeout", "main.f"))), analyze.Clear, ""},
+		{"what the function of a timer allocates", of(heapAt(0), heapAt(60, objects(112, 900_000, 900_000, "main.late", "time.goFunc"))), analyze.Clear, ""},
+		{"one snapshot of many", of(heapAt(0, started(300_000))), analyze.Found, "info main.f"},
+		{"one snapshot of few", of(heapAt(0, started(9999))), analyze.Undecided, ""},
+		{"a busy runtime alone accuses nobody", of(cpuProfile(cpu(300, "runtime.(*timers).siftDown", "runtime.(*timers).run", "runtime.findRunnable"), cpu(300, "main.f"))), analyze.Undecided, ""},
+		{"a dump alone accuses nobody", of(dumped(fired...)), analyze.Undecided, ""},
+	})
+	f := judge(t, TimerLeak, heapAt(0, started(100_000)), heapAt(60, started(300_000)), dumped(fired...)).all.Findings
+	if len(f) != 1 || len(f[0].Checks) == 0 || !vouched(f[0], evidence.Dump) {
+		t.Errorf("goroutines that timers started do not vouch: %+v", f)
+	}
+}
+
+func vouched(f analyze.Finding, kind evidence.Kind) bool {
+	for _, c := range f.Checks {
+		if c.Kind == kind {
+			return c.Result == analyze.Agrees
+		}
+	}
+	return false
+}
+
+// derived is so many contexts that main.f derived and that are in use.
+func derived(n int64) row {
+	return objects(96, 2*n, n, "context.withCancel", "context.WithCancel", "main.f:7")
+}
+
+func TestContextRetention(t *testing.T) {
+	watching := func(n int) (out []dump.Goroutine) {
+		for i := range n {
+			out = append(out, dump.Goroutine{ID: int64(i + 1), State: "select", Frames: []dump.Frame{{Frame: stack.Frame{Function: "context.(*cancelCtx).propagateCancel.func2"}}}})
+		}
+		return out
+	}
+	expectAll(t, ContextRetention, []expect{
+		{"more and more", of(heapAt(0, derived(100_000)), heapAt(60, derived(300_000))), analyze.Found, "warning main.f"},
+		{"a warm-up that ended", of(heapAt(0, derived(100_000)), heapAt(60, derived(300_000)), heapAt(120, derived(300_000))), analyze.Found, "info main.f"},
+		{"little of a large heap", of(heapAt(0, derived(100_000), kept(300, "main.g")), heapAt(60, derived(300_000), kept(300, "main.g"))), analyze.Found, "info main.f"},
+		{"as many as before", of(heapAt(0, derived(300_000)), heapAt(60, derived(300_000))), analyze.Clear, ""},
+		{"no more than sampling can bring about", of(heapAt(0, derived(30_000)), heapAt(60, derived(80_000))), analyze.Undecided, ""},
+		{"those of a server's requests", of(heapAt(0), heapAt(60, objects(96, 300_000, 300_000, "context.WithCancel", "net/http.(*conn).readRequest", "net/http.(*conn).serve"))), analyze.Clear, ""},
+		{"the map of children", of(heapAt(0), heapAt(60, objects(4096, 9000, 9000, "context.(*cancelCtx).propagateCancel", "context.withCancel", "context.WithCancel", "main.f"))), analyze.Found, "warning main.f"},
+		{"what runs under a context", of(heapAt(0), heapAt(60, objects(96, 300_000, 300_000, "main.late", "context.AfterFunc.func1"))), analyze.Clear, ""},
+		{"one snapshot", of(heapAt(0, derived(300_000))), analyze.Undecided, ""},
+		{"a dump alone accuses nobody", of(dumped(watching(500)...)), analyze.Undecided, ""},
+	})
+	for n, want := range map[int]bool{49: false, 50: true} {
+		f := judge(t, ContextRetention, heapAt(0, derived(100_000)), heapAt(60, derived(300_000)), dumped(watching(n)...)).all.Findings
+		if len(f) != 1 || vouched(f[0], evidence.Dump) != want || f[0].Variant != "cancel" {
+			t.Errorf("%d watching: %+v", n, f)
+		}
+	}
+}
