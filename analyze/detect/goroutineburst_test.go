@@ -1,0 +1,134 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/runtimelog"
+	"inquest/analyze/evidence/stack"
+)
+
+// fanned is a second on two processors in which one place creates goroutines.
+type fanned struct {
+	creator string
+	created int64
+	slice   time.Duration
+	burst   int
+	rest    time.Duration // running time of others
+	late    bool          // goroutines that answer to the outside wait for a processor
+}
+
+func fan(f fanned) *evidence.Exhibit {
+	e := queued(queue{400, 100 * µs, 100 * µs, exectrace.Network, 0})
+	if f.late {
+		e = queued(queue{400, 20 * ms, 100 * µs, exectrace.Network, 10})
+	}
+	t := e.Trace
+	running := time.Duration(f.created) * f.slice
+	t.Groups[0].Running = f.rest
+	t.Groups = append(t.Groups, exectrace.Group{Start: at("main.row"), Creator: at(f.creator), Created: f.created, Running: running, Slices: histogram(int(f.created), f.slice), MaxRunnable: f.burst})
+	t.Procs = exectrace.Procs{Max: 2, Running: max(running, time.Second), Idle: 200 * ms}
+	return e
+}
+
+func TestGoroutineBurst(t *testing.T) {
+	whole := fanned{creator: "main.rows", created: 10_000, slice: 50 * µs}
+	with := func(change func(*fanned)) []*evidence.Exhibit {
+		f := whole
+		change(&f)
+		return of(fan(f))
+	}
+	var standing []dump.Goroutine
+	for i := range 1000 {
+		standing = append(standing, dump.Goroutine{ID: int64(i + 1), State: "runnable", Frames: []dump.Frame{{Frame: stack.Frame{Function: "main.row"}}}, CreatedBy: stack.Frame{Function: "main.rows"}})
+	}
+	const found = "warning main.rows"
+	expectAll(t, GoroutineBurst, []expect{
+		{"ten thousand a second", of(fan(whole)), analyze.Found, found},
+		{"fewer", with(func(f *fanned) { f.created = 9999 }), analyze.Clear, ""},
+		{"that do a good part of the work each", with(func(f *fanned) { f.slice = 120 * µs }), analyze.Found, "info main.rows"},
+		{"that do little of the work", with(func(f *fanned) { f.rest = 3 * time.Second }), analyze.Found, "info main.rows"},
+		{"one per request of a server", with(func(f *fanned) { f.creator = "net/http.(*Server).Serve" }), analyze.Clear, ""},
+		{"a burst that others wait behind", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 1000, true }), analyze.Found, found},
+		{"a burst that nobody waits behind", with(func(f *fanned) { f.created, f.burst = 2000, 1000 }), analyze.Found, "info main.rows"},
+		{"a fan-out of hundreds", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 999, true }), analyze.Clear, ""},
+		{"a burst that is over in a moment", with(func(f *fanned) { f.created, f.burst, f.slice, f.late = 2000, 1000, 15*µs, true }), analyze.Clear, ""},
+		{"a glimpse", of(procs()), analyze.Undecided, ""},
+		{"a dump alone accuses nobody", of(dumped(standing...)), analyze.Undecided, ""},
+		{"a CPU profile alone accuses nobody", of(profileOf(500, 1000, "runtime.newproc1", "runtime.newproc", "main.rows"), procs()), analyze.Undecided, ""},
+	})
+	f := judge(t, GoroutineBurst, fan(whole), dumped(standing...), profileOf(50, 1000, "runtime.newproc1", "runtime.newproc", "main.rows")).all.Findings
+	if len(f) != 1 || f[0].Confidence != analyze.High || !vouched(f[0], evidence.Dump) || !vouched(f[0], evidence.CPU) {
+		t.Errorf("three kinds together: %+v", f)
+	}
+}
+
+// silent is n stretches of 20 ms in which no thread of a program ran, so far apart.
+func silent(n int, apart, length time.Duration) *exectrace.Timeline {
+	t := &exectrace.Timeline{Duration: length}
+	for i := range n {
+		from := time.Duration(i) * apart
+		t.Gaps = append(t.Gaps, exectrace.Interval{From: from, To: from + 20*ms})
+	}
+	return t
+}
+
+func TestCPUStarvation(t *testing.T) {
+	expectAll(t, CPUStarvation, []expect{
+		{"three stretches", of(traced(silent(3, 70*ms, time.Second))), analyze.Found, "warning"},
+		{"in a long trace", of(traced(silent(3, 70*ms, 2*time.Second))), analyze.Found, "info"},
+		{"two", of(traced(silent(2, 70*ms, time.Second))), analyze.Undecided, ""},
+		{"none", of(traced(silent(0, 0, time.Second))), analyze.Clear, ""},
+		{"none in a short trace", of(traced(silent(0, 0, 999*ms))), analyze.Undecided, ""},
+		{"schedtrace alone accuses nobody", of(scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Wasted: 20})), analyze.Undecided, ""},
+	})
+	for apart, want := range map[time.Duration]string{100 * ms: "quota", 200 * ms: "quota", 170 * ms: ""} {
+		if f := judge(t, CPUStarvation, traced(silent(5, apart, time.Second))).all.Findings; len(f) != 1 || f[0].Variant != want {
+			t.Errorf("every %v: %+v, want variant %q", apart, f, want)
+		}
+	}
+	for wasted, want := range map[int64]bool{3: false, 4: true} {
+		f := judge(t, CPUStarvation, traced(silent(3, 70*ms, time.Second)), scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Wasted: wasted})).all.Findings
+		if len(f) != 1 || vouched(f[0], evidence.SchedTrace) != want {
+			t.Errorf("%d of 20 lines: %+v", wasted, f)
+		}
+	}
+}
+
+// scheduled makes an exhibit of schedtrace lines.
+func scheduled(w runtimelog.SchedWindow) *evidence.Exhibit {
+	return &evidence.Exhibit{Path: "app.log", Kind: evidence.SchedTrace, Coverage: evidence.Whole, Sched: &runtimelog.Sched{Total: w, Windows: []runtimelog.SchedWindow{w}}}
+}
+
+func TestSpinning(t *testing.T) {
+	looking := []string{"runtime.futex", "runtime.findRunnable", "runtime.schedule", "runtime.park_m", "runtime.mcall"}
+	flipping := func(n int64) *evidence.Exhibit {
+		return traced(&exectrace.Timeline{Procs: exectrace.Procs{Max: 2, Flips: n}})
+	}
+	expectAll(t, Spinning, []expect{
+		{"a fifth of the CPU", of(profileOf(400, 2000, looking...), procs()), analyze.Found, "warning"},
+		{"less", of(profileOf(399, 2000, looking...), procs()), analyze.Clear, ""},
+		{"a service with many short requests", of(profileOf(299, 1000, looking...), procs()), analyze.Clear, ""},
+		{"more of all processors", of(profileOf(300, 1000, looking...), procs()), analyze.Found, "warning"},
+		{"too few samples", of(profileOf(90, 99, looking...), procs()), analyze.Undecided, ""},
+		{"GOMAXPROCS unknown", of(profileOf(400, 2000, looking...)), analyze.Found, "info"},
+		{"a trace alone accuses nobody", of(flipping(90_000)), analyze.Undecided, ""},
+		{"schedtrace alone accuses nobody", of(scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Spinning: 20})), analyze.Undecided, ""},
+	})
+	for flips, want := range map[int64]bool{9999: false, 10_000: true} {
+		f := judge(t, Spinning, profileOf(400, 2000, looking...), flipping(flips)).all.Findings
+		if len(f) != 1 || vouched(f[0], evidence.Trace) != want {
+			t.Errorf("%d flips: %+v", flips, f)
+		}
+	}
+	for spinning, want := range map[int64]bool{9: false, 10: true} {
+		f := judge(t, Spinning, profileOf(400, 2000, looking...), procs(), scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Spinning: spinning})).all.Findings
+		if len(f) != 1 || vouched(f[0], evidence.SchedTrace) != want {
+			t.Errorf("%d spinning: %+v", spinning, f)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package detect
+
+import (
+	"fmt"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+)
+
+// Spinning claims that processors look for work and find little.
+var Spinning = &analyze.Detector{
+	ID:      "spinning",
+	Title:   "Processors look for work and find little",
+	Process: true,
+	Doc: `A good part of the CPU goes into the scheduler: looking for a goroutine to run, stealing from other processors, putting threads to sleep and waking them. It is the price of work that comes in pieces too small: goroutines
+that poll with short sleeps, timers by the thousand a second, items handed over one by one.
+
+**How it is measured.** CPU samples below the scheduler's functions (runtime.schedule, findRunnable, wakep and their like), as part of all samples and of all processors. A trace vouches for it by how often processors change from running
+to idle, and schedtrace lines by threads that spin.
+
+**When it is wrong.** In a process that mostly idles, nearly all of the little CPU is in the scheduler: that is no spinning, which is why the claim needs a good part of all processors. A wake-up costs the same everywhere, so
+a service with very many short requests has a share of its own.`,
+	Limits: []analyze.Limit{
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
+			Doc:    "CPU samples in the scheduler, of all",
+			Source: "measured: programs that use a tenth of their processors and more on work have 0.07 at most, pipelines in crumbs 0.25 and more"},
+		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.15, Unit: evidence.Share},
+			Doc:    "CPU time in the scheduler, of duration x GOMAXPROCS",
+			Source: "measured: a service that answers 8,000 short requests a second on two processors has 0.07 there, and all of it is waking up for the network"},
+		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "CPU samples in all, below which shares mean little",
+			Source: "binomial: at 100 samples a share of 0.2 has a standard error of 0.04"},
+		{Name: "min-flips", Default: evidence.Quantity{Number: 5000, Unit: evidence.PerSecond},
+			Doc:    "changes of one processor from running to idle per second, from which a trace vouches",
+			Source: "putting a thread to sleep and waking it takes some 10 µs (a futex call each, runtime/lock_futex.go), so five thousand take a twentieth of a processor"},
+		{Name: "min-spinning", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "threads that look for work, of half of the processors, over all schedtrace lines, from which they vouch",
+			Source: "runtime/proc.go, wakep: at most half of the busy processors may have a thread spinning"},
+	},
+	Measures: []analyze.Measure{
+		{Kind: evidence.CPU, Doc: "samples in the scheduler", Run: worstOf(spinningCPU)},
+		{Kind: evidence.Trace, Doc: "changes from running to idle; can confirm and never deny", Run: worstOf(spinningTrace)},
+		{Kind: evidence.SchedTrace, Doc: "threads that look for work; can confirm and never deny", Run: worstOf(spinningSched)},
+	},
+	Fix: []string{
+		"Wait for events instead of polling: a channel, a sync.Cond, one timer for the next deadline",
+		"Hand over more work at a time, so that fewer wake-ups are needed (see fragmented-slices)",
+		"Lower GOMAXPROCS where the program has less to do than the machine has processors",
+	},
+}
+
+func spinningCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	p := e.Profile
+	column := p.Column("samples")
+	var n int64
+	total := p.Total(column)
+	if total < int64(in.Limit("min-samples").Number) {
+		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(total, "sample"))}
+	}
+	for i := range p.Samples {
+		if s := &p.Samples[i]; schedules(s.Stack) {
+			n += s.Values[column]
+		}
+	}
+	share := evidence.Part(n, total)
+	capacity := evidence.Quantity{Number: share.Number * busy(p, in.Case.GOMAXPROCS), Unit: evidence.Share}
+	r := analyze.Reading{Says: fmt.Sprintf("the scheduler has %s of the CPU samples and %s of the processors", share, capacity)}
+	// In a process that mostly idles, the scheduler is most of what runs.
+	if share.Number < in.Limit("min-share").Number || capacity.Number < in.Limit("min-of-capacity").Number {
+		return r
+	}
+	c := analyze.Candidate{
+		Severity: analyze.Warning, Share: share.Number,
+		Summary: fmt.Sprintf("%s of the CPU samples are in the scheduler, looking for work and waking threads: %s of all processors", share, capacity),
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"), Limit: in.Against("min-share"),
+				Reproduce: narrowed(analyze.Top(e, "samples"), schedulerFocus)},
+			{Exhibit: e.ID, Says: "CPU time in the scheduler", Value: capacity, Of: analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"), Limit: in.Against("min-of-capacity"),
+				Reproduce: narrowed(analyze.Top(e, "cpu"), schedulerFocus)},
+		},
+	}
+	if in.Case.GOMAXPROCS == 0 {
+		c.Caveats = []string{"GOMAXPROCS is unknown; how much of the processors it takes was judged against one"}
+		c.Severity = analyze.Info
+	}
+	r.Candidates = []analyze.Candidate{c}
+	return r
+}
+
+// schedulerFocus leaves the stacks that schedules names.
+const schedulerFocus = "-focus='runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$'"
+
+func spinningTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	t := e.Trace
+	r := analyze.Reading{Silent: "a trace does not show what the scheduler costs"}
+	if glimpse(t, t.Latency.Times.Count) || t.Procs.Max == 0 {
+		return r
+	}
+	flips := evidence.Quantity{Number: float64(t.Procs.Flips) / t.Duration.Seconds() / float64(t.Procs.Max), Unit: evidence.PerSecond}
+	if flips.Number < in.Limit("min-flips").Number {
+		r.Silent = fmt.Sprintf("a processor changes from running to idle %s on average, which does not show what the scheduler costs", flips)
+		return r
+	}
+	r.Candidates = []analyze.Candidate{{
+		Summary: fmt.Sprintf("processors change from running to idle %s each", flips),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "changes of a processor from running to idle per second, on average", Value: flips, Limit: in.Against("min-flips"),
+			Reproduce: analyze.TraceView(e, "View trace: the gaps on the Procs")}},
+	}}
+	return r
+}
+
+func spinningSched(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	total := e.Sched.Total
+	share := evidence.Part(float64(total.Spinning), float64(total.Procs)/2)
+	r := analyze.Reading{Silent: fmt.Sprintf("threads that look for work are %s of half of the processors, over %s", share, evidence.Things(total.Samples, "schedtrace line"))}
+	if total.Samples < 10 || share.Number < in.Limit("min-spinning").Number {
+		return r
+	}
+	r.Candidates = []analyze.Candidate{{
+		Thin: true, Summary: fmt.Sprintf("threads that look for work are %s of half of the processors", share),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "threads that look for work, over all lines", Value: share, Of: analyze.PartOf(evidence.Of(total.Procs/2, evidence.Count), "half of the processors, over all schedtrace lines"),
+			Limit: in.Against("min-spinning"), Reproduce: analyze.Grep(e, "spinningthreads=")}},
+	}}
+	return r
+}
