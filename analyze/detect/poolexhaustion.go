@@ -60,10 +60,17 @@ hand out of a channel that holds the things are not told from other channels.`,
 	},
 }
 
-// poolKind names the pool that a call hands out slots of: a word for a sentence
+// poolKind names the pool that a stack waits for a slot of: words for a sentence
 // and a variant.
-func poolKind(function string) (words, variant string) {
-	switch pkg := stack.Package(function); {
+func poolKind(s stack.Stack) (words, variant string) {
+	pkg := ""
+	for _, f := range s {
+		if slotFrames[stack.Normal(f.Function)] {
+			pkg = stack.Package(f.Function)
+			break
+		}
+	}
+	switch {
 	case pkg == "database/sql", strings.HasPrefix(pkg, "github.com/jackc/puddle"):
 		return "a free database connection", "database"
 	case strings.Contains(pkg, "redis"), strings.Contains(pkg, "mongo"):
@@ -91,8 +98,8 @@ func poolFix(variant string) []string {
 }
 
 // ownLimit reports whether a pool is one whose only purpose is to hold callers back.
-func ownLimit(function string) bool {
-	_, variant := poolKind(function)
+func ownLimit(s stack.Stack) bool {
+	_, variant := poolKind(s)
 	return variant != "database" && variant != "http"
 }
 
@@ -104,7 +111,7 @@ func slotJudgement(in *analyze.Input, w *waitSum, wall time.Duration) analyze.Se
 	case float64(w.mean()) < in.Limit("min-wait").Number, rate < in.Limit("min-delay").Number:
 		return analyze.NoSeverity
 	// A limit that a batch has set itself.
-	case !w.request && ownLimit(w.site.Function):
+	case !w.request && ownLimit(w.stack):
 		return analyze.NoSeverity
 	// Not in a request, or too few waits to be sure.
 	case !w.request, rate < in.Limit("min-delay-severe").Number, w.count < int64(in.Limit("min-count").Number):
@@ -115,7 +122,7 @@ func slotJudgement(in *analyze.Input, w *waitSum, wall time.Duration) analyze.Se
 
 func poolCandidate(in *analyze.Input, e *evidence.Exhibit, w *waitSum, wall time.Duration, at analyze.Location, reproduce string) analyze.Candidate {
 	rate := perSecond(w.total, wall)
-	words, variant := poolKind(w.site.Function)
+	words, variant := poolKind(w.stack)
 	c := analyze.Candidate{
 		Site: w.site, Path: w.path, Variant: variant, Severity: slotJudgement(in, w, wall), Thin: w.count < int64(in.Limit("min-count").Number), Fix: poolFix(variant),
 		Summary: fmt.Sprintf("%s go by waiting for %s in %s, %s per wait on average", rate, words, w.name(), evidence.Duration(w.mean())),
@@ -144,7 +151,7 @@ func poolTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	for _, w := range sums[:min(len(sums), maxCandidates)] {
 		// They wait for connections to be made, not for one to be given back.
-		if stack.Package(w.site.Function) == "net/http" && dials*2 >= w.total {
+		if _, variant := poolKind(w.stack); variant == "http" && dials*2 >= w.total {
 			continue
 		}
 		if perSecond(w.total, t.Duration).Number < in.Limit("min-delay").Number {
@@ -215,7 +222,7 @@ func poolDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if len(r.Candidates) == maxCandidates {
 			break
 		}
-		words, variant := poolKind(x.site.Function)
+		words, variant := poolKind(x.stack)
 		if variant == "http" && 2*dialers(e.Dump) >= n {
 			continue
 		}
@@ -223,7 +230,7 @@ func poolDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		switch {
 		// One or two wait at any pool that is sized to its load.
 		case float64(n) < in.Limit("min-waiters").Number:
-		case x.request == 0 && ownLimit(x.site.Function):
+		case x.request == 0 && ownLimit(x.stack):
 		case x.request == 0:
 			severity = analyze.Info
 		default:
@@ -306,12 +313,12 @@ func poolBlock(in *analyze.Input) analyze.Reading {
 			}
 			continue
 		}
-		words, variant := poolKind(w.site.Function)
+		words, variant := poolKind(w.stack)
 		severity := analyze.NoSeverity
 		switch {
 		// A few waits since the start are the start.
 		case w.count < int64(in.Limit("min-count").Number), float64(w.mean()) < in.Limit("min-wait").Number:
-		case !w.request && ownLimit(w.site.Function):
+		case !w.request && ownLimit(w.stack):
 		case w.request && w.count >= 5*int64(in.Limit("min-count").Number) && float64(w.mean()) >= 10*in.Limit("min-wait").Number:
 			severity = analyze.Warning
 		default:
@@ -349,14 +356,14 @@ func poolGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 	}
 	for _, w := range c.sorted() {
-		words, variant := poolKind(w.site.Function)
+		words, variant := poolKind(w.stack)
 		if len(r.Candidates) == maxCandidates || variant == "http" {
 			continue // whether they wait for a connection to be made, a profile does not tell
 		}
 		severity := analyze.NoSeverity
 		switch {
 		case float64(w.count) < in.Limit("min-waiters").Number:
-		case !w.request && ownLimit(w.site.Function):
+		case !w.request && ownLimit(w.stack):
 		case !w.request:
 			severity = analyze.Info
 		default:

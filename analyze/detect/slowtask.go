@@ -109,7 +109,7 @@ func slowTask(in *analyze.Input, e *evidence.Exhibit, what string, k *exectrace.
 	}
 	if what == "task" {
 		if step, d := stepOf(e.Trace, worst); d > 0 {
-			c.Summary += fmt.Sprintf("; the longest spent %s of its %s in the region %q", evidence.Duration(d), evidence.Duration(worst.To-worst.From), step.Name)
+			c.Summary += fmt.Sprintf("; the longest, of %s, spent %s in the region %q", evidence.Duration(worst.To-worst.From), evidence.Duration(d), step.Name)
 			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of the longest task in its region %q", step.Name), Value: evidence.Duration(d), Of: analyze.PartOf(evidence.Duration(worst.To-worst.From), "the longest task"), At: loc, Reproduce: view})
 			c.Facts = append(c.Facts, spent(e, step, loc, view)...)
 		}
@@ -121,6 +121,7 @@ func slowTask(in *analyze.Input, e *evidence.Exhibit, what string, k *exectrace.
 	}
 	if message := loggedIn(e.Trace, worst); message != "" {
 		c.Facts[3].Says += ", which logged " + message
+		c.Summary += "; the longest logged " + message
 	}
 	return c, true
 }

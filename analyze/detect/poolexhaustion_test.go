@@ -1,0 +1,89 @@
+package detect
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+)
+
+func TestPoolExhaustionTrace(t *testing.T) {
+	conn := func(n int, d time.Duration, names ...string) exectrace.Wait {
+		return waited(exectrace.Select, n, d, 0, append([]string{"runtime.selectgo", "database/sql.(*DB).conn:1369", "database/sql.(*DB).query"}, names...)...)
+	}
+	trace := func(waits ...exectrace.Wait) *evidence.Exhibit {
+		return traced(&exectrace.Timeline{Duration: time.Second, Waits: waits})
+	}
+	handler := serving("main.order:9")
+	weighted := waited(exectrace.Select, 100, 100*ms, 0, "runtime.selectgo", "golang.org/x/sync/semaphore.(*Weighted).Acquire", "main.crawl")
+	host := waited(exectrace.Select, 100, 100*ms, 0, serving("runtime.selectgo", "net/http.(*Transport).getConn", "net/http.(*Transport).roundTrip", "main.call")...)
+	dial := waited(exectrace.Network, 50, 100*ms, 0, "internal/poll.runtime_pollWait", "net.(*netFD).connect", "net/http.(*Transport).dialConn", "net/http.(*Transport).dialConnFor")
+	expectAll(t, PoolExhaustion, []expect{
+		{"nobody waits", of(trace()), analyze.Clear, ""},
+		{"requests wait 1 s per s", of(trace(conn(100, 10*ms, handler...))), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"just below", of(trace(conn(100, 10*ms-1, handler...))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"a twentieth of a second", of(trace(conn(50, ms, handler...))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"less", of(trace(conn(49, ms, handler...))), analyze.Clear, ""},
+		{"many short waits", of(trace(conn(5000, ms-1, handler...))), analyze.Clear, ""},
+		{"too few to be sure", of(trace(conn(19, 100*ms, handler...))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"a background job", of(trace(conn(100, 100*ms, "main.job"))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"a batch behind its own semaphore", of(trace(weighted)), analyze.Clear, ""},
+		{"connections to one host", of(trace(host)), analyze.Found, "warning net/http.(*Transport).getConn"},
+		{"connections that are being made", of(trace(host, dial)), analyze.Clear, ""},
+		{"idle workers", of(trace(waited(exectrace.ChanRecv, 8, time.Second, 8, "runtime.chanrecv2", "main.worker"))), analyze.Clear, ""},
+	})
+	keeps := waited(exectrace.Sleep, 100, 9*ms, 0, serving("time.Sleep", "main.print:3", "main.order:12")...)
+	before := waited(exectrace.Sleep, 100, 90*ms, 0, serving("time.Sleep", "main.read:3", "main.order:2")...)
+	f := judge(t, PoolExhaustion, trace(conn(100, 10*ms, handler...), keeps, before)).all.Findings[0]
+	if !strings.Contains(f.Summary, "main.print") {
+		t.Errorf("what those do that have a connection: %s", f.Summary)
+	}
+}
+
+func TestPoolExhaustionOfAChannel(t *testing.T) {
+	trace := traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{by(50, waited(exectrace.ChanSend, 100, 20*ms, 0, serving("runtime.chansend1", "main.order:3")...))},
+		Wakes: []exectrace.Wake{{From: at("main.order"), To: at("main.order"), Class: exectrace.ChanSend, Count: 100}}})
+	if j := judge(t, PoolExhaustion, trace); j.worst != "warning main.order" || j.all.Findings[0].Variant != "channel" {
+		t.Errorf("%s, want a warning at main.order: %+v", j.worst, j.all.Findings)
+	}
+}
+
+func TestPoolExhaustionAtOneMoment(t *testing.T) {
+	const serve = "net/http.(*conn).serve(1)"
+	waits := gone(0, "select", "database/sql.(*DB).conn(1):1369", "database/sql.(*DB).query(1)", "main.order():9", serve)
+	host := gone(0, "select", "net/http.(*Transport).getConn(1)", "net/http.(*Transport).roundTrip(1)", "main.call():3", serve)
+	dial := gone(0, "IO wait", "internal/poll.runtime_pollWait(1)", "net.(*netFD).connect(1)", "net/http.(*Transport).dialConn(1)")
+	expectAll(t, PoolExhaustion, []expect{
+		{"ten", of(join(many(10, 1, waits))), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"nine", of(join(many(9, 1, waits))), analyze.Undecided, ""},
+		{"ten jobs", of(join(many(10, 1, gone(0, "select", "database/sql.(*DB).conn(1)", "main.job():9")))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"a batch behind its own semaphore", of(join(many(500, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.crawl():9")))), analyze.Undecided, ""},
+		{"requests behind a semaphore", of(join(many(10, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.handle():9", serve)))), analyze.Found, "warning main.handle"},
+		{"connections to one host", of(join(many(10, 1, host))), analyze.Found, "warning net/http.(*Transport).getConn"},
+		{"connections that are being made", of(join(many(10, 1, host), many(5, 20, dial))), analyze.Undecided, ""},
+		{"a goroutine profile", of(counted(0, sampleOf(10, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"a goroutine profile of nine", of(counted(0, sampleOf(9, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Undecided, ""},
+	})
+	f := judge(t, PoolExhaustion, join(many(10, 1, waits), many(4, 20, gone(0, "sleep", "time.Sleep(1)", "main.print():3", "main.order():12", serve)))).all.Findings[0]
+	if !strings.Contains(f.Summary, "4 sleep in main.print") {
+		t.Errorf("what those do that have a connection: %s", f.Summary)
+	}
+}
+
+func TestPoolExhaustionBlock(t *testing.T) {
+	conn := func(n int64, d time.Duration) *evidence.Exhibit {
+		return profiled(evidence.Block, 0, contended(n, d, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))
+	}
+	expectAll(t, PoolExhaustion, []expect{
+		{"1 s per s", of(over(10*time.Second, conn(100, 10*time.Second))), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"less", of(over(10*time.Second, conn(100, 10*time.Second-1))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"hardly any", of(over(10*time.Second, conn(100, 499*ms))), analyze.Clear, ""},
+		{"since the start, long", of(conn(100, time.Second)), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"since the start, few", of(conn(99, time.Second)), analyze.Found, "info database/sql.(*DB).conn"},
+		{"since the start, at the start", of(conn(19, time.Second)), analyze.Undecided, ""},
+		{"an empty profile", of(profiled(evidence.Block, 0)), analyze.Undecided, ""},
+	})
+}

@@ -1,0 +1,56 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+)
+
+// threads is a thread creation profile of n threads.
+func threads(n int64) *evidence.Exhibit {
+	e := profiled(evidence.ThreadCreate, 0)
+	e.Profile.Columns = append(e.Profile.Columns, columnOf("threadcreate"))
+	e.Profile.Samples = append(e.Profile.Samples, sampleOf(n, "runtime.allocm", "runtime.newm"))
+	return e
+}
+
+func TestSyscallBlockingTrace(t *testing.T) {
+	calls := func(n int, d time.Duration, open int64, names ...string) exectrace.Wait {
+		return by(n, waited(exectrace.SyscallWait, n, d, open, append([]string{"syscall.Syscall", "syscall.Flock"}, names...)...))
+	}
+	trace := func(w ...exectrace.Wait) *evidence.Exhibit {
+		return traced(&exectrace.Timeline{Duration: time.Second, Syscalls: w})
+	}
+	handler := serving("main.save:3")
+	journal := calls(40, 20*ms, 0, handler...)
+	journal.Goroutines = 1
+	expectAll(t, SyscallBlocking, []expect{
+		{"none", of(trace()), analyze.Clear, ""},
+		{"a fifth of two processors", of(trace(calls(20, 20*ms, 0, handler...))), analyze.Found, "warning main.save"},
+		{"less", of(trace(calls(20, 19*ms, 0, handler...))), analyze.Clear, ""},
+		{"many short ones", of(trace(calls(2000, 8*ms, 0, handler...))), analyze.Clear, ""},
+		{"too few", of(trace(calls(19, 30*ms, 0, handler...))), analyze.Found, "info main.save"},
+		{"the one writer of a journal", of(trace(journal)), analyze.Found, "info main.save"},
+		{"background work", of(trace(calls(50, 20*ms, 0, "main.compact"))), analyze.Found, "info main.compact"},
+		{"standard input", of(trace(calls(50, time.Second, 50, "main.main"))), analyze.Clear, ""},
+		{"child processes", of(trace(calls(50, 20*ms, 0, serving("os.(*Process).Wait", "os/exec.(*Cmd).Wait", "main.convert")...))), analyze.Clear, ""},
+		{"the profiler's own writer", of(trace(calls(50, 20*ms, 0, "runtime/pprof.profileWriter"))), analyze.Clear, ""},
+	})
+}
+
+func TestSyscallBlockingDump(t *testing.T) {
+	call := gone(0, "syscall", "syscall.Syscall(1)", "syscall.Flock(1)", "main.save():3", "net/http.(*conn).serve(1)")
+	expectAll(t, SyscallBlocking, []expect{
+		{"ten on two processors", of(procs(), join(many(10, 1, call))), analyze.Found, "warning main.save"},
+		{"nine", of(procs(), join(many(9, 1, call))), analyze.Undecided, ""},
+		{"background work", of(procs(), join(many(50, 1, gone(0, "syscall", "syscall.Syscall(1)", "main.compact():3")))), analyze.Found, "info main.compact"},
+		{"processors unknown", of(join(many(50, 1, call))), analyze.Found, "info main.save"},
+		{"threads alone accuse nobody", of(threads(500)), analyze.Undecided, ""},
+	})
+	if f := judge(t, SyscallBlocking, procs(), join(many(10, 1, call)), threads(30)).all.Findings; len(f) != 1 || f[0].Checks[2].Result != analyze.Agrees {
+		t.Errorf("threads do not vouch: %+v", f)
+	}
+}
