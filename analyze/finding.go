@@ -1,0 +1,140 @@
+package analyze
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+
+	"inquest/analyze/evidence"
+)
+
+// finding turns a group into a finding: what it claims, what every kind of
+// evidence says to it, and how sure that makes it.
+func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
+	lead := g.candidates[0]
+	f := Finding{
+		Detector: j.detector.ID,
+		Title:    j.detector.Title,
+		Severity: g.severity(),
+		Next:     j.detector.Fix,
+		build:    p.build,
+	}
+	for _, c := range g.candidates {
+		if lead.Severity == NoSeverity && c.Severity > NoSeverity {
+			lead = c
+		}
+	}
+	f.Variant, f.Summary, f.Site = lead.Variant, lead.Summary, Site(lead.Site)
+	fix := lead.Fix
+	for _, c := range g.candidates {
+		f.Variant = cmp.Or(f.Variant, c.Variant)
+		if fix == nil {
+			fix = c.Fix
+		}
+	}
+	if fix != nil {
+		f.Next = fix
+	}
+	for _, c := range g.candidates { // what speaks for the whole process is placed by whoever names a place
+		if f.Site.Function == "" {
+			f.Site = Site(c.Site)
+		}
+	}
+	if j.detector.Process {
+		f.Site = Site{}
+	}
+	f.addSite(f.Site)
+	for _, c := range g.candidates {
+		f.addSite(Site(c.Site))
+		for _, s := range c.Sites {
+			f.addSite(Site(s))
+		}
+		f.Share = max(f.Share, c.Share)
+		f.Evidence = append(f.Evidence, c.Facts...)
+		for _, caveat := range c.Caveats {
+			if !slices.Contains(f.Caveats, caveat) {
+				f.Caveats = append(f.Caveats, caveat)
+			}
+		}
+	}
+	solid := map[string]bool{} // families of kinds that agree on good evidence
+	agree, disagree := map[string]bool{}, 0
+	for _, r := range reads {
+		c := Check{Kind: r.kind}
+		i := slices.Index(g.kinds, r.kind)
+		switch {
+		case !r.present:
+			c.Result, c.Why = Absent, "not in this case"
+		case r.failed != "":
+			c.Result, c.Why = Silent, "could not be measured: "+r.failed
+		case i >= 0:
+			fact := g.candidates[i].Facts[0]
+			c.Result, c.Value, c.Why = Agrees, &fact.Value, fact.Says
+			agree[family(r.kind)] = true
+			if !g.candidates[i].Thin && !partial(p.of[r.kind], g.candidates[i].Facts) {
+				solid[family(r.kind)] = true
+			}
+		case r.Reading.Silent != "":
+			c.Result, c.Why = Silent, r.Reading.Silent
+		// It accuses another place of the same: which of them is meant it does not say.
+		case lead.Whole != "" && slices.ContainsFunc(r.Candidates, func(c Candidate) bool { return c.Severity > NoSeverity && c.Whole == lead.Whole }):
+			c.Result, c.Why = Silent, "it names another place: "+cmp.Or(r.Says, "shows nothing of it at this site")
+		default:
+			c.Result, c.Why = Disagrees, cmp.Or(r.Says, "shows nothing of it at this site")
+			disagree++
+		}
+		f.Checks = append(f.Checks, c)
+	}
+	f.Confidence = confidence(len(solid), len(agree), disagree)
+	f.Fingerprint = fingerprint(f.Detector, f.Site.Function)
+	return f
+}
+
+// confidence is the one place where it is decided; docs/evidence.md explains it.
+func confidence(solid, agree, disagree int) Confidence {
+	switch {
+	case disagree > 0 && agree < 2*disagree:
+		return Low
+	case solid >= 2 && disagree == 0:
+		return High
+	case solid >= 1 || agree >= 2:
+		return Medium
+	}
+	return Low
+}
+
+// family folds kinds that are made from the same observation: a goroutine
+// profile and a dump both list the stacks of one moment, and a crash prints them.
+func family(k evidence.Kind) string {
+	if k == evidence.Goroutine || k == evidence.Crash {
+		k = evidence.Dump
+	}
+	return string(k)
+}
+
+// partial reports whether every exhibit the facts rest on was read only in part.
+func partial(exhibits []*evidence.Exhibit, facts []Fact) bool {
+	for _, e := range exhibits {
+		for _, f := range facts {
+			if f.Exhibit == e.ID && e.Coverage == evidence.Whole {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (f *Finding) addSite(s Site) {
+	if s.Function == "" && len(f.Sites) > 0 {
+		return
+	}
+	if !slices.ContainsFunc(f.Sites, func(o Site) bool { return o.Function == s.Function }) {
+		f.Sites = append(f.Sites, s)
+	}
+}
+
+func fingerprint(detector, function string) string {
+	sum := sha256.Sum256([]byte(detector + "\n" + function))
+	return hex.EncodeToString(sum[:8])
+}
