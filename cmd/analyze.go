@@ -20,7 +20,8 @@ func analyzeCommand() *cobra.Command {
 		Long: `Analyse the evidence of one case and report what happened.
 
 PATH is a file, a folder, a .zip or .tar.gz archive, or - for standard input. Kinds are
-told by content, never by name: pprof profiles, execution traces, goroutine dumps.`,
+told by content, never by name: pprof profiles, execution traces, goroutine dumps, and logs
+that hold dumps, crashes, race reports, gctrace or schedtrace lines.`,
 		Example: `  inquest analyze ./incident
   inquest analyze cpu.pb.gz trace.out dump.txt -o report.html -o report.json
   inquest analyze ./incident --fail-on warning --baseline known.json`,

@@ -44,7 +44,7 @@ func open(c *cobra.Command, paths []string, jobs int, quiet bool) (*evidence.Bun
 		}
 	}
 	if usable == 0 {
-		return nil, failed("inquest reads pprof profiles, execution traces and goroutine dumps; record some from http://HOST:PORT/debug/pprof/",
+		return nil, failed("inquest reads pprof profiles, execution traces, goroutine dumps, and logs that hold dumps, crashes, race reports, gctrace or schedtrace lines; record some from http://HOST:PORT/debug/pprof/ or keep what the program writes to stderr",
 			"no usable evidence in %s", bundle.Title)
 	}
 	return bundle, nil
