@@ -29,7 +29,7 @@ running, which a loop without calls can fill as well). Three or more are a findi
 			Doc:    "time in these stretches, of the trace, from which it is a warning",
 			Source: "at a twentieth of the time, one request in twenty meets one: it decides P95"},
 		{Name: "min-regular", Default: evidence.Quantity{Number: 0.8, Unit: evidence.Share},
-			Doc:    "stretches that end a multiple of 100 ms after another, of all, from which a CPU quota is named",
+			Doc:    "stretches that end in one phase of a period of 100 ms, of all, from which a CPU quota is named",
 			Source: "Linux Documentation/scheduler/sched-bwc.rst: cpu.cfs_period_us is 100 ms unless set otherwise; by chance a fifth would, within 10 ms"},
 		{Name: "min-wasted", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
 			Doc:    "schedtrace lines with a goroutine queued and a processor idle, of all, from which they vouch",
@@ -48,20 +48,22 @@ running, which a loop without calls can fill as well). Three or more are a findi
 // quotaPeriod is the period of Linux's CPU quota unless it is set otherwise.
 const quotaPeriod = 100 * time.Millisecond
 
-// regular is the part of the stretches that end a multiple of the quota's period
-// after another one.
+// regular is the largest part of the stretches that end in one phase of the
+// quota's period: the timer that ends them ticks on, whatever lies between. By chance
+// it would be about a tenth.
 func regular(gaps []exectrace.Interval) evidence.Quantity {
-	n := 0
-	for i, g := range gaps {
-		for j, o := range gaps {
+	most := 0
+	for _, g := range gaps {
+		n := 0
+		for _, o := range gaps {
 			off := (g.To - o.To).Abs() % quotaPeriod
-			if i != j && min(off, quotaPeriod-off) <= quotaPeriod/20 {
+			if min(off, quotaPeriod-off) <= quotaPeriod/20 {
 				n++
-				break
 			}
 		}
+		most = max(most, n)
 	}
-	return evidence.Part(n, len(gaps))
+	return evidence.Part(most, len(gaps))
 }
 
 func cpuStarvationTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
@@ -93,7 +95,7 @@ func cpuStarvationTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading 
 			{Exhibit: e.ID, Says: "time in which no thread did anything while work was runnable", Value: share, Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-share"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "such stretches", Value: evidence.Of(len(t.Gaps), evidence.Count), Limit: in.Against("min-gaps"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "the longest of them", Value: evidence.Duration(worst.To - worst.From), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "such stretches that end a multiple of 100 ms after another", Value: even, Of: analyze.PartOf(evidence.Of(len(t.Gaps), evidence.Count), "such stretches"), Limit: in.Against("min-regular"), At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "such stretches that end a multiple of 100 ms apart", Value: even, Of: analyze.PartOf(evidence.Of(len(t.Gaps), evidence.Count), "such stretches"), Limit: in.Against("min-regular"), At: at, Reproduce: reproduce},
 		},
 	}
 	// A few stretches in a long trace decide nobody's latency.
