@@ -157,6 +157,11 @@ func (c *correlation) between(a, b *Finding) []Link {
 func (c *correlation) index(f *Finding) int { return slices.Index(c.findings, f) }
 
 func (c *correlation) mechanism(a, b *Finding) (mechanism, bool) {
+	// What is in doubt explains nothing that is worse, and what is mild besides
+	// nothing that is surer.
+	if a.Confidence == Low && (a.Severity < b.Severity || a.Severity == Info && b.Confidence != Low) {
+		return mechanism{}, false
+	}
 	for _, m := range mechanisms {
 		if m.from == a.Detector && m.to == b.Detector && (m.when == "" || m.when == a.Variant) && (m.unless == "" || m.unless != b.Variant) && (m.effect == "" || m.effect == b.Variant) {
 			return m, true

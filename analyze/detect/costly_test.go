@@ -49,6 +49,8 @@ func TestSyncMapChurn(t *testing.T) {
 	expectAll(t, SyncMapChurn, []expect{
 		{"a tenth of the CPU", of(profileOf(200, 2000, store...), procs()), analyze.Found, "warning main.f"},
 		{"less than a twentieth", of(profileOf(99, 2000, store...), procs()), analyze.Clear, ""},
+		{"as many reads as writes", of(cpuProfile(cpu(200, store...), cpu(200, tree+"Load", "sync.(*Map).Load", "main.f"), cpu(1600, "main.work")), procs()), analyze.Found, "warning main.f"},
+		{"more reads than writes", of(cpuProfile(cpu(200, store...), cpu(201, tree+"Load", "sync.(*Map).Load", "main.f"), cpu(1600, "main.work")), procs()), analyze.Found, "info main.f"},
 		{"reads", of(profileOf(900, 2000, tree+"Load", "sync.(*Map).Load", "main.f"), procs()), analyze.Clear, ""},
 		{"LoadOrStore that finds", of(profileOf(900, 2000, tree+"LoadOrStore", "sync.(*Map).LoadOrStore", "main.f"), procs()), analyze.Clear, ""},
 		{"LoadOrStore that makes", of(profileOf(200, 2000, "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", tree+"LoadOrStore", "sync.(*Map).LoadOrStore", "main.f"), procs()), analyze.Found, "warning main.f"},

@@ -83,8 +83,8 @@ func floods(t *exectrace.Timeline) (out []*flood, running time.Duration) {
 		}
 		running += g.Running
 		creator := g.Creator
-		// What runs a limited number of functions for its caller says nothing about the place: the function started does.
-		if creator.Function == "" || stack.Plumbing(creator.Function) || helpers[stack.Package(creator.Function)] {
+		// Where the trace does not show the place, the function started stands for it.
+		if creator.Function == "" || stack.Plumbing(creator.Function) {
 			creator = g.Start
 		}
 		// A goroutine per connection and per request is how servers work.
@@ -108,9 +108,6 @@ func floods(t *exectrace.Timeline) (out []*flood, running time.Duration) {
 	})
 	return out, running
 }
-
-// helpers are packages that start goroutines for their callers.
-var helpers = map[string]bool{"golang.org/x/sync/errgroup": true, "github.com/sourcegraph/conc": true, "github.com/panjf2000/ants/v2": true}
 
 func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace

@@ -22,12 +22,15 @@ standard library, as part of all samples; in heap profiles what these allocate, 
 
 **When it is wrong.** Where goroutines write keys of their own, a sync.Map can still be the better choice: compare with a map under a lock, split in shards, before changing it. Storing pointers that exist already costs less than storing values.`,
 	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostSamples, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
+		{Name: "min-writes", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "CPU samples in the writing methods, of those in any method of a sync.Map under the function, below which it is an info",
+			Source: "half: where reading takes more than writing, the map is used for what it is made for"},
 		{Name: "min-delay", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "delay in a mutex profile at the locks inside the map, of all, from which it vouches",
 			Source: "a tenth of all waiting for locks"},
 	},
 	Measures: []analyze.Measure{
-		{Kind: evidence.CPU, Doc: "samples in the writing methods by function", Run: worstOf(storing.cpu)},
+		{Kind: evidence.CPU, Doc: "samples in the writing methods by function, and in all methods", Run: worstOf(syncMapCPU)},
 		{Kind: evidence.Heap, Doc: "bytes the writing methods allocate by function; can confirm and never deny", Run: storing.heap},
 		{Kind: evidence.Mutex, Doc: "waiting for the locks inside the map; can confirm and never deny", Run: worstOf(syncMapMutex)},
 	},
@@ -72,6 +75,47 @@ func syncMapWrite(s stack.Stack) bool {
 		}
 	}
 	return false
+}
+
+// inSyncMap reports whether a stack is in any method of a sync.Map.
+func inSyncMap(s stack.Stack) bool {
+	for _, f := range s {
+		if hasAnyPrefix(f.Function, "sync.(*Map).", "internal/sync.(*HashTrieMap[") {
+			return true
+		}
+		if !stack.Plumbing(f.Function) {
+			return false
+		}
+	}
+	return false
+}
+
+func syncMapCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+	r := storing.cpu(in, e)
+	p := e.Profile
+	column := p.Column("samples")
+	for i := range r.Candidates {
+		c := &r.Candidates[i]
+		var writes, all int64
+		for j := range p.Samples {
+			s := &p.Samples[j]
+			if !inSyncMap(s.Stack) || s.Stack.Owner().Function != c.Site.Function {
+				continue
+			}
+			all += s.Values[column]
+			if syncMapWrite(s.Stack) {
+				writes += s.Values[column]
+			}
+		}
+		part := evidence.Part(writes, all)
+		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "CPU samples in the writing methods", Value: part, Of: analyze.PartOf(evidence.Of(all, evidence.Count), "CPU samples in any method of a sync.Map under the function"),
+			Limit: in.Against("min-writes"), At: analyze.At(c.Site), Reproduce: narrowed(analyze.Peek(e, "samples", c.Site), `-focus='sync.\(\*Map\)|HashTrieMap'`)})
+		// A map that is read more than written is used for what it is made for.
+		if part.Number < in.Limit("min-writes").Number {
+			c.Severity = min(c.Severity, analyze.Info)
+		}
+	}
+	return r
 }
 
 func syncMapMutex(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {

@@ -195,7 +195,7 @@ func Plumbing(function string) bool {
 
 var plumbingPackages = set(`runtime sync internal/sync sync/atomic syscall internal/poll internal/race
 	internal/abi internal/bytealg internal/cpu internal/reflectlite internal/synctest type
-	golang.org/x/sync/semaphore golang.org/x/sync/singleflight golang.org/x/sys/unix`)
+	golang.org/x/sync/errgroup golang.org/x/sync/semaphore golang.org/x/sync/singleflight golang.org/x/sys/unix`)
 
 // Wrappers that only pass a read or a write on (os/file.go, io/io.go, bufio/bufio.go, net/net.go, crypto/tls/conn.go).
 var plumbingFunctions = set(`time.Sleep
