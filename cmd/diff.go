@@ -3,7 +3,6 @@ package cmd
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"inquest/analyze"
@@ -96,6 +94,9 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 		if ops[0] > 0 {
 			sides[i].Ops = ops[i]
 		}
+	}
+	if ops[0] == 0 {
+		opsFromBenchmarks(sides)
 	}
 	result := compare.Compare(sides[0], sides[1], opt)
 	d := report.NewDiff(sides[0], sides[1], result, opt, others, Version, f.strict)
@@ -243,7 +244,7 @@ func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench
 			usable++
 		}
 	}
-	if usable == 0 && side.Benchmarks == nil && len(side.Saved) == 0 && side.Judged == nil {
+	if usable == 0 && side.Benchmarks.Empty() && len(side.Saved) == 0 && side.Judged == nil {
 		return failed("inquest inspect PATH says what a path holds", "no usable evidence in %s", arg)
 	}
 	if len(bundle.Unreadable) > 0 {
@@ -382,9 +383,53 @@ func benchmarksIn(dir string) []string {
 	return out
 }
 
-func readBenchmarks(side *compare.Side, files []string) error { return nil }
+func readBenchmarks(side *compare.Side, files []string) error {
+	if len(files) == 0 {
+		return nil
+	}
+	b := &compare.Benchmarks{}
+	for _, name := range files {
+		data, err := readSmall(name)
+		if err != nil {
+			return failed("", "%v", err)
+		}
+		if err := b.Read(filepath.Base(name), bytes.NewReader(data)); err != nil {
+			return failed("", "%v", pathError(name, err))
+		}
+	}
+	if !b.Empty() {
+		side.Benchmarks = b
+	}
+	return nil
+}
 
-func addSaved(side *compare.Side, r *report.Report) {}
+// addSaved adds what a saved report says to a side.
+func addSaved(side *compare.Side, r *report.Report) {
+	side.Saved = append(side.Saved, report.Saved(r)...)
+	side.GOMAXPROCS, side.GoVersion = max(side.GOMAXPROCS, r.Case.GOMAXPROCS), r.Case.GoVersion
+	side.Judged = &compare.Judged{Findings: r.Findings, Verdicts: r.Verdicts}
+	for _, e := range r.Exhibits {
+		if e.Coverage != evidence.None && !slices.Contains(side.Judged.Kinds, e.Kind) {
+			side.Judged.Kinds = append(side.Judged.Kinds, e.Kind)
+		}
+	}
+}
 
-var _ = humanize.Comma
-var _ = fmt.Sprint
+// opsFromBenchmarks takes the operations of each profile from benchmark output,
+// where both sides ran one and the same benchmark.
+func opsFromBenchmarks(sides [2]*compare.Side) {
+	if !sides[0].Benchmarks.SameOne(sides[1].Benchmarks) {
+		return
+	}
+	for _, s := range sides {
+		profiles := map[evidence.Kind]int{}
+		most := 1
+		for _, e := range s.Exhibits {
+			if e.Profile != nil {
+				profiles[e.Kind]++
+				most = max(most, profiles[e.Kind])
+			}
+		}
+		s.Ops = s.Benchmarks.Ops() / float64(most)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"inquest/analyze"
 	"inquest/analyze/compare"
@@ -82,6 +83,41 @@ func NewDiff(before, after *compare.Side, res *compare.Result, opt compare.Optio
 	}
 	walk(reflect.ValueOf(d).Elem(), func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") })
 	return d
+}
+
+// Saved returns what a report keeps of quantities that can be compared with those of another case.
+func Saved(r *Report) []compare.Saved {
+	names := map[string]string{ // titles of bars
+		"CPU time, by site":                         "CPU time",
+		"live heap, by allocating site":             "live heap",
+		"allocated since the start, by site":        "bytes allocated",
+		"delay caused to others, by unlocking site": "delay caused by holding locks",
+		"goroutines, by site":                       "goroutines",
+		"leaked goroutines, by site":                "leaked goroutines",
+		"waiting for locks, by site":                "waiting for locks",
+	}
+	exhibits := map[string]*Exhibit{}
+	for i := range r.Exhibits {
+		exhibits[r.Exhibits[i].ID] = &r.Exhibits[i]
+	}
+	var out []compare.Saved
+	for _, b := range r.Bars {
+		e, name := exhibits[b.Exhibit], names[b.Title]
+		if e == nil || name == "" {
+			continue
+		}
+		s := compare.Saved{Exhibit: e.ID, Kind: e.Kind, Name: name, Duration: time.Duration(e.Duration), Total: b.Total.Number, Sites: map[string]float64{}}
+		for _, row := range b.Rows {
+			s.Sites[row.Site.Function] += row.Value.Number
+		}
+		for _, t := range e.Totals {
+			if t.Name == "samples" || t.Name == "contentions" {
+				s.Events = t.Number
+			}
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // DiffWriter writes one view of a comparison.
@@ -258,11 +294,15 @@ func perWord(m *compare.Measure) string {
 
 // methodWords says how a measure was tested.
 func methodWords(m *compare.Measure) string {
+	per := ""
+	if m.Per == "second" {
+		per = "per second of wall time, so more work counts as more cost: --ops BEFORE,AFTER compares per operation; "
+	}
 	switch m.Method {
 	case compare.Permutation:
-		return fmt.Sprintf("permutation test of %d against %d runs; two runs of one side differ by %s as a whole", m.Runs.Before, m.Runs.After, m.Noise)
+		return per + fmt.Sprintf("permutation test of %d against %d runs; two runs of one side differ by %s as a whole", m.Runs.Before, m.Runs.After, m.Noise)
 	case compare.Sampling:
-		return fmt.Sprintf("sampling theory only, %d against %d: how runs differ from each other is not in it; give three or more per side", m.Runs.Before, m.Runs.After)
+		return per + fmt.Sprintf("sampling theory only, %d against %d: how runs differ from each other is not in it; give three or more per side", m.Runs.Before, m.Runs.After)
 	}
 	return "the same bytes"
 }

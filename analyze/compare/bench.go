@@ -1,9 +1,269 @@
 package compare
 
-// Benchmarks are the numbers of go test -bench.
-type Benchmarks struct{}
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchmath"
+	"golang.org/x/perf/benchunit"
+
+	"inquest/analyze/evidence"
+)
+
+// Benchmarks are the numbers of go test -bench on one side.
+type Benchmarks struct {
+	values     map[benchKey][]float64
+	iterations map[string][]float64 // per benchmark, one per line
+	units      benchfmt.UnitMetadataMap
+	lines      int
+}
+
+type benchKey struct{ name, unit string }
 
 // Benchmark is one benchmark's number on both sides.
-type Benchmark struct{}
+type Benchmark struct {
+	Name     string   `json:"name"`
+	Unit     string   `json:"unit"` // as benchmarks spell it: sec/op, B/op, allocs/op
+	Verdict  Outcome  `json:"verdict"`
+	Before   float64  `json:"before"` // median
+	After    float64  `json:"after"`
+	Lows     Pair     `json:"lows"` // of the interval of each median
+	Highs    Pair     `json:"highs"`
+	Runs     Counts   `json:"runs"`
+	Effect   float64  `json:"effect"` // (after-before)/before
+	P        float64  `json:"p"`
+	Q        float64  `json:"q"`
+	Warnings []string `json:"warnings"`
+}
 
-func compareBenchmarks(_, _ *Benchmarks, _ Options) (k Kind, b []Benchmark, ok bool) { return }
+// Bounds of benchmark output.
+const (
+	maxBenchLines = 200_000
+	maxBenchNames = 5_000
+)
+
+// Read adds one file of output of go test -bench.
+func (b *Benchmarks) Read(name string, in io.Reader) error {
+	if b.values == nil {
+		b.values, b.iterations = map[benchKey][]float64{}, map[string][]float64{}
+	}
+	r := benchfmt.NewReader(in, name)
+	for r.Scan() {
+		res, ok := r.Result().(*benchfmt.Result)
+		if !ok {
+			continue // a line that is no result: benchmarks print what they like
+		}
+		if b.lines++; b.lines > maxBenchLines {
+			return fmt.Errorf("%s: more than %d results", name, maxBenchLines)
+		}
+		full := string(res.Name)
+		if pkg := res.GetConfig("pkg"); pkg != "" {
+			full = pkg + "." + full
+		}
+		b.iterations[full] = append(b.iterations[full], float64(res.Iters))
+		for _, v := range res.Values {
+			key := benchKey{full, v.Unit}
+			if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) || len(b.values) >= maxBenchNames && b.values[key] == nil {
+				continue
+			}
+			b.values[key] = append(b.values[key], v.Value)
+		}
+	}
+	if err := r.Err(); err != nil {
+		return err
+	}
+	b.units = r.Units()
+	return nil
+}
+
+// Empty reports whether no result was read.
+func (b *Benchmarks) Empty() bool { return b == nil || len(b.values) == 0 }
+
+// Ops is how many operations the results stand for in all.
+func (b *Benchmarks) Ops() float64 {
+	sum := 0.0
+	for _, all := range b.iterations {
+		for _, n := range all {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// SameOne reports whether both sides ran one and the same benchmark: the
+// operations of several are not of one kind.
+func (b *Benchmarks) SameOne(o *Benchmarks) bool {
+	if b.Empty() || o.Empty() || len(b.iterations) != 1 || len(o.iterations) != 1 {
+		return false
+	}
+	for name := range b.iterations {
+		return o.iterations[name] != nil
+	}
+	return false
+}
+
+// better is 1 when more of a unit is good, and -1 when less is.
+func (b *Benchmarks) better(unit string) int {
+	if d := b.units.GetBetter(unit); d != 0 {
+		return d
+	}
+	if strings.HasSuffix(unit, "/s") || strings.HasSuffix(unit, "/sec") {
+		return 1
+	}
+	return -1
+}
+
+// compareBenchmarks compares numbers of benchmarks as benchstat does, with a
+// correction for how many there are.
+func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Benchmark, ok bool) {
+	if before.Empty() && after.Empty() {
+		return k, nil, false
+	}
+	k = Kind{Kind: "benchmark", Verdict: Inconclusive, Record: "go test -run '^$' -bench . -count 10"}
+	if before.Empty() || after.Empty() {
+		side := "before"
+		if after.Empty() {
+			side = "after"
+		}
+		k.Why = fmt.Sprintf("there is no benchmark output on the %s side", side)
+		return k, nil, true
+	}
+	var keys []benchKey
+	only := 0
+	for key := range before.values {
+		if after.values[key] != nil {
+			keys = append(keys, key)
+		} else {
+			only++
+		}
+	}
+	for key := range after.values {
+		if before.values[key] == nil {
+			only++
+		}
+	}
+	slices.SortFunc(keys, func(a, b benchKey) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.unit, b.unit)) })
+	if len(keys) == 0 {
+		k.Why = "no benchmark is on both sides"
+		return k, nil, true
+	}
+	thresholds := benchmath.DefaultThresholds
+	few := false
+	for _, key := range keys {
+		a, b := benchmath.NewSample(slices.Clone(before.values[key]), &thresholds), benchmath.NewSample(slices.Clone(after.values[key]), &thresholds)
+		var assume benchmath.Assumption = benchmath.AssumeNothing
+		if exact(a.Values) && exact(b.Values) && !strings.HasPrefix(key.unit, "sec") && !strings.HasPrefix(key.unit, "ns") {
+			assume = benchmath.AssumeExact // counts of allocations, which repeat to the last
+		}
+		sa, sb := assume.Summary(a, 0.95), assume.Summary(b, 0.95)
+		res := assume.Compare(a, b)
+		x := Benchmark{
+			Name: key.name, Unit: key.unit, Before: sa.Center, After: sb.Center, Verdict: Pass,
+			Lows: Pair{finite(sa.Lo, sa.Center), finite(sb.Lo, sb.Center)}, Highs: Pair{finite(sa.Hi, sa.Center), finite(sb.Hi, sb.Center)},
+			Runs: Counts{int64(len(a.Values)), int64(len(b.Values))}, P: res.P,
+		}
+		if assume == benchmath.AssumeExact && sa.Center == sb.Center {
+			x.P = 1
+		}
+		if x.Before != 0 {
+			x.Effect = (x.After - x.Before) / x.Before
+		}
+		if assume != benchmath.AssumeExact && least(len(a.Values), len(b.Values)) > levelRuns {
+			x.Warnings = append(x.Warnings, "too few runs for any difference to be told from noise: four per side are the least, ten are good")
+			x.Verdict, few = Inconclusive, true
+		}
+		out = append(out, x)
+	}
+	correct(out)
+	worse, better := "", ""
+	nWorse, nBetter := 0, 0
+	for i := range out {
+		x := &out[i]
+		if x.Verdict == Inconclusive || x.Q > levelRuns || math.Abs(x.After-x.Before) < opt.MinEffect*math.Abs(x.Before) || x.After == x.Before {
+			continue
+		}
+		says := fmt.Sprintf("%s %s from %s to %s %s", x.Name, rises(x), benchunit.Scale(x.Before, benchunit.ClassOf(x.Unit)), benchunit.Scale(x.After, benchunit.ClassOf(x.Unit)), x.Unit)
+		if (x.After > x.Before) == (before.better(x.Unit) > 0) {
+			x.Verdict = Improvement
+			if nBetter++; better == "" {
+				better = says
+			}
+		} else {
+			x.Verdict = Regression
+			if nWorse++; worse == "" {
+				worse = says
+			}
+		}
+	}
+	more := func(n int) string {
+		if n > 1 {
+			return fmt.Sprintf(", and %d more", n-1)
+		}
+		return ""
+	}
+	switch {
+	case nWorse > 0:
+		k.Verdict, k.Why, k.Record = Regression, worse+more(nWorse), ""
+	case few:
+		k.Why = "too few runs for any difference to be told from noise: four per side are the least, ten are good"
+	case nBetter > 0:
+		k.Verdict, k.Why, k.Record = Improvement, better+more(nBetter), ""
+	default:
+		k.Verdict, k.Why, k.Record = Pass, fmt.Sprintf("no change of %s or more in %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(len(out), "number")), ""
+	}
+	if only > 0 {
+		k.Why += fmt.Sprintf("; %s on one side only", evidence.Things(only, "number"))
+	}
+	return k, out, true
+}
+
+func rises(x *Benchmark) string {
+	if x.After > x.Before {
+		return "rose"
+	}
+	return "fell"
+}
+
+// least is the smallest p that a two-sided rank test of n against m can give.
+func least(n, m int) float64 {
+	ways := 1.0
+	for i := range n {
+		ways *= float64(n+m-i) / float64(i+1)
+	}
+	return 2 / ways
+}
+
+func exact(values []float64) bool {
+	for _, v := range values {
+		if v != values[0] {
+			return false
+		}
+	}
+	return true
+}
+
+func finite(v, otherwise float64) float64 {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return otherwise
+	}
+	return v
+}
+
+// correct applies Benjamini and Hochberg's correction.
+func correct(all []Benchmark) {
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[a].P, all[b].P) })
+	q := 1.0
+	for i := len(order) - 1; i >= 0; i-- {
+		q = min(q, all[order[i]].P*float64(len(order))/float64(i+1))
+		all[order[i]].Q = q
+	}
+}

@@ -61,6 +61,8 @@ type Options struct {
 	Floors map[evidence.Unit]float64
 	// Rename maps names of functions or packages on the before side to those on the after side.
 	Rename map[string]string
+
+	family int // how many numbers are tested side by side
 }
 
 // DefaultMinEffect is the MinEffect of the zero Options.
@@ -86,6 +88,8 @@ type Kind struct {
 	Before   []string  `json:"before"`           // exhibits of the before side
 	After    []string  `json:"after"`            // exhibits of the after side
 	Measures []Measure `json:"measures"`
+	// Distributions are how long things took, of execution traces.
+	Distributions []Distribution `json:"distributions"`
 }
 
 // Methods by which a change is told from noise.
@@ -173,6 +177,7 @@ func Compare(before, after *Side, opt Options) *Result {
 	if opt.MinEffect <= 0 {
 		opt.MinEffect = DefaultMinEffect
 	}
+	opt.family = family(before, after)
 	r := &Result{}
 	for _, kind := range evidence.Kinds {
 		if k, ok := compareKind(kind, before, after, opt); ok {
@@ -190,26 +195,47 @@ func Compare(before, after *Side, opt Options) *Result {
 	return r
 }
 
-// overall joins the verdicts of the kinds. Worse beats unsure beats better beats same.
-func overall(kinds []Kind) (Outcome, string) {
-	by := map[Outcome][]string{}
-	for _, k := range kinds {
-		by[k.Verdict] = append(by[k.Verdict], KindName(k.Kind))
-	}
-	for _, o := range []Outcome{Regression, Inconclusive, Improvement, Pass} {
-		names := by[o]
-		if len(names) == 0 {
+// family counts the numbers that decide verdicts and can be tested on both sides.
+func family(before, after *Side) (n int) {
+	for _, kind := range byNumber {
+		if len(usable(before, kind))+len(saved(before, kind)) == 0 || len(usable(after, kind))+len(saved(after, kind)) == 0 {
 			continue
 		}
-		switch o {
-		case Regression:
-			return o, "worse: " + strings.Join(names, ", ")
-		case Inconclusive:
-			return o, "could not tell: " + strings.Join(names, ", ")
-		case Improvement:
-			return o, "better: " + strings.Join(names, ", ")
+		if kind == evidence.Trace {
+			n += len(scalars) + 1 // pauses and latency, less what does not decide
 		}
-		return o, "nothing that counts changed: " + strings.Join(names, ", ")
+		for _, q := range quantities[kind] {
+			if q.gates && !q.backed {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// overall joins the verdicts of the kinds. Worse beats unsure beats better beats same.
+func overall(kinds []Kind) (Outcome, string) {
+	for _, o := range []Outcome{Regression, Inconclusive, Improvement, Pass} {
+		var names []string
+		why := ""
+		for _, k := range kinds {
+			if k.Verdict == o {
+				if why == "" {
+					why = KindName(k.Kind) + ": " + k.Why
+				} else {
+					names = append(names, KindName(k.Kind))
+				}
+			}
+		}
+		switch {
+		case why == "":
+			continue
+		case o == Pass:
+			return o, "nothing that counts changed"
+		case len(names) > 0:
+			why += ". Also " + strings.Join(names, ", ")
+		}
+		return o, why
 	}
 	return Inconclusive, "neither side holds anything that can be compared"
 }
@@ -282,10 +308,18 @@ func (k *Kind) conclude() {
 			by[m.Verdict] = append(by[m.Verdict], m.Why)
 		}
 	}
+	for _, d := range k.Distributions {
+		if d.Gates {
+			by[d.Verdict] = append(by[d.Verdict], d.Why)
+		}
+	}
 	k.Verdict, k.Why = Inconclusive, "nothing in it could be compared"
 	for _, o := range []Outcome{Regression, Inconclusive, Improvement, Pass} {
 		if len(by[o]) > 0 {
 			k.Verdict, k.Why = o, strings.Join(by[o], "; ")
+			if o == Pass {
+				k.Why = "no change counts"
+			}
 			return
 		}
 	}

@@ -21,7 +21,6 @@ type comparison struct {
 	opt   Options
 	m     *Measure
 	load  bool // both sides did the same work per unit, so that a rise is not just more work
-	saved bool // one side is known by the sums of its largest sites only
 
 	method  string
 	size    float64 // of the whole, on the larger side
@@ -46,7 +45,7 @@ func (c *comparison) whole() {
 	if c.q.column != "cpu" {
 		e.counts = [2]float64{}
 	}
-	test([]*entry{e})
+	test([]*entry{e}, c.opt.family)
 	c.all = e
 	c.size = max(e.mean[0], e.mean[1])
 	c.m.Whole = c.change(e)
@@ -110,7 +109,7 @@ func (c *comparison) unit() evidence.Unit { return c.base.unit }
 func (c *comparison) judge() {
 	c.whole()
 	c.candidates()
-	c.method = test(c.entries)
+	c.method = test(c.entries, c.opt.family)
 	c.m.Method = c.method
 	changes := map[*entry]*Change{}
 	for _, e := range c.entries {
@@ -142,14 +141,8 @@ func (c *comparison) judge() {
 
 // counts reports whether a change is beyond noise and large enough to matter.
 func (c *comparison) counts(e *entry) bool {
-	if c.saved {
-		return c.large(e) && math.Abs(e.delta) >= savedEffect*min(e.mean[0], e.mean[1])
-	}
 	return e.q <= levelOf(c.method)+1e-12 && c.large(e) && math.Abs(e.delta) >= e.gap
 }
-
-// savedEffect is the change that sums without samples must show to count.
-const savedEffect = 0.25
 
 // large reports whether a change is large enough to count, noise aside.
 func (c *comparison) large(e *entry) bool {
@@ -510,15 +503,13 @@ func (c *comparison) unseen(part float64) float64 {
 
 // detectable says what change these profiles could have shown.
 func (c *comparison) detectable() {
-	if !c.saved {
-		c.m.Detectable.Number = c.unseen(0.1)
-	}
+	c.m.Detectable.Number = c.unseen(0.1)
 }
 
 // thin reports whether so little was sampled that even a fifth of the whole could
 // come or go unseen. Counts are taken whole, not sampled.
 func (c *comparison) thin() bool {
-	return !c.saved && c.unit() != evidence.Count && c.unseen(0.2) > 1
+	return c.unit() != evidence.Count && c.unseen(0.2) > 1
 }
 
 // maxListed is how many changes that do not count a measure lists.
@@ -650,6 +641,7 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 		c.m.Why = fmt.Sprintf("%s: less than %s on both sides, too little to count", name, evidence.Quantity{Number: c.floor(), Unit: c.unit()})
 	case c.thin():
 		c.m.Verdict = Inconclusive
+		c.m.Gates = c.m.Gates && !c.q.backed
 		advice := "record for longer or more often"
 		if c.unit() == evidence.Bytes && c.base.per == "profile" {
 			advice = "give several profiles per side"

@@ -27,7 +27,10 @@ type quantity struct {
 	// beside Options.MinEffect: heavy tails move some quantities by themselves.
 	least float64
 	gates bool
-	takes func(*pprofile.Sample) bool // nil for all samples
+	// backed says that another quantity of the kind shows the same at better
+	// precision: where too little was sampled, it is that one which decides.
+	backed bool
+	takes  func(*pprofile.Sample) bool // nil for all samples
 	// variance is what sampling alone adds to the square of a sample's value.
 	variance func(p *pprofile.Profile, s *pprofile.Sample, value float64) float64
 }
@@ -40,7 +43,7 @@ var quantities = map[evidence.Kind][]quantity{
 	evidence.Heap: {
 		{column: "inuse_space", name: "live heap", unit: evidence.Bytes, factor: 1, floor: 1 << 20, least: 0.1, gates: true, variance: heapBytes},
 		{column: "alloc_space", name: "bytes allocated", rate: true, unit: evidence.BytesPerSec, factor: 1, floor: 256 << 10, gates: true, variance: heapBytes},
-		{column: "alloc_objects", name: "objects allocated", rate: true, unit: evidence.PerSecond, factor: 1, floor: 1000, gates: true, variance: heapObjects},
+		{column: "alloc_objects", name: "objects allocated", rate: true, unit: evidence.PerSecond, factor: 1, floor: 1000, gates: true, backed: true, variance: heapObjects},
 	},
 	evidence.Mutex: {
 		{column: "delay", name: "delay caused by holding locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, variance: ofDelays},
@@ -224,8 +227,8 @@ func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, 
 	}
 	empty := func(runs []run) bool {
 		for i := range runs {
-			if runs[i].total != 0 {
-				return false
+			if runs[i].total != 0 || !q.rate && len(runs[i].profile.Samples) > 0 {
+				return false // nothing in use is an answer, nothing recorded is none
 			}
 		}
 		return true
@@ -284,6 +287,13 @@ func footing(q quantity, a, b []*evidence.Exhibit, before, after *Side) (base ba
 				// ?seconds=N subtracts the first state from the last: what is in use is a difference there.
 				return base, nil, nil, "", ""
 			}
+		}
+		// Of the snapshots of one process the last is how it stands.
+		if series(quantity{column: "alloc_space", factor: 1}, a) != nil {
+			a = a[len(a)-1:]
+		}
+		if series(quantity{column: "alloc_space", factor: 1}, b) != nil {
+			b = b[len(b)-1:]
 		}
 		one := func(*evidence.Exhibit) float64 { return q.factor }
 		return base, plain(a, one), plain(b, one), "", ""
@@ -372,6 +382,17 @@ func (r *run) measure(q quantity, n *names, side int) {
 		r.minusAt = &places{names: n, side: side, known: map[*stack.Frame]place{}}
 		r.add(q, r.minusAt, r.minus, -1)
 	}
+	r.rescale()
+}
+
+// measureAt is measure for a run that has its places already.
+func (r *run) measureAt(q quantity) {
+	r.add(q, r.at, r.profile, 1)
+	r.rescale()
+}
+
+// rescale brings the sums to the measure's unit.
+func (r *run) rescale() {
 	for _, all := range [][]float64{r.own, r.cum} {
 		for i := range all {
 			all[i] *= r.scale

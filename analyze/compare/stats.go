@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/aclements/go-moremath/stats"
 )
 
 // Levels of the tests. With one run a side the variation between runs is not in
@@ -34,7 +36,10 @@ type entry struct {
 func (e *entry) runs() [2]int { return [2]int{len(e.x[0]), len(e.x[1])} }
 
 // test fills in what sets the entries' change apart from noise.
-func test(entries []*entry) (method string) {
+//
+// family is how many numbers beside these are tested in the same comparison: all of
+// them together are to raise a false alarm in no more than one of twenty.
+func test(entries []*entry, family int) (method string) {
 	if len(entries) == 0 {
 		return Sampling
 	}
@@ -46,17 +51,28 @@ func test(entries []*entry) (method string) {
 		e.delta = e.mean[1] - e.mean[0]
 		e.gap = max(gap(e.x[0]), gap(e.x[1]))
 	}
-	if min(n[0], n[1]) >= 3 {
-		method = Permutation
-		permute(entries, n)
-	} else {
-		method = Sampling
+	if min(n[0], n[1]) < 3 {
 		for _, e := range entries {
 			e.sampling()
 		}
+		adjust(entries)
+		return Sampling
+	}
+	tails := permute(entries, n)
+	adjust(entries)
+	// Twenty deals cannot say more than one in twenty, which is too often when
+	// several kinds of evidence are compared: Student's distribution must agree.
+	dealt := make([][2]float64, len(entries))
+	for i, e := range entries {
+		dealt[i] = [2]float64{e.p, e.q}
+		e.p = tails[i]
 	}
 	adjust(entries)
-	return method
+	for i, e := range entries {
+		e.p = max(e.p, dealt[i][0])
+		e.q = min(max(e.q*float64(max(family, 1)), dealt[i][1]), 1)
+	}
+	return Permutation
 }
 
 func levelOf(method string) float64 {
@@ -131,7 +147,9 @@ func normalTail(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }
 // Tibshirani, Chu, PNAS 2001). To be comparable they are divided by a standard
 // error that leans on the run-to-run variation of all functions together (Smyth 2004,
 // "moderated t"): with three runs, a function's own is worth little.
-func permute(entries []*entry, n [2]int) {
+//
+// It returns what Student's distribution says of each.
+func permute(entries []*entry, n [2]int) (tails []float64) {
 	df := float64(n[0] + n[1] - 2)
 	// How much more runs vary than sampling says.
 	var over []float64
@@ -146,6 +164,8 @@ func permute(entries []*entry, n [2]int) {
 		// The median of chi-squared over its degrees of freedom (Wilson, Hilferty).
 		factor = max(1, over[len(over)/2]/math.Pow(1-2/(9*df), 3))
 	}
+	// The closer runs vary as sampling says, the more its word counts.
+	prior := leastPrior + mostPrior/factor
 	spread := math.Sqrt(1/float64(n[0]) + 1/float64(n[1]))
 	statistic := func(e *entry, deal []bool) float64 {
 		sums, count := [2]float64{}, [2]float64{}
@@ -206,16 +226,25 @@ func permute(entries []*entry, n [2]int) {
 			e.p = float64(len(null)-i) / float64(len(null))
 		}
 	}
+	student := stats.TDist{V: prior + df}
 	for _, e := range entries {
 		if e.t == 0 {
 			e.p = 0.5
 		}
+		if math.IsInf(e.t, 0) {
+			tails = append(tails, 0)
+		} else {
+			tails = append(tails, 1-student.CDF(math.Abs(e.t)))
+		}
 	}
+	return tails
 }
 
 const (
-	prior   = 4.0 // degrees of freedom that the variation of all functions together is worth
-	clearly = 4.0 // statistic of a change that nobody would call chance
+	// Degrees of freedom that the variation expected of a function is worth.
+	leastPrior = 4.0
+	mostPrior  = 16.0
+	clearly    = 4.0 // statistic of a change that nobody would call chance
 )
 
 // expected is the variance that sampling alone would give one run.
