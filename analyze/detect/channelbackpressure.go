@@ -85,7 +85,7 @@ func backpressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		// A few producers that wait now and then for their turn: what bounded channels are for.
 		case float64(w.goroutines) < in.Limit("min-senders").Number, float64(w.mean()) < in.Limit("min-wait").Number:
 		// Producers of a batch, or a receiver without a processor.
-		case !w.request, in.Case.Busy >= in.Limit("max-busy").Number, rate.Number < in.Limit("min-delay-severe").Number:
+		case !w.request, in.Case.Busy >= in.Limit("max-busy").Number, starved(t), rate.Number < in.Limit("min-delay-severe").Number:
 			severity = analyze.Info
 		default:
 			severity = analyze.Warning
@@ -214,8 +214,8 @@ func backpressureDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	return r
 }
 
-// standing is goroutines of a dump that wait at one place.
-type standing struct {
+// placed is goroutines of a dump that wait at one place.
+type placed struct {
 	waitSum
 	goroutines []*dump.Goroutine
 	request    int    // of them, below the handling of a request
@@ -225,9 +225,9 @@ type standing struct {
 }
 
 // dumpWaits collects the waiting goroutines of a dump by place, most first.
-func dumpWaits(d *dump.Dump, at placer) []*standing {
-	by := map[string]*standing{}
-	var out []*standing
+func dumpWaits(d *dump.Dump, at placer) []*placed {
+	by := map[string]*placed{}
+	var out []*placed
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
@@ -239,7 +239,7 @@ func dumpWaits(d *dump.Dump, at placer) []*standing {
 		site := above.Site()
 		x := by[site.Function]
 		if x == nil {
-			x = &standing{text: above[0].Function + "(", line: map[int]bool{}}
+			x = &placed{text: above[0].Function + "(", line: map[int]bool{}}
 			x.site, x.owner, x.path, x.stack = site, owner, above.Path(), s
 			by[site.Function] = x
 			out = append(out, x)
@@ -253,7 +253,7 @@ func dumpWaits(d *dump.Dump, at placer) []*standing {
 			x.old++
 		}
 	}
-	slices.SortStableFunc(out, func(a, b *standing) int {
+	slices.SortStableFunc(out, func(a, b *placed) int {
 		if len(a.goroutines) != len(b.goroutines) {
 			return len(b.goroutines) - len(a.goroutines)
 		}
@@ -264,7 +264,7 @@ func dumpWaits(d *dump.Dump, at placer) []*standing {
 
 // past counts goroutines further down in the function at which others wait, or in
 // goroutines it started: they have got through.
-func past(d *dump.Dump, x *standing) (n int) {
+func past(d *dump.Dump, x *placed) (n int) {
 	first := 0
 	for line := range x.line {
 		if first == 0 || line < first {

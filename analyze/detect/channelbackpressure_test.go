@@ -29,7 +29,10 @@ func TestChannelBackpressureTrace(t *testing.T) {
 	handler := serving("main.put:3")
 	busy := trace("main.take", by(10, send(100, 10*ms, 0, handler...)))
 	busy.Trace.Procs = exectrace.Procs{Max: 2, Running: 95, Idle: 5}
+	starving := trace("main.take", by(10, send(100, 10*ms, 0, handler...)))
+	starving.Trace.Gaps = []exectrace.Interval{{From: 100 * ms, To: 300 * ms}}
 	expectAll(t, ChannelBackpressure, []expect{
+		{"a program that is not given its processors", of(starving), analyze.Found, "info main.put"},
 		{"no sends", of(trace("main.take")), analyze.Clear, ""},
 		{"handlers wait 1 s per s", of(trace("main.take", by(10, send(100, 10*ms, 0, handler...)))), analyze.Found, "warning main.put"},
 		{"just below", of(trace("main.take", by(10, send(100, 10*ms-1, 0, handler...)))), analyze.Found, "info main.put"},

@@ -89,6 +89,7 @@ type hold struct {
 	ran          time.Duration
 	runnable     time.Duration
 	blocked      []exectrace.Blocked
+	leastBlocked []exectrace.Blocked // of least
 	worst        exectrace.Span
 	max          time.Duration
 	most         time.Duration
@@ -117,13 +118,20 @@ type held struct {
 	site           stack.Site
 }
 
-// inside returns what holders did in the section, longest first.
+// inside returns what holders of known start did in the section, longest first.
 func (h *hold) inside() []held {
-	sums := []held{
+	return sumHeld([]held{
 		{words: "ran", variant: "computes", time: h.ran},
 		{words: "waited for a processor", variant: "no-processor", time: h.runnable},
-	}
-	for _, b := range h.blocked {
+	}, h.blocked)
+}
+
+// insideLeast returns where holders of unknown start waited while others waited
+// for them, longest first; whether they ran for the rest is not known.
+func (h *hold) insideLeast() []held { return sumHeld(nil, h.leastBlocked) }
+
+func sumHeld(sums []held, blocked []exectrace.Blocked) []held {
+	for _, b := range blocked {
 		words, variant := heldBy(b.Class, b.Stack)
 		i := slices.IndexFunc(sums, func(s held) bool { return s.variant == variant })
 		if i < 0 {
@@ -244,6 +252,7 @@ func holdsOf(e *evidence.Exhibit) []*hold {
 		h.ran += x.Ran
 		h.runnable += x.Runnable
 		h.blocked = append(h.blocked, x.Blocked...)
+		h.leastBlocked = append(h.leastBlocked, x.LeastBlocked...)
 		if x.Syscall > 0 {
 			h.blocked = append(h.blocked, exectrace.Blocked{Class: exectrace.SyscallWait, Total: x.Syscall})
 		}
@@ -350,6 +359,7 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	default:
 		severity = analyze.Warning
 	}
+	of, ofWords := h.total, "all holding of known start here"
 	atLeast, doing, variant := "", "what they do meanwhile does not show", "unknown"
 	if least {
 		atLeast = "at least "
@@ -359,6 +369,10 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 		doing, variant = fmt.Sprintf("holders %s for %s of that time", did.words, evidence.Part(did.time, h.total)), did.variant
 	} else {
 		did = held{}
+		if waits := h.insideLeast(); len(waits) > 0 && waits[0].time*2 >= h.least {
+			did, of, ofWords = waits[0], h.least, "all holding of unknown start here, as far as others waited meanwhile"
+			doing, variant = fmt.Sprintf("holders %s for %s of that time", did.words, evidence.Part(did.time, h.least)), did.variant
+		}
 	}
 	if did.site.Function != "" && did.site.Function != h.site.Function {
 		doing += " in " + did.site.Function
@@ -384,7 +398,7 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	}
 	if did.words != "" {
 		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "time in which holders " + did.words + " with the lock held", Value: evidence.Duration(did.time),
-			Of: analyze.PartOf(evidence.Duration(h.total), "all holding of known start here"), At: analyze.At(cmp.Or(did.site, h.site)),
+			Of: analyze.PartOf(evidence.Duration(of), ofWords), At: analyze.At(cmp.Or(did.site, h.site)),
 			Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", h.worst.Goroutine))})
 	}
 	if h.max > 0 {

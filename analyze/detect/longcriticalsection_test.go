@@ -27,6 +27,11 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 	}
 	unknown := holder(100, 0, time.Second)
 	unknown.Unknown, unknown.Least, unknown.Total, unknown.Blocked, unknown.Ran = 100, 500*ms, 0, nil, 0
+	slept := unknown
+	slept.LeastBlocked = []exectrace.Blocked{{Class: exectrace.Sleep, Stack: frames("time.Sleep", "main.(*B).Place"), Total: 250 * ms, Count: 100}}
+	if f := judge(t, LongCriticalSection, trace(slept)).all.Findings; len(f) != 1 || f[0].Variant != "sleeps" {
+		t.Errorf("what holders of unknown start did: %+v", f)
+	}
 	short := unknown
 	short.Least = 5 * ms
 	starved := holder(100, 5*ms, time.Second)

@@ -122,6 +122,10 @@ func hotspotProfile(in *analyze.Input, says, whole, inside, empty string) analyz
 	}
 	for i := range r.Candidates {
 		r.Candidates[i].Facts[0].At.SampleType = "delay"
+		if inside == insideUnlock && r.Candidates[i].Variant == lockWrite {
+			// sync/rwmutex.go: from when Lock is called, new readers wait.
+			r.Candidates[i].Caveats = append(r.Candidates[i].Caveats, "a writer's Unlock is charged with all that readers waited since it asked for the lock, and it may have waited itself for a reader that was there before: see who holds a read lock for long")
+		}
 	}
 	switch {
 	case c.wall == 0:

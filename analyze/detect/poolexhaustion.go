@@ -158,6 +158,9 @@ func poolTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			continue
 		}
 		c := poolCandidate(in, e, w, t.Duration, spanAt(w), blockedView(e, w))
+		if starved(t) {
+			c.Severity = min(c.Severity, analyze.Info)
+		}
 		if busy, d := keeps(t, w); d > 0 {
 			c.Summary += fmt.Sprintf("; those who have one mostly wait in %s", busy.words)
 			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which callers of %s that had got through waited in %s", w.owner.Function, busy.words), Value: evidence.Duration(d),
@@ -266,7 +269,7 @@ func dialers(d *dump.Dump) (n int) {
 
 // slotHolders returns where most goroutines stand that have got through in the
 // function from which others wait for a slot: further down in it and blocked.
-func slotHolders(d *dump.Dump, x *standing) (one *dump.Goroutine, where stack.Site, most int) {
+func slotHolders(d *dump.Dump, x *placed) (one *dump.Goroutine, where stack.Site, most int) {
 	line := 0
 	waits := map[*dump.Goroutine]bool{}
 	for _, g := range x.goroutines {

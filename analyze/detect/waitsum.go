@@ -204,3 +204,14 @@ func siteStack(s stack.Stack) stack.Stack {
 	}
 	return s
 }
+
+// starved reports whether the program was not given its processors for so much of
+// a trace that whoever serves others is slow for that alone: stretches in which no
+// thread of it ran although there was work.
+func starved(t *exectrace.Timeline) bool {
+	var lost time.Duration
+	for _, g := range t.Gaps {
+		lost += g.To - g.From
+	}
+	return 5*lost >= t.Duration
+}

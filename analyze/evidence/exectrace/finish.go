@@ -144,7 +144,8 @@ func (f *fold) listHolders() []Holder {
 		h.Waiter = f.places.all[h.waiters.most()].frames
 		h.Times, h.Total = h.times, h.times.Sum
 		h.Ran, h.Runnable, h.Syscall = time.Duration(h.ran), time.Duration(h.ready), time.Duration(h.calls)
-		h.Blocked = f.listBlocked(h.blocked)
+		h.Blocked = f.listBlocked(h.blocked, false)
+		h.LeastBlocked = f.listBlocked(h.least, true)
 		h.Holder.Worst = h.bracketed.worst.list()
 		out = append(out, h.Holder)
 	}
@@ -152,12 +153,14 @@ func (f *fold) listHolders() []Holder {
 	return out
 }
 
-func (f *fold) listBlocked(m map[uint32]*blockedAt) []Blocked {
+// listBlocked lists blocked time by place, longest first; with calls, time in
+// system calls too, which is counted apart elsewhere.
+func (f *fold) listBlocked(m map[uint32]*blockedAt, calls bool) []Blocked {
 	var out []Blocked
 	for _, w := range slices.Sorted(maps.Keys(m)) {
 		b := m[w]
-		if f.waits[w].reason == f.syscall {
-			continue // counted as system calls
+		if f.waits[w].reason == f.syscall && !calls {
+			continue
 		}
 		out = append(out, Blocked{f.waits[w].Class, f.waits[w].Stack, time.Duration(b.total), b.count})
 	}
@@ -214,7 +217,7 @@ func (f *fold) listBracketed(m map[string]*bracketed) []Task {
 		out = append(out, Task{
 			Name: name, Count: s.count, Times: s.times, Worst: s.worst.list(),
 			Running: time.Duration(s.ran), Runnable: time.Duration(s.ready), Syscall: time.Duration(s.calls),
-			Blocked: f.listBlocked(s.blocked),
+			Blocked: f.listBlocked(s.blocked, false),
 		})
 	}
 	sortStable(out, func(a, b Task) bool { return a.Times.Sum > b.Times.Sum })

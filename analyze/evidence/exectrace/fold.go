@@ -120,6 +120,7 @@ type goroutine struct {
 		holder *holder
 	} // its last unlock that woke a waiter
 	holds   []hold
+	recent  [maxRecent]past // its latest waits, in no order
 	regions []region
 
 	assist      int64 // start of its mark assist, -1 for none

@@ -73,6 +73,66 @@ func (b *bracket) blocks(w uint32, d int64) {
 	}
 }
 
+// past is a stretch in which a goroutine waited at one place, again and again.
+type past struct {
+	wait     uint32
+	count    uint32
+	from, to int64 // first start to last end
+	total    int64
+}
+
+// maxRecent bounds the stretches that a goroutine keeps of its own past.
+const maxRecent = 4
+
+// remember notes a wait that has ended, in place of what ended longest ago.
+func (g *goroutine) remember(w uint32, from, to int64) {
+	oldest := &g.recent[0]
+	for i := range g.recent {
+		p := &g.recent[i]
+		if p.count > 0 && p.wait == w {
+			if 2*(p.total+to-from) >= to-p.from { // still mostly waiting
+				p.to, p.count, p.total = to, p.count+1, p.total+to-from
+				return
+			}
+			oldest = p
+			break
+		}
+		if p.to < oldest.to {
+			oldest = p
+		}
+	}
+	*oldest = past{w, 1, from, to, to - from}
+}
+
+// did adds to a sum what a goroutine is known to have waited at since a moment.
+func (g *goroutine) did(since, t int64, sum map[uint32]*blockedAt) map[uint32]*blockedAt {
+	for i := range g.recent {
+		p := &g.recent[i]
+		if p.count == 0 || p.to <= since || p.from >= t {
+			continue
+		}
+		total, count := p.total, int64(p.count)
+		if p.from < since { // the part since then, as if it were spread evenly
+			part := float64(p.to-since) / float64(p.to-p.from)
+			total, count = int64(part*float64(total)), max(1, int64(part*float64(count)))
+		}
+		if sum == nil {
+			sum = map[uint32]*blockedAt{}
+		}
+		o := sum[p.wait]
+		if o == nil {
+			if len(sum) >= maxPlaces {
+				continue
+			}
+			o = &blockedAt{wait: p.wait}
+			sum[p.wait] = o
+		}
+		o.total += total
+		o.count += count
+	}
+	return sum
+}
+
 // bracketed sums brackets.
 type bracketed struct {
 	count             int64
@@ -138,7 +198,8 @@ type holderKey struct {
 type holder struct {
 	Holder
 	bracketed
-	waiters tally // stacks of those it woke
+	waiters tally                 // stacks of those it woke
+	least   map[uint32]*blockedAt // what holders of unknown start waited at
 }
 
 // lockGroup is the locks that are waited for at one site: as close to one lock
@@ -215,7 +276,7 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		f.touch(a, unlock)
 		return
 	}
-	if (p.unlock == writeLock || w.lock == readLock) && a.hand.stack == unlock && a.hand.since == a.since && a.hand.holder != nil {
+	if (p.unlock == writeLock || w.lock == readLock) && f.sameUnlock(a.hand.stack, unlock) && a.hand.since == a.since && a.hand.holder != nil {
 		// One Unlock wakes all readers that wait, wherever they do, and then the
 		// next writer, each by an event of its own (sync/rwmutex.go).
 		a.hand.holder.Delay += time.Duration(t - g.since)
@@ -270,6 +331,7 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 			least = min(least, t-a.holds[at].since)
 		}
 		h.Least += time.Duration(least)
+		h.least = a.did(t-least, t, h.least)
 	}
 	if at >= 0 {
 		last := a.holds[at]
@@ -280,6 +342,13 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	f.touch(a, unlock)
 	group.lastAt, group.lastBy = t, a.id
 	a.hand.stack, a.hand.since, a.hand.holder = unlock, a.since, h
+}
+
+// sameUnlock reports whether two stacks may be of one call of Unlock: that of an
+// RWMutex wakes the readers itself and the next writer by the Mutex inside it.
+func (f *fold) sameUnlock(a, b uint32) bool {
+	p, q := f.places.all[a], f.places.all[b]
+	return a == b || p.unlock == writeLock && q.unlock == writeLock && p.site == q.site
 }
 
 // oneCall reports whether a lock taken at acquire and one released at unlock

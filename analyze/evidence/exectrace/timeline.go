@@ -161,6 +161,8 @@ type Holder struct {
 	Syscall  time.Duration // of Total: in system calls
 	Blocked  []Blocked     // of Total: blocked, by class and site, longest first, at most MaxBlocked
 	Worst    []Span        // the longest holds
+	// LeastBlocked is, of Least, where holders of unknown start are known to have waited, system calls included, longest first.
+	LeastBlocked []Blocked
 }
 
 // Blocked is time spent blocked at a site.

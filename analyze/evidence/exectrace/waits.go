@@ -95,6 +95,7 @@ func (f *fold) endWait(g *goroutine, t int64, open bool) {
 	for i := range g.holds {
 		g.holds[i].blocks(g.wait, int64(d))
 	}
+	g.remember(g.wait, g.since, t)
 	for i := range g.regions {
 		g.regions[i].blocks(g.wait, int64(d))
 	}

@@ -1,0 +1,104 @@
+package exectrace
+
+import (
+	"sync"
+	"testing"
+	"time"
+)
+
+type board struct{ mu sync.RWMutex }
+
+// post takes the lock without anybody in the way, and keeps it while it sleeps.
+func (b *board) post(d time.Duration) {
+	b.mu.Lock()
+	time.Sleep(d)
+	b.mu.Unlock()
+}
+
+// export keeps a read lock while it sleeps.
+func (b *board) export(d time.Duration) {
+	b.mu.RLock()
+	time.Sleep(d)
+	b.mu.RUnlock()
+}
+
+func (b *board) read() {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+}
+
+func (b *board) set() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+}
+
+const onBoard = "inquest/analyze/evidence/exectrace.(*board)."
+
+// holdersBy adds the holders up by the method that unlocks.
+func holdersBy(tl *Timeline, method string) (sum Holder) {
+	for _, h := range tl.Holders {
+		if h.Unlock.Site().Function == onBoard+method {
+			sum.Handoffs += h.Handoffs
+			sum.Unknown += h.Unknown
+			sum.Least += h.Least
+			sum.Total += h.Total
+			sum.LeastBlocked = append(sum.LeastBlocked, h.LeastBlocked...)
+		}
+	}
+	return sum
+}
+
+func TestHoldOfUnknownStart(t *testing.T) {
+	b := recordTrace(t, func() {
+		var s board
+		for range 5 {
+			var wg sync.WaitGroup
+			wg.Go(func() { s.post(30 * time.Millisecond) })
+			time.Sleep(10 * time.Millisecond)
+			for range 20 {
+				wg.Go(s.read)
+			}
+			wg.Wait()
+		}
+	})
+	h := holdersBy(sameAsWhole(t, b), "post")
+	// One Unlock lets all readers go: five hand-overs, not a hundred.
+	if h.Handoffs != 5 || h.Unknown != 5 {
+		t.Errorf("%d hand-overs, %d of unknown start, want 5 and 5", h.Handoffs, h.Unknown)
+	}
+	var slept time.Duration
+	for _, x := range h.LeastBlocked {
+		if x.Class == Sleep {
+			slept += x.Total
+		}
+	}
+	if h.Least < 50*time.Millisecond || slept < h.Least*8/10 || slept > h.Least {
+		t.Errorf("held for at least %v, asleep for %v of that", h.Least, slept)
+	}
+}
+
+func TestWaitingForReadersIsNoHold(t *testing.T) {
+	b := recordTrace(t, func() {
+		var s board
+		for range 5 {
+			var wg sync.WaitGroup
+			wg.Go(func() { s.export(30 * time.Millisecond) })
+			time.Sleep(5 * time.Millisecond)
+			for range 3 {
+				wg.Go(s.set)
+			}
+			time.Sleep(5 * time.Millisecond)
+			for range 20 {
+				wg.Go(s.read)
+			}
+			wg.Wait()
+		}
+	})
+	tl := sameAsWhole(t, b)
+	if h := holdersBy(tl, "set"); h.Least+h.Total > 20*time.Millisecond {
+		t.Errorf("writers that waited for a reader are said to have held the lock for %v and at least %v", h.Total, h.Least)
+	}
+	if h := holdersBy(tl, "export"); h.Least+h.Total < 50*time.Millisecond {
+		t.Errorf("the reader that all waited for held the lock for %v and at least %v", h.Total, h.Least)
+	}
+}
