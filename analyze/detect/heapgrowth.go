@@ -83,6 +83,11 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(g.values[len(g.values)-1]), within(s.span())),
 			Facts:   growthFacts(in, s, g, h, "memory in use that the function allocated"),
 		}
+		// One array in use whose smaller ones followed append's steps is most of it.
+		if arrays, ok := appends(h, minAppends); ok && arrays.inuse*2 >= h.inuse {
+			c.Variant = "slice"
+			c.Summary = fmt.Sprintf("a slice that %s appends to is never cut: what the function allocated and is still in use grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(g.values[len(g.values)-1]), within(s.span()))
+		}
 		switch {
 		// What hardly moves the heap as a whole is worth a line, not an alarm.
 		case float64(g.grown) < in.Limit("min-heap-share").Number*float64(was):

@@ -58,6 +58,18 @@ func TestHeapGrowth(t *testing.T) {
 	})
 }
 
+// TestHeapGrowthOfASlice checks that a slice that is only appended to is told as one.
+func TestHeapGrowthOfASlice(t *testing.T) {
+	f := judge(t, HeapGrowth, heapAt(0, quarters(25<<20)...), heapAt(60, quarters(64<<20)...)).all.Findings
+	if len(f) != 1 || f[0].Variant != "slice" {
+		t.Errorf("%+v", f)
+	}
+	f = judge(t, HeapGrowth, heapAt(0, swiss(200)...), heapAt(60, swiss(700)...)).all.Findings
+	if len(f) != 1 || f[0].Variant != "" {
+		t.Errorf("the tables of a map: %+v", f)
+	}
+}
+
 // TestHeapDifference checks that a profile over ?seconds=N gives a rate and is
 // not taken for a state.
 func TestHeapDifference(t *testing.T) {

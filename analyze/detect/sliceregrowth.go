@@ -25,7 +25,7 @@ grows by less and less, down to a quarter (runtime/slice.go, nextslicecap).
 **When it is wrong.** The tables of small maps double too; a series that only doubles is therefore told by the CPU profile alone. A slice that cannot know its
 size in advance, such as one read from the network, has to grow; using it again still helps.`,
 	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostSamples, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
-		{Name: "min-sizes", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
+		{Name: "min-sizes", Default: evidence.Quantity{Number: minAppends, Unit: evidence.Count},
 			Doc:    "different sizes of arrays at one line that follow each other as append makes them",
 			Source: "runtime/slice.go, nextslicecap: five steps are from one element to sixteen, or a slice made three times as large"},
 	},
@@ -73,7 +73,11 @@ type series struct {
 	quarters int   // steps of less than a doubling
 	alloc    int64 // bytes allocated
 	largest  int64
+	inuse    int64 // bytes in use
 }
+
+// minAppends is how many sizes must follow each other as append makes them.
+const minAppends = 5
 
 // appendsAt looks for the steps of append among the sizes that one line allocated.
 func appendsAt(sizes map[int64]*heapSum) (series, bool) {
@@ -83,6 +87,7 @@ func appendsAt(sizes map[int64]*heapSum) (series, bool) {
 		if sum.allocObjects > 0 {
 			ordered = append(ordered, size)
 			s.alloc += sum.alloc
+			s.inuse += sum.inuse
 		}
 	}
 	slices.Sort(ordered)
