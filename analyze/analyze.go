@@ -69,6 +69,8 @@ type Detector struct {
 	Process bool
 	// Fix is what to change when the claim holds, one sentence each, most effective first.
 	Fix []string
+	// Sketch is the first of Fix as Go declarations, where that is standard; empty where it is not.
+	Sketch string
 }
 
 // Limit is a number a detector judges by.
@@ -222,6 +224,7 @@ type Finding struct {
 	Checks      []Check    `json:"checks"`
 	Caveats     []string   `json:"caveats"`
 	Next        []string   `json:"next"`               // what to change, most effective first
+	Sketch      string     `json:"sketch,omitempty"`   // the first of Next as Go code, where the fix is standard
 	Accepted    bool       `json:"accepted,omitempty"` // listed in the baseline
 
 	build string // of the exhibits it stands on
@@ -261,7 +264,7 @@ type Chain struct {
 	Root       string     `json:"root"`     // finding id
 	Findings   []string   `json:"findings"` // root first
 	Links      []Link     `json:"links"`
-	Narrative  []string   `json:"narrative"` // sentences
+	Narrative  []string   `json:"narrative"` // paragraphs: what happened, what shows it, what came of it, what to do; those that would be empty are left out
 	Missing    []Missing  `json:"missing"`
 }
 

@@ -339,40 +339,73 @@ func (c *correlation) root(ids []string, links []Link) *Finding {
 	return best
 }
 
-// narrate writes the chain as sentences, root first. Every number in them comes
-// from a fact of a finding.
+// narrate writes the chain as paragraphs: what happened; what shows it and what
+// speaks against it; what came of it; what would settle more and what to change.
+// Every number in them comes from a fact of a finding, and its exhibit stands with it.
 func (c *correlation) narrate(findings []*Finding, links []Link) []string {
 	root := findings[0]
-	said := []string{sentence(root.Summary)}
-	said = append(said, agreement(root))
-	if s := c.sameGoroutines(root); s != "" {
-		said = append(said, s)
+	said := []string{sentence(cited(root))}
+	proof := []string{agreement(root), c.sameGoroutines(root), against(findings)}
+	said = append(said, paragraph(proof), paragraph(consequences(findings, links)), paragraph(outlook(root)))
+	return slices.DeleteFunc(said, func(s string) bool { return s == "" })
+}
+
+func paragraph(sentences []string) string {
+	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")
+}
+
+// cited is the summary of a finding with the exhibits that its numbers stand in.
+func cited(f *Finding) string {
+	var exhibits []string
+	for _, fact := range f.Evidence {
+		if strings.Contains(f.Summary, fact.Value.String()) && !slices.Contains(exhibits, fact.Exhibit) {
+			exhibits = append(exhibits, fact.Exhibit)
+		}
 	}
-	told := map[string]bool{root.ID: true}
-	byID := map[string]*Finding{}
-	for _, f := range findings {
-		byID[f.ID] = f
+	if len(exhibits) == 0 && len(f.Evidence) > 0 {
+		exhibits = append(exhibits, f.Evidence[0].Exhibit)
 	}
+	if len(exhibits) == 0 {
+		return f.Summary
+	}
+	return fmt.Sprintf("%s (%s)", strings.TrimRight(f.Summary, ". "), strings.Join(exhibits, ", "))
+}
+
+// consequences tells what the root brought about, each step once, by the mechanism that leads to it.
+func consequences(findings []*Finding, links []Link) (said []string) {
+	told := map[string]bool{findings[0].ID: true}
+	seen := false // a step between two of them in a trace
 	for grown := true; grown; {
 		grown = false
 		for _, f := range findings {
-			if told[f.ID] {
+			i := slices.IndexFunc(links, func(l Link) bool { return l.To == f.ID && told[l.From] && l.Relation == Explains })
+			if told[f.ID] || i < 0 {
 				continue
 			}
-			for _, l := range links {
-				if l.To == f.ID && told[l.From] && l.Relation == Explains {
-					said = append(said, sentence(l.Why+": "+lowerFirst(f.Summary)))
-					told[f.ID], grown = true, true
-					break
-				}
+			said = append(said, sentence(links[i].Why+": "+lowerFirst(cited(f))))
+			woken := slices.IndexFunc(links, func(l Link) bool { return l.To == f.ID && l.From == links[i].From && l.Relation == Wakes })
+			if woken >= 0 && !seen {
+				said = append(said, sentence("This is seen, not only inferred: "+links[woken].Why))
+				seen = true
 			}
+			told[f.ID], grown = true, true
 		}
+	}
+	if len(said) > 0 && !seen {
+		said = append(said, "These steps are known mechanisms between findings of one case; no wake-up in a trace shows them.")
 	}
 	for _, f := range findings {
 		if !told[f.ID] {
-			said = append(said, sentence("Seen with it: "+lowerFirst(f.Summary)))
+			said = append(said, sentence("Seen with it: "+lowerFirst(cited(f))))
 		}
 	}
+	return said
+}
+
+// against says which kinds of evidence contradict a finding of the chain, and
+// which of those at hand cannot say about its root.
+func against(findings []*Finding) string {
+	var said []string
 	for _, f := range findings {
 		for _, c := range f.Checks {
 			if c.Result == Disagrees {
@@ -380,15 +413,51 @@ func (c *correlation) narrate(findings []*Finding, links []Link) []string {
 			}
 		}
 	}
+	if len(said) > 0 {
+		return strings.Join(said, " ")
+	}
+	var mute []string
+	for _, c := range findings[0].Checks {
+		if c.Result == Silent {
+			mute = append(mute, "the "+KindName(c.Kind))
+		}
+	}
+	if len(mute) > 0 {
+		return sentence(fmt.Sprintf("No evidence here contradicts it; %s cannot say", list(mute)))
+	}
+	return "No evidence here contradicts it."
+}
+
+// outlook says what would settle whether the root is right, unless that is sure,
+// and what to change.
+func outlook(root *Finding) (said []string) {
+	if root.Confidence != High {
+		var kinds []string
+		for _, c := range root.Checks {
+			if c.Result == Absent {
+				kinds = append(kinds, "a "+KindName(c.Kind))
+			}
+		}
+		if len(kinds) > 0 {
+			said = append(said, sentence("What would settle it is "+strings.Join(kinds, " or ")))
+		}
+	}
+	if len(root.Next) > 0 {
+		said = append(said, sentence("To change first: "+lowerFirst(root.Next[0])))
+	}
 	return said
 }
 
-// agreement quotes what every kind that vouches for a finding measured.
+// agreement quotes what every kind that vouches for a finding measured, and where.
 func agreement(f *Finding) string {
 	var kinds []string
 	for _, c := range f.Checks {
 		if c.Result == Agrees && c.Value != nil {
-			kinds = append(kinds, fmt.Sprintf("the %s shows %s (%s)", KindName(c.Kind), c.Value, c.Why))
+			where := ""
+			if i := slices.IndexFunc(f.Evidence, func(fact Fact) bool { return fact.Value == *c.Value && fact.Says == c.Why }); i >= 0 {
+				where = ", " + f.Evidence[i].Exhibit
+			}
+			kinds = append(kinds, fmt.Sprintf("the %s shows %s (%s%s)", KindName(c.Kind), c.Value, c.Why, where))
 		}
 	}
 	if len(kinds) < 2 {

@@ -25,5 +25,8 @@ func (d *Detector) Markdown() string {
 	for _, f := range d.Fix {
 		fmt.Fprintf(&b, "- %s\n", f)
 	}
+	if d.Sketch != "" {
+		fmt.Fprintf(&b, "\n## The fix in code\n\n```go\n%s```\n", d.Sketch)
+	}
 	return b.String()
 }

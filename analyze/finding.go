@@ -18,6 +18,7 @@ func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
 		Title:    j.detector.Title,
 		Severity: g.severity(),
 		Next:     j.detector.Fix,
+		Sketch:   j.detector.Sketch,
 		build:    p.build,
 	}
 	for _, c := range g.candidates {
@@ -34,7 +35,7 @@ func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
 		}
 	}
 	if fix != nil {
-		f.Next = fix
+		f.Next, f.Sketch = fix, ""
 	}
 	for _, c := range g.candidates { // what speaks for the whole process is placed by whoever names a place
 		if f.Site.Function == "" {
@@ -134,6 +135,7 @@ func (f *Finding) addSite(s Site) {
 	}
 }
 
+// fingerprint identifies a claim at a site across runs: the same defect has the same one.
 func fingerprint(detector, function string) string {
 	sum := sha256.Sum256([]byte(detector + "\n" + function))
 	return hex.EncodeToString(sum[:8])

@@ -149,7 +149,7 @@ func checkHTML(t *testing.T, text string) {
 }
 
 var (
-	fences   = regexp.MustCompile("(?ms)^(```+)sh\n.*?\n```+$")
+	fence    = regexp.MustCompile("^(```+)(sh|go)?$")
 	spans    = regexp.MustCompile("`[^`\n]+`")
 	ourTags  = regexp.MustCompile(`</?(details|summary|b|code)>|<br>`)
 	entities = regexp.MustCompile(`&(#\d+|gt|lt|amp);`)
@@ -159,9 +159,18 @@ var (
 func checkMarkdown(t *testing.T, text string) {
 	t.Helper()
 	checkText(t, "markdown", text)
-	rest := fences.ReplaceAllString(text, "")
-	lines := strings.Split(rest, "\n")
-	for _, l := range lines {
+	open := "" // the fence of the block we are in, which only one as long closes
+	for l := range strings.SplitSeq(text, "\n") {
+		switch m := fence.FindStringSubmatch(l); {
+		case open != "":
+			if m != nil && m[2] == "" && len(m[1]) >= len(open) {
+				open = ""
+			}
+			continue
+		case m != nil && m[2] != "":
+			open = m[1]
+			continue
+		}
 		cells := strings.Count(spans.ReplaceAllString(l, ""), "|")
 		if strings.HasPrefix(l, "|") && cells != 4 && cells != 5 && cells != 6 && cells != 7 {
 			t.Errorf("markdown: a row of %d bars: %s", cells, l)

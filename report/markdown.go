@@ -18,7 +18,8 @@ var markdownTemplate = template.Must(template.New("report.md").Funcs(template.Fu
 	"text":     markdownText,
 	"para":     markdownBlock,
 	"code":     markdownCode,
-	"fence":    markdownFence,
+	"fence":    func(lines []string) string { return markdownFence("sh", lines) },
+	"code_go":  func(lines []string) string { return markdownFence("go", lines) },
 	"summary":  html.EscapeString, // inside <summary> a line is HTML, not Markdown
 	"kind":     analyze.KindName,
 	"short":    shortFile,
@@ -95,15 +96,15 @@ func markdownCode(s string) string {
 	return b.String()
 }
 
-// markdownFence sets command lines as a block.
-func markdownFence(lines []string) string {
+// markdownFence sets lines of a language as a block.
+func markdownFence(language string, lines []string) string {
 	fence := "```"
 	for _, l := range lines {
 		for strings.Contains(l, fence) {
 			fence += "`"
 		}
 	}
-	return fence + "sh\n" + strings.Join(lines, "\n") + "\n" + fence
+	return fence + language + "\n" + strings.Join(lines, "\n") + "\n" + fence
 }
 
 // maxTotals is how many totals of an exhibit a table shows.

@@ -121,7 +121,7 @@ func (t *terminal) chain(c *chainView, full bool) {
 	}
 	t.more(len(c.More(maxFacts)), "number", "numbers")
 	t.list("What to change", first(maxNext, c.Next()))
-	t.more(len(rest(maxNext, c.Next())), "suggestion", "suggestions")
+	t.more(len(rest(maxNext, c.Next()))+len(c.Besides()), "suggestion", "suggestions")
 	t.list("Why it could be wrong", c.Caveats())
 	if cmds := c.Commands(); len(cmds) > 0 {
 		t.section("See the numbers again")

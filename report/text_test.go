@@ -75,7 +75,7 @@ func TestMarkdownEscapes(t *testing.T) {
 			t.Errorf("paragraph %q: %s, want %s", in, got, want)
 		}
 	}
-	if got := markdownFence([]string{"a ``` b", "c ```` d"}); got != "`````sh\na ``` b\nc ```` d\n`````" {
+	if got := markdownFence("sh", []string{"a ``` b", "c ```` d"}); got != "`````sh\na ``` b\nc ```` d\n`````" {
 		t.Errorf("fence: %s", got)
 	}
 }

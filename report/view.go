@@ -37,12 +37,26 @@ type findingView struct {
 	Agreement string     // what the kinds of evidence say of it, side by side
 	Together  string     // Agreement without the values
 	Facts     []factView
+	Code      []string // the lines of its sketch
 }
 
 type linkView struct {
 	Relation string // as people say it
 	Finding  string // title of the other end
 	Why      string
+}
+
+// codeLines is a sketch line by line, each cleaned like all text.
+func codeLines(sketch string) []string {
+	const most = 100
+	var out []string
+	for line := range strings.Lines(sketch) {
+		if len(out) == most {
+			break
+		}
+		out = append(out, clean(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")))
+	}
+	return out
 }
 
 // repeats reports whether another link says the same, of whichever finding.
@@ -67,6 +81,7 @@ func newView(report *Report) *view {
 	for i := range r.Findings {
 		f := &findingView{Finding: r.Findings[i]}
 		f.Agreement, f.Together = agreement(f.Checks)
+		f.Code = codeLines(report.Findings[i].Sketch)
 		for _, fact := range f.Evidence {
 			f.Facts = append(f.Facts, v.fact(f, fact))
 		}
@@ -408,9 +423,13 @@ func (c *chainView) Commands() []string {
 	})
 }
 
-// Next lists what to change, root first, each sentence once.
-func (c *chainView) Next() []string {
-	return c.each(func(f *findingView) []string { return capitals(f.Next) })
+// Next lists what to change about the root: the symptoms go with it.
+func (c *chainView) Next() []string { return capitals(c.Root.Next) }
+
+// Besides lists what could be changed about the other findings, each sentence once.
+func (c *chainView) Besides() []string {
+	all := c.each(func(f *findingView) []string { return capitals(f.Next) })
+	return slices.DeleteFunc(all, func(s string) bool { return slices.Contains(c.Next(), s) })
 }
 
 // Caveats lists why the chain could be wrong, each sentence once.
@@ -474,16 +493,16 @@ func (c *chainView) Accepted() bool {
 // Nothing is the headline of a case without findings, without its first words.
 func (v *view) Nothing() string { return v.nothing() }
 
-// Lead is the root's summary as a sentence.
-func (c *chainView) Lead() string { return capital(strings.TrimRight(c.Root.Summary, ". ")) + "." }
-
-// Story is the narrative without the root's summary, which stands above it.
-func (c *chainView) Story() []string {
-	if len(c.Narrative) > 0 && strings.EqualFold(strings.TrimRight(c.Narrative[0], ". "), strings.TrimRight(c.Root.Summary, ". ")) {
-		return c.Narrative[1:]
+// Lead is what happened, in a sentence.
+func (c *chainView) Lead() string {
+	if len(c.Narrative) > 0 {
+		return c.Narrative[0]
 	}
-	return c.Narrative
+	return capital(strings.TrimRight(c.Root.Summary, ". ")) + "."
 }
+
+// Story is the narrative without what happened, which stands above it.
+func (c *chainView) Story() []string { return rest(1, c.Narrative) }
 
 // Place is where a finding stands: function and line, or the process.
 func (f *findingView) Place() string { return place(f.Site) }
