@@ -101,8 +101,14 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	result := compare.Compare(sides[0], sides[1], opt)
 	d := report.NewDiff(sides[0], sides[1], result, opt, others, Version, f.strict)
 	err = f.output.deliver(c, document{
-		file: func(w io.Writer, name string) error { write, _ := report.DiffForFile(name); return write(w, d) },
-		name: func(w io.Writer, name string) error { write, _ := report.DiffForName(name); return write(w, d) },
+		file: func(w io.Writer, name string) error {
+			write, _ := report.DiffForFile(name)
+			return write(w, diffLocated(d, name))
+		},
+		name: func(w io.Writer, name string) error {
+			write, _ := report.DiffForName(name)
+			return write(w, diffLocated(d, name))
+		},
 		term: func(w io.Writer, o report.TerminalOptions) error { return report.WriteDiffTerminal(w, d, o) },
 	})
 	if err != nil {
@@ -119,6 +125,13 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 		complain(c.ErrOrStderr(), "hint: --strict makes this exit 3")
 	}
 	return nil
+}
+
+func diffLocated(d *report.Diff, format string) *report.Diff {
+	if root := locate(format); root != "" {
+		return report.DiffUnder(d, root)
+	}
+	return d
 }
 
 // options reads the flags that steer the comparison.

@@ -24,8 +24,8 @@ type output struct {
 }
 
 func (o *output) register(c *cobra.Command) {
-	c.Flags().StringArrayVarP(&o.files, "output", "o", nil, "write the report to `FILE`, in the format its extension names: .md .html .json .txt (repeatable)")
-	c.Flags().StringVarP(&o.format, "format", "f", "", "write the report to stdout as `FORMAT`: text, markdown, html, json (default text, or nothing with -o)")
+	c.Flags().StringArrayVarP(&o.files, "output", "o", nil, "write the report to `FILE`, in the format its extension names: "+report.Extensions()+" (repeatable)")
+	c.Flags().StringVarP(&o.format, "format", "f", "", "write the report to stdout as `FORMAT`: "+strings.Join(report.Formats(), ", ")+" (default text, or nothing with -o)")
 	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "say nothing on stderr but errors")
 }
 
@@ -64,8 +64,14 @@ func (o *output) checkFor(v views) error {
 // write renders the report once per destination.
 func (o *output) write(c *cobra.Command, r *report.Report) error {
 	return o.deliver(c, document{
-		file: func(w io.Writer, name string) error { write, _ := report.ForFile(name); return write(w, r) },
-		name: func(w io.Writer, name string) error { write, _ := report.ForName(name); return write(w, r) },
+		file: func(w io.Writer, name string) error {
+			write, _ := report.ForFile(name)
+			return write(w, located(r, name))
+		},
+		name: func(w io.Writer, name string) error {
+			write, _ := report.ForName(name)
+			return write(w, located(r, name))
+		},
 		term: func(w io.Writer, opt report.TerminalOptions) error { return report.WriteTerminal(w, r, opt) },
 	})
 }
@@ -92,6 +98,11 @@ func (o *output) deliver(c *cobra.Command, d document) error {
 		}
 	}
 	stdout := c.OutOrStdout()
+	if o.format == "github" {
+		if err := stepSummary(d); err != nil {
+			return err
+		}
+	}
 	var err error
 	switch {
 	case o.format == "text" || o.format == "" && len(o.files) == 0:
@@ -101,6 +112,56 @@ func (o *output) deliver(c *cobra.Command, d document) error {
 	}
 	if err != nil {
 		return failed("", "writing the report: %v", err)
+	}
+	return nil
+}
+
+// located names source files relative to the working directory in the formats by
+// which other programs find them.
+func located(r *report.Report, format string) *report.Report {
+	if root := locate(format); root != "" {
+		return report.Under(r, root)
+	}
+	return r
+}
+
+// locate returns the folder that source files are named relative to, or "".
+func locate(format string) string {
+	for _, f := range []string{"sarif", "github", "annotations", "junit", "xml"} {
+		if format == f || strings.HasSuffix(strings.ToLower(format), "."+f) {
+			root, err := os.Getwd()
+			if err != nil {
+				return ""
+			}
+			return root
+		}
+	}
+	return ""
+}
+
+// stepSummary adds the Markdown view to the file that GitHub Actions shows beside
+// a step, where there is one.
+func stepSummary(d document) error {
+	name := os.Getenv("GITHUB_STEP_SUMMARY")
+	if name == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := d.name(&b, "markdown"); err != nil {
+		return failed("", "%s: %v", name, err)
+	}
+	const most = 1 << 20 // more than 1 MiB is refused as a whole
+	text := b.Bytes()
+	if len(text) > most {
+		text = []byte("inquest: the report is too long for a step summary\n")
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = f.Write(text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return failed("", "%v", pathError(name, err))
 	}
 	return nil
 }

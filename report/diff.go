@@ -132,6 +132,9 @@ var diffFormats = []struct {
 	{"text", []string{".txt"}, func(w io.Writer, d *Diff) error { return WriteDiffTerminal(w, d, TerminalOptions{}) }},
 	{"markdown", []string{".md", ".markdown"}, WriteDiffMarkdown},
 	{"json", []string{".json"}, WriteDiffJSON},
+	{"sarif", []string{".sarif"}, WriteDiffSARIF},
+	{"github", []string{".annotations"}, WriteDiffGitHub},
+	{"junit", []string{".xml"}, WriteDiffJUnit},
 }
 
 // DiffFormats returns the names of the formats a comparison can be written in.

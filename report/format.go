@@ -22,6 +22,9 @@ var formats = []format{
 	{"markdown", []string{".md", ".markdown"}, WriteMarkdown},
 	{"html", []string{".html", ".htm"}, WriteHTML},
 	{"json", []string{".json"}, WriteJSON},
+	{"sarif", []string{".sarif"}, WriteSARIF},
+	{"github", []string{".annotations"}, WriteGitHub},
+	{"junit", []string{".xml"}, WriteJUnit},
 }
 
 // Formats returns the names of the formats a report can be written in.

@@ -61,7 +61,7 @@ func (b *Benchmarks) Read(name string, in io.Reader) error {
 		if b.lines++; b.lines > maxBenchLines {
 			return fmt.Errorf("%s: more than %d results", name, maxBenchLines)
 		}
-		full := string(res.Name)
+		full := "Benchmark" + string(res.Name)
 		if pkg := res.GetConfig("pkg"); pkg != "" {
 			full = pkg + "." + full
 		}

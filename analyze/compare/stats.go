@@ -161,8 +161,10 @@ func permute(entries []*entry, n [2]int) (tails []float64) {
 	factor := 1.0
 	if len(over) > 0 {
 		slices.Sort(over)
-		// The median of chi-squared over its degrees of freedom (Wilson, Hilferty).
-		factor = max(1, over[len(over)/2]/math.Pow(1-2/(9*df), 3))
+		// The median of chi-squared over its degrees of freedom (Wilson, Hilferty), and
+		// what a few functions reach by chance alone: only more than that is overdispersion.
+		chance := 1 + math.Sqrt(2/(df*float64(len(over))))
+		factor = max(1, over[len(over)/2]/math.Pow(1-2/(9*df), 3)/chance)
 	}
 	// The closer runs vary as sampling says, the more its word counts.
 	prior := leastPrior + mostPrior/factor
@@ -328,7 +330,7 @@ func deals(n [2]int) [][]bool {
 // rises and falls each.
 func adjust(entries []*entry) {
 	for _, sign := range []float64{1, -1} {
-		order := slices.Clone(entries)
+		order := slices.DeleteFunc(slices.Clone(entries), func(e *entry) bool { return e.t*sign < -clearly })
 		for _, e := range order {
 			if e.delta*sign > 0 {
 				e.q = e.p

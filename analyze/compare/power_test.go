@@ -1,0 +1,150 @@
+package compare
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"inquest/analyze/evidence"
+)
+
+var trials = flag.Int("trials", 200, "how many comparisons TestPower makes of each kind")
+
+// operations of one run of testdata/load.
+const operations = 2000
+
+// runsOf reads the recorded runs of a variant of testdata/load.
+func runsOf(t testing.TB) map[string][][]*evidence.Exhibit {
+	b, err := evidence.Open(context.Background(), []string{"testdata/runs.zip"}, evidence.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := map[string][]*evidence.Exhibit{}
+	for _, e := range b.Exhibits {
+		if e.Coverage == evidence.None {
+			t.Fatalf("%s: %v", e.Path, e.Problems)
+		}
+		folders[path.Dir(e.Path)] = append(folders[path.Dir(e.Path)], e)
+	}
+	out := map[string][][]*evidence.Exhibit{}
+	var names []string
+	for f := range folders {
+		names = append(names, f)
+	}
+	slices.Sort(names)
+	for _, f := range names {
+		variant, _, _ := strings.Cut(path.Base(f), "-")
+		out[variant] = append(out[variant], folders[f])
+	}
+	return out
+}
+
+// merged makes one run of several, as if it had lasted as long as all of them.
+func merged(runs [][]*evidence.Exhibit) []*evidence.Exhibit {
+	var out []*evidence.Exhibit
+	for i, first := range runs[0] {
+		e := *first
+		p := *first.Profile
+		p.Samples = nil
+		for _, r := range runs {
+			p.Samples = append(p.Samples, r[i].Profile.Samples...)
+			p.Duration += r[i].Profile.Duration
+		}
+		e.Profile, e.SHA256 = &p, fmt.Sprint(first.SHA256, len(runs))
+		out = append(out, &e)
+	}
+	return out
+}
+
+// side makes a side of n runs, each merged from k.
+func side(runs [][]*evidence.Exhibit, order []int, n, k int) *Side {
+	s := &Side{Ops: operations * float64(k)}
+	for i := range n {
+		var of [][]*evidence.Exhibit
+		for j := range k {
+			of = append(of, runs[order[i*k+j]])
+		}
+		s.Exhibits = append(s.Exhibits, merged(of)...)
+	}
+	return s
+}
+
+// TestPower measures how often comparisons of three runs a side raise a false alarm,
+// and how often they find what was planted, on recorded profiles of a program whose
+// costs are known. -v prints the tables that docs/ci.md shows.
+func TestPower(t *testing.T) {
+	runs := runsOf(t)
+	base := runs["base"]
+	rnd := rand.New(rand.NewPCG(5, 6))
+
+	t.Run("no change", func(t *testing.T) {
+		count := map[Outcome]int{}
+		why := map[string]int{}
+		for range *trials {
+			order := rnd.Perm(len(base))
+			r := Compare(side(base, order, 3, 1), side(base, order[3:], 3, 1), Options{})
+			count[r.Verdict]++
+			if r.Verdict != Pass {
+				for _, k := range r.Kinds {
+					if k.Verdict != Pass {
+						why[k.Kind+" "+string(k.Verdict)]++
+					}
+				}
+			}
+		}
+		t.Logf("%d comparisons of the program with itself: %d pass, %d regression, %d improvement, %d inconclusive; %v",
+			*trials, count[Pass], count[Regression], count[Improvement], count[Inconclusive], why)
+		if count[Regression]*20 > *trials {
+			t.Errorf("%d of %d are false alarms, want at most 5 in 100", count[Regression], *trials)
+		}
+	})
+
+	for _, c := range []struct {
+		name, variant, measure, function string
+		k                                int // runs merged into one
+		least                            int // found, of 100
+	}{
+		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", 1, 0},
+		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", 2, 0},
+		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", 4, 95},
+		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 1, 0},
+		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 2, 0},
+		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 4, 0},
+		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 8, 95},
+		{"+30 % allocations in one function", "slower", "bytes allocated", "main.decode", 1, 0},
+		{"+30 % allocations in one function", "slower", "bytes allocated", "main.decode", 2, 95},
+		{"a lock held twice as long", "slower", "delay caused by holding locks", "main.(*store).update", 1, 95},
+	} {
+		t.Run(fmt.Sprintf("%s, %d merged", c.name, c.k), func(t *testing.T) {
+			found, attributed := 0, 0
+			var samples int64
+			for range *trials {
+				before := side(base, rnd.Perm(len(base)), min(3, len(base)/c.k), c.k)
+				after := side(runs[c.variant], rnd.Perm(len(runs[c.variant])), min(3, len(base)/c.k), c.k)
+				for _, k := range Compare(before, after, Options{}).Kinds {
+					for _, m := range k.Measures {
+						if m.Name != c.measure {
+							continue
+						}
+						samples += m.Samples.Before / m.Runs.Before
+						if m.Verdict == Regression {
+							found++
+							if len(m.Changes) > 0 && m.Changes[0].Counts && m.Changes[0].Worse && m.Changes[0].Function == c.function {
+								attributed++
+							}
+						}
+					}
+				}
+			}
+			t.Logf("%-36s %6d samples a profile: found %5.1f %%, attributed %5.1f %%", c.name, samples/int64(*trials), 100*float64(found)/float64(*trials), 100*float64(attributed)/float64(*trials))
+			if attributed*100 < c.least**trials {
+				t.Errorf("found and attributed in %d of %d, want %d in 100", attributed, *trials, c.least)
+			}
+		})
+	}
+}
