@@ -115,6 +115,8 @@ func TestSpinning(t *testing.T) {
 		{"a service with many short requests", of(profileOf(299, 1000, looking...), procs()), analyze.Clear, ""},
 		{"more of all processors", of(profileOf(300, 1000, looking...), procs()), analyze.Found, "warning"},
 		{"too few samples", of(profileOf(90, 99, looking...), procs()), analyze.Undecided, ""},
+		{"goroutines that yield and look again", of(profileOf(900, 2000, "runtime.schedule", "runtime.goschedImpl", "runtime.gosched_m", "runtime.mcall"), procs()), analyze.Found, "warning"},
+		{"the sweeper that yields", of(cpuProfile(cpu(900, "runtime.schedule", "runtime.goschedImpl", "runtime.gosched_m", "runtime.mcall"), cpu(45, "runtime.sweepone", "runtime.bgsweep"), cpu(1055, "main.f")), procs()), analyze.Clear, ""},
 		{"GOMAXPROCS unknown", of(profileOf(400, 2000, looking...)), analyze.Found, "info"},
 		{"a trace alone accuses nobody", of(flipping(90_000)), analyze.Undecided, ""},
 		{"schedtrace alone accuses nobody", of(scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Spinning: 20})), analyze.Undecided, ""},

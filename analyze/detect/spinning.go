@@ -18,7 +18,7 @@ that poll with short sleeps, timers by the thousand a second, items handed over 
 **How it is measured.** CPU samples below the scheduler's functions (runtime.schedule, findRunnable, wakep and their like), as part of all samples and of all processors. A trace vouches for it by how often processors change from running
 to idle, and schedtrace lines by threads that spin.
 
-**When it is wrong.** In a process that mostly idles, nearly all of the little CPU is in the scheduler: that is no spinning, which is why the claim needs a good part of all processors. A wake-up costs the same everywhere, so
+**When it is wrong.** The sweeper of a program that collects often yields without end; where it is seen, yields are not counted. In a process that mostly idles, nearly all of the little CPU is in the scheduler: that is no spinning, which is why the claim needs a good part of all processors. A wake-up costs the same everywhere, so
 a service with very many short requests has a share of its own.`,
 	Limits: []analyze.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
@@ -57,10 +57,25 @@ func spinningCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if total < int64(in.Limit("min-samples").Number) {
 		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(total, "sample"))}
 	}
+	var yields, sweeping int64
 	for i := range p.Samples {
-		if s := &p.Samples[i]; schedules(s.Stack) {
+		s := &p.Samples[i]
+		if schedules(s.Stack) {
 			n += s.Values[column]
 		}
+		for _, f := range s.Stack {
+			switch f.Function {
+			case "runtime.goschedImpl":
+				yields += s.Values[column]
+			case "runtime.bgsweep":
+				sweeping += s.Values[column]
+			}
+		}
+	}
+	// The background sweeper yields after every few spans, on a stack that does not
+	// name it (runtime/mgcsweep.go, goschedIfBusy): where it is seen at work, yields are its own.
+	if sweeping*20 >= yields {
+		n -= yields
 	}
 	share := evidence.Part(n, total)
 	capacity := evidence.Quantity{Number: share.Number * busy(p, in.Case.GOMAXPROCS), Unit: evidence.Share}
