@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"fmt"
 	"time"
 
 	"inquest/analyze/evidence/exectrace"
@@ -31,18 +32,23 @@ func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 			e.problem("%s", r.Problem)
 		}
 		if r.Generations > 0 {
-			e.problem("read %d of %d generations, %s%s", r.Read, r.Generations, Duration(tl.Duration), about(tl.Duration, r.Lost))
+			e.problem("read %d of %d generations, %s", r.Read, r.Generations, extent(tl.Duration, r))
 		}
 	}
 	e.misnamed()
 	return []*Exhibit{e}
 }
 
-func about(read, lost time.Duration) string {
-	if lost == 0 {
-		return ""
+// extent says how much time of a trace was read, of how much.
+func extent(d time.Duration, r exectrace.Reading) string {
+	read, whole := Duration(max(0, d-r.Inside)), Duration(max(0, d-r.Inside)+r.Lost)
+	switch {
+	case r.Lost == 0:
+		return read.String()
+	case read.String() == whole.String():
+		return fmt.Sprintf("%s, all but about %s", read, Duration(r.Lost))
 	}
-	return " of about " + Duration(read+lost).String()
+	return fmt.Sprintf("%s of about %s", read, whole)
 }
 
 // traceVersion returns the Go that wrote a trace. The header names the format,

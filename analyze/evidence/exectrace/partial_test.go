@@ -72,6 +72,9 @@ func TestCutFileKeepsWhatCameBefore(t *testing.T) {
 				if l := got.Reading.Lost; l <= 0 || l > 1100*time.Millisecond {
 					t.Errorf("%s: lost %v of one generation of about a second", name, l)
 				}
+				if in := got.Reading.Inside; in != 0 {
+					t.Errorf("%s: %v lost inside, want all at the end", name, in)
+				}
 				want := read(t, b[:gens[whole-1].parts[0].to], jobs)
 				if got.Events > want.Events {
 					continue // the cut generation had some events that could be used
@@ -106,6 +109,9 @@ func TestZeroedGenerationIsSkipped(t *testing.T) {
 		}
 		if r.Lost < 800*time.Millisecond || r.Lost > 1200*time.Millisecond {
 			t.Errorf("%s: lost %v, want about a second", name, r.Lost)
+		}
+		if r.Inside != r.Lost {
+			t.Errorf("%s: %v of %v lost lie between events that were read, want all", name, r.Inside, r.Lost)
 		}
 		if got.Duration != before.Duration {
 			t.Errorf("%s: duration %v, want %v", name, got.Duration, before.Duration)

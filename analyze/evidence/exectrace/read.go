@@ -255,7 +255,7 @@ func (e *engine) split(version int) error {
 		}
 		return errors.New(e.reading.Problem)
 	}
-	e.reading.Lost = e.lost(gens)
+	e.reading.Lost, e.reading.Inside = e.lost(gens)
 	last := &gens[len(gens)-1]
 	e.reading.Truncated = cut || version >= 26 && !last.ended || e.reading.Truncated
 	if e.reading.Truncated && e.reading.Problem == "" {
@@ -413,6 +413,9 @@ func (e *engine) folded(gens []generation, i int, before int64, err error) {
 	e.done += g.size()
 	if err == nil {
 		e.reading.Read++
+		for k := range e.missing {
+			e.missing[k].inside = true
+		}
 		return
 	}
 	last := i == len(gens)-1
@@ -470,28 +473,34 @@ func (e *engine) nextGeneration() {
 type missing struct {
 	from, to float64
 	read     int64 // nanoseconds of the trace clock up to which it was; 0 for not at all
+	inside   bool  // a generation after it was read
 }
 
-// lost estimates how much time was not read.
-func (e *engine) lost(gens []generation) time.Duration {
+// lost estimates how much time was not read, and how much of that lies between
+// events that were.
+func (e *engine) lost(gens []generation) (lost, inside time.Duration) {
 	scale := 0.0
 	for i := range gens {
 		if scale = gens[i].scale; scale != 0 {
 			break
 		}
 	}
-	var sum float64
 	for _, m := range e.missing {
 		from := m.from * scale
 		if m.read > 0 {
 			from = float64(m.read)
 		}
-		if m.from > 0 {
-			sum += max(0, m.to*scale-from)
+		if m.from == 0 {
+			continue
+		}
+		// A flipped bit in a batch header can claim any time.
+		d := time.Duration(min(max(0, m.to*scale-from), float64(maxLost)))
+		lost = min(lost+d, maxLost)
+		if m.inside {
+			inside = min(inside+d, maxLost)
 		}
 	}
-	// A flipped bit in a batch header can claim any time.
-	return time.Duration(min(sum, float64(maxLost)))
+	return lost, inside
 }
 
 const maxLost = 24 * time.Hour

@@ -55,6 +55,7 @@ type Reading struct {
 	Truncated   bool          // the file ends inside a generation
 	Problem     string        // what stopped or damaged the reading; empty when whole
 	Lost        time.Duration // estimate of the time that was not read; 0 when whole or unknown
+	Inside      time.Duration // of Lost: between events that were read, so part of Duration
 }
 
 // Procs is the processors (Ps) of the trace.
