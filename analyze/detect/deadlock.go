@@ -30,9 +30,9 @@ as proof: "all goroutines are asleep", and goroutines that the leak profile mark
 can reach that lock. The trace adds how long nobody got through; mutex and block profiles never show a deadlock, as they record waits that ended.
 
 A holder that waits at a channel, a wait group or a condition while another function asks for its lock is a suspicion; a trace in
-which nobody gets through makes it a finding.
+which nobody gets through makes it a finding. So are goroutines that wait for locks in a dump in which nobody but the goroutine that takes it can move.
 
-The variant is circle, self, never-unlocked, channel, all-asleep, or unreachable-lock.
+The variant is circle, self, never-unlocked, channel, all-asleep, unreachable-lock, or standstill.
 
 **When it is wrong.** A holder may have unlocked before it went on. A circle is therefore only reported when each lock has exactly one goroutine
 behind it, no goroutine is just being handed the lock, and nobody else works on the same object or type who could be the real
@@ -76,6 +76,7 @@ func deadlockDump(in *analyze.Input) analyze.Reading {
 		found := deadlocks(in, e, locks)
 		found = append(found, leakedInLock(e)...)
 		found = append(found, allAsleep(e, len(found) > 0)...)
+		found = append(found, atStandstill(e, isLock)...)
 		for _, c := range found {
 			if !seen[c.Site.Function] {
 				seen[c.Site.Function] = true

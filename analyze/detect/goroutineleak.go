@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"inquest/analyze"
@@ -23,7 +24,8 @@ a context nobody cancels. Each keeps its stack and everything it refers to; the 
 **How it is measured.** The leak profile, and dumps that mark goroutines as leaked, are proof: the collector found that nobody alive can
 reach what they wait for. Without it, goroutines with the same site and the same kind of wait are counted: over two or more snapshots, where a leak
 only ever grows; in one dump by age, where a leak has goroutines of every age; in a trace as those created and not ended, spread over the
-whole trace, that stand still where they first stopped.
+whole trace, that stand still where they first stopped. A dump in which nobody but the goroutine that takes it can move is a
+suspicion however young: those left waiting have nobody to wait for.
 
 **When it is wrong.** A pool that is still filling up looks like a leak between two snapshots; a third one tells. Parked workers are no leak: a
 channel receive or a select accuses only where goroutines keep being created and each stopped at its first wait, or where snapshots grow, a
@@ -82,9 +84,10 @@ func leakProfile(in *analyze.Input) analyze.Reading {
 		return r
 	}
 	type sum struct {
-		site stack.Site
-		path []string
-		n    int64
+		site  stack.Site
+		path  []string
+		class exectrace.Class
+		n     int64
 	}
 	by := map[string]*sum{}
 	var order []*sum
@@ -92,29 +95,32 @@ func leakProfile(in *analyze.Input) analyze.Reading {
 	for i := range e.Profile.Samples {
 		s := &e.Profile.Samples[i]
 		site, path := leakSite(s.Stack)
-		if by[site.Function] == nil {
-			by[site.Function] = &sum{site: site, path: path}
-			order = append(order, by[site.Function])
+		class := leafClass(s.Stack)
+		key := string(class) + " " + site.Function
+		if by[key] == nil {
+			by[key] = &sum{site: site, path: path, class: class}
+			order = append(order, by[key])
 		}
-		by[site.Function].n += s.Values[0]
+		by[key].n += s.Values[0]
 		total += s.Values[0]
 	}
 	slices.SortStableFunc(order, func(a, b *sum) int {
-		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.site.Function, b.site.Function))
+		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
 	for _, x := range order[:min(len(order), maxCandidates)] {
 		if x.n <= 0 {
 			continue
 		}
-		r.Candidates = append(r.Candidates, provenLeak(e, x.site, x.path, x.n, total, 0, analyze.Top(e, e.Profile.Columns[0].Name)))
+		r.Candidates = append(r.Candidates, provenLeak(e, x.site, x.path, x.class, x.n, total, 0, analyze.Top(e, e.Profile.Columns[0].Name)))
 	}
 	return r
 }
 
-func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, n, total, goroutine int64, reproduce string) analyze.Candidate {
+func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class exectrace.Class, n, total, goroutine int64, reproduce string) analyze.Candidate {
+	who := amount(n, "goroutine that waits", "goroutines that wait") + strings.TrimPrefix(waitingFor(class, false), "wait")
 	return analyze.Candidate{
 		Site: site, Path: path, Variant: "proven", Severity: analyze.Critical, Share: evidence.Part(n, total).Number,
-		Summary: fmt.Sprintf("%s in %s can never go on: the collector proved that nobody can reach what they wait for", amount(n, "goroutine", "goroutines"), site.Function),
+		Summary: fmt.Sprintf("%s in %s can never go on: the collector proved that nobody alive can reach what is waited for", who, site.Function),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines proved to be leaked here", Value: evidence.Of(n, evidence.Count),
 			Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines proved to be leaked"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
 	}
@@ -320,7 +326,7 @@ func leakDump(in *analyze.Input) analyze.Reading {
 		}
 		cand, ok := c.growing(in, e, a, analyze.Grep(e, a.site.Function))
 		if a.leaked > 0 {
-			cand, ok = provenLeak(proof, a.site, a.path, a.leaked, leaked, a.marked, analyze.Grep(proof, "(leaked)")), true
+			cand, ok = provenLeak(proof, a.site, a.path, a.class, a.leaked, leaked, a.marked, analyze.Grep(proof, "(leaked)")), true
 			addSites(&cand, a.inner, a.creator)
 		} else if !ok {
 			cand, ok = a.aged(in, e)
@@ -328,6 +334,16 @@ func leakDump(in *analyze.Input) analyze.Reading {
 		if ok {
 			seen[a.site.Function] = true
 			r.Candidates = append(r.Candidates, cand)
+		}
+	}
+	for _, cand := range atStandstill(e, func(c exectrace.Class) bool { return !isLock(c) }) {
+		i := slices.IndexFunc(r.Candidates, func(c analyze.Candidate) bool { return c.Site.Function == cand.Site.Function })
+		switch {
+		case i < 0 && len(r.Candidates) < maxCandidates:
+			r.Candidates = append(r.Candidates, cand)
+		// Their number alone was worth no word.
+		case i >= 0 && r.Candidates[i].Severity == analyze.NoSeverity:
+			r.Candidates[i] = cand
 		}
 	}
 	return r
