@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,9 @@ that hold dumps, crashes, race reports, gctrace or schedtrace lines.`,
 	c.Flags().StringVar(&f.baseline, "baseline", "", "known findings that do not count for --fail-on: a saved JSON report or a `FILE` of fingerprints")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "run only these detectors, `ID,...`")
 	c.Flags().StringSliceVar(&f.skip, "skip", nil, "leave out these detectors, `ID,...`")
+	c.Flags().StringVar(&f.label, "label", "", "look only at samples and goroutines that carry the label `KEY=VALUE`")
+	c.Flags().StringVar(&f.task, "task", "", "look only at user tasks of the type `NAME`, in traces")
+	c.Flags().StringVar(&f.window, "window", "", "look only at the time `FROM,TO`: offsets from the start of the trace (1.2s,3s) or RFC 3339 times; either may be empty")
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
 	return c
 }
@@ -44,6 +48,7 @@ type analyzeFlags struct {
 	output                   output
 	failOn, config, baseline string
 	limits, only, skip       []string
+	label, task, window      string
 	jobs                     int
 }
 
@@ -84,20 +89,51 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	if err := knownDetectors(slices.Concat(f.only, f.skip)); err != nil {
 		return err
 	}
+	focus, err := f.focus()
+	if err != nil {
+		return err
+	}
+	if focus.Label[0] != "" {
+		// A lock that nobody in sight holds may be held by a goroutine without the label.
+		opt.Skip = append(slices.Clone(opt.Skip), detect.Deadlock.ID)
+	}
 
 	bundle, err := open(c, paths, f.jobs, f.output.quiet)
 	if err != nil {
 		return err
 	}
-	result, err := analyze.Run(bundle, detect.All, opt)
+	narrowed, became, err := focus.Narrow(bundle)
 	if err != nil {
 		return failed("", "%v", err)
 	}
-	r := report.New(bundle, result, report.Version(Version))
+	result, err := analyze.Run(narrowed, detect.All, opt)
+	if err != nil {
+		return failed("", "%v", err)
+	}
+	r := report.New(narrowed, result, report.Version(Version), report.Narrowed(focus, became))
 	if err := f.output.write(c, r); err != nil {
 		return err
 	}
 	return judge(r, failOn, bundle)
+}
+
+// focus reads what the analysis is to be restricted to.
+func (f *analyzeFlags) focus() (evidence.Focus, error) {
+	focus := evidence.Focus{Task: f.task}
+	if f.label != "" {
+		key, value, ok := strings.Cut(f.label, "=")
+		if !ok || key == "" {
+			return focus, failed("", "--label %s: want KEY=VALUE", f.label)
+		}
+		focus.Label = [2]string{key, value}
+	}
+	if f.window != "" {
+		var err error
+		if focus.From, focus.To, err = evidence.ParseWindow(f.window); err != nil {
+			return focus, failed("", "--window %v", err)
+		}
+	}
+	return focus, nil
 }
 
 func parseFailOn(text string) (analyze.Severity, error) {

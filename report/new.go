@@ -25,6 +25,22 @@ func Version(v string) Option { return func(r *Report) { r.Tool.Version = v } }
 // Title replaces the case's title, which is otherwise what the user named.
 func Title(t string) Option { return func(r *Report) { r.Case.Title = t } }
 
+// Narrowed says what the evidence was restricted to before it was judged.
+func Narrowed(f evidence.Focus, became []evidence.Focused) Option {
+	return func(r *Report) {
+		if f == (evidence.Focus{}) {
+			return
+		}
+		r.Focus = &Focus{Task: f.Task, From: f.From.String(), To: f.To.String()}
+		if f.Label[0] != "" {
+			r.Focus.Label = f.Label[0] + "=" + f.Label[1]
+		}
+		for _, b := range became {
+			r.Focus.Exhibits = append(r.Focus.Exhibits, Focused(b))
+		}
+	}
+}
+
 // New fills the document from a bundle and what the engine made of it. It keeps
 // res's slices.
 func New(b *evidence.Bundle, res analyze.Result, opts ...Option) *Report {

@@ -23,6 +23,7 @@ type Report struct {
 	Findings  []analyze.Finding  `json:"findings"`
 	Chains    []analyze.Chain    `json:"chains"`
 	Quality   []Quality          `json:"quality"`
+	Focus     *Focus             `json:"focus,omitempty"`
 	Limits    []analyze.LimitUse `json:"limits"`    // the limits that were overridden
 	Timelines []Timeline         `json:"timelines"` // one per execution trace: what the pictures are drawn from
 	Bars      []Bars             `json:"bars"`      // worst sites of the last exhibit of each kind and build
@@ -76,6 +77,24 @@ type Total struct {
 type Quality struct {
 	Exhibit string `json:"exhibit,omitempty"`
 	Says    string `json:"says"`
+}
+
+// Focus says what the analysis was restricted to and what became of the evidence.
+// Exhibits that were left out are listed here alone.
+type Focus struct {
+	Label    string    `json:"label,omitempty"` // key=value
+	Task     string    `json:"task,omitempty"`
+	From     string    `json:"from,omitempty"` // as given: an offset or RFC 3339
+	To       string    `json:"to,omitempty"`
+	Exhibits []Focused `json:"exhibits"`
+}
+
+// Focused is what became of one exhibit.
+type Focused struct {
+	Exhibit string `json:"exhibit"`
+	Path    string `json:"path"`
+	Result  string `json:"result"` // "kept", "restricted" or "left out"
+	Says    string `json:"says"`   // how much, or why; empty when all of it is in focus
 }
 
 // Timeline is an execution trace as drawn: one value per step in every series.

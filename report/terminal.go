@@ -69,6 +69,9 @@ func newTerminal(opt TerminalOptions) *terminal {
 func (t *terminal) head(v *view) {
 	t.line(0, t.strong, "inquest: "+v.Case.Title)
 	t.line(0, t.faint, strings.Join(v.About(), ", "))
+	if only := v.Restriction(); only != "" {
+		t.line(0, t.strong, only)
+	}
 	if len(v.Chains) == 0 || v.Calm() {
 		t.gap()
 		t.line(0, t.strong, v.Headline+".")
@@ -172,6 +175,7 @@ func (t *terminal) tail(v *view) {
 			t.line(4, t.faint, m.How+" ("+m.Cost+")")
 		}
 	}
+	t.list("What was looked at, and what was left out", v.Narrowed())
 	var remarks []string
 	for _, q := range v.Quality {
 		remarks = append(remarks, q.Says)

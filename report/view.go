@@ -384,6 +384,44 @@ func (v *view) About() []string {
 	return out
 }
 
+// Restriction is what the analysis was restricted to, as a sentence; empty when it was not.
+func (v *view) Restriction() string {
+	f := v.Focus
+	if f == nil {
+		return ""
+	}
+	var parts []string
+	if f.Label != "" {
+		parts = append(parts, "the label "+f.Label)
+	}
+	if f.Task != "" {
+		parts = append(parts, "tasks of type "+f.Task)
+	}
+	switch {
+	case f.From != "" && f.To != "":
+		parts = append(parts, "the window from "+f.From+" to "+f.To)
+	case f.From != "":
+		parts = append(parts, "what came after "+f.From)
+	case f.To != "":
+		parts = append(parts, "what came before "+f.To)
+	}
+	return "Narrowed to " + strings.Join(parts, " and ") + ": what was left out, and what could not be narrowed, is listed below."
+}
+
+// Narrowed lists what became of each exhibit that was not looked at as a whole, or needs a word.
+func (v *view) Narrowed() []string {
+	var out []string
+	if v.Focus == nil {
+		return nil
+	}
+	for _, e := range v.Focus.Exhibits {
+		if e.Says != "" {
+			out = append(out, e.Path+" ("+e.Exhibit+") "+e.Result+": "+e.Says)
+		}
+	}
+	return out
+}
+
 // KindName names an exhibit's or check's kind for people.
 func (v *view) KindName(k evidence.Kind) string { return analyze.KindName(k) }
 
