@@ -435,7 +435,7 @@ func outlook(root *Finding) (said []string) {
 		var kinds []string
 		for _, c := range root.Checks {
 			if c.Result == Absent {
-				kinds = append(kinds, "a "+KindName(c.Kind))
+				kinds = append(kinds, withArticle(KindName(c.Kind)))
 			}
 		}
 		if len(kinds) > 0 {
@@ -446,6 +446,13 @@ func outlook(root *Finding) (said []string) {
 		said = append(said, sentence("To change first: "+lowerFirst(root.Next[0])))
 	}
 	return said
+}
+
+func withArticle(noun string) string {
+	if strings.ContainsAny(noun[:1], "aeiou") {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 // agreement quotes what every kind that vouches for a finding measured, and where.
