@@ -36,10 +36,9 @@ type expect struct {
 // TestTruth judges every detector on every fixture and its fixed twin. What
 // truth.yaml lists must be found, with all evidence at warning or above, with one
 // kind alone at any severity; anything else at warning or above is a false alarm.
-// -v prints the table. INQUEST_FIXTURES names another folder of cases, such as one
-// recorded afresh.
+// -v prints the table.
 func TestTruth(t *testing.T) {
-	cases, err := filepath.Glob(filepath.Join(cmp.Or(os.Getenv("INQUEST_FIXTURES"), "../../fixtures"), "*", "truth.yaml"))
+	cases, err := filepath.Glob(filepath.Join(fixtures(), "*", "truth.yaml"))
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no fixtures: %v", err)
 	}
@@ -69,6 +68,10 @@ func TestTruth(t *testing.T) {
 	}
 	t.Log("\n" + score.String())
 }
+
+// fixtures is the folder of the cases; INQUEST_FIXTURES names another, such as
+// one that was recorded afresh.
+func fixtures() string { return cmp.Or(os.Getenv("INQUEST_FIXTURES"), "../../fixtures") }
 
 func judgeCase(t *testing.T, score *score, bundle *evidence.Bundle, want truth) {
 	res := run(t, bundle)
