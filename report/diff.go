@@ -131,6 +131,7 @@ var diffFormats = []struct {
 }{
 	{"text", []string{".txt"}, func(w io.Writer, d *Diff) error { return WriteDiffTerminal(w, d, TerminalOptions{}) }},
 	{"markdown", []string{".md", ".markdown"}, WriteDiffMarkdown},
+	{"html", []string{".html", ".htm"}, WriteDiffHTML},
 	{"json", []string{".json"}, WriteDiffJSON},
 	{"sarif", []string{".sarif"}, WriteDiffSARIF},
 	{"github", []string{".annotations"}, WriteDiffGitHub},
