@@ -146,9 +146,9 @@ func (c *correlation) between(a, b *Finding) []Link {
 		case aboutWaiting[b.Detector] && woken.count > 0 || shared != "" || overlaps:
 			add(Explains, m.why)
 		case c.process[b.Detector]:
-			add(Explains, m.why+" (an effect on the whole process; no site ties the two)")
+			add(Explains, m.why+effectOnAll)
 		case c.process[a.Detector]:
-			add(Explains, m.why+" (a cause in the whole process; no site ties the two)")
+			add(Explains, m.why+causeInAll)
 		}
 	}
 	return links
@@ -371,10 +371,24 @@ func cited(f *Finding) string {
 	return fmt.Sprintf("%s (%s)", strings.TrimRight(f.Summary, ". "), strings.Join(exhibits, ", "))
 }
 
-// consequences tells what the root brought about, each step once, by the mechanism that leads to it.
+// How a link says that its two ends share no site.
+const (
+	effectOnAll = " (an effect on the whole process; no site ties the two)"
+	causeInAll  = " (a cause in the whole process; no site ties the two)"
+)
+
+// wakers lists the claims about somebody whom others wait for: that it wakes
+// those who wait shows that it was what they waited for.
+var wakers = map[string]bool{
+	"long-critical-section": true, "mutex-hotspot": true, "channel-backpressure": true, "pool-exhaustion": true,
+	"blocked-downstream": true, "syscall-blocking": true, "map-growth": true,
+}
+
+// consequences tells what the root brought about, each step once, by the mechanism that leads to it,
+// and how sure that is: seen as wake-ups, tied by a site or time, or by the mechanism alone.
 func consequences(findings []*Finding, links []Link) (said []string) {
 	told := map[string]bool{findings[0].ID: true}
-	seen := false // a step between two of them in a trace
+	seen, unseen, loose := false, false, 0
 	for grown := true; grown; {
 		grown = false
 		for _, f := range findings {
@@ -382,17 +396,31 @@ func consequences(findings []*Finding, links []Link) (said []string) {
 			if told[f.ID] || i < 0 {
 				continue
 			}
-			said = append(said, sentence(links[i].Why+": "+lowerFirst(cited(f))))
-			woken := slices.IndexFunc(links, func(l Link) bool { return l.To == f.ID && l.From == links[i].From && l.Relation == Wakes })
-			if woken >= 0 && !seen {
-				said = append(said, sentence("This is seen, not only inferred: "+links[woken].Why))
-				seen = true
+			why, effect := strings.CutSuffix(links[i].Why, effectOnAll)
+			why, cause := strings.CutSuffix(why, causeInAll)
+			if effect || cause {
+				loose++
+			}
+			said = append(said, sentence(why+": "+lowerFirst(cited(f))))
+			from := slices.IndexFunc(findings, func(o *Finding) bool { return o.ID == links[i].From })
+			if aboutWaiting[f.Detector] && from >= 0 && wakers[findings[from].Detector] {
+				woken := slices.IndexFunc(links, func(l Link) bool { return l.To == f.ID && l.From == links[i].From && l.Relation == Wakes })
+				if woken >= 0 && !seen {
+					said = append(said, sentence("This is seen, not only inferred: "+links[woken].Why))
+				}
+				seen, unseen = seen || woken >= 0, unseen || woken < 0
 			}
 			told[f.ID], grown = true, true
 		}
 	}
-	if len(said) > 0 && !seen {
-		said = append(said, "These steps are known mechanisms between findings of one case; no wake-up in a trace shows them.")
+	if unseen && !seen {
+		said = append(said, "That the one made the others wait is inferred: no wake-up in a trace shows it.")
+	}
+	switch {
+	case loose == 1:
+		said = append(said, "One of these steps concerns the whole process: a known mechanism ties it to the rest, not a place in the code.")
+	case loose > 1:
+		said = append(said, fmt.Sprintf("%d of these steps concern the whole process: known mechanisms tie them to the rest, not a place in the code.", loose))
 	}
 	for _, f := range findings {
 		if !told[f.ID] {

@@ -46,7 +46,7 @@ func TestNarrative(t *testing.T) {
 
 	b = bundle(evidence.Trace, evidence.Mutex)
 	res = mustRun(t, b, Options{}, cause, effect)
-	if all := strings.Join(res.Chains[0].Narrative, "\n"); !strings.Contains(all, "no wake-up in a trace shows them") {
+	if all := strings.Join(res.Chains[0].Narrative, "\n"); !strings.Contains(all, "is inferred: no wake-up in a trace shows it") {
 		t.Errorf("a step that nobody saw is told as if somebody had:\n%s", all)
 	}
 }
