@@ -31,7 +31,8 @@ suspicion however young: those left waiting have nobody to wait for.
 channel receive or a select accuses only where goroutines keep being created and each stopped at its first wait, or where snapshots grow, a
 trace shows them come and none go, and no connections came that they could belong to. Goroutines that
 wait for a lock are judged by other detectors. A clients' ramp-up creates handlers and connections; those that wait for the network are
-left out. A batch that starts all its goroutines at once and holds them back with a semaphore gives them one age and is an info.`,
+left out. A batch that starts all its goroutines at once and holds them back with a semaphore gives them one age and is an info. So are the idle workers of a program
+that writes its own dump and has nothing else under way.`,
 	Limits: []analyze.Limit{
 		{Name: "min-goroutines", Default: evidence.Quantity{Number: 50, Unit: evidence.Count},
 			Doc:    "goroutines alike: one site, one kind of wait, a minute or older in a dump",
