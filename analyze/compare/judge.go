@@ -656,7 +656,7 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 	}
 }
 
-// amount says how a change went: "rose from 1 to 2 s/s (+100 %)".
+// amount says how a change went: "rose from 1 to 2 s/s (100 % more)".
 func amount(ch *Change, per string) string {
 	verb := "fell"
 	if ch.Worse {
@@ -669,7 +669,11 @@ func amount(ch *Change, per string) string {
 	if ch.Before.Number == 0 {
 		return fmt.Sprintf("is new: %s%s", ch.After, unit)
 	}
-	return fmt.Sprintf("%s from %s to %s%s (%s)", verb, ch.Before, ch.After, unit, Percent(ch.Effect))
+	than := "less"
+	if ch.Worse {
+		than = "more"
+	}
+	return fmt.Sprintf("%s from %s to %s%s (%s %s)", verb, ch.Before, ch.After, unit, evidence.Of(math.Abs(ch.Effect), evidence.Share), than)
 }
 
 // Percent writes a relative change with its sign.
