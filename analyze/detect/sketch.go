@@ -3,23 +3,23 @@ package detect
 // Sketches of standard fixes, by detector. Each is the shape of a fix, not the
 // program's own: names in it are invented.
 var sketches = map[string]string{
-	"long-critical-section": `// Reserve what the order needs, then let go of the lock for the slow part.
-func (b *Book) Place(ctx context.Context, o Order) error {
-	b.mu.Lock()
-	item := b.items[o.Item] // a copy, not a pointer into the map
-	b.mu.Unlock()
+	"long-critical-section": `// Take what the slow part needs, then let go of the lock for it.
+func (s *Store) Update(ctx context.Context, id string) error {
+	s.mu.Lock()
+	item := s.items[id] // a copy, not a pointer into the map
+	s.mu.Unlock()
 
-	receipt, err := b.warehouse.Reserve(ctx, item) // slow, and nobody waits for it
+	next, err := s.remote.Compute(ctx, item) // slow, and nobody waits for it
 	if err != nil {
 		return err
 	}
 
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.items[o.Item].Version != item.Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.items[id].Version != item.Version {
 		return ErrChanged // somebody else was faster: try again
 	}
-	b.placed[o.ID] = receipt
+	s.items[id] = next
 	return nil
 }
 `,
@@ -78,19 +78,19 @@ func (q *Queue) drain() {
 }
 `,
 	"pool-exhaustion": `// Hold a slot for as long as the query takes, and wait for one no longer than the caller does.
-func (s *Store) Invoice(ctx context.Context, id int) (Invoice, error) {
+func (s *Store) Load(ctx context.Context, id int) (Row, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	rows, err := s.db.QueryContext(ctx, query, id)
 	if err != nil {
-		return Invoice{}, err
+		return Row{}, err
 	}
 	defer rows.Close() // gives the connection back on every way out
 	return scan(rows)  // and nothing slow before that
 }
 `,
 	"blocked-downstream": `// A deadline for the call, and a bound on how many are under way.
-func (c *Client) Quote(ctx context.Context, id string) (Quote, error) {
+func (c *Client) Ask(ctx context.Context, id string) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	select {
@@ -103,16 +103,16 @@ func (c *Client) Quote(ctx context.Context, id string) (Quote, error) {
 }
 `,
 	"map-growth": `// Entries have an expiry, and a sweep builds a new map: tables of the old never shrink.
-func (s *Sessions) sweep(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	kept := make(map[string]Session, len(s.m)/2)
-	for id, session := range s.m {
-		if now.Sub(session.Seen) < maxIdle {
-			kept[id] = session
+func (c *Cache) sweep(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := make(map[string]Entry, len(c.m)/2)
+	for key, e := range c.m {
+		if now.Sub(e.Used) < maxIdle {
+			kept[key] = e
 		}
 	}
-	s.m = kept
+	c.m = kept
 }
 `,
 	"heap-growth": `// A cache with a cap: the least recently used entry makes room.
@@ -133,15 +133,15 @@ func (c *Cache) Put(key string, value []byte) {
 	"alloc-hotspot": `// Buffers are used again.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-func render(w io.Writer, page Page) error {
+func send(w io.Writer, doc Document) error {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer func() {
-		if buf.Cap() <= 64<<10 { // one huge page must not stay for ever
+		if buf.Cap() <= 64<<10 { // one huge document must not stay for ever
 			buf.Reset()
 			buffers.Put(buf)
 		}
 	}()
-	if err := page.encode(buf); err != nil {
+	if err := doc.encode(buf); err != nil {
 		return err
 	}
 	_, err := w.Write(buf.Bytes())
@@ -158,10 +158,10 @@ func names(users []User) []string {
 }
 `,
 	"sync-map-churn": `// A counter is stored once and changed in place from then on.
-func (h *Hits) Add(page string) {
-	counter, ok := h.m.Load(page)
+func (c *Counters) Add(key string) {
+	counter, ok := c.m.Load(key)
 	if !ok {
-		counter, _ = h.m.LoadOrStore(page, new(atomic.Int64))
+		counter, _ = c.m.LoadOrStore(key, new(atomic.Int64))
 	}
 	counter.(*atomic.Int64).Add(1)
 }
@@ -181,10 +181,10 @@ func wait(ctx context.Context, answers <-chan Answer) (Answer, error) {
 }
 `,
 	"context-retention": `// The parent lets go of the context when it is cancelled, so that must happen on every way out.
-func (s *Server) handle(ctx context.Context, alert Alert) error {
+func (s *Server) handle(ctx context.Context, r Request) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	return s.send(ctx, alert)
+	return s.answer(ctx, r)
 }
 `,
 	"goroutine-leak": `// Nobody may be left to receive: the buffer lets the sender end, the context lets the caller leave.
@@ -200,11 +200,11 @@ func first(ctx context.Context, ask func(context.Context) Answer) (Answer, error
 }
 `,
 	"goroutine-burst": `// As many goroutines as can run, each with a part of the list.
-func resizeAll(ctx context.Context, images []Image) error {
+func all(ctx context.Context, items []Item) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for part := range slices.Chunk(images, 64) {
-		g.Go(func() error { return resize(ctx, part) })
+	for part := range slices.Chunk(items, 64) {
+		g.Go(func() error { return process(ctx, part) })
 	}
 	return g.Wait()
 }
@@ -225,23 +225,23 @@ func produce(items iter.Seq[Item], out chan<- []Item) {
 }
 `,
 	"repeated-setup": `// Made once, when it is first needed.
-var address = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile("^[^@ ]+@[^@ ]+$")
+var pattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("^[a-z]+-[0-9]+$")
 })
 
-func valid(mail string) bool { return address().MatchString(mail) }
+func valid(id string) bool { return pattern().MatchString(id) }
 `,
 	"concurrent-map-access": `// The map and its lock are one thing, and nobody else sees the map.
-type Tickets struct {
+type Table struct {
 	mu sync.RWMutex
-	m  map[string]Ticket
+	m  map[string]Item
 }
 
-func (t *Tickets) Get(id string) (Ticket, bool) {
+func (t *Table) Get(key string) (Item, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	ticket, ok := t.m[id]
-	return ticket, ok
+	item, ok := t.m[key]
+	return item, ok
 }
 `,
 }
