@@ -95,6 +95,9 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	}
 	if focus.Label[0] != "" {
 		// A lock that nobody in sight holds may be held by a goroutine without the label.
+		if slices.Contains(f.only, detect.Deadlock.ID) {
+			return failed("", "--label with --only %s: a lock may be held by a goroutine without the label", detect.Deadlock.ID)
+		}
 		opt.Skip = append(slices.Clone(opt.Skip), detect.Deadlock.ID)
 	}
 
