@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"archive/zip"
+	"bytes"
+	"compress/flate"
 	"compress/gzip"
-	"io"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -76,45 +78,44 @@ func scriptZero(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
 }
 
-// scriptBomb writes a small file that unpacks to 20 GB of zeros: bomb FILE.zip or FILE.pb.gz.
+// scriptBomb writes a small file that unpacks to a thousand times its size: bomb FILE.zip or FILE.pb.gz.
+// One stretch is packed once and stands in it many times over.
 func scriptBomb(ts *testscript.TestScript, _ bool, args []string) {
+	const stretch, times = 16 << 20, 8
+	lines := bytes.Repeat([]byte("\n"), stretch)
 	f, err := os.Create(ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer f.Close()
-	// A gzip stream may be a sequence of members: one of 16 MB, many times over, is quick to write.
-	member := filepath.Join(ts.Getenv("WORK"), "member.gz")
-	m, err := os.Create(member)
-	ts.Check(err)
-	z, err := gzip.NewWriterLevel(m, gzip.BestCompression)
-	ts.Check(err)
-	_, err = io.CopyN(z, zeros{}, 16<<20)
-	ts.Check(err)
-	ts.Check(z.Close())
-	ts.Check(m.Close())
-	one, err := os.ReadFile(member)
-	ts.Check(err)
-	ts.Check(os.Remove(member))
-	var w io.Writer = f
 	if filepath.Ext(args[0]) == ".zip" {
+		var packed bytes.Buffer
+		d, err := flate.NewWriter(&packed, flate.BestCompression)
+		ts.Check(err)
+		_, err = d.Write(lines)
+		ts.Check(err)
+		ts.Check(d.Close())
 		archive := zip.NewWriter(f)
-		defer archive.Close()
-		for i := range 40 {
-			w, err = archive.Create("heap" + strconv.Itoa(i) + ".bin")
+		for i := range times {
+			w, err := archive.CreateRaw(&zip.FileHeader{Name: "log" + strconv.Itoa(i) + ".txt", Method: zip.Deflate,
+				CRC32: crc32.ChecksumIEEE(lines), CompressedSize64: uint64(packed.Len()), UncompressedSize64: stretch})
 			ts.Check(err)
-			_, err = io.CopyN(w, zeros{}, 64<<20)
+			_, err = w.Write(packed.Bytes())
 			ts.Check(err)
 		}
+		ts.Check(archive.Close())
 		return
 	}
-	for range 1250 {
-		_, err = w.Write(one)
+	// A gzip stream may be a sequence of members.
+	var packed bytes.Buffer
+	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	ts.Check(err)
+	_, err = z.Write(lines)
+	ts.Check(err)
+	ts.Check(z.Close())
+	for range times {
+		_, err = f.Write(packed.Bytes())
 		ts.Check(err)
 	}
 }
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // scriptTraceHeader writes the header of an execution trace and nothing more: traceheader FILE VERSION.
 func scriptTraceHeader(ts *testscript.TestScript, _ bool, args []string) {

@@ -190,7 +190,8 @@ func (o *opener) zip(it *item, c *content) {
 		it.fail(e, "zip archive cannot be read: %s", strings.TrimPrefix(err.Error(), "zip: "))
 		return
 	}
-	var left int64 = spoolLimit
+	// Many small members can expand as far as a large one.
+	left := min(spoolLimit, freeRatio+maxRatio*c.size)
 	for i, f := range z.File {
 		if f.FileInfo().IsDir() || !f.Mode().IsRegular() {
 			continue
