@@ -3,7 +3,6 @@ package compare
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -61,7 +60,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 		switch {
 		case a != nil && b != nil:
 			switch {
-			case b.Severity > a.Severity && !after.lies(print, a):
+			case b.Severity > a.Severity:
 				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
 				ch.Counts = b.Severity >= analyze.Warning && b.Confidence != analyze.Low
 				f.Worse = append(f.Worse, ch)
@@ -136,9 +135,6 @@ func state(f *analyze.Finding) *FindingState {
 	return &FindingState{f.ID, f.Severity, f.Confidence, f.Summary}
 }
 
-// lies reports whether a finding that is worse now may only have crossed the next limit by a little.
-func (j *Judged) lies(print string, was *analyze.Finding) bool { return false }
-
 // cannotDeny says why a side's evidence cannot deny a finding of the other side, or "".
 func (j *Judged) cannotDeny(f *analyze.Finding) string {
 	if j.Near[f.Fingerprint] {
@@ -191,5 +187,3 @@ func keys(maps ...map[string]*analyze.Finding) func(func(string) bool) {
 		}
 	}
 }
-
-var _ = math.Abs
