@@ -88,7 +88,7 @@ func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
 		f.Checks = append(f.Checks, c)
 	}
 	f.Confidence = confidence(len(solid), len(agree), disagree)
-	f.Fingerprint = fingerprint(f.Detector, f.Site.Function)
+	f.Fingerprint = Fingerprint(f.Detector, f.Site.Function)
 	return f
 }
 
@@ -135,8 +135,8 @@ func (f *Finding) addSite(s Site) {
 	}
 }
 
-// fingerprint identifies a claim at a site across runs: the same defect has the same one.
-func fingerprint(detector, function string) string {
-	sum := sha256.Sum256([]byte(detector + "\n" + function))
+// Fingerprint identifies a claim at a site across runs: the same defect has the same one.
+func Fingerprint(claim, function string) string {
+	sum := sha256.Sum256([]byte(claim + "\n" + function))
 	return hex.EncodeToString(sum[:8])
 }

@@ -2,8 +2,6 @@ package report
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -107,7 +105,7 @@ func diffNotices(d *Diff) notices {
 		}
 		n.List = append(n.List, notice{
 			Rule: id, Level: "error", Title: "Regression: " + r.Measure.Name, Message: message,
-			Function: r.Function, File: r.File, Line: r.Line, Fingerprint: ciFingerprint(id, r.Function),
+			Function: r.Function, File: r.File, Line: r.Line, Fingerprint: analyze.Fingerprint(id, r.Function),
 		})
 	}
 	for _, b := range v.Benchmarks {
@@ -115,7 +113,7 @@ func diffNotices(d *Diff) notices {
 			id := "regression/benchmark/" + slug(b.Unit)
 			n.rule(rule{id, "Benchmark got worse: " + b.Unit, "inquest diff compares output of go test -bench as benchstat does"})
 			n.List = append(n.List, notice{Rule: id, Level: "error", Title: "Regression: " + b.Name, Function: b.Name,
-				Message: fmt.Sprintf("%s: %s %s", b.Name, benchNumbers(b), compare.Percent(b.Effect)), Fingerprint: ciFingerprint(id, b.Name)})
+				Message: fmt.Sprintf("%s: %s %s", b.Name, benchNumbers(b), compare.Percent(b.Effect)), Fingerprint: analyze.Fingerprint(id, b.Name)})
 		}
 	}
 	for _, f := range slices.Concat(v.Findings.New, v.Findings.Worse) {
@@ -143,7 +141,7 @@ func diffNotices(d *Diff) notices {
 			if k.Record != "" {
 				message += "; instead: " + k.Record
 			}
-			n.List = append(n.List, notice{Rule: id, Level: "warning", Title: "Inconclusive: " + kindWord(k.Kind), Message: message, Fingerprint: ciFingerprint(id, "")})
+			n.List = append(n.List, notice{Rule: id, Level: "warning", Title: "Inconclusive: " + kindWord(k.Kind), Message: message, Fingerprint: analyze.Fingerprint(id, "")})
 		}
 		n.Checks = append(n.Checks, c)
 	}
@@ -162,12 +160,6 @@ func (n *notices) rule(r rule) {
 	if !slices.ContainsFunc(n.Rules, func(o rule) bool { return o.ID == r.ID }) {
 		n.Rules = append(n.Rules, r)
 	}
-}
-
-// ciFingerprint is stable across runs: of what is told and where.
-func ciFingerprint(rule, function string) string {
-	sum := sha256.Sum256([]byte(rule + "\n" + function))
-	return hex.EncodeToString(sum[:8])
 }
 
 // slug makes a part of an id of words.
