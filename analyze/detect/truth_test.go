@@ -20,10 +20,17 @@ import (
 // truth is what a fixture's truth.yaml says: written by a person from the
 // program's source, see fixtures/README.md.
 type truth struct {
-	Title string   `yaml:"title"`
-	Find  []expect `yaml:"find"`
-	May   []string `yaml:"may"` // detectors that are also true there: neither required nor a false alarm
+	Title  string   `yaml:"title"`
+	Find   []expect `yaml:"find"`
+	May    []string `yaml:"may"` // detectors that are also true there: neither required nor a false alarm
+	Record struct {
+		Keep  []string `yaml:"keep"`  // kinds of evidence that were taken; all when empty
+		Crash string   `yaml:"crash"` // the log of a program that died is all there is
+	} `yaml:"record"`
 }
+
+// partial reports whether only some kinds of evidence were taken.
+func (w truth) partial() bool { return len(w.Record.Keep) > 0 || w.Record.Crash != "" }
 
 // expect is a claim that must be found.
 type expect struct {
@@ -66,7 +73,7 @@ func TestTruth(t *testing.T) {
 			judgeCase(t, score, bundle, want)
 		})
 	}
-	t.Log("\n" + score.String())
+	t.Log("\n" + score.String() + "\n" + score.summary())
 }
 
 // fixtures is the folder of the cases; INQUEST_FIXTURES names another, such as
@@ -80,6 +87,7 @@ func judgeCase(t *testing.T, score *score, bundle *evidence.Bundle, want truth) 
 			t.Errorf("%s failed: %s", v.Detector, v.Why)
 		}
 	}
+	score.cases[want.sort()]++
 	roots := map[string]bool{}
 	for _, c := range res.Chains {
 		if c.Rank == 1 {
@@ -91,10 +99,13 @@ func judgeCase(t *testing.T, score *score, bundle *evidence.Bundle, want truth) 
 		score.count(w.Detector, "all", i >= 0)
 		if i < 0 {
 			t.Errorf("missed %s at %q", w.Detector, w.Function)
-			continue
 		}
-		if f := res.Findings[i]; w.Root && !roots[f.ID] {
-			t.Errorf("%s at %q is found but is not the root of the first chain", w.Detector, w.Function)
+		if w.Root {
+			first := i >= 0 && roots[res.Findings[i].ID]
+			score.first[want.sort()].count(first)
+			if i >= 0 && !first {
+				t.Errorf("%s at %q is found but is not the root of the first chain", w.Detector, w.Function)
+			}
 		}
 		for _, kind := range w.Kinds {
 			alone := run(t, only(bundle, kind))
@@ -140,21 +151,66 @@ func only(b *evidence.Bundle, kind evidence.Kind) *evidence.Bundle {
 	return alone
 }
 
+// sorts of cases, by what a report must say of them.
+const (
+	faulty = "fault with full evidence"
+	thin   = "fault with partial evidence"
+	sound  = "sound"
+)
+
+func (w truth) sort() string {
+	switch {
+	case len(w.Find) == 0:
+		return sound
+	case w.partial():
+		return thin
+	}
+	return faulty
+}
+
+// tally is how many of those expected were given.
+type tally struct{ got, of int }
+
+func (t *tally) count(ok bool) {
+	t.of++
+	if ok {
+		t.got++
+	}
+}
+
+func (t *tally) add(u tally) { t.got, t.of = t.got+u.got, t.of+u.of }
+
+func (t tally) cell() string {
+	if t.of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", t.got, t.of)
+}
+
+func (t tally) String() string {
+	if t.of == 0 {
+		return "none asked for"
+	}
+	return fmt.Sprintf("%d of %d (%.1f %%)", t.got, t.of, 100*float64(t.got)/float64(t.of))
+}
+
 // score is the table of found, missed and false alarms.
 type score struct {
-	found, missed, alarms map[[2]string]int // by detector and kind
+	named  map[[2]string]tally // claims found of those expected, by detector and kind
+	alarms map[[2]string]int   // by detector and kind
+	wrong  map[string]int      // false alarms by sort of case
+	cases  map[string]int      // by sort
+	first  map[string]*tally   // root claims that are the root of the chain ranked first, by sort of case
 }
 
 func newScore() *score {
-	return &score{map[[2]string]int{}, map[[2]string]int{}, map[[2]string]int{}}
+	return &score{map[[2]string]tally{}, map[[2]string]int{}, map[string]int{}, map[string]int{}, map[string]*tally{faulty: {}, thin: {}}}
 }
 
 func (s *score) count(detector, kind string, ok bool) {
-	if ok {
-		s.found[[2]string{detector, kind}]++
-	} else {
-		s.missed[[2]string{detector, kind}]++
-	}
+	t := s.named[[2]string{detector, kind}]
+	t.count(ok)
+	s.named[[2]string{detector, kind}] = t
 }
 
 // quiet counts a false alarm for each finding at warning or above that the truth does not know.
@@ -164,13 +220,14 @@ func (s *score) quiet(t *testing.T, kind string, res analyze.Result, want truth)
 			slices.ContainsFunc(want.Find, func(w expect) bool { return w.matches(f) })
 		if f.Severity >= analyze.Warning && !expected {
 			s.alarms[[2]string{f.Detector, kind}]++
+			s.wrong[want.sort()]++
 			t.Errorf("false alarm from %s: %s (%s, %s): %s", kind, f.Detector, f.Severity, f.Confidence, f.Summary)
 		}
 	}
 }
 
-// String prints one row per detector: found of expected and false alarms, with
-// all evidence and with each kind alone.
+// String prints one row per detector: found of expected, with all evidence and
+// with each kind alone, and behind a plus the false alarms of that kind.
 func (s *score) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -178,21 +235,61 @@ func (s *score) String() string {
 	for _, k := range evidence.Kinds {
 		kinds = append(kinds, string(k))
 	}
-	fmt.Fprintf(w, "detector\t%s\tfalse alarms\n", strings.Join(kinds, "\t"))
-	for _, d := range detect.All {
-		fmt.Fprint(w, d.ID)
-		alarms := 0
-		for _, k := range kinds {
-			key := [2]string{d.ID, k}
-			if n := s.found[key] + s.missed[key]; n > 0 {
-				fmt.Fprintf(w, "\t%d/%d", s.found[key], n)
-			} else {
-				fmt.Fprint(w, "\t-")
+	fmt.Fprintf(w, "detector\t%s\tmissed\tfalse alarms\n", strings.Join(kinds, "\t"))
+	sums, wrong := make([]tally, len(kinds)), make([]int, len(kinds))
+	row := func(name string, cells []tally, alarms []int) {
+		fmt.Fprint(w, name)
+		missed, all := 0, 0
+		for i, c := range cells {
+			fmt.Fprintf(w, "\t%s", c.cell())
+			if alarms[i] > 0 {
+				fmt.Fprintf(w, "+%d", alarms[i])
 			}
-			alarms += s.alarms[key]
+			missed, all = missed+c.of-c.got, all+alarms[i]
 		}
-		fmt.Fprintf(w, "\t%d\n", alarms)
+		fmt.Fprintf(w, "\t%d\t%d\n", missed, all)
 	}
+	for _, d := range detect.All {
+		cells, alarms := make([]tally, len(kinds)), make([]int, len(kinds))
+		for i, k := range kinds {
+			key := [2]string{d.ID, k}
+			cells[i], alarms[i] = s.named[key], s.alarms[key]
+			sums[i].add(cells[i])
+			wrong[i] += alarms[i]
+		}
+		row(d.ID, cells, alarms)
+	}
+	row("together", sums, wrong)
+	w.Flush()
+	return b.String()
+}
+
+// summary says in a few lines whether the bars are kept that a release must keep.
+func (s *score) summary() string {
+	var all, alone tally
+	for key, n := range s.named {
+		if key[1] == "all" {
+			all.add(n)
+		} else {
+			alone.add(n)
+		}
+	}
+	held := func(ok bool) string {
+		if ok {
+			return "kept"
+		}
+		return "NOT KEPT"
+	}
+	share := func(t tally, bar int) string { return fmt.Sprintf("bar %d %%: %s", bar, held(100*t.got >= bar*t.of)) }
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "cases\t%d with a fault, %d of them with partial evidence; %d healthy programs and fixed twins\n", s.cases[faulty]+s.cases[thin], s.cases[thin], s.cases[sound])
+	fmt.Fprintf(w, "root ranked first, full evidence\t%v\t%s\n", *s.first[faulty], share(*s.first[faulty], 95))
+	fmt.Fprintf(w, "root ranked first, partial evidence\t%v\n", *s.first[thin])
+	fmt.Fprintf(w, "named from all evidence of the case\t%v\n", all)
+	fmt.Fprintf(w, "named from one kind alone\t%v\t%s\n", alone, share(alone, 90))
+	fmt.Fprintf(w, "false alarms on healthy and fixed programs\t%d\tbar 0: %s\n", s.wrong[sound], held(s.wrong[sound] == 0))
+	fmt.Fprintf(w, "false alarms beside a fault\t%d\n", s.wrong[faulty]+s.wrong[thin])
 	w.Flush()
 	return b.String()
 }
