@@ -153,7 +153,7 @@ func crashCandidate(group []found) analyze.Candidate {
 	c := analyze.Candidate{Site: site, Path: first.Stack.Path(), Variant: string(first.Class), Severity: analyze.Critical, Share: 1, Fix: class.fix}
 	c.Summary = fmt.Sprintf(class.says, place)
 	if first.Message != "" {
-		c.Summary += fmt.Sprintf(" (%s)", oneLine(first.Message))
+		c.Summary += fmt.Sprintf(" (%q)", oneLine(first.Message))
 	}
 	switch {
 	case first.Lived:
@@ -192,13 +192,13 @@ func crashCandidate(group []found) analyze.Candidate {
 			Reproduce: analyze.Grep(first.exhibit, fmt.Sprintf("exit status %d", first.Exit))})
 	}
 	if first.Signal != "" && first.Class != dump.SignalClass {
-		c.Caveats = append(c.Caveats, "the signal was "+first.Signal)
+		c.Caveats = append(c.Caveats, fmt.Sprintf("the signal was %q", first.Signal))
 	}
 	for _, d := range first.Detail {
-		c.Caveats = append(c.Caveats, "the runtime said: "+oneLine(d))
+		c.Caveats = append(c.Caveats, fmt.Sprintf("the runtime said: %q", oneLine(d)))
 	}
 	if len(first.Chain) > 1 {
-		c.Caveats = append(c.Caveats, fmt.Sprintf("%d panics were under way; the place is that of the first, the last was: %s", len(first.Chain), oneLine(first.Chain[len(first.Chain)-1].Value)))
+		c.Caveats = append(c.Caveats, fmt.Sprintf("%d panics were under way; the place is that of the first, the last was: %q", len(first.Chain), oneLine(first.Chain[len(first.Chain)-1].Value)))
 	}
 	if first.Message == "" {
 		c.Caveats = append(c.Caveats, "what the panic said is not in the log above its stack")
@@ -210,6 +210,7 @@ func crashCandidate(group []found) analyze.Candidate {
 }
 
 // oneLine is the first line of a message, cut to a length that a sentence bears.
+// Sentences quote what a log says (%q), so that readers and redaction can tell it from ours.
 func oneLine(s string) string {
 	s, _, more := strings.Cut(s, "\n")
 	const most = 160

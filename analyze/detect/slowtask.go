@@ -95,7 +95,7 @@ func slowTask(in *analyze.Input, e *evidence.Exhibit, what string, k *exectrace.
 	}
 	worst := k.Worst[0]
 	loc := analyze.Location{Goroutine: worst.Goroutine, From: int64(worst.From), To: int64(worst.To)}
-	view := analyze.TraceView(e, fmt.Sprintf("user-defined %ss, %s", what, k.Name))
+	view := analyze.TraceView(e, fmt.Sprintf("user-defined %ss, %q", what, k.Name))
 	c := analyze.Candidate{
 		Variant: what, Severity: severity, Thin: thin,
 		Summary: fmt.Sprintf("of %d %ss %q one in a hundred takes %s or more, half of them at most %s", k.Count, what, k.Name, evidence.Duration(p99), evidence.Duration(median)),
