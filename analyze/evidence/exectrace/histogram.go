@@ -89,6 +89,32 @@ func (h *Histogram) Beyond(d time.Duration) (sum time.Duration) {
 	return sum
 }
 
+// Bucket is how many durations from From to To, both included, were counted.
+type Bucket struct {
+	From, To time.Duration
+	Count    int64
+}
+
+// Buckets returns what was counted in steps of half a power of two, lowest
+// first, those that hold nothing left out.
+func (h *Histogram) Buckets() []Bucket {
+	const per = 1 << (subBits - 1)
+	var out []Bucket
+	for from := 0; from < len(h.bins); from += per {
+		b := Bucket{To: upper(from + per - 1)}
+		if from > 0 {
+			b.From = upper(from-1) + 1
+		}
+		for _, n := range h.bins[from:min(from+per, len(h.bins))] {
+			b.Count += int64(n)
+		}
+		if b.Count > 0 {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
 // Above returns how many counted durations were at least d, to the
 // precision of a bucket, and their summed upper bounds.
 func (h *Histogram) Above(d time.Duration) (n int64) {
