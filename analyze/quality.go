@@ -17,7 +17,7 @@ import (
 // quality remarks on evidence that limits what can be said: on the case first,
 // then on each exhibit. Every remark says what it means for the verdicts.
 func quality(b *evidence.Bundle) []Remark {
-	out := slices.Concat(differentBuilds(b), differentTimes(b), differentClocks(b), sinceStart(b))
+	out := slices.Concat(captures(b), differentBuilds(b), differentTimes(b), differentClocks(b), sinceStart(b))
 	for _, e := range b.Exhibits {
 		say := func(format string, args ...any) {
 			out = append(out, Remark{e.ID, e.Path + ": " + fmt.Sprintf(format, args...)})
@@ -68,6 +68,63 @@ const (
 	// heapPeriod is runtime.MemProfileRate as it is when nobody sets it (runtime/mprof.go).
 	heapPeriod = 512 << 10
 )
+
+// captures remarks on what started each capture and on what it could not take, so
+// that evidence that was asked for and not got is not mistaken for evidence that nobody wanted.
+func captures(b *evidence.Bundle) []Remark {
+	const most = 20 // a manifest may come from anywhere
+	var out []Remark
+	for _, c := range b.Captures {
+		say := func(format string, args ...any) {
+			if len(out) < most {
+				out = append(out, Remark{Says: c.Path + ": " + fmt.Sprintf(format, args...)})
+			}
+		}
+		if t := c.Trigger; t != nil {
+			text := "taken because of " + short(t.Name)
+			if t.Limit > 0 {
+				text = fmt.Sprintf("taken because %s reached %s, limit %s", short(t.Name), amount(t.Value, t.Unit), amount(t.Limit, t.Unit))
+			}
+			if t.Says != "" {
+				text += ": " + short(t.Says)
+			}
+			if !t.At.IsZero() {
+				text += ", at " + t.At.UTC().Format("2006-01-02 15:04:05.000 UTC")
+			}
+			say("%s", text)
+		}
+		for _, f := range c.Files {
+			switch f.Result {
+			case evidence.Failed:
+				say("%s could not be taken: %s; that the case lacks it says nothing", short(f.Name), short(f.Why))
+			case evidence.InPart:
+				say("%s was taken in part: %s", short(f.Name), short(f.Why))
+			}
+		}
+	}
+	return out
+}
+
+// amount prints a number of a manifest with its unit.
+func amount(value float64, unit string) string {
+	switch unit {
+	case "seconds":
+		return evidence.Duration(time.Duration(value * float64(time.Second))).String()
+	case "bytes":
+		return evidence.Of(value, evidence.Bytes).String()
+	}
+	return strings.TrimSpace(strconv.FormatFloat(value, 'f', -1, 64) + " " + short(unit))
+}
+
+// short keeps a text of a manifest to one line of sensible length.
+func short(s string) string {
+	const most = 200
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return s
+}
 
 func differentBuilds(b *evidence.Bundle) []Remark {
 	if ids := BuildIDs(b); len(ids) > 1 {

@@ -168,3 +168,34 @@ func cutAt(e *evidence.Exhibit, depth int) {
 	cut.Stack = s
 	e.Profile.Samples = append(e.Profile.Samples, cut)
 }
+
+func TestQualityOfCaptures(t *testing.T) {
+	b := full()
+	b.Captures = []evidence.Capture{{Path: "manifest.json", Manifest: &evidence.Manifest{
+		Trigger: &evidence.Trigger{Name: "latency", Value: 0.512, Limit: 0.1, Unit: "seconds", At: noon},
+		Files: []evidence.ManifestFile{
+			{Name: "cpu.pb.gz", Result: evidence.Taken},
+			{Name: "goroutineleak.pb.gz", Result: evidence.Absent, Why: "404"},
+			{Name: "heap.pb.gz", Result: evidence.Failed, Why: "503 Service\nUnavailable" + strings.Repeat("x", 1000)},
+			{Name: "trace.out", Result: evidence.InPart, Why: "the connection was dropped"},
+		}}}}
+	var got []string
+	for _, r := range quality(b) {
+		got = append(got, r.Says)
+	}
+	if len(got) != 3 {
+		t.Fatalf("remarks %q, want three: the trigger, what failed, what is partial", got)
+	}
+	for i, want := range []string{
+		"manifest.json: taken because latency reached 512 ms, limit 100 ms, at 2026-05-04 12:00:00.000 UTC",
+		"manifest.json: heap.pb.gz could not be taken: 503 Service Unavailablex",
+		"manifest.json: trace.out was taken in part: the connection was dropped",
+	} {
+		if !strings.HasPrefix(got[i], want) {
+			t.Errorf("remark %q, want %q", got[i], want)
+		}
+	}
+	if len(got[1]) > 400 {
+		t.Errorf("a remark of %d bytes", len(got[1]))
+	}
+}

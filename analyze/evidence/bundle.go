@@ -80,6 +80,7 @@ type Bundle struct {
 	// Unreadable lists the paths the user named that do not exist or could not be
 	// opened, as given. Each is an exhibit too, with the reason.
 	Unreadable []string
+	Captures   []Capture // manifests that lay beside the evidence, in the order they were found
 }
 
 // Of returns the usable exhibits of a kind, oldest first.

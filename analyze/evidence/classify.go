@@ -179,6 +179,8 @@ func (o *opener) kinds(it *item, e *Exhibit, c *content, head []byte) []*Exhibit
 		return o.trace(it, e, c)
 	case pprofile.Sniff(head):
 		return o.profile(it, e, c)
+	case isManifest(head):
+		return o.manifest(it, e, c)
 	}
 	return o.texts(it, e, c.all(), head)
 }

@@ -64,6 +64,7 @@ func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 	for _, it := range o.items {
 		b.Exhibits = it.collect(b.Exhibits)
 	}
+	b.Captures = attach(o.items)
 	order(b.Exhibits)
 	for i, e := range b.Exhibits {
 		e.ID = fmt.Sprintf("e%d", i+1)
@@ -131,6 +132,7 @@ type item struct {
 
 	exhibits []*Exhibit
 	members  []*item
+	manifest *Manifest // when it is a capture's manifest
 }
 
 func (it *item) collect(into []*Exhibit) []*Exhibit {
