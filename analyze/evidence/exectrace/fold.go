@@ -32,17 +32,18 @@ type fold struct {
 	notes  []note
 	wide   []int64
 
-	places  *places
-	reasons []string // by interned number
-	reason  map[string]uint32
-	waits   []*wait
-	edges   map[edgeKey]*edge
-	locks   []lockGroup
-	lockIDs map[string]uint32
-	holders map[holderKey]*holder
-	fits    map[[3]uint32]bool
-	groups  []*group
-	groupID map[string]uint32
+	places       *places
+	reasons      []string // by interned number
+	reason       map[string]uint32
+	waits        []*wait
+	edges        map[edgeKey]*edge
+	locks        []lockGroup
+	lockIDs      map[string]uint32
+	handedGroups int // lock groups whose hand-overs are remembered
+	holders      map[holderKey]*holder
+	fits         map[[3]uint32]bool
+	groups       []*group
+	groupID      map[string]uint32
 
 	goroutines goTable
 	demand     demand

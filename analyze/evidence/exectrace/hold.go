@@ -207,6 +207,59 @@ type holder struct {
 type lockGroup struct {
 	lastAt int64 // of the last hand-over
 	lastBy int64 // goroutine that handed over
+	place  *place
+	class  Class
+	handed *handed // nil until it is handed over for the first time
+}
+
+// handed remembers the hand-overs of a lock group around the longest wait that
+// ended so far: the latest in a ring, from which they are copied when half of the
+// ring has come after the longest wait.
+type handed struct {
+	ring    [MaxHanded]Handed
+	count   int
+	longest time.Duration
+	at      int // count when the longest wait had ended
+	kept    []Handed
+}
+
+func (h *handed) add(v Handed) {
+	h.ring[h.count%MaxHanded] = v
+	h.count++
+	if d := v.To - v.Since; d > h.longest {
+		h.longest, h.at = d, h.count
+	}
+	if h.count-h.at == MaxHanded/2 {
+		h.keep()
+	}
+}
+
+func (h *handed) keep() {
+	h.kept = h.kept[:0]
+	for i := max(0, h.count-MaxHanded); i < h.count; i++ {
+		h.kept = append(h.kept, h.ring[i%MaxHanded])
+	}
+}
+
+// maxHandedGroups bounds the lock groups whose hand-overs are remembered.
+const maxHandedGroups = 256
+
+// listMoments returns the moments of the locks with the longest waits.
+func (f *fold) listMoments() []LockMoment {
+	var out []LockMoment
+	for i := range f.locks {
+		g := &f.locks[i]
+		h := g.handed
+		if h == nil {
+			continue
+		}
+		if h.count-h.at < MaxHanded/2 {
+			h.keep()
+		}
+		out = append(out, LockMoment{Site: g.place.site, Class: g.class, Longest: h.longest, Handed: h.kept})
+	}
+	sortStable(out, func(a, b LockMoment) bool { return a.Longest > b.Longest })
+	return out[:min(len(out), MaxMoments)]
 }
 
 func (f *fold) lockGroup(p *place) uint32 {
@@ -214,7 +267,7 @@ func (f *fold) lockGroup(p *place) uint32 {
 	if !ok {
 		id = uint32(len(f.locks))
 		f.lockIDs[p.site.Function] = id
-		f.locks = append(f.locks, lockGroup{lastAt: -1, lastBy: -1})
+		f.locks = append(f.locks, lockGroup{lastAt: -1, lastBy: -1, place: p})
 	}
 	return id
 }
@@ -320,8 +373,10 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	h.Handoffs++
 	h.Delay += time.Duration(t - g.since)
 	h.waiters.add(w.stack)
+	over := Handed{Holder: a.id, To: time.Duration(t), Waiter: g.id, Since: time.Duration(g.since)}
 	if found != nil {
 		h.add(&found.bracket, a, t)
+		over.From, over.Known = time.Duration(found.since), true
 	} else {
 		h.Unknown++
 		least := t - max(g.since, group.lastAt)
@@ -331,6 +386,7 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 			least = min(least, t-a.holds[at].since)
 		}
 		h.Least += time.Duration(least)
+		over.From = time.Duration(t - least)
 		h.least = a.did(t-least, t, h.least)
 	}
 	if at >= 0 {
@@ -340,6 +396,13 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		a.holds = a.holds[:len(a.holds)-1]
 	}
 	f.touch(a, unlock)
+	if group.handed == nil && f.handedGroups < maxHandedGroups {
+		f.handedGroups++
+		group.handed, group.class = &handed{}, w.Class
+	}
+	if group.handed != nil {
+		group.handed.add(over)
+	}
 	group.lastAt, group.lastBy = t, a.id
 	a.hand.stack, a.hand.since, a.hand.holder = unlock, a.since, h
 }

@@ -24,6 +24,7 @@ type Timeline struct {
 
 	Waits      []Wait        // where goroutines waited, by reason and stack, longest total first
 	Holders    []Holder      // who made others wait for a lock, by unlocking and acquiring stack, longest total first
+	Moments    []LockMoment  // hand-overs of locks around the longest wait for each, longest wait first, at most MaxMoments
 	Wakes      []Wake        // who woke whom, by site, most delay first, at most MaxWakes
 	Groups     []Group       // goroutines by the function they started in, longest running first
 	Latency    Latency       // runnable to running, all goroutines that are neither system nor yielding
@@ -166,6 +167,25 @@ type Holder struct {
 	LeastBlocked []Blocked
 }
 
+// LockMoment is what happened to the locks waited for at one site around the
+// longest wait there that ended.
+type LockMoment struct {
+	Site    stack.Site
+	Class   Class
+	Longest time.Duration // the wait
+	Handed  []Handed      // in order, at most MaxHanded; that of the longest wait among them
+}
+
+// Handed is one hand-over of a lock: somebody gave it back and thereby woke who
+// had waited for it.
+type Handed struct {
+	Holder   int64
+	From, To time.Duration // it held the lock; when From is not known, at least since then
+	Known    bool
+	Waiter   int64
+	Since    time.Duration // the waiter had waited, until To
+}
+
 // Blocked is time spent blocked at a site.
 type Blocked struct {
 	Class Class
@@ -300,4 +320,6 @@ const (
 	MaxHeapPoints = 2000
 	MaxLogs       = 10000
 	MaxWakes      = 1000
+	MaxMoments    = 8
+	MaxHanded     = 24
 )
