@@ -89,8 +89,8 @@ type chunk struct {
 	notes   []note   // continue the generation's notes
 	wide    []int64  // continue the generation's goroutine ids that need more than 31 bits
 	wall    time.Time
-	wallAt  int64 // trace clock at wall
-	token   bool  // whether it was taken from the budget of chunks read ahead
+	wallAt  int64         // trace clock at wall
+	token   chan struct{} // where to give back its token
 }
 
 const chunkRecords = 4096

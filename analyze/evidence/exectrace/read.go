@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/exp/trace"
@@ -87,7 +86,8 @@ type engine struct {
 	fold    *fold
 	reading Reading
 	missing []missing
-	ahead   chan struct{} // holds a token for each chunk read ahead
+	ahead   chan struct{} // holds a token for each chunk that waits for the fold
+	reserve chan struct{} // the same, for a few chunks of the generation that the fold is at
 	torn    bool          // the generation before could not be read to its end
 	done    int64
 	chunks  int
@@ -182,25 +182,84 @@ type stream struct {
 	err     error         // valid once chunks is closed
 }
 
-// aheadBudget returns how many chunks of generations that the fold has not come
-// to may be held: a quarter of the largest generation's events, at some 5.5
-// bytes each, for each worker ahead, up to three. That is enough to keep two
-// processors busy, one with the rest of a generation, the other with its fold.
-// The generation that the fold is at always gets through, so the bound cannot
-// block it.
-func aheadBudget(gens []generation, jobs int) int {
+// aheadChunks returns how many chunks may be held that the fold has not come to:
+// some two fifths of the largest generation's events, at some 5.5 bytes each, for each
+// worker ahead, up to three. Of the work on a generation the fold is a quarter, so
+// that is what keeps two processors busy, one with the rest of a generation, the
+// other with its fold. The generation that the fold is at always has a few more to
+// get through with, so the bound cannot block it.
+func aheadChunks(gens []generation, workers int) int {
 	var largest int64
 	for i := range gens {
 		largest = max(largest, gens[i].size())
 	}
-	perWorker := largest / 4 * 2 / 11 / chunkRecords
-	return int(min(max(perWorker, minAhead), maxAhead)) * min(jobs-1, 3)
+	each := largest * 2 / 5 * 2 / 11 / chunkRecords
+	return int(min(max(each, minAhead)*int64(min(workers-1, 3)), maxAhead))
 }
 
 const (
-	minAhead = 64
-	maxAhead = 2048 // 200 MB of records
+	minAhead     = 64
+	maxAhead     = 640 // 64 MB of records
+	currentAhead = 16
 )
+
+// What a reader holds of a generation is about its size. The fold needs about a
+// third of the time of one decoder, so more than a few would only wait for it.
+const (
+	maxWorkers  = 6
+	maxDecoding = 256 << 20 // bytes of generations that are decoded at a time, more only for a single one
+)
+
+// admission hands out generations, in order, and holds back those for which
+// there is no memory yet. Those before them get through, so it cannot block for good.
+type admission struct {
+	mu       sync.Mutex
+	done     sync.Cond
+	gens     []generation
+	next     int
+	decoding int64 // bytes
+	garbage  int64 // bytes of those that have been decoded since the collector ran
+}
+
+// take returns the index of the next generation, or false when there is none or
+// ctx is done.
+func (a *admission) take(ctx context.Context) (int, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for a.next < len(a.gens) && a.decoding > 0 && a.decoding+a.gens[a.next].size() > maxDecoding {
+		a.done.Wait()
+	}
+	if a.next >= len(a.gens) || ctx.Err() != nil {
+		return 0, false
+	}
+	i := a.next
+	a.next++
+	a.decoding += a.gens[i].size()
+	return i, true
+}
+
+// give says that a generation has been decoded. Its memory is asked back now,
+// before the next takes as much again: left to itself, the collector would let
+// garbage grow to the size of what is alive.
+func (a *admission) give(i int) {
+	a.mu.Lock()
+	size := a.gens[i].size()
+	a.decoding -= size
+	a.garbage += size
+	collect := a.garbage >= minGarbage
+	if collect {
+		a.garbage = 0
+	}
+	a.done.Broadcast()
+	a.mu.Unlock()
+	if collect {
+		runtime.GC()
+	}
+}
+
+// minGarbage is worth a run of the collector: what is alive holds few pointers and is marked
+// in a millisecond, decoding as much takes hundreds.
+const minGarbage = 8 << 20
 
 // spares are empty chunks, the one used last on top: it may still be in the cache.
 type spares struct {
@@ -241,10 +300,10 @@ func (e *engine) split(version int) error {
 	}
 	gens[len(gens)-1].cut = cut && !gens[len(gens)-1].ended
 	e.reading.Generations = len(gens)
-	if e.opt.Jobs == 1 {
+	if workers := min(e.opt.Jobs, len(gens), maxWorkers); workers == 1 {
 		e.sequential(gens, version)
 	} else {
-		e.parallel(gens, version, e.opt.Jobs)
+		e.parallel(gens, version, workers)
 	}
 	if e.fold.events == 0 {
 		if e.ctx.Err() != nil {
@@ -273,6 +332,7 @@ func (e *engine) split(version int) error {
 
 func (e *engine) sequential(gens []generation, version int) {
 	c := &chunk{records: make([]record, 0, chunkRecords+1)}
+	a := admission{gens: gens}
 	for i := range gens {
 		g := &gens[i]
 		e.nextGeneration()
@@ -282,10 +342,11 @@ func (e *engine) sequential(gens []generation, version int) {
 		if e.ctx.Err() != nil {
 			return
 		}
+		a.give(i)
 	}
 }
 
-func (e *engine) parallel(gens []generation, version, jobs int) {
+func (e *engine) parallel(gens []generation, version, workers int) {
 	ctx, cancel := context.WithCancel(e.ctx)
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -294,46 +355,52 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 	// file can have a million generations.
 	var lock sync.Mutex
 	streams := map[int]*stream{}
-	budget := aheadBudget(gens, jobs)
+	budget := aheadChunks(gens, workers)
 	at := func(i int) *stream {
 		lock.Lock()
 		defer lock.Unlock()
 		s := streams[i]
 		if s == nil {
-			s = &stream{gen: &gens[i], chunks: make(chan *chunk, budget), current: make(chan struct{})}
+			s = &stream{gen: &gens[i], chunks: make(chan *chunk, budget+currentAhead), current: make(chan struct{})}
 			streams[i] = s
 		} else {
 			delete(streams, i) // both have it now
 		}
 		return s
 	}
-	tokens := make(chan struct{}, budget)
-	e.ahead = tokens
+	e.ahead, e.reserve = make(chan struct{}, budget), make(chan struct{}, currentAhead)
 	var spare spares
 	// get returns an empty chunk for a stream once there is room for it.
 	get := func(s *stream) (*chunk, error) {
+		token := e.ahead
 		select {
-		case <-s.current:
-			return spare.get(), nil
+		case e.ahead <- struct{}{}:
 		default:
+			select {
+			case e.ahead <- struct{}{}:
+			case <-s.current:
+				select {
+				case e.ahead <- struct{}{}:
+				case e.reserve <- struct{}{}:
+					token = e.reserve
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 		}
-		select {
-		case <-s.current:
-			return spare.get(), nil
-		case tokens <- struct{}{}:
-			c := spare.get()
-			c.token = true
-			return c, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+		c := spare.get()
+		c.token = token
+		return c, nil
 	}
-	var next atomic.Int64
-	for range min(jobs, len(gens)) {
+	a := admission{gens: gens}
+	a.done.L = &a.mu
+	for range workers {
 		wait.Go(func() {
 			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(gens) || ctx.Err() != nil {
+				i, ok := a.take(ctx)
+				if !ok {
 					return
 				}
 				s := at(i)
@@ -349,6 +416,7 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 					},
 				})
 				close(s.chunks)
+				a.give(i)
 			}
 		})
 	}
@@ -366,10 +434,9 @@ func (e *engine) parallel(gens []generation, version, jobs int) {
 					break
 				}
 				raw = e.fold.chunk(c, raw)
-				if c.token {
-					<-tokens
-				}
+				token := c.token
 				spare.put(c)
+				<-token
 				e.progress()
 			case <-ctx.Done():
 				e.folded(gens, i, before, ctx.Err())
@@ -385,15 +452,12 @@ func (e *engine) readGeneration(g *generation, version int, out sink) error {
 	if len(g.parts) == 0 {
 		return damage{errors.New(g.damaged)}
 	}
-	parts := []io.Reader{bytes.NewReader(e.head)}
-	for _, p := range g.parts {
-		parts = append(parts, io.NewSectionReader(e.r, p.from, p.to-p.from))
-	}
+	in := &feed{r: e.r, parts: slices.Clone(g.parts), ends: version >= 26, ahead: e.head}
 	if version >= 26 && !g.ended {
 		// Without the end byte the reader would not even try.
-		parts = append(parts, bytes.NewReader([]byte{endOfGeneration}))
+		in.tail = []byte{endOfGeneration}
 	}
-	r, err := newReader(bufio.NewReaderSize(io.MultiReader(parts...), int(min(g.size()+headerSize, 256<<10))))
+	r, err := newReader(in)
 	if err != nil {
 		return damage{err}
 	}
