@@ -24,6 +24,8 @@ const DiffSchema = "inquest/diff/v1"
 type Diff struct {
 	Schema   string       `json:"schema"`
 	Tool     Tool         `json:"tool"`
+	Command  string       `json:"command,omitempty"`  // that made it, without what only says where it goes
+	Redacted *Redaction   `json:"redacted,omitempty"` // what was taken out; nil when nothing
 	Settings DiffSettings `json:"settings"`
 	Before   DiffSide     `json:"before"`
 	After    DiffSide     `json:"after"`

@@ -17,6 +17,8 @@ const Schema = "inquest/report/v1"
 type Report struct {
 	Schema    string             `json:"schema"`
 	Tool      Tool               `json:"tool"`
+	Command   string             `json:"command,omitempty"`  // that made it, without what only says where it goes
+	Redacted  *Redaction         `json:"redacted,omitempty"` // what was taken out; nil when nothing
 	Case      Case               `json:"case"`
 	Exhibits  []Exhibit          `json:"exhibits"`
 	Verdicts  []analyze.Verdict  `json:"verdicts"`
@@ -34,6 +36,8 @@ type Report struct {
 type Tool struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
+	// Revision of the source it was built from, with "+dirty" when that had been changed; empty when the build does not say.
+	Revision string `json:"revision,omitempty"`
 }
 
 // Case is what the evidence says about the process as a whole.
