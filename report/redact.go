@@ -1,0 +1,754 @@
+package report
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/publicsuffix"
+
+	"inquest/analyze"
+	"inquest/analyze/compare"
+	"inquest/analyze/evidence/stack"
+)
+
+// Redaction is what was taken out of a document before it was written.
+type Redaction struct {
+	Level   string `json:"level"`             // "names" or "strict"
+	Mapping string `json:"mapping,omitempty"` // id of the mapping the tokens are from; empty when it was not kept
+}
+
+// The levels of redaction.
+const (
+	// RedactNames takes out what names people, machines and places: paths, hosts,
+	// addresses, labels, and what logs say. Names in code stay.
+	RedactNames = "names"
+	// RedactStrict also takes out every name in code that is not the standard library's.
+	RedactStrict = "strict"
+)
+
+// Redact returns a copy of r in which names are replaced by the tokens of m, which
+// grows by those that it lacked. own are sentences of ours that hold no name.
+func Redact(r *Report, level string, m *Mapping, own []string) *Report {
+	out := *r
+	x := newRedactor(level, m, own, r.Redacted)
+	x.document(reflect.ValueOf(&out).Elem())
+	out.Redacted = x.mark(r.Redacted)
+	if level == RedactStrict {
+		for i := range out.Findings {
+			f := &out.Findings[i]
+			f.Fingerprint = analyze.Fingerprint(f.Detector, f.Site.Function)
+		}
+	}
+	return &out
+}
+
+// RedactDiff is Redact for a comparison.
+func RedactDiff(d *Diff, level string, m *Mapping, own []string) *Diff {
+	out := *d
+	x := newRedactor(level, m, own, d.Redacted)
+	x.document(reflect.ValueOf(&out).Elem())
+	out.Redacted = x.mark(d.Redacted)
+	if level == RedactStrict {
+		f := &out.Findings
+		for _, list := range []*[]compare.FindingChange{&f.New, &f.Gone, &f.Worse, &f.Better, &f.Same, &f.Unclear} {
+			for i := range *list {
+				c := &(*list)[i]
+				c.Fingerprint = analyze.Fingerprint(c.Detector, c.Site.Function)
+			}
+		}
+	}
+	return &out
+}
+
+// redactor replaces names in one document.
+type redactor struct {
+	strict bool
+	before *Redaction // what the document had been through
+	tokens *Mapping
+	own    []string          // without their first letter and full stop, longest first
+	ours   map[string]bool   // own sentences as they stand
+	exact  map[string]string // names that stand in fields of their own, and what becomes of them in sentences
+	spaced []string          // those of exact that hold a space, longest first
+}
+
+func newRedactor(level string, m *Mapping, own []string, before *Redaction) *redactor {
+	x := &redactor{strict: level == RedactStrict, before: before, tokens: m, ours: map[string]bool{}, exact: map[string]string{}}
+	for _, s := range own {
+		x.ours[s] = true
+		if s = strings.TrimRight(s, ". "); len(s) > 12 {
+			_, size := firstRune(s)
+			x.own = append(x.own, s[size:])
+		}
+	}
+	slices.SortFunc(x.own, func(a, b string) int { return len(b) - len(a) })
+	x.own = slices.Compact(x.own)
+	return x
+}
+
+func (x *redactor) mark(before *Redaction) *Redaction {
+	out := &Redaction{Level: RedactNames, Mapping: x.tokens.ID}
+	if x.strict || before != nil && before.Level == RedactStrict {
+		out.Level = RedactStrict
+	}
+	if before != nil && before.Mapping != x.tokens.ID {
+		out.Mapping = "" // tokens of two mappings
+	}
+	return out
+}
+
+// document replaces the names in all strings below v. The first round takes in
+// the names that stand in fields of their own, so that the second knows them in sentences.
+func (x *redactor) document(v reflect.Value) {
+	visit(v, "", func(field, s string) string {
+		switch fields[field] {
+		case aFunction:
+			x.know(s, x.function(s))
+			x.know(pattern(s), pattern(x.function(s)))
+		case aFile:
+			x.know(s, x.file(s))
+			if _, base := splitDir(s); base != s {
+				x.know(base, x.base(base))
+			}
+		case aPath:
+			x.know(s, x.path(s))
+		}
+		return s
+	})
+	for s := range x.exact {
+		if strings.ContainsFunc(s, unicode.IsSpace) {
+			x.spaced = append(x.spaced, s)
+		}
+	}
+	slices.SortFunc(x.spaced, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	visit(v, "", func(field, s string) string {
+		switch fields[field] {
+		case kept:
+			return s
+		case aFunction:
+			return x.function(s)
+		case aFile:
+			return x.file(s)
+		case aPath:
+			return x.path(s)
+		case aLabel:
+			return x.label(s)
+		case aText:
+			return x.text(s)
+		case aCommand:
+			return x.command(s)
+		case aBenchmark:
+			return x.benchmark(s)
+		case aSource:
+			word, name, _ := strings.Cut(s, " ")
+			return word + " " + x.path(name)
+		}
+		return x.sentence(s)
+	})
+}
+
+// know keeps what becomes of a name for when it is met in a sentence.
+func (x *redactor) know(name, token string) {
+	if name != "" {
+		x.exact[name] = token
+	}
+}
+
+// visit replaces, in place but with fresh slices, maps and pointers, every string
+// below v that JSON shows, given the field it stands in.
+func visit(v reflect.Value, field string, text func(field, s string) string) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text(field, v.String()))
+	case reflect.Slice:
+		if v.IsNil() {
+			return
+		}
+		fresh := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(fresh, v)
+		for i := range fresh.Len() {
+			visit(fresh.Index(i), field, text)
+		}
+		v.Set(fresh)
+	case reflect.Array:
+		for i := range v.Len() {
+			visit(v.Index(i), field, text)
+		}
+	case reflect.Map:
+		if v.IsNil() {
+			return
+		}
+		fresh := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for _, k := range v.MapKeys() {
+			key, value := reflect.New(k.Type()).Elem(), reflect.New(v.Type().Elem()).Elem()
+			key.Set(k)
+			value.Set(v.MapIndex(k))
+			visit(key, field, text)
+			visit(value, field, text)
+			fresh.SetMapIndex(key, value)
+		}
+		v.Set(fresh)
+	case reflect.Pointer:
+		if v.IsNil() {
+			return
+		}
+		fresh := reflect.New(v.Type().Elem())
+		fresh.Elem().Set(v.Elem())
+		visit(fresh.Elem(), field, text)
+		v.Set(fresh)
+	case reflect.Interface:
+		if v.IsNil() {
+			return
+		}
+		fresh := reflect.New(v.Elem().Type()).Elem()
+		fresh.Set(v.Elem())
+		visit(fresh, field, text)
+		v.Set(fresh)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				visit(v.Field(i), v.Type().String()+"."+f.Name, text)
+			}
+		}
+	}
+}
+
+// quoted is a text between double quotes, as %q writes it. One that does not end is taken to its end.
+var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*(?:"|$)`)
+
+// sentence replaces the names in a sentence of ours: what it quotes, what the
+// document names elsewhere, and what looks like a name.
+func (x *redactor) sentence(s string) string {
+	if s == "" || x.ours[s] {
+		return s
+	}
+	var b strings.Builder
+	at := 0
+	for _, m := range quotedText.FindAllStringIndex(s, -1) {
+		b.WriteString(x.unquoted(s[at:m[0]]))
+		quote := s[m[0]:m[1]]
+		if text, err := strconv.Unquote(quote); err == nil {
+			quote = text
+		}
+		b.WriteString(`"` + x.text(quote) + `"`)
+		at = m[1]
+	}
+	b.WriteString(x.unquoted(s[at:]))
+	return b.String()
+}
+
+// unquoted is sentence of a stretch without quotes.
+func (x *redactor) unquoted(s string) string {
+	if s == "" {
+		return s
+	}
+	for _, name := range x.spaced {
+		for from := 0; ; {
+			i := strings.Index(s[from:], name)
+			if i < 0 {
+				break
+			}
+			i += from
+			if bounded(s, i, i+len(name)) {
+				return x.unquoted(s[:i]) + x.exact[name] + x.unquoted(s[i+len(name):])
+			}
+			from = i + 1
+		}
+	}
+	for _, own := range x.own {
+		if i := strings.Index(s, own); i > 0 {
+			_, size := lastRune(s[:i]) // the letter that may have become a capital
+			return x.unquoted(s[:i-size]) + s[i-size:i+len(own)] + x.unquoted(s[i+len(own):])
+		}
+	}
+	words := strings.Split(s, " ")
+	for i, w := range words {
+		head, core, tail := outer(w)
+		words[i] = head + x.word(core) + tail
+	}
+	return strings.Join(words, " ")
+}
+
+// bounded reports whether s[from:to] does not begin or end within a longer name.
+func bounded(s string, from, to int) bool {
+	before, _ := lastRune(s[:from])
+	first, _ := firstRune(s[from:])
+	last, _ := lastRune(s[:to])
+	after, _ := firstRune(s[to:])
+	return !(nameRune(before) && nameRune(first)) && !(nameRune(last) && nameRune(after))
+}
+
+func nameRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+var (
+	position = regexp.MustCompile(`^(.*[^:]):(\d+(?::\d+)?|\*)$`)
+	sourceRE = regexp.MustCompile(`\.(?:go|s|c|h|cc|cpp|cxx|hpp|m|S|proto|pb\.go|rs|py|ts|js)$`)
+	letters  = regexp.MustCompile(`^[\pL']+$`)
+)
+
+// word replaces a word of a sentence if it is a name.
+func (x *redactor) word(w string) string {
+	if w == "" {
+		return w
+	}
+	if token, ok := x.exact[w]; ok {
+		return token
+	}
+	if name, ok := strings.CutSuffix(w, "'s"); ok {
+		return x.word(name) + "'s"
+	}
+	if m := position.FindStringSubmatch(w); m != nil {
+		if token, ok := x.exact[m[1]]; ok {
+			return token + ":" + m[2]
+		}
+		if sourceRE.MatchString(m[1]) {
+			return x.file(m[1]) + ":" + m[2]
+		}
+	}
+	if x.before != nil && anyToken.MatchString(w) {
+		return w
+	}
+	if !letters.MatchString(w) {
+		if token, ok := x.shape(w); ok {
+			return token
+		}
+	}
+	if !x.strict || known(w) {
+		return w
+	}
+	switch {
+	case standardName(w):
+		return x.function(w)
+	case sourceRE.MatchString(w):
+		return x.file(w)
+	}
+	for _, sep := range []string{"=", ",", "->"} {
+		if a, b, ok := strings.Cut(w, sep); ok && a != "" {
+			return x.word(a) + sep + x.word(b)
+		}
+	}
+	if functionRE.MatchString(w) {
+		return x.function(w)
+	}
+	return x.tokens.token(nameToken, w)
+}
+
+// functionRE is a name with a package: main.f, example.com/a/b.(*T).M.
+var functionRE = regexp.MustCompile(`^[\pL\pN_.~%/-]*[\pL\pN_~%-]\.[(*\pL_].*$`)
+
+var (
+	urlRE     = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.-]*://)([^/?#]*)([/?#].*)?$`)
+	mailRE    = regexp.MustCompile(`^(mailto:)?[^@\s]+@[^@\s]+\.[\pL]{2,}$`)
+	hostPort  = regexp.MustCompile(`^(\[[0-9a-fA-F:.%\w]+\]|[\pL\pN_.-]+):(\d{1,5})$`)
+	drive     = regexp.MustCompile(`^[a-zA-Z]:[\\/]`)
+	innerTLDs = map[string]bool{"internal": true, "local": true, "lan": true, "corp": true, "svc": true, "intranet": true, "home": true, "localdomain": true, "test": true}
+)
+
+// shape replaces what is a place by its shape: an address, a host, a path.
+func (x *redactor) shape(w string) (string, bool) {
+	if m := urlRE.FindStringSubmatch(w); m != nil {
+		return m[1] + x.authority(m[2]) + x.rest(m[3]), true
+	}
+	if mailRE.MatchString(w) {
+		return x.tokens.token(mailToken, w), true
+	}
+	if token, ok := x.address(w); ok {
+		return token, true
+	}
+	if m := hostPort.FindStringSubmatch(w); m != nil {
+		if token, ok := x.address(strings.Trim(m[1], "[]")); ok {
+			return token + ":" + m[2], true
+		}
+		if m[1] != "HOST" && !known(m[1]) && strings.ContainsFunc(m[1], unicode.IsLetter) {
+			return x.tokens.token(hostToken, strings.ToLower(m[1])) + ":" + m[2], true
+		}
+	}
+	if isHost(w) && !standardName(w) {
+		return x.tokens.token(hostToken, strings.ToLower(w)), true
+	}
+	switch {
+	case runtimeName.MatchString(w):
+		return w, true
+	case strings.HasPrefix(w, "/") && len(w) > 2, strings.HasPrefix(w, "~/"), strings.HasPrefix(w, "./"), strings.HasPrefix(w, "../"),
+		strings.HasPrefix(w, `\\`), drive.MatchString(w), sourceRE.MatchString(w) && strings.ContainsAny(w, `/\`):
+		return x.file(w), true
+	}
+	return "", false
+}
+
+// runtimeName is a name of the runtime's that looks like a path: its metrics, and what net/http/pprof serves.
+var runtimeName = regexp.MustCompile(`^/(?:(?:sched|memory|gc|cpu|sync|godebug|cgo)/[a-z0-9/-]+:[a-z-]+|debug/pprof(?:/[a-z]*)?(?:\?[a-z]+=\d+(?:&[a-z]+=\d+)*)?)$`)
+
+// authority replaces the host of a URL, and drops who asks.
+func (x *redactor) authority(s string) string {
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		return x.tokens.token(nameToken, s[:i]) + "@" + x.authority(s[i+1:])
+	}
+	host, port := s, ""
+	if h, p, err := net.SplitHostPort(s); err == nil {
+		host, port = h, ":"+p
+	}
+	if host == "" || host == "HOST" {
+		return s
+	}
+	if x.before != nil && anyToken.MatchString(host) {
+		return s
+	}
+	if token, ok := x.address(strings.Trim(host, "[]")); ok {
+		return token + port
+	}
+	if port != "" && strings.Trim(port[1:], "0123456789") != "" && port != ":PORT" {
+		port = ":" + x.tokens.token(nameToken, port[1:])
+	}
+	return x.tokens.token(hostToken, strings.ToLower(host)) + port
+}
+
+// rest replaces the path of a URL.
+func (x *redactor) rest(s string) string {
+	if s == "" || s == "/" || runtimeName.MatchString(s) {
+		return s
+	}
+	if u, err := url.Parse(s); err == nil && runtimeName.MatchString(u.Path) && u.Fragment == "" && u.RawQuery == "" {
+		return s
+	}
+	return "/" + x.tokens.token(pathToken, s)
+}
+
+// address replaces an IP or hardware address.
+func (x *redactor) address(w string) (string, bool) {
+	addr, bits := w, ""
+	if i := strings.IndexByte(w, '/'); i > 0 {
+		if n := w[i+1:]; n != "" && len(n) < 4 && strings.Trim(n, "0123456789") == "" {
+			addr, bits = w[:i], w[i:]
+		}
+	}
+	if a, err := netip.ParseAddr(strings.Trim(addr, "[]")); err == nil {
+		return x.tokens.token(addressToken, a.String()) + bits, true
+	}
+	if len(w) >= 17 {
+		if mac, err := net.ParseMAC(w); err == nil {
+			return x.tokens.token(addressToken, mac.String()), true
+		}
+	}
+	return "", false
+}
+
+// isHost reports whether a word is the full name of a machine: its last element
+// is a top-level domain, or one that networks use within.
+func isHost(w string) bool {
+	if strings.ContainsAny(w, "/()[]*: ") || !strings.Contains(w, ".") || strings.ToLower(w) != w && strings.ToUpper(w) != w {
+		return false
+	}
+	labels := strings.Split(strings.ToLower(strings.TrimSuffix(w, ".")), ".")
+	for _, l := range labels {
+		if l == "" || strings.ContainsFunc(l, func(r rune) bool { return !nameRune(r) && r != '-' }) {
+			return false
+		}
+	}
+	last := labels[len(labels)-1]
+	if len(labels) < 2 || !strings.ContainsFunc(last, unicode.IsLetter) {
+		return false
+	}
+	if innerTLDs[last] {
+		return true
+	}
+	_, icann := publicsuffix.PublicSuffix(strings.Join(labels, "."))
+	return icann
+}
+
+// text replaces what logs, labels and tasks say, but for what only the runtime says.
+func (x *redactor) text(s string) string {
+	switch {
+	case s == "":
+		return s
+	case x.before != nil && anyToken.MatchString(s):
+		return s
+	case runtimeText.MatchString(s):
+		return s
+	}
+	if token, ok := x.exact[s]; ok {
+		return token // a name that the document also has elsewhere
+	}
+	return x.tokens.token(textToken, s)
+}
+
+// runtimeText is what only the runtime prints, with nothing of the program's in it.
+var runtimeText = regexp.MustCompile(`^(?:fatal error: |panic: )?(?:` + strings.Join([]string{
+	`concurrent map (?:writes|read and map write|iteration and map write|clone and map write)`,
+	`all goroutines are asleep - deadlock!`, `no goroutines \(main called runtime\.Goexit\) - deadlock!`,
+	`stack overflow`, `thread exhaustion`, `out of memory(?: \(stack\))?`, `runtime: out of memory`, `unexpected signal during runtime execution`,
+	`(?:runtime: )?cannot allocate memory`, `sync: (?:unlock|Unlock|RUnlock) of unlocked (?:mutex|RWMutex)`, `sync: negative WaitGroup counter`,
+	`send on closed channel`, `close of (?:closed|nil) channel`, `assignment to entry in nil map`, `all goroutines stack trace`,
+	`runtime error: (?:invalid memory address or nil pointer dereference|index out of range \[-?\d+\](?: with length \d+)?|slice bounds out of range \[[\d:]*\](?: with (?:capacity|length) \d+)?|integer divide by zero|makeslice: (?:len|cap) out of range|growslice: len out of range)`,
+	`SIG[A-Z]+(?:: [a-z ]+)?(?: code=(?:0x)?[0-9a-f]+)?(?: addr=0x[0-9a-f]+)?(?: pc=0x[0-9a-f]+)?(?: sigcode=\d+)?`,
+	`goroutine stack exceeds \d+-byte limit`, `cannot allocate \d+-byte block \(\d+ in use\)`,
+	`WARNING: DATA RACE`, `\(leaked\)`, `exit status \d+`, `goroutine \d+ \[`, `0x[0-9a-f]+`, `gc \d+ @`, `SCHED `,
+}, "|") + `)$`)
+
+// label replaces a label: its value, and in strict its key.
+func (x *redactor) label(s string) string {
+	key, value, ok := strings.Cut(s, "=")
+	if s == "" || x.before != nil && anyToken.MatchString(value) && (!x.strict || anyToken.MatchString(key)) {
+		return s
+	}
+	if !ok {
+		return x.tokens.token(labelToken, s)
+	}
+	if x.strict {
+		key = x.tokens.token(nameToken, key)
+	}
+	return key + "=" + x.tokens.token(labelToken, value)
+}
+
+// function replaces, in strict, the name of a function that is not the standard
+// library's, and keeps its shape: example.com/a/ledger.(*Ledger[...]).Post.func1
+// becomes pkg1.(*T1[...]).M1.func1.
+func (x *redactor) function(name string) string {
+	if !x.strict || name == "" || x.before != nil && x.before.Level == RedactStrict {
+		return name
+	}
+	rest, inlined := strings.CutSuffix(name, " (partial-inline)")
+	out := ""
+	switch {
+	case strings.HasPrefix(rest, "["):
+		out = "[" + x.tokens.token(nameToken, rest) + "]"
+		if runtimeLibrary.MatchString(rest) {
+			out = rest
+		}
+	case bareNames[rest]:
+		out = rest
+	case standardName(rest):
+		out = fold(rest)
+	default:
+		out = x.symbol(fold(rest))
+	}
+	if inlined {
+		out += " (partial-inline)"
+	}
+	return out
+}
+
+// fold replaces type arguments by "...": they hold names too.
+func fold(name string) string {
+	if i := strings.IndexByte(name, '['); i < 0 {
+		return name
+	}
+	var b strings.Builder
+	depth := 0
+	for _, r := range name {
+		switch {
+		case r == '[':
+			if depth++; depth == 1 {
+				b.WriteString("[...]")
+			}
+		case r == ']' && depth > 0:
+			depth--
+		case depth == 0:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+var (
+	// what the compiler adds to the name of a function for closures, wrappers and instances
+	addedRE        = regexp.MustCompile(`^(?:func|gowrap|deferwrap|dwrap)?\d+(?:-range\d+)*(?:-fm)?$`)
+	addedEnd       = regexp.MustCompile(`(?:-range\d+)*(?:-fm)?$`)
+	runtimeLibrary = regexp.MustCompile(`^\[(?:libc|libpthread|libm|libdl|ld-linux[a-z0-9_.-]*|linux-vdso|vdso|kernel\.kallsyms)[0-9.so]*\]$`)
+	// bareNames are symbols without a package that are Go's own (runtime/asm_*.s, internal/bytealg).
+	bareNames = func() map[string]bool {
+		m := map[string]bool{}
+		for _, w := range strings.Fields(`panic gcWriteBarrier memeqbody cmpbody aeshashbody indexbytebody indexbody countbody callRet debugCall32 gogo setg_gcc _rt0_amd64`) {
+			m[w] = true
+		}
+		return m
+	}()
+)
+
+// symbol replaces the parts of a function's name.
+func (x *redactor) symbol(name string) string {
+	pkg := stack.Package(name)
+	_, base := path.Split(cutAt(name, "[("))
+	dot := strings.IndexByte(base, '.')
+	if dot < 0 || pkg == "" {
+		return x.tokens.token(nameToken, name)
+	}
+	symbol := name[len(cutAt(name, "[("))-len(base)+dot+1:]
+	parts := splitDots(symbol)
+	out := []string{x.tokens.token(packageToken, pkg)}
+	real := func(i int) bool { return i < len(parts) && parts[i] != "" && !addedRE.MatchString(parts[i]) }
+	owner := "" // the type whose method comes next
+	for i, p := range parts {
+		end := addedEnd.FindString(p)
+		ident := strings.TrimSuffix(p, end)
+		switch {
+		case p == "", addedRE.MatchString(p), ident == "init" && owner == "", p == "glob" && i+1 < len(parts) && parts[i+1] == "":
+			out = append(out, p)
+		case strings.HasPrefix(p, "(") && strings.HasSuffix(p, ")"):
+			inner := strings.Trim(p, "(*)")
+			typ, args, _ := strings.Cut(inner, "[")
+			if args != "" {
+				args = "[" + args
+			}
+			owner = pkg + "." + typ
+			out = append(out, p[:strings.Index(p, inner)]+x.tokens.token(typeToken, owner)+args+")")
+		default:
+			ident, args, _ := strings.Cut(ident, "[")
+			if args != "" {
+				args = "[" + args
+			}
+			switch {
+			case owner != "":
+				out = append(out, x.tokens.token(methodToken, owner+"."+ident)+args+end)
+				owner = ""
+			case real(i+1) && !strings.HasPrefix(parts[i+1], "("):
+				owner = pkg + "." + ident
+				out = append(out, x.tokens.token(typeToken, owner)+args+end)
+			default:
+				out = append(out, x.tokens.token(functionToken, pkg+"."+ident)+args+end)
+			}
+		}
+	}
+	return strings.Join(out, ".")
+}
+
+func cutAt(s, chars string) string {
+	if i := strings.IndexAny(s, chars); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+// splitDots cuts at the dots outside of parentheses and brackets.
+func splitDots(s string) []string {
+	var parts []string
+	depth, from := 0, 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '(', '[':
+			depth++
+		case ')', ']':
+			depth--
+		case '.':
+			if depth <= 0 {
+				parts = append(parts, s[from:i])
+				from = i + 1
+			}
+		}
+	}
+	return append(parts, s[from:])
+}
+
+// splitDir cuts a file's path before its last element, whichever way its system writes it.
+func splitDir(file string) (dir, base string) {
+	i := strings.LastIndexAny(file, `/\`)
+	return file[:i+1], file[i+1:]
+}
+
+// file replaces the folder of a source file, and in strict its name.
+func (x *redactor) file(file string) string {
+	if file == "" || file == "_cgo_gotypes.go" || file == "<autogenerated>" || strings.Trim(file, "./~") == "" {
+		return file
+	}
+	if s, ok := standardFile(file); ok {
+		return s
+	}
+	dir, base := splitDir(file)
+	base = x.base(base)
+	dir = strings.TrimRight(dir, `/\`)
+	switch {
+	case dir == "" || dir == ".":
+		return base
+	case x.before != nil && anyToken.MatchString(dir):
+		return dir + "/" + base
+	}
+	return strings.TrimSuffix(x.tokens.token(pathToken, dir)+"/"+base, "/")
+}
+
+// base replaces the name of a file: in strict a source file's, always any other.
+func (x *redactor) base(name string) string {
+	switch {
+	case name == "" || name == "_testmain.go" || name == "_cgo_gotypes.go":
+		return name
+	case x.before != nil && anyToken.MatchString(strings.TrimSuffix(name, extension(name))):
+		return name
+	case sourceRE.MatchString(name):
+		if !x.strict {
+			return name
+		}
+		return x.tokens.token(fileToken, name) + sourceRE.FindString(name)
+	}
+	return x.element(name)
+}
+
+// standardFile returns a file of the standard library without the machine's path to it.
+func standardFile(file string) (string, bool) {
+	slashed := strings.ReplaceAll(file, `\`, "/")
+	dir, base := path.Split(slashed)
+	dir = strings.TrimSuffix(dir, "/")
+	if !sourceRE.MatchString(base) {
+		return "", false
+	}
+	if standardPackages()[dir] {
+		return slashed, true
+	}
+	if i := strings.LastIndex(dir, "/src/"); i >= 0 && standardPackages()[dir[i+len("/src/"):]] {
+		return dir[i+len("/src/"):] + "/" + base, true
+	}
+	return "", false
+}
+
+// path replaces each element of an exhibit's path, and keeps what tells its format.
+func (x *redactor) path(p string) string {
+	if p == "" || p == "stdin" || p == "-" || inputs.MatchString(p) {
+		return p
+	}
+	var b strings.Builder
+	from := 0
+	for i := 0; i <= len(p); i++ {
+		if i == len(p) || p[i] == '/' || p[i] == '\\' || p[i] == '!' {
+			b.WriteString(x.element(p[from:i]))
+			if i < len(p) {
+				b.WriteByte(p[i])
+			}
+			from = i + 1
+		}
+	}
+	return b.String()
+}
+
+var (
+	inputs     = regexp.MustCompile(`^\d+ inputs$`)
+	extensions = regexp.MustCompile(`(?i)(?:\.(?:pb|tar|json|log|txt|out|jsonl|folded|pprof|prof|trace|dump|zip|tgz|html|md|sarif|xml|gz|zst))+$`)
+)
+
+func extension(name string) string { return extensions.FindString(name) }
+
+func (x *redactor) element(name string) string {
+	stem := strings.TrimSuffix(name, extension(name))
+	if stem == "" || strings.Trim(stem, ".") == "" || x.before != nil && anyToken.MatchString(stem) {
+		return name
+	}
+	return x.tokens.token(pathToken, name) + strings.ToLower(extension(name))
+}
+
+// benchmark replaces, in strict, the name of a benchmark and of its cases.
+func (x *redactor) benchmark(name string) string {
+	if !x.strict {
+		return x.sentence(name)
+	}
+	procs := regexp.MustCompile(`-\d+$`).FindString(name)
+	return "Benchmark" + x.tokens.token(nameToken, strings.TrimSuffix(name, procs)) + procs
+}

@@ -1,0 +1,134 @@
+package report
+
+import (
+	"regexp"
+	"strings"
+)
+
+// pattern is a function's name as go tool pprof -peek is given it (analyze.Peek).
+func pattern(function string) string {
+	return strings.ReplaceAll(regexp.QuoteMeta(function), `\[\.\.\.\]`, `\[.*\]`)
+}
+
+// commandWord is what the commands that reports give are made of.
+var commandWord = regexp.MustCompile(`^(?:go|tool|pprof|trace|grep|curl|inquest|&&|>|\||-{1,2}[a-z][a-z_-]*|-[A-Z]|\d+|(?:sync|net|syscall|sched)\.pb\.gz|-pprof=(?:sync|net|syscall|sched))$`)
+
+// command replaces the names in a shell command: files, patterns, and texts to look for.
+func (x *redactor) command(s string) string {
+	if s == "" || x.ours[s] {
+		return s
+	}
+	words, comment := shellWords(s)
+	for i, w := range words {
+		before := ""
+		if i > 0 {
+			before = words[i-1]
+		}
+		option, value, assigned := strings.Cut(w, "=")
+		assigned = assigned && strings.HasPrefix(option, "-")
+		switch {
+		case commandWord.MatchString(w) && before != "-F" && before != "-peek":
+		case before == "-F":
+			words[i] = x.sought(w)
+		case before == "-peek":
+			words[i] = x.patterns(w)
+		case assigned && (option == "-focus" || option == "-ignore" || option == "-show"):
+			words[i] = option + "=" + x.patterns(value)
+		case assigned:
+			words[i] = option + "=" + x.word(value)
+		case strings.ContainsAny(w, " \t\n"):
+			if token, ok := x.exact[w]; ok {
+				words[i] = token
+			} else {
+				words[i] = x.text(w)
+			}
+		default:
+			words[i] = x.word(w)
+		}
+		if !commandWord.MatchString(words[i]) {
+			words[i] = shellQuote(words[i])
+		}
+	}
+	out := strings.Join(words, " ")
+	if comment != "" {
+		out += "  # " + x.sentence(comment)
+	}
+	return out
+}
+
+// sought replaces a text that a log is searched for: a name, or what the log says.
+func (x *redactor) sought(s string) string {
+	if token, ok := x.exact[s]; ok {
+		return token
+	}
+	if standardName(s) && !strings.ContainsAny(s, " \t") {
+		return x.function(s)
+	}
+	return x.text(s)
+}
+
+// patterns replaces the names in alternatives of regular expressions.
+func (x *redactor) patterns(s string) string {
+	alternatives := strings.Split(s, "|")
+	for i, a := range alternatives {
+		plain := strings.NewReplacer(`\[.*\]`, "[...]", `\`, "").Replace(strings.Trim(a, "^$"))
+		switch token, ok := x.exact[a]; {
+		case ok:
+			alternatives[i] = token
+		case !x.strict, known(a), known(plain), standardName(plain):
+		default:
+			alternatives[i] = pattern(x.word(plain))
+		}
+	}
+	return strings.Join(alternatives, "|")
+}
+
+// shellWords cuts a command into its words, without their quotes, and the comment behind it.
+func shellWords(s string) (words []string, comment string) {
+	var b strings.Builder
+	in, started := rune(0), false
+	end := func() {
+		if started {
+			words = append(words, b.String())
+		}
+		b.Reset()
+		started = false
+	}
+	escaped := false
+	for i, r := range s {
+		switch {
+		case escaped:
+			b.WriteRune(r)
+			escaped = false
+		case in != 0:
+			if r == in {
+				in = 0
+			} else {
+				b.WriteRune(r)
+			}
+		case r == '\'' || r == '"':
+			in, started = r, true
+		case r == '\\':
+			escaped, started = true, true
+		case r == ' ':
+			end()
+		case r == '#' && !started:
+			return words, strings.TrimLeft(s[i+1:], " ")
+		default:
+			started = true
+			b.WriteRune(r)
+		}
+	}
+	end()
+	return words, ""
+}
+
+// shellQuote makes a word safe to paste into a shell.
+func shellQuote(word string) string {
+	if word != "" && word[0] != '#' && !strings.ContainsFunc(word, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=+@%", r))
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,193 @@
+package report
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// MappingSchema names the format of a mapping's file.
+const MappingSchema = "inquest/mapping/v1"
+
+// Mapping says which token stands for which name. The zero value is empty and is
+// not kept; NewMapping makes one to be kept.
+type Mapping struct {
+	ID     string // tells mappings apart; empty for one that is not kept
+	number map[string]map[string]int
+}
+
+// NewMapping returns an empty mapping with an id of its own.
+func NewMapping() *Mapping {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return &Mapping{ID: hex.EncodeToString(id[:])}
+}
+
+// What a token stands for, as it begins.
+const (
+	pathToken     = "path-"
+	hostToken     = "host-"
+	addressToken  = "addr-"
+	mailToken     = "mail-"
+	labelToken    = "label-"
+	textToken     = "text-"
+	nameToken     = "name-"
+	fileToken     = "file-"
+	packageToken  = "pkg"
+	typeToken     = "T"
+	methodToken   = "M"
+	functionToken = "F"
+)
+
+var tokenKinds = []string{pathToken, hostToken, addressToken, mailToken, labelToken, textToken, nameToken, fileToken, packageToken, typeToken, methodToken, functionToken}
+
+var (
+	tokenRE  = regexp.MustCompile(`^(` + strings.Join(tokenKinds, "|") + `)([1-9]\d{0,8})$`)
+	anyToken = regexp.MustCompile(`(?:^|[^\pL\pN_-])(?:` + strings.Join(tokenKinds, "|") + `)[1-9]\d*(?:$|[^\pL\pN_])`)
+)
+
+// token returns what stands for a name.
+func (m *Mapping) token(kind, name string) string {
+	if m.number == nil {
+		m.number = map[string]map[string]int{}
+	}
+	if m.number[kind] == nil {
+		m.number[kind] = map[string]int{}
+	}
+	n, ok := m.number[kind][name]
+	if !ok {
+		n = len(m.number[kind]) + 1
+		m.number[kind][name] = n
+	}
+	return kind + strconv.Itoa(n)
+}
+
+type mappingFile struct {
+	Schema string         `json:"schema"`
+	ID     string         `json:"id"`
+	Tokens []mappingEntry `json:"tokens"`
+}
+
+type mappingEntry struct {
+	Token string `json:"token"`
+	Name  string `json:"stands_for"`
+}
+
+// Write writes the mapping as JSON, in the order of its tokens.
+func (m *Mapping) Write(w io.Writer) error {
+	out := mappingFile{Schema: MappingSchema, ID: m.ID, Tokens: []mappingEntry{}}
+	for _, kind := range tokenKinds {
+		names := make([]string, len(m.number[kind]))
+		for name, n := range m.number[kind] {
+			names[n-1] = name
+		}
+		for i, name := range names {
+			out.Tokens = append(out.Tokens, mappingEntry{kind + strconv.Itoa(i+1), name})
+		}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(out); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeHidden(b.Bytes()))
+	return err
+}
+
+// ReadMapping reads a mapping that Write wrote.
+func ReadMapping(r io.Reader) (*Mapping, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxRead+1))
+	if err != nil {
+		return nil, err
+	}
+	var in mappingFile
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&in); err != nil || len(text) > maxRead || in.Schema != MappingSchema || in.ID == "" {
+		return nil, fmt.Errorf("not a mapping: want JSON of schema %q with an id", MappingSchema)
+	}
+	m := &Mapping{ID: in.ID, number: map[string]map[string]int{}}
+	for _, e := range in.Tokens {
+		parts := tokenRE.FindStringSubmatch(e.Token)
+		if parts == nil {
+			return nil, fmt.Errorf("not a mapping: token %q", clean(e.Token))
+		}
+		kind := parts[1]
+		n, _ := strconv.Atoi(parts[2])
+		if m.number[kind] == nil {
+			m.number[kind] = map[string]int{}
+		}
+		// Tokens are numbered without gaps, so that the next one is free.
+		if _, double := m.number[kind][e.Name]; double || n != len(m.number[kind])+1 {
+			return nil, fmt.Errorf("not a mapping: token %q stands twice or out of order", e.Token)
+		}
+		m.number[kind][e.Name] = n
+	}
+	return m, nil
+}
+
+// fieldKind is what a string of a document is, for redaction.
+type fieldKind int
+
+// The kinds of strings. What is none of them is a sentence of ours.
+const (
+	aSentence  fieldKind = iota
+	kept                 // ids, hashes, and words that are ours alone
+	aFunction            // name of a function
+	aFile                // source file
+	aPath                // path or name of an exhibit
+	aLabel               // key=value
+	aText                // as the evidence has it
+	aCommand             // shell command
+	aBenchmark           // name of a benchmark
+	aSource              // a word of ours and a file's name
+)
+
+// fields says what each string of the documents is. A test holds it to the types:
+// a field that is not listed is treated as a sentence.
+var fields = func() map[string]fieldKind {
+	m := map[string]fieldKind{}
+	for of, names := range map[fieldKind]string{
+		kept: `report.Report.Schema report.Tool.Name report.Tool.Version report.Tool.Revision report.Case.GoVersion
+			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage report.Exhibit.BuildID report.Exhibit.GoVersion
+			report.Quality.Exhibit report.Focus.From report.Focus.To report.Focused.Exhibit report.Focused.Result
+			report.Timeline.Exhibit report.Bars.Exhibit report.Growth.From report.Growth.To
+			report.Redaction.Level report.Redaction.Mapping evidence.Quantity.Unit
+			analyze.Verdict.Detector analyze.Verdict.Result analyze.Finding.ID analyze.Finding.Fingerprint analyze.Finding.Detector analyze.Finding.Confidence
+			analyze.Fact.Exhibit analyze.LimitUse.Name analyze.Check.Kind analyze.Check.Result
+			analyze.Chain.ID analyze.Chain.Confidence analyze.Chain.Root analyze.Chain.Findings analyze.Link.From analyze.Link.To analyze.Link.Relation analyze.Missing.Kind
+			report.Diff.Schema report.DiffSide.GoVersion
+			compare.Result.Verdict compare.Kind.Kind compare.Kind.Verdict compare.Kind.Before compare.Kind.After
+			compare.Measure.Per compare.Measure.Verdict compare.Measure.Method compare.Change.Reach compare.Distribution.Verdict compare.Distribution.Method
+			compare.Benchmark.Unit compare.Benchmark.Verdict compare.FindingChange.Fingerprint compare.FindingChange.Detector
+			compare.FindingState.ID compare.FindingState.Confidence compare.Trend.Side compare.Trend.Exhibits`,
+		aSentence: `report.Report.Command report.Diff.Command report.Exhibit.Part report.Exhibit.Problems report.Total.Name report.Quality.Says report.Focused.Says report.Pause.Reason
+			report.Bars.Title report.Growth.Title analyze.Verdict.Why analyze.Finding.Title analyze.Finding.Variant analyze.Finding.Summary
+			analyze.Finding.Caveats analyze.Finding.Next analyze.Finding.Sketch analyze.Fact.Says analyze.Whole.What analyze.Location.SampleType
+			analyze.Check.Why analyze.Chain.Title analyze.Chain.Narrative analyze.Link.Why analyze.Missing.How analyze.Missing.Cost analyze.Missing.Would
+			compare.Result.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
+			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,
+		aFunction: `analyze.Site.Function analyze.Location.Function compare.Change.Function compare.Change.Path compare.Moved.From compare.Moved.To
+			compare.Node.Function compare.TrendSite.Function report.Rename.From report.Rename.To`,
+		aFile:      `analyze.Site.File analyze.Location.File compare.Change.File`,
+		aPath:      `report.Exhibit.Path report.Focused.Path report.Case.Title report.DiffSide.Title`,
+		aLabel:     `report.Focus.Label`,
+		aText:      `report.Focus.Task`,
+		aCommand:   `analyze.Fact.Reproduce`,
+		aBenchmark: `compare.Benchmark.Name`,
+		aSource:    `report.DiffSide.Others`,
+	} {
+		for _, name := range strings.Fields(names) {
+			m[name] = of
+		}
+	}
+	return m
+}()
