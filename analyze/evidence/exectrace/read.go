@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/exp/trace"
 )
@@ -182,6 +183,15 @@ type stream struct {
 	err     error         // valid once chunks is closed
 }
 
+// maxMemory bounds what generations that are being decoded and their records take
+// together, in bytes, unless a single generation takes more. x/exp/trace holds a
+// generation as a whole.
+const maxMemory = 192 << 20
+
+// maxWorkers bounds the generations that are decoded at a time: the fold needs
+// about a third of the time of one decoder, so more would only wait for it.
+const maxWorkers = 6
+
 // aheadChunks returns how many chunks may be held that the fold has not come to:
 // some two fifths of the largest generation's events, at some 5.5 bytes each, for each
 // worker ahead, up to three. Of the work on a generation the fold is a quarter, so
@@ -193,21 +203,16 @@ func aheadChunks(gens []generation, workers int) int {
 	for i := range gens {
 		largest = max(largest, gens[i].size())
 	}
-	each := largest * 2 / 5 * 2 / 11 / chunkRecords
-	return int(min(max(each, minAhead)*int64(min(workers-1, 3)), maxAhead))
+	want := largest * 2 / 5 * 2 / 11 / chunkRecords * int64(min(workers-1, 3))
+	left := (maxMemory - largest*int64(workers)) / chunkBytes
+	return int(max(min(want, left, maxAhead), minAhead))
 }
 
 const (
+	chunkBytes   = chunkRecords * int64(unsafe.Sizeof(record{}))
 	minAhead     = 64
-	maxAhead     = 640 // 64 MB of records
+	maxAhead     = 64 << 20 / chunkBytes
 	currentAhead = 16
-)
-
-// What a reader holds of a generation is about its size. The fold needs about a
-// third of the time of one decoder, so more than a few would only wait for it.
-const (
-	maxWorkers  = 6
-	maxDecoding = 256 << 20 // bytes of generations that are decoded at a time, more only for a single one
 )
 
 // admission hands out generations, in order, and holds back those for which
@@ -226,7 +231,7 @@ type admission struct {
 func (a *admission) take(ctx context.Context) (int, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for a.next < len(a.gens) && a.decoding > 0 && a.decoding+a.gens[a.next].size() > maxDecoding {
+	for a.next < len(a.gens) && a.decoding > 0 && a.decoding+a.gens[a.next].size() > maxMemory {
 		a.done.Wait()
 	}
 	if a.next >= len(a.gens) || ctx.Err() != nil {
