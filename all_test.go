@@ -14,7 +14,7 @@ import (
 )
 
 // topLevel is everything that may stand at the top of the repository.
-var topLevel = strings.Fields(`cmd analyze report fixtures templates docs .ci .git .gitignore
+var topLevel = strings.Fields(`cmd analyze report recorder fixtures templates docs .ci .git .gitignore
 	go.mod go.sum main.go all_test.go README.md CHANGELOG.md inquest`)
 
 func TestTopLevelIsFixed(t *testing.T) {
@@ -43,10 +43,13 @@ var mayImport = map[string][]string{
 	"analyze/evidence/exectrace":  {"inquest/analyze/evidence/stack"},
 	"analyze/evidence/dump":       {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/logline"},
 	"analyze/evidence/runtimelog": {"inquest/analyze/evidence/logline"},
+	"analyze/evidence/folded":     {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/pprofile"},
 	"analyze/evidence/logline":    {},
+	"analyze/evidence/capture":    {"inquest/analyze/evidence"},
 	"report":                      {"inquest/analyze", "inquest/analyze/compare", "inquest/analyze/evidence/...", "inquest/templates", "inquest/report/..."},
 	"report/draw":                 {},
 	"templates":                   {},
+	"recorder":                    {},
 }
 
 // onlyIn lists the libraries that one place alone may know.

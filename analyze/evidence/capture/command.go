@@ -1,0 +1,267 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"inquest/analyze/evidence"
+)
+
+// Command is a program to run so that its stderr becomes evidence.
+type Command struct {
+	Args     []string
+	Stdin    io.Reader
+	Stdout   io.Writer
+	Stderr   io.Writer     // gets a copy
+	Timeout  time.Duration // after which the program gets SIGQUIT; 0 for never
+	MaxBytes int64         // of stderr to keep; beyond it the beginning and the end are kept
+	Version  string        // of the tool, for the manifest
+}
+
+const (
+	stderrName = "stderr.log"
+	// afterQuit is how long a program may take to print its goroutines and end.
+	afterQuit = 10 * time.Second
+)
+
+// Run runs the program with gctrace and schedtrace on, waits for it, and keeps
+// what it wrote to stderr in dir if there is evidence in it. Signals go on to the program. How the program
+// ended is a note in the manifest and no error.
+func (c *Command) Run(dir string) (*evidence.Manifest, error) {
+	m := &evidence.Manifest{Schema: evidence.ManifestSchema, Tool: evidence.ManifestTool{Name: "inquest capture", Version: c.Version}}
+	m.Program.Name = filepath.Base(c.Args[0])
+	m.Source = "command " + m.Program.Name
+	if n := len(c.Args) - 1; n > 0 {
+		m.Source += fmt.Sprintf(", with %s", evidence.Things(n, "argument"))
+	}
+	cmd := exec.Command(c.Args[0], c.Args[1:]...)
+	cmd.Env = append(os.Environ(), "GODEBUG="+debugSettings(os.Getenv("GODEBUG")))
+	cmd.Stdin, cmd.Stdout = c.Stdin, c.Stdout
+	cmd.WaitDelay = 2 * time.Second // children of the program may hold its stderr open
+	if info, err := buildinfo.ReadFile(cmd.Path); err == nil {
+		m.Program.GoVersion = info.GoVersion
+	} else {
+		m.Notes = append(m.Notes, m.Program.Name+" is no Go program itself; Go programs that it starts get the same settings, and SIGQUIT goes to it alone")
+	}
+
+	tmp := filepath.Join(dir, ".inquest-stderr")
+	file, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(tmp)
+	defer file.Close()
+	kept := newKeeper(file, c.MaxBytes)
+	cmd.Stderr = tee{c.Stderr, kept}
+
+	m.Started = time.Now().UTC().Round(time.Millisecond)
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		var e *exec.Error
+		if errors.As(err, &e) {
+			err = e.Err
+		}
+		return nil, err
+	}
+	m.Program.PID = cmd.Process.Pid
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	m.Notes = append(m.Notes, c.attend(cmd, signals, ended)...)
+	m.Ended = time.Now().UTC().Round(time.Millisecond)
+
+	f := evidence.ManifestFile{Name: stderrName, Request: "stderr", Started: m.Started, Ended: m.Ended, Attempts: 1}
+	left, err := kept.close()
+	if err != nil {
+		return nil, err
+	}
+	if err := keep(tmp, dir, &f); err != nil {
+		return nil, err
+	}
+	if f.Result == evidence.Taken && left > 0 {
+		f.Result, f.Why = evidence.InPart, fmt.Sprintf("%s between beginning and end were not kept; --max-bytes keeps more", evidence.Of(left, evidence.Bytes))
+	}
+	m.Files = []evidence.ManifestFile{f}
+	if err := writeManifest(dir, m); err != nil {
+		return nil, err
+	}
+	if f.Result == evidence.Failed {
+		return m, advice{errors.New("it wrote no evidence to stderr: " + f.Why),
+			"a Go program prints gctrace and schedtrace lines there; a shell script must pass GODEBUG on"}
+	}
+	return m, nil
+}
+
+// attend passes signals on and keeps the time limit until the program has ended.
+// It returns what is worth noting.
+func (c *Command) attend(cmd *exec.Cmd, signals <-chan os.Signal, ended <-chan error) (notes []string) {
+	var limit, grace <-chan time.Time
+	if c.Timeout > 0 {
+		t := time.NewTimer(c.Timeout)
+		defer t.Stop()
+		limit = t.C
+	}
+	// Keys pressed at the terminal reach the program without us.
+	f, ok := c.Stdin.(*os.File)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
+	for {
+		select {
+		case s := <-signals:
+			if terminal && (s == os.Interrupt || s == syscall.SIGQUIT) {
+				continue
+			}
+			_ = cmd.Process.Signal(s)
+		case <-limit:
+			notes = append(notes, fmt.Sprintf("sent SIGQUIT after %v", c.Timeout))
+			_ = cmd.Process.Signal(syscall.SIGQUIT)
+			grace = time.After(afterQuit)
+		case <-grace:
+			notes = append(notes, fmt.Sprintf("killed, as it did not end within %v of SIGQUIT", afterQuit))
+			_ = cmd.Process.Kill()
+		case err := <-ended:
+			if err != nil && cmd.ProcessState == nil {
+				return append(notes, "waiting for it failed: "+err.Error())
+			}
+			return append(notes, "the command ended with "+strings.Replace(cmd.ProcessState.String(), "exit status", "exit code", 1))
+		}
+	}
+}
+
+// debugSettings adds to a GODEBUG what makes the runtime write evidence. What is set stays as it is.
+func debugSettings(have string) string {
+	for _, want := range []string{"gctrace=1", "schedtrace=1000"} {
+		name, _, _ := strings.Cut(want, "=")
+		set := false
+		for setting := range strings.SplitSeq(have, ",") {
+			if n, _, ok := strings.Cut(strings.TrimSpace(setting), "="); ok && n == name {
+				set = true
+			}
+		}
+		if !set {
+			have = strings.TrimPrefix(have+","+want, ",")
+		}
+	}
+	return have
+}
+
+// keep moves a file into the case if it holds evidence, and says so in f.
+func keep(file, dir string, f *evidence.ManifestFile) error {
+	b, err := evidence.Open(context.Background(), []string{file}, evidence.Options{})
+	if err != nil {
+		return err
+	}
+	var why []string
+	for _, e := range b.Exhibits {
+		if e.Coverage != evidence.None {
+			f.Result, f.Bytes, f.SHA256 = evidence.Taken, e.Bytes, e.SHA256
+			return os.Rename(file, filepath.Join(dir, f.Name))
+		}
+		for _, p := range e.Problems {
+			_, p, _ = strings.Cut(p, ": ")
+			why = append(why, p)
+		}
+	}
+	f.Result, f.Why = evidence.Failed, strings.Join(why, "; ")
+	return nil
+}
+
+// tee writes to both; that the first cannot take it is no reason not to keep it.
+type tee struct {
+	shown io.Writer
+	kept  io.Writer
+}
+
+func (t tee) Write(p []byte) (int, error) {
+	_, _ = t.shown.Write(p)
+	return t.kept.Write(p)
+}
+
+// keeper keeps the beginning of a stream in a file and its end in memory.
+type keeper struct {
+	mu    sync.Mutex
+	file  io.Writer
+	head  int64 // bytes still to go to the file
+	ring  []byte
+	most  int   // size the ring may grow to
+	next  int   // where in the full ring the next byte goes
+	total int64 // bytes past the head
+}
+
+func newKeeper(file io.Writer, most int64) *keeper {
+	const tail = 32 << 20
+	end := min(most/2, tail)
+	return &keeper{file: file, head: most - end, most: int(end)}
+}
+
+func (k *keeper) Write(p []byte) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := len(p)
+	if k.head > 0 {
+		first := p[:min(int64(len(p)), k.head)]
+		if _, err := k.file.Write(first); err != nil {
+			return 0, err
+		}
+		k.head -= int64(len(first))
+		p = p[len(first):]
+	}
+	k.total += int64(len(p))
+	if len(p) > k.most {
+		p = p[len(p)-k.most:]
+	}
+	if room := k.most - len(k.ring); room > 0 {
+		first := p[:min(len(p), room)]
+		k.ring = append(k.ring, first...)
+		p = p[len(first):]
+	}
+	for len(p) > 0 {
+		m := copy(k.ring[k.next:], p)
+		k.next = (k.next + m) % len(k.ring)
+		p = p[m:]
+	}
+	return n, nil
+}
+
+// close writes the end behind the beginning and returns how many bytes between them are gone.
+func (k *keeper) close() (left int64, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	end := append(append([]byte(nil), k.ring[k.next:]...), k.ring[:k.next]...)
+	left = k.total - int64(len(end))
+	if left > 0 {
+		// The rest of a line is worth nothing.
+		if i := bytes.IndexByte(end, '\n'); i >= 0 {
+			left += int64(i + 1)
+			end = end[i+1:]
+		}
+		if _, err := fmt.Fprintf(k.file, "\n[inquest: %d bytes left out]\n", left); err != nil {
+			return left, err
+		}
+	}
+	_, err = k.file.Write(end)
+	return left, err
+}
+
+// advice is an error with the next step.
+type advice struct {
+	error
+	hint string
+}
+
+// Hint returns the next step.
+func (a advice) Hint() string { return a.hint }
