@@ -462,7 +462,7 @@ func outlook(root *Finding) (said []string) {
 	if root.Confidence != High {
 		var kinds []string
 		for _, c := range root.Checks {
-			if c.Result == Absent {
+			if c.Result == Absent && settles(c.Kind) {
 				kinds = append(kinds, withArticle(KindName(c.Kind)))
 			}
 		}
@@ -582,13 +582,17 @@ func isName(s string) bool {
 	return strings.ContainsAny(word, ".(/_")
 }
 
+// settles reports whether a kind of evidence is worth recording to be surer of a
+// claim: what tracers count only vouches, at a cost.
+func settles(k evidence.Kind) bool { return k != evidence.Folded }
+
 // missing lists the absent kinds that the chain's detectors could use, each once.
 func missing(findings []*Finding) []Missing {
 	var out []Missing
 	for _, f := range findings {
 		for _, c := range f.Checks {
 			seen := slices.ContainsFunc(out, func(m Missing) bool { return m.Kind == c.Kind })
-			if c.Result == Absent && !seen {
+			if c.Result == Absent && settles(c.Kind) && !seen {
 				out = append(out, Missing{c.Kind, recording[c.Kind].how, recording[c.Kind].cost,
 					fmt.Sprintf("would confirm or refute %s (%s)", f.Detector, lowerFirst(f.Title))})
 			}

@@ -18,6 +18,7 @@ var recording = map[evidence.Kind]struct{ name, how, cost string }{
 	evidence.Race:          {"race report", "go build -race, or go test -race, and keep stderr", "2 to 20 times slower with 5 to 10 times the memory: for tests and canaries"},
 	evidence.GCTrace:       {"gctrace", "GODEBUG=gctrace=1 PROGRAM 2>>stderr.log", "one line for each collection; costs next to nothing"},
 	evidence.SchedTrace:    {"schedtrace", "GODEBUG=schedtrace=1000 PROGRAM 2>>stderr.log", "one line a second; costs next to nothing"},
+	evidence.Folded:        {"stack count", "bpftrace -p PID -e 'uprobe:PROGRAM:FUNCTION { @[ustack] = count(); }' > stacks.txt for ten seconds, with the functions that docs/evidence.md names", "each call of the function traps into the kernel"},
 }
 
 // KindName returns what people call a kind of evidence.

@@ -63,6 +63,7 @@ is unknown and the share is of everything since the start, set-up included. Smal
 		{Kind: evidence.Heap, Doc: "bytes and objects allocated by function, with a rate where two profiles of one process give one", Run: allocHotspotHeap},
 		{Kind: evidence.CPU, Doc: "samples below runtime.mallocgc by function, and whether the collector costs the program", Run: worstOf(allocHotspotCPU)},
 		{Kind: evidence.Trace, Doc: "whether requests wait for processors that the collector takes; names no site and can only say that it matters", Run: worstOf(allocHotspotTrace)},
+		{Kind: evidence.Folded, Doc: "calls that allocate, or samples in such, by function" + foldedDoc, Run: foldedMeasure(allocCalls)},
 	},
 	Fix: []string{
 		"Reuse what is allocated: a sync.Pool of buffers, a slice cut to zero length, a strings.Builder with Grow",

@@ -43,6 +43,7 @@ for it, if it is sampled at all.`,
 	Measures: []analyze.Measure{
 		{Kind: evidence.CPU, Doc: "share of CPU samples by first frame outside the standard library", Run: worstOf(cpuHotspotCPU)},
 		{Kind: evidence.Trace, Doc: "the same for the CPU samples in a trace, which are there only when a CPU profile ran at the same time, and who waited for a processor", Run: worstOf(cpuHotspotTrace)},
+		{Kind: evidence.Folded, Doc: "the same for the samples of a tracer such as perf" + foldedDoc, Run: foldedMeasure(cpuCounts)},
 	},
 	Fix: []string{
 		"Look at the function's callees in a flame graph and remove work that is repeated or not needed",

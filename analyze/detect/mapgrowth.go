@@ -56,6 +56,7 @@ tell, so it is told as an info. A CPU profile alone cannot tell one map that gro
 		{Kind: evidence.Heap, Doc: "blocks with the sizes of map tables at one line, and their growth between heap profiles", Run: mapGrowthHeap},
 		{Kind: evidence.CPU, Doc: "samples in rehash, split, grow and evacuate by the function that assigns; cannot tell one growing map from many new ones", Run: worstOf(mapGrowthCPU)},
 		{Kind: evidence.Trace, Doc: "whether the heap rises meanwhile; names no site", Run: worstOf(mapGrowthTrace)},
+		{Kind: evidence.Folded, Doc: "calls that make maps larger or assign to them, or samples in such, by function" + foldedDoc, Run: foldedMeasure(mapCalls)},
 	},
 	Fix: []string{
 		"Give the map a cap or its entries an expiry: an LRU, a sweep by age, or deletion where the object's life ends",

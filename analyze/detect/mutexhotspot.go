@@ -81,6 +81,7 @@ claim is an info unless the CPU is spent at the lock itself.`,
 		{Kind: evidence.Trace, Doc: "waits in Lock and RLock with their length and moment, those still open included", Run: hotspotTrace},
 		{Kind: evidence.Dump, Doc: "goroutines that stand in one lock, by its address, at one moment", Run: hotspotDump},
 		{Kind: evidence.CPU, Doc: "share of CPU samples inside Lock and Unlock. Says nothing of goroutines that sleep in the queue", Run: hotspotCPU},
+		{Kind: evidence.Folded, Doc: "calls that ask or wait for a lock, or samples in such, by function" + foldedDoc, Run: foldedMeasure(lockCalls)},
 	},
 	Fix: []string{
 		"Do less while holding the lock: compute, allocate, log, read and write before or after it",

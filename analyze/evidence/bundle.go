@@ -30,11 +30,12 @@ const (
 	Race          Kind = "race"          // reports of the race detector in a log
 	GCTrace       Kind = "gctrace"       // gctrace lines of one process in a log
 	SchedTrace    Kind = "schedtrace"    // schedtrace lines of one process in a log
+	Folded        Kind = "folded"        // stacks counted by a tracer of the operating system
 	Unknown       Kind = "unknown"       // not recognised, or not readable
 )
 
 // Kinds lists every kind a detector can measure, in report order.
-var Kinds = []Kind{CPU, Heap, Mutex, Block, Goroutine, GoroutineLeak, ThreadCreate, Trace, Dump, Crash, Race, GCTrace, SchedTrace}
+var Kinds = []Kind{CPU, Heap, Mutex, Block, Goroutine, GoroutineLeak, ThreadCreate, Trace, Dump, Crash, Race, GCTrace, SchedTrace, Folded}
 
 // Coverage says how much of a file was understood.
 type Coverage string
@@ -64,7 +65,7 @@ type Exhibit struct {
 	Problems   []string      // what was wrong with it, one sentence each, the path first
 
 	// Exactly one of these is set when Coverage is not None, by Kind.
-	Profile *pprofile.Profile   // every pprof kind
+	Profile *pprofile.Profile   // every pprof kind, and Folded
 	Trace   *exectrace.Timeline // Trace
 	Dump    *dump.Dump          // Dump
 	Crashes []*dump.Crash       // Crash: at least one, the different ones in the order of the file

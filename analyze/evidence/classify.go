@@ -12,6 +12,7 @@ import (
 
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/folded"
 	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/runtimelog"
@@ -235,9 +236,11 @@ func contentionByName(name string) string {
 func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibit {
 	var stacks dump.Reader
 	var lines runtimelog.Reader
+	var traced folded.Reader
 	err := logline.Each(o.limited(r), func(line []byte) {
 		stacks.Line(line)
 		lines.Line(line)
+		traced.Line(line)
 	})
 	if err != nil {
 		e.Coverage = Partial
@@ -295,6 +298,10 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 			x.CapturedAt = p.Start.Add(p.Total.From)
 		}
 	}
+	if p := traced.Close(); p != nil {
+		x := file(Folded, 1, [2]int{}, p.Problems)
+		x.Profile = p
+	}
 	if len(out) > 0 {
 		return out
 	}
@@ -312,7 +319,7 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 		if !it.named && !suspect(it.name) {
 			return nil
 		}
-		e.problem("text without a goroutine dump, a crash, a race report or lines of gctrace or schedtrace")
+		e.problem("text without a goroutine dump, a crash, a race report, lines of gctrace or schedtrace, or stacks of a tracer")
 	default:
 		e.problem("%s", unrecognised)
 	}
@@ -331,7 +338,7 @@ func (it *item) unusable(e *Exhibit) { it.exhibits = append(it.exhibits, it.none
 func (e *Exhibit) misnamed() {
 	base := strings.ToLower(path.Base(e.Path[strings.LastIndexByte(e.Path, '!')+1:]))
 	switch e.Kind {
-	case Crash, Race, GCTrace, SchedTrace:
+	case Crash, Race, GCTrace, SchedTrace, Folded:
 		return // found among other lines, whatever the file is called
 	case Dump:
 		if strings.HasSuffix(base, ".txt") || strings.HasSuffix(base, ".log") {
@@ -385,7 +392,7 @@ var notEvidence = func() map[string]bool {
 // folder as evidence, so that passing it over in silence would be wrong.
 func suspect(name string) bool {
 	switch path.Ext(strings.ToLower(name)) {
-	case ".pprof", ".prof", ".pb", ".gz", ".zst", ".out", ".trace", ".log", ".txt", ".dump", ".stack", ".profile":
+	case ".pprof", ".prof", ".pb", ".gz", ".zst", ".out", ".trace", ".log", ".txt", ".dump", ".stack", ".stacks", ".folded", ".collapsed", ".bt", ".profile":
 		return true
 	}
 	return false

@@ -1,0 +1,521 @@
+// Package folded reads stacks with counts as tracers of the operating system
+// print them, line by line: the maps of bpftrace, perf script, and the collapsed
+// form that flame graphs are drawn from. It tells calls of a probed function from
+// samples, and never says what either means.
+package folded
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// What the one column of a profile can count.
+const (
+	Calls   = "calls"   // of the functions that the stacks end in: each was probed at one place
+	Samples = "samples" // of what ran, at moments
+	Events  = "events"  // of something that the text does not name
+)
+
+// Bounds of what is kept of one text.
+const (
+	maxStacks  = 200_000 // different ones
+	maxFrames  = 8 << 20 // over all of them
+	maxDepth   = 1024    // frames of one; bpftrace and perf record 127 unless told otherwise
+	maxName    = 1024    // bytes of a frame
+	maxProbes  = 8       // functions that stacks of calls end in
+	maxCount   = 1 << 42 // of one stack, so that no sum overflows
+	maxForeign = 20      // lines beside collapsed stacks: one in so many, cut off or mixed in
+)
+
+// Reader reads a text that it is given line by line. The zero Reader is ready.
+type Reader struct {
+	block   *block
+	blocks  counted // from bpftrace and perf script, whose shape is their own
+	lines   counted // collapsed: believed when the whole text is made of them
+	foreign int     // lines that are neither a collapsed stack nor empty nor a comment
+	cut     int     // blocks that do not end as they should
+	sampled int     // blocks of perf script by event
+	probed  int
+	other   int
+}
+
+// block is a stack that is printed over several lines, leaf first.
+type block struct {
+	perf   bool // of perf script: closed by an empty line, counts once
+	event  string
+	owner  string // command
+	keys   []string
+	frames []frame
+}
+
+// frame is one call as it is printed.
+type frame struct {
+	name   string
+	offset string // in the function, as printed; "" when it is not
+}
+
+// counted is different stacks with their counts.
+type counted struct {
+	index  map[string]int
+	stacks []counter
+	names  map[string]string
+	frames int
+	lost   int64 // counts of stacks that were too many
+	key    []byte
+}
+
+type counter struct {
+	frames []frame // leaf first
+	owner  string
+	caller bool // the leaf's caller was told apart from the stack
+	n      int64
+}
+
+// Line takes the next line of the text, without its end.
+func (r *Reader) Line(line []byte) {
+	if r.block != nil && r.within(line) {
+		return
+	}
+	if r.opens(line) {
+		return
+	}
+	trimmed := bytes.TrimSpace(line)
+	switch {
+	case len(trimmed) == 0 || trimmed[0] == '#':
+	case r.abandoned():
+	case r.collapsed(trimmed):
+	default:
+		r.foreign++
+		if r.abandoned() {
+			r.lines = counted{}
+		}
+	}
+}
+
+// abandoned reports whether the text holds too much else to be made of collapsed stacks.
+func (r *Reader) abandoned() bool { return r.foreign > maxForeign+len(r.lines.stacks) }
+
+// opens begins a block where a line does.
+func (r *Reader) opens(line []byte) bool {
+	switch {
+	case len(line) > 1 && line[0] == '@':
+		// @[ or @calls[ or @[comm, caller, : the key goes on in the next lines.
+		name, rest, ok := bytes.Cut(line[1:], []byte("["))
+		if !ok || len(line) > maxName || bytes.ContainsFunc(name, notWord) || bytes.Contains(rest, []byte("]:")) {
+			return false
+		}
+		r.block = &block{keys: keys(rest)}
+		return true
+	case len(line) > 0 && line[0] != ' ' && line[0] != '\t' && len(line) < maxName:
+		owner, event, ok := perfHeader(string(bytes.TrimRight(line, " ")))
+		if !ok {
+			return false
+		}
+		r.block = &block{perf: true, owner: owner, event: event}
+		return true
+	}
+	return false
+}
+
+func notWord(c rune) bool {
+	return c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+}
+
+// keys splits what stands beside a stack in the key of a bpftrace map.
+func keys(b []byte) []string {
+	var out []string
+	for k := range strings.SplitSeq(string(b), ", ") {
+		if k = strings.TrimSpace(strings.Trim(k, ",")); k != "" {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// perfHeader reads the line that perf script prints above a stack:
+// "COMMAND PID[/TID] [[CPU]] SECONDS.MICROS: [PERIOD] EVENT:".
+func perfHeader(line string) (owner, event string, ok bool) {
+	rest, ok := strings.CutSuffix(line, ":")
+	if !ok {
+		return "", "", false
+	}
+	fields := strings.Fields(rest)
+	for i, f := range fields {
+		// The time is the first field that ends in a colon; before it stands a process.
+		seconds, isTime := strings.CutSuffix(f, ":")
+		whole, micros, ok := strings.Cut(seconds, ".")
+		if !isTime || !ok || !digits(whole) || !digits(micros) || i < 2 || i == len(fields)-1 {
+			continue
+		}
+		pid := i - 1
+		if strings.HasPrefix(fields[pid], "[") {
+			pid--
+		}
+		if pid < 1 || !digits(strings.ReplaceAll(fields[pid], "/", "")) || len(fields)-i > 3 {
+			return "", "", false
+		}
+		return strings.Join(fields[:pid], " "), fields[len(fields)-1], true
+	}
+	return "", "", false
+}
+
+func digits(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(c rune) bool { return c < '0' || c > '9' }) < 0
+}
+
+// within takes a line that may belong to the open block, and reports whether it does.
+func (r *Reader) within(line []byte) bool {
+	b := r.block
+	trimmed := bytes.TrimSpace(line)
+	if b.perf && len(trimmed) == 0 {
+		r.close(1)
+		return true
+	}
+	if !b.perf && len(trimmed) > 0 && (trimmed[0] == ']' || trimmed[0] == ',') {
+		rest, count, closes := bytes.Cut(trimmed, []byte("]:"))
+		b.keys = append(b.keys, keys(rest)...)
+		if !closes {
+			return len(trimmed) < maxName
+		}
+		n, err := strconv.ParseInt(string(bytes.TrimSpace(count)), 10, 64)
+		if err != nil || n < 0 { // a histogram or a sum of another type
+			r.block = nil
+			return true
+		}
+		r.close(n)
+		return true
+	}
+	indented := len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
+	f, ok := printedFrame(string(trimmed[:min(len(trimmed), maxName)]))
+	if !indented || !ok {
+		if b.perf && len(b.frames) > 0 { // the last empty line is missing
+			r.close(1)
+		} else {
+			r.cut++
+			r.block = nil
+		}
+		return false
+	}
+	if len(b.frames) < maxDepth {
+		b.frames = append(b.frames, f)
+	}
+	return true
+}
+
+// close counts the open block.
+func (r *Reader) close(n int64) {
+	b := r.block
+	r.block = nil
+	if len(b.frames) == 0 {
+		return
+	}
+	if b.perf {
+		switch {
+		case strings.Contains(b.event, "probe"):
+			r.probed++
+		case slices.ContainsFunc(cpuEvents, func(e string) bool { return strings.HasPrefix(b.event, e) }):
+			r.sampled++
+		default:
+			r.other++
+		}
+	}
+	c := counter{frames: b.frames, owner: b.owner, n: n}
+	for _, k := range b.keys {
+		name, ok := goName(k)
+		if !ok || c.caller {
+			continue
+		}
+		c.caller = true
+		if len(c.frames) < 2 || clean(c.frames[1].name) != name {
+			c.frames = slices.Insert(c.frames, 1, frame{name: name})
+		}
+	}
+	r.blocks.add(c)
+}
+
+// cpuEvents are the events of perf that come by processor time (perf list).
+var cpuEvents = []string{"cycles", "cpu-cycles", "cpu-clock", "task-clock", "cpu/cycles", "cpu_core/cycles", "ref-cycles", "bus-cycles"}
+
+// printedFrame reads a frame of a block: "NAME+OFFSET" or "ADDRESS NAME+OFFSET (FILE)".
+func printedFrame(s string) (frame, bool) {
+	addressed := false
+	if word, rest, ok := strings.Cut(s, " "); ok && hex(word) {
+		s, addressed = strings.TrimSpace(rest), true
+	}
+	s, _, _ = strings.Cut(s, " @ ") // file and line
+	if strings.HasSuffix(s, ")") && addressed {
+		if i := strings.LastIndex(s, " ("); i >= 0 {
+			s = s[:i]
+		}
+	}
+	i := strings.LastIndexByte(s, '+')
+	switch {
+	case s == "" || s == "[unknown]" || strings.HasPrefix(s, "0x") && hex(s[2:]):
+		return frame{name: unknown}, addressed || s != ""
+	case i > 0 && (digits(s[i+1:]) || strings.HasPrefix(s[i+1:], "0x") && hex(s[i+3:])):
+		return frame{s[:i], s[i+1:]}, true
+	}
+	// Without an offset it could be anything that is indented.
+	return frame{name: s}, addressed
+}
+
+const unknown = "[unknown]"
+
+func hex(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(c rune) bool { return !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') }) < 0
+}
+
+// collapsed takes a line "OUTERMOST;...;LEAF COUNT", and reports whether it is one.
+func (r *Reader) collapsed(line []byte) bool {
+	i := bytes.LastIndexByte(line, ' ')
+	if i <= 0 || i == len(line)-1 || bytes.IndexByte(line[:i], ';') < 0 {
+		return false
+	}
+	n, err := strconv.ParseInt(string(line[i+1:]), 10, 64)
+	if err != nil || n < 0 {
+		return false
+	}
+	var frames []frame
+	for name := range strings.SplitSeq(string(line[:i]), ";") {
+		name = strings.TrimSpace(name)
+		// Only type arguments hold spaces: what else does is a sentence with a semicolon.
+		if name == "" || len(name) > maxName || strings.ContainsAny(name, "\t=\"") || strings.Contains(name, " ") && !strings.Contains(name, "[") {
+			return false
+		}
+		f := frame{name: name}
+		if i := strings.LastIndexByte(name, '+'); i > 0 && (digits(name[i+1:]) || strings.HasPrefix(name[i+1:], "0x") && hex(name[i+3:])) {
+			f = frame{name[:i], name[i+1:]}
+		}
+		if len(frames) < maxDepth {
+			frames = append(frames, f)
+		}
+	}
+	slices.Reverse(frames)
+	r.lines.add(counter{frames: frames, n: n})
+	return true
+}
+
+// add files a stack, with those that are equal.
+func (c *counted) add(s counter) {
+	if c.index == nil {
+		c.index, c.names = map[string]int{}, map[string]string{}
+	}
+	c.key = append(c.key[:0], s.owner...)
+	for _, f := range s.frames {
+		c.key = append(append(append(append(c.key, 0), f.name...), 1), f.offset...)
+	}
+	if i, ok := c.index[string(c.key)]; ok {
+		c.stacks[i].n = plus(c.stacks[i].n, s.n)
+		return
+	}
+	s.n = min(s.n, maxCount)
+	if len(c.stacks) == maxStacks || c.frames+len(s.frames) > maxFrames {
+		c.lost = plus(c.lost, s.n)
+		return
+	}
+	c.frames += len(s.frames)
+	for i, f := range s.frames {
+		name, ok := c.names[f.name]
+		if !ok {
+			name = strings.Clone(f.name)
+			c.names[name] = name
+		}
+		s.frames[i].name = name
+	}
+	c.index[string(c.key)] = len(c.stacks)
+	c.stacks = append(c.stacks, s)
+}
+
+// plus adds counts, each at most maxCount and positive.
+func plus(a, b int64) int64 { return min(a+min(b, maxCount), maxCount) }
+
+// Close ends the text and returns its stacks, or nil when it is not made of stacks of Go programs.
+func (r *Reader) Close() *pprofile.Profile {
+	if r.block != nil {
+		if r.block.perf && len(r.block.frames) > 0 {
+			r.close(1)
+		} else {
+			r.cut++
+		}
+	}
+	all := r.blocks.stacks
+	lost := r.blocks.lost
+	var problems []string
+	if len(all) == 0 {
+		if n := len(r.lines.stacks); n == 0 || r.foreign > 0 && r.foreign*maxForeign > n {
+			return nil
+		}
+		all, lost = r.lines.stacks, r.lines.lost
+		commands(all)
+		if r.foreign > 0 {
+			problems = append(problems, fmt.Sprintf("%d lines that are no stacks were left out", r.foreign))
+		}
+	} else if r.cut > 0 {
+		problems = append(problems, fmt.Sprintf("%d stacks are cut off or mixed with other output and were left out", r.cut))
+	}
+	all, others := ofGo(all)
+	if len(all) == 0 {
+		return nil
+	}
+	if others > 0 {
+		problems = append(problems, fmt.Sprintf("%d counts of commands that are not written in Go were left out", others))
+	}
+	if lost > 0 {
+		problems = append(problems, fmt.Sprintf("%d counts were left out: more than %d different stacks", lost, maxStacks))
+	}
+	counts := r.counts(all)
+	p := &pprofile.Profile{Kind: "folded", Columns: []pprofile.Column{{Name: counts, Unit: "count"}}, Problems: problems}
+	var total, callerless int64
+	for i := range all {
+		c := &all[i]
+		total = plus(total, c.n)
+		if counts == Calls && c.frames[0].offset == "0" && !c.caller {
+			callerless = plus(callerless, c.n)
+		}
+	}
+	if callerless > 0 {
+		p.Problems = append(p.Problems, fmt.Sprintf("%d of %d calls were caught at the entry of a function, where its frame is not linked to that of its caller: the direct caller is missing from these stacks, unless it was asked for (docs/evidence.md, Stacks of tracers)", callerless, total))
+	}
+	p.Samples, p.Unsymbolised = samples(all)
+	if p.Unsymbolised > 0 && p.Unsymbolised == len(p.Samples) {
+		p.Problems = append(p.Problems, "no function names: it holds addresses only, so nothing in it can be placed in the source")
+	}
+	return p
+}
+
+// samples turns stacks into those of a profile, each once.
+func samples(all []counter) (out []pprofile.Sample, unnamed int) {
+	index := map[string]int{}
+	var key []byte
+	for i := range all {
+		st := make(stack.Stack, 0, len(all[i].frames))
+		key = key[:0]
+		for _, f := range all[i].frames {
+			if name := clean(f.name); name != unknown {
+				st = append(st, stack.Frame{Function: name})
+				key = append(append(key, name...), 0)
+			}
+		}
+		if k, ok := index[string(key)]; ok {
+			out[k].Values[0] = plus(out[k].Values[0], all[i].n)
+			continue
+		}
+		index[string(key)] = len(out)
+		if len(st) == 0 {
+			unnamed++
+		}
+		out = append(out, pprofile.Sample{Stack: st, Values: []int64{all[i].n}})
+	}
+	return out, unnamed
+}
+
+// commands takes the name of the command from the stacks of a collapsed text that
+// begins each with one, as stackcollapse-perf.pl and perf script report stackcollapse do.
+func commands(all []counter) {
+	first := func(c counter) string { return clean(c.frames[len(c.frames)-1].name) }
+	if slices.ContainsFunc(all, func(c counter) bool { return outermost[first(c)] }) {
+		return
+	}
+	for i := range all {
+		c := &all[i]
+		n := len(c.frames)
+		if n < 2 {
+			continue
+		}
+		if _, ok := goName(first(*c)); !ok || outermost[clean(c.frames[n-2].name)] {
+			c.owner, c.frames = first(*c), c.frames[:n-1]
+		}
+	}
+}
+
+// outermost are the functions that stacks of Go begin with (runtime/asm_*.s, proc.go).
+var outermost = map[string]bool{
+	"runtime.goexit": true, "runtime.mstart": true, "runtime.rt0_go": true, "runtime.mcall": true,
+	"runtime.systemstack": true, "runtime.morestack": true, "runtime.main": true, "main.main": true,
+}
+
+// ofGo keeps the stacks of commands that are written in Go: those of which a stack passes through the runtime.
+func ofGo(all []counter) (kept []counter, others int64) {
+	is := map[string]bool{}
+	for _, c := range all {
+		is[c.owner] = is[c.owner] || slices.ContainsFunc(c.frames, func(f frame) bool {
+			name, ok := goName(f.name)
+			return ok && (strings.HasPrefix(name, "runtime.") || strings.HasPrefix(name, "internal/runtime/") || name == "main.main")
+		})
+	}
+	for _, c := range all {
+		if is[c.owner] {
+			kept = append(kept, c)
+		} else {
+			others = plus(others, c.n)
+		}
+	}
+	return kept, others
+}
+
+// counts tells what the counts are of. A probe catches its functions at one place
+// each; whoever samples catches many functions, and these anywhere in them.
+func (r *Reader) counts(all []counter) string {
+	if n := r.probed + r.sampled + r.other; n > 0 && len(r.blocks.stacks) > 0 {
+		switch n {
+		case r.probed:
+			return Calls
+		case r.sampled:
+			return Samples
+		}
+		return Events
+	}
+	at := map[string]string{}
+	calls, running := true, false
+	for _, c := range all {
+		leaf := c.frames[0]
+		name := clean(leaf.name)
+		if offset, seen := at[name]; seen && offset != leaf.offset || name == unknown {
+			calls = false
+		}
+		at[name] = leaf.offset
+		// Memory and waiting are charged to functions of the program; what runs is often the runtime or the kernel.
+		running = running || strings.HasPrefix(name, "runtime.") || !strings.Contains(name, ".")
+	}
+	switch {
+	case calls && len(at) <= maxProbes:
+		return Calls
+	case running:
+		return Samples
+	}
+	return Events
+}
+
+// clean takes from a name what tracers and the linker put behind it.
+func clean(name string) string {
+	for _, mark := range []string{"_[k]", "_[i]", "_[j]", "_[w]"} {
+		name = strings.TrimSuffix(name, mark)
+	}
+	name = strings.TrimSuffix(name, " (inlined)")
+	// cmd/link/internal/ld: symbols of the other calling convention.
+	name = strings.TrimSuffix(strings.TrimSuffix(name, ".abi0"), ".abiinternal")
+	if name == "" || strings.HasPrefix(name, "0x") && hex(name[2:]) || name == "unknown" {
+		return unknown
+	}
+	return name
+}
+
+// goName reports whether a name has the shape of a function of Go, and returns it clean.
+func goName(name string) (string, bool) {
+	name = clean(name)
+	if i := strings.LastIndexByte(name, '+'); i > 0 && digits(name[i+1:]) {
+		name = name[:i]
+	}
+	pkg := stack.Package(name)
+	rest, ok := strings.CutPrefix(name, pkg+".")
+	if !ok || pkg == "" || rest == "" || strings.ContainsAny(pkg, " :<>()[]\"'") || strings.HasPrefix(rest, ".") {
+		return "", false
+	}
+	return name, true
+}
