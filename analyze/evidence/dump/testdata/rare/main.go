@@ -44,6 +44,14 @@ func (l *ledger) wait() { l.done.Wait() }
 //go:noinline
 func load(from []byte) byte { return from[4096] }
 
+// freed returns where something large was that nobody refers to any more.
+//
+//go:noinline
+func freed() uintptr {
+	big := make([]byte, 64<<20)
+	return uintptr(unsafe.Pointer(&big[32<<20]))
+}
+
 var kept []unsafe.Pointer
 
 func main() {
@@ -83,13 +91,13 @@ func main() {
 			all = append(all, make([]byte, 64<<20))
 		}
 	case "pointer": // a number that was made into a pointer
-		big := make([]byte, 64<<20)
-		at := uintptr(unsafe.Pointer(&big[32<<20]))
-		big = nil
-		runtime.GC()
-		runtime.GC()
-		kept = append(kept, *(*unsafe.Pointer)(unsafe.Pointer(&at)))
-		runtime.GC()
+		for range 10 {
+			at := freed()
+			runtime.GC()
+			runtime.GC()
+			kept = append(kept, *(*unsafe.Pointer)(unsafe.Pointer(&at)))
+			runtime.GC()
+		}
 	case "fault": // a file that became shorter while it was mapped
 		f, err := os.CreateTemp("", "rare")
 		if err != nil {
