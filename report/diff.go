@@ -304,9 +304,13 @@ func methodWords(m *compare.Measure) string {
 	if m.Per == "second" {
 		per = "per second of wall time, so more work counts as more cost: --ops BEFORE,AFTER compares per operation; "
 	}
+	test := "Student's test"
 	switch m.Method {
 	case compare.Permutation:
-		return per + fmt.Sprintf("permutation test of %d against %d runs; two runs of one side differ by %s as a whole", m.Runs.Before, m.Runs.After, m.Noise)
+		test = "permutation and Student's test"
+		fallthrough
+	case compare.Moderated:
+		return per + fmt.Sprintf("%s of %d against %d runs; two runs of one side differ by %s as a whole", test, m.Runs.Before, m.Runs.After, m.Noise)
 	case compare.Sampling:
 		return per + fmt.Sprintf("sampling theory only, %d against %d: how runs differ from each other is not in it; give three or more per side", m.Runs.Before, m.Runs.After)
 	}

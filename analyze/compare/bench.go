@@ -41,6 +41,9 @@ type Benchmark struct {
 	Warnings []string `json:"warnings"`
 }
 
+// levelBench is that of benchstat.
+const levelBench = 0.05
+
 // Bounds of benchmark output.
 const (
 	maxBenchLines = 200_000
@@ -173,7 +176,7 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 		if x.Before != 0 {
 			x.Effect = (x.After - x.Before) / x.Before
 		}
-		if assume != benchmath.AssumeExact && least(len(a.Values), len(b.Values)) > levelRuns {
+		if assume != benchmath.AssumeExact && least(len(a.Values), len(b.Values)) > levelBench {
 			x.Warnings = append(x.Warnings, "too few runs for any difference to be told from noise: four per side are the least, ten are good")
 			x.Verdict, few = Inconclusive, true
 		}
@@ -184,7 +187,7 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 	nWorse, nBetter := 0, 0
 	for i := range out {
 		x := &out[i]
-		if x.Verdict == Inconclusive || x.Q > levelRuns || math.Abs(x.After-x.Before) < opt.MinEffect*math.Abs(x.Before) || x.After == x.Before {
+		if x.Verdict == Inconclusive || x.Q > levelBench || math.Abs(x.After-x.Before) < opt.MinEffect*math.Abs(x.Before) || x.After == x.Before {
 			continue
 		}
 		says := fmt.Sprintf("%s %s from %s to %s %s", x.Name, rises(x), benchunit.Scale(x.Before, benchunit.ClassOf(x.Unit)), benchunit.Scale(x.After, benchunit.ClassOf(x.Unit)), x.Unit)

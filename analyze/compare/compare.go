@@ -61,8 +61,6 @@ type Options struct {
 	Floors map[evidence.Unit]float64
 	// Rename maps names of functions or packages on the before side to those on the after side.
 	Rename map[string]string
-
-	family int // how many numbers are tested side by side
 }
 
 // DefaultMinEffect is the MinEffect of the zero Options.
@@ -94,7 +92,8 @@ type Kind struct {
 
 // Methods by which a change is told from noise.
 const (
-	Permutation = "permutation" // three or more per side
+	Moderated   = "moderated"   // three or more per side, which differ as sampling makes them: Student's test, with a standard error of sampling theory and all functions' runs
+	Permutation = "permutation" // three or more per side, which differ by more: relabelling the runs must agree
 	Sampling    = "sampling"    // fewer: what sampling theory says of the counts; run-to-run noise is not in it
 	Exact       = "exact"       // the same bytes on both sides
 )
@@ -177,12 +176,16 @@ func Compare(before, after *Side, opt Options) *Result {
 	if opt.MinEffect <= 0 {
 		opt.MinEffect = DefaultMinEffect
 	}
-	opt.family = family(before, after)
 	r := &Result{}
+	var drafts []*draft
 	for _, kind := range evidence.Kinds {
-		if k, ok := compareKind(kind, before, after, opt); ok {
-			r.Kinds = append(r.Kinds, k)
+		if d := compareKind(kind, before, after, opt); d != nil {
+			drafts = append(drafts, d)
 		}
+	}
+	settle(drafts)
+	for _, d := range drafts {
+		r.Kinds = append(r.Kinds, d.Kind)
 	}
 	if k, benchmarks, ok := compareBenchmarks(before.Benchmarks, after.Benchmarks, opt); ok {
 		r.Kinds, r.Benchmarks = append(r.Kinds, k), benchmarks
@@ -195,22 +198,68 @@ func Compare(before, after *Side, opt Options) *Result {
 	return r
 }
 
-// family counts the numbers that decide verdicts and can be tested on both sides.
-func family(before, after *Side) (n int) {
-	for _, kind := range byNumber {
-		if len(usable(before, kind))+len(saved(before, kind)) == 0 || len(usable(after, kind))+len(saved(after, kind)) == 0 {
-			continue
+// draft is a kind of evidence whose numbers have been tested and not judged: what
+// each has to show depends on how many there are in all kinds.
+type draft struct {
+	Kind
+	parts     []*comparison
+	durations []*duration
+	refused   []string // what could not be compared, and why
+	instead   string   // what to record instead of what was refused
+	ended     func()   // has the last word on the kind; nil for none
+}
+
+// settle reaches the verdicts. All numbers that decide together raise a false alarm in
+// no more than one comparison of twenty.
+func settle(drafts []*draft) {
+	var decide []*entry
+	var backed, alone []*comparison
+	for _, d := range drafts {
+		for _, c := range d.parts {
+			switch {
+			case c.settled:
+			case c.method == Sampling || !c.m.Gates || c.size < c.floor():
+				alone = append(alone, c)
+			case c.q.backed:
+				backed = append(backed, c)
+			default:
+				decide = append(decide, c.entries...)
+			}
 		}
-		if kind == evidence.Trace {
-			n += len(scalars) + 1 // pauses and latency, less what does not decide
-		}
-		for _, q := range quantities[kind] {
-			if q.gates && !q.backed {
-				n++
+		for _, t := range d.durations {
+			if t.runs != nil && t.gates {
+				decide = append(decide, t.runs)
 			}
 		}
 	}
-	return n
+	for _, c := range alone {
+		c.tested = len(c.entries)
+		adjust(c.entries)
+	}
+	// The same again at less precision: it must hold beside what it repeats, and takes nothing from it.
+	for _, c := range backed {
+		c.tested = len(decide) + len(c.entries)
+		adjust(slices.Concat(decide, c.entries))
+	}
+	adjust(decide)
+	for _, d := range drafts {
+		for _, c := range d.parts {
+			if c.tested == 0 {
+				c.tested = len(decide)
+			}
+			if !c.settled {
+				c.judge()
+			}
+			d.Measures = append(d.Measures, *c.m)
+		}
+		for _, t := range d.durations {
+			d.Distributions = append(d.Distributions, t.judge())
+		}
+		if d.ended != nil {
+			d.ended()
+		}
+		d.conclude()
+	}
 }
 
 // overall joins the verdicts of the kinds. Worse beats unsure beats better beats same.
@@ -251,25 +300,22 @@ func KindName(kind string) string {
 	return analyze.KindName(evidence.Kind(kind))
 }
 
-// compareKind compares one kind of evidence; ok is false when neither side has it
-// or it is none that can be compared.
-func compareKind(kind evidence.Kind, before, after *Side, opt Options) (k Kind, ok bool) {
+// compareKind compares one kind of evidence; nil when neither side has it or it
+// is none that can be compared.
+func compareKind(kind evidence.Kind, before, after *Side, opt Options) *draft {
 	a, b := usable(before, kind), usable(after, kind)
 	sa, sb := saved(before, kind), saved(after, kind)
-	if len(a)+len(b)+len(sa)+len(sb) == 0 {
-		return k, false
+	if len(a)+len(b)+len(sa)+len(sb) == 0 || !slices.Contains(byNumber, kind) {
+		return nil
 	}
-	k = Kind{Kind: string(kind), Before: ids(a, sa), After: ids(b, sb)}
-	refuse := func(record, format string, args ...any) (Kind, bool) {
-		k.Verdict, k.Why, k.Record = Inconclusive, fmt.Sprintf(format, args...), record
-		return k, true
+	d := &draft{Kind: Kind{Kind: string(kind), Before: ids(a, sa), After: ids(b, sb)}}
+	refuse := func(record, format string, args ...any) *draft {
+		d.Verdict, d.Why, d.Record = Inconclusive, fmt.Sprintf(format, args...), record
+		return d
 	}
-	if !slices.Contains(byNumber, kind) {
-		return k, false
-	}
-	if len(k.Before) == 0 || len(k.After) == 0 {
+	if len(d.Before) == 0 || len(d.After) == 0 {
 		side := "before"
-		if len(k.After) == 0 {
+		if len(d.After) == 0 {
 			side = "after"
 		}
 		return refuse(analyze.HowToRecord(kind), "there is no %s on the %s side", analyze.KindName(kind), side)
@@ -279,16 +325,15 @@ func compareKind(kind evidence.Kind, before, after *Side, opt Options) (k Kind, 
 	}
 	switch {
 	case len(sa)+len(sb) > 0:
-		compareSaved(&k, kind, a, b, sa, sb, before, after, opt)
+		compareSaved(d, kind, a, b, sa, sb, before, after, opt)
 	case kind == evidence.Trace && sameBytes(a, b):
-		k.Verdict, k.Why = Pass, sameBytesWords
+		d.Verdict, d.Why = Pass, sameBytesWords
 	case kind == evidence.Trace:
-		compareTraces(&k, a, b, opt)
+		compareTraces(d, a, b, opt)
 	default:
-		compareProfiles(&k, kind, a, b, before, after, opt)
+		compareProfiles(d, kind, a, b, before, after, opt)
 	}
-	k.conclude()
-	return k, true
+	return d
 }
 
 // byNumber are the kinds that are held side by side number by number. The

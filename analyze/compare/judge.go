@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aclements/go-moremath/stats"
+
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -23,9 +25,30 @@ type comparison struct {
 	load  bool // both sides did the same work per unit, so that a rise is not just more work
 
 	method  string
-	size    float64 // of the whole, on the larger side
-	all     *entry  // the whole
+	size    float64    // of the whole, on the larger side
+	all     *entry     // the whole
+	sampled [2]float64 // variance that sampling adds to the whole of one run, per side, taken for a Poisson count
 	entries []*entry
+	tested  int  // how many numbers are tested together with its own
+	settled bool // the verdict is reached already
+}
+
+// settle gives the measure a verdict without a test.
+func (c *comparison) settle(v Outcome, why string) {
+	c.settled = true
+	c.whole()
+	c.m.Verdict, c.m.Why = v, why
+}
+
+// several reports whether the runs themselves tell how runs differ.
+func (c *comparison) several() bool { return min(len(c.runs[0]), len(c.runs[1])) >= 3 }
+
+// test brings the numbers together and tests them.
+func (c *comparison) test() {
+	c.whole()
+	c.candidates()
+	c.method = test(c.entries, c.q.firm)
+	c.m.Method = c.method
 }
 
 // whole fills in the measure's totals.
@@ -42,10 +65,14 @@ func (c *comparison) whole() {
 	}
 	c.m.Runs = Counts{int64(len(c.runs[0])), int64(len(c.runs[1]))}
 	c.m.Samples = Counts{samples[0], samples[1]}
+	c.sampled = e.variance
 	if c.q.column != "cpu" {
 		e.counts = [2]float64{}
+	} else if c.several() {
+		e.variance = [2]float64{}
 	}
-	test([]*entry{e}, c.opt.family)
+	test([]*entry{e}, c.q.firm)
+	adjust([]*entry{e})
 	c.all = e
 	c.size = max(e.mean[0], e.mean[1])
 	c.m.Whole = c.change(e)
@@ -72,6 +99,12 @@ func (c *comparison) candidates() {
 						v, noise = at(r.cum, id), at(r.cumVar, id)
 					}
 					e.x[side] = append(e.x[side], v)
+					if c.q.column == "cpu" && r.total > 0 && c.several() {
+						// There is a tick for every period of processor time, so only where they
+						// fall is chance: a binomial count, not a Poisson one. How the time itself
+						// differs from run to run, the runs show.
+						noise *= 1 - min(v/r.total, 1)
+					}
 					e.variance[side] += noise / float64(len(runs))
 					if c.q.column == "cpu" && r.profile != nil && r.profile.Period > 0 && r.scale > 0 {
 						e.counts[side] += v / r.scale / float64(r.profile.Period)
@@ -105,18 +138,28 @@ func (c *comparison) floor() float64 {
 
 func (c *comparison) unit() evidence.Unit { return c.base.unit }
 
-// judge compares the quantity and reaches a verdict.
+// judge reaches a verdict on what was tested.
 func (c *comparison) judge() {
-	c.whole()
-	c.candidates()
-	c.method = test(c.entries, c.opt.family)
-	c.m.Method = c.method
+	if c.counts(c.all) {
+		// It is certain that something changed: to say where, functions compete with those of this measure alone.
+		together := make([]float64, len(c.entries))
+		for i, e := range c.entries {
+			together[i] = e.q
+		}
+		adjust(c.entries)
+		for i, e := range c.entries {
+			if e == c.all || e.delta*c.all.delta < 0 {
+				e.q = together[i]
+			}
+		}
+	}
 	changes := map[*entry]*Change{}
 	for _, e := range c.entries {
 		ch := c.change(e)
 		ch.Counts = c.counts(e)
 		changes[e] = &ch
 	}
+	c.likeliest(changes)
 	c.excuseMoreTime(changes)
 	c.findMoved(changes)
 	c.attribute(changes)
@@ -161,8 +204,8 @@ func (c *comparison) change(e *entry) Change {
 		Reach:    "own",
 		Before:   evidence.Quantity{Number: e.mean[0], Unit: unit},
 		After:    evidence.Quantity{Number: e.mean[1], Unit: unit},
-		Interval: e.interval(methodOf(e)),
-		P:        e.p, Q: e.q, Worse: e.delta > 0,
+		Interval: e.interval(),
+		P:        max(e.p, e.dealt), Q: e.q, Worse: e.delta > 0,
 	}
 	ch.Shares = Pair{part(e.mean[0], c.all.mean[0]), part(e.mean[1], c.all.mean[1])}
 	if e.mean[0] != 0 {
@@ -194,11 +237,27 @@ func part(v, whole float64) float64 {
 	return v / whole
 }
 
-func methodOf(e *entry) string {
-	if n := e.runs(); min(n[0], n[1]) >= 3 {
-		return Permutation
+// likeliest names the function where a change of the whole is, when the whole changed
+// for certain and no function alone did: that which has most of it and, were it the only
+// one looked at, would be beyond noise.
+func (c *comparison) likeliest(changes map[*entry]*Change) {
+	if !changes[c.all].Counts {
+		return
 	}
-	return Sampling
+	var best *entry
+	for _, e := range c.entries {
+		switch {
+		case e.cum || e.id < 0 || e.delta*c.all.delta <= 0:
+		case changes[e].Counts:
+			return
+		case e.p <= levelOf(c.method) && c.large(e) && e.delta/c.all.delta >= explainedBy && (best == nil || math.Abs(e.delta) > math.Abs(best.delta)):
+			best = e
+		}
+	}
+	if best != nil {
+		changes[best].Counts = true
+		changes[best].Note = fmt.Sprintf("the whole changed for certain, and %s of it is likely here", evidence.Of(min(best.delta/c.all.delta, 1), evidence.Share))
+	}
 }
 
 // excuseMoreTime recognises what rose only because something else fell: in a
@@ -268,6 +327,11 @@ func (c *comparison) findMoved(changes map[*entry]*Change) {
 	for _, up := range rises {
 		for _, down := range falls {
 			if taken[down] || taken[up] {
+				continue
+			}
+			// Code that moved left most of one place or makes most of the other: else one
+			// function that got better would excuse another that got as much worse.
+			if -down.delta < down.mean[0]/2 && up.delta < up.mean[1]/2 {
 				continue
 			}
 			both := up.delta + down.delta
@@ -480,8 +544,11 @@ func (c *comparison) uniform(changes map[*entry]*Change) bool {
 }
 
 // sure is how many standard errors a change must have to be found four times of
-// five: 1 % one-sided, after the correction for some functions.
-const sure = 2.33 + 0.84
+// five, were it the only one.
+func (c *comparison) sure() float64 {
+	const fourOfFive = 0.84
+	return stats.StdNormal.InvCDF(1-levelOf(c.method)/float64(max(c.tested, 1))) + fourOfFive
+}
 
 // unseen is the change in a part of the whole that would just have been seen, as a
 // part of that part.
@@ -490,15 +557,18 @@ func (c *comparison) unseen(part float64) float64 {
 	if c.size <= 0 {
 		return 0
 	}
-	// A part of the whole has, by sampling, that part of its variance.
+	// A part of the whole has, by sampling, that part of its variance, and of timer ticks a little less.
 	spread := func(v [2]float64) float64 { return v[0]/float64(n[0]) + v[1]/float64(n[1]) }
-	v := part * spread(c.all.variance)
-	if c.method == Permutation {
+	v := part * spread(c.sampled)
+	if c.q.column == "cpu" {
+		v *= 1 - part
+	}
+	if c.method != Sampling {
 		// What runs vary by beyond sampling.
-		over := max(c.all.pooled(nil)-c.all.expected(), 0) * part * part
+		over := max(c.all.pooled()-c.all.expected(), 0) * part * part
 		v += spread([2]float64{over, over})
 	}
-	return sure * math.Sqrt(v) / (part * c.size)
+	return c.sure() * math.Sqrt(v) / (part * c.size)
 }
 
 // detectable says what change these profiles could have shown.

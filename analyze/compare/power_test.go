@@ -5,7 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,14 +15,51 @@ import (
 	"inquest/analyze/evidence"
 )
 
-var trials = flag.Int("trials", 200, "how many comparisons TestPower makes of each kind")
+var (
+	trials = flag.Int("trials", 200, "how many comparisons TestPower makes of each kind")
+	record = flag.Int("record", 0, "record this many runs of each variant anew for TestPower, 5 s of two processors each, instead of taking testdata/runs.zip")
+)
 
-// operations of one run of testdata/load.
-const operations = 2000
+// operations of one run of testdata/load, by two workers.
+const operations = 2 * 2000
+
+// variants of testdata/load: what slows it down, and what lengthens its locks.
+var variants = []struct {
+	name         string
+	slows, holds []string
+}{
+	{"base", nil, nil},
+	{"slower", []string{"-render", "1.2", "-decode", "1.3"}, []string{"-hold", "2"}},
+	{"parse", []string{"-parse", "1.2"}, nil},
+}
+
+// recordRuns records n runs of every variant, alternating, and returns their folder.
+func recordRuns(t testing.TB, n int) string {
+	dir := t.TempDir()
+	load := filepath.Join(dir, "load")
+	run := func(name string, args ...string) {
+		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+	}
+	run("go", "build", "-o", load, "./testdata/load")
+	for i := range n {
+		for _, v := range variants {
+			out := filepath.Join(dir, "runs", fmt.Sprintf("%s-%02d", v.name, i))
+			run(load, append([]string{"-out", out, "-workers", "2"}, v.slows...)...)
+			run(load, append([]string{"-out", out, "-locks"}, v.holds...)...)
+		}
+	}
+	return filepath.Join(dir, "runs")
+}
 
 // runsOf reads the recorded runs of a variant of testdata/load.
 func runsOf(t testing.TB) map[string][][]*evidence.Exhibit {
-	b, err := evidence.Open(context.Background(), []string{"testdata/runs.zip"}, evidence.Options{})
+	from := "testdata/runs.zip"
+	if *record > 0 {
+		from = recordRuns(t, *record)
+	}
+	b, err := evidence.Open(context.Background(), []string{from}, evidence.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,23 +148,23 @@ func TestPower(t *testing.T) {
 		k                                int // runs merged into one
 		least                            int // found, of 100
 	}{
-		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", 1, 0},
-		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", 2, 0},
-		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", 4, 95},
-		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 1, 0},
-		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 2, 0},
-		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 4, 0},
-		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 8, 95},
-		{"+30 % allocations in one function", "slower", "bytes allocated", "main.decode", 1, 0},
-		{"+30 % allocations in one function", "slower", "bytes allocated", "main.decode", 2, 95},
+		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", 1, 90},
+		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", 2, 95},
+		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 1, 50},
+		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 2, 80},
+		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", 4, 95},
+		{"+30 % allocations in one function", "slower", "bytes allocated", "main.decode", 1, 95},
 		{"a lock held twice as long", "slower", "delay caused by holding locks", "main.(*store).update", 1, 95},
 	} {
 		t.Run(fmt.Sprintf("%s, %d merged", c.name, c.k), func(t *testing.T) {
+			if c.k*3 > len(base) || c.k*3 > len(runs[c.variant]) {
+				t.Skip("too few runs")
+			}
 			found, attributed := 0, 0
 			var samples int64
 			for range *trials {
-				before := side(base, rnd.Perm(len(base)), min(3, len(base)/c.k), c.k)
-				after := side(runs[c.variant], rnd.Perm(len(runs[c.variant])), min(3, len(base)/c.k), c.k)
+				before := side(base, rnd.Perm(len(base)), 3, c.k)
+				after := side(runs[c.variant], rnd.Perm(len(runs[c.variant])), 3, c.k)
 				for _, k := range Compare(before, after, Options{}).Kinds {
 					for _, m := range k.Measures {
 						if m.Name != c.measure {

@@ -30,7 +30,9 @@ type quantity struct {
 	// backed says that another quantity of the kind shows the same at better
 	// precision: where too little was sampled, it is that one which decides.
 	backed bool
-	takes  func(*pprofile.Sample) bool // nil for all samples
+	// firm says that sampling theory gives the variance itself, where runs are alike, and not a guess at it.
+	firm  bool
+	takes func(*pprofile.Sample) bool // nil for all samples
 	// variance is what sampling alone adds to the square of a sample's value.
 	variance func(p *pprofile.Profile, s *pprofile.Sample, value float64) float64
 }
@@ -38,12 +40,12 @@ type quantity struct {
 // quantities are what is compared of each kind of profile.
 var quantities = map[evidence.Kind][]quantity{
 	evidence.CPU: {
-		{column: "cpu", name: "CPU time", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, gates: true, variance: ofTicks},
+		{column: "cpu", name: "CPU time", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, gates: true, firm: true, variance: ofTicks},
 	},
 	evidence.Heap: {
 		{column: "inuse_space", name: "live heap", unit: evidence.Bytes, factor: 1, floor: 1 << 20, least: 0.1, gates: true, variance: heapBytes},
-		{column: "alloc_space", name: "bytes allocated", rate: true, unit: evidence.BytesPerSec, factor: 1, floor: 256 << 10, gates: true, variance: heapBytes},
-		{column: "alloc_objects", name: "objects allocated", rate: true, unit: evidence.PerSecond, factor: 1, floor: 1000, gates: true, backed: true, variance: heapObjects},
+		{column: "alloc_space", name: "bytes allocated", rate: true, unit: evidence.BytesPerSec, factor: 1, floor: 256 << 10, gates: true, firm: true, variance: heapBytes},
+		{column: "alloc_objects", name: "objects allocated", rate: true, unit: evidence.PerSecond, factor: 1, floor: 1000, gates: true, firm: true, backed: true, variance: heapObjects},
 	},
 	evidence.Mutex: {
 		{column: "delay", name: "delay caused by holding locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, variance: ofDelays},
@@ -143,57 +145,67 @@ type basis struct {
 	factor float64
 }
 
-func compareProfiles(k *Kind, kind evidence.Kind, a, b []*evidence.Exhibit, before, after *Side, opt Options) {
+func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, before, after *Side, opt Options) {
 	a, b = byTime(a), byTime(b)
 	if why := differentRecording(a, b); why != "" {
-		k.Verdict, k.Why, k.Record = Inconclusive, why, analyze.HowToRecord(kind)
+		d.Verdict, d.Why, d.Record = Inconclusive, why, analyze.HowToRecord(kind)
 		return
 	}
 	for _, e := range slices.Concat(a, b) {
 		if e.Profile.Unsymbolised > 0 && e.Profile.Unsymbolised == len(e.Profile.Samples) && len(e.Profile.Samples) > 0 {
-			k.Verdict, k.Why = Inconclusive, fmt.Sprintf("%s has no function names", e.ID)
-			k.Record = "read the profile with the binary beside it: go tool pprof -proto BINARY PROFILE"
+			d.Verdict, d.Why = Inconclusive, fmt.Sprintf("%s has no function names", e.ID)
+			d.Record = "read the profile with the binary beside it: go tool pprof -proto BINARY PROFILE"
 			return
 		}
 	}
 	identical := sameBytes(a, b)
-	var refused []string
 	for _, q := range quantities[kind] {
-		m, ok, why, record := compareQuantity(q, a, b, before, after, identical, opt)
-		if !ok {
-			if why != "" {
-				refused = append(refused, fmt.Sprintf("%s: %s", q.name, why))
-				if k.Record == "" {
-					k.Record = record
-				}
-			}
-			continue
+		c, why, record := compareQuantity(q, a, b, before, after, identical, opt)
+		switch {
+		case c != nil:
+			d.parts = append(d.parts, c)
+		case why != "":
+			d.refuse(q.name+": "+why, record)
 		}
-		k.Measures = append(k.Measures, m)
 	}
-	if identical {
-		k.Record = ""
-		k.Verdict, k.Why = Inconclusive, nothingIn(quantities[kind][0], "either side")
+	d.ended = func() {
+		if !identical {
+			d.lacking()
+			return
+		}
+		d.Verdict, d.Why = Inconclusive, nothingIn(quantities[kind][0], "either side")
 		for _, e := range a {
 			if len(e.Profile.Samples) > 0 {
-				k.Verdict, k.Why = Pass, sameBytesWords
+				d.Verdict, d.Why = Pass, sameBytesWords
 			}
 		}
+	}
+}
+
+// refuse notes what could not be compared.
+func (d *draft) refuse(why, record string) {
+	d.refused = append(d.refused, why)
+	if d.instead == "" {
+		d.instead = record
+	}
+}
+
+// lacking turns the verdict of a kind of which something could not be compared: that is never a pass.
+func (d *draft) lacking() {
+	if len(d.refused) == 0 {
 		return
 	}
-	if len(refused) == 0 {
+	d.conclude()
+	d.Record = d.instead
+	refused := strings.Join(d.refused, "; ")
+	if len(d.Measures) == 0 {
+		d.Why = refused
 		return
 	}
-	k.conclude()
-	if len(k.Measures) == 0 {
-		k.Why = strings.Join(refused, "; ")
-		return
+	if d.Verdict != Regression {
+		d.Verdict = Inconclusive
 	}
-	// What could not be compared never turns into a pass.
-	if k.Verdict != Regression {
-		k.Verdict = Inconclusive
-	}
-	k.Why += "; not compared: " + strings.Join(refused, "; ")
+	d.Why += "; not compared: " + refused
 }
 
 // differentRecording says why profiles of one kind cannot be compared by how they were taken.
@@ -208,16 +220,16 @@ func differentRecording(a, b []*evidence.Exhibit) string {
 	return ""
 }
 
-func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, identical bool, opt Options) (m Measure, ok bool, why, record string) {
+func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, identical bool, opt Options) (c *comparison, why, record string) {
 	for _, e := range slices.Concat(a, b) {
 		if e.Profile.Column(q.column) < 0 {
-			return m, false, fmt.Sprintf("%s has no column %s", e.ID, q.column), "record both sides with the same tool"
+			return nil, fmt.Sprintf("%s has no column %s", e.ID, q.column), "record both sides with the same tool"
 		}
 	}
 	n := newNames(opt.Rename)
 	base, runsA, runsB, why, record := footing(q, a, b, before, after)
 	if why != "" || runsA == nil {
-		return m, false, why, record
+		return nil, why, record
 	}
 	for i := range runsA {
 		runsA[i].measure(q, n, 0)
@@ -233,29 +245,26 @@ func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, 
 		}
 		return true
 	}
-	m = Measure{Name: q.name, Per: base.per, Gates: q.gates}
-	c := &comparison{q: q, base: base, names: n, runs: [2][]run{runsA, runsB}, opt: opt, m: &m, load: before.Ops > 0 && after.Ops > 0 || !q.rate}
+	m := &Measure{Name: q.name, Per: base.per, Gates: q.gates}
+	c = &comparison{q: q, base: base, names: n, runs: [2][]run{runsA, runsB}, opt: opt, m: m, load: before.Ops > 0 && after.Ops > 0 || !q.rate}
+	unsaid := func(side string) { c.settle(Inconclusive, nothingIn(q, side)) }
 	switch {
+	case identical && empty(runsA), empty(runsA) && empty(runsB):
+		unsaid("either side")
 	case identical:
-		m.Method, m.Verdict, m.Why = Exact, Pass, sameBytesWords
-		c.whole()
-		if empty(runsA) {
-			m.Verdict, m.Why = Inconclusive, nothingIn(q, "either side")
-		}
-	case empty(runsA) && empty(runsB):
-		c.whole()
-		m.Verdict, m.Why = Inconclusive, nothingIn(q, "either side")
+		c.settle(Pass, sameBytesWords)
 	case empty(runsA) && contention(q):
 		// Recording may have been off on one side only: that is no rise.
-		c.whole()
-		m.Verdict, m.Why = Inconclusive, nothingIn(q, "the before side")
+		unsaid("the before side")
 	case empty(runsB):
-		c.whole()
-		m.Verdict, m.Why = Inconclusive, nothingIn(q, "the after side")
+		unsaid("the after side")
 	default:
-		c.judge()
+		c.test()
 	}
-	return m, true, "", ""
+	if identical {
+		m.Method = Exact
+	}
+	return c, "", ""
 }
 
 const sameBytesWords = "the same bytes on both sides"

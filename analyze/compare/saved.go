@@ -2,7 +2,6 @@ package compare
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"inquest/analyze/evidence"
@@ -27,17 +26,17 @@ const leastSaved = 0.25
 
 // compareSaved compares where at least one side is a saved report: by the sites
 // that the report lists, and the sum.
-func compareSaved(k *Kind, kind evidence.Kind, a, b []*evidence.Exhibit, sa, sb []Saved, before, after *Side, opt Options) {
+func compareSaved(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, sa, sb []Saved, before, after *Side, opt Options) {
 	all := quantities[kind]
 	if kind == evidence.Trace {
 		all = []quantity{scalars[0].q}
 		all[0].rate, all[0].factor = true, 1e-9
 	}
-	var refused []string
 	for _, q := range all {
 		q.least = max(q.least, leastSaved)
-		m := Measure{Name: q.name, Gates: q.gates}
-		c := &comparison{q: q, names: newNames(opt.Rename), opt: opt, m: &m, load: !q.rate || before.Ops > 0 && after.Ops > 0}
+		q.firm = false // of a saved report only bounds are known
+		m := &Measure{Name: q.name, Gates: q.gates}
+		c := &comparison{q: q, names: newNames(opt.Rename), opt: opt, m: m, load: !q.rate || before.Ops > 0 && after.Ops > 0}
 		c.base = basis{"second", q.unit, q.factor}
 		if !q.rate {
 			c.base.per = "profile"
@@ -57,32 +56,20 @@ func compareSaved(k *Kind, kind evidence.Kind, a, b []*evidence.Exhibit, sa, sb 
 			}
 		}
 		if missing != "" {
-			refused = append(refused, q.name+": "+missing)
+			d.refuse(q.name+": "+missing, "compare the evidence itself instead of a saved report")
 			continue
 		}
 		c.fillUnlisted(sa, sb)
 		switch {
 		case total(c.runs[0]) == 0 && total(c.runs[1]) == 0, total(c.runs[0]) == 0 && contention(q), total(c.runs[1]) == 0:
-			c.whole()
-			m.Verdict, m.Why = Inconclusive, nothingIn(q, "one side")
+			c.settle(Inconclusive, nothingIn(q, "one side"))
 		default:
-			c.judge()
-			m.Tree = nil
+			c.test()
 		}
-		k.Measures = append(k.Measures, m)
+		d.parts = append(d.parts, c)
 	}
-	k.conclude()
-	if len(refused) == 0 {
-		return
-	}
-	// A saved report holds less than the evidence did: what it lacks was not compared.
-	if k.Verdict != Regression {
-		k.Verdict = Inconclusive
-	}
-	k.Why = strings.TrimPrefix(strings.TrimPrefix(k.Why, "nothing in it could be compared")+"; not compared: "+strings.Join(refused, "; "), "; ")
-	k.Record = "compare the evidence itself instead of a saved report"
+	d.ended = d.lacking
 }
-
 func total(runs []run) (sum float64) {
 	for i := range runs {
 		sum += runs[i].total

@@ -6,13 +6,15 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/aclements/go-moremath/mathx"
 	"github.com/aclements/go-moremath/stats"
 )
 
 // Levels of the tests. With one run a side the variation between runs is not in
 // the test, so more is asked of it.
 const (
-	levelRuns     = 0.05
+	levelRuns     = 0.04 // of all numbers of a comparison together: less than one of twenty, which leaves room for what theory does not know
+	levelDealt    = 0.05 // of relabelling one number's runs alone: 20 deals can say no less
 	levelSampling = 0.01
 )
 
@@ -30,16 +32,20 @@ type entry struct {
 	se    float64
 	t     float64
 	p, q  float64 // one-sided, in the direction of delta
+	dealt float64 // p by relabelling the runs; 0 when that was not asked
+	least float64 // q is no less, whatever the other numbers are
 	gap   float64 // how far two runs of one side are apart on average
+
+	usual float64 // variance of one run, by sampling theory and by what all numbers of the measure show
+	known float64 // degrees of freedom that usual is worth; 0 for none
 }
 
 func (e *entry) runs() [2]int { return [2]int{len(e.x[0]), len(e.x[1])} }
 
-// test fills in what sets the entries' change apart from noise.
+// test fills in what sets the entries' change apart from noise, except for q.
 //
-// family is how many numbers beside these are tested in the same comparison: all of
-// them together are to raise a false alarm in no more than one of twenty.
-func test(entries []*entry, family int) (method string) {
+// firm says that how much sampling alone makes runs differ is known, not supposed.
+func test(entries []*entry, firm bool) (method string) {
 	if len(entries) == 0 {
 		return Sampling
 	}
@@ -55,31 +61,25 @@ func test(entries []*entry, family int) (method string) {
 		for _, e := range entries {
 			e.sampling()
 		}
-		adjust(entries)
 		return Sampling
 	}
-	tails := permute(entries, n)
-	adjust(entries)
-	// Twenty deals cannot say more than one in twenty, which is too often when
-	// several kinds of evidence are compared: Student's distribution must agree.
-	dealt := make([][2]float64, len(entries))
-	for i, e := range entries {
-		dealt[i] = [2]float64{e.p, e.q}
-		e.p = tails[i]
+	if !moderate(entries, firm) {
+		return Moderated
 	}
-	adjust(entries)
-	for i, e := range entries {
-		e.p = max(e.p, dealt[i][0])
-		e.q = min(max(e.q*float64(max(family, 1)), dealt[i][1]), 1)
+	deals := deals(n)
+	for _, e := range entries {
+		if e.dealt = e.permute(deals); e.dealt > levelDealt+1e-12 {
+			e.least = 1
+		}
 	}
 	return Permutation
 }
 
 func levelOf(method string) float64 {
-	if method == Permutation {
-		return levelRuns
+	if method == Sampling {
+		return levelSampling
 	}
-	return levelSampling
+	return levelRuns
 }
 
 // sampling tests by what sampling theory says of the counts alone, and by the
@@ -139,115 +139,84 @@ func binomialTail(k, n, p float64) float64 {
 
 func normalTail(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }
 
-// permute tests by shuffling which run belongs to which side.
+// moderate tests by Student's t with a standard error that leans on what sampling
+// theory expects and on how the runs of all functions together differ from it: with
+// three runs, the variation between a function's own is worth little (Smyth 2004,
+// "moderated t"; Robinson and Smyth 2007 for counts).
 //
-// Three runs a side can be dealt in 20 ways only, so one function alone could
-// never pass a correction for many. The statistics of all functions under all deals
-// are therefore pooled into one distribution of what chance does, as in SAM (Tusher,
-// Tibshirani, Chu, PNAS 2001). To be comparable they are divided by a standard
-// error that leans on the run-to-run variation of all functions together (Smyth 2004,
-// "moderated t"): with three runs, a function's own is worth little.
-//
-// It returns what Student's distribution says of each.
-func permute(entries []*entry, n [2]int) (tails []float64) {
+// It reports whether that is not enough, because the runs differ by more than
+// sampling makes them: then the shape of the noise is not known.
+func moderate(entries []*entry, firm bool) (unsure bool) {
+	n := entries[0].runs()
 	df := float64(n[0] + n[1] - 2)
 	// How much more runs vary than sampling says.
 	var over []float64
 	for _, e := range entries {
-		if v := e.expected(); v > 0 {
-			over = append(over, e.pooled(nil)/v)
+		if v := e.expected(); v > 0 && e.id >= 0 && !e.cum {
+			over = append(over, e.pooled()/v)
 		}
 	}
-	factor := 1.0
+	factor, unsure := 1.0, !firm
 	if len(over) > 0 {
 		slices.Sort(over)
+		median := (over[(len(over)-1)/2] + over[len(over)/2]) / 2
 		// The median of chi-squared over its degrees of freedom (Wilson, Hilferty), and
 		// what a few functions reach by chance alone: only more than that is overdispersion.
 		chance := 1 + math.Sqrt(2/(df*float64(len(over))))
-		factor = max(1, over[len(over)/2]/math.Pow(1-2/(9*df), 3)/chance)
-	}
-	// The closer runs vary as sampling says, the more its word counts.
-	prior := leastPrior + mostPrior/factor
-	spread := math.Sqrt(1/float64(n[0]) + 1/float64(n[1]))
-	statistic := func(e *entry, deal []bool) float64 {
-		sums, count := [2]float64{}, [2]float64{}
-		i := 0
-		for side := range e.x {
-			for _, x := range e.x[side] {
-				to := side
-				if deal != nil {
-					to = 0
-					if deal[i] {
-						to = 1
-					}
-				}
-				sums[to] += x
-				count[to]++
-				i++
-			}
-		}
-		delta := sums[1]/count[1] - sums[0]/count[0]
-		v := (prior*factor*e.expected() + df*e.pooled(deal)) / (prior + df)
-		if v <= 0 {
-			return delta * math.Inf(1) // NaN for no change
-		}
-		return delta / (math.Sqrt(v) * spread)
+		factor = max(1, median/math.Pow(1-2/(9*df), 3)/chance)
+		unsure = unsure || factor > chance
 	}
 	for _, e := range entries {
-		v := (prior*factor*e.expected() + df*e.pooled(nil)) / (prior + df)
-		e.se = math.Sqrt(v) * spread
-		e.t = statistic(e, nil)
-		if math.IsNaN(e.t) {
-			e.t = 0
+		e.usual, e.known = factor*e.expected(), leastPrior+mostPrior/factor
+		own := e.pooled()
+		if !firm || e.usual == 0 || mathx.BetaInc(e.known*e.usual/(e.known*e.usual+df*own), e.known/2, df/2) < odd {
+			e.known = 0 // it differs from run to run as nothing foretells: only its own runs count
+		}
+		e.se = e.standard(own)
+		switch {
+		case e.delta == 0:
+			e.t, e.p = 0, 0.5
+		case e.se == 0:
+			e.t, e.p = math.Copysign(math.Inf(1), e.delta), 0
+		default:
+			e.t = e.delta / e.se
+			e.p = 1 - stats.TDist{V: e.known + df}.CDF(math.Abs(e.t))
 		}
 	}
-	deals := deals(n)
-	for _, sign := range []float64{1, -1} {
-		var null []float64
-		for _, e := range entries {
-			// What clearly went the other way would, with the sides swapped, look like
-			// chance going this way.
-			if e.t*sign < -clearly {
-				continue
-			}
-			for _, d := range deals {
-				if t := statistic(e, d) * sign; !math.IsNaN(t) {
-					null = append(null, t)
-				} else {
-					null = append(null, 0)
-				}
-			}
-		}
-		slices.Sort(null)
-		for _, e := range entries {
-			if e.t*sign <= 0 {
-				continue
-			}
-			const slack = 1e-9 // sums in another order differ in the last bits
-			i, _ := slices.BinarySearch(null, e.t*sign*(1-slack))
-			e.p = float64(len(null)-i) / float64(len(null))
-		}
-	}
-	student := stats.TDist{V: prior + df}
-	for _, e := range entries {
-		if e.t == 0 {
-			e.p = 0.5
-		}
-		if math.IsInf(e.t, 0) {
-			tails = append(tails, 0)
-		} else {
-			tails = append(tails, 1-student.CDF(math.Abs(e.t)))
-		}
-	}
-	return tails
+	return unsure
 }
 
 const (
-	// Degrees of freedom that the variation expected of a function is worth.
+	// Degrees of freedom that the variation usual in a measure is worth: the closer runs
+	// vary as sampling says, the more.
 	leastPrior = 4.0
 	mostPrior  = 16.0
-	clearly    = 4.0 // statistic of a change that nobody would call chance
+	odd        = 0.01 // chance at which a function is no more taken to vary as others do
+	clearly    = 4.0  // statistic of a change that nobody would call chance
 )
+
+// permute is the part of the deals of runs to sides under which the number would
+// have changed as clearly, in the same direction. Three runs a side can be dealt in 20
+// ways, so alone it says no more than one in twenty; what it adds is that it does
+// not care for the shape of the noise.
+func (e *entry) permute(deals [][]bool) float64 {
+	if e.t == 0 {
+		return 1
+	}
+	as := 0
+	for _, d := range deals {
+		delta, pooled := e.split(d)
+		t := math.Copysign(math.Inf(1), delta)
+		if se := e.standard(pooled); se > 0 || delta == 0 {
+			t = delta / max(se, math.SmallestNonzeroFloat64)
+		}
+		const slack = 1e-9 // sums in another order differ in the last bits
+		if t*math.Copysign(1, e.t) >= math.Abs(e.t)*(1-slack) {
+			as++
+		}
+	}
+	return float64(as) / float64(len(deals))
+}
 
 // expected is the variance that sampling alone would give one run.
 func (e *entry) expected() float64 {
@@ -255,9 +224,23 @@ func (e *entry) expected() float64 {
 	return (e.variance[0]*float64(n[0]) + e.variance[1]*float64(n[1])) / float64(n[0]+n[1])
 }
 
-// pooled is the variance between the runs of a side, both sides together, with
-// the runs dealt to sides as deal says.
-func (e *entry) pooled(deal []bool) float64 {
+// pooled is the variance between the runs of a side, both sides together.
+func (e *entry) pooled() float64 {
+	_, v := e.split(nil)
+	return v
+}
+
+// standard is the standard error of delta, when runs of a side have a variance of pooled.
+func (e *entry) standard(pooled float64) float64 {
+	n := e.runs()
+	df := float64(n[0] + n[1] - 2)
+	v := (e.known*e.usual + df*pooled) / (e.known + df)
+	return math.Sqrt(v * (1/float64(n[0]) + 1/float64(n[1])))
+}
+
+// split deals the runs to sides, those marked to the after side, and returns how far
+// the sides are apart and the variance within them. A nil deal is the true one.
+func (e *entry) split(deal []bool) (delta, pooled float64) {
 	var sum, square, count [2]float64
 	i := 0
 	for side := range e.x {
@@ -269,18 +252,18 @@ func (e *entry) pooled(deal []bool) float64 {
 					to = 1
 				}
 			}
-			x -= e.mean[0]
+			x -= e.mean[0] // small numbers lose nothing when squared
 			sum[to] += x
 			square[to] += x * x
 			count[to]++
 			i++
 		}
 	}
-	ss := 0.0
+	within := 0.0
 	for side := range sum {
-		ss += max(square[side]-sum[side]*sum[side]/count[side], 0)
+		within += max(square[side]-sum[side]*sum[side]/count[side], 0)
 	}
-	return ss / (count[0] + count[1] - 2)
+	return sum[1]/count[1] - sum[0]/count[0], within / (count[0] + count[1] - 2)
 }
 
 // maxDeals is how many ways to deal runs to sides are looked at.
@@ -348,7 +331,7 @@ func adjust(entries []*entry) {
 		for i := len(order) - 1; i >= 0; i-- {
 			least = min(least, p(order[i])*float64(len(order))/float64(i+1))
 			if order[i].delta*sign > 0 {
-				order[i].q = least
+				order[i].q = max(least, order[i].least)
 			}
 		}
 	}
@@ -360,8 +343,8 @@ func adjust(entries []*entry) {
 }
 
 // interval is where the true change lies in 95 of 100 cases.
-func (e *entry) interval(method string) Interval {
-	if method != Permutation {
+func (e *entry) interval() Interval {
+	if n := e.runs(); min(n[0], n[1]) < 3 {
 		return Interval{e.delta - 1.96*e.se, e.delta + 1.96*e.se}
 	}
 	// The percentiles of resampled means, widened by what they lack with few runs

@@ -37,7 +37,7 @@ type Quantiles struct {
 }
 
 // compareTraces holds what execution traces sum up to, and how long things took in them, side by side.
-func compareTraces(k *Kind, a, b []*evidence.Exhibit, opt Options) {
+func compareTraces(k *draft, a, b []*evidence.Exhibit, opt Options) {
 	a, b = byTime(a), byTime(b)
 	sides := [2][]*exectrace.Timeline{}
 	for side, all := range [2][]*evidence.Exhibit{a, b} {
@@ -51,19 +51,19 @@ func compareTraces(k *Kind, a, b []*evidence.Exhibit, opt Options) {
 		}
 	}
 	for _, s := range scalars {
-		m := Measure{Name: s.q.name, Per: "second", Gates: s.q.gates}
-		c := &comparison{q: s.q, base: basis{"second", s.q.unit, 1}, names: newNames(opt.Rename), opt: opt, m: &m, load: s.absolute}
+		m := &Measure{Name: s.q.name, Per: "second", Gates: s.q.gates}
+		c := &comparison{q: s.q, base: basis{"second", s.q.unit, 1}, names: newNames(opt.Rename), opt: opt, m: m, load: s.absolute}
 		for side, all := range sides {
 			for _, t := range all {
 				c.runs[side] = append(c.runs[side], s.of(t, c.names, side))
 			}
 		}
-		c.judge()
-		m.Tree = nil
-		k.Measures = append(k.Measures, m)
+		c.test()
+		k.parts = append(k.parts, c)
 	}
-	for _, d := range durations(sides) {
-		k.Distributions = append(k.Distributions, d.compare(opt))
+	k.durations = durations(sides)
+	for _, d := range k.durations {
+		d.test()
 	}
 }
 
@@ -157,6 +157,26 @@ type duration struct {
 	gates   bool
 	sides   [2][]exectrace.Histogram
 	windows [2]int64 // stretches of the traces that may be taken for independent
+
+	runs   *entry // the 99th percentiles of three or more traces a side; nil with fewer
+	method string
+}
+
+// test tests the 99th percentiles where there are traces enough.
+func (d *duration) test() {
+	d.method = Sampling
+	if min(len(d.sides[0]), len(d.sides[1])) < 3 {
+		return
+	}
+	d.runs = &entry{}
+	for side, hs := range d.sides {
+		for i := range hs {
+			d.runs.x[side] = append(d.runs.x[side], float64(hs[i].Quantile(0.99)))
+		}
+	}
+	m := (mean(d.runs.x[0]) + mean(d.runs.x[1])) / 2
+	d.runs.variance = [2]float64{m * m / 400, m * m / 400} // a twentieth: no quantile repeats better
+	d.method = test([]*entry{d.runs}, false)
 }
 
 // durations collects the distributions that both sides have.
@@ -212,8 +232,9 @@ const (
 	factorSingle = 2
 )
 
-func (d *duration) compare(opt Options) Distribution {
-	out := Distribution{Name: d.name, Gates: d.gates}
+// judge reaches a verdict on what was tested.
+func (d *duration) judge() Distribution {
+	out := Distribution{Name: d.name, Gates: d.gates, Method: d.method}
 	var all [2]exectrace.Histogram
 	for side := range all {
 		for i := range d.sides[side] {
@@ -224,24 +245,14 @@ func (d *duration) compare(opt Options) Distribution {
 	out.Distance = distance(&all[0], &all[1])
 	factor := float64(factorSingle)
 	level := levelSampling
-	if len(d.sides[0]) >= 3 && len(d.sides[1]) >= 3 {
-		e := &entry{}
-		for side, hs := range d.sides {
-			for i := range hs {
-				e.x[side] = append(e.x[side], float64(hs[i].Quantile(0.99)))
-			}
-		}
-		m := (mean(e.x[0]) + mean(e.x[1])) / 2
-		e.variance = [2]float64{m * m / 400, m * m / 400} // a twentieth: no quantile repeats better
-		out.Method = test([]*entry{e}, opt.family)
-		out.P, factor, level = e.q, factorRuns, levelRuns
+	if d.runs != nil {
+		out.P, factor, level = d.runs.q, factorRuns, levelRuns
 	} else {
 		// What happens within a tenth of a second has one cause: as many observations as windows.
 		n := [2]float64{}
 		for side := range n {
 			n[side] = float64(min(all[side].Count, d.windows[side]))
 		}
-		out.Method = Sampling
 		out.P = kolmogorov(out.Distance, n[0], n[1])
 	}
 	was, is := float64(out.Before.P99), float64(out.After.P99)

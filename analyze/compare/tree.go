@@ -45,6 +45,9 @@ func (c *comparison) tree() []Node {
 			add(n)
 		}
 	})
+	if len(root.children) == 0 {
+		return nil // sums of sites, without calls
+	}
 	least := leastNode * max(root.before, root.after)
 	type pending struct {
 		n      *treeNode

@@ -1,15 +1,11 @@
 // Command load does a fixed amount of work whose costs are known, and writes a
 // CPU, an allocation and a mutex profile of it.
 //
-//	for i in $(seq -w 1 24); do
-//		./load -out runs/base-$i && ./load -out runs/base-$i -locks
-//		./load -out runs/slower-$i -render 1.2 -decode 1.3 && ./load -out runs/slower-$i -locks -hold 2
-//		./load -out runs/parse-$i -parse 1.2
-//	done
-//	zip -qr9X ../runs.zip runs
+// go test ./analyze/compare -run Power -record 18 records runs anew; testdata/runs.zip
+// holds 20 of each variant, recorded so on an idle machine of two processors.
 //
 // Of the CPU time parse has 30 %, pack 25 %, hash 20 %, rank 15 % and render 10 %. A run
-// is 2000 operations in a process of its own, so that a machine busy with other things
+// is 2000 operations of each worker in a process of its own, so that a machine busy with other things
 // makes it longer but, per operation, not dearer. Locks are a run of their own: their
 // holders sleep, and would otherwise wait for the processor.
 package main
@@ -22,6 +18,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +29,7 @@ var (
 	decodes = flag.Float64("decode", 1, "how much more decode allocates")
 	locks   = flag.Bool("locks", false, "write a mutex profile only")
 	holds   = flag.Float64("hold", 1, "how much longer the lock is held")
+	workers = flag.Int("workers", 1, "how many goroutines do the operations of a run each")
 )
 
 const (
@@ -59,9 +57,15 @@ func main() {
 	if err := pprof.StartCPUProfile(cpu); err != nil {
 		log.Fatal(err)
 	}
-	for range operations {
-		operation()
+	var all sync.WaitGroup
+	for range *workers {
+		all.Go(func() {
+			for range operations {
+				operation()
+			}
+		})
 	}
+	all.Wait()
 	pprof.StopCPUProfile()
 	runtime.GC() // the profile is as of the last collection
 	write("allocs")
@@ -93,7 +97,7 @@ func operation() {
 	index(6)
 }
 
-var sink uint64
+var sink atomic.Uint64
 
 //go:noinline
 func parse(n int) {
@@ -101,7 +105,7 @@ func parse(n int) {
 	for i := range n {
 		x = x*6364136223846793005 + uint64(i)
 	}
-	sink += x
+	sink.Add(x)
 }
 
 //go:noinline
@@ -110,7 +114,7 @@ func pack(n int) {
 	for i := range n {
 		x = x*6364136223846793005 + uint64(i)
 	}
-	sink += x
+	sink.Add(x)
 }
 
 //go:noinline
@@ -119,7 +123,7 @@ func hash(n int) {
 	for i := range n {
 		x = x*6364136223846793005 + uint64(i)
 	}
-	sink += x
+	sink.Add(x)
 }
 
 //go:noinline
@@ -128,7 +132,7 @@ func rank(n int) {
 	for i := range n {
 		x = x*6364136223846793005 + uint64(i)
 	}
-	sink += x
+	sink.Add(x)
 }
 
 //go:noinline
@@ -137,29 +141,32 @@ func render(n int) {
 	for i := range n {
 		x = x*6364136223846793005 + uint64(i)
 	}
-	sink += x
+	sink.Add(x)
 }
 
-var keep []byte
+// keep makes what is allocated escape.
+func keep(b []byte) { kept.Store(&b[0]) }
+
+var kept atomic.Pointer[byte]
 
 //go:noinline
 func encode(n int) {
 	for range n {
-		keep = make([]byte, 4096)
+		keep(make([]byte, 4096))
 	}
 }
 
 //go:noinline
 func decode(n int) {
 	for range n {
-		keep = make([]byte, 2048)
+		keep(make([]byte, 2048))
 	}
 }
 
 //go:noinline
 func index(n int) {
 	for range n {
-		keep = make([]byte, 8192)
+		keep(make([]byte, 8192))
 	}
 }
 
