@@ -87,15 +87,14 @@ const (
 	inSyscall
 )
 
-// goroutine is what the fold keeps of a live goroutine.
+// goroutine is what the fold keeps of a live goroutine. Fields that nearly every
+// event needs come first: they share two lines of the processor's cache.
 type goroutine struct {
-	id        int64
 	state     gState
-	slot      slot  // what it adds to in the windows
-	syncing   bool  // also waits for a lock, in the windows
-	yielding  bool  // runnable because it yielded
-	demanding bool  // counted in its group's runnable goroutines
-	queued    int64 // its key in the demand queue, 0 when not in it
+	slot      slot // what it adds to in the windows
+	syncing   bool // also waits for a lock, in the windows
+	yielding  bool // runnable because it yielded
+	demanding bool // counted in its group's runnable goroutines
 	system    bool
 	before    bool // its state began before the trace
 	ever      bool // has run
@@ -103,33 +102,34 @@ type goroutine struct {
 	atEpoch   bool // existed when the trace began
 	label     workMode
 	wait      uint32 // index of the wait under way, or of the system call
-	group     uint32
-	creator   uint32 // stack, 0 when before the trace
 	since     int64  // start of the state
-	born      int64  // -1 when before the trace
 	slice     int64  // start of the run, -1 when unknown
 	left      int64  // when it left its P to block, -1 when it did not
-	delay     int64  // runnable delay to be counted once the group is known, -1 for none
+	id        int64
+	assist    int64  // start of its mark assist, -1 for none
+	group     uint32 // see fold.groups
+	acquired  uint32 // wait that ended and may have taken a lock when it runs, plus one
 
-	ran, ready, calls int64 // running, runnable and in system calls, so far
+	queued            int64  // its key in the demand queue, 0 when not in it
+	ran, ready, calls int64  // running, runnable and in system calls, so far
+	woke              uint32 // group it last made runnable in this run
+	creator           uint32 // stack, 0 when before the trace
+	holds             []hold
 
-	woke     uint32 // group it last made runnable in this run
-	acquired uint32 // wait that ended and may have taken a lock when it runs, plus one
-	hand     struct {
+	regions []region
+	seen    [4]uint32 // waits it has been counted in, plus one
+	delay   int64     // runnable delay to be counted once the group is known, -1 for none
+	born    int64     // -1 when before the trace
+
+	recent [maxRecent]past // its latest waits, in no order
+	hand   struct {
 		stack  uint32
 		since  int64
 		holder *holder
 	} // its last unlock that woke a waiter
-	holds   []hold
-	recent  [maxRecent]past // its latest waits, in no order
-	regions []region
-
-	assist      int64 // start of its mark assist, -1 for none
 	assistStack uint32
 	assistRan   int64 // running so far in its mark assist
-
-	seen     [4]uint32 // waits it has been counted in, plus one
-	seenMore []uint32
+	seenMore    []uint32
 }
 
 type workMode uint8
@@ -780,7 +780,10 @@ func (f *fold) assign(g *goroutine, st uint32) {
 	if p.root == "" {
 		return
 	}
-	id, ok := f.groupID[p.root]
+	id, ok := p.group, p.group != 0
+	if !ok {
+		id, ok = f.groupID[p.root]
+	}
 	if !ok {
 		if len(f.groups) >= maxGroups {
 			return
@@ -795,6 +798,7 @@ func (f *fold) assign(g *goroutine, st uint32) {
 			},
 		})
 	}
+	p.group = id
 	gr := f.groups[id]
 	g.group = id
 	if gr.System && !g.system {

@@ -15,6 +15,7 @@ type place struct {
 	fns    []uint32 // of frames: interned function names
 	site   stack.Site
 	root   string // function of the outermost frame; empty when the stack may be cut short
+	group  uint32 // of root, once a goroutine showed it
 	system bool   // root is the runtime's own or the tracer's
 	unlock lock   // what kind of lock the leaf frames release
 	waits  []waitAt
