@@ -114,8 +114,11 @@ func (x *redactor) document(v reflect.Value) {
 			x.know(pattern(s), pattern(x.function(s)))
 		case aFile:
 			x.know(s, x.file(s))
-			if _, base := splitDir(s); base != s {
+			_, base := splitDir(s)
+			if _, standard := standardFile(s); !standard {
 				x.know(base, x.base(base))
+			} else if x.exact[base] == "" {
+				x.know(base, base)
 			}
 		case aPath:
 			x.know(s, x.path(s))
@@ -141,7 +144,7 @@ func (x *redactor) document(v reflect.Value) {
 			return x.function(s)
 		case aFile:
 			return x.file(s)
-		case aPath:
+		case aPath, aTitle:
 			return x.path(s)
 		case aLabel:
 			return x.label(s)
@@ -240,7 +243,7 @@ func (x *redactor) sentence(s string) string {
 		b.WriteString(x.unquoted(s[at:m[0]]))
 		quote := s[m[0]:m[1]]
 		if text, err := strconv.Unquote(quote); err == nil {
-			quote = text
+			quote = strings.ToValidUTF8(text, "\uFFFD")
 		}
 		b.WriteString(`"` + x.text(quote) + `"`)
 		at = m[1]
@@ -384,6 +387,8 @@ func (x *redactor) shape(w string) (string, bool) {
 	case strings.HasPrefix(w, "/") && len(w) > 2, strings.HasPrefix(w, "~/"), strings.HasPrefix(w, "./"), strings.HasPrefix(w, "../"),
 		strings.HasPrefix(w, `\\`), drive.MatchString(w), sourceRE.MatchString(w) && strings.ContainsAny(w, `/\`):
 		return x.file(w), true
+	case extension(w) != "" && extension(w) != w && !known(w) && !standardName(w):
+		return x.path(w), true
 	}
 	return "", false
 }
@@ -478,9 +483,6 @@ func (x *redactor) text(s string) string {
 	case runtimeText.MatchString(s):
 		return s
 	}
-	if token, ok := x.exact[s]; ok {
-		return token // a name that the document also has elsewhere
-	}
 	return x.tokens.token(textToken, s)
 }
 
@@ -494,7 +496,7 @@ var runtimeText = regexp.MustCompile(`^(?:fatal error: |panic: )?(?:` + strings.
 	`runtime error: (?:invalid memory address or nil pointer dereference|index out of range \[-?\d+\](?: with length \d+)?|slice bounds out of range \[[\d:]*\](?: with (?:capacity|length) \d+)?|integer divide by zero|makeslice: (?:len|cap) out of range|growslice: len out of range)`,
 	`SIG[A-Z]+(?:: [a-z ]+)?(?: code=(?:0x)?[0-9a-f]+)?(?: addr=0x[0-9a-f]+)?(?: pc=0x[0-9a-f]+)?(?: sigcode=\d+)?`,
 	`goroutine stack exceeds \d+-byte limit`, `cannot allocate \d+-byte block \(\d+ in use\)`,
-	`WARNING: DATA RACE`, `\(leaked\)`, `exit status \d+`, `goroutine \d+ \[`, `0x[0-9a-f]+`, `gc \d+ @`, `SCHED `,
+	`lockSlow\(0x[0-9a-f]+\)`, `WARNING: DATA RACE`, `\(leaked\)`, `exit status \d+`, `locked to thread`, `SCHED`, `\(forced\)`, ` ms cpu, `, ` MB goal`, `goroutine \d+ \[`, `0x[0-9a-f]+`, `gc \d+ @`, `SCHED `,
 }, "|") + `)$`)
 
 // label replaces a label: its value, and in strict its key.
@@ -566,6 +568,7 @@ var (
 	// what the compiler adds to the name of a function for closures, wrappers and instances
 	addedRE        = regexp.MustCompile(`^(?:func|gowrap|deferwrap|dwrap)?\d+(?:-range\d+)*(?:-fm)?$`)
 	addedEnd       = regexp.MustCompile(`(?:-range\d+)*(?:-fm)?$`)
+	dottedPackage  = regexp.MustCompile(`^(?:v\d+|go)\.`)
 	runtimeLibrary = regexp.MustCompile(`^\[(?:libc|libpthread|libm|libdl|ld-linux[a-z0-9_.-]*|linux-vdso|vdso|kernel\.kallsyms)[0-9.so]*\]$`)
 	// bareNames are symbols without a package that are Go's own (runtime/asm_*.s, internal/bytealg).
 	bareNames = func() map[string]bool {
@@ -586,6 +589,9 @@ func (x *redactor) symbol(name string) string {
 		return x.tokens.token(nameToken, name)
 	}
 	symbol := name[len(cutAt(name, "[("))-len(base)+dot+1:]
+	if m := dottedPackage.FindString(symbol); m != "" { // yaml.v3, nats.go: a normalised name does not say where its package ends
+		pkg, symbol = pkg+"."+strings.TrimSuffix(m, "."), symbol[len(m):]
+	}
 	parts := splitDots(symbol)
 	out := []string{x.tokens.token(packageToken, pkg)}
 	real := func(i int) bool { return i < len(parts) && parts[i] != "" && !addedRE.MatchString(parts[i]) }

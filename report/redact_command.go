@@ -58,8 +58,15 @@ func (x *redactor) command(s string) string {
 
 // sought replaces a text that a log is searched for: a name, or what the log says.
 func (x *redactor) sought(s string) string {
-	if token, ok := x.exact[s]; ok {
+	name, called := strings.CutSuffix(s, "(") // a line of a stack
+	if token, ok := x.exact[name]; ok {
+		if called {
+			token += "("
+		}
 		return token
+	}
+	if called && !strings.ContainsAny(name, " \t") && functionRE.MatchString(name) {
+		return x.function(name) + "("
 	}
 	if standardName(s) && !strings.ContainsAny(s, " \t") {
 		return x.function(s)
@@ -69,7 +76,10 @@ func (x *redactor) sought(s string) string {
 
 // patterns replaces the names in alternatives of regular expressions.
 func (x *redactor) patterns(s string) string {
-	alternatives := strings.Split(s, "|")
+	if known(s) {
+		return s
+	}
+	alternatives := splitTop(s, '|')
 	for i, a := range alternatives {
 		plain := strings.NewReplacer(`\[.*\]`, "[...]", `\`, "").Replace(strings.Trim(a, "^$"))
 		switch token, ok := x.exact[a]; {
@@ -81,6 +91,28 @@ func (x *redactor) patterns(s string) string {
 		}
 	}
 	return strings.Join(alternatives, "|")
+}
+
+// splitTop cuts at a byte outside of parentheses.
+func splitTop(s string, at byte) []string {
+	var parts []string
+	depth, from := 0, 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case at:
+			if depth == 0 {
+				parts = append(parts, s[from:i])
+				from = i + 1
+			}
+		}
+	}
+	return append(parts, s[from:])
 }
 
 // shellWords cuts a command into its words, without their quotes, and the comment behind it.

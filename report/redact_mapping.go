@@ -144,6 +144,7 @@ const (
 	aFunction            // name of a function
 	aFile                // source file
 	aPath                // path or name of an exhibit
+	aTitle               // of a case: no sentence names it
 	aLabel               // key=value
 	aText                // as the evidence has it
 	aCommand             // shell command
@@ -178,7 +179,8 @@ var fields = func() map[string]fieldKind {
 		aFunction: `analyze.Site.Function analyze.Location.Function compare.Change.Function compare.Change.Path compare.Moved.From compare.Moved.To
 			compare.Node.Function compare.TrendSite.Function report.Rename.From report.Rename.To`,
 		aFile:      `analyze.Site.File analyze.Location.File compare.Change.File`,
-		aPath:      `report.Exhibit.Path report.Focused.Path report.Case.Title report.DiffSide.Title`,
+		aPath:      `report.Exhibit.Path report.Focused.Path`,
+		aTitle:     `report.Case.Title report.DiffSide.Title`,
 		aLabel:     `report.Focus.Label`,
 		aText:      `report.Focus.Task`,
 		aCommand:   `analyze.Fact.Reproduce`,

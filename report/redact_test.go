@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 var formatVerb = regexp.MustCompile(`%[-+# 0]*(?:\d+|\*)?(?:\.\d+)?[a-zA-Z%]`)
@@ -75,12 +76,17 @@ func TestRedactWords(t *testing.T) {
 }
 
 func addWords(words map[string]bool, s string) {
+	if !strings.ContainsAny(s, " \n") && strings.Contains(s, `\.`) && len(s) < 1000 {
+		for _, p := range append(splitTop(s, '|'), s) { // a regular expression, such as commands hold
+			words[p] = true
+		}
+	}
 	for _, w := range strings.Fields(formatVerb.ReplaceAllString(s, " ")) {
 		_, w, _ = outer(w)
 		if letters.MatchString(w) {
 			w = strings.ToLower(w)
 		}
-		if w == "" || len(w) > 60 || numberish.MatchString(w) || strings.ContainsFunc(w, hidden) || standardName(w) {
+		if !strings.ContainsFunc(w, unicode.IsLetter) || strings.Contains(w, "\uFFFD") || len(w) > 60 || numberish.MatchString(w) || strings.ContainsFunc(w, hidden) || standardName(w) {
 			continue
 		}
 		if len(w) > 1 || letters.MatchString(w) {

@@ -40,13 +40,13 @@ func standardName(name string) bool {
 
 var (
 	// numberish is a number, alone or with what makes it a quantity, an order, a time or a version.
-	numberish = regexp.MustCompile(`^[<>~+-]?(?:\d[\d,.]*(?:e[+-]?\d+)?(?:%|x|st|nd|rd|th|[nµum]?s|[KMGTkmgt]?i?B(?:/s)?|/s)?|(?:\d+(?:\.\d+)?(?:h|m|s|ms|µs|us|ns))+|\d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?|\d+-\d+|0x[0-9a-f]+|go1\.\d+[\w.]*|golang/go#\d+|e\d+|[fc]\d+|P\d+)$`)
+	numberish = regexp.MustCompile(`^[<>~+-]?(?:\d[\d,.]*(?:e[+-]?\d+)?(?:%|x|st|nd|rd|th|[nµum]?s|[KMGTkmgt]?i?B(?:/s)?|/s)?|(?:\d+(?:\.\d+)?(?:h|m|s|ms|µs|us|ns))+|\d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?|\d+-\d+|0x[0-9a-f]+|go1\.\d+[\w.]*|[KMGT]?i?B/s|s/s|golang/go#\d+|e\d+|[fc]\d+|P\d+)$`)
 	wordBreak = regexp.MustCompile(`[-/=,+'–]`)
 )
 
 // known reports whether a word is one that sentences of ours are made of, or a number.
 func known(w string) bool {
-	if numberish.MatchString(w) || ourWord(w) {
+	if numberish.MatchString(w) || ourWord(w) || !strings.ContainsFunc(w, nameRune) {
 		return true
 	}
 	if parts := wordBreak.Split(w, -1); len(parts) > 1 {

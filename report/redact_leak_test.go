@@ -1,0 +1,264 @@
+package report
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"inquest/analyze"
+	"inquest/analyze/detect"
+)
+
+// ownText is what the command line passes to Redact.
+func ownText() []string { return analyze.OwnText(detect.All) }
+
+// secrets is what a case's raw evidence names, taken from its bytes without any of our readers.
+type secrets struct {
+	functions, files, values map[string]bool
+}
+
+var (
+	dumpCall  = regexp.MustCompile(`(?m)^(?:created by )?([^\s(]*[^\s(.]\.(?:\(\*?[^\s)]+\)\.)?[^\s(]+)(?:\(| in goroutine)`)
+	traceCall = regexp.MustCompile(`(?:[a-zA-Z0-9_.%-]+/)*[a-zA-Z0-9_%-]+\.\(\*?[A-Za-z0-9_]+\)\.[A-Za-z0-9_.]+`)
+	dumpFile  = regexp.MustCompile(`(?m)^\s+(\S.*\.(?:go|s|c)):\d+`)
+	dumpLabel = regexp.MustCompile(`labels:\{(.*)\}`)
+	pair      = regexp.MustCompile(`"((?:[^"\\]|\\.)*)": ?"((?:[^"\\]|\\.)*)"`)
+	ipv4      = regexp.MustCompile(`\b(?:\d{1,3}\.){3}\d{1,3}\b`)
+	said      = regexp.MustCompile(`(?m)^(?:panic|fatal error): (.+?)(?: \[recovered.*)?$`)
+)
+
+func readSecrets(t *testing.T, dir string) *secrets {
+	s := &secrets{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(p, ".go") || strings.HasSuffix(p, ".yaml") {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, p)
+		s.files[rel] = true
+		data, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		if prof, err := profile.ParseData(data); err == nil {
+			for _, f := range prof.Function {
+				s.functions[f.Name] = true
+				s.files[f.Filename] = true
+			}
+			for _, sample := range prof.Sample {
+				for _, values := range sample.Label {
+					for _, v := range values {
+						s.values[v] = true
+					}
+				}
+			}
+			return nil
+		}
+		if bytes.HasPrefix(data, []byte("go 1.")) { // an execution trace holds names among numbers
+			for _, m := range traceCall.FindAll(data, -1) {
+				s.functions[string(m)] = true
+			}
+			return nil
+		}
+		for _, m := range dumpCall.FindAllSubmatch(data, -1) {
+			s.functions[string(m[1])] = true
+		}
+		for _, m := range dumpFile.FindAllSubmatch(data, -1) {
+			s.files[string(m[1])] = true
+		}
+		for _, m := range dumpLabel.FindAllSubmatch(data, -1) {
+			for _, kv := range pair.FindAllSubmatch(m[1], -1) {
+				s.values[string(kv[2])] = true
+			}
+		}
+		for _, m := range ipv4.FindAll(data, -1) {
+			s.values[string(m)] = true
+		}
+		for _, m := range said.FindAllSubmatch(data, -1) {
+			if text := string(m[1]); !runtimeText.MatchString(text) {
+				s.values[text] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var identifier = regexp.MustCompile(`[\pL_][\pL\pN_]*`)
+
+// ordinary is every word that pages without a name in them hold as well.
+func ordinary(t *testing.T) map[string]bool {
+	words := map[string]bool{}
+	quiet := load(t, "quiet")
+	for _, f := range formats {
+		for _, w := range identifier.FindAllString(written(t, f.write, quiet), -1) {
+			words[strings.ToLower(w)] = true
+		}
+	}
+	schema, err := os.ReadFile(schemaFile) // the names of the fields
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range append(ownText(), string(schema)) {
+		for _, w := range identifier.FindAllString(text, -1) {
+			words[strings.ToLower(w)] = true
+		}
+	}
+	for w := range ourWords() {
+		for _, w := range identifier.FindAllString(w, -1) {
+			words[strings.ToLower(w)] = true
+		}
+	}
+	for p := range standardPackages() {
+		for _, w := range identifier.FindAllString(p, -1) {
+			words[strings.ToLower(w)] = true
+		}
+	}
+	return words
+}
+
+// standardIn lists the parts of names that standard library functions of the case have too.
+func (s *secrets) standardParts() map[string]bool {
+	parts := map[string]bool{}
+	for f := range s.functions {
+		if isStandard(f) {
+			for _, w := range identifier.FindAllString(f, -1) {
+				parts[w] = true
+			}
+		}
+	}
+	return parts
+}
+
+// isStandard is decided anew here: the list of packages, by the longest that the name begins with.
+func isStandard(function string) bool {
+	if !strings.Contains(function, ".") {
+		return true // C and assembly; see bareNames
+	}
+	end := strings.IndexAny(function, "[(")
+	if end < 0 {
+		end = len(function)
+	}
+	slash := strings.LastIndexByte(function[:end], '/')
+	dot := strings.IndexByte(function[slash+1:], '.')
+	return dot > 0 && standardPackages()[function[:slash+1+dot]]
+}
+
+// leaks fails on every secret that stands in a text.
+func (s *secrets) leaks(t *testing.T, what, text string, strict bool, common map[string]bool) {
+	t.Helper()
+	words := map[string]bool{}
+	for _, w := range identifier.FindAllString(text, -1) {
+		words[w] = true
+	}
+	has := func(kind, secret string) {
+		if len(secret) > 1 && strings.Contains(text, secret) {
+			i := strings.Index(text, secret)
+			t.Errorf("%s: %s %q survives: ...%s...", what, kind, secret, text[max(0, i-60):min(len(text), i+len(secret)+60)])
+		}
+	}
+	for f := range s.files {
+		if strings.ContainsAny(f, `/\`) && !standardPackages()[strings.TrimSuffix(f, "/"+filepath.Base(f))] {
+			has("file", f)
+		}
+	}
+	for v := range s.values {
+		if !common[strings.ToLower(v)] {
+			has("value", v)
+		}
+	}
+	if !strict {
+		return
+	}
+	standard := s.standardParts()
+	for f := range s.functions {
+		if isStandard(f) {
+			continue
+		}
+		has("function", f)
+		has("function", strings.ReplaceAll(regexp.QuoteMeta(f), `\[\.\.\.\]`, `\[.*\]`))
+		for _, w := range identifier.FindAllString(f, -1) {
+			if words[w] && !common[strings.ToLower(w)] && !standard[w] && len(w) > 2 && !added.MatchString(w) {
+				i := strings.Index(text, w)
+				t.Errorf("%s: part %q of function %q survives: ...%s...", what, w, f, text[max(0, i-60):min(len(text), i+60)])
+			}
+		}
+	}
+	for f := range s.files {
+		if base := filepath.Base(f); strings.HasSuffix(base, ".go") && !isStandardFile(f) && !s.standardBase(base) {
+			has("file", base)
+		}
+	}
+}
+
+var added = regexp.MustCompile(`^(?:func|gowrap|deferwrap|range)\d+$`)
+
+func isStandardFile(f string) bool {
+	_, ok := standardFile(f)
+	return ok
+}
+
+func (s *secrets) standardBase(base string) bool {
+	for f := range s.files {
+		if filepath.Base(f) == base && isStandardFile(f) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestRedactFixtures writes every recorded case in every format, redacted: of
+// what its raw evidence names, nothing may be left.
+func TestRedactFixtures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads every recorded case")
+	}
+	common := ordinary(t)
+	dirs, err := filepath.Glob(filepath.Join(fixtures, "*", "truth.yaml"))
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no recorded cases: %v", err)
+	}
+	own := ownText()
+	for _, truth := range dirs {
+		dir := filepath.Dir(truth)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			s := readSecrets(t, dir)
+			r := judged(t, dir)
+			before := written(t, WriteJSON, r)
+			for _, level := range []string{RedactNames, RedactStrict} {
+				red := Redact(r, level, &Mapping{}, own)
+				if err := red.check(); err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range formats {
+					text := written(t, f.write, red)
+					s.leaks(t, level+" "+f.name, text, level == RedactStrict, common)
+					if strings.Contains(text, filepath.Base(dir)) {
+						t.Errorf("%s %s: the folder's name survives", level, f.name)
+					}
+					if written(t, f.write, Redact(r, level, &Mapping{}, own)) != text {
+						t.Errorf("%s %s: two redactions differ", level, f.name)
+					}
+				}
+				// What is saved redacted and rendered again is the same.
+				again, err := Read(bytes.NewReader([]byte(written(t, WriteJSON, red))))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if twice := Redact(again, level, &Mapping{}, own); written(t, WriteJSON, twice) != written(t, WriteJSON, red) {
+					t.Errorf("%s: redacting again changes the report", level)
+				}
+			}
+			if written(t, WriteJSON, r) != before {
+				t.Error("redacting changed the report it was given")
+			}
+		})
+	}
+}
