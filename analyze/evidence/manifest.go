@@ -190,7 +190,7 @@ func (e *Exhibit) captured(manifest *item, f *ManifestFile) {
 		return
 	}
 	// A log covers its process's life; when it was fetched says nothing of its lines.
-	if e.CapturedAt.IsZero() && e.Coverage != None && (e.Dump != nil || e.Profile != nil) && e.Part == "" {
+	if e.CapturedAt.IsZero() && e.Coverage != None && (e.Dump != nil || e.Profile != nil || e.Crashes != nil) && f.Request != "stderr" {
 		e.CapturedAt = f.Ended
 	}
 }

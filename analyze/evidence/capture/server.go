@@ -232,7 +232,7 @@ func (s *Server) look(ctx context.Context, base *url.URL) (found bool, why strin
 	}
 	if !page.date.IsZero() {
 		// The header has whole seconds.
-		if d := page.date.Sub(time.Now()); d.Abs() > 5*time.Second {
+		if d := time.Until(page.date); d.Abs() > 5*time.Second {
 			s.offset = d.Round(time.Second)
 			s.notes = append(s.notes, fmt.Sprintf("the server's clock is %v off from this machine's; times in this manifest are the server's", s.offset))
 		}
