@@ -229,6 +229,7 @@ type Finding struct {
 
 	build string // of the exhibits it stands on
 	order int    // of its detector
+	owner string // function of the program that reached the site, when that is in a library
 }
 
 // Site is a stack.Site in the JSON contract.

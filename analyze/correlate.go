@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
 )
 
 // Correlate joins findings into chains. It is pure, and the order of the
@@ -255,8 +254,8 @@ func (c *correlation) chains() []Chain {
 		ch.Title = root.Title
 		if root.Site.Function != "" {
 			ch.Title += ": " + root.Site.Function
-			if owner := root.owner(); owner != "" {
-				ch.Title += " (by way of " + owner + ")"
+			if root.owner != "" {
+				ch.Title += " (by way of " + root.owner + ")"
 			}
 		}
 		ch.Missing = missing(ordered)
@@ -275,20 +274,6 @@ func (c *correlation) chains() []Chain {
 		chains[i].ID, chains[i].Rank = fmt.Sprintf("c%d", i+1), i+1
 	}
 	return chains
-}
-
-// owner returns the function of the program of a finding whose own site is in a
-// library, where nobody can change it; "" when there is none.
-func (f *Finding) owner() string {
-	if stack.Package(f.Site.Function) == "main" || f.Site.Function == "" {
-		return ""
-	}
-	for _, s := range f.Sites {
-		if s.Function != "" && s.Function != "main.main" && (stack.Package(s.Function) == "main" || stack.Standard(f.Site.Function) && !stack.Standard(s.Function)) {
-			return s.Function
-		}
-	}
-	return ""
 }
 
 // root returns the finding that nothing else in the chain explains. Of several, one at warning or above,

@@ -11,7 +11,7 @@ import (
 
 // finding turns a group into a finding: what it claims, what every kind of
 // evidence says to it, and how sure that makes it.
-func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
+func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 	lead := g.candidates[0]
 	f := Finding{
 		Detector: j.detector.ID,
@@ -46,6 +46,14 @@ func (j *judgement) finding(g *grouped, reads []read, p part) Finding {
 		f.Site = Site{}
 	}
 	f.addSite(f.Site)
+	for _, c := range append([]Candidate{lead}, g.candidates...) {
+		if !j.detector.Process && f.owner == "" && len(c.Path) > 0 && c.Path[0] == f.Site.Function {
+			if own := p.owner(c.Path); own.Function != "" {
+				f.owner = own.Function
+				f.addSite(Site(own))
+			}
+		}
+	}
 	for _, c := range g.candidates {
 		f.addSite(Site(c.Site))
 		for _, s := range c.Sites {

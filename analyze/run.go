@@ -56,8 +56,8 @@ func Run(b *evidence.Bundle, detectors []*Detector, opt Options) (Result, error)
 			}
 		}
 		judged := judgement{detector: d}
-		for _, part := range builds {
-			judged.judge(part, limits)
+		for i := range builds {
+			judged.judge(&builds[i], limits)
 		}
 		for i := range judged.findings {
 			judged.findings[i].order = order
@@ -115,6 +115,8 @@ type part struct {
 	build string
 	of    map[evidence.Kind][]*evidence.Exhibit
 	facts Case
+
+	sources sources
 }
 
 // split parts the bundle by build id, because what one build shows says nothing
@@ -184,7 +186,7 @@ type read struct {
 	Reading
 }
 
-func (j *judgement) judge(p part, limits map[string]evidence.Quantity) {
+func (j *judgement) judge(p *part, limits map[string]evidence.Quantity) {
 	var reads []read
 	for _, m := range j.detector.Measures {
 		r := read{kind: m.Kind}

@@ -1,6 +1,9 @@
 package stack
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestNormal(t *testing.T) {
 	for in, want := range map[string]string{
@@ -147,5 +150,42 @@ func TestSiteSkipsPlumbing(t *testing.T) {
 	all := Stack{{"runtime.gopark", "", 0}, {"runtime.bgsweep", "", 0}}
 	if got := all.Site().Function; got != "runtime.bgsweep" {
 		t.Errorf("plumbing only: %q, want the outermost frame", got)
+	}
+}
+
+// The program answers for what the libraries it calls cost, unless what calls
+// them merely lets requests through.
+func TestOwnerSkipsDependencies(t *testing.T) {
+	frame := func(name string) Frame {
+		file := "shop/store.go"
+		switch {
+		case strings.HasPrefix(name, "github.com/"):
+			file = "github.com/x/log@v1.2.3/log.go"
+		case strings.HasPrefix(name, "example.com/"):
+			file = "/src/shop/vendor/example.com/pool/pool.go"
+		case Standard(name):
+			file = "/root/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.24.9.linux-amd64/src/net/http/server.go"
+		}
+		return Frame{Function: name, File: file, Line: 1}
+	}
+	tests := []struct{ leafFirst, want string }{
+		{"runtime.mallocgc github.com/x/log.(*Entry).write main.(*API).serve net/http.(*conn).serve", "main.(*API).serve"},
+		{"example.com/pool.(*Pool).get github.com/x/log.Print shop/store.Put main.main", "shop/store.Put"},
+		{"github.com/x/log.(*Server).loop runtime.goexit", "github.com/x/log.(*Server).loop"},
+		{"github.com/x/log.(*Server).loop main.main runtime.main", "github.com/x/log.(*Server).loop"},
+		{"github.com/x/log.(*Router).find net/http.HandlerFunc.ServeHTTP main.withLogging.func1 net/http.(*conn).serve", "github.com/x/log.(*Router).find"},
+		{"net/http.HandlerFunc.ServeHTTP main.withLogging.func1 net/http.(*conn).serve", "main.withLogging"},
+		{"main.run main.main", "main.run"},
+		{"runtime.mallocgc main.main", "main.main"},
+		{"runtime.gcBgMarkWorker", "runtime.gcBgMarkWorker"},
+	}
+	for _, tt := range tests {
+		var s Stack
+		for name := range strings.FieldsSeq(tt.leafFirst) {
+			s = append(s, frame(name))
+		}
+		if got := s.Owner().Function; got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.leafFirst, got, tt.want)
+		}
 	}
 }

@@ -5,6 +5,8 @@
 // It reads no files and judges nothing.
 package stack
 
+import "strings"
+
 // Frame is one call in a stack, as the evidence spells it.
 type Frame struct {
 	Function string // full name with package path, never empty in a symbolised stack
@@ -39,17 +41,35 @@ func (s Stack) Site() Site {
 	return s[len(s)-1].Site()
 }
 
-// Owner returns the first frame outside the standard library and the plumbing: the application
-// code that is answerable for what its library callees cost. A stack wholly
-// inside the standard library gives its [Stack.Site].
+// Owner returns the first frame outside the standard library, the plumbing and the modules
+// that the program depends on: the application code that is answerable for what its library
+// callees cost. Where a server hands requests out below it, or where it is the
+// entry point, the frame of the library is the better answer; a stack wholly inside the
+// standard library gives its [Stack.Site].
 func (s Stack) Owner() Site {
-	for _, f := range s {
-		if !Standard(f.Function) && !Plumbing(f.Function) {
-			return f.Site()
+	library := -1
+	for i, f := range s {
+		if Standard(f.Function) || Plumbing(f.Function) {
+			if library >= 0 && handsOut[f.Function] {
+				break
+			}
+			continue
 		}
+		switch {
+		case !f.Dependency() && (library < 0 || Normal(f.Function) != "main.main"):
+			return f.Site()
+		case library < 0:
+			library = i
+		}
+	}
+	if library >= 0 {
+		return s[library].Site()
 	}
 	return s.Site()
 }
+
+// handsOut are the frames below which another handler is at work than above.
+var handsOut = map[string]bool{"net/http.HandlerFunc.ServeHTTP": true, "net/http.(*ServeMux).ServeHTTP": true}
 
 // Path returns the normalised names of the frames that are not plumbing, leaf
 // first, adjacent repetitions folded: the way from the site to the outermost caller.
@@ -78,6 +98,16 @@ func (s Stack) Contains(names ...string) bool {
 		}
 	}
 	return false
+}
+
+// Dependency reports whether the frame's file is of a module that the program
+// depends on: in the module cache under its version, which stays in the
+// name with -trimpath (cmd/go/internal/work/gc.go, trimpath), or vendored.
+func (f Frame) Dependency() bool {
+	if i := strings.Index(f.File, "@v"); i > 0 && i+2 < len(f.File) && f.File[i+2] >= '0' && f.File[i+2] <= '9' {
+		return true
+	}
+	return strings.Contains(f.File, "/vendor/")
 }
 
 // Site returns the site of a single frame.

@@ -1,0 +1,72 @@
+package analyze
+
+import (
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
+)
+
+// sources is where the functions of a program stand, by normalised name, as far
+// as the evidence tells. It is read when first asked for: only what was found in a library needs it.
+type sources map[string]stack.Frame
+
+func (p *part) where() sources {
+	if p.sources != nil {
+		return p.sources
+	}
+	p.sources = sources{}
+	seen := map[string]bool{}
+	known := map[*stack.Frame]bool{} // stacks are shared between samples
+	take := func(s stack.Stack) {
+		if len(s) == 0 || known[&s[0]] {
+			return
+		}
+		known[&s[0]] = true
+		for _, f := range s {
+			if f.File == "" || seen[f.Function] {
+				continue
+			}
+			seen[f.Function] = true
+			if name := stack.Normal(f.Function); p.sources[name].File == "" {
+				p.sources[name] = f
+			}
+		}
+	}
+	for _, kind := range evidence.Kinds {
+		for _, e := range p.of[kind] {
+			switch {
+			case e.Profile != nil:
+				for i := range e.Profile.Samples {
+					take(e.Profile.Samples[i].Stack)
+				}
+			case e.Trace != nil:
+				for i := range e.Trace.Waits {
+					take(e.Trace.Waits[i].Stack)
+				}
+				for i := range e.Trace.Holders {
+					take(e.Trace.Holders[i].Unlock)
+					take(e.Trace.Holders[i].Waiter)
+				}
+			case e.Dump != nil:
+				for i := range e.Dump.Goroutines {
+					take(e.Dump.Goroutines[i].Stack())
+				}
+			}
+		}
+	}
+	return p.sources
+}
+
+// owner returns the program's own code that reached the first function of a path
+// when that is in a library; the zero Site when it is not or nobody can tell.
+func (p *part) owner(path []string) stack.Site {
+	if len(path) == 0 || !stack.Standard(path[0]) && !p.where()[path[0]].Dependency() {
+		return stack.Site{}
+	}
+	for _, name := range path[1:] {
+		f, known := p.where()[name]
+		if known && !stack.Standard(name) && !stack.Plumbing(name) && !f.Dependency() && name != "main.main" {
+			return stack.Site{Function: name, File: f.File, Line: f.Line}
+		}
+	}
+	return stack.Site{}
+}
