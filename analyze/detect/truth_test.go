@@ -242,6 +242,7 @@ func (s *score) String() string {
 	for _, k := range evidence.Kinds {
 		kinds = append(kinds, string(k))
 	}
+	b.WriteString("claims found/asked for and +false alarms, with all evidence of a case and with each kind alone\n\n")
 	fmt.Fprintf(w, "detector\t%s\tmissed\tfalse alarms\n", strings.Join(kinds, "\t"))
 	sums, wrong := make([]tally, len(kinds)), make([]int, len(kinds))
 	row := func(name string, cells []tally, alarms []int) {
