@@ -151,6 +151,7 @@ type Candidate struct {
 	Share    float64      // part of the incident's resource it accounts for (wait, heap, CPU), 0 to 1
 	Facts    []Fact       // at least one; the first carries the value that checks quote
 	Caveats  []string     // why it could be wrong here
+	Graph    *WaitGraph   // who waits for whom, where the evidence shows it; may be nil
 	Fix      []string     // what to change here, in place of the detector's Fix; nil where that fits
 }
 
@@ -226,10 +227,11 @@ type Finding struct {
 	Next        []string   `json:"next"`               // what to change, most effective first
 	Sketch      string     `json:"sketch,omitempty"`   // the first of Next as Go code, where the fix is standard
 	Accepted    bool       `json:"accepted,omitempty"` // listed in the baseline
+	Graph       *WaitGraph `json:"wait_graph,omitempty"`
 
+	owner string // function of the program that reached the site, when that is in a library
 	build string // of the exhibits it stands on
 	order int    // of its detector
-	owner string // function of the program that reached the site, when that is in a library
 }
 
 // Site is a stack.Site in the JSON contract.

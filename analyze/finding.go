@@ -61,6 +61,9 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 		}
 		f.Share = max(f.Share, c.Share)
 		f.Evidence = append(f.Evidence, c.Facts...)
+		if f.Graph == nil {
+			f.Graph = c.Graph
+		}
 		for _, caveat := range c.Caveats {
 			if !slices.Contains(f.Caveats, caveat) {
 				f.Caveats = append(f.Caveats, caveat)

@@ -6,10 +6,10 @@ import (
 	"html/template"
 	"io"
 	"math"
-	"strings"
 
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
+	"inquest/report/draw"
 	"inquest/templates"
 )
 
@@ -67,57 +67,30 @@ func WriteDiffHTML(w io.Writer, d *Diff) error {
 	return err
 }
 
-// Geometry of a flame graph, in the units of its viewBox.
-const (
-	flameWidth = 960.0
-	flameRow   = 17.0
-	flameChar  = 6.2
-	maxRows    = 40
-)
-
 // drawFlame draws the call tree of a measure, callers on top.
 func drawFlame(m *compare.Measure) string {
 	if len(m.Tree) < 2 {
 		return ""
 	}
-	mean := func(n *compare.Node) float64 { return max((n.Before+n.After)/2, 0) }
-	whole := mean(&m.Tree[0])
-	if whole <= 0 {
-		return ""
-	}
 	most := max(m.Tree[0].Before, m.Tree[0].After)
-	x, used, depth := make([]float64, len(m.Tree)), make([]float64, len(m.Tree)), make([]int, len(m.Tree))
-	var s svg
-	deepest := 0
+	f := draw.Flame{Title: "Call tree of " + m.Name + ", before against after"}
 	for i := range m.Tree {
 		n := &m.Tree[i]
-		width := flameWidth * mean(n) / whole
-		if i > 0 {
-			// Parents come first; a saved comparison that says otherwise is not drawn.
-			if n.Parent < 0 || n.Parent >= i {
-				return ""
-			}
-			x[i] = x[n.Parent] + used[n.Parent]
-			used[n.Parent] += width
-			depth[i] = depth[n.Parent] + 1
+		// Parents come first; a saved comparison that says otherwise is not drawn.
+		if i > 0 && (n.Parent < 0 || n.Parent >= i) {
+			return ""
 		}
-		if depth[i] >= maxRows || width < 0.5 || x[i]+width > flameWidth+1 {
-			continue
-		}
-		deepest = max(deepest, depth[i])
 		name := n.Function
 		if i == 0 {
 			name = "all"
 		}
 		before, after := evidence.Quantity{Number: n.Before, Unit: m.Whole.Before.Unit}, evidence.Quantity{Number: n.After, Unit: m.Whole.Before.Unit}
-		y := float64(depth[i]) * flameRow
-		s.rect(flameClass(n, most), x[i], y, width, flameRow, fmt.Sprintf("%s: %s → %s%s", name, before, after, perWord(m)))
-		if short := fit(shortFunction(name), int((width-6)/flameChar)); short != "" {
-			s.text("", x[i]+3, y+12, short)
-		}
+		f.Frames = append(f.Frames, draw.Frame{
+			Parent: n.Parent, Name: shortFunction(name), Value: max((n.Before+n.After)/2, 0), Class: flameClass(n, most),
+			Full: fmt.Sprintf("%s: %s → %s%s", name, before, after, perWord(m)),
+		})
 	}
-	return fmt.Sprintf(`<svg class="flame" role="img" aria-label="Call tree of %s, before against after" viewBox="0 0 960 %s">%s</svg>`,
-		template.HTMLEscapeString(m.Name), num(float64(deepest+1)*flameRow), s.String())
+	return f.String()
 }
 
 // flameClass colours a call by how much of the whole it rose or fell.
@@ -131,16 +104,4 @@ func flameClass(n *compare.Node, whole float64) string {
 		return fmt.Sprintf("up o%d", step)
 	}
 	return fmt.Sprintf("down o%d", step)
-}
-
-// fit cuts a name to a number of characters, or to nothing.
-func fit(name string, chars int) string {
-	runes := []rune(strings.TrimSpace(name))
-	switch {
-	case len(runes) <= chars:
-		return string(runes)
-	case chars < 4:
-		return ""
-	}
-	return string(runes[:chars-2]) + ".."
 }

@@ -121,7 +121,7 @@ func checkHTML(t *testing.T, text string) {
 	}
 	allowed := map[string]bool{}
 	for _, e := range strings.Fields(`html head meta link title style body a header p span main section h1 h2 h3 ol ul li div code b table thead tbody tr th td
-		details summary dl dt dd pre figure figcaption footer script svg desc rect text path br`) {
+		details summary dl dt dd pre figure figcaption footer script svg g desc rect text path br`) {
 		allowed[e] = true
 	}
 	for n := range root.Descendants() {

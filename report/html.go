@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"html/template"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,7 +17,8 @@ import (
 
 // htmlTemplate is never executed itself, so that each page can be given its own functions.
 var htmlTemplate = template.Must(template.New("report.html").Funcs(template.FuncMap{
-	"prose":    func(s string) []piece { return prose(keepUnits(s)) },
+	"prose":    func(string) []linkedPiece { return nil },      // replaced for every page
+	"pictures": func(*chainView) *chainPictures { return nil }, // likewise
 	"kind":     analyze.KindName,
 	"file":     shortFile,
 	"function": shortFunction,
@@ -32,6 +33,7 @@ var htmlTemplate = template.Must(template.New("report.html").Funcs(template.Func
 		return template.HTML(drawBar(class, evidence.Part(v.Number, whole.Number).Number))
 	},
 	"change": change,
+	"brief":  func(s string) string { s, _, _ = strings.Cut(s, ", "); return s },
 	"id":     anchor,
 	"first":  first[factView],
 	"rest":   rest[factView],
@@ -46,19 +48,8 @@ type htmlPage struct {
 	StyleHash, ScriptHash string
 	Style                 template.CSS
 	Script                template.JS
-	Pictures              []picture
-	Undrawn               int // timelines left out to keep the page small
+	album
 }
-
-// picture is a timeline as drawn.
-type picture struct {
-	Exhibit, Path, Words string
-	SVG                  template.HTML
-}
-
-// maxPictures is how many bytes of timelines a page takes, so that it stays
-// small enough to attach to a ticket.
-const maxPictures = 500 << 10
 
 // WriteHTML writes r as one self-contained page. It asks the network for
 // nothing, works without scripting, and its policy lets nothing else run.
@@ -67,26 +58,13 @@ func WriteHTML(w io.Writer, r *Report) error {
 		view: newView(r), Style: template.CSS(templates.CSS), Script: template.JS(templates.Script),
 		StyleHash: digest(templates.CSS), ScriptHash: digest(templates.Script),
 	}
-	drawn := 0
-	for i := range p.Timelines {
-		t := &p.Timelines[i]
-		path := t.Exhibit
-		if e := p.exhibits[t.Exhibit]; e != nil {
-			path = e.Path
-		}
-		picture := picture{t.Exhibit, path, timelineWords(t), template.HTML(drawTimeline(t, path))}
-		if drawn += len(picture.SVG); drawn > maxPictures {
-			p.Undrawn = len(p.Timelines) - i
-			break
-		}
-		p.Pictures = append(p.Pictures, picture)
-	}
+	p.draw()
 	t, err := htmlTemplate.Clone()
 	if err != nil {
 		return err
 	}
 	functions := p.functions()
-	t.Funcs(template.FuncMap{"short": func(code string) string {
+	t.Funcs(template.FuncMap{"prose": p.linked, "pictures": p.of, "short": func(code string) string {
 		if functions[code] {
 			return shortFunction(code)
 		}
@@ -152,6 +130,34 @@ func (g Growth) Widest() evidence.Quantity {
 	return widest
 }
 
+// linkedPiece is a piece of a sentence that may name an exhibit.
+type linkedPiece struct {
+	piece
+	Exhibit string
+}
+
+var exhibitID = regexp.MustCompile(`\be[0-9]+\b`)
+
+// linked is prose in which each exhibit can be opened.
+func (v *view) linked(s string) []linkedPiece {
+	var out []linkedPiece
+	for _, p := range prose(keepUnits(s)) {
+		if p.Code {
+			out = append(out, linkedPiece{piece: p})
+			continue
+		}
+		at := 0
+		for _, m := range exhibitID.FindAllStringIndex(p.Text, -1) {
+			if id := p.Text[m[0]:m[1]]; v.exhibits[id] != nil {
+				out = append(out, linkedPiece{piece: piece{Text: p.Text[at:m[0]]}}, linkedPiece{piece{Text: id}, id})
+				at = m[1]
+			}
+		}
+		out = append(out, linkedPiece{piece: piece{Text: p.Text[at:]}})
+	}
+	return out
+}
+
 // matrix is what each kind of evidence says about each finding of a chain.
 type matrix struct {
 	Kinds []evidence.Kind
@@ -166,7 +172,8 @@ type matrixRow struct {
 // cell is a check with what its value is the value of.
 type cell struct {
 	analyze.Check
-	Hint string
+	Hint   string
+	Anchor string // of the fact; may be empty
 }
 
 // Matrix lays the checks of a chain side by side. Kinds the case does not hold
@@ -188,10 +195,10 @@ func (c *chainView) Matrix() matrix {
 		row := matrixRow{findingView: f, Cells: make([]cell, len(m.Kinds))}
 		for _, check := range f.Checks {
 			if i := slices.Index(m.Kinds, check.Kind); i >= 0 && present(check) {
-				row.Cells[i] = cell{check, check.Why}
+				row.Cells[i] = cell{Check: check, Hint: check.Why}
 				for _, fact := range f.Facts {
 					if check.Value != nil && fact.Kind == check.Kind && fact.Value == *check.Value {
-						row.Cells[i].Hint = join("; ", fact.Says, check.Why)
+						row.Cells[i].Hint, row.Cells[i].Anchor = join("; ", fact.Says, check.Why), fact.Anchor
 						break
 					}
 				}
@@ -226,18 +233,4 @@ func (c *chainView) Shape() string {
 		return "flow even"
 	}
 	return "flow"
-}
-
-// Agreeing is how many kinds of evidence vouch for the root, in words.
-func (c *chainView) Agreeing() string {
-	n := 0
-	for _, check := range c.Root.Checks {
-		if check.Result == analyze.Agrees {
-			n++
-		}
-	}
-	if n == 1 {
-		return "one kind of evidence shows it"
-	}
-	return fmt.Sprintf("%d kinds of evidence agree", n)
 }

@@ -7,8 +7,12 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence/exectrace"
 )
 
 // WriteJSON writes r as the JSON contract, described in docs/json.md: indented,
@@ -152,10 +156,81 @@ func (r *Report) check() error {
 			return fmt.Errorf("bars of %q, which is not listed", clean(b.Exhibit))
 		}
 	}
+	if err := r.checkPictures(exhibits, findings); err != nil {
+		return err
+	}
 	for _, g := range r.Growth {
 		if !exhibits[g.From] || !exhibits[g.To] {
 			return fmt.Errorf("growth from %q to %q, which are not both listed", clean(g.From), clean(g.To))
 		}
+	}
+	return nil
+}
+
+// checkPictures holds what pictures are drawn from to their bounds and to each other.
+func (r *Report) checkPictures(exhibits, findings map[string]bool) error {
+	known := func(what string, ids map[string]bool, all ...string) error {
+		for _, id := range all {
+			if !ids[id] {
+				return fmt.Errorf("%s %q, which is not listed", what, clean(id))
+			}
+		}
+		return nil
+	}
+	for _, f := range r.Findings {
+		if g := f.Graph; g != nil {
+			if err := known("wait graph of", exhibits, g.Exhibit); err != nil {
+				return err
+			}
+			if len(g.Steps) > analyze.MaxWaitSteps {
+				return errors.New("a wait graph has too many steps")
+			}
+		}
+	}
+	for _, f := range r.Flames {
+		if err := errors.Join(known("flame graph of", exhibits, f.Exhibit), known("flame graph of finding", findings, f.Findings...)); err != nil {
+			return err
+		}
+		if len(f.Nodes) > MaxFlameNodes {
+			return errors.New("a flame graph has too many nodes")
+		}
+		for i, n := range f.Nodes {
+			if i == 0 && n.Parent != -1 || i > 0 && (n.Parent < 0 || n.Parent >= i) {
+				return errors.New("a flame graph has a call before its caller")
+			}
+		}
+	}
+	for _, d := range r.Distributions {
+		if err := errors.Join(known("distribution of", exhibits, d.Exhibit), known("distribution of finding", findings, d.Findings...)); err != nil {
+			return err
+		}
+		if len(d.Buckets) > 200 {
+			return errors.New("a distribution has too many buckets")
+		}
+	}
+	for _, c := range r.Curves {
+		if err := known("curve of", exhibits, c.Exhibits...); err != nil {
+			return err
+		}
+		if len(c.Lines) > MaxRows {
+			return errors.New("a curve has too many lines")
+		}
+		for _, l := range c.Lines {
+			if len(l.At) != len(l.Values) || len(l.At) > MaxCurvePoints || !slices.IsSorted(l.At) {
+				return errors.New("a curve has uneven, too many or unordered points")
+			}
+		}
+	}
+	for _, m := range r.LockMoments {
+		if err := known("lock moment of", exhibits, m.Exhibit); err != nil {
+			return err
+		}
+		if len(m.Handed) == 0 || len(m.Handed) > exectrace.MaxHanded {
+			return errors.New("a lock moment has none or too many hand-overs")
+		}
+	}
+	if len(r.Flames) > MaxFlames || len(r.Distributions) > MaxDistributions || len(r.Curves) > MaxCurves || len(r.LockMoments) > MaxLockMoments {
+		return errors.New("too much to draw")
 	}
 	return nil
 }
@@ -168,8 +243,13 @@ func (t *Timeline) check(exhibits map[string]bool) error {
 		return errors.New("negative time")
 	}
 	steps := len(t.Running)
-	if steps > MaxSteps || len(t.Procs) > 1<<12 || len(t.Heap) > MaxHeapPoints || len(t.Marks) > MaxMarks || len(t.Pauses) > MaxPauses {
+	if steps > MaxSteps || len(t.Procs) > 1<<12 || len(t.Heap) > MaxHeapPoints || len(t.Marks) > MaxMarks || len(t.Pauses) > MaxPauses || len(t.Locks) > MaxWaitSites {
 		return errors.New("too long to draw")
+	}
+	for _, l := range t.Locks {
+		if len(l.Worst) > MaxWaitSpans {
+			return errors.New("too many waits to draw")
+		}
 	}
 	for _, series := range append([][]float64{t.Runnable, t.Waiting, t.Syscall, t.SyncWait, t.GC}, t.Procs...) {
 		if len(series) != steps {

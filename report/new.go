@@ -78,6 +78,9 @@ func New(b *evidence.Bundle, res analyze.Result, opts ...Option) *Report {
 		}
 	}
 	r.Growth = growth(b)
+	drawn := r.chained()
+	r.Flames, r.Distributions = flames(b, drawn), distributions(b, drawn)
+	r.Curves, r.LockMoments = curves(b, drawn), lockMoments(b, drawn)
 	for _, opt := range opts {
 		opt(r)
 	}
@@ -463,7 +466,7 @@ func timeline(id string, t *exectrace.Timeline) Timeline {
 			}))
 		}
 	}
-	out.Heap = heapPoints(t)
+	out.Heap, out.Locks = heapPoints(t), siteWaits(t)
 	for _, c := range longest(t.Cycles, MaxMarks, func(c exectrace.Interval) time.Duration { return c.To - c.From }) {
 		out.Marks = append(out.Marks, Span{int64(c.From), int64(c.To)})
 	}

@@ -139,17 +139,18 @@ type fieldKind int
 
 // The kinds of strings. What is none of them is a sentence of ours.
 const (
-	aSentence  fieldKind = iota
-	kept                 // ids, hashes, and words that are ours alone
-	aFunction            // name of a function
-	aFile                // source file
-	aPath                // path or name of an exhibit
-	aTitle               // of a case: no sentence names it
-	aLabel               // key=value
-	aText                // as the evidence has it
-	aCommand             // shell command
-	aBenchmark           // name of a benchmark
-	aSource              // a word of ours and a file's name
+	aSentence    fieldKind = iota
+	kept                   // ids, hashes, and words that are ours alone
+	aFunction              // name of a function
+	aFile                  // source file
+	aPath                  // path or name of an exhibit
+	aTitle                 // of a case: no sentence names it
+	aLabel                 // key=value
+	aText                  // as the evidence has it
+	aCommand               // shell command
+	anInvocation           // the command line that made the document
+	aBenchmark             // name of a benchmark
+	aSource                // a word of ours and a file's name
 )
 
 // fields says what each string of the documents is. A test holds it to the types:
@@ -161,6 +162,8 @@ var fields = func() map[string]fieldKind {
 			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage report.Exhibit.BuildID report.Exhibit.GoVersion
 			report.Quality.Exhibit report.Focus.From report.Focus.To report.Focused.Exhibit report.Focused.Result
 			report.Timeline.Exhibit report.Bars.Exhibit report.Growth.From report.Growth.To
+			analyze.WaitGraph.Exhibit report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings
+			report.Curve.Exhibits report.Curve.Unit report.LockMoment.Exhibit report.LockMoment.Class
 			report.Redaction.Level report.Redaction.Mapping evidence.Quantity.Unit
 			analyze.Verdict.Detector analyze.Verdict.Result analyze.Finding.ID analyze.Finding.Fingerprint analyze.Finding.Detector analyze.Finding.Confidence
 			analyze.Fact.Exhibit analyze.LimitUse.Name analyze.Check.Kind analyze.Check.Result
@@ -170,22 +173,24 @@ var fields = func() map[string]fieldKind {
 			compare.Measure.Per compare.Measure.Verdict compare.Measure.Method compare.Change.Reach compare.Distribution.Verdict compare.Distribution.Method
 			compare.Benchmark.Unit compare.Benchmark.Verdict compare.FindingChange.Fingerprint compare.FindingChange.Detector
 			compare.FindingState.ID compare.FindingState.Confidence compare.Trend.Side compare.Trend.Exhibits`,
-		aSentence: `report.Report.Command report.Diff.Command report.Exhibit.Part report.Exhibit.Problems report.Total.Name report.Quality.Says report.Focused.Says report.Pause.Reason
+		aSentence: `report.Exhibit.Part report.Exhibit.Problems report.Total.Name report.Quality.Says report.Focused.Says report.Pause.Reason
+			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name analyze.WaitStep.State analyze.WaitStep.Lock
 			report.Bars.Title report.Growth.Title analyze.Verdict.Why analyze.Finding.Title analyze.Finding.Variant analyze.Finding.Summary
 			analyze.Finding.Caveats analyze.Finding.Next analyze.Finding.Sketch analyze.Fact.Says analyze.Whole.What analyze.Location.SampleType
 			analyze.Check.Why analyze.Chain.Title analyze.Chain.Narrative analyze.Link.Why analyze.Missing.How analyze.Missing.Cost analyze.Missing.Would
 			compare.Result.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
 			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,
 		aFunction: `analyze.Site.Function analyze.Location.Function compare.Change.Function compare.Change.Path compare.Moved.From compare.Moved.To
-			compare.Node.Function compare.TrendSite.Function report.Rename.From report.Rename.To`,
-		aFile:      `analyze.Site.File analyze.Location.File compare.Change.File`,
-		aPath:      `report.Exhibit.Path report.Focused.Path`,
-		aTitle:     `report.Case.Title report.DiffSide.Title`,
-		aLabel:     `report.Focus.Label`,
-		aText:      `report.Focus.Task`,
-		aCommand:   `analyze.Fact.Reproduce`,
-		aBenchmark: `compare.Benchmark.Name`,
-		aSource:    `report.DiffSide.Others`,
+			compare.Node.Function compare.TrendSite.Function report.Rename.From report.Rename.To report.FlameNode.Function`,
+		aFile:        `analyze.Site.File analyze.Location.File compare.Change.File`,
+		aPath:        `report.Exhibit.Path report.Focused.Path`,
+		aTitle:       `report.Case.Title report.DiffSide.Title`,
+		aLabel:       `report.Focus.Label`,
+		aText:        `report.Focus.Task`,
+		aCommand:     `analyze.Fact.Reproduce`,
+		anInvocation: `report.Report.Command report.Diff.Command`,
+		aBenchmark:   `compare.Benchmark.Name`,
+		aSource:      `report.DiffSide.Others`,
 	} {
 		for _, name := range strings.Fields(names) {
 			m[name] = of

@@ -30,6 +30,11 @@ type Report struct {
 	Timelines []Timeline         `json:"timelines"` // one per execution trace: what the pictures are drawn from
 	Bars      []Bars             `json:"bars"`      // worst sites of the last exhibit of each kind and build
 	Growth    []Growth           `json:"growth"`    // live heap by site, first against last heap profile of a build
+
+	Flames        []Flame        `json:"flames,omitempty"`        // of the profiles that chains rest on
+	Distributions []Distribution `json:"distributions,omitempty"` // of the traces that chains rest on
+	Curves        []Curve        `json:"curves,omitempty"`        // over several exhibits of a kind, or over the time of a log
+	LockMoments   []LockMoment   `json:"lock_moments,omitempty"`  // of the locks that findings name
 }
 
 // Tool is the program that wrote the report.
@@ -106,16 +111,17 @@ type Timeline struct {
 	Exhibit  string      `json:"exhibit"`
 	Step     int64       `json:"step_ns"`
 	Duration int64       `json:"duration_ns"`
-	Running  []float64   `json:"running"`   // goroutines, averaged over the step
-	Runnable []float64   `json:"runnable"`  // goroutines waiting for a processor, averaged
-	Waiting  []float64   `json:"waiting"`   // goroutines blocked, averaged, the runtime's own left out
-	Syscall  []float64   `json:"syscall"`   // goroutines in system calls, averaged
-	SyncWait []float64   `json:"sync_wait"` // of Waiting: for a Mutex or RWMutex
-	Procs    [][]float64 `json:"procs"`     // [proc][step]: share of the step it ran
-	GC       []float64   `json:"gc"`        // share of the step in a mark phase
-	Marks    []Span      `json:"marks"`     // mark phases in order, the longest MaxMarks of them
-	Heap     []HeapPoint `json:"heap"`      // in order, at most MaxHeapPoints
-	Pauses   []Pause     `json:"pauses"`    // in order, the longest MaxPauses of them
+	Running  []float64   `json:"running"`         // goroutines, averaged over the step
+	Runnable []float64   `json:"runnable"`        // goroutines waiting for a processor, averaged
+	Waiting  []float64   `json:"waiting"`         // goroutines blocked, averaged, the runtime's own left out
+	Syscall  []float64   `json:"syscall"`         // goroutines in system calls, averaged
+	SyncWait []float64   `json:"sync_wait"`       // of Waiting: for a Mutex or RWMutex
+	Procs    [][]float64 `json:"procs"`           // [proc][step]: share of the step it ran
+	GC       []float64   `json:"gc"`              // share of the step in a mark phase
+	Marks    []Span      `json:"marks"`           // mark phases in order, the longest MaxMarks of them
+	Heap     []HeapPoint `json:"heap"`            // in order, at most MaxHeapPoints
+	Pauses   []Pause     `json:"pauses"`          // in order, the longest MaxPauses of them
+	Locks    []SiteWaits `json:"locks,omitempty"` // the sites with most waiting for locks
 }
 
 // Span is a stretch of a timeline.
@@ -169,12 +175,3 @@ type Grown struct {
 	Before evidence.Quantity `json:"before"`
 	After  evidence.Quantity `json:"after"`
 }
-
-// Bounds on what a Report keeps for drawing.
-const (
-	MaxSteps      = 300 // of a timeline
-	MaxMarks      = 400
-	MaxPauses     = 400
-	MaxHeapPoints = 400
-	MaxRows       = 8 // of Bars and Growth
-)

@@ -2,360 +2,73 @@ package report
 
 import (
 	"fmt"
-	"html"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
+	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
+	"inquest/report/draw"
 )
 
-// svg collects the elements of a picture. Colours are classes of the style
-// sheet, because the page's policy forbids style attributes.
-type svg struct{ strings.Builder }
+func nanoseconds(v float64) string { return evidence.Of(v, evidence.Nanoseconds).String() }
 
-// num writes a coordinate with at most one decimal.
-func num(x float64) string {
-	if math.IsNaN(x) || math.Abs(x) > 1e6 {
-		return "0"
+// clockAxis is a moment of an axis: zero is not "0 ns" there.
+func clockAxis(v float64) string {
+	if v == 0 {
+		return "0 s"
 	}
-	return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0")
+	return nanoseconds(v)
 }
 
-func (s *svg) rect(class string, x, y, w, h float64, title string) {
-	fmt.Fprintf(s, `<rect class="%s" x="%s" y="%s" width="%s" height="%s"`, class, num(x), num(y), num(w), num(h))
-	if title == "" {
-		s.WriteString("/>")
-		return
-	}
-	fmt.Fprintf(s, "><title>%s</title></rect>", html.EscapeString(title))
+func inWords(unit evidence.Unit) func(float64) string {
+	return func(v float64) string { return evidence.Of(v, unit).String() }
 }
 
-func (s *svg) text(class string, x, y float64, text string) {
-	fmt.Fprintf(s, `<text class="%s" x="%s" y="%s">%s</text>`, class, num(x), num(y), html.EscapeString(text))
-}
-
-func (s *svg) line(class string, x1, y1, x2, y2 float64) {
-	fmt.Fprintf(s, `<path class="%s" d="M%s %sL%s %s"/>`, class, num(x1), num(y1), num(x2), num(y2))
-}
-
-func (s *svg) path(class, d string) {
-	if d != "" {
-		fmt.Fprintf(s, `<path class="%s" d="%s"/>`, class, d)
-	}
-}
-
-// scale maps a value to a coordinate and never leaves the stretch it maps to.
-type scale struct{ from, to, low, high float64 }
-
-func (c scale) at(v float64) float64 {
-	if !(c.high > c.low) || math.IsNaN(v) {
-		return c.from
-	}
-	share := min(max((v-c.low)/(c.high-c.low), 0), 1)
-	return c.from + share*(c.to-c.from)
-}
-
-// niceAbove returns the lowest of some multiples of a power of ten that is not below v.
-func niceAbove(v float64, multiples ...float64) float64 {
-	if !(v > 0) || v > 1e300 {
-		return 1
-	}
-	power := math.Pow(10, math.Floor(math.Log10(v)))
-	for _, m := range multiples {
-		if m*power >= v {
-			return m * power
-		}
-	}
-	return 10 * power
-}
-
-// niceTop is niceAbove for the top of a lane, where closeness matters more than round steps.
-func niceTop(v float64) float64 { return niceAbove(v, 1, 1.5, 2, 3, 4, 5, 6, 8) }
-
-// niceBytes is niceTop in the binary steps in which memory is read.
-func niceBytes(v float64) float64 {
-	unit := 1.0
-	for v/unit >= 1024 && unit < 1<<60 {
-		unit *= 1024
-	}
-	return min(niceTop(v/unit), 1024) * unit
-}
-
-// Geometry of a timeline, in the units of its viewBox.
-const (
-	timelineWidth = 960
-	plotLeft      = 74
-	plotRight     = 946
-	maxProcRows   = 32
-)
-
-// drawing is a timeline being drawn from the top down.
-type drawing struct {
-	svg
-	under svg // what the lanes are drawn over
-	t     *Timeline
-	x     scale // nanoseconds to horizontal position
-	y     float64
+// moment is a stretch of a timeline that facts point at.
+type moment struct {
+	Name     string // its number
+	ID       string
+	From, To int64
+	Facts    []factView
 }
 
 // drawTimeline returns a trace's picture. name says what it is a picture of.
-func drawTimeline(t *Timeline, name string) string {
-	d := &drawing{t: t, x: scale{plotLeft, plotRight, 0, float64(t.Duration)}}
-	d.y = 6
-	top := d.y + 24
-	d.pauses()
-	d.waiting()
-	d.working()
-	d.procs()
-	d.heap()
-	bottom := d.y - 14
-	var marks strings.Builder
+func drawTimeline(t *Timeline, name string, moments []moment) string {
+	d := draw.Timeline{
+		Title: "Timeline of " + name, Desc: timelineWords(t), Step: float64(t.Step), Duration: float64(t.Duration),
+		Running: t.Running, Runnable: t.Runnable, Waiting: t.Waiting, Syscall: t.Syscall, SyncWait: t.SyncWait, Procs: t.Procs,
+		Time: nanoseconds, Bytes: inWords(evidence.Bytes), Count: inWords(evidence.Count),
+	}
 	for _, m := range t.Marks {
-		x := d.x.at(float64(m.From))
-		w := max(d.x.at(float64(m.To))-x, 0.5)
-		fmt.Fprintf(&marks, "M%s %sh%sV%sh-%sz", num(x), num(top), num(w), num(bottom), num(w))
+		d.Cycles = append(d.Cycles, draw.Stretch{From: float64(m.From), To: float64(m.To)})
 	}
-	d.under.path("gc", marks.String())
-	d.axis(top, bottom)
-
-	height := d.y + 10
-	var out svg
-	fmt.Fprintf(&out, `<svg class="timeline" role="img" viewBox="0 0 %d %s" xmlns="http://www.w3.org/2000/svg"><title>%s</title><desc>%s</desc>`,
-		timelineWidth, num(height), html.EscapeString("Timeline of "+name), html.EscapeString(timelineWords(t)))
-	out.WriteString(d.under.String())
-	out.WriteString(d.String())
-	out.WriteString("</svg>")
-	return out.String()
-}
-
-// key is one entry of a lane's legend.
-type key struct{ class, name string }
-
-// lane draws a lane's heading with its legend and its frame, and returns the top of its plot.
-func (d *drawing) lane(title string, height float64, keys ...key) float64 {
-	d.text("lane", plotLeft, d.y+13, title)
-	x := plotLeft + 8 + 7.2*float64(len([]rune(title)))
-	for _, k := range keys {
-		x += 12
-		d.rect(k.class, x, d.y+4, 10, 10, "")
-		d.text("key", x+15, d.y+13, k.name)
-		x += 15 + 6.6*float64(len([]rune(k.name)))
+	for _, p := range t.Pauses {
+		d.Pauses = append(d.Pauses, draw.Pause{From: float64(p.From), Effective: float64(p.Effective),
+			Title: fmt.Sprintf("%s: effective %s, raw %s, at %s", p.Reason, nanoseconds(float64(p.Effective)), nanoseconds(float64(p.To)-float64(p.From)), nanoseconds(float64(p.From)))})
 	}
-	top := d.y + 24
-	d.line("frame", plotLeft, top+height, plotRight, top+height)
-	d.y = top + height + 14
-	return top
-}
-
-// ticks labels the top and bottom of a lane.
-func (d *drawing) ticks(top, height float64, high string) {
-	d.text("tick end", plotLeft-8, top+9, high)
-	d.text("tick end", plotLeft-8, top+height, "0")
-	d.line("grid", plotLeft, top, plotRight, top)
-}
-
-// steps returns the outline of an area between two series of equal length.
-func (d *drawing) steps(low, high []float64, y scale) string {
-	if len(high) == 0 {
-		return ""
+	for _, h := range t.Heap {
+		d.Heap = append(d.Heap, draw.HeapPoint{At: float64(h.At), Live: float64(h.Live), Goal: float64(h.Goal)})
 	}
-	edge := func(i int) float64 { return d.x.at(min(float64(i)*float64(d.t.Step), float64(d.t.Duration))) }
-	var b strings.Builder
-	fmt.Fprintf(&b, "M%s %s", num(edge(0)), num(y.at(high[0])))
-	last := num(y.at(high[0]))
-	for i := range high {
-		if v := num(y.at(high[i])); v != last {
-			fmt.Fprintf(&b, "H%sV%s", num(edge(i)), v)
-			last = v
+	for _, s := range t.Locks {
+		row := draw.Row{Name: fmt.Sprintf("%s: %s waits, %s in all", shortFunction(place(s.Site)), evidence.Of(s.Count, evidence.Count), nanoseconds(float64(s.Total)))}
+		for _, w := range s.Worst {
+			row.Spans = append(row.Spans, draw.Span{From: float64(w.From), To: float64(w.To),
+				Title: fmt.Sprintf("goroutine %d waited %s, from %s on", w.Goroutine, nanoseconds(float64(w.To)-float64(w.From)), offset(w.From))})
 		}
+		d.Waits = append(d.Waits, row)
 	}
-	fmt.Fprintf(&b, "H%s", num(edge(len(high))))
-	under := func(i int) float64 {
-		if low == nil {
-			return y.at(0)
+	for _, m := range moments {
+		var says []string
+		for _, f := range m.Facts {
+			says = append(says, f.Value.String()+": "+f.Says)
 		}
-		return y.at(low[i])
+		d.Moments = append(d.Moments, draw.Highlight{From: float64(m.From), To: float64(m.To), Name: m.Name, ID: m.ID, Link: m.Facts[0].Anchor,
+			Title: fmt.Sprintf("%s, %s to %s: %s", m.Name, offset(m.From), offset(m.To), strings.Join(says, "; "))})
 	}
-	last = ""
-	for i := len(high) - 1; i >= 0; i-- {
-		if v := num(under(i)); v != last {
-			if last != "" {
-				fmt.Fprintf(&b, "H%s", num(edge(i+1)))
-			}
-			fmt.Fprintf(&b, "V%s", v)
-			last = v
-		}
-	}
-	fmt.Fprintf(&b, "H%sz", num(edge(0)))
-	return b.String()
-}
-
-func (d *drawing) pauses() {
-	var high float64
-	for _, p := range d.t.Pauses {
-		high = max(high, float64(p.Effective))
-	}
-	const height = 34
-	top := d.lane("World stopped", height, key{"stw", "effective pause"}, key{"gc", "GC mark phase (all lanes)"})
-	if len(d.t.Pauses) == 0 {
-		d.text("key", plotLeft+6, top+height-8, "no pause in this trace")
-		return
-	}
-	high = niceTop(high)
-	d.ticks(top, height, evidence.Of(high, evidence.Nanoseconds).String())
-	y := scale{0, height, 0, high}
-	for _, p := range d.t.Pauses {
-		h := max(y.at(float64(p.Effective)), 1.5)
-		x := d.x.at(float64(p.From))
-		w := d.x.at(float64(p.From)+max(float64(p.Effective), 0)) - x
-		if w < 1.5 {
-			x, w = x-0.75, 1.5
-		}
-		d.rect("stw", x, top+height-h, w, h, fmt.Sprintf("%s: effective %s, raw %s, at %s",
-			p.Reason, evidence.Of(p.Effective, evidence.Nanoseconds), evidence.Of(float64(p.To)-float64(p.From), evidence.Nanoseconds),
-			evidence.Of(p.From, evidence.Nanoseconds)))
-	}
-}
-
-func (d *drawing) waiting() {
-	const height = 84
-	high := niceTop(highest(d.t.Waiting, d.t.SyncWait))
-	top := d.lane("Goroutines waiting", height, key{"sync", "for a lock"}, key{"wait", "for anything else"})
-	d.ticks(top, height, evidence.Of(high, evidence.Count).String())
-	y := scale{top + height, top, 0, high}
-	d.path("wait", d.steps(nil, d.t.Waiting, y))
-	d.path("sync", d.steps(nil, d.t.SyncWait, y))
-}
-
-func (d *drawing) working() {
-	const height = 72
-	n := len(d.t.Running)
-	running, syscall, runnable := make([]float64, n), make([]float64, n), make([]float64, n)
-	for i := range n {
-		running[i] = max(d.t.Running[i], 0)
-		syscall[i] = running[i] + max(d.t.Syscall[i], 0)
-		runnable[i] = syscall[i] + max(d.t.Runnable[i], 0)
-	}
-	high := niceTop(highest(runnable))
-	top := d.lane("Goroutines at work", height, key{"run", "running"}, key{"sys", "in a system call"}, key{"rnb", "runnable, waiting for a processor"})
-	d.ticks(top, height, evidence.Of(high, evidence.Count).String())
-	y := scale{top + height, top, 0, high}
-	d.path("rnb", d.steps(syscall, runnable, y))
-	d.path("sys", d.steps(running, syscall, y))
-	d.path("run", d.steps(nil, running, y))
-}
-
-func (d *drawing) procs() {
-	n := len(d.t.Procs)
-	if n == 0 {
-		return
-	}
-	per := (n + maxProcRows - 1) / maxProcRows
-	rows := (n + per - 1) / per
-	pitch := min(max(160/float64(rows), 7), 16)
-	top := d.lane("Processors", pitch*float64(rows), key{"proc o8", "busy"}, key{"proc o3", "partly"}, key{"idle", "idle"})
-	for r := range rows {
-		group := d.t.Procs[r*per : min((r+1)*per, n)]
-		y := top + pitch*float64(r)
-		label := fmt.Sprintf("P%d", r*per)
-		if len(group) > 1 {
-			label += fmt.Sprintf("-%d", r*per+len(group)-1)
-		}
-		if pitch >= 11 || r%2 == 0 {
-			d.text("tick end", plotLeft-8, y+pitch/2+3.5, label)
-		}
-		d.rect("idle", plotLeft, y+1, plotRight-plotLeft, pitch-2, "")
-		d.occupancy(group, y+1, pitch-2)
-	}
-}
-
-// occupancy draws a row of shares in eight strengths, equal neighbours as one.
-func (d *drawing) occupancy(group [][]float64, y, height float64) {
-	var levels [9]strings.Builder
-	steps := len(group[0])
-	level := func(i int) int {
-		var sum float64
-		for _, p := range group {
-			sum += p[i]
-		}
-		return int(math.Round(min(max(sum/float64(len(group)), 0), 1) * 8))
-	}
-	for from := 0; from < steps; {
-		to, l := from+1, level(from)
-		for to < steps && level(to) == l {
-			to++
-		}
-		x := d.x.at(float64(from) * float64(d.t.Step))
-		w := d.x.at(float64(to)*float64(d.t.Step)) - x
-		fmt.Fprintf(&levels[l], "M%s %sh%sv%sh-%sz", num(x), num(y), num(w), num(height), num(w))
-		from = to
-	}
-	for l := 1; l < len(levels); l++ {
-		d.path(fmt.Sprintf("proc o%d", l), levels[l].String())
-	}
-}
-
-func (d *drawing) heap() {
-	if len(d.t.Heap) == 0 {
-		return
-	}
-	var high float64
-	for _, h := range d.t.Heap {
-		high = max(high, float64(h.Live), float64(h.Goal))
-	}
-	high = niceBytes(high)
-	const height = 84
-	top := d.lane("Heap", height, key{"heap", "live"}, key{"goal", "goal of the collector"})
-	d.ticks(top, height, evidence.Of(high, evidence.Bytes).String())
-	y := scale{top + height, top, 0, high}
-	var live, goal strings.Builder
-	pen := 'M'
-	last := ""
-	for _, h := range d.t.Heap {
-		x := num(d.x.at(float64(h.At)))
-		fmt.Fprintf(&live, "%c%s %s", pen, x, num(y.at(float64(h.Live))))
-		pen = 'L'
-		if h.Goal == 0 {
-			continue
-		}
-		v := num(y.at(float64(h.Goal)))
-		switch {
-		case last == "":
-			fmt.Fprintf(&goal, "M%s %s", x, v)
-		case v != last:
-			fmt.Fprintf(&goal, "H%sV%s", x, v)
-		}
-		last = v
-	}
-	if last != "" {
-		fmt.Fprintf(&goal, "H%d", plotRight)
-	}
-	d.path("heapline", live.String())
-	d.path("goalline", goal.String())
-}
-
-// axis draws the shared time axis below and its lines through all lanes.
-func (d *drawing) axis(top, bottom float64) {
-	duration := float64(d.t.Duration)
-	if !(duration > 0) {
-		return
-	}
-	step := niceAbove(duration/8, 1, 2, 5)
-	for at := 0.0; at <= duration*1.0001; at += step {
-		x := d.x.at(at)
-		d.under.line("grid", x, top, x, bottom)
-		class := "tick mid"
-		if x > plotRight-24 {
-			class = "tick end"
-		}
-		label := "0 s"
-		if at > 0 {
-			label = evidence.Of(at, evidence.Nanoseconds).String()
-		}
-		d.text(class, x, bottom+16, label)
-	}
-	d.y = bottom + 16
+	return d.String()
 }
 
 func highest(series ...[]float64) float64 {
@@ -418,16 +131,281 @@ func timelineWords(t *Timeline) string {
 		}
 		said = append(said, fmt.Sprintf("live heap %s to %s", evidence.Of(low, evidence.Bytes), evidence.Of(high, evidence.Bytes)))
 	}
-	return strings.ToUpper(said[0][:1]) + strings.Join(said, "; ")[1:] + "."
+	for _, s := range t.Locks {
+		if len(s.Worst) > 0 {
+			said = append(said, fmt.Sprintf("the longest wait for a lock in %s: %s, from %s on", place(s.Site), nanoseconds(float64(s.Worst[0].To)-float64(s.Worst[0].From)), offset(s.Worst[0].From)))
+		}
+	}
+	return capital(strings.Join(said, "; ")) + "."
 }
 
 // drawBar returns a bar that fills share of its width. It repeats a number that
 // stands beside it, so it is hidden from screen readers.
 func drawBar(class string, share float64) string {
-	width := scale{0, 100, 0, 1}.at(share)
+	width := draw.Scale{To: 100, High: 1}.At(share)
 	if share > 0 {
 		width = max(width, 0.4)
 	}
 	return fmt.Sprintf(`<svg class="bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="4"/><rect class="%s" width="%s" height="4"/></svg>`,
-		class, num(width))
+		class, draw.Num(width))
+}
+
+// drawTree draws the call tree of a profile, the way to the culprits marked.
+func drawTree(f *Flame, name string) string {
+	onPath := make([]bool, len(f.Nodes))
+	for i := len(f.Nodes) - 1; i > 0; i-- {
+		if n := f.Nodes[i]; n.Parent >= 0 && n.Parent < i && (n.Culprit || onPath[i]) {
+			onPath[n.Parent] = true
+		}
+	}
+	out := draw.Flame{Title: "Call tree of " + name, Desc: flameWords(f)}
+	for i, n := range f.Nodes {
+		frame := draw.Frame{Parent: n.Parent, Name: shortFunction(n.Function), Value: n.Value, Class: "other"}
+		value := evidence.Quantity{Number: n.Value, Unit: f.Total.Unit}
+		frame.Full = fmt.Sprintf("%s: %s, %s of the whole", n.Function, value, evidence.Part(n.Value, f.Total.Number))
+		switch {
+		case i == 0:
+			frame.Name = "all, " + f.Total.String()
+			frame.Full = frame.Name
+		case n.Culprit:
+			frame.Class = "culprit"
+		case onPath[i]:
+			frame.Class = "onpath"
+		case stack.Standard(n.Function):
+			frame.Class = "std"
+		}
+		out.Frames = append(out.Frames, frame)
+	}
+	return out.String()
+}
+
+// flameWords says what a call tree shows: what passes through the culprits, and what was left out.
+func flameWords(f *Flame) string {
+	var said []string
+	through := map[string]float64{} // by normalised culprit, recursion counted once
+	inside := make([]map[string]bool, len(f.Nodes))
+	var order []string
+	for i, n := range f.Nodes {
+		if n.Parent >= 0 && n.Parent < i {
+			inside[i] = inside[n.Parent]
+		}
+		name := stack.Normal(n.Function)
+		if !n.Culprit || inside[i][name] {
+			continue
+		}
+		if !slices.Contains(order, name) {
+			order = append(order, name)
+		}
+		through[name] += n.Value
+		own := map[string]bool{name: true}
+		for k := range inside[i] {
+			own[k] = true
+		}
+		inside[i] = own
+	}
+	for _, name := range first(3, order) {
+		said = append(said, fmt.Sprintf("%s of %s pass through %s", evidence.Part(through[name], f.Total.Number), f.Total, name))
+	}
+	if len(order) == 0 {
+		said = append(said, f.Total.String()+" in all, none of it below a function that a finding names")
+	}
+	if n := f.LeftOut.Calls; n > 0 {
+		said = append(said, fmt.Sprintf("%s of at most %s each are not drawn, %s of the whole together",
+			evidence.Things(n, "call"), evidence.Part(f.LeftOut.Largest, f.Total.Number), evidence.Part(f.LeftOut.Value, f.Total.Number)))
+	}
+	return capital(strings.Join(said, "; ")) + "."
+}
+
+func drawDistribution(d *Distribution) string {
+	h := draw.Histogram{Title: d.Title, Desc: distributionWords(d), Label: nanoseconds, Noun: d.Noun}
+	for _, b := range d.Buckets {
+		h.Bins = append(h.Bins, draw.Bin{From: float64(b.From), To: float64(b.To) + 1, Count: float64(b.Count)})
+	}
+	h.Marks = []draw.Mark{{At: float64(d.P50), Name: "median"}}
+	if d.P99 > d.P50*2 {
+		h.Marks = append(h.Marks, draw.Mark{At: float64(d.P99), Name: "p99"})
+	}
+	for _, l := range first(1, d.Limits) {
+		h.Marks = append(h.Marks, draw.Mark{At: l.Number, Name: "limit", Limit: true})
+	}
+	return h.String()
+}
+
+// distributionWords says what a histogram shows.
+func distributionWords(d *Distribution) string {
+	said := fmt.Sprintf("%s %s: half took at most %s, 99 of 100 at most %s, the longest %s", evidence.Of(d.Count, evidence.Count), d.Noun,
+		nanoseconds(float64(d.P50)), nanoseconds(float64(d.P99)), nanoseconds(float64(d.Max)))
+	for _, l := range first(1, d.Limits) {
+		var beyond int64
+		for _, b := range d.Buckets {
+			if float64(b.From) >= l.Number {
+				beyond += b.Count
+			}
+		}
+		said += fmt.Sprintf("; %s lie in steps above the limit %s of %s", evidence.Part(beyond, d.Count), l.Name, l.Quantity)
+	}
+	return said + "."
+}
+
+func drawCurve(c *Curve) string {
+	out := draw.Curves{Title: capital(c.Title), Desc: curveWords(c), Y: inWords(c.Unit), X: clockAxis, Top: draw.NiceTop}
+	if c.Unit == evidence.Bytes {
+		out.Top = draw.NiceBytes
+	}
+	if c.Ordinal {
+		out.X = func(v float64) string { return fmt.Sprintf("no. %d", int64(v)+1) }
+	}
+	for _, l := range first(draw.MaxCurves, c.Lines) {
+		line := draw.Curve{Name: lineName(l), Values: l.Values}
+		for _, at := range l.At {
+			line.At = append(line.At, float64(at))
+		}
+		out.Lines = append(out.Lines, line)
+		if len(line.At) <= 6 {
+			out.Moments = line.At
+		}
+	}
+	return out.String()
+}
+
+// lineName names a line of a curve.
+func lineName(l CurveLine) string {
+	if l.Name != "" {
+		return l.Name
+	}
+	return shortFunction(place(l.Site))
+}
+
+// curveWords says how each line went.
+func curveWords(c *Curve) string {
+	var said []string
+	for _, l := range first(draw.MaxCurves, c.Lines) {
+		if n := len(l.Values); n > 0 {
+			q := inWords(c.Unit)
+			said = append(said, fmt.Sprintf("%s: %s first, %s last, %s at most", lineName(l), q(l.Values[0]), q(l.Values[n-1]), q(highest(l.Values))))
+		}
+	}
+	return strings.Join(said, "; ") + "."
+}
+
+// drawGraph draws who waits for whom.
+func drawGraph(g *analyze.WaitGraph) string {
+	out := draw.Graph{Title: "Who waits for which lock, and who holds it", Desc: graphWords(g), Closed: g.Circle && g.Count == len(g.Steps)}
+	for i, s := range g.Steps {
+		step := draw.Step{Who: graphWho(s), Where: s.State + " in " + shortFunction(place(s.Site)), Lock: s.Lock}
+		if s.Goroutine == 0 {
+			step.Where = "in " + shortFunction(place(s.Site))
+		}
+		if others := s.Waiters - 1; s.Goroutine != 0 && others > 0 {
+			step.More = evidence.Things(others, "goroutine") + " more wait"
+			if others == 1 {
+				step.More += "s"
+			}
+		}
+		if i == draw.MaxSteps-1 && g.Count > draw.MaxSteps {
+			step.More = fmt.Sprintf("%d more steps not drawn", g.Count-draw.MaxSteps)
+		}
+		out.Steps = append(out.Steps, step)
+	}
+	return out.String()
+}
+
+func graphWho(s analyze.WaitStep) string {
+	if s.Goroutine == 0 {
+		return evidence.Things(s.Waiters, "goroutine")
+	}
+	return fmt.Sprintf("goroutine %d", s.Goroutine)
+}
+
+// graphWords says the graph in sentences.
+func graphWords(g *analyze.WaitGraph) string {
+	var said []string
+	for i, s := range g.Steps {
+		if s.Lock == "" {
+			said = append(said, fmt.Sprintf("%s stands in %s (%s)", graphWho(s), place(s.Site), s.State))
+			continue
+		}
+		verb := "waits"
+		if s.Goroutine == 0 {
+			verb = "wait"
+		}
+		clause := fmt.Sprintf("%s %s in %s for %s", graphWho(s), verb, place(s.Site), s.Lock)
+		switch {
+		case i+1 < len(g.Steps):
+			clause += ", which " + graphWho(g.Steps[i+1]) + " holds"
+		case g.Circle && g.Count == 1:
+			clause += ", which it holds itself"
+		case g.Circle && g.Count == len(g.Steps):
+			clause += ", which " + graphWho(g.Steps[0]) + " holds: the circle is closed"
+		}
+		said = append(said, clause)
+	}
+	if more := g.Count - len(g.Steps); more > 0 {
+		said = append(said, fmt.Sprintf("%d more steps are left out", more))
+	}
+	return capital(strings.Join(said, "; ")) + "."
+}
+
+// drawLock draws who held a lock and who waited for it.
+func drawLock(m *LockMoment) string {
+	from, to := lockWindow(m)
+	out := draw.Spans{Title: "Who held the lock and who waited", Desc: lockWords(m), From: float64(from), To: float64(to), Label: clockAxis,
+		Keys: []draw.Key{{Class: "held-a", Name: "held"}, {Class: "held-unknown", Name: "held at least since"}, {Class: "sync", Name: "waited, until it was given the lock"}, {Class: "worst", Name: "the longest wait"}}}
+	held := draw.Row{Name: "holder", Strip: true}
+	var rows []draw.Row
+	for i, h := range m.Handed {
+		class := [2]string{"held-a", "held-b"}[i%2]
+		title := fmt.Sprintf("goroutine %d held it for %s, from %s on", h.Holder, nanoseconds(float64(h.To)-float64(h.From)), offset(h.From))
+		if !h.Known {
+			class = "held-unknown"
+			title = fmt.Sprintf("goroutine %d held it for at least %s, until %s", h.Holder, nanoseconds(float64(h.To)-float64(h.From)), offset(h.To))
+		}
+		held.Spans = append(held.Spans, draw.Span{From: float64(h.From), To: float64(h.To), Class: class, Title: title})
+		class = "sync"
+		if h.To-h.Since == m.Longest {
+			class = "worst"
+		}
+		rows = append(rows, draw.Row{Name: fmt.Sprintf("goroutine %d", h.Waiter), Spans: []draw.Span{{From: float64(h.Since), To: float64(h.To), Class: class,
+			Title: fmt.Sprintf("goroutine %d waited %s, from %s to %s; goroutine %d let it go", h.Waiter, nanoseconds(float64(h.To)-float64(h.Since)), offset(h.Since), offset(h.To), h.Holder)}}})
+	}
+	out.Rows = append([]draw.Row{held}, rows...)
+	return out.String()
+}
+
+// lockWindow is the stretch that a lock's picture shows: the hand-overs that are known.
+func lockWindow(m *LockMoment) (from, to int64) {
+	from, to = m.Handed[0].From, m.Handed[0].To
+	for _, h := range m.Handed {
+		from, to = min(from, h.From), max(to, h.To)
+	}
+	margin := (to - from) / 50
+	return max(0, from-margin), to + margin
+}
+
+// lockWords says what a lock's picture shows.
+func lockWords(m *LockMoment) string {
+	from, to := lockWindow(m)
+	var held, unknown int64
+	holders := map[int64]bool{}
+	earlier := 0
+	for _, h := range m.Handed {
+		holders[h.Holder] = true
+		if h.Known {
+			held += h.To - h.From
+		} else {
+			unknown++
+		}
+		if h.Since < from {
+			earlier++
+		}
+	}
+	said := fmt.Sprintf("%s between %s and %s, by %s, around the longest wait for it of %s", evidence.Things(len(m.Handed), "hand-over"),
+		offset(from), offset(to), evidence.Things(len(holders), "goroutine"), nanoseconds(float64(m.Longest)))
+	if known := int64(len(m.Handed)) - unknown; known > 0 {
+		said += fmt.Sprintf("; %s held on average", nanoseconds(float64(held)/float64(known)))
+	}
+	if earlier > 0 {
+		said += fmt.Sprintf("; %d of the waiters had come before the picture begins", earlier)
+	}
+	return said + "."
 }

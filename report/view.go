@@ -69,6 +69,8 @@ type factView struct {
 	Of   string // "95 % of 950 ms: all delay in the mutex profile"; may be empty
 	Held string // "min-share 50 %"; may be empty
 	Near string // where in the exhibit
+	// Anchor is the fact's own id in a page, and Moment that of its mark in a timeline; may be empty.
+	Anchor, Moment string
 }
 
 func newView(report *Report) *view {
@@ -82,8 +84,10 @@ func newView(report *Report) *view {
 		f := &findingView{Finding: r.Findings[i]}
 		f.Agreement, f.Together = agreement(f.Checks)
 		f.Code = codeLines(report.Findings[i].Sketch)
-		for _, fact := range f.Evidence {
-			f.Facts = append(f.Facts, v.fact(f, fact))
+		for n, fact := range f.Evidence {
+			view := v.fact(f, fact)
+			view.Anchor = fmt.Sprintf("%s-%d", anchor("fact", f.ID), n+1)
+			f.Facts = append(f.Facts, view)
 		}
 		findings[f.ID] = f
 	}
@@ -530,6 +534,61 @@ func (c *chainView) Accepted() bool {
 
 // Nothing is the headline of a case without findings, without its first words.
 func (v *view) Nothing() string { return v.nothing() }
+
+// Reason says why the confidence is what it is, as docs/evidence.md defines it.
+func (c *chainView) Reason() string {
+	var agree, against []string
+	for _, check := range c.Root.Checks {
+		switch check.Result {
+		case analyze.Agrees:
+			agree = append(agree, analyze.KindName(check.Kind))
+		case analyze.Disagrees:
+			against = append(against, analyze.KindName(check.Kind))
+		}
+	}
+	said := "the " + and(agree)
+	verb := "show"
+	if len(agree) == 1 {
+		verb = "shows"
+	}
+	switch {
+	case len(agree) == 0:
+		return "no kind of evidence gives a value"
+	case len(against) > 0:
+		said += " " + verb + " it, and the " + and(against) + " should and does not"
+		if len(against) > 1 {
+			said = strings.TrimSuffix(said, "does not") + "do not"
+		}
+	case len(agree) > 1 && c.Root.Confidence == analyze.High:
+		said += " show it independently, and nothing contradicts it"
+	case len(agree) > 1:
+		said += " show it, but fewer than two of them independently and on good evidence"
+	case c.Root.Confidence == analyze.Low:
+		said += " alone shows it, and not on enough"
+	default:
+		said += " alone shows it"
+	}
+	return said
+}
+
+// and joins words as a sentence does: "a, b and c".
+func and(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+// Exhibits lists the exhibits a finding stands on, each once.
+func (f *findingView) Exhibits() []string {
+	var out []string
+	for _, fact := range f.Facts {
+		if fact.Exhibit != "" && !slices.Contains(out, fact.Exhibit) {
+			out = append(out, fact.Exhibit)
+		}
+	}
+	return out
+}
 
 // Lead is what happened, in a sentence.
 func (c *chainView) Lead() string {

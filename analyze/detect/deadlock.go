@@ -170,6 +170,7 @@ func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyz
 		},
 	}
 	addSites(&c, l.otherSites(site)...)
+	c.Graph = queueGraph(e, l, h)
 	return c, true
 }
 
@@ -365,6 +366,7 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 		c.Summary = fmt.Sprintf("%d goroutines wait for each other's locks in a circle: %s; behind them stand %d more",
 			len(circle), strings.Join(parts[:min(len(parts), 4)], ", "), behind-len(circle))
 	}
+	c.Graph = circleGraph(e, circle)
 	for _, s := range circle {
 		addSites(&c, s.holder.waits.site(), s.holder.site())
 		if s.holder.g != w.g {
@@ -375,6 +377,33 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 		addSites(&c, s.lock.otherSites(c.Site)...)
 	}
 	return c, true
+}
+
+// circleGraph is a circle as it is drawn: the holder of each lock waits for the next one.
+func circleGraph(e *evidence.Exhibit, circle []step) *analyze.WaitGraph {
+	g := &analyze.WaitGraph{Exhibit: e.ID, Circle: true, Count: len(circle)}
+	// A circle has no beginning: the smallest number leads, so that every run draws the same.
+	first := 0
+	for i, s := range circle {
+		if s.holder.g.ID < circle[first].holder.g.ID {
+			first = i
+		}
+	}
+	for i := range min(len(circle), analyze.MaxWaitSteps) {
+		h := circle[(first+i)%len(circle)].holder
+		l := circle[(first+i+1)%len(circle)].lock
+		g.Steps = append(g.Steps, analyze.WaitStep{Goroutine: h.g.ID, State: h.g.State, Site: analyze.Site(h.waits.site()), Lock: l.name(), Waiters: len(l.waiters)})
+	}
+	return g
+}
+
+// queueGraph is those who wait for a lock and the one that holds it.
+func queueGraph(e *evidence.Exhibit, l *dumpLock, h lockHolder) *analyze.WaitGraph {
+	site, _, _ := l.site()
+	return &analyze.WaitGraph{Exhibit: e.ID, Count: 2, Steps: []analyze.WaitStep{
+		{State: "waiting for the lock", Site: analyze.Site(site), Lock: l.name(), Waiters: len(l.waiters)},
+		{Goroutine: h.g.ID, State: h.g.State, Site: analyze.Site(h.g.Stack().Site())},
+	}}
 }
 
 // addSites adds places to a candidate, each function once.

@@ -480,6 +480,7 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 				Caveats: []string{"a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait"},
 			}
 			addSites(&c, owner, waitSite, inner)
+			c.Graph = queueGraph(e, l, h)
 			old := bySite[site.Function]
 			if old == nil {
 				bySite[site.Function] = &seen{c, 1, n}

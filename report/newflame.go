@@ -1,0 +1,232 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// drawnChains is how many chains get pictures of their own: those of the rest
+// would be looked at by nobody.
+const drawnChains = 3
+
+// flameColumn is what a kind of profile is drawn by where a fact names no column, and its words.
+var flameColumns = []struct {
+	kind          evidence.Kind
+	column, title string
+}{
+	{evidence.CPU, "cpu", "CPU time"},
+	{evidence.Heap, "inuse_space", "live heap by allocating calls"},
+	{evidence.Heap, "alloc_space", "bytes allocated since the start"},
+	{evidence.Mutex, "delay", "delay caused to others, by unlocking calls"},
+	{evidence.Block, "delay", "delay suffered, by waiting calls"},
+	{evidence.Goroutine, "goroutine", "goroutines by where they stand"},
+	{evidence.GoroutineLeak, "goroutineleak", "leaked goroutines by where they stand"},
+}
+
+// chained returns the findings of the chains that are drawn, in their order.
+func (r *Report) chained() []*analyze.Finding {
+	byID := map[string]*analyze.Finding{}
+	for i := range r.Findings {
+		byID[r.Findings[i].ID] = &r.Findings[i]
+	}
+	var out []*analyze.Finding
+	for _, c := range first(drawnChains, r.Chains) {
+		for _, id := range c.Findings {
+			if f := byID[id]; f != nil {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// flames is the call trees of the profiles that the first chains rest on.
+func flames(b *evidence.Bundle, findings []*analyze.Finding) []Flame {
+	type key struct {
+		exhibit string
+		column  int
+	}
+	at := map[key]int{}
+	var out []Flame
+	var sites []map[string]bool // of each flame
+	var profiles []key
+	for _, f := range findings {
+		for _, fact := range f.Evidence {
+			e := b.Exhibit(fact.Exhibit)
+			if e == nil || e.Profile == nil {
+				continue
+			}
+			for _, c := range flameColumns {
+				i := e.Profile.Column(c.column)
+				if c.kind != e.Kind || i < 0 || e.Kind == evidence.Heap && (fact.At.SampleType == "alloc_space" || fact.At.SampleType == "alloc_objects") != (c.column == "alloc_space") {
+					continue
+				}
+				k := key{e.ID, i}
+				n, known := at[k]
+				if !known {
+					// An earlier snapshot of the same process says less than the last.
+					if len(out) == MaxFlames || later(b, e) {
+						continue
+					}
+					n = len(out)
+					at[k] = n
+					out = append(out, Flame{Exhibit: e.ID, Title: c.title})
+					sites, profiles = append(sites, map[string]bool{}), append(profiles, k)
+				}
+				if !slices.Contains(out[n].Findings, f.ID) {
+					out[n].Findings = append(out[n].Findings, f.ID)
+				}
+				if f.Site.Function != "" {
+					sites[n][f.Site.Function] = true
+				}
+			}
+		}
+	}
+	kept := out[:0]
+	for n, f := range out {
+		e := b.Exhibit(f.Exhibit)
+		f.grow(e.Profile, profiles[n].column, sites[n])
+		if len(f.Nodes) > 1 {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// later reports whether there is a later exhibit of a snapshot's kind and build.
+func later(b *evidence.Bundle, e *evidence.Exhibit) bool {
+	if e.Duration > 0 {
+		return false
+	}
+	all := b.Of(e.Kind)
+	for i := len(all) - 1; i >= 0 && all[i] != e; i-- {
+		if all[i].BuildID == e.BuildID {
+			return true
+		}
+	}
+	return false
+}
+
+// minFlame is the part of the whole below which a call is not drawn.
+const minFlame = 0.005
+
+// maxFlameDepth bounds the depth of a call tree; deeper calls are counted with their caller.
+const maxFlameDepth = 64
+
+// call is a node of a call tree being built.
+type call struct {
+	function string
+	value    int64
+	culprit  bool
+	callees  map[string]*call
+}
+
+// grow fills the call tree from a column of a profile. Where the tree is too large,
+// the smallest calls go first; those on the way to a culprit stay, so that it is always seen.
+func (f *Flame) grow(p *pprofile.Profile, column int, sites map[string]bool) {
+	root := &call{}
+	for i := range p.Samples {
+		s := &p.Samples[i]
+		v := s.Values[column]
+		if v <= 0 {
+			continue
+		}
+		root.value += v
+		at := root
+		for j := len(s.Stack) - 1; j >= max(0, len(s.Stack)-maxFlameDepth); j-- {
+			name := s.Stack[j].Function
+			next := at.callees[name]
+			if next == nil {
+				next = &call{function: name, culprit: sites[stack.Normal(name)]}
+				if at.callees == nil {
+					at.callees = map[string]*call{}
+				}
+				at.callees[name] = next
+			}
+			next.value += v
+			at = next
+		}
+	}
+	f.Total = inUnit(root.value, p.Columns[column].Unit)
+	if root.value == 0 {
+		return
+	}
+	scale := f.Total.Number / float64(root.value)
+	floor := minimum(root, float64(root.value)*minFlame)
+	var visit func(c *call, parent int, below bool)
+	visit = func(c *call, parent int, below bool) {
+		at := len(f.Nodes)
+		f.Nodes = append(f.Nodes, FlameNode{Parent: parent, Function: c.function, Value: float64(c.value) * scale, Culprit: c.culprit})
+		for _, next := range sorted(c) {
+			if float64(next.value) >= floor || !below && leads(next) && len(f.Nodes) < MaxFlameNodes {
+				visit(next, at, below || next.culprit)
+				continue
+			}
+			f.LeftOut.Calls += size(next)
+			f.LeftOut.Largest = max(f.LeftOut.Largest, float64(next.value)*scale)
+			f.LeftOut.Value += float64(next.value) * scale
+		}
+	}
+	visit(root, -1, false)
+}
+
+// minimum returns the least value of which all calls fit into MaxFlameNodes, with some
+// room for the way to a culprit.
+func minimum(root *call, floor float64) float64 {
+	const room = 20
+	var values []float64
+	var visit func(c *call)
+	visit = func(c *call) {
+		for _, next := range c.callees {
+			if float64(next.value) >= floor {
+				values = append(values, float64(next.value))
+				visit(next)
+			}
+		}
+	}
+	visit(root)
+	if len(values) <= MaxFlameNodes-1-room {
+		return floor
+	}
+	slices.SortFunc(values, func(a, b float64) int { return cmp.Compare(b, a) })
+	// All that are as large as the first that does not fit go with it.
+	return values[MaxFlameNodes-1-room] + 0.5
+}
+
+// leads reports whether a culprit is at or below a call.
+func leads(c *call) bool {
+	if c.culprit {
+		return true
+	}
+	for _, next := range c.callees {
+		if leads(next) {
+			return true
+		}
+	}
+	return false
+}
+
+func size(c *call) int {
+	n := 1
+	for _, next := range c.callees {
+		n += size(next)
+	}
+	return n
+}
+
+// sorted is the callees of a call, the largest first.
+func sorted(c *call) []*call {
+	var out []*call
+	for _, next := range c.callees {
+		out = append(out, next)
+	}
+	slices.SortFunc(out, func(a, b *call) int {
+		return cmp.Or(-cmp.Compare(a.value, b.value), cmp.Compare(a.function, b.function))
+	})
+	return out
+}
