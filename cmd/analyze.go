@@ -113,7 +113,7 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	if err != nil {
 		return failed("", "%v", err)
 	}
-	r := report.New(narrowed, result, report.Version(Version), report.Narrowed(focus, became))
+	r := report.New(narrowed, result, report.Version(Version), report.Made(invocation(c, paths), revision()), report.Narrowed(focus, became))
 	if err := f.output.write(c, r); err != nil {
 		return err
 	}

@@ -221,12 +221,12 @@ func (f *captureFlags) fromServer(c *cobra.Command, target string) error {
 	}
 	if f.dryRun {
 		out := c.OutOrStdout()
-		fmt.Fprintln(out, visible(fmt.Sprintf("%s would be recorded for %v:", server.Base, plan.Lasts())))
+		fmt.Fprintln(out, report.Clean(fmt.Sprintf("%s would be recorded for %v:", server.Base, plan.Lasts())))
 		for _, line := range plan.Costs() {
-			fmt.Fprintln(out, "  "+visible(line))
+			fmt.Fprintln(out, "  "+report.Clean(line))
 		}
 		for _, line := range plan.Left() {
-			fmt.Fprintln(out, "  not taken: "+visible(line))
+			fmt.Fprintln(out, "  not taken: "+report.Clean(line))
 		}
 		return nil
 	}
@@ -360,7 +360,7 @@ func captureProgress(f *os.File) (update func(done, total time.Duration, what st
 			bar = progressbar.NewOptions64(int64(total), progressbar.OptionSetWriter(f), progressbar.OptionSetWidth(24),
 				progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true))
 		}
-		bar.Describe(visible(what))
+		bar.Describe(report.Clean(what))
 		_ = bar.Set64(min(int64(done), int64(total)-1)) // the last bar would end the line
 	}
 	clear = func() {

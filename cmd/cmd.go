@@ -9,9 +9,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 
 	"github.com/spf13/cobra"
+
+	"inquest/report"
 )
 
 // Version is the version of the tool as reports name it.
@@ -84,16 +85,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 // complain writes one line to stderr. What it quotes may come from strangers,
-// so control characters are made visible.
+// so what a terminal would obey is made visible.
 func complain(stderr io.Writer, msg string) {
-	fmt.Fprintf(stderr, "inquest: %s\n", visible(msg))
-}
-
-func visible(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x202a || r >= 0x202b && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '�'
-		}
-		return r
-	}, s)
+	fmt.Fprintf(stderr, "inquest: %s\n", report.Clean(msg))
 }

@@ -10,6 +10,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/report"
 )
 
 func inspectCommand() *cobra.Command {
@@ -33,7 +34,7 @@ func inspectCommand() *cobra.Command {
 
 func inspect(c *cobra.Command, b *evidence.Bundle) {
 	out := c.OutOrStdout()
-	say := func(format string, args ...any) { fmt.Fprintln(out, visible(fmt.Sprintf(format, args...))) }
+	say := func(format string, args ...any) { fmt.Fprintln(out, report.Clean(fmt.Sprintf(format, args...))) }
 	present := map[evidence.Kind]bool{}
 	for _, e := range b.Exhibits {
 		say("%s  %s", e.ID, e.Path)

@@ -8,25 +8,41 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"inquest/analyze"
+	"inquest/analyze/detect"
 	"inquest/report"
 )
 
 // output is where reports go and what they look like.
 type output struct {
-	files  []string
-	format string
-	quiet  bool
+	files   []string
+	format  string
+	quiet   bool
+	redact  string // level of redaction; empty for none
+	mapping string // file of the tokens; empty when they are not kept
+
+	tokens *report.Mapping // what redaction has used so far
 }
 
 func (o *output) register(c *cobra.Command) {
 	c.Flags().StringArrayVarP(&o.files, "output", "o", nil, "write the report to `FILE`, in the format its extension names: "+report.Extensions()+" (repeatable)")
 	c.Flags().StringVarP(&o.format, "format", "f", "", "write the report to stdout as `FORMAT`: "+strings.Join(report.Formats(), ", ")+" (default text, or nothing with -o)")
 	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "say nothing on stderr but errors")
+	o.registerRedact(c)
+}
+
+func (o *output) registerRedact(c *cobra.Command) {
+	c.Flags().StringVar(&o.redact, "redact", "", "replace paths, hosts, addresses, labels and what logs say by tokens; --redact=strict also all names in code but the standard library's")
+	c.Flags().Lookup("redact").NoOptDefVal = report.RedactNames
+	c.Flags().StringVar(&o.mapping, "redact-map", "", "keep which token stands for which name in `FILE`, and use the tokens that it has")
 }
 
 // views are the formats a document can be written in.
@@ -50,7 +66,13 @@ func (o *output) checkFor(v views) error {
 	if o.format != "" && !v.byName(o.format) {
 		return failed("", "--format %s: want %s", o.format, strings.Join(v.names, ", "))
 	}
+	if err := o.checkRedact(); err != nil {
+		return err
+	}
 	for _, name := range o.files {
+		if info, err := os.Stat(name); err == nil && info.IsDir() || strings.HasSuffix(name, "/") {
+			return failed("analyze --each PATH -o FOLDER/ writes a report for each case in PATH", "-o %s: a folder; name a file that ends in %s", name, v.extensions)
+		}
 		if !v.byFile(name) {
 			return failed("", "-o %s: cannot tell the format; end the name in %s", name, v.extensions)
 		}
@@ -61,8 +83,126 @@ func (o *output) checkFor(v views) error {
 	return nil
 }
 
+// checkRedact checks what is to be redacted, and reads the tokens there are.
+func (o *output) checkRedact() error {
+	switch {
+	case o.redact == "" && o.mapping != "":
+		return failed("", "--redact-map keeps the tokens of --redact, which is not given")
+	case o.redact != "" && o.redact != report.RedactNames && o.redact != report.RedactStrict:
+		return failed("", "--redact=%s: want --redact or --redact=%s", o.redact, report.RedactStrict)
+	}
+	o.tokens = &report.Mapping{}
+	if o.mapping == "" {
+		return nil
+	}
+	f, err := os.Open(o.mapping)
+	if errors.Is(err, fs.ErrNotExist) {
+		o.tokens = report.NewMapping()
+		return nil
+	}
+	if err == nil {
+		defer f.Close()
+		o.tokens, err = report.ReadMapping(f)
+	}
+	if err != nil {
+		return failed("--redact-map FILE makes one", "%v", pathError(o.mapping, err))
+	}
+	return nil
+}
+
+// redacted returns the report as it may leave.
+func (o *output) redacted(r *report.Report) *report.Report {
+	if o.redact == "" {
+		return r
+	}
+	return report.Redact(r, o.redact, o.tokens, ownText())
+}
+
+// ownText is what reports are made of that comes from no evidence.
+var ownText = sync.OnceValue(func() []string { return analyze.OwnText(detect.All) })
+
+// keepTokens writes the file of the tokens, for its owner's eyes alone.
+func (o *output) keepTokens(c *cobra.Command) error {
+	if o.mapping == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	err := o.tokens.Write(&b)
+	if err == nil {
+		err = replaceFile(o.mapping, b.Bytes(), 0o600)
+	}
+	if err != nil {
+		return failed("", "%v", pathError(o.mapping, err))
+	}
+	if !o.quiet {
+		complain(c.ErrOrStderr(), "wrote "+o.mapping+", which names what the tokens stand for: keep it to yourself")
+	}
+	return nil
+}
+
+// invocation is what was asked for, without what only says where the answer
+// goes. Of a path that begins at the root of a machine only its last element is told.
+func invocation(c *cobra.Command, paths []string) string {
+	words := []string{"inquest", c.Name()}
+	for _, p := range paths {
+		words = append(words, portable(p))
+	}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		switch f.Name {
+		case "output", "format", "quiet", "jobs", "redact", "redact-map":
+			return
+		case "config", "baseline":
+			values[0] = portable(values[0])
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			word := "--" + f.Name
+			if f.Value.Type() != "bool" {
+				word += "=" + v
+			}
+			words = append(words, word)
+		}
+	})
+	return report.CommandLine(words...)
+}
+
+func portable(p string) string {
+	if !filepath.IsAbs(p) {
+		return filepath.ToSlash(p)
+	}
+	return filepath.Base(p)
+}
+
+// revision is that of the source this program was built from, where the build says.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	var revision, dirty string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+dirty"
+		}
+	}
+	if revision == "" {
+		return ""
+	}
+	return revision + dirty
+}
+
 // write renders the report once per destination.
 func (o *output) write(c *cobra.Command, r *report.Report) error {
+	r = o.redacted(r)
+	if err := o.keepTokens(c); err != nil {
+		return err
+	}
 	return o.deliver(c, document{
 		file: func(w io.Writer, name string) error {
 			write, _ := report.ForFile(name)
@@ -90,7 +230,7 @@ func (o *output) deliver(c *cobra.Command, d document) error {
 		if err := d.file(&b, name); err != nil {
 			return failed("", "%s: %v", name, err)
 		}
-		if err := replaceFile(name, b.Bytes()); err != nil {
+		if err := replaceFile(name, b.Bytes(), 0o644); err != nil {
 			return failed("", "%v", pathError(name, err))
 		}
 		if !o.quiet {
@@ -180,14 +320,14 @@ func terminal(w io.Writer) report.TerminalOptions {
 	return opt
 }
 
-func replaceFile(name string, data []byte) error {
+func replaceFile(name string, data []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".inquest-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Close())
 	if err != nil {
 		return err
 	}

@@ -152,6 +152,8 @@ func (x *redactor) document(v reflect.Value) {
 			return x.text(s)
 		case aCommand:
 			return x.command(s)
+		case anInvocation:
+			return x.invocation(s)
 		case aBenchmark:
 			return x.benchmark(s)
 		case aSource:

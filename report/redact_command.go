@@ -164,3 +164,42 @@ func shellQuote(word string) string {
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
+
+// invocation replaces the names in the command line that made the document:
+// inquest COMMAND PATH... --flag=value.
+func (x *redactor) invocation(s string) string {
+	words, _ := shellWords(s)
+	for i, w := range words {
+		flag, value, _ := strings.Cut(w, "=")
+		switch {
+		case i < 2:
+		case !strings.HasPrefix(w, "--"):
+			words[i] = x.path(w)
+		case flag == "--label":
+			words[i] = flag + "=" + x.label(value)
+		case flag == "--config", flag == "--baseline":
+			words[i] = flag + "=" + x.path(value)
+		case flag == "--rename":
+			from, to, _ := strings.Cut(value, "=")
+			words[i] = flag + "=" + x.renamed(from) + "=" + x.renamed(to)
+		case plainFlags[flag]:
+		default:
+			words[i] = flag + "=" + x.text(value)
+		}
+	}
+	return CommandLine(words...)
+}
+
+// renamed replaces the name of a function or of a package.
+func (x *redactor) renamed(name string) string {
+	switch {
+	case !x.strict || name == "":
+		return name
+	case functionRE.MatchString(name):
+		return x.function(name)
+	}
+	return x.tokens.token(packageToken, name)
+}
+
+// plainFlags take what is ours or a number.
+var plainFlags = map[string]bool{"--limit": true, "--only": true, "--skip": true, "--fail-on": true, "--window": true, "--ops": true, "--min-effect": true, "--strict": true, "--each": true}
