@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"inquest/analyze"
 	"inquest/analyze/compare"
@@ -94,6 +95,9 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 		if ops[0] > 0 {
 			sides[i].Ops = ops[i]
 		}
+	}
+	if err := judgeSides(sides); err != nil {
+		return failed("", "%v", err)
 	}
 	if ops[0] == 0 {
 		opsFromBenchmarks(sides)
@@ -245,7 +249,7 @@ func expand(arg string) ([]string, error) {
 	return paths, nil
 }
 
-// readEvidence opens the evidence of a side and lets the detectors judge it.
+// readEvidence opens the evidence of a side.
 func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench []string, jobs int, quiet bool) error {
 	bundle, err := openSide(c, paths, bench, jobs, quiet)
 	if err != nil {
@@ -266,12 +270,6 @@ func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench
 	}
 	side.Exhibits = bundle.Exhibits
 	side.GOMAXPROCS, side.GoVersion = bundle.GOMAXPROCS(), bundle.GoVersion()
-	if usable == 0 {
-		return nil
-	}
-	if side.Judged, err = judgeSide(bundle); err != nil {
-		return failed("", "%v", err)
-	}
 	return nil
 }
 
@@ -294,44 +292,102 @@ func openSide(c *cobra.Command, paths, bench []string, jobs int, quiet bool) (*e
 	return bundle, nil
 }
 
-// relaxed is how far below a limit something still counts as near it: a claim
-// that comes and goes with noise around a limit is no change.
-const relaxed = 0.7
-
-// judgeSide runs the detectors over one side, once as they are and once with relaxed limits.
+// judgeSide runs the detectors over one side.
 func judgeSide(bundle *evidence.Bundle) (*compare.Judged, error) {
-	b := &evidence.Bundle{Title: bundle.Title, Exhibits: compare.OneRun(bundle.Exhibits)}
+	b := oneRun(bundle.Title, bundle.Exhibits)
 	res, err := analyze.Run(b, detect.All, analyze.Options{})
 	if err != nil {
 		return nil, err
 	}
-	limits := map[string]evidence.Quantity{}
-	for _, d := range detect.All {
-		for _, l := range d.Limits {
-			q := l.Default
-			switch {
-			case strings.HasPrefix(l.Name, "min-"):
-				q.Number *= relaxed
-			case strings.HasPrefix(l.Name, "max-"):
-				q.Number /= relaxed
-			}
-			limits[d.ID+"."+l.Name] = q
-		}
-	}
-	near, err := analyze.Run(b, detect.All, analyze.Options{Limits: limits})
-	if err != nil {
-		return nil, err
-	}
-	j := &compare.Judged{Findings: res.Findings, Verdicts: res.Verdicts, Near: map[string]bool{}}
-	for _, f := range near.Findings {
-		j.Near[f.Fingerprint] = true
-	}
+	j := &compare.Judged{Findings: res.Findings, Verdicts: res.Verdicts}
 	for _, k := range evidence.Kinds {
 		if len(b.Of(k)) > 0 {
 			j.Kinds = append(j.Kinds, k)
 		}
 	}
 	return j, nil
+}
+
+func oneRun(title string, exhibits []*evidence.Exhibit) *evidence.Bundle {
+	return &evidence.Bundle{Title: title, Exhibits: compare.OneRun(exhibits)}
+}
+
+// judgeSides runs the detectors over the evidence of both sides, and those that found
+// something on one side only, or something graver, once more with relaxed limits on the other.
+func judgeSides(sides [2]*compare.Side) error {
+	var all errgroup.Group
+	for _, s := range sides {
+		if !slices.ContainsFunc(s.Exhibits, func(e *evidence.Exhibit) bool { return e.Coverage != evidence.None }) {
+			continue
+		}
+		all.Go(func() (err error) {
+			s.Judged, err = judgeSide(&evidence.Bundle{Title: s.Title, Exhibits: s.Exhibits})
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return err
+	}
+	if sides[0].Judged == nil || sides[1].Judged == nil {
+		return nil
+	}
+	for i, s := range sides {
+		if doubtful := lacking(s.Judged, sides[1-i].Judged); len(doubtful) > 0 && len(s.Exhibits) > 0 {
+			all.Go(func() (err error) {
+				s.Judged.Near, err = judgeNear(s, doubtful)
+				return err
+			})
+		}
+	}
+	return all.Wait()
+}
+
+// lacking lists the detectors whose findings on the other side are not on this one, or are milder.
+func lacking(this, other *compare.Judged) []string {
+	have := map[string]analyze.Severity{}
+	for _, f := range this.Findings {
+		have[f.Fingerprint] = max(have[f.Fingerprint], f.Severity)
+	}
+	var out []string
+	for _, f := range other.Findings {
+		if s, ok := have[f.Fingerprint]; (!ok || s < f.Severity) && !slices.Contains(out, f.Detector) {
+			out = append(out, f.Detector)
+		}
+	}
+	return out
+}
+
+// judgeNear says how severe findings of some detectors are once every limit is relaxed.
+func judgeNear(s *compare.Side, detectors []string) (map[string]analyze.Severity, error) {
+	limits := map[string]evidence.Quantity{}
+	for _, d := range detect.All {
+		for _, l := range d.Limits {
+			q := l.Default
+			switch {
+			case strings.HasPrefix(l.Name, "min-"):
+				q.Number *= compare.Hardly
+			case strings.HasPrefix(l.Name, "max-"):
+				q.Number /= compare.Hardly
+			}
+			limits[d.ID+"."+l.Name] = q
+		}
+	}
+	// A report may name detectors that are no more.
+	detectors = slices.DeleteFunc(detectors, func(id string) bool {
+		return !slices.ContainsFunc(detect.All, func(d *analyze.Detector) bool { return d.ID == id })
+	})
+	if len(detectors) == 0 {
+		return nil, nil
+	}
+	res, err := analyze.Run(oneRun(s.Title, s.Exhibits), detect.All, analyze.Options{Limits: limits, Only: detectors})
+	if err != nil {
+		return nil, err
+	}
+	near := map[string]analyze.Severity{}
+	for _, f := range res.Findings {
+		near[f.Fingerprint] = max(near[f.Fingerprint], f.Severity)
+	}
+	return near, nil
 }
 
 // sniffed is how much of a file is looked at to tell what it is.

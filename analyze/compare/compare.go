@@ -43,9 +43,9 @@ type Side struct {
 type Judged struct {
 	Findings []analyze.Finding
 	Verdicts []analyze.Verdict
-	// Near holds the fingerprints of what is found once every limit is relaxed: what
-	// is in it but not in Findings lies just below a limit.
-	Near map[string]bool
+	// Near holds, by fingerprint, how severe a finding is once every limit is relaxed: what
+	// is in it but not in Findings, or less severe there, lies just below a limit.
+	Near map[string]analyze.Severity
 	// Kinds are the kinds of evidence the detectors had.
 	Kinds []evidence.Kind
 }

@@ -59,7 +59,10 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 		ch.Before, ch.After = state(a), state(b)
 		switch {
 		case a != nil && b != nil:
-			switch {
+			switch why := hovers(before, after, a, b); {
+			case why != "":
+				ch.Why = fmt.Sprintf("was %s, is %s, %s", a.Severity, b.Severity, why)
+				f.Same = append(f.Same, ch)
 			case b.Severity > a.Severity:
 				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
 				ch.Counts = b.Severity >= analyze.Warning && b.Confidence != analyze.Low
@@ -115,6 +118,49 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 	return k, f, true
 }
 
+// Hardly is the least ratio of two numbers that a limit between them does not set
+// apart: a claim that comes and goes with noise around a limit is no change.
+const Hardly = 0.7
+
+// hovers says why another severity on the two sides is no change, or "": the numbers
+// behind it hardly changed, or the milder side would be as severe at a slightly lower limit.
+func hovers(before, after *Judged, a, b *analyze.Finding) string {
+	if a.Severity == b.Severity {
+		return ""
+	}
+	if was, is, ok := alike(a, b); ok {
+		return fmt.Sprintf("but what was held against the limit hardly changed: %s and %s", was, is)
+	}
+	mild, high := before, b
+	if a.Severity > b.Severity {
+		mild, high = after, a
+	}
+	if mild.Near[high.Fingerprint] >= high.Severity && mild.Near[high.Fingerprint] > 0 {
+		return "but lies close to the limit between them on the milder side"
+	}
+	return ""
+}
+
+// alike holds the values behind two findings that were held against the same limits next
+// to each other. It is true when there are such, and all hardly differ; it returns the first.
+func alike(a, b *analyze.Finding) (was, is evidence.Quantity, ok bool) {
+	for _, x := range a.Evidence {
+		for _, y := range b.Evidence {
+			if x.Limit == nil || y.Limit == nil || x.Limit.Name != y.Limit.Name || x.Says != y.Says || x.Value.Unit != y.Value.Unit {
+				continue
+			}
+			low, high := min(x.Value.Number, y.Value.Number), max(x.Value.Number, y.Value.Number)
+			if low < Hardly*high {
+				return was, is, false
+			}
+			if !ok {
+				was, is, ok = x.Value, y.Value, true
+			}
+		}
+	}
+	return was, is, ok
+}
+
 func sortFindings(all []FindingChange) {
 	slices.SortStableFunc(all, func(a, b FindingChange) int {
 		return cmp.Or(-cmp.Compare(a.After.Severity, b.After.Severity), cmp.Compare(a.Detector, b.Detector))
@@ -137,7 +183,7 @@ func state(f *analyze.Finding) *FindingState {
 
 // cannotDeny says why a side's evidence cannot deny a finding of the other side, or "".
 func (j *Judged) cannotDeny(f *analyze.Finding) string {
-	if j.Near[f.Fingerprint] {
+	if _, near := j.Near[f.Fingerprint]; near {
 		return "just below the limit"
 	}
 	for _, v := range j.Verdicts {

@@ -64,7 +64,11 @@ var escapes = strings.NewReplacer("%2e", ".", "%22", `"`, "%25", "%")
 func cutSuffixes(symbol string) string {
 	for {
 		cut := strings.TrimSuffix(symbol, "-fm")
-		if n := len(strings.TrimRight(cut, "0123456789")); n < len(cut) {
+		n := len(cut)
+		for n > 0 && '0' <= cut[n-1] && cut[n-1] <= '9' {
+			n--
+		}
+		if n < len(cut) {
 			cut = cut[:n]
 			for _, mark := range []string{".func", ".gowrap", ".deferwrap", "-range", "·dwrap·", "·", "."} {
 				if strings.HasSuffix(cut, mark) {
@@ -112,8 +116,10 @@ func inlinedInto(symbol string) int {
 // splitPath cuts a name after the last slash that belongs to the import path.
 func splitPath(name string) (dir, base string) {
 	end := len(name)
-	if i := strings.IndexAny(name, "[("); i >= 0 {
-		end = i
+	for _, open := range []byte("[(") {
+		if i := strings.IndexByte(name[:end], open); i >= 0 {
+			end = i
+		}
 	}
 	i := strings.LastIndexByte(name[:end], '/')
 	return name[:i+1], name[i+1:]
