@@ -118,6 +118,48 @@ func (o *output) redacted(r *report.Report) *report.Report {
 	return report.Redact(r, o.redact, o.tokens, ownText())
 }
 
+// redactedDiff returns the comparison as it may leave, and keeps the tokens.
+func (o *output) redactedDiff(c *cobra.Command, d *report.Diff) (*report.Diff, error) {
+	if o.redact == "" {
+		return d, nil
+	}
+	d = report.RedactDiff(d, o.redact, o.tokens, ownText())
+	return d, o.keepTokens(c)
+}
+
+// sameTokens refuses to compare what names the same code differently: saved
+// reports that were redacted strictly, unless all with one mapping.
+func sameTokens(args []string) error {
+	naming := map[string]bool{}
+	strict := false
+	for _, arg := range args {
+		paths, err := expand(arg)
+		if err != nil {
+			return err
+		}
+		for _, p := range paths {
+			name := "as the evidence has them"
+			if what(p) == "report" {
+				r, err := readReport(p)
+				if err != nil {
+					return err
+				}
+				if r.Redacted != nil && r.Redacted.Level == report.RedactStrict {
+					strict, name = true, r.Redacted.Mapping
+					if name == "" {
+						name = "tokens of " + p
+					}
+				}
+			}
+			naming[name] = true
+		}
+	}
+	if strict && len(naming) > 1 {
+		return failed("redact both with the same --redact-map FILE, or compare reports that are not redacted strictly", "names were taken out of a report, so the sides cannot be compared by name")
+	}
+	return nil
+}
+
 // ownText is what reports are made of that comes from no evidence.
 var ownText = sync.OnceValue(func() []string { return analyze.OwnText(detect.All) })
 
