@@ -50,6 +50,7 @@ not run. What could not be compared is inconclusive, never a pass: exit 3 with
 	c.Flags().StringArrayVarP(&f.output.files, "output", "o", nil, "write the comparison to `FILE`, in the format its extension names: "+report.DiffExtensions()+" (repeatable)")
 	c.Flags().StringVarP(&f.output.format, "format", "f", "", "write the comparison to stdout as `FORMAT`: "+strings.Join(report.DiffFormats(), ", ")+" (default text, or nothing with -o)")
 	c.Flags().BoolVarP(&f.output.quiet, "quiet", "q", false, "say nothing on stderr but errors and that a verdict is inconclusive")
+	f.output.registerRedact(c)
 	c.Flags().StringVar(&f.ops, "ops", "", "operations that each profile of a side covers, as `BEFORE,AFTER`: compare per operation")
 	c.Flags().StringVar(&f.minEffect, "min-effect", "5%", "part of the whole that a function must have to count, and change by, as a part of its own; or an absolute `SIZE` such as 50ms or 10MB (per second)")
 	c.Flags().StringArrayVar(&f.renames, "rename", nil, "a function or package has another name after, as `OLD=NEW` (repeatable)")
@@ -86,6 +87,9 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := sameTokens(args); err != nil {
+		return err
+	}
 	var sides [2]*compare.Side
 	var others [2][]string
 	for i, arg := range args {
@@ -104,6 +108,10 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	}
 	result := compare.Compare(sides[0], sides[1], opt)
 	d := report.NewDiff(sides[0], sides[1], result, opt, others, Version, f.strict)
+	d.Command, d.Tool.Revision = invocation(c, args), revision()
+	if d, err = f.output.redactedDiff(c, d); err != nil {
+		return err
+	}
 	err = f.output.deliver(c, document{
 		file: func(w io.Writer, name string) error {
 			write, _ := report.DiffForFile(name)
