@@ -43,3 +43,44 @@ func TestRareCrashes(t *testing.T) {
 		}
 	}
 }
+
+// TestRecordedBubbles reads a dump from within a synctest bubble and the ends of
+// two that stand still; see testdata/bubble.
+func TestRecordedBubbles(t *testing.T) {
+	want := []string{
+		"deadlock at bubble.TestStuck x1, exit 2",
+		"deadlock at main.main x1, exit 2", // the runtime blames nobody: the first goroutine stands for all
+	}
+	files, _ := filepath.Glob("testdata/bubble-go1.*.txt")
+	if len(files) != 3 {
+		t.Fatalf("%d recordings, want 3", len(files))
+	}
+	for _, file := range files {
+		text := recorded(t, filepath.Base(file))
+		var got []string
+		for _, c := range read(t, text).Crashes {
+			got = append(got, says(c))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+		dumps := find(t, text)
+		if len(dumps) == 0 {
+			t.Errorf("%s: no dump", file)
+			continue
+		}
+		inside, durable := 0, 0
+		for _, g := range dumps[0].Goroutines {
+			if g.Bubble == 1 {
+				inside++
+			}
+			if g.Durable {
+				durable++
+			}
+		}
+		// The one that prints is in the bubble and runs.
+		if inside != 7 || durable != 6 {
+			t.Errorf("%s: %d goroutines in the bubble, %d waiting in it, want 7 and 6", file, inside, durable)
+		}
+	}
+}
