@@ -322,6 +322,9 @@ func sightWords(m *compare.Measure) string {
 	if m.Detectable.Number <= 0 {
 		return ""
 	}
+	if m.Detectable.Number > 1 {
+		return "so little was sampled that a function with a tenth of the whole could double and not be seen"
+	}
 	return fmt.Sprintf("a change of %s in a function with a tenth of the whole would have been seen four times of five", evidence.Of(math.Ceil(m.Detectable.Number*100)/100, evidence.Share))
 }
 

@@ -162,6 +162,7 @@ func (c *comparison) judge() {
 	c.likeliest(changes)
 	c.excuseMoreTime(changes)
 	c.findMoved(changes)
+	c.answerable(changes)
 	c.attribute(changes)
 	uniform := c.uniform(changes)
 
@@ -400,6 +401,53 @@ func (c *comparison) neighbours(of []*entry) func(from, to int) string {
 			return fmt.Sprintf("both are in package %s", p)
 		}
 		return ""
+	}
+}
+
+// answerable leaves what a function of the standard library costs to the functions
+// that call it: where they cost as much as before, it only took over, or left, work of
+// theirs, and where one of them changed, that is the one to look at.
+func (c *comparison) answerable(changes map[*entry]*Change) {
+	owners := map[int]map[int]bool{}
+	for _, e := range c.entries {
+		if changes[e].Counts && e.cum && e.id >= 0 && c.names.kinds[e.id].standard {
+			owners[e.id] = map[int]bool{}
+		}
+	}
+	if len(owners) == 0 {
+		return
+	}
+	c.eachPlace(func(_ int, pl place, _ float64) {
+		for _, id := range pl.chain {
+			if of := owners[id]; of != nil {
+				of[pl.owner] = true
+			}
+		}
+	})
+	for _, e := range c.entries {
+		of := owners[e.id]
+		if !e.cum || of == nil {
+			continue
+		}
+		sum := 0.0
+		for side, runs := range c.runs {
+			for i := range runs {
+				for id := range of {
+					sum += float64(2*side-1) * at(runs[i].own, id) / float64(len(runs))
+				}
+			}
+		}
+		ch := changes[e]
+		if sum/e.delta < 0.5 {
+			ch.Counts, ch.Note = false, "moved: its callers, with it, cost as much as before"
+			continue
+		}
+		for _, o := range c.entries {
+			if of[o.id] && !o.cum && changes[o].Counts && o.delta/e.delta >= explainedBy {
+				ch.Counts, ch.Note = false, "part of what "+c.names.list[o.id]+" costs"
+				break
+			}
+		}
 	}
 }
 
