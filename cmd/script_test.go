@@ -46,6 +46,7 @@ func TestScript(t *testing.T) {
 			"traceheader":  scriptTraceHeader,
 			"mutexprofile": scriptMutexProfile,
 			"cpuprofile":   scriptCPUProfile,
+			"service":      scriptService,
 		},
 	})
 }

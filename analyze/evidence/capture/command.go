@@ -111,8 +111,11 @@ func (c *Command) Run(dir string) (*evidence.Manifest, error) {
 // It returns what is worth noting.
 func (c *Command) attend(cmd *exec.Cmd, signals <-chan os.Signal, ended <-chan error) (notes []string) {
 	var limit, grace <-chan time.Time
+	begun := time.Now()
 	if c.Timeout > 0 {
-		t := time.NewTimer(c.Timeout)
+		// Schedtrace prints every second from the start on, without regard to a dump
+		// being printed: between two of its lines the dump stays in one piece.
+		t := time.NewTimer(c.Timeout.Truncate(time.Second) + max(c.Timeout%time.Second, 500*time.Millisecond))
 		defer t.Stop()
 		limit = t.C
 	}
@@ -127,7 +130,7 @@ func (c *Command) attend(cmd *exec.Cmd, signals <-chan os.Signal, ended <-chan e
 			}
 			_ = cmd.Process.Signal(s)
 		case <-limit:
-			notes = append(notes, fmt.Sprintf("sent SIGQUIT after %v", c.Timeout))
+			notes = append(notes, fmt.Sprintf("sent SIGQUIT after %v", time.Since(begun).Round(100*time.Millisecond)))
 			_ = cmd.Process.Signal(syscall.SIGQUIT)
 			grace = time.After(afterQuit)
 		case <-grace:
