@@ -122,6 +122,8 @@ func (x *redactor) document(v reflect.Value) {
 			}
 		case aPath:
 			x.know(s, x.path(s))
+		case aTitle:
+			_ = x.path(s) // the first token is the case's
 		}
 		return s
 	})

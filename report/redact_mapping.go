@@ -161,6 +161,8 @@ var fields = func() map[string]fieldKind {
 		kept: `report.Report.Schema report.Tool.Name report.Tool.Version report.Tool.Revision report.Case.GoVersion
 			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage report.Exhibit.BuildID report.Exhibit.GoVersion
 			report.Quality.Exhibit report.Focus.From report.Focus.To report.Focused.Exhibit report.Focused.Result
+			report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings report.Curve.Exhibits report.Curve.Unit
+			report.LockMoment.Exhibit report.LockMoment.Class analyze.WaitGraph.Exhibit
 			report.Timeline.Exhibit report.Bars.Exhibit report.Growth.From report.Growth.To
 			analyze.WaitGraph.Exhibit report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings
 			report.Curve.Exhibits report.Curve.Unit report.LockMoment.Exhibit report.LockMoment.Class
@@ -175,13 +177,14 @@ var fields = func() map[string]fieldKind {
 			compare.FindingState.ID compare.FindingState.Confidence compare.Trend.Side compare.Trend.Exhibits`,
 		aSentence: `report.Exhibit.Part report.Exhibit.Problems report.Total.Name report.Quality.Says report.Focused.Says report.Pause.Reason
 			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name analyze.WaitStep.State analyze.WaitStep.Lock
+			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name analyze.WaitStep.State analyze.WaitStep.Lock
 			report.Bars.Title report.Growth.Title analyze.Verdict.Why analyze.Finding.Title analyze.Finding.Variant analyze.Finding.Summary
 			analyze.Finding.Caveats analyze.Finding.Next analyze.Finding.Sketch analyze.Fact.Says analyze.Whole.What analyze.Location.SampleType
 			analyze.Check.Why analyze.Chain.Title analyze.Chain.Narrative analyze.Link.Why analyze.Missing.How analyze.Missing.Cost analyze.Missing.Would
 			compare.Result.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
 			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,
 		aFunction: `analyze.Site.Function analyze.Location.Function compare.Change.Function compare.Change.Path compare.Moved.From compare.Moved.To
-			compare.Node.Function compare.TrendSite.Function report.Rename.From report.Rename.To report.FlameNode.Function`,
+			compare.Node.Function report.FlameNode.Function compare.TrendSite.Function report.Rename.From report.Rename.To report.FlameNode.Function`,
 		aFile:        `analyze.Site.File analyze.Location.File compare.Change.File`,
 		aPath:        `report.Exhibit.Path report.Focused.Path`,
 		aTitle:       `report.Case.Title report.DiffSide.Title`,
