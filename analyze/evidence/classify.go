@@ -58,6 +58,18 @@ func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 		o.tar(it, c.all(), c.size)
 		return
 	}
+	if o.hashOnly {
+		if k := packed(head); k != nil && !it.archive && tarInside(c, k) {
+			if z, err := k.unpack(c); err == nil {
+				defer z.Close()
+				leave()
+				o.tar(it, z, c.size)
+				return
+			}
+		}
+		o.hashed(it, e, c, head)
+		return
+	}
 	type sum struct {
 		hex string
 		err error

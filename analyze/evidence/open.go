@@ -117,6 +117,8 @@ type opener struct {
 	slots chan struct{} // one for each file being measured
 	items []*item
 
+	hashOnly bool // nothing is measured, see Hash
+
 	mu                  sync.Mutex
 	done, total, events int64
 }

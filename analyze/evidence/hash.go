@@ -1,0 +1,85 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// File is a file of a case with its digest.
+type File struct {
+	Path   string // as the path of an exhibit in it
+	SHA256 string // hex; empty when it could not be read
+	Bytes  int64
+	Why    string // it could not be read
+	// Likely says that it is evidence by its first bytes or its name. Text is only
+	// known to be evidence once it has been read.
+	Likely bool
+}
+
+// Hash finds the files at the paths as [Open] does and hashes them, without
+// measuring what they hold. Members of archives are files of their own.
+func Hash(ctx context.Context, paths []string, opt Options) (files []File, unreadable []string, err error) {
+	if len(paths) == 0 {
+		return nil, nil, errors.New("no evidence named")
+	}
+	if opt.Jobs <= 0 {
+		opt.Jobs = 1
+	}
+	if opt.Stdin == nil {
+		opt.Stdin = os.Stdin
+	}
+	o := &opener{ctx: ctx, opt: opt, slots: make(chan struct{}, opt.Jobs), hashOnly: true}
+	b := &Bundle{}
+	o.find(paths, b)
+	nameItems(o.items)
+	for _, it := range o.items {
+		o.group.Go(func() error {
+			o.item(it)
+			return nil
+		})
+	}
+	_ = o.group.Wait()
+	var exhibits []*Exhibit
+	for _, it := range o.items {
+		exhibits = it.collect(exhibits)
+	}
+	for _, e := range exhibits {
+		f := File{Path: e.Path, SHA256: e.SHA256, Bytes: e.Bytes, Likely: e.Kind != Unknown}
+		if e.SHA256 == "" && len(e.Problems) > 0 {
+			f.Why = e.Problems[len(e.Problems)-1]
+		}
+		files = append(files, f)
+	}
+	return files, b.Unreadable, ctx.Err()
+}
+
+// hashed files an exhibit that is hashed and not measured. A kind other than
+// Unknown stands for what is evidence by the looks of it.
+func (o *opener) hashed(it *item, e *Exhibit, c *content, head []byte) {
+	var err error
+	if e.SHA256, err = c.hash(); err != nil {
+		e.SHA256 = ""
+		e.problem("could not be read to its end: %s", cause(err))
+	}
+	switch {
+	case executable(head) && !it.named:
+	case !text(head) && readable(head), text(head) && suspect(filepath.ToSlash(it.name)), it.named:
+		e.Kind = Trace
+	}
+	it.exhibits = append(it.exhibits, e)
+}
+
+// tarInside reports whether a compressed file holds a tar archive.
+func tarInside(c *content, k *compression) bool {
+	z, err := k.unpack(c)
+	if err != nil {
+		return false
+	}
+	defer z.Close()
+	head := make([]byte, headSize)
+	n, _ := io.ReadFull(z, head)
+	return isTar(head[:n])
+}
