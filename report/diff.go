@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/perf/benchunit"
 
 	"inquest/analyze"
 	"inquest/analyze/compare"
@@ -326,6 +329,81 @@ func sightWords(m *compare.Measure) string {
 		return "so little was sampled that a function with a tenth of the whole could double and not be seen"
 	}
 	return fmt.Sprintf("a change of %s in a function with a tenth of the whole would have been seen four times of five", evidence.Of(math.Ceil(m.Detectable.Number*100)/100, evidence.Share))
+}
+
+// benchNumber writes a number of a benchmark in the unit that benchmarks spell as unit.
+func benchNumber(n float64, unit string) string {
+	of := func(u evidence.Unit, n float64) string { return evidence.Quantity{Number: n, Unit: u}.String() }
+	switch unit {
+	case "sec/op":
+		return of(evidence.Nanoseconds, n*1e9)
+	case "B/op":
+		return of(evidence.Bytes, n)
+	case "B/s":
+		return of(evidence.BytesPerSec, n)
+	case "allocs/op":
+		return of(evidence.Count, n)
+	}
+	return benchunit.Scale(n, benchunit.ClassOf(unit))
+}
+
+// benchWhat names what a benchmark's number is.
+func benchWhat(unit string) string {
+	switch unit {
+	case "sec/op":
+		return "time per operation"
+	case "B/op":
+		return "bytes per operation"
+	case "allocs/op":
+		return "allocations per operation"
+	case "B/s":
+		return "throughput"
+	}
+	return unit
+}
+
+// shortBenchmark is a benchmark's name without its package.
+func shortBenchmark(name string) string {
+	if i := strings.Index(name, ".Benchmark"); i >= 0 {
+		return name[i+1:]
+	}
+	return name
+}
+
+// benchSure says how sure a benchmark's change is.
+func benchSure(b compare.Benchmark) string {
+	if len(b.Warnings) > 0 {
+		return b.Warnings[0]
+	}
+	return fmt.Sprintf("q %s, %d against %d runs", probability(b.Q), b.Runs.Before, b.Runs.After)
+}
+
+// benchmarks lists the numbers of benchmarks, what changed first.
+func (v diffView) benchmarks() []compare.Benchmark {
+	all := slices.Clone(v.Benchmarks)
+	rank := map[compare.Outcome]int{compare.Regression: 0, compare.Inconclusive: 1, compare.Improvement: 2, compare.Pass: 3}
+	slices.SortStableFunc(all, func(a, b compare.Benchmark) int { return cmp.Compare(rank[a.Verdict], rank[b.Verdict]) })
+	return all
+}
+
+// trendWords says how the live heap of a side went, in one sentence and one for each site.
+func trendWords(t compare.Trend) (sentence string, sites []string) {
+	how := "no steady growth"
+	if t.Rising {
+		how = "more in every profile"
+	}
+	sentence = fmt.Sprintf("%s: live heap %s → %s over %s, %s: %s", t.Side, t.First, t.Last, evidence.Things(len(t.Exhibits), "profile"), t.Slope, how)
+	for _, s := range t.Sites {
+		sites = append(sites, fmt.Sprintf("%s: %s → %s", s.Function, s.First, s.Last))
+	}
+	return sentence, sites
+}
+
+// quantilesWords puts both sides of a distribution into words.
+func quantilesWords(d compare.Distribution) string {
+	at := func(n int64) string { return evidence.Of(n, evidence.Nanoseconds).String() }
+	return fmt.Sprintf("half below %s → %s, 99 of 100 below %s → %s, longest %s → %s, %d → %d of them",
+		at(d.Before.P50), at(d.After.P50), at(d.Before.P99), at(d.After.P99), at(d.Before.Max), at(d.After.Max), d.Before.Count, d.After.Count)
 }
 
 func kindWord(kind string) string { return compare.KindName(kind) }

@@ -23,6 +23,13 @@ var diffHTMLTemplate = template.Must(template.New("diff.html").Funcs(template.Fu
 	"method":      func(m compare.Measure) string { return capital(methodWords(&m)) },
 	"sight":       func(m compare.Measure) string { return sightWords(&m) },
 	"flame":       func(m compare.Measure) template.HTML { return template.HTML(drawFlame(&m)) },
+	"benchmark":   shortBenchmark,
+	"benchWhat":   benchWhat,
+	"benchNumber": benchNumber,
+	"benchSure":   benchSure,
+	"percent":     compare.Percent,
+	"trend":       func(t compare.Trend) string { s, _ := trendWords(t); return capital(s) },
+	"trendSites":  func(t compare.Trend) []string { _, s := trendWords(t); return s },
 	"ns":          func(n int64) string { return evidence.Of(n, evidence.Nanoseconds).String() },
 	"pair": func(c compare.Change) template.HTML {
 		most := max(c.Before.Number, c.After.Number)
@@ -39,6 +46,7 @@ type diffPage struct {
 	Lead      string
 	Decides   []diffRow
 	Undecided int // changes that decide and are not shown at the top
+	Numbers   []compare.Benchmark
 	Sides     []DiffSide
 }
 
@@ -48,7 +56,7 @@ func WriteDiffHTML(w io.Writer, d *Diff) error {
 	style := templates.CSS + templates.DiffCSS
 	rows := v.Counted()
 	p := diffPage{diffView: v, Style: template.CSS(style), StyleHash: digest(style), Lead: capital(v.Why) + ".",
-		Decides: first(maxDiffRows, rows), Undecided: max(len(rows)-maxDiffRows, 0), Sides: []DiffSide{v.Before, v.After}}
+		Decides: first(maxDiffRows, rows), Undecided: max(len(rows)-maxDiffRows, 0), Numbers: v.benchmarks(), Sides: []DiffSide{v.Before, v.After}}
 	switch v.Verdict {
 	case compare.Regression:
 		p.Question = "It got worse"

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"inquest/analyze/compare"
@@ -22,27 +23,22 @@ func WriteDiffMarkdown(w io.Writer, d *Diff) error {
 		say("")
 		say("**This is not a pass**: some of it could not be compared, or too little was seen.")
 	}
-	rows := v.Counted()
-	if len(rows) > 0 {
-		say("")
-		say("| change | where | what | before | after | of the whole | 95 %% interval |")
-		say("|---:|---|---|---:|---:|---|---|")
-		for _, r := range first(maxDiffRows, rows) {
-			say("| **%s** | %s | %s | %s | %s | %s | %s |", r.Relative(), markdownWhere(r), markdownText(r.Measure.Name+perWord(r.Measure)),
-				markdownText(r.Before.String()), markdownText(r.After.String()), r.Share(), r.Within())
-		}
-		if n := len(rows) - maxDiffRows; n > 0 {
-			say("")
-			say("%s in the details.", evidence.Things(n, "more change"))
-		}
-	}
+	markdownDecides(&b, v)
 	say("")
-	say("| kind | verdict | why |")
+	say("| kind | verdict | |")
 	say("|---|---|---|")
 	for _, k := range v.Kinds {
-		why := k.Why
-		if k.Record != "" {
-			why += "; instead: " + k.Record
+		why := ""
+		switch k.Verdict {
+		case compare.Inconclusive:
+			if why = k.Why; k.Record != "" {
+				why += "; instead: " + k.Record
+			}
+		default:
+			// What the table above tells is not said twice.
+			if k.Kind != "benchmark" && !slices.ContainsFunc(v.Counted(), func(r diffRow) bool { return r.Kind.Kind == k.Kind }) || k.Verdict == compare.Pass {
+				why = k.Why
+			}
 		}
 		say("| %s | %s | %s |", markdownText(kindWord(k.Kind)), k.Verdict, markdownText(why))
 	}
@@ -51,18 +47,107 @@ func WriteDiffMarkdown(w io.Writer, d *Diff) error {
 		for j := range k.Measures {
 			markdownMeasure(&b, k, &k.Measures[j])
 		}
+		markdownDistributions(&b, k)
 	}
+	markdownBenchmarks(&b, v.benchmarks())
 	markdownFindings(&b, v.Findings)
+	markdownTrends(&b, v.Trends)
 	markdownSides(&b, v)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func markdownWhere(r diffRow) string {
-	if r.Function == "" {
-		return "the whole"
+// markdownDecides writes the table of what decides the verdict.
+func markdownDecides(b *strings.Builder, v diffView) {
+	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
+	var rows []string
+	row := func(effect, where, what, before, after, share, within string) {
+		rows = append(rows, fmt.Sprintf("| **%s** | %s | %s | %s | %s | %s | %s |", effect, where, markdownText(what), markdownText(before), markdownText(after), share, within))
 	}
-	return markdownCode(r.Function)
+	for _, r := range v.Counted() {
+		where := "the whole"
+		if r.Function != "" {
+			where = markdownCode(shortFunction(r.Function))
+		}
+		row(r.Relative(), where, r.Measure.Name+perWord(r.Measure), r.Before.String(), r.After.String(), r.Share(), r.Within())
+	}
+	for _, x := range v.benchmarks() {
+		if x.Verdict == compare.Regression || x.Verdict == compare.Improvement {
+			row(compare.Percent(x.Effect), markdownCode(shortBenchmark(x.Name)), benchWhat(x.Unit), benchNumber(x.Before, x.Unit), benchNumber(x.After, x.Unit), "", "")
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	say("")
+	say("| change | where | what | before | after | of the whole | 95 %% interval |")
+	say("|---:|---|---|---:|---:|---|---|")
+	for _, r := range first(maxDiffRows, rows) {
+		say("%s", r)
+	}
+	if n := len(rows) - maxDiffRows; n > 0 {
+		say("")
+		say("%s in the details.", evidence.Things(n, "more change"))
+	}
+}
+
+func markdownBenchmarks(b *strings.Builder, all []compare.Benchmark) {
+	if len(all) == 0 {
+		return
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
+	say("")
+	say("<details><summary>benchmarks: %s</summary>", evidence.Things(len(all), "number"))
+	say("")
+	say("| change | benchmark | what | before | after | verdict | |")
+	say("|---:|---|---|---:|---:|---|---|")
+	for _, x := range first(maxBenchTable, all) {
+		say("| %s | %s | %s | %s | %s | %s | %s |", compare.Percent(x.Effect), markdownCode(shortBenchmark(x.Name)), markdownText(benchWhat(x.Unit)),
+			markdownText(benchNumber(x.Before, x.Unit)), markdownText(benchNumber(x.After, x.Unit)), x.Verdict, strings.ReplaceAll(markdownText(benchSure(x)), "<", "&lt;"))
+	}
+	if n := len(all) - maxBenchTable; n > 0 {
+		say("")
+		say("%s in the JSON form.", evidence.Things(n, "more number"))
+	}
+	say("")
+	say("</details>")
+}
+
+// maxBenchTable keeps a comment below the 65,536 characters that GitHub takes.
+const maxBenchTable = 100
+
+func markdownDistributions(b *strings.Builder, k *compare.Kind) {
+	if len(k.Distributions) == 0 {
+		return
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
+	say("")
+	say("<details><summary>%s: how long things took</summary>", kindWord(k.Kind))
+	say("")
+	for _, d := range k.Distributions {
+		say("- %s (%s): %s", markdownText(d.Name), d.Verdict, markdownText(quantilesWords(d)))
+	}
+	say("")
+	say("</details>")
+}
+
+func markdownTrends(b *strings.Builder, all []compare.Trend) {
+	if len(all) == 0 {
+		return
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
+	say("")
+	say("<details><summary>heap over time</summary>")
+	say("")
+	for _, t := range all {
+		sentence, sites := trendWords(t)
+		say("- %s", markdownBlock(sentence))
+		for _, s := range sites {
+			say("  - %s", markdownText(s))
+		}
+	}
+	say("")
+	say("</details>")
 }
 
 func markdownMeasure(b *strings.Builder, k *compare.Kind, m *compare.Measure) {

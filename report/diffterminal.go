@@ -42,12 +42,36 @@ func WriteDiffTerminal(w io.Writer, d *Diff, opt TerminalOptions) error {
 		}
 		t.more(len(rows)-maxDiffRows, "change", "changes")
 	}
+	if all := v.benchmarks(); len(all) > 0 {
+		t.section("Benchmarks")
+		for _, b := range first(maxBenchRows, all) {
+			t.hang(12, fmt.Sprintf("  %-10s", compare.Percent(b.Effect)), lipgloss.Style{}, fmt.Sprintf("%s, %s: %s → %s", shortBenchmark(b.Name), benchWhat(b.Unit), benchNumber(b.Before, b.Unit), benchNumber(b.After, b.Unit)))
+			t.line(12, t.faint, fmt.Sprintf("%s, %s", b.Verdict, benchSure(b)))
+		}
+		t.more(len(all)-maxBenchRows, "number", "numbers")
+	}
 	for i := range v.Kinds {
 		for j := range v.Kinds[i].Measures {
 			t.measure(&v.Kinds[i].Measures[j])
 		}
+		if all := v.Kinds[i].Distributions; len(all) > 0 {
+			t.section("How long things took")
+			for _, d := range all {
+				t.hang(4, "  ", lipgloss.Style{}, fmt.Sprintf("%s (%s): %s", d.Name, d.Verdict, quantilesWords(d)))
+			}
+		}
 	}
 	t.findings(v.Findings)
+	if len(v.Trends) > 0 {
+		t.section("Heap over time")
+		for _, trend := range v.Trends {
+			sentence, sites := trendWords(trend)
+			t.hang(4, "  ", lipgloss.Style{}, sentence)
+			for _, s := range sites {
+				t.line(6, t.faint, s)
+			}
+		}
+	}
 	var problems []string
 	for _, side := range []DiffSide{v.Before, v.After} {
 		for _, e := range side.Exhibits {
@@ -60,8 +84,9 @@ func WriteDiffTerminal(w io.Writer, d *Diff, opt TerminalOptions) error {
 }
 
 const (
-	maxDiffRows = 8
-	maxOthers   = 5
+	maxDiffRows  = 8
+	maxBenchRows = 12
+	maxOthers    = 5
 )
 
 func (t *terminal) diffRow(r diffRow) {

@@ -347,26 +347,42 @@ func (k *Kind) conclude() {
 	if k.Verdict != "" {
 		return
 	}
-	by := map[Outcome][]string{}
+	type part struct{ name, why string }
+	by := map[Outcome][]part{}
 	for _, m := range k.Measures {
 		if m.Gates {
-			by[m.Verdict] = append(by[m.Verdict], m.Why)
+			by[m.Verdict] = append(by[m.Verdict], part{m.Name, m.Why})
 		}
 	}
 	for _, d := range k.Distributions {
 		if d.Gates {
-			by[d.Verdict] = append(by[d.Verdict], d.Why)
+			by[d.Verdict] = append(by[d.Verdict], part{d.Name, d.Why})
 		}
 	}
 	k.Verdict, k.Why = Inconclusive, "nothing in it could be compared"
 	for _, o := range []Outcome{Regression, Inconclusive, Improvement, Pass} {
-		if len(by[o]) > 0 {
-			k.Verdict, k.Why = o, strings.Join(by[o], "; ")
-			if o == Pass {
-				k.Why = "no change counts"
-			}
-			return
+		if len(by[o]) == 0 {
+			continue
 		}
+		k.Verdict, k.Why = o, "no change counts"
+		if o != Pass {
+			k.Why = by[o][0].why
+			var also []string
+			for _, p := range by[o][1:] {
+				if o == Inconclusive {
+					also = append(also, p.why) // each has a reason of its own
+				} else {
+					also = append(also, p.name)
+				}
+			}
+			switch {
+			case len(also) > 0 && o == Inconclusive:
+				k.Why += "; " + strings.Join(also, "; ")
+			case len(also) > 0:
+				k.Why += "; also " + strings.Join(also, ", ")
+			}
+		}
+		return
 	}
 }
 

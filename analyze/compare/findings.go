@@ -113,7 +113,13 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 	case better > 0:
 		k.Verdict, k.Why = Improvement, fmt.Sprintf("%s gone", evidence.Things(better, "finding"))
 	default:
-		k.Verdict, k.Why = Pass, fmt.Sprintf("no finding is new or worse, %d on both sides, %d cannot be compared", len(f.Same)+len(f.Better), len(f.Unclear))
+		k.Verdict, k.Why = Pass, "no finding is new or worse"
+		if n := len(f.Same) + len(f.Better); n > 0 {
+			k.Why += fmt.Sprintf(", %d on both sides", n)
+		}
+		if n := len(f.Unclear); n > 0 {
+			k.Why += fmt.Sprintf(", %d cannot be compared", n)
+		}
 	}
 	return k, f, true
 }

@@ -741,7 +741,13 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 		})
 		return all[0]
 	}
-	more := func(n int) string {
+	more := func(all []*Change) string {
+		n := 0
+		for _, ch := range all {
+			if ch.Reach != "whole" {
+				n++
+			}
+		}
 		if n > 1 {
 			return fmt.Sprintf(", and %d more", n-1)
 		}
@@ -750,7 +756,7 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 	switch {
 	case len(worse) > 0:
 		c.m.Verdict = Regression
-		c.m.Why = of(order(worse)) + more(len(worse))
+		c.m.Why = of(order(worse)) + more(worse)
 	case uniform:
 		c.m.Verdict = Inconclusive
 		c.m.Why = fmt.Sprintf("%s as a whole %s, and everything by the same factor: more work or dearer work; --ops BEFORE,AFTER tells them apart", name, amount(&c.m.Whole, c.base.per))
@@ -767,7 +773,7 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 		c.m.Why = fmt.Sprintf("%s: too few samples (%d before, %d after) to see even a fifth of it come or go; %s", name, c.m.Samples.Before, c.m.Samples.After, advice)
 	case len(better) > 0:
 		c.m.Verdict = Improvement
-		c.m.Why = of(order(better)) + more(len(better))
+		c.m.Why = of(order(better)) + more(better)
 	default:
 		c.m.Verdict = Pass
 		c.m.Why = fmt.Sprintf("%s: no function's change counts", name)
