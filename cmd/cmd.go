@@ -64,7 +64,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), captureCommand())
+	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand())
 
 	err := root.ExecuteContext(ctx)
 	if err == nil {
