@@ -12,9 +12,21 @@ type openTask struct {
 // region is a user region that a goroutine is in.
 type region struct {
 	bracket
-	task uint64
-	name string
+	task   uint64
+	name   string
+	inside bool // of a task that is in focus
 }
+
+// focus is the type of user task that what goroutines do is restricted to.
+type focus struct {
+	task    string // empty for none
+	tasks   map[uint64]bool
+	regions int64 // of such tasks, begun so far
+}
+
+// counts reports whether what a goroutine waits for is in focus. A region begins and ends
+// while its goroutine runs, so a wait lies inside of it or outside as a whole.
+func (f *fold) counts(g *goroutine) bool { return f.focus.task == "" || g.inside > 0 }
 
 const (
 	maxTasks   = 1 << 18 // open at one time
@@ -26,6 +38,12 @@ func (f *fold) annotate(r *record, n *note, t int64) {
 	g := f.goroutine(r.g)
 	switch r.op {
 	case opTask:
+		if n.name == f.focus.task && f.focus.task != "" && len(f.focus.tasks) < maxTasks {
+			if f.focus.tasks == nil {
+				f.focus.tasks = map[uint64]bool{}
+			}
+			f.focus.tasks[n.task] = true
+		}
 		if len(f.tasks) < maxTasks {
 			id := int64(0)
 			if g != nil {
@@ -40,7 +58,12 @@ func (f *fold) annotate(r *record, n *note, t int64) {
 		}
 	case opRegion:
 		if g != nil && len(g.regions) < maxRegions {
-			g.regions = append(g.regions, region{bracket: g.bracket(t), task: n.task, name: n.name})
+			inside := f.focus.tasks[n.task]
+			if inside {
+				g.inside++
+				f.focus.regions++
+			}
+			g.regions = append(g.regions, region{g.bracket(t), n.task, n.name, inside})
 		}
 	case opRegionEnd:
 		if g == nil {
@@ -53,6 +76,9 @@ func (f *fold) annotate(r *record, n *note, t int64) {
 			}
 		}
 	case opLog:
+		if f.focus.task != "" && !f.focus.tasks[n.task] {
+			return
+		}
 		f.logCount++
 		if len(f.logs) < MaxLogs {
 			id := int64(0)
@@ -88,7 +114,12 @@ func (f *fold) endTask(task openTask, t int64) {
 
 func (f *fold) endRegion(g *goroutine, i int, t int64) {
 	r := &g.regions[i]
-	sumOf(f.regions, r.name).add(&r.bracket, g, t)
+	if r.inside || f.focus.task == "" {
+		sumOf(f.regions, r.name).add(&r.bracket, g, t)
+	}
+	if r.inside {
+		g.inside--
+	}
 	g.regions = append(g.regions[:i], g.regions[i+1:]...)
 }
 

@@ -70,12 +70,13 @@ func (f *fold) finish() *Timeline {
 	tl.Tasks, tl.Regions = f.listBracketed(f.taskType), f.listBracketed(f.regions)
 	tl.Logs, tl.LogCount = f.logs, f.logCount
 	tl.Gaps = f.gaps.list
+	tl.InFocus = f.focus.regions
 	return tl
 }
 
 func (f *fold) finishGoroutines(tl *Timeline, t int64) {
 	f.goroutines.each(func(g *goroutine) {
-		if g.state == waiting {
+		if g.state == waiting && f.counts(g) {
 			w := f.waits[g.wait]
 			tl.Open = append(tl.Open, OpenWait{
 				Goroutine: g.id, Since: time.Duration(g.since), FromStart: g.before && g.atEpoch,

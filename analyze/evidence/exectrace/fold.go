@@ -22,6 +22,8 @@ type fold struct {
 	epoch  int64 // when what we know began: 0, or the end of the last lost stretch
 	first  bool  // no event since the epoch has been folded yet
 	events int64
+	part   part // that is asked for
+	focus  focus
 
 	start time.Time
 	procs procTable
@@ -96,10 +98,11 @@ type goroutine struct {
 	yielding  bool // runnable because it yielded
 	demanding bool // counted in its group's runnable goroutines
 	system    bool
-	before    bool // its state began before the trace
-	ever      bool // has run
-	taking    bool // works for the collector, see mutator.go
-	atEpoch   bool // existed when the trace began
+	before    bool  // its state began before the trace
+	ever      bool  // has run
+	taking    bool  // works for the collector, see mutator.go
+	atEpoch   bool  // existed when the trace began
+	inside    uint8 // regions it is in that are in focus
 	label     workMode
 	wait      uint32 // index of the wait under way, or of the system call
 	since     int64  // start of the state
@@ -156,6 +159,7 @@ func newFold() *fold {
 		tasks:    map[uint64]openTask{},
 		taskType: map[string]*bracketed{},
 		regions:  map[string]*bracketed{},
+		part:     wholeTrace,
 		first:    true,
 		last:     math.MinInt64 / 2,
 	}
@@ -218,6 +222,14 @@ func (f *fold) chunk(c *chunk, raw int64) int64 {
 		if !f.begun {
 			f.begun, f.origin = true, t
 			f.last = t
+			if f.part.offsets {
+				f.part.place(t)
+			}
+		}
+		if t >= f.part.next && !f.cross(t) {
+			f.last = t
+			f.after(r)
+			continue
 		}
 		if quiet := t - f.last; quiet >= minGap && !f.first {
 			f.gap(f.now, t-f.origin)
@@ -245,7 +257,7 @@ func (f *fold) chunk(c *chunk, raw int64) int64 {
 // closed where they were last known, and what is announced next began at the
 // end of the stretch.
 func (f *fold) lost() {
-	if !f.begun || f.first {
+	if !f.begun || f.first || f.part.ended {
 		return
 	}
 	t := f.now
@@ -657,7 +669,9 @@ func (f *fold) unblock(g *goroutine, r *record, t int64) {
 	since, index := g.since, g.wait
 	if a := f.goroutine(r.actor); a != nil {
 		from := f.stackOf(r.stack)
-		f.wake(w, index, from, t-since)
+		if f.counts(g) {
+			f.wake(w, index, from, t-since)
+		}
 		a.woke = g.group
 		if w.lock != noLock {
 			f.handOver(a, g, w, from, t)

@@ -332,8 +332,10 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	if (p.unlock == writeLock || w.lock == readLock) && f.sameUnlock(a.hand.stack, unlock) && a.hand.since == a.since && a.hand.holder != nil {
 		// One Unlock wakes all readers that wait, wherever they do, and then the
 		// next writer, each by an event of its own (sync/rwmutex.go).
-		a.hand.holder.Delay += time.Duration(t - g.since)
-		a.hand.holder.waiters.add(w.stack)
+		if f.counts(g) {
+			a.hand.holder.Delay += time.Duration(t - g.since)
+			a.hand.holder.waiters.add(w.stack)
+		}
 		group.lastAt, group.lastBy = t, a.id
 		return
 	}
@@ -360,15 +362,9 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	if found != nil {
 		acquire = f.waits[found.wait].stack
 	}
-	key := holderKey{unlock, acquire, w.Class}
-	h := f.holders[key]
+	h := f.holderOf(holderKey{unlock, acquire, w.Class}, f.counts(g))
 	if h == nil {
-		if len(f.holders) >= maxHolders {
-			return
-		}
-		h = &holder{}
-		h.Unlock, h.Acquire, h.Class = p.frames, f.places.all[acquire].frames, w.Class
-		f.holders[key] = h
+		return
 	}
 	h.Handoffs++
 	h.Delay += time.Duration(t - g.since)
@@ -396,6 +392,12 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		a.holds = a.holds[:len(a.holds)-1]
 	}
 	f.touch(a, unlock)
+	group.lastAt, group.lastBy = t, a.id
+	a.hand.stack, a.hand.since, a.hand.holder = unlock, a.since, h
+	if !f.counts(g) {
+		a.hand.holder = nil
+		return
+	}
 	if group.handed == nil && f.handedGroups < maxHandedGroups {
 		f.handedGroups++
 		group.handed, group.class = &handed{}, w.Class
@@ -403,8 +405,23 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	if group.handed != nil {
 		group.handed.add(over)
 	}
-	group.lastAt, group.lastBy = t, a.id
-	a.hand.stack, a.hand.since, a.hand.holder = unlock, a.since, h
+}
+
+// holderOf returns where to count a hand-over; nil when there are too many. What is
+// out of focus is counted nowhere.
+func (f *fold) holderOf(key holderKey, counts bool) *holder {
+	h := f.holders[key]
+	switch {
+	case !counts:
+		return &holder{}
+	case h == nil && len(f.holders) >= maxHolders:
+		return nil
+	case h == nil:
+		h = &holder{}
+		h.Unlock, h.Acquire, h.Class = f.places.all[key.unlock].frames, f.places.all[key.acquire].frames, key.class
+		f.holders[key] = h
+	}
+	return h
 }
 
 // sameUnlock reports whether two stacks may be of one call of Unlock: that of an

@@ -21,6 +21,15 @@ import (
 type Options struct {
 	Jobs     int                             // generations read at a time; 0 means GOMAXPROCS
 	Progress func(done, total, events int64) // called now and then from one goroutine: bytes, bytes, events; may be nil
+
+	// Window, when not nil, tells what part of the trace to read, as offsets from its
+	// first event: nothing before from and nothing from to on. It is given the wall clock of that
+	// event, zero when the trace does not tell it. What crosses an edge counts with its part inside.
+	Window func(start time.Time) (from, to time.Duration)
+	// Task, when not empty, is a type of user task: waits, wake-ups, lock holders and regions are
+	// those of goroutines while they were in a region of such a task. Groups, Ps, pauses
+	// and the collector stay those of all.
+	Task string
 }
 
 // formats are the versions of Go that a header can name (x/exp/trace/internal/version).
@@ -62,6 +71,7 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Timelin
 		opt.Jobs = runtime.GOMAXPROCS(0)
 	}
 	e := &engine{ctx: ctx, r: r, size: size, head: head, opt: opt, fold: newFold()}
+	e.fold.focus.task = opt.Task
 	var err error
 	if version <= lastSequential {
 		err = e.whole()
@@ -71,9 +81,20 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Timelin
 	if err != nil {
 		return nil, err
 	}
+	if !e.fold.part.inside {
+		e.narrowed.Outside = true
+		tl := &Timeline{Version: fmt.Sprintf("go1.%d", version), Start: e.began, Reading: e.reading, Narrowed: e.narrowed}
+		return tl, nil
+	}
 	tl := e.fold.finish()
 	tl.Version = fmt.Sprintf("go1.%d", version)
 	tl.Reading = e.reading
+	if e.fold.part.cut {
+		tl.Narrowed = e.narrowed
+		if !e.began.IsZero() {
+			tl.Start = e.began.Add(e.narrowed.From) // clocks of later generations differ by nanoseconds
+		}
+	}
 	return tl, nil
 }
 
@@ -86,12 +107,15 @@ type engine struct {
 	opt     Options
 	fold    *fold
 	reading Reading
-	missing []missing
-	ahead   chan struct{} // holds a token for each chunk that waits for the fold
-	reserve chan struct{} // the same, for a few chunks of the generation that the fold is at
-	torn    bool          // the generation before could not be read to its end
-	done    int64
-	chunks  int
+
+	narrowed Narrowed  // what becomes of Timeline.Narrowed when something was left out
+	began    time.Time // first event of the trace
+	missing  []missing
+	ahead    chan struct{} // holds a token for each chunk that waits for the fold
+	reserve  chan struct{} // the same, for a few chunks of the generation that the fold is at
+	torn     bool          // the generation before could not be read to its end
+	done     int64
+	chunks   int
 }
 
 // whole folds the file through one reader, as formats without generations need.
@@ -104,8 +128,14 @@ func (e *engine) whole() error {
 	if err != nil {
 		return err
 	}
+	if e.opt.Window != nil {
+		from, to := e.opt.Window(time.Time{})
+		e.fold.window(from, to, 0, false)
+		e.narrowed.From = max(0, from)
+	}
 	e.fold.generation()
 	err = decode(r, nil, e.direct(&chunk{}))
+	e.narrowed.Of = time.Duration(e.fold.last - e.fold.part.origin)
 	e.done = e.size
 	if e.fold.events == 0 {
 		if err == nil {
@@ -304,13 +334,16 @@ func (e *engine) split(version int) error {
 		return errors.New("holds no events")
 	}
 	gens[len(gens)-1].cut = cut && !gens[len(gens)-1].ended
+	end := &gens[len(gens)-1]
+	gens = e.choose(gens, version)
+	toEnd := &gens[len(gens)-1] == end
 	e.reading.Generations = len(gens)
 	if workers := min(e.opt.Jobs, len(gens), maxWorkers); workers == 1 {
 		e.sequential(gens, version)
 	} else {
 		e.parallel(gens, version, workers)
 	}
-	if e.fold.events == 0 {
+	if e.fold.events == 0 && !e.fold.part.cut {
 		if e.ctx.Err() != nil {
 			return e.ctx.Err()
 		}
@@ -321,7 +354,7 @@ func (e *engine) split(version int) error {
 	}
 	e.reading.Lost, e.reading.Inside = e.lost(gens)
 	last := &gens[len(gens)-1]
-	e.reading.Truncated = cut || version >= 26 && !last.ended || e.reading.Truncated
+	e.reading.Truncated = toEnd && (cut || version >= 26 && !last.ended) || e.reading.Truncated
 	if e.reading.Truncated && e.reading.Problem == "" {
 		if cut {
 			e.reading.Problem = "the file ends inside a batch: it was cut short"

@@ -17,6 +17,7 @@ type Timeline struct {
 	Duration time.Duration // first to last event
 	Events   int64         // events read, Sync events left out
 	Reading  Reading       // how much of the file was understood
+	Narrowed Narrowed      // what part of the trace this is; Start, Duration and all offsets are those of the part
 
 	Procs        Procs
 	Windows      []Window // consecutive slices of WindowLength, first to last
@@ -44,6 +45,7 @@ type Timeline struct {
 	Samples    []StackCount  // CPU samples, most first; only while a CPU profile ran
 	Tasks      []Task
 	Regions    []Task
+	InFocus    int64      // regions of tasks of the type Options.Task, begun so far; what it restricts is empty when there are none
 	Logs       []Log      // at most MaxLogs, the first
 	LogCount   int        // how many there were in all
 	Gaps       []Interval // stretches of 10 ms or more in which no thread did anything while work was runnable and a P idle; of 30 ms or more when all Ps were busy

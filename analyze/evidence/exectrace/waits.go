@@ -75,7 +75,20 @@ func (f *fold) waitFor(st, reason uint32) uint32 {
 // endWait counts the wait or system call a goroutine is in. open says that it
 // goes on and only our knowledge of it ends.
 func (f *fold) endWait(g *goroutine, t int64, open bool) {
-	w := f.waits[g.wait]
+	d := time.Duration(t - g.since)
+	if f.counts(g) {
+		f.countWait(g, f.waits[g.wait], t, open)
+	}
+	for i := range g.holds {
+		g.holds[i].blocks(g.wait, int64(d))
+	}
+	g.remember(g.wait, g.since, t)
+	for i := range g.regions {
+		g.regions[i].blocks(g.wait, int64(d))
+	}
+}
+
+func (f *fold) countWait(g *goroutine, w *wait, t int64, open bool) {
 	d := time.Duration(t - g.since)
 	if w.Count == 0 || time.Duration(g.since) < w.Seen.From {
 		w.Seen.From = time.Duration(g.since)
@@ -91,13 +104,6 @@ func (f *fold) endWait(g *goroutine, t int64, open bool) {
 	w.worst.add(g.since, t, g.id)
 	if g.firstSeen(g.wait + 1) {
 		w.Goroutines++
-	}
-	for i := range g.holds {
-		g.holds[i].blocks(g.wait, int64(d))
-	}
-	g.remember(g.wait, g.since, t)
-	for i := range g.regions {
-		g.regions[i].blocks(g.wait, int64(d))
 	}
 }
 
