@@ -354,7 +354,9 @@ func contentionQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 	if e.Kind == evidence.Block {
 		setting, what = "runtime.SetBlockProfileRate", "waits"
 	}
-	if e.Profile.Total(max(e.Profile.Column("contentions"), 0)) == 0 {
+	recording := func(o *evidence.Exhibit) bool { return o.Profile.Total(max(o.Profile.Column("contentions"), 0)) > 0 }
+	// The first of two profiles is empty where nothing had waited yet.
+	if !slices.ContainsFunc(b.Of(e.Kind), recording) {
 		traces := b.Of(evidence.Trace)
 		var waited time.Duration
 		for _, t := range traces {

@@ -199,3 +199,13 @@ func TestQualityOfCaptures(t *testing.T) {
 		t.Errorf("a remark of %d bytes", len(got[1]))
 	}
 }
+
+func TestFirstOfTwoProfilesMayBeEmpty(t *testing.T) {
+	b := full()
+	empty := *b.Exhibits[2]
+	empty.Profile = &pprofile.Profile{Columns: empty.Profile.Columns}
+	b.Exhibits = slices.Insert(b.Exhibits, 2, &empty)
+	if got := quality(b); len(got) != 0 {
+		t.Errorf("remarks %v, although the second mutex profile shows that recording was on", got)
+	}
+}

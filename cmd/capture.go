@@ -393,10 +393,10 @@ func (f *captureFlags) fromProcess(c *cobra.Command) error {
 	if err != nil {
 		return failed(errorHint(err), "process %d: %v", f.pid, err)
 	}
-	for _, fact := range p.Facts {
-		f.say(c, "process %d: %s", f.pid, fact)
-	}
-	if f.dryRun || !f.yes {
+	if f.dryRun || !f.yes { // otherwise they are notes of the manifest
+		for _, fact := range p.Facts {
+			f.say(c, "process %d: %s", f.pid, fact)
+		}
 		complain(c.ErrOrStderr(), fmt.Sprintf("WARNING: SIGQUIT ends process %d (%s): it prints its goroutines to its stderr and exits with 2", f.pid, p.Name))
 		if f.dryRun {
 			return nil

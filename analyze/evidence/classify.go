@@ -216,7 +216,7 @@ func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
 	}
 	if p.Kind == pprofile.Contention {
 		p.Kind = contentionByName(it.name)
-		e.problem("nothing in it tells a mutex profile from a block profile: taken for a %s profile by its name", p.Kind)
+		e.problem("nothing in it tells a mutex profile from a block profile: taken for a %s profile"+byName, p.Kind)
 	}
 	if p.Kind == "" {
 		var columns []string
@@ -234,6 +234,9 @@ func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
 	e.misnamed()
 	return []*Exhibit{e}
 }
+
+// byName ends the problem of an exhibit whose kind its name alone told. A manifest settles it.
+const byName = " by its name"
 
 // contentionByName breaks the tie between an empty mutex and an empty block profile.
 func contentionByName(name string) string {

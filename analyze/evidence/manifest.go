@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -188,6 +189,9 @@ func (e *Exhibit) captured(manifest *item, f *ManifestFile) {
 	if f.SHA256 != "" && e.SHA256 != "" && !strings.EqualFold(f.SHA256, e.SHA256) {
 		e.problem("it is not what was captured: %s has another hash of it", manifest.name)
 		return
+	}
+	if strings.HasPrefix(f.Request, string(e.Kind)) {
+		e.Problems = slices.DeleteFunc(e.Problems, func(p string) bool { return strings.HasSuffix(p, byName) })
 	}
 	// A log covers its process's life; when it was fetched says nothing of its lines.
 	if e.CapturedAt.IsZero() && e.Coverage != None && (e.Dump != nil || e.Profile != nil || e.Crashes != nil) && f.Request != "stderr" {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/pprof/profile"
 )
 
 var taken = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -69,6 +71,22 @@ func TestManifestBesideEvidence(t *testing.T) {
 	}
 	if got := b.Exhibits[0].CapturedAt; !got.IsZero() {
 		t.Errorf("a changed file has the time %v of another", got)
+	}
+}
+
+func TestManifestTellsAnEmptyProfile(t *testing.T) {
+	var empty bytes.Buffer
+	if err := (&profile.Profile{SampleType: []*profile.ValueType{{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}},
+		PeriodType: &profile.ValueType{Type: "contentions", Unit: "count"}, Period: 1}).Write(&empty); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{"mutex.pb.gz": empty.Bytes()}
+	if b := open(t, folder(t, files)); len(b.Exhibits[0].Problems) != 1 {
+		t.Fatalf("problems %q: want that the name alone told the kind", b.Exhibits[0].Problems)
+	}
+	files["manifest.json"] = manifestOf(t, ManifestFile{Name: "mutex.pb.gz", Request: "mutex?seconds=10", Result: Taken})
+	if b := open(t, folder(t, files)); len(b.Exhibits[0].Problems) != 0 {
+		t.Errorf("problems %q although the manifest tells what was asked for", b.Exhibits[0].Problems)
 	}
 }
 
