@@ -313,3 +313,33 @@ func (s *score) summary() string {
 	w.Flush()
 	return b.String()
 }
+
+// TestSummary holds the summary to what was counted, just below and at the bars.
+func TestSummary(t *testing.T) {
+	s := newScore()
+	for i := range 20 {
+		s.first[faulty].count(i > 0)
+		s.count("mutex-hotspot", "trace", i > 1)
+	}
+	for _, line := range []string{"19 of 20 (95.0 %)  bar 95 %: kept", "18 of 20 (90.0 %)  bar 90 %: kept", "bar 0: kept"} {
+		if text := squeeze(s.summary()); !strings.Contains(text, squeeze(line)) {
+			t.Errorf("no %q in\n%s", line, s.summary())
+		}
+	}
+	s.first[faulty].count(false)
+	s.count("mutex-hotspot", "block", false)
+	s.wrong[sound]++
+	if text := s.summary(); strings.Count(text, "NOT KEPT") != 3 {
+		t.Errorf("three bars are not kept:\n%s", text)
+	}
+	if text := newScore().summary(); strings.Contains(text, "NOT KEPT") {
+		t.Errorf("nothing was asked for:\n%s", text)
+	}
+	s.alarms[[2]string{"mutex-hotspot", "trace"}] = 3
+	if text := squeeze(s.String()); !strings.Contains(text, "18/20+3") || !strings.HasSuffix(text, "3 3 ") {
+		t.Errorf("misses and false alarms in\n%s", s)
+	}
+}
+
+// squeeze makes one blank of any white space.
+func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") + " " }
