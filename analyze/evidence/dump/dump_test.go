@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"inquest/analyze/evidence/stack"
 )
@@ -449,6 +450,24 @@ func TestDamaged(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestTorn prints a line of schedtrace into a dump at every place behind its first line,
+// as the runtime does when a process that runs with GODEBUG=schedtrace gets SIGQUIT.
+func TestTorn(t *testing.T) {
+	const two = "goroutine 1 [running]:\nmain.main()\n\t/a.go:1 +0x1\n\ngoroutine 2 [chan receive]:\nmain.f(0x1)\n\t/a.go:2 +0x1\ncreated by main.main in goroutine 1\n\t/a.go:3 +0x1\n"
+	const sched = "SCHED 3025ms: gomaxprocs=2 idleprocs=1 threads=7 spinningthreads=0 needspinning=0 idlethreads=3 runqueue=0 [ 0 0 ] schedticks=[ 1 2 ]\n"
+	want := find(t, two)[0]
+	for i := strings.Index(two, "main.main"); i < len(two); i++ {
+		dumps := find(t, two[:i]+sched+two[i:])
+		if len(dumps) != 1 || dumps[0].Partial {
+			t.Fatalf("torn at %d, %q: %d dumps", i, two[max(0, i-10):i], len(dumps))
+		}
+		// The second goroutine stands a line further down, unless the tear is below its header.
+		if diff := cmp.Diff(want.Goroutines, dumps[0].Goroutines, cmpopts.IgnoreFields(Goroutine{}, "Line")); diff != "" {
+			t.Errorf("torn at %d, %q (-want +got):\n%s", i, two[max(0, i-10):i], diff)
+		}
 	}
 }
 

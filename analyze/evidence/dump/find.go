@@ -118,6 +118,7 @@ type builder struct {
 	skip    bool   // the block is of no goroutine of the dump: the runtime's own stack, an ancestor's
 	hidden  bool   // the block says that its stack is not available
 	beside  []byte // last line that was not understood
+	torn    []byte // beginning of a line that a line of schedtrace was printed into
 
 	blank     bool     // a blank line came just before
 	spaced    bool     // blank lines stand between its goroutines
@@ -259,7 +260,15 @@ func (f *finder) reopen() {
 // take takes a line of the dump, free of the strings around it.
 func (f *finder) take(line []byte) {
 	b := f.builder
-	line = bytes.TrimSpace(b.Bare(line))
+	line = b.Bare(line)
+	if b.torn != nil {
+		line, b.torn = append(b.torn, line...), nil
+	}
+	if i := bytes.Index(line, []byte("SCHED ")); i > 0 && schedLine.Match(line[i:]) {
+		b.torn = bytes.Clone(line[:i])
+		return
+	}
+	line = bytes.TrimSpace(line)
 	if len(line) == 0 {
 		f.endBlock()
 		b.blank = true
@@ -680,6 +689,10 @@ func (f *finder) recentTime() time.Time {
 	}
 	return d.Time
 }
+
+// schedLine matches the beginning of a line of schedtrace. The runtime's monitor prints it without regard
+// to a dump that is being printed, so it may stand in the middle of one of its lines.
+var schedLine = regexp.MustCompile(`^SCHED \d+ms: gomaxprocs=\d`)
 
 var schedDetail = regexp.MustCompile(`[PGM]\d+: (?:status=|p=)`)
 
