@@ -16,6 +16,9 @@ import (
 type notices struct {
 	Version string
 	Title   string // the outcome in one sentence
+	Command string // that made the document
+	Made    []made
+	Files   []Exhibit
 	Rules   []rule
 	List    []notice // worst first
 	Checks  []ciCheck
@@ -56,7 +59,8 @@ func ciLevel(s analyze.Severity) string {
 // caseNotices is what to tell of a case.
 func caseNotices(r *Report) notices {
 	r = cleaned(r)
-	n := notices{Version: r.Tool.Version, Title: newView(r).Headline}
+	v := newView(r)
+	n := notices{Version: r.Tool.Version, Title: v.Headline, Command: r.Command, Made: v.Made(), Files: r.Exhibits}
 	for _, f := range r.Findings {
 		n.rule(rule{ID: f.Detector, Title: f.Title, Help: "inquest explain " + f.Detector})
 		message := f.Summary
@@ -92,7 +96,7 @@ func caseNotices(r *Report) notices {
 // diffNotices is what to tell of a comparison.
 func diffNotices(d *Diff) notices {
 	v := newDiffView(d)
-	n := notices{Version: v.Tool.Version, Title: v.Headline()}
+	n := notices{Version: v.Tool.Version, Title: v.Headline(), Command: v.Command, Made: v.Made(), Files: slices.Concat(v.Before.Exhibits, v.After.Exhibits)}
 	for _, r := range v.Counted() {
 		if !r.Worse {
 			continue

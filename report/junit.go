@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/xml"
 	"io"
+	"slices"
 )
 
 // WriteJUnit writes r as JUnit XML: one test case for each detector.
@@ -21,13 +22,18 @@ type (
 		Suite    junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
-		Name     string      `xml:"name,attr"`
-		Tests    int         `xml:"tests,attr"`
-		Failures int         `xml:"failures,attr"`
-		Errors   int         `xml:"errors,attr"`
-		Skipped  int         `xml:"skipped,attr"`
-		Cases    []junitCase `xml:"testcase"`
-		Out      string      `xml:"system-out"`
+		Name     string          `xml:"name,attr"`
+		Tests    int             `xml:"tests,attr"`
+		Failures int             `xml:"failures,attr"`
+		Errors   int             `xml:"errors,attr"`
+		Skipped  int             `xml:"skipped,attr"`
+		About    []junitProperty `xml:"properties>property"`
+		Cases    []junitCase     `xml:"testcase"`
+		Out      string          `xml:"system-out"`
+	}
+	junitProperty struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
 	}
 	junitCase struct {
 		Name    string        `xml:"name,attr"`
@@ -43,6 +49,14 @@ type (
 
 func (n notices) junit(w io.Writer, suite string) error {
 	s := junitSuite{Name: suite, Tests: len(n.Checks), Out: n.Title}
+	for _, m := range n.Made {
+		s.About = append(s.About, junitProperty{slug(m.What), m.How})
+	}
+	for _, e := range n.Files {
+		if p := (junitProperty{"sha256 of " + e.Path, e.SHA256}); e.SHA256 != "" && !slices.Contains(s.About, p) {
+			s.About = append(s.About, p)
+		}
+	}
 	for _, c := range n.Checks {
 		one := junitCase{Name: c.Name, Class: suite}
 		message := &junitMessage{c.Message}

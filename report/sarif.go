@@ -23,8 +23,20 @@ type (
 		Runs    []sarifRun `json:"runs"`
 	}
 	sarifRun struct {
-		Tool    sarifTool     `json:"tool"`
-		Results []sarifResult `json:"results"`
+		Tool        sarifTool         `json:"tool"`
+		Invocations []sarifInvocation `json:"invocations,omitempty"`
+		Artifacts   []sarifFile       `json:"artifacts"`
+		Results     []sarifResult     `json:"results"`
+		Properties  map[string]string `json:"properties"`
+	}
+	sarifInvocation struct {
+		Command string `json:"commandLine"`
+		Success bool   `json:"executionSuccessful"`
+	}
+	sarifFile struct {
+		Location sarifArtifact     `json:"location"`
+		Length   int64             `json:"length"`
+		Hashes   map[string]string `json:"hashes,omitempty"`
 	}
 	sarifTool struct {
 		Driver sarifDriver `json:"driver"`
@@ -75,7 +87,24 @@ type (
 )
 
 func (n notices) sarif(w io.Writer) error {
-	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "inquest", Version: n.Version, Rules: []sarifRule{}}}, Results: []sarifResult{}}
+	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "inquest", Version: n.Version, Rules: []sarifRule{}}}, Results: []sarifResult{}, Artifacts: []sarifFile{}, Properties: map[string]string{}}
+	if n.Command != "" {
+		run.Invocations = []sarifInvocation{{n.Command, true}}
+	}
+	for _, m := range n.Made {
+		run.Properties["inquest/"+slug(m.What)] = m.How
+	}
+	listed := map[string]bool{}
+	for _, e := range n.Files {
+		if key := e.Path + "\n" + e.SHA256; !listed[key] { // one file may hold several exhibits
+			listed[key] = true
+			f := sarifFile{Location: sarifArtifact{fileURI(e.Path)}, Length: e.Bytes}
+			if e.SHA256 != "" {
+				f.Hashes = map[string]string{"sha-256": e.SHA256}
+			}
+			run.Artifacts = append(run.Artifacts, f)
+		}
+	}
 	index := map[string]int{}
 	for i, r := range n.Rules {
 		index[r.ID] = i

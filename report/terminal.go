@@ -194,20 +194,16 @@ func (t *terminal) tail(v *view) {
 		if e.Part != "" {
 			name += " (" + e.Part + ")"
 		}
-		digest := []rune(e.SHA256)
-		digest = digest[:min(len(digest), 12)]
-		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+analyze.KindName(e.Kind), covers(e), "sha256 "+string(digest)))
+		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+analyze.KindName(e.Kind), covers(e), "sha256 "+e.SHA256))
 		for _, p := range e.Problems {
 			t.line(6, lipgloss.Style{}, "problem: "+p)
 		}
 	}
-	if len(v.Limits) > 0 {
-		var set []string
-		for _, l := range v.Limits {
-			set = append(set, l.Name+" = "+l.Quantity.String())
-		}
-		t.list("Limits set for this run", set)
+	var how []string
+	for _, m := range v.Made() {
+		how = append(how, m.What+": "+m.How)
 	}
+	t.list("How this was made", how)
 }
 
 func join(sep string, parts ...string) string {
