@@ -30,6 +30,8 @@ func TestRedactWords(t *testing.T) {
 				return err
 			case d.IsDir() && d.Name() == "testdata":
 				return fs.SkipDir
+			case dir == "." && !strings.HasPrefix(p, "new") && p != "pictures.go" && p != "diff.go":
+				return nil // what views say comes after redaction
 			case !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") || strings.HasPrefix(d.Name(), "redact") || d.Name() == "sketch.go":
 				return nil
 			}
