@@ -28,6 +28,7 @@ var diffHTMLTemplate = template.Must(template.New("diff.html").Funcs(template.Fu
 	"benchNumber": benchNumber,
 	"benchSure":   benchSure,
 	"percent":     compare.Percent,
+	"unbroken":    unbroken,
 	"trend":       func(t compare.Trend) string { s, _ := trendWords(t); return capital(s) },
 	"trendSites":  func(t compare.Trend) []string { _, s := trendWords(t); return s },
 	"ns":          func(n int64) string { return evidence.Of(n, evidence.Nanoseconds).String() },

@@ -24,30 +24,9 @@ func WriteDiffMarkdown(w io.Writer, d *Diff) error {
 		say("**This is not a pass**: some of it could not be compared, or too little was seen.")
 	}
 	markdownDecides(&b, v)
-	say("")
-	say("| kind | verdict | |")
-	say("|---|---|---|")
-	for _, k := range v.Kinds {
-		why := ""
-		switch k.Verdict {
-		case compare.Inconclusive:
-			if why = k.Why; k.Record != "" {
-				why += "; instead: " + k.Record
-			}
-		default:
-			// What the table above tells is not said twice.
-			if k.Kind != "benchmark" && !slices.ContainsFunc(v.Counted(), func(r diffRow) bool { return r.Kind.Kind == k.Kind }) || k.Verdict == compare.Pass {
-				why = k.Why
-			}
-		}
-		say("| %s | %s | %s |", markdownText(kindWord(k.Kind)), k.Verdict, markdownText(why))
-	}
+	markdownKinds(&b, v)
 	for i := range v.Kinds {
-		k := &v.Kinds[i]
-		for j := range k.Measures {
-			markdownMeasure(&b, k, &k.Measures[j])
-		}
-		markdownDistributions(&b, k)
+		markdownKind(&b, &v.Kinds[i])
 	}
 	markdownBenchmarks(&b, v.benchmarks())
 	markdownFindings(&b, v.Findings)
@@ -57,38 +36,141 @@ func WriteDiffMarkdown(w io.Writer, d *Diff) error {
 	return err
 }
 
+// maxDecides is how many changes a comment shows open: with more it is no summary.
+const maxDecides = 6
+
 // markdownDecides writes the table of what decides the verdict.
 func markdownDecides(b *strings.Builder, v diffView) {
 	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
 	var rows []string
-	row := func(effect, where, what, before, after, share, within string) {
-		rows = append(rows, fmt.Sprintf("| **%s** | %s | %s | %s | %s | %s | %s |", effect, where, markdownText(what), markdownText(before), markdownText(after), share, within))
+	row := func(effect, where, what, before, after, within string) {
+		rows = append(rows, fmt.Sprintf("| **%s** | %s | %s | %s | %s | %s |", unbroken(effect), where, markdownText(what), unbroken(markdownText(before)), unbroken(markdownText(after)), strings.ReplaceAll(unbroken(within), "\u00a0to\u00a0", " to ")))
 	}
 	for _, r := range v.Counted() {
+		if !r.Worse && v.Verdict == compare.Regression {
+			continue // what got better does not decide
+		}
 		where := "the whole"
 		if r.Function != "" {
 			where = markdownCode(shortFunction(r.Function))
 		}
-		row(r.Relative(), where, r.Measure.Name+perWord(r.Measure), r.Before.String(), r.After.String(), r.Share(), r.Within())
+		row(r.Relative(), where, r.Measure.Name+perWord(r.Measure), r.Before.String(), r.After.String(), r.Within())
 	}
 	for _, x := range v.benchmarks() {
-		if x.Verdict == compare.Regression || x.Verdict == compare.Improvement {
-			row(compare.Percent(x.Effect), markdownCode(shortBenchmark(x.Name)), benchWhat(x.Unit), benchNumber(x.Before, x.Unit), benchNumber(x.After, x.Unit), "", "")
+		if x.Verdict == compare.Regression || x.Verdict == compare.Improvement && v.Verdict != compare.Regression {
+			row(compare.Percent(x.Effect), markdownCode(shortBenchmark(x.Name)), benchWhat(x.Unit), benchNumber(x.Before, x.Unit), benchNumber(x.After, x.Unit), "")
 		}
 	}
 	if len(rows) == 0 {
 		return
 	}
 	say("")
-	say("| change | where | what | before | after | of the whole | 95 %% interval |")
-	say("|---:|---|---|---:|---:|---|---|")
-	for _, r := range first(maxDiffRows, rows) {
+	say("| change | where | what | before | after | 95 %% interval |")
+	say("|---:|---|---|---:|---:|---|")
+	for _, r := range first(maxDecides, rows) {
 		say("%s", r)
 	}
-	if n := len(rows) - maxDiffRows; n > 0 {
+	if n := len(rows) - maxDecides; n > 0 {
 		say("")
 		say("%s in the details.", evidence.Things(n, "more change"))
 	}
+}
+
+// unbroken keeps a number and its unit on one line.
+func unbroken(s string) string { return strings.ReplaceAll(s, " ", "\u00a0") }
+
+// markdownKinds lists the verdicts by kind, with the reasons that the table of changes does not give.
+func markdownKinds(b *strings.Builder, v diffView) {
+	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
+	by := map[compare.Outcome][]string{}
+	var reasons []string
+	for _, k := range v.Kinds {
+		by[k.Verdict] = append(by[k.Verdict], kindWord(k.Kind))
+		why := k.Why
+		if k.Record != "" {
+			why += "; instead: " + k.Record
+		}
+		shown := k.Kind == "benchmark" || slices.ContainsFunc(v.Counted(), func(r diffRow) bool { return r.Kind.Kind == k.Kind })
+		if k.Verdict == compare.Inconclusive || k.Verdict == compare.Regression && !shown {
+			reasons = append(reasons, fmt.Sprintf("- %s: %s", markdownText(kindWord(k.Kind)), markdownText(why)))
+		}
+	}
+	var parts []string
+	for _, o := range []compare.Outcome{compare.Regression, compare.Inconclusive, compare.Improvement, compare.Pass} {
+		if len(by[o]) > 0 {
+			parts = append(parts, fmt.Sprintf("**%s**: %s", o, markdownText(strings.Join(by[o], ", "))))
+		}
+	}
+	if len(parts) > 0 {
+		say("")
+		say("%s", strings.Join(parts, " · "))
+	}
+	if len(reasons) > 0 {
+		say("")
+		say("%s", strings.Join(reasons, "\n"))
+	}
+}
+
+// markdownKind folds all numbers of a kind.
+func markdownKind(b *strings.Builder, k *compare.Kind) {
+	if len(k.Measures)+len(k.Distributions) == 0 {
+		return
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
+	say("")
+	say("<details><summary>%s: %s</summary>", kindWord(k.Kind), k.Verdict)
+	for i := range k.Measures {
+		markdownMeasure(b, &k.Measures[i])
+	}
+	if len(k.Distributions) > 0 {
+		say("")
+		say("**How long things took**")
+		say("")
+		for _, d := range k.Distributions {
+			say("- %s (%s): %s", markdownText(d.Name), d.Verdict, markdownText(quantilesWords(d)))
+		}
+	}
+	say("")
+	say("</details>")
+}
+
+func markdownMeasure(b *strings.Builder, m *compare.Measure) {
+	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
+	decides := ""
+	if !m.Gates {
+		decides = " (does not decide)"
+	}
+	say("")
+	say("**%s**%s: %s → %s%s (%s)", markdownText(capital(m.Name)), decides, markdownText(m.Whole.Before.String()), markdownText(m.Whole.After.String()), perWord(m), relative(m.Whole))
+	if len(m.Changes) > 0 {
+		say("")
+		say("| change | function | before | after | of the whole | q | |")
+		say("|---:|---|---:|---:|---|---:|---|")
+		for _, c := range m.Changes {
+			note := c.Note
+			if c.Counts {
+				note = strings.TrimSuffix("counts; "+note, "; ")
+				if len(c.Path) > 1 {
+					note += "; called by " + shortFunction(c.Path[len(c.Path)-2])
+				}
+			}
+			if c.Reach == "with-callees" {
+				note = strings.TrimPrefix(note+"; with what it calls", "; ")
+			}
+			say("| %s | %s | %s | %s | %s → %s | %s | %s |", unbroken(relative(c)), markdownCode(c.Function), unbroken(markdownText(c.Before.String())), unbroken(markdownText(c.After.String())),
+				evidence.Of(c.Shares.Before, evidence.Share), evidence.Of(c.Shares.After, evidence.Share), strings.ReplaceAll(probability(c.Q), "<", "&lt;"), markdownText(note))
+		}
+	}
+	for _, mv := range m.Moved {
+		say("")
+		say("%s", markdownBlock(fmt.Sprintf("Moved: %s from %s to %s: %s.", mv.Amount, mv.From, mv.To, mv.Why)))
+	}
+	say("")
+	about := capital(methodWords(m)) + "."
+	if s := sightWords(m); s != "" {
+		about += " " + capital(s) + "."
+	}
+	say("%s", markdownBlock(about))
 }
 
 func markdownBenchmarks(b *strings.Builder, all []compare.Benchmark) {
@@ -102,8 +184,8 @@ func markdownBenchmarks(b *strings.Builder, all []compare.Benchmark) {
 	say("| change | benchmark | what | before | after | verdict | |")
 	say("|---:|---|---|---:|---:|---|---|")
 	for _, x := range first(maxBenchTable, all) {
-		say("| %s | %s | %s | %s | %s | %s | %s |", compare.Percent(x.Effect), markdownCode(shortBenchmark(x.Name)), markdownText(benchWhat(x.Unit)),
-			markdownText(benchNumber(x.Before, x.Unit)), markdownText(benchNumber(x.After, x.Unit)), x.Verdict, strings.ReplaceAll(markdownText(benchSure(x)), "<", "&lt;"))
+		say("| %s | %s | %s | %s | %s | %s | %s |", unbroken(compare.Percent(x.Effect)), markdownCode(shortBenchmark(x.Name)), markdownText(benchWhat(x.Unit)),
+			unbroken(markdownText(benchNumber(x.Before, x.Unit))), unbroken(markdownText(benchNumber(x.After, x.Unit))), x.Verdict, strings.ReplaceAll(benchSure(x), "<", "&lt;"))
 	}
 	if n := len(all) - maxBenchTable; n > 0 {
 		say("")
@@ -115,21 +197,6 @@ func markdownBenchmarks(b *strings.Builder, all []compare.Benchmark) {
 
 // maxBenchTable keeps a comment below the 65,536 characters that GitHub takes.
 const maxBenchTable = 100
-
-func markdownDistributions(b *strings.Builder, k *compare.Kind) {
-	if len(k.Distributions) == 0 {
-		return
-	}
-	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
-	say("")
-	say("<details><summary>%s: how long things took</summary>", kindWord(k.Kind))
-	say("")
-	for _, d := range k.Distributions {
-		say("- %s (%s): %s", markdownText(d.Name), d.Verdict, markdownText(quantilesWords(d)))
-	}
-	say("")
-	say("</details>")
-}
 
 func markdownTrends(b *strings.Builder, all []compare.Trend) {
 	if len(all) == 0 {
@@ -150,51 +217,6 @@ func markdownTrends(b *strings.Builder, all []compare.Trend) {
 	say("</details>")
 }
 
-func markdownMeasure(b *strings.Builder, k *compare.Kind, m *compare.Measure) {
-	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
-	say("")
-	say("<details><summary>%s: %s → %s%s (%s)</summary>", kindSummary(k, m), m.Whole.Before, m.Whole.After, perWord(m), relative(m.Whole))
-	say("")
-	say("%s", markdownBlock(capital(methodWords(m))+"."))
-	if s := sightWords(m); s != "" {
-		say("")
-		say("%s", markdownBlock(capital(s)+"."))
-	}
-	if len(m.Changes) > 0 {
-		say("")
-		say("| change | function | own before | own after | share | q | |")
-		say("|---:|---|---:|---:|---|---:|---|")
-		for _, c := range m.Changes {
-			note := c.Note
-			if c.Counts {
-				note = "counts"
-				if len(c.Path) > 1 {
-					note += "; called by " + c.Path[len(c.Path)-2]
-				}
-			}
-			if c.Reach == "with-callees" {
-				note = strings.TrimPrefix(note+"; with what it calls", "; ")
-			}
-			say("| %s | %s | %s | %s | %s → %s | %s | %s |", relative(c), markdownCode(c.Function), markdownText(c.Before.String()), markdownText(c.After.String()),
-				evidence.Of(c.Shares.Before, evidence.Share), evidence.Of(c.Shares.After, evidence.Share), strings.ReplaceAll(probability(c.Q), "<", "&lt;"), markdownText(note))
-		}
-	}
-	for _, mv := range m.Moved {
-		say("")
-		say("%s", markdownBlock(fmt.Sprintf("Moved: %s from %s to %s: %s.", mv.Amount, mv.From, mv.To, mv.Why)))
-	}
-	say("")
-	say("</details>")
-}
-
-func kindSummary(k *compare.Kind, m *compare.Measure) string {
-	s := kindWord(k.Kind) + ", " + m.Name
-	if !m.Gates {
-		s += ", does not decide"
-	}
-	return s
-}
-
 func markdownFindings(b *strings.Builder, f compare.Findings) {
 	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
 	n := len(f.New) + len(f.Gone) + len(f.Worse) + len(f.Better) + len(f.Unclear)
@@ -202,7 +224,16 @@ func markdownFindings(b *strings.Builder, f compare.Findings) {
 		return
 	}
 	say("")
-	say("<details><summary>findings: %d new, %d worse, %d gone, %d better, %d not comparable</summary>", len(f.New), len(f.Worse), len(f.Gone), len(f.Better), len(f.Unclear))
+	var counts []string
+	for _, part := range []struct {
+		n    int
+		name string
+	}{{len(f.New), "new"}, {len(f.Worse), "worse"}, {len(f.Gone), "gone"}, {len(f.Better), "better"}, {len(f.Unclear), "not comparable"}} {
+		if part.n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", part.n, part.name))
+		}
+	}
+	say("<details><summary>findings: %s</summary>", strings.Join(counts, ", "))
 	say("")
 	for _, part := range []struct {
 		name string

@@ -165,7 +165,7 @@ func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, bef
 		case c != nil:
 			d.parts = append(d.parts, c)
 		case why != "":
-			d.refuse(q.name+": "+why, record)
+			d.refuse(q.name, why, record)
 		}
 	}
 	d.ended = func() {
@@ -183,8 +183,12 @@ func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, bef
 }
 
 // refuse notes what could not be compared.
-func (d *draft) refuse(why, record string) {
-	d.refused = append(d.refused, why)
+func (d *draft) refuse(name, why, record string) {
+	if i := len(d.refused) - 1; i >= 0 && strings.HasSuffix(d.refused[i], ": "+why) {
+		d.refused[i] = strings.TrimSuffix(d.refused[i], ": "+why) + ", " + name + ": " + why
+	} else {
+		d.refused = append(d.refused, name+": "+why)
+	}
 	if d.instead == "" {
 		d.instead = record
 	}

@@ -56,7 +56,7 @@ func compareSaved(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, sa, sb
 			}
 		}
 		if missing != "" {
-			d.refuse(q.name+": "+missing, "compare the evidence itself instead of a saved report")
+			d.refuse(q.name, missing, "compare the evidence itself instead of a saved report")
 			continue
 		}
 		c.fillUnlisted(sa, sb)
