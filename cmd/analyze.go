@@ -101,7 +101,7 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 		opt.Skip = append(slices.Clone(opt.Skip), detect.Deadlock.ID)
 	}
 
-	bundle, err := open(c, paths, f.jobs, f.output.quiet)
+	bundle, err := open(c, paths, focus, f.jobs, f.output.quiet)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func inspectCommand() *cobra.Command {
 		Short: "List the evidence of a case and what it can prove, without judging it",
 		Args:  needPaths,
 		RunE: func(c *cobra.Command, paths []string) error {
-			bundle, err := open(c, paths, 0, true)
+			bundle, err := open(c, paths, evidence.Focus{}, 0, true)
 			if err != nil {
 				return err
 			}

@@ -15,12 +15,12 @@ import (
 	"inquest/analyze/evidence"
 )
 
-// open reads the evidence and says on stderr what was wrong with it. It fails
+// open reads the evidence, traces as the focus wants them, and says on stderr what was wrong with it. It fails
 // only when nothing at all can be used. An interrupt ends the reading: what has been
 // read by then is the case, with its coverage.
-func open(c *cobra.Command, paths []string, jobs int, quiet bool) (*evidence.Bundle, error) {
+func open(c *cobra.Command, paths []string, focus evidence.Focus, jobs int, quiet bool) (*evidence.Bundle, error) {
 	stderr := c.ErrOrStderr()
-	opt := evidence.Options{Jobs: jobs, Stdin: c.InOrStdin()}
+	opt := evidence.Options{Jobs: jobs, Focus: focus, Stdin: c.InOrStdin()}
 	done := func() {}
 	if f, ok := stderr.(*os.File); ok && !quiet && term.IsTerminal(int(f.Fd())) {
 		opt.Progress, done = progress(f)

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
@@ -97,7 +99,7 @@ func (f Focus) Narrow(b *Bundle) (*Bundle, []Focused, error) {
 	}
 	out := *b
 	out.Exhibits = nil
-	from, to, err := f.bounds(b)
+	in, err := f.bounds(b)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,7 +113,7 @@ func (f Focus) Narrow(b *Bundle) (*Bundle, []Focused, error) {
 		note := Focused{Exhibit: e.ID, Path: e.Path, Result: Kept}
 		left := *e
 		for _, restrict := range []func(*Exhibit) (string, string){
-			func(e *Exhibit) (string, string) { return within(e, from, to) },
+			in.holds,
 			f.labelled,
 			f.ofTask,
 		} {
@@ -142,16 +144,50 @@ func (f Focus) Narrow(b *Bundle) (*Bundle, []Focused, error) {
 	return &out, notes, nil
 }
 
-// bounds turns the window into times of the wall clock; zero for none.
-func (f Focus) bounds(b *Bundle) (from, to time.Time, err error) {
-	if !f.From.Set && !f.To.Set {
-		return from, to, nil
+// timed reports whether there is a window.
+func (f Focus) timed() bool { return f.From.Set || f.To.Set }
+
+// window returns the window as offsets from the start of a trace. base is what its own
+// offsets count from; zero for that start.
+func (f Focus) window(start, base time.Time) (from, to time.Duration) {
+	at := func(m Moment, none time.Duration) time.Duration {
+		switch {
+		case !m.Set || !m.Wall.IsZero() && start.IsZero():
+			return none
+		case !m.Wall.IsZero():
+			return m.Wall.Sub(start)
+		case base.IsZero() || start.IsZero():
+			return m.Offset
+		}
+		return base.Add(m.Offset).Sub(start)
+	}
+	return at(f.From, 0), at(f.To, math.MaxInt64)
+}
+
+// stretch is a window on the wall clock.
+type stretch struct {
+	from, to time.Time // zero for no bound
+	untimed  bool      // the window counts from a trace that does not tell its time
+}
+
+// bounds turns the window into times of the wall clock.
+func (f Focus) bounds(b *Bundle) (in stretch, err error) {
+	if !f.timed() {
+		return in, nil
 	}
 	var base time.Time
-	for _, e := range b.Of(Trace) {
-		if base.IsZero() {
-			base = e.CapturedAt
+	traces := b.Of(Trace)
+	for _, e := range traces {
+		if base.IsZero() && !e.CapturedAt.IsZero() {
+			base = e.CapturedAt.Add(-e.Trace.Narrowed.From)
+			if e.Trace.Narrowed.Outside {
+				base = e.CapturedAt
+			}
 		}
+	}
+	wall := !f.From.Wall.IsZero() || !f.To.Wall.IsZero()
+	if base.IsZero() && len(traces) > 0 && !wall {
+		return stretch{untimed: true}, nil
 	}
 	if base.IsZero() {
 		for _, e := range b.Exhibits {
@@ -161,7 +197,7 @@ func (f Focus) bounds(b *Bundle) (from, to time.Time, err error) {
 		}
 	}
 	if base.IsZero() {
-		return from, to, errors.New("no evidence carries a time, so a window leaves nothing to look at")
+		return in, errors.New("no evidence carries a time, so a window leaves nothing to look at")
 	}
 	at := func(m Moment) time.Time {
 		switch {
@@ -172,15 +208,33 @@ func (f Focus) bounds(b *Bundle) (from, to time.Time, err error) {
 		}
 		return m.Wall
 	}
-	return at(f.From), at(f.To), nil
+	return stretch{from: at(f.From), to: at(f.To)}, nil
 }
 
-// within restricts an exhibit to a stretch of the wall clock.
-func within(e *Exhibit, from, to time.Time) (result, says string) {
-	if from.IsZero() && to.IsZero() {
-		return Kept, ""
+// holds restricts an exhibit to a stretch of the wall clock. Traces have been cut as
+// they were read.
+func (in stretch) holds(e *Exhibit) (result, says string) {
+	from, to := in.from, in.to
+	if t := e.Trace; t != nil && t.Narrowed != (exectrace.Narrowed{}) {
+		n := t.Narrowed
+		if n.Outside {
+			return LeftOut, fmt.Sprintf("the window lies outside of its %s", Duration(n.Of))
+		}
+		says := fmt.Sprintf("%s from offset %s on, of about %s, and offsets count from there; what was under way at an edge counts with its part inside, as at the ends of a trace",
+			Duration(t.Duration), Duration(n.From), Duration(n.Of))
+		if n.Skipped > 0 {
+			says += fmt.Sprintf("; %s outside were not decoded", Things(n.Skipped, "generation"))
+		}
+		return Restricted, says
 	}
-	if e.CapturedAt.IsZero() {
+	switch {
+	case in.untimed && e.Trace != nil:
+		return Kept, ""
+	case in.untimed:
+		return LeftOut, "the trace does not tell its time of day, so what of this lies in the window is not known"
+	case from.IsZero() && to.IsZero():
+		return Kept, ""
+	case e.CapturedAt.IsZero():
 		return LeftOut, "it carries no time"
 	}
 	begin, end := e.CapturedAt, e.CapturedAt.Add(e.Duration)
@@ -311,8 +365,8 @@ func (f Focus) labelled(e *Exhibit) (result, says string) {
 	return LeftOut, "evidence of this kind carries no labels"
 }
 
-// ofTask restricts a trace to one type of user task, as far as a folded trace can
-// tell: its other aggregates are not kept by task.
+// ofTask restricts a trace to one type of user task. What goroutines did inside regions
+// of such tasks was told apart as the trace was read.
 func (f Focus) ofTask(e *Exhibit) (result, says string) {
 	switch {
 	case f.Task == "":
@@ -330,9 +384,16 @@ func (f Focus) ofTask(e *Exhibit) (result, says string) {
 	if len(t.Tasks) == 0 {
 		return LeftOut, "it holds no task of this type"
 	}
-	others := len(e.Trace.Tasks) - len(t.Tasks)
+	others := Things(len(e.Trace.Tasks)-len(t.Tasks), "task type")
 	e.Trace = &t
-	return Restricted, fmt.Sprintf("%s of other types left out; regions, waits, pauses, the collector and the scheduler are those of the whole trace", Things(others, "task type"))
+	if t.InFocus == 0 {
+		return Restricted, others + " of other types left out; no goroutine was in a region of such a task (runtime/trace.WithRegion), so regions, waits, wake-ups and lock holders are those of all goroutines"
+	}
+	// What is not seen inside the tasks may well be outside of them.
+	e.Coverage, e.Problems = Partial, slices.Clone(e.Problems)
+	e.problem("narrowed to what goroutines did in regions of tasks of type %s", f.Task)
+	return Restricted, fmt.Sprintf("%s of other types left out; waits, wake-ups, lock holders and logs are those inside %s of such tasks; what goroutines ran, processors, pauses and the collector are those of all",
+		others, Things(int(t.InFocus), "region"))
 }
 
 // nothing says why nothing is in focus, and what could be.

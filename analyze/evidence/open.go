@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -23,6 +24,7 @@ import (
 type Options struct {
 	Jobs  int       // files measured at the same time, and workers per trace; 0 for GOMAXPROCS
 	Stdin io.Reader // what "-" reads; nil for os.Stdin
+	Focus Focus     // what traces are read for; Focus.Narrow restricts the rest. Zero for all
 	// Progress is told, when not nil, how many bytes of all the files found have
 	// been measured, and how many events of traces. It is called from several
 	// goroutines, one at a time.
@@ -53,6 +55,7 @@ func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 	b := &Bundle{Title: title(paths)}
 	o.find(paths, b)
 	nameItems(o.items)
+	o.base = o.firstTrace()
 	for _, it := range o.items {
 		o.group.Go(func() error {
 			o.item(it)
@@ -116,6 +119,7 @@ type opener struct {
 	group errgroup.Group
 	slots chan struct{} // one for each file being measured
 	items []*item
+	base  time.Time // what the offsets of Focus count from; zero for the start of each trace
 
 	hashOnly bool // nothing is measured, see Hash
 

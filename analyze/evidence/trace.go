@@ -2,6 +2,8 @@ package evidence
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"time"
 
 	"inquest/analyze/evidence/exectrace"
@@ -12,13 +14,22 @@ import (
 func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 	e.Kind = Trace
 	var last [2]int64 // bytes and events told so far
-	tl, err := exectrace.Read(o.ctx, c, c.size, exectrace.Options{
+	opt := exectrace.Options{
 		Jobs: o.opt.Jobs,
+		Task: o.opt.Focus.Task,
 		Progress: func(done, _, events int64) {
 			o.advance(done-last[0], 0, events-last[1])
 			last = [2]int64{done, events}
 		},
-	})
+	}
+	if o.opt.Focus.timed() {
+		opt.Window = func(start time.Time) (from, to time.Duration) { return o.opt.Focus.window(start, o.base) }
+	}
+	tl, err := exectrace.Read(o.ctx, c, c.size, opt)
+	if err == nil && opt.Task != "" && tl.InFocus == 0 && slices.ContainsFunc(tl.Tasks, func(t exectrace.Task) bool { return t.Name == opt.Task }) {
+		opt.Task = "" // nobody says which goroutine works for such a task, so none can be left out
+		tl, err = exectrace.Read(o.ctx, c, c.size, opt)
+	}
 	o.advance(-last[0], 0, 0) // measure counts the whole file when it is done
 	if err != nil {
 		e.problem("execution trace: %v", err)
@@ -26,6 +37,9 @@ func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 	}
 	e.Trace = tl
 	e.CapturedAt, e.Duration, e.GoVersion = tl.Start, tl.Duration, traceVersion(tl)
+	if tl.Narrowed.Outside {
+		e.Duration = tl.Narrowed.Of
+	}
 	if r := tl.Reading; r.Problem != "" || r.Truncated || r.Read < r.Generations {
 		e.Coverage = Partial
 		if r.Problem != "" {
@@ -37,6 +51,37 @@ func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 	}
 	e.misnamed()
 	return []*Exhibit{e}
+}
+
+// firstTrace returns when the first trace among the files begins, as far as that can be
+// told before they are measured, if there are several and the focus counts from it.
+func (o *opener) firstTrace() (first time.Time) {
+	f := o.opt.Focus
+	if !f.timed() || !f.From.Wall.IsZero() || !f.To.Wall.IsZero() {
+		return first
+	}
+	traces := 0
+	for _, it := range o.items {
+		info, err := os.Stat(it.location)
+		if it.location == "" || it.location == "-" || err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		c, err := o.load(it)
+		if err != nil {
+			continue
+		}
+		if exectrace.Sniff(c.head(headSize)) {
+			traces++
+			if at := exectrace.Begin(o.ctx, c, c.size); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+				first = at
+			}
+		}
+		c.close()
+	}
+	if traces < 2 {
+		return time.Time{}
+	}
+	return first
 }
 
 // extent says how much time of a trace was read, of how much.

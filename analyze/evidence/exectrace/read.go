@@ -81,7 +81,7 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Timelin
 	if err != nil {
 		return nil, err
 	}
-	if !e.fold.part.inside {
+	if !e.fold.part.inside || e.fold.part.cut && e.fold.now <= 0 {
 		e.narrowed.Outside = true
 		tl := &Timeline{Version: fmt.Sprintf("go1.%d", version), Start: e.began, Reading: e.reading, Narrowed: e.narrowed}
 		return tl, nil

@@ -1,8 +1,11 @@
 package exectrace
 
 import (
+	"context"
 	"errors"
+	"io"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -11,7 +14,7 @@ type Narrowed struct {
 	From    time.Duration // where the part begins, from the start of the trace: the Timeline's offset 0
 	Of      time.Duration // how long the whole trace is, about
 	Skipped int           // generations that were not even decoded, because they lie outside
-	Outside bool          // no event lies in the part; the Timeline is empty but for Start, which is that of the trace
+	Outside bool          // the part lies outside of the trace; the Timeline is empty but for Start, which is that of the trace
 }
 
 // part is where the part of a trace that is asked for begins and ends, on the trace clock.
@@ -237,6 +240,26 @@ func (e *engine) origin(gens []generation, version int) (at int64, start time.Ti
 		}
 	}
 	return 0, start, 0, false
+}
+
+// Begin returns the wall clock of the first event of a trace; zero when the trace does
+// not tell it, as none does before Go 1.25, or cannot be read.
+func Begin(ctx context.Context, r io.ReaderAt, size int64) time.Time {
+	head := make([]byte, min(size, headerSize))
+	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
+		return time.Time{}
+	}
+	version, ok := formatVersion(head)
+	if !ok || version <= lastSequential || !slices.Contains(formats, version) {
+		return time.Time{}
+	}
+	gens, _, err := scan(r, size, version)
+	if err != nil {
+		return time.Time{}
+	}
+	e := &engine{ctx: ctx, r: r, size: size, head: head, fold: newFold()}
+	_, start, _, _ := e.origin(gens, version)
+	return start
 }
 
 // choose restricts the fold to the window that is asked for and returns the generations
