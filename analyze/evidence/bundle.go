@@ -63,6 +63,7 @@ type Exhibit struct {
 	BuildID    string        // of the main binary; empty when the kind carries none
 	GoVersion  string        // such as "go1.26"; empty when unknown
 	Problems   []string      // what was wrong with it, one sentence each, the path first
+	Apart      string        // why it denies nothing: a focus left out what may show it; empty when it can
 
 	// Exactly one of these is set when Coverage is not None, by Kind.
 	Profile *pprofile.Profile   // every pprof kind, and Folded

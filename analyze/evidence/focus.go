@@ -223,7 +223,7 @@ func (in stretch) holds(e *Exhibit) (result, says string) {
 		says := fmt.Sprintf("%s from offset %s on, of about %s, and offsets count from there; what was under way at an edge counts with its part inside, as at the ends of a trace",
 			Duration(t.Duration), Duration(n.From), Duration(n.Of))
 		if n.Skipped > 0 {
-			says += fmt.Sprintf("; %s outside were not decoded", Things(n.Skipped, "generation"))
+			says += fmt.Sprintf("; not decoded, because outside: %s", Things(n.Skipped, "generation"))
 		}
 		return Restricted, says
 	}
@@ -389,9 +389,7 @@ func (f Focus) ofTask(e *Exhibit) (result, says string) {
 	if t.InFocus == 0 {
 		return Restricted, others + " of other types left out; no goroutine was in a region of such a task (runtime/trace.WithRegion), so regions, waits, wake-ups and lock holders are those of all goroutines"
 	}
-	// What is not seen inside the tasks may well be outside of them.
-	e.Coverage, e.Problems = Partial, slices.Clone(e.Problems)
-	e.problem("narrowed to what goroutines did in regions of tasks of type %s", f.Task)
+	e.Apart = fmt.Sprintf("narrowed to regions of tasks of type %s: what it does not show there may well be outside", f.Task)
 	return Restricted, fmt.Sprintf("%s of other types left out; waits, wake-ups, lock holders and logs are those inside %s of such tasks; what goroutines ran, processors, pauses and the collector are those of all",
 		others, Things(int(t.InFocus), "region"))
 }
