@@ -92,8 +92,8 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 		// It accuses another place of the same: which of them is meant it does not say.
 		case lead.Whole != "" && slices.ContainsFunc(r.Candidates, func(c Candidate) bool { return c.Severity > NoSeverity && c.Whole == lead.Whole }):
 			c.Result, c.Why = Silent, "it names another place: "+cmp.Or(r.Says, "shows nothing of it at this site")
-		case apart(p.of[r.kind]) != "":
-			c.Result, c.Why = Silent, apart(p.of[r.kind])
+		case narrowed(p.of[r.kind]) != "":
+			c.Result, c.Why = Silent, narrowed(p.of[r.kind])
 		default:
 			c.Result, c.Why = Disagrees, cmp.Or(r.Says, "shows nothing of it at this site")
 			disagree++
@@ -127,8 +127,8 @@ func family(k evidence.Kind) string {
 	return string(k)
 }
 
-// apart says why exhibits of a kind deny nothing, if one of them does not.
-func apart(exhibits []*evidence.Exhibit) string {
+// narrowed says why exhibits of a kind deny nothing, if one of them does not.
+func narrowed(exhibits []*evidence.Exhibit) string {
 	for _, e := range exhibits {
 		if e.Apart != "" {
 			return e.Apart
