@@ -84,6 +84,18 @@ func gcPressureGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		return r
 	}
 	few := float64(s.Cycles) < in.Limit("min-cycles").Number
+	// What the goal leaves for the program to allocate before the next collection.
+	var live, goal int64
+	for _, w := range e.GC.Windows {
+		if w.Live >= minRoomLive {
+			live, goal = live+w.Live, goal+w.Goal
+		}
+	}
+	room := evidence.Quantity{Number: float64(goal) / float64(max(live, 1)), Unit: evidence.Ratio}
+	small := !few && s.cost.Number >= in.Limit("min-of-capacity").Number && live > 0 && room.Number < in.Limit("max-goal").Number
+	if small {
+		severity = max(severity, analyze.Info)
+	}
 	switch {
 	case few:
 		r.Silent = fmt.Sprintf("only %s in the log", evidence.Things(s.Cycles, "collection"))
@@ -107,8 +119,19 @@ func gcPressureGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 				Limit: in.Against("min-assist"), At: s.at(), Reproduce: reproduce},
 		},
 	}}
+	if small {
+		c := &r.Candidates[0]
+		c.Variant = "small-goal"
+		c.Summary += fmt.Sprintf("; the heap goal is %s the marked heap", room)
+		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "heap goal over marked heap, mean", Value: room, Limit: in.Against("max-goal"), At: s.at(), Reproduce: analyze.Grep(e, " MB goal")})
+		c.Caveats = append(c.Caveats, "GOGC is about as many per cent as the goal exceeds the marked heap by, or GOMEMLIMIT is near; the log does not say which")
+		c.Fix = append([]string{"Raise GOGC, or GOMEMLIMIT where that is what holds the heap down: the heap has little room to grow between two collections"}, gcPressureFix...)
+	}
 	return r
 }
+
+// minRoomLive is the marked heap from which gctrace's whole MB say how much room the goal leaves.
+const minRoomLive = 32 << 20
 
 // heapGrowthGCTrace looks for a direction in the marked heap of a log.
 func heapGrowthGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
@@ -124,7 +147,7 @@ func heapGrowthGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	over := s.to - s.from
 	r := analyze.Reading{Says: fmt.Sprintf("the marked heap went from %s to %s within %s", size(int64(s.first)), size(int64(s.last)), evidence.Duration(over))}
 	long := float64(over) >= in.Limit("min-span").Number
-	if !s.rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) {
+	if !s.rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) || !long && s.ended() {
 		// A heap that is steady for seconds may still grow by the hour.
 		if !long {
 			r.Silent = r.Says + ", too short to rule growth out"

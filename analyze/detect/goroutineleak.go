@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,13 +27,16 @@ reach what they wait for. Without it, goroutines with the same site and the same
 only ever grows; in one dump by age, where a leak has goroutines of every age; in a trace as those created and not ended, spread over the
 whole trace, that stand still where they first stopped. A dump in which nobody but the goroutine that takes it can move is a
 suspicion however young: those left waiting have nobody to wait for.
+Three shapes tell in one dump, at any age. A send or receive on a nil channel can never end; few of them may be meant to wait for ever, many are not. Senders whose creator has ended, or has left the function it started them in, or waits in
+it to receive something else, send to a receiver that is probably gone. And a connection of net/http's client that stands in a select has handed out an answer that nobody has read to its end or closed.
 
 **When it is wrong.** A pool that is still filling up looks like a leak between two snapshots; a third one tells. Parked workers are no leak: a
 channel receive or a select accuses only where goroutines keep being created and each stopped at its first wait, or where snapshots grow, a
 trace shows them come and none go, and no connections came that they could belong to. Goroutines that
 wait for a lock are judged by other detectors. A clients' ramp-up creates handlers and connections; those that wait for the network are
 left out. A batch that starts all its goroutines at once and holds them back with a semaphore gives them one age and is an info. So are the idle workers of a program
-that writes its own dump and has nothing else under way.`,
+that writes its own dump and has nothing else under way. Senders whose creator is gone may also send to one slow consumer of all: a dump does not print which channel. Answers that
+the program still holds may be read later; as many as it has goroutines at work are not counted.`,
 	Limits: []analyze.Limit{
 		{Name: "min-goroutines", Default: evidence.Quantity{Number: 50, Unit: evidence.Count},
 			Doc:    "goroutines alike: one site, one kind of wait, a minute or older in a dump",
@@ -49,6 +53,9 @@ that writes its own dump and has nothing else under way.`,
 		{Name: "min-span", Default: evidence.Duration(30 * time.Second),
 			Doc:    "time from the first snapshot to the last, below which growth that does not show denies nothing",
 			Source: "two leaked goroutines per second add min-growth in that time"},
+		{Name: "min-orphans", Default: evidence.Quantity{Number: 500, Unit: evidence.Count},
+			Doc:    "senders of a dump whose creator has left the function it started them in, or waits in it to receive from others",
+			Source: "ten times min-goroutines: those that are about to be received from are fewer in any program that keeps up"},
 		{Name: "max-ended", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "goroutines that ended, of those created in a trace by the same function",
 			Source: "what serves requests ends as often as it begins"},
@@ -139,6 +146,8 @@ type alike struct {
 	// Of the last dump:
 	old, leaked int64
 	ages        map[time.Duration]int
+	never       int64 // on a nil channel, or in a select without cases
+	orphans     int64 // started by a goroutine that has left the function that started them, or waits in it for others
 	low, high   int64 // goroutine numbers
 	first       int64 // one of them
 	marked      int64 // one that is marked as leaked
@@ -152,6 +161,8 @@ type snapshots struct {
 	n   int
 	// Goroutines that wait for the network, per snapshot: connections that come and go with the clients.
 	connections []int64
+	answers     []int64 // connections of net/http's client whose answer is not read to its end, per snapshot
+	busy        []int64 // goroutines of the application that are not idle by design, per snapshot
 }
 
 // add counts n goroutines of snapshot i and returns those like them; nil for
@@ -165,6 +176,15 @@ func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, pr
 			c.connections = make([]int64, c.n)
 		}
 		c.connections[i] += n
+	}
+	if c.answers == nil {
+		c.answers, c.busy = make([]int64, c.n), make([]int64, c.n)
+	}
+	switch {
+	case class == exectrace.Select && s.Contains("net/http.(*persistConn).readLoop"):
+		c.answers[i] += n
+	case !stack.Standard(s.Owner().Function) && !(class != "" && knownIdle(class, s)):
+		c.busy[i] += n
 	}
 	switch {
 	case proven:
@@ -283,6 +303,19 @@ func leakDump(in *analyze.Input) analyze.Reading {
 			proof, leaked = x, n
 		}
 	}
+	// Goroutines by the functions that they are at work in. One that waits there to receive
+	// does so on another channel: no channel has both receivers and senders that wait (runtime/chan.go).
+	inCreator := map[[2]string]bool{}
+	for j := range e.Dump.Goroutines {
+		g := &e.Dump.Goroutines[j]
+		s := g.Stack()
+		class, site := waitClass(g, s), s.Site()
+		for _, f := range s {
+			if name := stack.Normal(f.Function); name != site.Function || class != exectrace.ChanRecv && class != exectrace.Select {
+				inCreator[[2]string{strconv.FormatInt(g.ID, 10), name}] = true
+			}
+		}
+	}
 	for i, x := range in.Exhibits {
 		for j := range x.Dump.Goroutines {
 			g := &x.Dump.Goroutines[j]
@@ -297,6 +330,12 @@ func leakDump(in *analyze.Input) analyze.Reading {
 			}
 			if x != e {
 				continue
+			}
+			if strings.Contains(g.State, "nil chan") || strings.Contains(g.State, "no cases") {
+				a.never++
+			}
+			if g.Creator != 0 && !inCreator[[2]string{strconv.FormatInt(g.Creator, 10), stack.Normal(g.CreatedBy.Function)}] {
+				a.orphans++
 			}
 			if g.Wait >= time.Duration(in.Limit("min-age").Number) {
 				a.old++
@@ -326,7 +365,9 @@ func leakDump(in *analyze.Input) analyze.Reading {
 			continue
 		}
 		cand, ok := c.growing(in, e, a, analyze.Grep(e, a.site.Function))
-		if a.leaked > 0 {
+		if never, found := a.nilChannel(in, e); found && a.leaked == 0 {
+			cand, ok = never, true
+		} else if a.leaked > 0 {
 			cand, ok = provenLeak(proof, a.site, a.path, a.class, a.leaked, leaked, a.marked, analyze.Grep(proof, "(leaked)")), true
 			addSites(&cand, a.inner, a.creator)
 		} else if !ok {
@@ -336,6 +377,9 @@ func leakDump(in *analyze.Input) analyze.Reading {
 			seen[a.site.Function] = true
 			r.Candidates = append(r.Candidates, cand)
 		}
+	}
+	if cand, ok := c.unread(in, e, analyze.Grep(e, "net/http.(*persistConn).readLoop(")); ok && len(r.Candidates) < maxCandidates {
+		r.Candidates = append(r.Candidates, cand)
 	}
 	for _, cand := range atStandstill(e, func(c exectrace.Class) bool { return !isLock(c) }) {
 		i := slices.IndexFunc(r.Candidates, func(c analyze.Candidate) bool { return c.Site.Function == cand.Site.Function })
@@ -360,7 +404,11 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate,
 	scattered := 2*(a.high-a.low) >= 3*n
 	severity, thin := analyze.NoSeverity, true
 	old := float64(a.old) >= in.Limit("min-goroutines").Number
+	orphaned := a.class == exectrace.ChanSend && float64(a.orphans) >= in.Limit("min-orphans").Number && 2*a.orphans >= n
 	switch {
+	// Whoever was to receive has gone.
+	case orphaned:
+		severity = analyze.Warning
 	// Requests that wait for events (long polling, web sockets), and parked workers: any number, any age.
 	case a.parked() && (a.request || !scattered || !old):
 	// Helpers of requests under way.
@@ -385,8 +433,76 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate,
 			Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, a.site.Function)}},
 		Caveats: []string{"one dump shows that goroutines wait, not that they will never go on"},
 	}
+	if orphaned {
+		cand.Variant = "orphaned"
+		cand.Summary = fmt.Sprintf("%d goroutines %s in %s, and for %d of them nobody is left in %s to receive", n, waitingFor(a.class, false), a.site.Function, a.orphans, a.creator.Function)
+		cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", Value: evidence.Of(a.orphans, evidence.Count),
+			Of: analyze.PartOf(evidence.Of(n, evidence.Count), "the goroutines that wait here"), Limit: in.Against("min-orphans"), At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, "created by "+a.creator.Function)})
+		cand.Caveats = append(cand.Caveats, "a dump does not print channels: if all of them send to one receiver, it is too slow rather than gone")
+		cand.Fix = []string{
+			"Give the channel room for every sender, so that none waits for a receiver who has left: make(chan T, n) for n senders",
+			"Or send in a select with ctx.Done() beside it, and cancel the context when the receiver leaves",
+			"Test with go.uber.org/goleak, or the goroutineleak profile (GOEXPERIMENT=goroutineleakprofile in Go 1.26, on by default in 1.27)",
+		}
+	}
 	addSites(&cand, a.inner, a.creator)
 	return cand, true
+}
+
+// nilChannel judges goroutines that wait for a channel that is nil, or in a select
+// without cases, which nothing can end (runtime/chan.go, chansend and chanrecv; select.go, block).
+func (a *alike) nilChannel(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) {
+	// Some may be meant to wait for ever: at the end of main, or for the Done of a
+	// context that is never cancelled, which is nil (context/context.go, emptyCtx).
+	if float64(a.never) < in.Limit("min-goroutines").Number {
+		return analyze.Candidate{}, false
+	}
+	what := "a channel that is nil"
+	if a.class == exectrace.Select {
+		what = "nothing, in a select without cases"
+	}
+	cand := analyze.Candidate{
+		Site: a.site, Path: a.path, Variant: "nil-channel", Severity: analyze.Warning,
+		Summary: fmt.Sprintf("%d goroutines in %s wait for %s: none of them can ever go on", a.never, a.site.Function, what),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines here that wait for " + what, Value: evidence.Of(a.never, evidence.Count),
+			Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, a.site.Function)}},
+	}
+	if a.class != exectrace.Select {
+		cand.Fix = []string{
+			"Make the channel before the goroutine starts: it was nil when it was used, because it is made later, in another branch, or missing in a map or struct",
+			"Select on ctx.Done() beside it, so that the goroutine ends with what it works for",
+		}
+	}
+	addSites(&cand, a.inner, a.creator)
+	return cand, true
+}
+
+// unread judges connections of net/http's client that stand in a select: they have
+// handed out an answer and wait until its body is read to the end or closed
+// (net/http/transport.go, readLoop). Idle ones wait for the network.
+func (c *snapshots) unread(in *analyze.Input, e *evidence.Exhibit, reproduce string) (analyze.Candidate, bool) {
+	if c.answers == nil {
+		return analyze.Candidate{}, false
+	}
+	last := c.n - 1
+	// Somebody is at work on as many as there are goroutines at work.
+	n := c.answers[last] - c.busy[last]
+	if float64(n) < in.Limit("min-goroutines").Number {
+		return analyze.Candidate{}, false
+	}
+	site := stack.Site{Function: "net/http.(*persistConn).readLoop"}
+	return analyze.Candidate{
+		Site: site, Path: []string{site.Function}, Variant: "response-bodies", Severity: analyze.Warning, Thin: c.n < 2,
+		Summary: fmt.Sprintf("%d connections of net/http's client have handed out an answer whose body nobody has read to its end or closed", c.answers[last]),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "connections whose answer is not read to its end, less the goroutines at work", Value: evidence.Of(n, evidence.Count),
+			Of: analyze.PartOf(evidence.Of(c.answers[last], evidence.Count), "connections whose answer is not read to its end"), Limit: in.Against("min-goroutines"), At: analyze.At(site), Reproduce: reproduce}},
+		Caveats: []string{"the evidence does not tell which code asked: look for requests whose response body is not closed on every way out"},
+		Fix: []string{
+			"Close every response body, also when the status is not 200: defer resp.Body.Close() right after the check of the error",
+			"Give the client a Timeout or each request a context with a deadline: when it ends, the connection does too",
+			"Look for more of them with the bodyclose linter",
+		},
+	}, true
 }
 
 func leakGoroutine(in *analyze.Input) analyze.Reading {
@@ -413,6 +529,9 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 		if unsymbolised > 0 {
 			r.Silent = "stacks without function names cannot be told from idle ones"
 		}
+	}
+	if cand, ok := c.unread(in, e, analyze.Top(e, "goroutine")); ok {
+		r.Candidates = append(r.Candidates, cand)
 	}
 	seen := map[string]bool{}
 	for _, a := range c.all {

@@ -107,7 +107,9 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 	}
 	c.busy += n
 	above, passed := s, []stack.Site(nil)
-	if use := lockOf(s); use.kind != "" {
+	if slot {
+		above = s[slotFrame(s):]
+	} else if use := lockOf(s); use.kind != "" {
 		above, passed = userOf(s[min(use.above, len(s)):], nil)
 	}
 	site := above.Site()

@@ -158,6 +158,7 @@ func within(d time.Duration) string {
 type slope struct {
 	first, last uint64        // medians of the first and the last third of the floors
 	grown       int64         // last less first
+	late        int64         // what of the rise came in the second half of the time
 	rising      float64       // pairs of floors of which the later is higher, of all pairs
 	from, to    time.Duration // offsets of the first and the last floor
 	unknown     string        // why the trace cannot say; empty when it can
@@ -195,6 +196,13 @@ func slopeOf(floors []exectrace.HeapPoint, over time.Duration, minFloors int) sl
 	s.first, s.last = medianLive(floors[:n/3]), medianLive(floors[n-n/3:])
 	s.grown = int64(s.last) - int64(s.first)
 	s.from, s.to = floors[0].At, floors[n-1].At
+	middle := floors[0].Live
+	for _, f := range floors {
+		if f.At <= s.from+(s.to-s.from)/2 {
+			middle = f.Live
+		}
+	}
+	s.late = int64(s.last) - int64(middle)
 	return s
 }
 
@@ -204,7 +212,7 @@ func heapGrowthTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		return analyze.Reading{Silent: s.unknown}
 	}
 	r := analyze.Reading{Says: fmt.Sprintf("the heap after collections went from %s to %s within %s of trace", size(int64(s.first)), size(int64(s.last)), evidence.Duration(s.to-s.from))}
-	if !s.rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) {
+	if !s.rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) || s.ended() {
 		// A trace lasts seconds: a heap that is steady that long may still grow by the hour.
 		r.Silent = r.Says + ", too short to rule growth out"
 		return r
@@ -217,6 +225,10 @@ func heapGrowthTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}}
 	return r
 }
+
+// ended reports whether hardly any of the rise came in the second half of the time:
+// collections crowd where a heap is built, and count for little of it.
+func (s slope) ended() bool { return s.late < s.grown/4 }
 
 // rises reports whether the floors go up by enough and steadily.
 func (s slope) rises(rising, growth, share float64) bool {

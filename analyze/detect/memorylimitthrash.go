@@ -21,7 +21,7 @@ collection begins when the last has ended. That is what a memory limit (GOMEMLIM
 gives up to half of the processors to the collector before it lets the heap pass the limit.
 
 **How it is measured.** Each gctrace line names the marked heap and the heap goal. Collections of which the goal is less than min-headroom above the marked heap are
-tight; forced ones and heaps of a few MB are left out, since all sizes are printed in whole MB. The longest stretch of tight collections is judged: the time in them, of the
+tight; forced ones and heaps of a few MB are left out, since all sizes are printed in whole MB. A goal that goes up with the heap follows GOGC and is no limit. The longest stretch of tight collections is judged: the time in them, of the
 time it lasted, and the processor time they took, without what idle workers marked on processors that nobody wanted. A trace shows the same by its heap metric. A CPU profile
 shows what the collector costs, but not why.
 
@@ -62,9 +62,20 @@ trade, not a mistake.`,
 // tightest returns the longest run of windows in which the goal hardly exceeds the marked heap.
 func tightest(in *analyze.Input, g *runtimelog.GC) (best stretch, found bool) {
 	begin := 0
+	var least int64 // goal since then
 	for i := 0; i <= len(g.Windows); i++ {
 		if i < len(g.Windows) {
 			w := &g.Windows[i]
+			// A limit stays where it is. A goal that goes up with the heap follows GOGC.
+			if i > begin && least > 0 && float64(w.Goal) > limitDrift*float64(least) {
+				if s := span(g, g.Windows[begin:i]); !found || s.lasted() > best.lasted() {
+					best, found = s, true
+				}
+				begin, least = i, 0
+			}
+			if least == 0 || w.Goal < least {
+				least = w.Goal
+			}
 			if float64(w.Live) >= in.Limit("min-live").Number && float64(w.Goal) < in.Limit("min-headroom").Number*float64(w.Live) && w.Forced*2 <= w.Cycles {
 				continue
 			}
@@ -74,10 +85,15 @@ func tightest(in *analyze.Input, g *runtimelog.GC) (best stretch, found bool) {
 				best, found = s, true
 			}
 		}
-		begin = i + 1
+		begin, least = i+1, 0
 	}
 	return best, found
 }
+
+// limitDrift is how far a goal may move under a memory limit: what is not heap
+// (stacks, the runtime's own, room that is not given back) counts against it and
+// changes by some per cent (runtime/mgcpacer.go, memoryLimitHeapGoal).
+const limitDrift = 1.1
 
 func thrashGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	g := e.GC

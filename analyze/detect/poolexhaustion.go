@@ -20,7 +20,8 @@ var PoolExhaustion = &analyze.Detector{
 host, a worker. Either the slots are too few for the load or, more often, each is kept for too long.
 
 **How it is measured.** The waits of well-known pools are told by their frames: database/sql (SetMaxOpenConns), golang.org/x/sync/semaphore, errgroup with
-a limit, net/http.Transport (MaxConnsPerHost), pgx, go-redis, redigo, mongo-driver, ants. In a trace and a block profile they are summed up; by Little's law the waiting
+a limit, net/http.Transport (MaxConnsPerHost), pgx, go-redis, redigo, mongo-driver, ants; those of other libraries by a method such as Get, Acquire or Submit of a type that
+calls itself a pool, in a module that the program depends on. In a trace and a block profile they are summed up; by Little's law the waiting
 per second is how many callers stand there on average. A channel used as a semaphore is known in a trace by its sends being let go by the sender's own function. In a goroutine dump,
 and in a goroutine profile, the callers of one moment are counted; a dump also tells what those do who have a slot: they are further down in the function that the others wait in.
 
@@ -63,38 +64,45 @@ hand out of a channel that holds the things are not told from other channels.`,
 // poolKind names the pool that a stack waits for a slot of: words for a sentence
 // and a variant.
 func poolKind(s stack.Stack) (words, variant string) {
-	pkg := ""
-	for _, f := range s {
-		if slotFrames[stack.Normal(f.Function)] {
-			pkg = stack.Package(f.Function)
-			break
-		}
+	i := slotFrame(s)
+	if i < 0 {
+		return "a slot", "channel"
 	}
-	switch {
+	name := stack.Normal(s[i].Function)
+	switch pkg := stack.Package(name); {
 	case pkg == "database/sql", strings.HasPrefix(pkg, "github.com/jackc/puddle"):
 		return "a free database connection", "database"
-	case strings.Contains(pkg, "redis"), strings.Contains(pkg, "mongo"):
-		return "a free connection", "database"
 	case pkg == "net/http":
 		return "a connection to the host", "http"
-	case strings.Contains(pkg, "ants"):
-		return "a free worker", "workers"
 	case pkg == "golang.org/x/sync/semaphore", pkg == "golang.org/x/sync/errgroup":
 		return "a slot", "semaphore"
 	}
-	return "a slot", "channel"
+	switch lower := strings.ToLower(name); {
+	case strings.Contains(lower, "conn"), strings.Contains(lower, "redis"), strings.Contains(lower, "mongo"):
+		return "a free connection", "database"
+	case strings.Contains(lower, "worker"), strings.HasSuffix(lower, ".submit"), strings.HasSuffix(lower, ".schedule"), strings.HasSuffix(lower, ".invoke"):
+		return "a free worker", "workers"
+	}
+	return "a slot", "semaphore"
 }
 
 // poolFix is advice for pools that the detector's own does not fit; nil elsewhere.
 func poolFix(variant string) []string {
-	if variant != "http" {
-		return nil
+	switch variant {
+	case "http":
+		return []string{
+			"Read every response body to its end and close it, so that its connection can be used again",
+			"Raise Transport.MaxConnsPerHost, or leave it at 0, and MaxIdleConnsPerHost with it (2 by default)",
+			"Give each request a context with a deadline",
+		}
+	case "workers":
+		return []string{
+			"Look at what the workers do: shorten it, or give the pool as many workers as that needs; a task must never wait for another of its own pool",
+			"Bound the queue and refuse what is beyond it, instead of letting every caller wait",
+			"Wait with the request's context and a deadline, so that callers who have left do not stand in the queue",
+		}
 	}
-	return []string{
-		"Read every response body to its end and close it, so that its connection can be used again",
-		"Raise Transport.MaxConnsPerHost, or leave it at 0, and MaxIdleConnsPerHost with it (2 by default)",
-		"Give each request a context with a deadline",
-	}
+	return nil
 }
 
 // ownLimit reports whether a pool is one whose only purpose is to hold callers back.

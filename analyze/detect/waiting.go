@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"path"
 	"strings"
 
 	"inquest/analyze/evidence"
@@ -81,7 +82,7 @@ func leafClass(s stack.Stack) exectrace.Class {
 			return exectrace.Network
 		case "time.Sleep", "runtime.timeSleep":
 			return exectrace.Sleep
-		case "sync.runtime_notifyListWait":
+		case "sync.runtime_notifyListWait", "sync.(*Cond).Wait": // the block profile begins with the latter
 			return exectrace.Cond
 		case "sync.(*WaitGroup).Wait":
 			return exectrace.WaitGroup
@@ -211,21 +212,56 @@ func forAnswer(s stack.Stack) bool {
 	return false
 }
 
-// waitsForSlot reports whether a stack waits inside one of the known slot waits.
+// waitsForSlot reports whether a stack waits until somebody gives back a slot.
 func waitsForSlot(class exectrace.Class, s stack.Stack) bool {
 	switch class {
 	case exectrace.Select, exectrace.ChanRecv, exectrace.ChanSend, exectrace.Cond, exectrace.OtherSync:
-	default:
+		return slotFrame(s) >= 0
+	}
+	return false
+}
+
+// slotFrame returns the index of the call in a waiting stack that hands out one of a
+// fixed number of slots, or -1: a call of the table or, in a library that it
+// does not hold, of a method that takes from what calls itself a pool.
+func slotFrame(s stack.Stack) int {
+	taker, within := -1, true
+	for i, f := range s {
+		name := stack.Normal(f.Function)
+		switch {
+		case slotFrames[name]:
+			return i
+		case stack.Plumbing(name):
+		case stack.Standard(name):
+			// A pool that dials, asks or reads is at work, and not empty.
+			within = false
+		case strings.HasPrefix(name, "golang.org/x/sync/"), strings.HasPrefix(name, "github.com/jackc/puddle"):
+		// The program's own types may be called anything.
+		case !f.Dependency():
+			return taker
+		case within && takesSlot(name):
+			taker = i
+		}
+	}
+	return taker
+}
+
+// takesSlot reports whether a method hands out what a pool holds, as its name
+// and that of its type have it: (*ConnPool).Get, (*HostClient).acquireConn.
+func takesSlot(function string) bool {
+	typ, ok := methodType(function)
+	if !ok {
 		return false
 	}
-	for _, f := range s {
-		name := stack.Normal(f.Function)
-		if slotFrames[name] {
-			return true
-		}
-		if !stack.Plumbing(name) && !stack.Standard(name) && !strings.HasPrefix(name, "golang.org/x/sync/") && !strings.HasPrefix(name, "github.com/jackc/puddle") {
-			return false
-		}
+	_, base := path.Split(typ)
+	_, base, _ = strings.Cut(base, ".")
+	method := function[strings.LastIndexByte(function, '.')+1:]
+	base, method = strings.ToLower(base), strings.ToLower(method)
+	switch method {
+	case "acquireconn", "getconn", "takeconn", "waitturn", "checkoutconn", "retrieveworker":
+		return true
+	case "acquire", "get", "take", "checkout", "borrow", "borrowobject", "submit", "schedule", "invoke", "getcontext", "acquirecontext":
+		return strings.Contains(base, "pool") || strings.Contains(base, "semaphore")
 	}
 	return false
 }

@@ -157,12 +157,8 @@ func slotsOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, boo
 	if !waitsForSlot(class, s) {
 		return nil, stack.Site{}, false
 	}
-	for i, f := range s {
-		if slotFrames[stack.Normal(f.Function)] {
-			return s[i:], s[i:].Owner(), true
-		}
-	}
-	return nil, stack.Site{}, false
+	i := slotFrame(s)
+	return s[i:], s[i:].Owner(), true
 }
 
 // answersOf places waits for the answer of a peer at the application's code that
