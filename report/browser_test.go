@@ -101,9 +101,9 @@ func run[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 }
 
 // eval evaluates an expression in the page.
-func eval[T any](t *testing.T, ctx context.Context, expression string) T {
+func eval[T any](t *testing.T, ctx context.Context, expression string, opts ...chromedp.EvaluateOption) T {
 	t.Helper()
-	return run(t, ctx, chromedp.Evaluate[T](expression))
+	return run(t, ctx, chromedp.Evaluate[T](expression, opts...))
 }
 
 // lowContrast lists visible text whose contrast is below WCAG AA.
@@ -119,6 +119,14 @@ const lowContrast = `(() => {
     const style = getComputedStyle(el);
     const ink = rgb(el.closest("svg") ? style.fill : style.color);
     let ground = [255, 255, 255, 255];
+    const under = el.closest("svg") && (el.parentElement.matches("a") ? el.parentElement.querySelector("rect") : el.previousElementSibling?.matches("g") ? el.previousElementSibling.querySelector("rect") : el.previousElementSibling?.matches(".box, .boxname") && [...el.parentElement.querySelectorAll("rect.box")].findLast(b => b.compareDocumentPosition(el) & 4));
+    if (under) {
+      const part = +getComputedStyle(under).fillOpacity, page = rgb(getComputedStyle(document.body).backgroundColor);
+      const fill = rgb(getComputedStyle(under).fill).map((v, i) => part * v + (1 - part) * page[i]);
+      const [a, b] = [light(ink), light(fill)].sort((x, y) => y - x);
+      if ((a + .05) / (b + .05) < 4.5) bad.add(el.tagName + " on its frame, " + under.parentElement.getAttribute("class") + ": " + walker.currentNode.data.slice(0, 40));
+      continue;
+    }
     for (let e = el; e; e = e.parentElement) {
       const c = rgb(getComputedStyle(e).backgroundColor);
       if (c[3] === 255) { ground = c; break; }
@@ -130,47 +138,53 @@ const lowContrast = `(() => {
   return [...bad];
 })()`
 
+// page writes a report's page and returns its path: of the cases under testdata, or of a recorded one.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	var r *Report
+	if slices.Contains(cases, name) {
+		r = load(t, name)
+	} else {
+		r = judged(t, filepath.Join(fixtures, name))
+	}
+	path := filepath.Join(t.TempDir(), name+".html")
+	if err := os.WriteFile(path, []byte(written(t, WriteHTML, r)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // TestInBrowser opens every report in a real browser: silent, alone, readable on
 // a phone, in light and dark, and with every control reachable by keyboard.
 func TestInBrowser(t *testing.T) {
 	ctx, complaints := browser(t)
 	shots := os.Getenv("INQUEST_SHOTS") // a folder to keep screenshots in
-	for _, name := range append(cases, "orders-lockheld", "healthy-service") {
-		var r *Report
-		if dir := filepath.Join(fixtures, name); slices.Contains(cases, name) {
-			r = load(t, name)
-		} else {
-			r = judged(t, dir)
-		}
-		path := filepath.Join(t.TempDir(), name+".html")
-		if err := os.WriteFile(path, []byte(written(t, WriteHTML, r)), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	for _, name := range append(cases, "orders-lockheld", "sessions-mapgrowth", "ledger-deadlock", "tickets-mapcrash", "healthy-service") {
+		path := page(t, name)
 		for _, view := range []struct {
 			name, scheme string
 			width        int64
-		}{{"wide", "light", 1280}, {"wide", "dark", 1280}, {"phone", "light", 390}, {"phone", "dark", 390}} {
+		}{{"wide", "light", 1400}, {"wide", "dark", 1400}, {"tablet", "light", 768}, {"phone", "light", 390}, {"phone", "dark", 390}} {
 			label := name + "-" + view.name + "-" + view.scheme
 			run(t, ctx, chromedp.EmulateViewport(view.width, 844))
 			command(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: view.scheme}},
 			})
 			run(t, ctx, chromedp.Navigate("file://"+path))
-			width, inner := eval[int64](t, ctx, `document.documentElement.scrollWidth`), eval[int64](t, ctx, `innerWidth`)
-			ground := eval[string](t, ctx, `getComputedStyle(document.body).backgroundColor`)
-			hidden := eval[[]string](t, ctx, `[...document.querySelectorAll("h1, #answer > .lead")].filter(e => !e.checkVisibility()).map(e => e.textContent)`)
-			eval[chromedp.Void](t, ctx, `for (const d of document.querySelectorAll("details")) d.open = true`)
-			opened := eval[int64](t, ctx, `document.documentElement.scrollWidth`)
-			bad := eval[[]string](t, ctx, lowContrast)
 			if shots != "" && name != "hostile" {
-				run(t, ctx, chromedp.Navigate("file://"+path))
-				shot := run(t, ctx, chromedp.FullScreenshot(100))
-				if err := os.WriteFile(filepath.Join(shots, label+".png"), shot, 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join(shots, label+".png"), run(t, ctx, chromedp.FullScreenshot(100)), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if inner != view.width || width > inner || opened > inner {
-				t.Errorf("%s: page is %d wide, %d with everything open, in a window of %d", label, width, opened, inner)
+			const overflow = `[document.scrollingElement.scrollWidth, document.scrollingElement.clientWidth]`
+			closed := eval[[]int64](t, ctx, overflow)
+			ground := eval[string](t, ctx, `getComputedStyle(document.body).backgroundColor`)
+			hidden := eval[[]string](t, ctx, `[...document.querySelectorAll("h1, #answer > .lead, #answer .now li")].filter(e => !e.closest("details") && !e.checkVisibility()).map(e => e.textContent)`)
+			eval[chromedp.Void](t, ctx, `for (const d of document.querySelectorAll("details")) d.open = true`)
+			opened := eval[[]int64](t, ctx, overflow)
+			bad := eval[[]string](t, ctx, lowContrast)
+			if closed[0] > closed[1] || opened[0] > opened[1] || closed[1] > view.width {
+				t.Errorf("%s: page is %d wide, %d with everything open, in a window of %d", label, closed[0], opened[0], closed[1])
 			}
 			if dark := ground != "rgb(255, 255, 255)"; dark != (view.scheme == "dark") {
 				t.Errorf("%s: background is %s", label, ground)
@@ -188,6 +202,74 @@ func TestInBrowser(t *testing.T) {
 	}
 }
 
+// TestLinksLeadSomewhere follows every link within the pages: its target exists, and
+// what folds it away opens.
+func TestLinksLeadSomewhere(t *testing.T) {
+	ctx, complaints := browser(t)
+	for _, name := range []string{"incident", "orders-lockheld", "sessions-mapgrowth"} {
+		run(t, ctx, chromedp.Navigate("file://"+page(t, name)))
+		dead := eval[[]string](t, ctx, `[...document.querySelectorAll("a")].map(a => a.getAttribute("href")).filter(h => !h.startsWith("#") || !document.getElementById(h.slice(1)))`)
+		if len(dead) > 0 {
+			t.Errorf("%s: links without a target: %q", name, dead)
+		}
+		if n := eval[int](t, ctx, `document.querySelectorAll(".timeline a").length`); n == 0 {
+			t.Errorf("%s: the timeline points at nothing", name)
+		}
+		eval[chromedp.Void](t, ctx, `location.hash = document.querySelector(".timeline a").getAttribute("href")`)
+		shown := eval[bool](t, ctx, `new Promise(done => setTimeout(() => done(document.getElementById(location.hash.slice(1)).checkVisibility()), 100))`, chromedp.EvalAwaitPromise)
+		if !shown {
+			t.Errorf("%s: a link from the timeline leads to something folded away", name)
+		}
+		for _, c := range complaints() {
+			t.Errorf("%s: %s", name, c)
+		}
+	}
+}
+
+// TestFlameGraph zooms by mouse and keyboard and searches a call tree.
+func TestFlameGraph(t *testing.T) {
+	ctx, complaints := browser(t)
+	run(t, ctx, chromedp.EmulateViewport(1400, 900))
+	run(t, ctx, chromedp.Navigate("file://"+page(t, "sessions-mapgrowth")))
+	eval[chromedp.Void](t, ctx, `for (const d of document.querySelectorAll("details")) d.open = true;
+		window.tree = [...document.querySelectorAll("svg.flame")].find(s => s.querySelectorAll("g").length > 50);
+		window.culprit = tree.querySelector("g.culprit");
+		window.width = g => +g.querySelector("rect").getAttribute("width");
+		window.shown = () => [...tree.querySelectorAll("g")].filter(g => g.getAttribute("display") !== "none").length`)
+	all := eval[int](t, ctx, `shown()`)
+	before := eval[float64](t, ctx, `width(culprit)`)
+	eval[chromedp.Void](t, ctx, `culprit.dispatchEvent(new MouseEvent("click", {bubbles: true}))`)
+	if zoomed := eval[float64](t, ctx, `width(culprit)`); before >= 960 || zoomed < 959 {
+		t.Errorf("the culprit is %v wide before and %v after it was clicked, want less than 960 and 960", before, zoomed)
+	}
+	if n := eval[int](t, ctx, `shown()`); n >= all || n < 2 {
+		t.Errorf("%d of %d calls show when zoomed", n, all)
+	}
+	run(t, ctx, chromedp.KeyEvent("\u001b"))
+	if got := eval[float64](t, ctx, `width(culprit)`); got != before {
+		t.Errorf("Escape leaves the culprit %v wide, want %v", got, before)
+	}
+	eval[chromedp.Void](t, ctx, `tree.querySelector("g").focus()`)
+	for range 3 {
+		eval[chromedp.Void](t, ctx, `document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowDown", bubbles: true}))`)
+	}
+	run(t, ctx, chromedp.KeyEvent("\r"))
+	if y := eval[float64](t, ctx, `+document.activeElement.querySelector("rect").getAttribute("y")`); y != 54 {
+		t.Errorf("three steps down lead to a call at %v, want 54", y)
+	}
+	if got := eval[float64](t, ctx, `width(document.activeElement)`); got != 960 {
+		t.Errorf("Enter makes the call %v wide, want 960", got)
+	}
+	eval[chromedp.Void](t, ctx, `window.box = tree.closest("figure").querySelector("input"); box.value = "mapassign"; box.dispatchEvent(new Event("input"))`)
+	hits, says := eval[int](t, ctx, `tree.querySelectorAll(".hit").length`), eval[string](t, ctx, `tree.closest("figure").querySelector("output").textContent`)
+	if hits == 0 || !strings.Contains(says, "% of the whole") {
+		t.Errorf("a search finds %d calls and says %q", hits, says)
+	}
+	for _, c := range complaints() {
+		t.Error(c)
+	}
+}
+
 // TestByKeyboard tabs through the incident and counts what got the focus.
 func TestByKeyboard(t *testing.T) {
 	ctx, _ := browser(t)
@@ -197,14 +279,15 @@ func TestByKeyboard(t *testing.T) {
 	}
 	run(t, ctx, chromedp.EmulateViewport(390, 844))
 	run(t, ctx, chromedp.Navigate("file://"+path))
-	controls := eval[int](t, ctx, `[...document.querySelectorAll("a[href], summary, button, [tabindex='0']")].filter(e => e.checkVisibility()).length`)
+	controls := eval[int](t, ctx, `(window.controls = [...document.querySelectorAll("a[href], summary, button, input, [tabindex='0']")].filter(e => e.checkVisibility() && !e.disabled)).length`)
 	eval[chromedp.Void](t, ctx, `window.seen = new Set(); addEventListener("focusin", e => seen.add(e.target))`)
 	for range controls + 2 {
 		run(t, ctx, chromedp.KeyEvent("\t"))
 	}
 	reached := eval[int](t, ctx, `seen.size`)
 	if reached != controls || controls == 0 {
-		t.Errorf("the tab key reaches %d of %d controls", reached, controls)
+		t.Errorf("the tab key reaches %d of %d controls; the others: %q", reached, controls,
+			eval[[]string](t, ctx, `[...seen].filter(e => !controls.includes(e)).concat(controls.filter(e => !seen.has(e))).map(e => e.outerHTML.slice(0, 120))`))
 	}
 }
 
@@ -216,7 +299,7 @@ func TestWithoutScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, ctx, chromedp.Navigate("file://"+path))
-	with := eval[string](t, ctx, `for (const b of document.querySelectorAll("button")) b.remove(); document.querySelector("main").innerText`)
+	with := eval[string](t, ctx, `for (const b of document.querySelectorAll("button, .scripted")) b.remove(); document.querySelector("main").innerText`)
 	command(t, ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	run(t, ctx, chromedp.Navigate("file://"+path))
 	without := eval[string](t, ctx, `document.querySelector("main").innerText`)

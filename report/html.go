@@ -33,7 +33,7 @@ var htmlTemplate = template.Must(template.New("report.html").Funcs(template.Func
 		return template.HTML(drawBar(class, evidence.Part(v.Number, whole.Number).Number))
 	},
 	"change": change,
-	"brief":  func(s string) string { s, _, _ = strings.Cut(s, ", "); return s },
+	"brief":  brief,
 	"id":     anchor,
 	"first":  first[factView],
 	"rest":   rest[factView],

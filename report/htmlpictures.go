@@ -22,6 +22,7 @@ type chainPictures struct {
 	Graphs []picture // who waits for whom
 	Small  []picture // two in a row
 	Wide   []picture // one below the other
+	More   []picture // call trees that are folded away
 }
 
 // picture is a figure with its words.
@@ -49,6 +50,7 @@ const maxPictures = 600 << 10
 const (
 	maxMoments    = 10 // of a timeline
 	maxChainTrees = 4
+	openTrees     = 2
 	maxTimelines  = 2 // of a chain
 )
 
@@ -107,21 +109,24 @@ func (p *htmlPage) draw() {
 				p.add(&out.Wide, p.timeline(t))
 			}
 		}
-		for i := range p.Distributions {
-			if d := &p.Distributions[i]; of(d.Findings) {
-				p.add(&out.Small, p.distribution(d))
-			}
-		}
 		for i := range p.Curves {
 			if c := &p.Curves[i]; !curves[i] && slices.ContainsFunc(c.Exhibits, func(id string) bool { return rests[id] }) {
 				curves[i] = true
 				p.add(&out.Small, p.curve(c))
 			}
 		}
+		for i := range p.Distributions {
+			if d := &p.Distributions[i]; of(d.Findings) {
+				p.add(&out.Small, p.distribution(d))
+			}
+		}
 		for i := range p.Flames {
 			if f := &p.Flames[i]; of(f.Findings) && trees < maxChainTrees {
-				trees++
-				p.add(&out.Wide, p.tree(f))
+				to := &out.Wide
+				if trees++; trees > openTrees {
+					to = &out.More
+				}
+				p.add(to, p.tree(f))
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"html"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -30,7 +31,10 @@ var markdownTemplate = template.Must(template.New("report.md").Funcs(template.Fu
 	"disputed": (*chainView).disputed,
 	"first":    first[factView],
 	"head":     first[string],
-	"tail":     rest[string],
+	"brief":    brief,
+	"number":   func(i int) int { return i + 1 },
+	"graph":    graphWords,
+	"later":    func(c *chainView) []string { return append(slices.Clip(rest(3, c.Next())), c.Besides()...) },
 }).Parse(templates.Markdown))
 
 // WriteMarkdown writes r as one page of GitHub Flavored Markdown, the outcome first.

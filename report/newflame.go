@@ -28,7 +28,8 @@ var flameColumns = []struct {
 	{evidence.GoroutineLeak, "goroutineleak", "leaked goroutines by where they stand"},
 }
 
-// chained returns the findings of the chains that are drawn, in their order.
+// chained returns the findings of the chains that are drawn, in their order. What
+// is only worth knowing beside something worse is not drawn.
 func (r *Report) chained() []*analyze.Finding {
 	byID := map[string]*analyze.Finding{}
 	for i := range r.Findings {
@@ -37,7 +38,7 @@ func (r *Report) chained() []*analyze.Finding {
 	var out []*analyze.Finding
 	for _, c := range first(drawnChains, r.Chains) {
 		for _, id := range c.Findings {
-			if f := byID[id]; f != nil {
+			if f := byID[id]; f != nil && (f.Severity >= analyze.Warning || c.Severity < analyze.Warning) {
 				out = append(out, f)
 			}
 		}

@@ -22,7 +22,7 @@ func distributions(b *evidence.Bundle, findings []*analyze.Finding) []Distributi
 				continue
 			}
 			d, h := distribution(f, e.Trace)
-			if h.Count < 2 {
+			if h.Count == 0 || h.Count < minDrawn && f.Detector != "stw-extension" {
 				continue
 			}
 			d.Exhibit, d.Findings = e.ID, []string{f.ID}
@@ -55,6 +55,10 @@ func distributions(b *evidence.Bundle, findings []*analyze.Finding) []Distributi
 	}
 	return out
 }
+
+// minDrawn is how many durations a histogram needs to show more than the single ones do;
+// a few stops of the world are worth it where they are what is complained of.
+const minDrawn = 20
 
 // limits reports whether a detector's limit is one of single durations of what its distribution shows.
 func limits(detector, name string) bool {
@@ -97,7 +101,7 @@ func distribution(f *analyze.Finding, t *exectrace.Timeline) (Distribution, exec
 		}
 		return Distribution{Title: "How long each stop of the world took", Noun: "pauses"}, h
 	}
-	return Distribution{}, h
+	return Distribution{}, exectrace.Histogram{}
 }
 
 // waits reports whether a detector is about waits of a class.
@@ -260,8 +264,9 @@ func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*analyze.
 		}
 	}
 	var names []string
+	largest := slices.Max(total.Values)
 	for f := range sites {
-		if f != "" {
+		if f != "" && float64(most[f]) >= largest/100 {
 			names = append(names, f)
 		}
 	}

@@ -80,42 +80,39 @@ func (t *terminal) head(v *view) {
 
 func (t *terminal) chain(c *chainView, full bool) {
 	t.gap()
-	word := strings.ToUpper(c.Severity.String())
-	note := "confidence " + string(c.Confidence)
+	t.line(0, t.levels[c.Severity], strings.ToUpper(c.Severity.String())+"  "+c.Title)
+	note := "confidence " + string(c.Confidence) + ": " + c.Reason()
 	if c.Accepted() {
-		note += ", accepted in the baseline"
+		note += "; accepted in the baseline"
 	}
-	t.line(0, t.levels[c.Severity], word+"  "+c.Title)
-	t.line(2, t.faint, strings.TrimPrefix(c.ID+", "+note, ", "))
 	if !full {
+		t.line(2, t.faint, note)
 		t.brief(c)
 		return
 	}
-	for _, s := range c.Narrative {
-		t.gap()
-		t.line(2, lipgloss.Style{}, s)
-	}
-	t.section("How it hangs together")
-	for i, layer := range append(slices.Clip(c.Layers), c.Beside) {
-		if i == len(c.Layers) {
-			i = 1 // beside the root's first consequences
-		}
-		for _, f := range layer {
-			lead := strings.Repeat("   ", min(i, 3))
+	t.line(2, t.faint, note)
+	t.gap()
+	t.line(2, lipgloss.Style{}, c.Lead())
+	t.gap()
+	t.flow(c)
+	t.numbered("What to do now", first(maxNext, c.Next()))
+	t.more(len(rest(maxNext, c.Next()))+len(c.Besides()), "suggestion", "suggestions")
+	if story := c.Story(); len(story) > 0 {
+		t.section("How it came about")
+		for i, s := range story {
 			if i > 0 {
-				lead += "-> "
+				t.gap()
 			}
-			t.hang(2+len(lead), lead, t.levels[f.Severity], fmt.Sprintf("%s: %s", f.Role, f.Title))
-			indent := 2 + len(lead)
-			t.line(indent, lipgloss.Style{}, strings.TrimSpace(f.Place()+"  "+shortFile(f.Site)))
-			if f.Agreement != "" {
-				t.line(indent, lipgloss.Style{}, f.Agreement)
-			}
-			for _, l := range f.Links {
-				t.line(indent, t.faint, l.Relation+": "+l.Why)
-			}
+			t.line(2, lipgloss.Style{}, s)
 		}
 	}
+	var says []string
+	for _, f := range c.Findings {
+		if f.Agreement != "" {
+			says = append(says, f.Title+": "+f.Agreement)
+		}
+	}
+	t.list("What each kind of evidence says", says)
 	t.section("The numbers")
 	for _, f := range c.Findings {
 		for _, fact := range first(maxFacts, f.Facts) {
@@ -123,8 +120,17 @@ func (t *terminal) chain(c *chainView, full bool) {
 		}
 	}
 	t.more(len(c.More(maxFacts)), "number", "numbers")
-	t.list("What to change", first(maxNext, c.Next()))
-	t.more(len(rest(maxNext, c.Next()))+len(c.Besides()), "suggestion", "suggestions")
+	var links []string
+	for _, f := range c.Findings {
+		for i, l := range f.Links {
+			if i > 0 && f.Links[i-1].Finding == l.Finding {
+				links[len(links)-1] += "; " + l.Relation + ": " + l.Why
+				continue
+			}
+			links = append(links, f.Title+", with "+l.Finding+": "+l.Relation+": "+l.Why)
+		}
+	}
+	t.list("Why the findings belong together", links)
 	t.list("Why it could be wrong", c.Caveats())
 	if cmds := c.Commands(); len(cmds) > 0 {
 		t.section("See the numbers again")
@@ -138,8 +144,54 @@ func (t *terminal) chain(c *chainView, full bool) {
 // How much of a chain the terminal shows; the other views show all of it.
 const (
 	maxFacts = 3 // per finding
-	maxNext  = 6
+	maxNext  = 3
 )
+
+// flow draws the chain from its cause down: role, claim and place of each finding,
+// with its first number and the exhibits it stands on.
+func (t *terminal) flow(c *chainView) {
+	const column = 13
+	indent := 2 + column
+	if t.width < 60 {
+		indent = 4
+	}
+	for i, layer := range append(slices.Clip(c.Layers), c.Beside) {
+		for j, f := range layer {
+			switch {
+			case i == len(c.Layers):
+			case i > 0 && j == 0:
+				t.hang(indent, fmt.Sprintf("%*s", -indent, strings.Repeat(" ", min(indent/2, 5))+"v"), t.faint, c.Relations(i))
+			}
+			if len(c.Findings) > 1 {
+				role := f.Role
+				if indent == 4 {
+					t.line(2, t.faint, role)
+					role = ""
+				}
+				t.styledHang(indent, fmt.Sprintf("%*s", -indent, "  "+role), t.levels[f.Severity], f.Title)
+				t.line(indent, lipgloss.Style{}, strings.TrimSpace(f.Place()+"  "+shortFile(f.Site)))
+			} else {
+				t.line(2, lipgloss.Style{}, strings.TrimSpace("at "+f.Place()+"  "+shortFile(f.Site)))
+				indent = 2
+			}
+			if len(f.Facts) > 0 {
+				fact := f.Facts[0]
+				t.line(indent, lipgloss.Style{}, fact.Value.String()+" "+fact.Says+" ["+strings.Join(f.Exhibits(), " ")+"]")
+			}
+		}
+	}
+}
+
+// numbered is list with numbers.
+func (t *terminal) numbered(title string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	t.section(title)
+	for i, s := range items {
+		t.hang(5, fmt.Sprintf("%3d. ", i+1), lipgloss.Style{}, s)
+	}
+}
 
 // more says how much was left out.
 func (t *terminal) more(n int, one, many string) {
@@ -183,10 +235,18 @@ func (t *terminal) tail(v *view) {
 	t.list("How good the evidence is", remarks)
 	t.section("Every claim that was judged")
 	t.line(2, lipgloss.Style{}, v.Tally())
+	var undecided []string
 	for _, d := range v.Verdicts {
-		if d.Result == analyze.Undecided || d.Result == analyze.Failed {
+		// Where something was found, why others are undecided is for the longer views.
+		if d.Result == analyze.Undecided && len(v.Chains) > 0 && !v.Calm() {
+			undecided = append(undecided, d.Detector)
+		} else if d.Result == analyze.Undecided || d.Result == analyze.Failed {
 			t.hang(4, "- ", lipgloss.Style{}, fmt.Sprintf("%s %s: %s", d.Detector, d.Result, d.Why))
 		}
+	}
+	if len(undecided) > 0 {
+		t.line(2, lipgloss.Style{}, "undecided: "+strings.Join(undecided, ", "))
+		t.line(2, t.faint, "why: in the Markdown, HTML and JSON reports")
 	}
 	t.section("Exhibits")
 	for _, e := range v.Exhibits {

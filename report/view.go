@@ -32,7 +32,7 @@ type chainView struct {
 // findingView is a finding with its place in its chain.
 type findingView struct {
 	analyze.Finding
-	Role      string     // what it is in its chain: "root", "mechanism", "symptom" or "seen with it"
+	Role      string     // what it is in its chain: "cause", "mechanism", "symptom" or "seen with it"
 	Links     []linkView // how it hangs together with findings named before it
 	Agreement string     // what the kinds of evidence say of it, side by side
 	Together  string     // Agreement without the values
@@ -123,7 +123,7 @@ func newChainView(c analyze.Chain, findings map[string]*findingView) *chainView 
 			out.Beside = append(out.Beside, f)
 			continue
 		case f == out.Root:
-			f.Role = "root"
+			f.Role = "cause"
 		case explains[f.ID]:
 			f.Role = "mechanism"
 		default:
@@ -577,6 +577,12 @@ func and(words []string) string {
 		return strings.Join(words, "")
 	}
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+// brief is what a fact says without its circumstances.
+func brief(says string) string {
+	says, _, _ = strings.Cut(says, ", ")
+	return says
 }
 
 // Exhibits lists the exhibits a finding stands on, each once.

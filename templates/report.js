@@ -38,10 +38,11 @@ addEventListener("hashchange", reveal);
 reveal();
 
 const make = (tag, text, properties) => Object.assign(document.createElement(tag), {textContent: text}, properties);
+let explained = false;
 for (const svg of document.querySelectorAll("svg.flame")) {
   const width = svg.viewBox.baseVal.width, row = 18, near = 0.02;
   const frames = [...svg.querySelectorAll("g")].map(g => {
-    const rect = g.querySelector("rect"), text = g.querySelector("text");
+    const rect = g.querySelector("rect"), text = g.nextElementSibling;
     const f = {
       g, rect, text, full: g.querySelector("title").textContent, name: g.dataset.name ?? text.textContent,
       x: +rect.getAttribute("x"), y: +rect.getAttribute("y"), w: +rect.getAttribute("width"),
@@ -50,6 +51,7 @@ for (const svg of document.querySelectorAll("svg.flame")) {
     g.setAttribute("role", "button");
     g.setAttribute("aria-label", f.full);
     g.setAttribute("tabindex", "-1");
+    text.setAttribute("aria-hidden", "true");
     return f;
   });
   const root = frames[0];
@@ -63,7 +65,7 @@ for (const svg of document.querySelectorAll("svg.flame")) {
     for (const f of frames) {
       const above = f.y < to.y && holds(f, to), below = f.y >= to.y && holds(to, f);
       f.shown = above || below;
-      f.g.setAttribute("display", f.shown ? "inline" : "none");
+      for (const e of [f.g, f.text]) e.setAttribute("display", f.shown ? "inline" : "none");
       if (!f.shown) continue;
       const x = above ? 0 : (f.x - to.x) / to.w * width, w = above ? width : f.w / to.w * width;
       f.rect.setAttribute("x", x);
@@ -73,12 +75,15 @@ for (const svg of document.querySelectorAll("svg.flame")) {
     }
     all.disabled = to === root;
   };
-  const focus = f => {
+  const focus = f => f.g.focus({preventScroll: true});
+  const scroll = svg.closest(".scroll"); // a drawing that listens for the focus takes it itself
+  scroll.addEventListener("focusin", e => {
+    const f = frames.find(f => f.g === e.target);
+    if (!f) return;
     focused.g.setAttribute("tabindex", "-1");
-    focused = f;
     f.g.setAttribute("tabindex", "0");
-    f.g.focus({preventScroll: true});
-  };
+    focused = f;
+  });
   const find = test => frames.filter(f => f.shown && test(f));
   const search = make("input", "", {type: "search", spellcheck: false});
   const label = make("label", "Find calls ");
@@ -86,8 +91,10 @@ for (const svg of document.querySelectorAll("svg.flame")) {
   const all = make("button", "Whole tree", {type: "button", disabled: true});
   const tools = make("div", "", {className: "tools scripted"});
   label.append(search);
-  tools.append(label, all, found, make("span", "Click a call, or press Enter on it, to zoom; arrow keys move, Escape goes back."));
-  svg.closest(".scroll").before(tools);
+  tools.append(label, all, found);
+  if (!explained) tools.append(make("span", "Click a call, or press Enter on it, to zoom; arrow keys move, Escape goes back."));
+  explained = true;
+  scroll.before(tools);
   all.addEventListener("click", () => { zoom(root); focus(root); });
   search.addEventListener("input", () => {
     const word = search.value.trim().toLowerCase();
@@ -105,7 +112,8 @@ for (const svg of document.querySelectorAll("svg.flame")) {
     found.textContent = word === "" ? "" : `${hits} of the calls drawn, ${(100 * sum / width).toFixed(1)} % of the whole`;
   });
   for (const f of frames) f.g.addEventListener("click", () => { zoom(f); focus(f); });
-  svg.addEventListener("keydown", e => {
+  scroll.addEventListener("keydown", e => {
+    if (!svg.contains(e.target)) return;
     const f = focused;
     let to;
     switch (e.key) {

@@ -29,8 +29,8 @@ const (
 	thinnest   = 0.4 // of a frame
 )
 
-// String draws it. Each frame is a group with its place in the whole, so that a
-// script can zoom without knowing anything else.
+// String draws it. Each frame is a group and the text that follows it, with its
+// place in the whole, so that a script can zoom without knowing anything else.
 func (f Flame) String() string {
 	if len(f.Frames) < 2 || !(f.Frames[0].Value > 0) {
 		return ""
@@ -64,7 +64,8 @@ func (f Flame) String() string {
 		}
 		fmt.Fprintf(&c, `><title>%s</title><rect x="%s" y="%s" width="%s" height="%s"/>`,
 			html.EscapeString(frame.Full), coordinate(x[i]), Num(y), coordinate(min(width, flameWidth-x[i])), Num(flameRow))
-		fmt.Fprintf(&c, `<text x="%s" y="%s">%s</text></g>`, coordinate(x[i]+3), Num(y+13), html.EscapeString(short))
+		// Beside the group: what is cut to fit is no name for what can be pressed.
+		fmt.Fprintf(&c, `</g><text x="%s" y="%s">%s</text>`, coordinate(x[i]+3), Num(y+13), html.EscapeString(short))
 	}
 	return frame("flame", "img", f.Title, f.Desc, flameWidth, float64(deepest+1)*flameRow, c.String())
 }
