@@ -384,14 +384,17 @@ func (f Focus) ofTask(e *Exhibit) (result, says string) {
 	if len(t.Tasks) == 0 {
 		return LeftOut, "it holds no task of this type"
 	}
-	others := Things(len(e.Trace.Tasks)-len(t.Tasks), "task type")
+	left := ""
+	if others := len(e.Trace.Tasks) - len(t.Tasks); others > 0 {
+		left = Things(others, "other task type") + " left out; "
+	}
 	e.Trace = &t
 	if t.InFocus == 0 {
-		return Restricted, others + " of other types left out; no goroutine was in a region of such a task (runtime/trace.WithRegion), so regions, waits, wake-ups and lock holders are those of all goroutines"
+		return Restricted, left + "no goroutine was in a region of such a task (runtime/trace.WithRegion), so regions, waits, wake-ups and lock holders are those of all goroutines"
 	}
 	e.Apart = fmt.Sprintf("narrowed to regions of tasks of type %s: what it does not show there may well be outside", f.Task)
-	return Restricted, fmt.Sprintf("%s of other types left out; waits, wake-ups, lock holders and logs are those inside %s of such tasks; what goroutines ran, processors, pauses and the collector are those of all",
-		others, Things(int(t.InFocus), "region"))
+	return Restricted, left + fmt.Sprintf("waits, wake-ups, lock holders and logs are those inside %s of such tasks; what goroutines ran, processors, pauses and the collector are those of all",
+		Things(int(t.InFocus), "region"))
 }
 
 // nothing says why nothing is in focus, and what could be.

@@ -67,7 +67,7 @@ func TestNarrow(t *testing.T) {
 	}{
 		"label":                      {Focus{Label: [2]string{"tenant", "acme"}}, "restricted, left out, left out, restricted, left out", "30 % of its cpu"},
 		"label of a dump":            {Focus{Label: [2]string{"tenant", "acme"}}, "restricted, left out, left out, restricted, left out", "1 of 3 goroutines"},
-		"task":                       {Focus{Task: "order"}, "kept, kept, restricted, kept, kept", "1 task type of other types left out"},
+		"task":                       {Focus{Task: "order"}, "kept, kept, restricted, kept, kept", "1 other task type left out; no goroutine was in a region"},
 		"offsets count from a trace": {window("1s,2s"), "left out, left out, kept, left out, left out", "cannot be cut"},
 		"before the trace":           {window(",0s"), "kept, kept, kept, left out, kept", ""},
 		"wall clock":                 {window("2026-05-04T12:00:15Z,2026-05-04T12:00:25Z"), "left out, kept, left out, left out, left out", "outside of the window"},
@@ -149,6 +149,77 @@ func TestNarrowToNothing(t *testing.T) {
 	b := focusCase()
 	if same, became, err := (Focus{}).Narrow(b); same != b || became != nil || err != nil {
 		t.Error("no focus changes the case")
+	}
+}
+
+// Traces are cut as they are read; one that tells no time of day is cut all the same.
+func TestFocusOnATrace(t *testing.T) {
+	const traces = "exectrace/testdata/versions/"
+	narrow := func(f Focus, paths ...string) (*Bundle, []Focused) {
+		t.Helper()
+		b, err := Open(t.Context(), paths, Options{Focus: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, became, err := f.Narrow(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b, became
+	}
+	window := func(s string) Focus {
+		from, to, err := ParseWindow(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Focus{From: from, To: to}
+	}
+	for _, name := range []string{"long1.26.trace", "go1.22.trace", "go1.21.trace"} {
+		b, became := narrow(window("100ms,250ms"), traces+name)
+		e := b.Of(Trace)[0]
+		if e.Duration != 150*time.Millisecond || e.Trace.Duration != e.Duration || e.Coverage != Whole || became[0].Result != Restricted || !strings.Contains(became[0].Says, "150 ms from offset 100 ms on") {
+			t.Errorf("%s: %v, %+v", name, e.Duration, became)
+		}
+		b, became = narrow(window("0s,1h"), traces+name)
+		if e := b.Of(Trace)[0]; became[0].Result != Kept || e.Trace.Narrowed.Of != 0 {
+			t.Errorf("%s: a window of all: %+v", name, became)
+		}
+		out := window("1h,")
+		all, err := Open(t.Context(), []string{traces + name}, Options{Focus: out})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := out.Narrow(all); err == nil || !strings.Contains(err.Error(), "nothing is in the window") {
+			t.Errorf("%s: a window behind the end: %v", name, err)
+		}
+	}
+	// The wall clock and the offset of one moment cut the same.
+	whole, _ := narrow(Focus{}, traces+"long1.26.trace")
+	start := whole.Of(Trace)[0].CapturedAt
+	wall := Focus{From: Moment{Wall: start.Add(2 * time.Second), Set: true}, To: Moment{Wall: start.Add(3 * time.Second), Set: true}}
+	x, _ := narrow(wall, traces+"long1.26.trace")
+	y, _ := narrow(window("2s,3s"), traces+"long1.26.trace")
+	a, z := x.Of(Trace)[0], y.Of(Trace)[0]
+	if a.Trace.Events != z.Trace.Events || a.Trace.Events == 0 || a.Trace.Narrowed != z.Trace.Narrowed || !a.CapturedAt.Equal(start.Add(2*time.Second)) {
+		t.Errorf("by the clock %+v, by offset %+v", a.Trace.Narrowed, z.Trace.Narrowed)
+	}
+	// Offsets count from the first of several traces.
+	both, _ := narrow(window("0s,100h"), traces+"long1.26.trace", traces+"flight.trace")
+	if len(both.Of(Trace)) != 2 {
+		t.Fatalf("%d traces", len(both.Of(Trace)))
+	}
+	first, later := both.Of(Trace)[0], both.Of(Trace)[1]
+	gap := later.CapturedAt.Sub(first.CapturedAt)
+	part, _ := narrow(window((gap+50*time.Millisecond).String()+",100h"), traces+"long1.26.trace", traces+"flight.trace")
+	if got := part.Of(Trace); len(got) != 1 || got[0].Trace.Narrowed.From != 50*time.Millisecond {
+		t.Errorf("50 ms into the trace that begins %v after the other: %d traces", gap, len(got))
+	}
+	// What goroutines did inside the regions of tasks, and that it denies nothing of the rest.
+	task := Focus{Task: "report"}
+	b, became := narrow(task, "../../fixtures/reports-coldcache/trace.out")
+	e := b.Of(Trace)[0]
+	if e.Trace.InFocus == 0 || e.Apart == "" || e.Coverage != Whole || !strings.Contains(became[0].Says, "regions of such tasks") {
+		t.Errorf("%d regions, %q, %+v", e.Trace.InFocus, e.Apart, became)
 	}
 }
 
