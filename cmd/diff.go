@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -104,7 +105,7 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 		return failed("", "%v", err)
 	}
 	if ops[0] == 0 {
-		opsFromBenchmarks(sides)
+		opsFromBenchmarks(c, sides)
 	}
 	result := compare.Compare(sides[0], sides[1], opt)
 	d := report.NewDiff(sides[0], sides[1], result, opt, others, Version, f.strict)
@@ -494,19 +495,31 @@ func addSaved(side *compare.Side, r *report.Report) {
 
 // opsFromBenchmarks takes the operations of each profile from benchmark output,
 // where both sides ran one and the same benchmark.
-func opsFromBenchmarks(sides [2]*compare.Side) {
+func opsFromBenchmarks(c *cobra.Command, sides [2]*compare.Side) {
 	if !sides[0].Benchmarks.SameOne(sides[1].Benchmarks) {
 		return
 	}
-	for _, s := range sides {
-		profiles := map[evidence.Kind]int{}
-		most := 1
+	var profiles, results [2]int
+	for i, s := range sides {
+		byKind := map[evidence.Kind]int{}
 		for _, e := range s.Exhibits {
 			if e.Profile != nil {
-				profiles[e.Kind]++
-				most = max(most, profiles[e.Kind])
+				byKind[e.Kind]++
+				profiles[i] = max(profiles[i], byKind[e.Kind])
 			}
 		}
-		s.Ops = s.Benchmarks.Ops() / float64(most)
+		results[i] = s.Benchmarks.Results()
+	}
+	if profiles[0] == 0 || profiles[1] == 0 {
+		return
+	}
+	// Output that an earlier recording was added to would make everything look cheaper.
+	if results[0]*profiles[1] != results[1]*profiles[0] || results[0]%profiles[0] != 0 {
+		complain(c.ErrOrStderr(), fmt.Sprintf("the benchmark output does not fit the profiles: %d results for %d profiles before, %d for %d after; not compared per operation", results[0], profiles[0], results[1], profiles[1]))
+		complain(c.ErrOrStderr(), "hint: keep one result per profile, or give --ops BEFORE,AFTER")
+		return
+	}
+	for i, s := range sides {
+		s.Ops = s.Benchmarks.Ops() / float64(profiles[i])
 	}
 }

@@ -117,7 +117,7 @@ func diffNotices(d *Diff) notices {
 			id := "regression/benchmark/" + slug(b.Unit)
 			n.rule(rule{id, "Benchmark got worse: " + b.Unit, "inquest diff compares output of go test -bench as benchstat does"})
 			n.List = append(n.List, notice{Rule: id, Level: "error", Title: "Regression: " + b.Name, Function: b.Name,
-				Message: fmt.Sprintf("%s: %s %s", b.Name, benchNumbers(b), compare.Percent(b.Effect)), Fingerprint: analyze.Fingerprint(id, b.Name)})
+				Message: fmt.Sprintf("%s: %s (%s)", b.Name, benchNumbers(b), compare.Percent(b.Effect)), Fingerprint: analyze.Fingerprint(id, b.Name)})
 		}
 	}
 	for _, f := range slices.Concat(v.Findings.New, v.Findings.Worse) {
@@ -157,7 +157,7 @@ func diffNotices(d *Diff) notices {
 }
 
 func benchNumbers(b compare.Benchmark) string {
-	return fmt.Sprintf("%.4g to %.4g %s", b.Before, b.After, b.Unit)
+	return fmt.Sprintf("%s from %s to %s", benchWhat(b.Unit), benchNumber(b.Before, b.Unit), benchNumber(b.After, b.Unit))
 }
 
 func (n *notices) rule(r rule) {

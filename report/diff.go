@@ -260,11 +260,11 @@ func (r diffRow) Where() string {
 func (r diffRow) Relative() string { return relative(r.Change) }
 
 func relative(c compare.Change) string {
-	if c.Before.Number == 0 {
-		if c.After.Number == 0 {
-			return "0 %"
-		}
+	switch {
+	case c.New():
 		return "new"
+	case c.Before.Number == 0:
+		return "0 %"
 	}
 	return compare.Percent(c.Effect)
 }
@@ -273,7 +273,7 @@ func relative(c compare.Change) string {
 func (r diffRow) Within() string { return within(r.Change) }
 
 func within(c compare.Change) string {
-	if c.Before.Number == 0 {
+	if c.Before.Number == 0 || c.New() {
 		return ""
 	}
 	return fmt.Sprintf("%s to %s", compare.Percent(c.Interval.Low/c.Before.Number), compare.Percent(c.Interval.High/c.Before.Number))

@@ -98,6 +98,14 @@ func (b *Benchmarks) Ops() float64 {
 	return sum
 }
 
+// Results is how many lines of results were read.
+func (b *Benchmarks) Results() int {
+	if b == nil {
+		return 0
+	}
+	return b.lines
+}
+
 // SameOne reports whether both sides ran one and the same benchmark: the
 // operations of several are not of one kind.
 func (b *Benchmarks) SameOne(o *Benchmarks) bool {
@@ -190,7 +198,7 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 		if x.Verdict == Inconclusive || x.Q > levelBench || math.Abs(x.After-x.Before) < opt.MinEffect*math.Abs(x.Before) || x.After == x.Before {
 			continue
 		}
-		says := fmt.Sprintf("%s %s from %s to %s %s", x.Name, rises(x), benchunit.Scale(x.Before, benchunit.ClassOf(x.Unit)), benchunit.Scale(x.After, benchunit.ClassOf(x.Unit)), x.Unit)
+		says := fmt.Sprintf("%s %s from %s to %s %s (%s)", x.Name, rises(x), benchunit.Scale(x.Before, benchunit.ClassOf(x.Unit)), benchunit.Scale(x.After, benchunit.ClassOf(x.Unit)), x.Unit, Percent(x.Effect))
 		if (x.After > x.Before) == (before.better(x.Unit) > 0) {
 			x.Verdict = Improvement
 			if nBetter++; better == "" {

@@ -15,6 +15,7 @@ type names struct {
 	sites  []stack.Site
 	raw    [2]map[string]int // as the profiles of a side spell it
 	kinds  []nameKind
+	after  []bool // the site is that of the after side
 }
 
 type nameKind struct{ plumbing, standard bool }
@@ -39,6 +40,10 @@ func (n *names) id(side int, f *stack.Frame) int {
 		n.list = append(n.list, name)
 		n.sites = append(n.sites, stack.Site{Function: name, File: f.File, Line: f.Line})
 		n.kinds = append(n.kinds, nameKind{stack.Plumbing(name), stack.Standard(name)})
+		n.after = append(n.after, side == 1)
+	} else if side == 1 && !n.after[id] && f.File != "" {
+		// A reader looks at the code as it is now.
+		n.sites[id].File, n.sites[id].Line, n.after[id] = f.File, f.Line, true
 	}
 	n.raw[side][f.Function] = id
 	return id

@@ -790,18 +790,33 @@ func amount(ch *Change, per string) string {
 	if per == "operation" {
 		unit = " per operation"
 	}
-	if ch.Before.Number == 0 {
+	if ch.New() {
 		return fmt.Sprintf("is new: %s%s", ch.After, unit)
 	}
 	than := "less"
 	if ch.Worse {
 		than = "more"
 	}
-	return fmt.Sprintf("%s from %s to %s%s (%s %s)", verb, ch.Before, ch.After, unit, evidence.Of(math.Abs(ch.Effect), evidence.Share), than)
+	much := fmt.Sprintf("%s %s", evidence.Of(math.Abs(ch.Effect), evidence.Share), than)
+	if ch.Effect >= manifold {
+		much = Percent(ch.Effect)
+	}
+	return fmt.Sprintf("%s from %s to %s%s (%s)", verb, ch.Before, ch.After, unit, much)
 }
 
-// Percent writes a relative change with its sign.
+// New reports whether there was next to nothing before.
+func (ch *Change) New() bool {
+	return ch.After.Number > 0 && ch.Before.Number <= ch.After.Number*1e-4
+}
+
+// manifold is the relative change from which a factor reads better than a percentage.
+const manifold = 10
+
+// Percent writes a relative change with its sign, or as a factor where it is large.
 func Percent(effect float64) string {
+	if effect >= manifold {
+		return evidence.Quantity{Number: effect + 1, Unit: evidence.Ratio}.String()
+	}
 	sign := "+"
 	if effect < 0 {
 		sign = "-"
