@@ -25,7 +25,9 @@ told by content, never by name: pprof profiles, execution traces, goroutine dump
 that hold dumps, crashes, race reports, gctrace or schedtrace lines.`,
 		Example: `  inquest analyze ./incident
   inquest analyze cpu.pb.gz trace.out dump.txt -o report.html -o report.json
-  inquest analyze ./incident --fail-on warning --baseline known.json`,
+  inquest analyze ./incident --fail-on warning --baseline known.json
+  inquest analyze --each ./incidents -o reports/
+  inquest analyze ./incident --redact=strict -o to-the-vendor.html`,
 		Args: needPaths,
 		RunE: func(c *cobra.Command, paths []string) error { return runAnalyze(c, &f, paths) },
 	}
@@ -40,6 +42,7 @@ that hold dumps, crashes, race reports, gctrace or schedtrace lines.`,
 	c.Flags().StringVar(&f.task, "task", "", "look only at user tasks of the type `NAME`, in traces")
 	c.Flags().StringVar(&f.window, "window", "", "look only at the time `FROM,TO`: offsets from the start of the trace (1.2s,3s) or RFC 3339 times; either may be empty")
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
+	c.Flags().BoolVar(&f.each, "each", false, "every folder, archive or file in PATH is a case of its own: write a report for each into the folder of -o, and an index")
 	return c
 }
 
@@ -50,6 +53,7 @@ type analyzeFlags struct {
 	limits, only, skip       []string
 	label, task, window      string
 	jobs                     int
+	each                     bool
 }
 
 func needPaths(_ *cobra.Command, paths []string) error {
@@ -61,7 +65,11 @@ func needPaths(_ *cobra.Command, paths []string) error {
 
 func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	// Everything that can be wrong with the command line is said before any work is done.
-	if err := f.output.check(); err != nil {
+	check := f.output.check
+	if f.each {
+		check = f.output.checkEach
+	}
+	if err := check(); err != nil {
 		return err
 	}
 	if f.config != "" {
@@ -99,6 +107,9 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 			return failed("", "--label with --only %s: a lock may be held by a goroutine without the label", detect.Deadlock.ID)
 		}
 		opt.Skip = append(slices.Clone(opt.Skip), detect.Deadlock.ID)
+	}
+	if f.each {
+		return runEach(c, f, paths, opt, focus, failOn)
 	}
 
 	bundle, err := open(c, paths, focus, f.jobs, f.output.quiet)

@@ -192,7 +192,7 @@ func invocation(c *cobra.Command, paths []string) string {
 	c.Flags().Visit(func(f *pflag.Flag) {
 		values := []string{f.Value.String()}
 		switch f.Name {
-		case "output", "format", "quiet", "jobs", "redact", "redact-map":
+		case "output", "format", "quiet", "jobs", "redact", "redact-map", "each":
 			return
 		case "config", "baseline":
 			values[0] = portable(values[0])

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // File is a file of a case with its digest.
@@ -83,3 +84,7 @@ func tarInside(c *content, k *compression) bool {
 	n, _ := io.ReadFull(z, head)
 	return isTar(head[:n])
 }
+
+// Ignored reports whether a file found in a folder is passed over by its name:
+// hidden files, sources, documents and pictures.
+func Ignored(base string) bool { return strings.HasPrefix(base, ".") || ignored(base) }

@@ -1,0 +1,340 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"inquest/analyze"
+	"inquest/analyze/detect"
+	"inquest/analyze/evidence"
+	"inquest/report"
+)
+
+// checkEach is check for --each: -o is a folder, and formats may be several.
+func (o *output) checkEach() error {
+	if err := o.checkRedact(); err != nil {
+		return err
+	}
+	switch {
+	case len(o.files) > 1:
+		return failed("", "--each takes one -o, the folder that the reports go into")
+	case len(o.files) == 1:
+		info, err := os.Stat(o.files[0])
+		if err == nil && !info.IsDir() || err != nil && report.ExtensionOf(strings.TrimPrefix(filepath.Ext(o.files[0]), ".")) != "" {
+			return failed("with --each, -o names a folder, and -f the formats", "-o %s: not a folder", o.files[0])
+		}
+	}
+	for _, name := range o.formats() {
+		_, known := report.ForName(name)
+		if len(o.files) == 0 {
+			_, _, known = report.IndexForName(name)
+		}
+		if !known {
+			return failed("", "--format %s: want %s", name, strings.Join(report.Formats(), ", "))
+		}
+	}
+	return nil
+}
+
+// formats lists what -f names.
+func (o *output) formats() []string {
+	if o.format == "" {
+		if len(o.files) == 0 {
+			return []string{"text"}
+		}
+		return []string{"html", "json"}
+	}
+	return strings.Split(o.format, ",")
+}
+
+// oneCase is a case of many.
+type oneCase struct {
+	name, path string
+}
+
+// casesIn lists the cases at the paths: sub-folders, archives and lone files of a
+// folder, or what else is named.
+func casesIn(paths []string) ([]oneCase, error) {
+	var cases []oneCase
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		if err != nil {
+			return nil, failed("", "%v", pathError(p, err))
+		}
+		if !info.IsDir() {
+			cases = append(cases, oneCase{filepath.Base(p), p})
+			continue
+		}
+		entries, err := os.ReadDir(p) // sorted
+		if err != nil {
+			return nil, failed("", "%v", pathError(p, err))
+		}
+		for _, e := range entries {
+			if full := filepath.Join(p, e.Name()); !evidence.Ignored(e.Name()) && (e.IsDir() || regular(full)) {
+				cases = append(cases, oneCase{e.Name(), full})
+			}
+		}
+	}
+	if len(cases) == 0 {
+		return nil, failed("--each takes folders that hold one folder, archive or file for each case", "no case in %s", strings.Join(paths, ", "))
+	}
+	return cases, nil
+}
+
+func regular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// runEach analyses case after case and keeps of each only its line in the index.
+func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Options, focus evidence.Focus, failOn analyze.Severity) error {
+	if slices.Contains(paths, "-") {
+		return failed("", "--each takes folders, not standard input")
+	}
+	cases, err := casesIn(paths)
+	if err != nil {
+		return err
+	}
+	dir := ""
+	if len(f.output.files) == 1 {
+		dir = f.output.files[0]
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return failed("", "%v", pathError(dir, err))
+		}
+	}
+	e := &each{c: c, flags: f, opt: opt, focus: focus, failOn: failOn, dir: dir, names: map[string]bool{"index": true}}
+	e.index = report.NewIndex(report.Tool{Name: "inquest", Version: Version, Revision: revision()}, strings.Replace(invocation(c, paths), " analyze ", " analyze --each ", 1))
+	step, done := caseProgress(c.ErrOrStderr(), len(cases), f.output.quiet)
+	for _, one := range cases {
+		if c.Context().Err() != nil {
+			complain(c.ErrOrStderr(), fmt.Sprintf("interrupted: the index covers the first %d of %d cases", len(e.index.Cases), len(cases)))
+			e.worst = exitFailed
+			break
+		}
+		step(one.name)
+		e.one(one)
+	}
+	done()
+	if len(e.index.Cases) == 0 && e.worst == exitDone {
+		return failed("--each takes folders that hold one folder, archive or file for each case", "no evidence in %s", strings.Join(paths, ", "))
+	}
+	return e.finish()
+}
+
+// each is the work on many cases.
+type each struct {
+	c      *cobra.Command
+	flags  *analyzeFlags
+	opt    analyze.Options
+	focus  evidence.Focus
+	failOn analyze.Severity
+	dir    string
+	names  map[string]bool // of reports that have been written
+	index  *report.Index
+	worst  int // exit code so far
+	failed int // cases with findings that count
+}
+
+// one analyses one case. Whatever goes wrong with it is its line in the index.
+func (e *each) one(one oneCase) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.fail(one, fmt.Sprintf("a bug of ours: %v", p))
+		}
+	}()
+	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, evidence.Options{Jobs: e.flags.jobs, Focus: e.focus})
+	if bundle == nil || err != nil && !errors.Is(err, context.Canceled) {
+		e.fail(one, err.Error())
+		return
+	}
+	if len(bundle.Exhibits) == 0 {
+		// A folder of sources or settings beside the cases; what was left empty by mistake is named too.
+		r := e.flags.output.redacted(&report.Report{Case: report.Case{Title: one.name}})
+		e.index.PassedOver = append(e.index.PassedOver, r.Case.Title)
+		return
+	}
+	if why := unusable(bundle); why != "" {
+		e.fail(one, why)
+		return
+	}
+	narrowed, became, err := e.focus.Narrow(bundle)
+	if err != nil {
+		e.fail(one, err.Error())
+		return
+	}
+	result, err := analyze.Run(narrowed, detect.All, e.opt)
+	if err != nil {
+		e.fail(one, err.Error())
+		return
+	}
+	r := report.New(narrowed, result, report.Version(Version), report.Made(invocation(e.c, []string{one.path}), revision()), report.Narrowed(e.focus, became))
+	var verdict exit
+	if errors.As(judge(r, e.failOn, bundle), &verdict) {
+		e.worst = max(e.worst, verdict.code)
+		if verdict.code == exitFindings {
+			e.failed++
+		}
+	}
+	r = e.flags.output.redacted(r)
+	e.index.Redacted = r.Redacted
+	files, err := e.write(r)
+	if err != nil {
+		e.fail(one, err.Error())
+		return
+	}
+	e.index.Add(r, files)
+}
+
+// unusable says why nothing of a case can be used; empty when something can.
+func unusable(b *evidence.Bundle) string {
+	var problems []string
+	for _, e := range b.Exhibits {
+		if e.Coverage != evidence.None {
+			return ""
+		}
+		problems = append(problems, e.Problems...)
+	}
+	const most = 2
+	why := strings.Join(problems[:min(len(problems), most)], "; ")
+	if len(problems) > most {
+		why += fmt.Sprintf("; and %d more", len(problems)-most)
+	}
+	return why
+}
+
+// fail enters a case that could not be analysed.
+func (e *each) fail(one oneCase, why string) {
+	e.worst = exitFailed
+	// Its name and what is wrong are redacted as a report of it would be.
+	r := e.flags.output.redacted(&report.Report{Case: report.Case{Title: one.name}, Exhibits: []report.Exhibit{{Path: one.name, Problems: []string{why}}}})
+	e.index.Fail(r.Case.Title, r.Exhibits[0].Problems[0])
+}
+
+// write writes a case's report in every format asked for.
+func (e *each) write(r *report.Report) ([]string, error) {
+	files := []string{}
+	if e.dir == "" {
+		return files, nil
+	}
+	name := fileName(r.Case.Title)
+	for n, plain := 2, name; e.names[strings.ToLower(name)]; n++ {
+		name = fmt.Sprintf("%s-%d", plain, n)
+	}
+	e.names[strings.ToLower(name)] = true
+	for _, format := range e.flags.output.formats() {
+		write, _ := report.ForName(format)
+		var b bytes.Buffer
+		if err := write(&b, located(r, format)); err != nil {
+			return nil, err
+		}
+		file := name + report.ExtensionOf(format)
+		if err := replaceFile(filepath.Join(e.dir, file), b.Bytes(), 0o644); err != nil {
+			return nil, pathError(file, err)
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+// fileName makes a name that every system takes of a case's.
+func fileName(title string) string {
+	name := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return '_'
+	}, title)
+	if r := []rune(strings.Trim(name, ".")); len(r) > 0 {
+		return string(r[:min(len(r), 100)])
+	}
+	return "case"
+}
+
+// finish writes the index and decides the exit code.
+func (e *each) finish() error {
+	o := &e.flags.output
+	if err := o.keepTokens(e.c); err != nil {
+		return err
+	}
+	if e.dir == "" {
+		var err error
+		stdout := e.c.OutOrStdout()
+		if o.format == "" || o.format == "text" {
+			err = report.WriteIndexTerminal(stdout, e.index, terminal(stdout))
+		} else {
+			write, _, _ := report.IndexForName(o.format)
+			err = write(stdout, e.index)
+		}
+		if err != nil {
+			return failed("", "writing the index: %v", err)
+		}
+	} else if err := e.writeIndex(); err != nil {
+		return err
+	}
+	switch {
+	case e.worst == exitFailed:
+		return exit{exitFailed, "some cases could not be analysed, or only in part: the index says which", ""}
+	case e.failed > 0:
+		return exit{code: exitFindings, msg: fmt.Sprintf("%d of %s with findings at or above %s", e.failed, evidence.Things(len(e.index.Cases), "case"), e.failOn)}
+	}
+	return nil
+}
+
+// writeIndex writes the index in every form that the reports have, and as a page and JSON in any case.
+func (e *each) writeIndex() error {
+	forms := []string{"html", "json"}
+	for _, f := range e.flags.output.formats() {
+		if _, _, ok := report.IndexForName(f); ok && !slices.Contains(forms, f) {
+			forms = append(forms, f)
+		}
+	}
+	for _, form := range append(forms, "markdown") {
+		write, extension, _ := report.IndexForName(form)
+		var b bytes.Buffer
+		if err := write(&b, e.index); err != nil {
+			return failed("", "index%s: %v", extension, err)
+		}
+		if err := replaceFile(filepath.Join(e.dir, "index"+extension), b.Bytes(), 0o644); err != nil {
+			return failed("", "%v", pathError("index"+extension, err))
+		}
+	}
+	if over := e.index.PassedOver; len(over) > 0 && !e.flags.output.quiet {
+		complain(e.c.ErrOrStderr(), "passed over, as nothing in it is evidence: "+strings.Join(over, ", "))
+	}
+	if !e.flags.output.quiet {
+		complain(e.c.ErrOrStderr(), fmt.Sprintf("wrote %s; begin with %s", evidence.Things(len(e.names)-1, "report"), filepath.Join(e.dir, "index.html")))
+	}
+	return nil
+}
+
+// caseProgress shows on a terminal how many cases are done.
+func caseProgress(stderr io.Writer, total int, quiet bool) (step func(name string), finish func()) {
+	f, ok := stderr.(*os.File)
+	if !ok || quiet || !term.IsTerminal(int(f.Fd())) {
+		return func(string) {}, func() {}
+	}
+	bar := progressbar.NewOptions(total, progressbar.OptionSetWriter(f), progressbar.OptionShowCount(), progressbar.OptionSetWidth(24),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
+	begun := 0
+	return func(name string) {
+			bar.Describe(report.Clean(name))
+			_ = bar.Set(begun)
+			begun++
+		}, func() {
+			_ = bar.Finish()
+			_ = bar.Clear()
+		}
+}
