@@ -82,4 +82,25 @@ func compare(b *testing.B, measure, file string, jobs int) {
 	b.ReportMetric(read.cpu/drain.cpu, "cpu/drain")
 	b.ReportMetric(read.rss, "MB-peak")
 	b.ReportMetric(drain.rss, "MB-peak-drain")
+	b.ReportMetric(largestGeneration(b, file)/1e6, "MB-generation")
+}
+
+func largestGeneration(b *testing.B, file string) (size float64) {
+	f, err := os.Open(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		b.Fatal(err)
+	}
+	gens, _, err := scan(f, st.Size(), newestFormat)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range gens {
+		size = max(size, float64(gens[i].size()))
+	}
+	return size
 }
