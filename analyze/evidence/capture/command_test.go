@@ -17,6 +17,9 @@ import (
 	"inquest/analyze/evidence"
 )
 
+// monitored is long enough for the runtime's monitor to begin, which prints schedtrace.
+const monitored = 300 * time.Millisecond
+
 // TestMain turns the test binary into the programs that tests run.
 func TestMain(m *testing.M) {
 	switch os.Getenv("CAPTURE_TEST") {
@@ -28,6 +31,7 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("out")
 		fmt.Fprintln(os.Stderr, "err")
+		time.Sleep(monitored)
 		os.Exit(7)
 	case "noise":
 		fmt.Fprintln(os.Stderr, "at the beginning")
@@ -40,6 +44,7 @@ func TestMain(m *testing.M) {
 		time.Sleep(time.Hour)
 	case "echo":
 		io.Copy(os.Stdout, os.Stdin)
+		time.Sleep(monitored)
 	}
 	os.Exit(0)
 }
@@ -315,11 +320,15 @@ func TestSignalsGoOn(t *testing.T) {
 	}
 }
 
-// signalled sends this process SIGHUP as soon as the program has begun to wait.
-type signalled struct{ done bool }
+// signalled sends this process SIGHUP as soon as the program waits and has left evidence.
+type signalled struct {
+	done bool
+	seen []byte
+}
 
 func (s *signalled) Write(p []byte) (int, error) {
-	if !s.done && bytes.Contains(p, []byte("waiting")) {
+	s.seen = append(s.seen, p...)
+	if !s.done && bytes.Contains(s.seen, []byte("waiting")) && bytes.Contains(s.seen, []byte("schedticks")) {
 		s.done = true
 		_ = syscall.Kill(os.Getpid(), syscall.SIGHUP)
 	}
