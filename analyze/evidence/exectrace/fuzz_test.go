@@ -35,6 +35,15 @@ func FuzzRead(f *testing.F) {
 		if (err1 == nil) != (err2 == nil) {
 			t.Fatalf("one at a time: %v; three: %v", err1, err2)
 		}
+		if err1 == nil {
+			// Two parts hold the events of the whole, wherever it is cut and however damaged it is.
+			at := one.Duration / 3
+			first, err1 := Read(context.Background(), bytes.NewReader(b), int64(len(b)), Options{Jobs: 2, Task: "t", Window: func(time.Time) (time.Duration, time.Duration) { return 0, at }})
+			rest, err2 := Read(context.Background(), bytes.NewReader(b), int64(len(b)), Options{Jobs: 1, Task: "t", Window: func(time.Time) (time.Duration, time.Duration) { return at, forever }})
+			if err1 == nil && err2 == nil && at > 0 && first.Events+rest.Events != one.Events {
+				t.Errorf("%d events up to %v and %d from there on, %d in the whole", first.Events, at, rest.Events, one.Events)
+			}
+		}
 		if err1 == nil && (one.Events != many.Events || one.Duration != many.Duration || len(one.Waits) != len(many.Waits) || one.Reading != many.Reading) {
 			t.Errorf("one at a time: %d events, %+v; three: %d events, %+v", one.Events, one.Reading, many.Events, many.Reading)
 		}
