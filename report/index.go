@@ -202,6 +202,11 @@ func (c IndexCase) Holds() string {
 	return join(", ", evidence.Things(c.Exhibits, "exhibit"), strings.Join(kinds, ", "), evidence.Of(c.Bytes, evidence.Bytes).String())
 }
 
+// Extent is how much a case's evidence is.
+func (c IndexCase) Extent() string {
+	return evidence.Things(c.Exhibits, "exhibit") + ", " + evidence.Of(c.Bytes, evidence.Bytes).String()
+}
+
 // Taken is when the case begins.
 func (c IndexCase) Taken() string {
 	if c.From == nil {
@@ -265,6 +270,8 @@ var indexHTML = template.Must(template.New("index.html").Funcs(template.FuncMap{
 	"level": level,
 	"file":  shortFile,
 	"href":  func(name string) string { return "./" + name },
+	"head":  func(all []IndexCase) []IndexCase { return first(maxShown, all) },
+	"tail":  func(all []IndexCase) []IndexCase { return rest(maxShown, all) },
 }).Parse(templates.IndexHTML))
 
 // WriteIndexHTML writes x as one self-contained page under the same policy as a
@@ -295,8 +302,9 @@ var indexMarkdown = texttemplate.Must(texttemplate.New("index.md").Funcs(texttem
 		}
 		return "[" + c.Case + "](" + path.Clean(name) + ")"
 	},
-	"file":    shortFile,
-	"summary": template.HTMLEscapeString,
+	"file": shortFile,
+	"head": func(all []IndexCase) []IndexCase { return first(maxShown, all) },
+	"tail": func(all []IndexCase) []IndexCase { return rest(maxShown, all) },
 }).Parse(templates.IndexMarkdown))
 
 // WriteIndexMarkdown writes x as a page of GitHub Flavored Markdown.
@@ -325,7 +333,7 @@ func WriteIndexTerminal(w io.Writer, x *Index, opt TerminalOptions) error {
 				t.line(4, t.faint, fmt.Sprintf("and %d more", len(g.Cases)-i))
 				break
 			}
-			t.hang(6, "- ", plain, join("  ", c.Case, c.Holds()))
+			t.hang(6, "- ", plain, join("  ", c.Case, c.Extent(), c.Taken()))
 		}
 	}
 	list := func(title string, cases []IndexCase, why bool) {
@@ -345,6 +353,9 @@ func WriteIndexTerminal(w io.Writer, x *Index, opt TerminalOptions) error {
 	_, err := io.WriteString(w, t.out.String())
 	return err
 }
+
+// maxShown is how many cases with the same root a page shows before it folds the rest.
+const maxShown = 3
 
 // maxListed is how many cases of a group the terminal lists; the other views list all.
 const maxListed = 12
