@@ -159,12 +159,17 @@ func (f *Flame) grow(p *pprofile.Profile, column int, sites map[string]bool) {
 	}
 	scale := f.Total.Number / float64(root.value)
 	floor := minimum(root, float64(root.value)*minFlame)
+	small := 0
 	var visit func(c *call, parent int, below bool)
 	visit = func(c *call, parent int, below bool) {
 		at := len(f.Nodes)
 		f.Nodes = append(f.Nodes, FlameNode{Parent: parent, Function: c.function, Value: float64(c.value) * scale, Culprit: c.culprit})
 		for _, next := range sorted(c) {
-			if float64(next.value) >= floor || !below && leads(next) && len(f.Nodes) < MaxFlameNodes {
+			large := float64(next.value) >= floor
+			if large || !below && small < flameRoom && leads(next) {
+				if !large {
+					small++
+				}
 				visit(next, at, below || next.culprit)
 				continue
 			}
@@ -176,10 +181,11 @@ func (f *Flame) grow(p *pprofile.Profile, column int, sites map[string]bool) {
 	visit(root, -1, false)
 }
 
-// minimum returns the least value of which all calls fit into MaxFlameNodes, with some
-// room for the way to a culprit.
+// flameRoom is how many calls too small to be drawn are kept on the way to a culprit.
+const flameRoom = 40
+
+// minimum returns the least value of which all calls fit into MaxFlameNodes beside those.
 func minimum(root *call, floor float64) float64 {
-	const room = 20
 	var values []float64
 	var visit func(c *call)
 	visit = func(c *call) {
@@ -191,12 +197,12 @@ func minimum(root *call, floor float64) float64 {
 		}
 	}
 	visit(root)
-	if len(values) <= MaxFlameNodes-1-room {
+	if len(values) <= MaxFlameNodes-1-flameRoom {
 		return floor
 	}
 	slices.SortFunc(values, func(a, b float64) int { return cmp.Compare(b, a) })
 	// All that are as large as the first that does not fit go with it.
-	return values[MaxFlameNodes-1-room] + 0.5
+	return values[MaxFlameNodes-1-flameRoom] + 0.5
 }
 
 // leads reports whether a culprit is at or below a call.

@@ -113,6 +113,13 @@ func (t *terminal) chain(c *chainView, full bool) {
 		}
 	}
 	t.list("What each kind of evidence says", says)
+	var graphs []string
+	for _, f := range c.Findings {
+		if f.Graph != nil {
+			graphs = append(graphs, graphWords(f.Graph))
+		}
+	}
+	t.list("Who waits for which lock, and who holds it", graphs)
 	t.section("The numbers")
 	for _, f := range c.Findings {
 		for _, fact := range first(maxFacts, f.Facts) {

@@ -562,7 +562,7 @@ func (c *chainView) Reason() string {
 	case len(agree) > 1 && c.Root.Confidence == analyze.High:
 		said += " show it independently, and nothing contradicts it"
 	case len(agree) > 1:
-		said += " show it, but fewer than two of them independently and on good evidence"
+		said += " show it, though no two of them independently and on good evidence"
 	case c.Root.Confidence == analyze.Low:
 		said += " alone shows it, and not on enough"
 	default:

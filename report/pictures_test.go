@@ -1,0 +1,194 @@
+package report
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+)
+
+// TestFlameGrows proves on random profiles that a call tree adds up: what is drawn and
+// what is left out are all there is, callees never have more than their caller, and a culprit is seen however small.
+func TestFlameGrows(t *testing.T) {
+	for seed := range uint64(60) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		p := &pprofile.Profile{Columns: []pprofile.Column{{Name: "cpu", Unit: "nanoseconds"}}}
+		calls, whole := map[string]bool{}, int64(0)
+		for range 1 + rng.IntN(800) {
+			var s stack.Stack
+			for range 1 + rng.IntN(12) {
+				s = append(s, stack.Frame{Function: fmt.Sprintf("p.f%d", rng.IntN(6))})
+			}
+			v := int64(rng.ExpFloat64() * 1000)
+			p.Samples = append(p.Samples, pprofile.Sample{Stack: s, Values: []int64{v}})
+			whole += v
+			path := ""
+			for i := len(s) - 1; i >= 0 && v > 0; i-- {
+				path += "/" + s[i].Function
+				calls[path] = true
+			}
+		}
+		p.Samples = append(p.Samples, pprofile.Sample{Stack: stack.Stack{{Function: "p.(*T).Rare.func1"}, {Function: "p.f0"}}, Values: []int64{1}})
+		calls["/p.f0"], calls["/p.f0/p.(*T).Rare.func1"] = true, true
+		whole++
+		var f Flame
+		f.grow(p, 0, map[string]bool{"p.(*T).Rare": true})
+		if f.Total != evidence.Of(whole, evidence.Nanoseconds) || f.Nodes[0].Value != float64(whole) {
+			t.Fatalf("seed %d: %v in all and %v at the root, want %d", seed, f.Total, f.Nodes[0].Value, whole)
+		}
+		if got := len(f.Nodes) - 1 + f.LeftOut.Calls; got != len(calls) || len(f.Nodes) > MaxFlameNodes {
+			t.Errorf("seed %d: %d drawn and %d left out, want %d together and at most %d drawn", seed, len(f.Nodes)-1, f.LeftOut.Calls, len(calls), MaxFlameNodes)
+		}
+		below := make([]float64, len(f.Nodes))
+		culprit := false
+		for i, n := range f.Nodes {
+			if i > 0 && n.Parent >= i {
+				t.Fatalf("seed %d: a call before its caller", seed)
+			}
+			if i > 0 {
+				below[n.Parent] += n.Value
+			}
+			culprit = culprit || n.Culprit
+		}
+		for i, sum := range below {
+			if sum > f.Nodes[i].Value+0.5 {
+				t.Errorf("seed %d: callees of %s have %v, it has %v", seed, f.Nodes[i].Function, sum, f.Nodes[i].Value)
+			}
+		}
+		if !culprit {
+			t.Errorf("seed %d: the culprit is not drawn", seed)
+		}
+	}
+}
+
+func TestFlameWords(t *testing.T) {
+	f := Flame{Total: evidence.Of(100, evidence.Nanoseconds), Nodes: []FlameNode{
+		{Parent: -1, Value: 100}, {Parent: 0, Function: "a.A", Value: 60, Culprit: true}, {Parent: 1, Function: "a.A.func1", Value: 50, Culprit: true},
+		{Parent: 0, Function: "b.B", Value: 40}, {Parent: 3, Function: "a.A", Value: 10, Culprit: true},
+	}, LeftOut: LeftOut{Calls: 3, Largest: 0.4, Value: 0.9}}
+	want := "70 % of 100 ns pass through a.A; 3 calls of at most 0.4 % each are not drawn, 0.9 % of the whole together."
+	if got := flameWords(&f); got != want { // a closure of the culprit below it is not counted twice
+		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+// TestSnapshots holds growth curves to their exhibits, with a clock and without.
+func TestSnapshots(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	heap := func(id string, when time.Time, a, b int64) *evidence.Exhibit {
+		row := func(f string, v int64) pprofile.Sample {
+			return pprofile.Sample{Stack: stack.Stack{{Function: f, File: "f.go", Line: 1}}, Values: []int64{v}}
+		}
+		return &evidence.Exhibit{ID: id, Kind: evidence.Heap, Coverage: evidence.Whole, CapturedAt: when, Profile: &pprofile.Profile{
+			Columns: []pprofile.Column{{Name: "inuse_space", Unit: "bytes"}}, Samples: []pprofile.Sample{row("p.A", a), row("p.B", b), row("p.Tiny", 1)}}}
+	}
+	waiting := func(id string, n int) *evidence.Exhibit {
+		d := &dump.Dump{Origin: "SIGQUIT"}
+		for range n {
+			d.Goroutines = append(d.Goroutines, dump.Goroutine{Frames: []dump.Frame{{Frame: stack.Frame{Function: "p.Wait"}}}})
+		}
+		return &evidence.Exhibit{ID: id, Kind: evidence.Dump, Coverage: evidence.Whole, Dump: d}
+	}
+	b := &evidence.Bundle{Exhibits: []*evidence.Exhibit{heap("e1", at, 1000, 500), heap("e2", at.Add(time.Minute), 3000, 400), waiting("e3", 2), waiting("e4", 7)}}
+	named := []*analyze.Finding{{Site: analyze.Site{Function: "p.B"}, Evidence: []analyze.Fact{{Exhibit: "e2"}}}}
+	var got []string
+	for _, c := range curves(b, named) {
+		for _, l := range c.Lines {
+			got = append(got, fmt.Sprint(c.Exhibits, c.Unit, c.Ordinal, l.Name, l.Site.Function, l.At, l.Values))
+		}
+	}
+	want := []string{
+		"[e1 e2] bytes falsein all [0 60000000000] [1501 3401]",
+		"[e1 e2] bytes falsep.B [0 60000000000] [500 400]", // what a finding names comes first
+		"[e1 e2] bytes falsep.A [0 60000000000] [1000 3000]",
+		"[e3 e4] count truein all [0 1] [2 7]",
+		"[e3 e4] count truep.Wait [0 1] [2 7]",
+	}
+	for i := range want {
+		want[i] = strings.ReplaceAll(want[i], " ", "")
+	}
+	for i := range got {
+		got[i] = strings.ReplaceAll(got[i], " ", "")
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestPicturesOfACase holds what a recorded case is drawn from to what its findings say.
+func TestPicturesOfACase(t *testing.T) {
+	r := judged(t, filepath.Join(fixtures, "orders-lockheld"))
+	site := "main.(*Book).Place"
+	for _, f := range r.Flames {
+		if f.Exhibit == "e4" && !slices.ContainsFunc(f.Nodes, func(n FlameNode) bool { return n.Culprit && n.Function == site }) {
+			t.Error("the mutex profile's call tree does not show the culprit")
+		}
+	}
+	var titles []string
+	for _, d := range r.Distributions {
+		titles = append(titles, d.Noun)
+		var n int64
+		for _, b := range d.Buckets {
+			n += b.Count
+		}
+		if n != d.Count || d.Site.Function != site || len(d.Limits) != 1 {
+			t.Errorf("%s: %d in the buckets of %d, at %s, %d limits", d.Title, n, d.Count, d.Site.Function, len(d.Limits))
+		}
+	}
+	if !slices.Equal(titles, []string{"holds", "waits"}) {
+		t.Errorf("distributions of %q, want holds and waits", titles)
+	}
+	if len(r.LockMoments) != 1 || r.LockMoments[0].Site.Function != site {
+		t.Fatalf("lock moments: %v", r.LockMoments)
+	}
+	m := r.LockMoments[0]
+	if !slices.ContainsFunc(m.Handed, func(h Handed) bool { return h.To-h.Since == m.Longest }) {
+		t.Error("the longest wait is not among the hand-overs")
+	}
+	for i, h := range m.Handed {
+		if h.From > h.To || h.Since > h.To || i > 0 && h.To < m.Handed[i-1].To {
+			t.Errorf("hand-over %d is out of order: %+v", i, h)
+		}
+	}
+	if w := r.Timelines[0].Locks; len(w) == 0 || w[0].Site.Function != site || w[0].Worst[0].To-w[0].Worst[0].From != m.Longest {
+		t.Errorf("longest waits of the timeline: %+v", w)
+	}
+	quiet := judged(t, filepath.Join(fixtures, "healthy-service"))
+	if len(quiet.Flames)+len(quiet.Distributions)+len(quiet.LockMoments) > 0 {
+		t.Error("a case without findings has pictures of chains")
+	}
+}
+
+func TestReason(t *testing.T) {
+	check := func(kind evidence.Kind, result string) analyze.Check {
+		return analyze.Check{Kind: kind, Result: result}
+	}
+	heap, cpu, race := check(evidence.Heap, analyze.Agrees), check(evidence.CPU, analyze.Agrees), check(evidence.Race, analyze.Agrees)
+	for _, c := range []struct {
+		confidence analyze.Confidence
+		checks     []analyze.Check
+		want       string
+	}{
+		{analyze.High, []analyze.Check{heap, cpu, race}, "the heap profile, CPU profile and race report show it independently, and nothing contradicts it"},
+		{analyze.Medium, []analyze.Check{heap, cpu, check(evidence.Trace, analyze.Silent)}, "the heap profile and CPU profile show it, though no two of them independently and on good evidence"},
+		{analyze.Medium, []analyze.Check{heap, check(evidence.CPU, analyze.Absent)}, "the heap profile alone shows it"},
+		{analyze.Low, []analyze.Check{heap}, "the heap profile alone shows it, and not on enough"},
+		{analyze.Low, []analyze.Check{heap, check(evidence.CPU, analyze.Disagrees)}, "the heap profile shows it, and the CPU profile should and does not"},
+		{analyze.Low, []analyze.Check{heap, check(evidence.CPU, analyze.Disagrees), check(evidence.Trace, analyze.Disagrees)}, "the heap profile shows it, and the CPU profile and execution trace should and do not"},
+		{analyze.Low, nil, "no kind of evidence gives a value"},
+	} {
+		got := (&chainView{Root: &findingView{Finding: analyze.Finding{Confidence: c.confidence, Checks: c.checks}}}).Reason()
+		if got != c.want {
+			t.Errorf("%s\nwant %s", got, c.want)
+		}
+	}
+}
