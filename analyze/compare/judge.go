@@ -114,15 +114,25 @@ func (c *comparison) candidates() {
 			if max(mean(e.x[0]), mean(e.x[1])) < least {
 				continue
 			}
-			if cum && slices.ContainsFunc(c.entries, func(o *entry) bool {
-				return slices.Equal(o.x[0], e.x[0]) && slices.Equal(o.x[1], e.x[1])
-			}) {
-				continue // the same samples under another name
+			if cum && (same(e, c.all) || slices.ContainsFunc(c.entries, func(o *entry) bool { return same(e, o) })) {
+				continue // the same samples under another name: to test them again would cost all others their weight
 			}
 			c.entries = append(c.entries, e)
 		}
 	}
 	c.entries = append(c.entries, c.all)
+}
+
+// same reports whether two numbers are next to equal in every run.
+func same(a, b *entry) bool {
+	for side := range a.x {
+		for i, x := range a.x[side] {
+			if y := b.x[side][i]; math.Abs(x-y) > 0.02*max(math.Abs(x), math.Abs(y)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // floor is the absolute size below which nothing counts.
