@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"inquest/analyze"
@@ -23,7 +24,8 @@ at which that costs something.
 buffers of the recorder itself are left out. These columns count from the start of the process and have no rate of their own. Two heap profiles of one process, or
 one taken over ?seconds=N, give a rate: the difference over the time between. In a CPU profile: samples below runtime.mallocgc by the same function.
 The finding is a warning when the CPU profile shows that the collector takes a quarter of the CPU, with the program's own goroutines made to help; or when a trace shows that the collector takes a tenth of
-the processors while goroutines that answer to the outside wait for one. A CPU profile alone cannot tell much allocation from a heap that has no room, so there it is an info.
+the processors while goroutines that answer to the outside wait for one. A CPU profile alone cannot tell much allocation from a heap that has no room, so there it is an info,
+unless one function's memory takes half of all CPU samples.
 
 **When it is wrong.** Somebody always allocates most; with the collector at ease that is no fault and at most an info. With one heap profile only, the rate
 is unknown and the share is of everything since the start, set-up included. Small objects cost more per byte than large ones.`,
@@ -46,8 +48,11 @@ is unknown and the share is of everything since the start, set-up included. Smal
 		{Name: "min-cpu-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
 			Doc:    "CPU samples below mallocgc under the function, of all, from which they vouch for it",
 			Source: "a twentieth of the CPU is the least that a change can show"},
+		{Name: "min-cost", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "CPU samples below mallocgc under the function, of all, from which allocating is a warning whatever the collector takes",
+			Source: "by meaning: more CPU goes into one function's memory than into all else"},
 		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
-			Doc:    "collector's work in a trace, of duration x GOMAXPROCS, from which allocating is a warning where requests wait for a processor",
+			Doc:    "collector's work in a trace, of duration x GOMAXPROCS, from which allocating is a warning where requests wait for a processor; and CPU below mallocgc under one function, for min-cost",
 			Source: "as gc-pressure: a tenth of all processors given back is a change one can measure; marking and sweeping cost about as much as allocating itself"},
 		{Name: "min-busy", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "processors in use in a trace, of duration x GOMAXPROCS, below which nobody waits for CPU",
@@ -181,6 +186,11 @@ func allocates(s stack.Stack) bool {
 	return false
 }
 
+// assists reports whether a stack is made to mark before it may allocate.
+func assists(s stack.Stack) bool {
+	return slices.ContainsFunc(s, func(f stack.Frame) bool { return strings.HasPrefix(f.Function, "runtime.gcAssistAlloc") })
+}
+
 // allocFocus leaves the stacks that allocates names.
 const allocFocus = "-focus='runtime.(mallocgc|gcAssistAlloc|newobject|makeslice|growslice)$'"
 
@@ -191,12 +201,18 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if g.total < int64(in.Limit("min-samples").Number) {
 		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(g.total, "sample"))}
 	}
-	var allocating int64
+	var allocating, direct int64
+	own := map[string]int64{} // by function, without assists
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
 		if !allocates(s.Stack) {
 			return stack.Site{}
 		}
-		return s.Stack.Owner()
+		site := s.Stack.Owner()
+		if !assists(s.Stack) {
+			own[site.Function] += s.Values[column]
+			direct += s.Values[column]
+		}
+		return site
 	})
 	for _, s := range sites {
 		allocating += s.values[column]
@@ -206,15 +222,20 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	r := analyze.Reading{Says: fmt.Sprintf("allocating has %s of the CPU samples and the collector %s", evidence.Part(allocating, g.total), share)}
 	for _, s := range sites {
 		of := evidence.Part(s.values[column], allocating)
-		own := evidence.Part(s.values[column], g.total)
-		if of.Number < in.Limit("min-share").Number || own.Number < in.Limit("min-cpu-share").Number {
+		cost := evidence.Part(s.values[column], g.total)
+		if of.Number < in.Limit("min-share").Number || cost.Number < in.Limit("min-cpu-share").Number {
 			break
 		}
+		// An assist is paid by whoever allocates next, however little: who allocates much is seen
+		// in the allocating itself.
+		if direct > 0 && evidence.Part(own[s.site.Function], direct).Number < in.Limit("min-share").Number {
+			continue
+		}
 		c := analyze.Candidate{
-			Site: s.site, Path: s.path, Share: own.Number,
-			Summary: fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", own, s.site.Function, share),
+			Site: s.site, Path: s.path, Share: cost.Number,
+			Summary: fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", cost, s.site.Function, share),
 			Facts: []analyze.Fact{
-				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: own, Of: analyze.PartOf(evidence.Of(g.total, evidence.Count), "all CPU samples"),
+				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: cost, Of: analyze.PartOf(evidence.Of(g.total, evidence.Count), "all CPU samples"),
 					Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Peek(e, "samples", s.site), allocFocus)},
 				{Exhibit: e.ID, Says: "of the CPU samples in allocating, under the function", Value: of, Of: analyze.PartOf(evidence.Of(allocating, evidence.Count), "CPU samples in allocating"),
 					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Top(e, "samples"), allocFocus)},
@@ -222,10 +243,15 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 					Limit: in.Against("min-gc-share"), Reproduce: collectorTop(e, focusAll)},
 			},
 		}
+		// Half of all CPU is more than any collector takes: to clear what is allocated costs as
+		// much as to mark it, and objects without pointers are never marked.
+		if cost.Number >= in.Limit("min-cost").Number && cost.Number*busy(p, in.Case.GOMAXPROCS) >= in.Limit("min-of-capacity").Number {
+			c.Severity = analyze.Warning
+		}
 		// Without assists a batch that allocates much is at ease. How much it allocates only
 		// heap profiles can say: with a heap that has no room, little is enough.
 		if share.Number >= in.Limit("min-gc-share").Number && assist.Number >= in.Limit("min-assist").Number {
-			c.Severity, c.Raises = analyze.Info, analyze.Warning
+			c.Severity, c.Raises = max(c.Severity, analyze.Info), analyze.Warning
 		}
 		r.Candidates = append(r.Candidates, c)
 	}

@@ -71,8 +71,7 @@ type crowd struct {
 	old         int   // of them, waiting for a minute or more
 	goroutine   int64 // one of them
 	longest     time.Duration
-	gate        uint64 // address that all of them share; 0 when unknown
-	alone       bool   // each waits for a thing of its own
+	gates       map[uint64]bool // addresses of what they wait for, as far as known
 }
 
 // crowds collects waiting goroutines.
@@ -124,7 +123,7 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 	}
 	x := c.by[key]
 	if x == nil {
-		x = &crowd{class: class, words: waitingIn(class, slot, s), slot: slot, gate: gate, at: map[string]float64{}}
+		x = &crowd{class: class, words: waitingIn(class, slot, s), slot: slot, gates: map[uint64]bool{}, at: map[string]float64{}}
 		c.by[key] = x
 		c.all = append(c.all, x)
 	}
@@ -145,8 +144,8 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 	if request {
 		x.request++
 	}
-	if x.gate != gate {
-		x.alone = true
+	if gate != 0 {
+		x.gates[gate] = true
 	}
 	return x
 }
@@ -222,8 +221,8 @@ func (x *crowd) severity(in *analyze.Input) analyze.Severity {
 			return analyze.Warning
 		}
 		return analyze.Info
-	case x.class == exectrace.WaitGroup && (x.alone || x.gate == 0):
-		// Each request waits for helpers of its own: that is fan-out, and the helpers are where to look.
+	case x.class == exectrace.WaitGroup && (len(x.gates) == 0 || 10*len(x.gates) > int(x.count)):
+		// Each request waits for helpers of its own, or a few for the same: that is fan-out, and the helpers are where to look.
 		return analyze.Info
 	case !inRequest:
 		// Started by the thousand and held back on purpose, as batch programs do.
