@@ -86,7 +86,7 @@ func captures(b *evidence.Bundle) []Remark {
 				text = fmt.Sprintf("taken because %s reached %s, limit %s", short(t.Name), amount(t.Value, t.Unit), amount(t.Limit, t.Unit))
 			}
 			if t.Says != "" {
-				text += ": " + short(t.Says)
+				text += fmt.Sprintf(": %q", short(t.Says))
 			}
 			if !t.At.IsZero() {
 				text += ", at " + t.At.UTC().Format("2006-01-02 15:04:05.000 UTC")
@@ -96,9 +96,9 @@ func captures(b *evidence.Bundle) []Remark {
 		for _, f := range c.Files {
 			switch f.Result {
 			case evidence.Failed:
-				say("%s could not be taken: %s; that the case lacks it says nothing", short(f.Name), short(f.Why))
+				say("%s could not be taken: %q; that the case lacks it says nothing", short(f.Name), short(f.Why))
 			case evidence.InPart:
-				say("%s was taken in part: %s", short(f.Name), short(f.Why))
+				say("%s was taken in part: %q", short(f.Name), short(f.Why))
 			}
 		}
 	}
@@ -116,7 +116,8 @@ func amount(value float64, unit string) string {
 	return strings.TrimSpace(strconv.FormatFloat(value, 'f', -1, 64) + " " + short(unit))
 }
 
-// short keeps a text of a manifest to one line of sensible length.
+// short keeps a text of a manifest to one line of sensible length. What it says in
+// its own words is quoted (%q), so that readers and redaction can tell it from ours.
 func short(s string) string {
 	const most = 200
 	s = strings.Join(strings.Fields(s), " ")

@@ -188,8 +188,8 @@ func TestQualityOfCaptures(t *testing.T) {
 	}
 	for i, want := range []string{
 		"manifest.json: taken because latency reached 512 ms, limit 100 ms, at 2026-05-04 12:00:00.000 UTC",
-		"manifest.json: heap.pb.gz could not be taken: 503 Service Unavailablex",
-		"manifest.json: trace.out was taken in part: the connection was dropped",
+		"manifest.json: heap.pb.gz could not be taken: \"503 Service Unavailablex",
+		"manifest.json: trace.out was taken in part: \"the connection was dropped\"",
 	} {
 		if !strings.HasPrefix(got[i], want) {
 			t.Errorf("remark %q, want %q", got[i], want)
