@@ -184,8 +184,12 @@ func markdownBenchmarks(b *strings.Builder, all []compare.Benchmark) {
 	say("| change | benchmark | what | before | after | verdict | |")
 	say("|---:|---|---|---:|---:|---|---|")
 	for _, x := range first(maxBenchTable, all) {
+		sure := strings.ReplaceAll(benchSure(x), "<", "&lt;")
+		if len(x.Warnings) > 0 {
+			sure = markdownText(x.Warnings[0])
+		}
 		say("| %s | %s | %s | %s | %s | %s | %s |", unbroken(compare.Percent(x.Effect)), markdownCode(shortBenchmark(x.Name)), markdownText(benchWhat(x.Unit)),
-			unbroken(markdownText(benchNumber(x.Before, x.Unit))), unbroken(markdownText(benchNumber(x.After, x.Unit))), x.Verdict, strings.ReplaceAll(benchSure(x), "<", "&lt;"))
+			unbroken(markdownText(benchNumber(x.Before, x.Unit))), unbroken(markdownText(benchNumber(x.After, x.Unit))), x.Verdict, sure)
 	}
 	if n := len(all) - maxBenchTable; n > 0 {
 		say("")
