@@ -44,7 +44,7 @@ func open(c *cobra.Command, paths []string, focus evidence.Focus, jobs int, quie
 		}
 	}
 	if usable == 0 {
-		return nil, failed("inquest reads pprof profiles, execution traces, goroutine dumps, and logs that hold dumps, crashes, race reports, gctrace or schedtrace lines; record some from http://HOST:PORT/debug/pprof/ or keep what the program writes to stderr",
+		return nil, failed("inquest reads pprof profiles, execution traces, goroutine dumps, and logs that hold dumps, crashes, race reports, gctrace or schedtrace lines; inquest capture http://HOST:PORT -o DIR records a case, and what the program writes to stderr is evidence too",
 			"no usable evidence in %s", bundle.Title)
 	}
 	return bundle, nil

@@ -369,6 +369,20 @@ func TestBrokenAnswers(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 		}, evidence.Failed, "no whole answer within"},
+		{"a dump packed on the way", "goroutine", "dump-1.txt", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			io.WriteString(z, dump)
+			z.Close()
+		}, evidence.Taken, ""},
+		{"a bomb packed on the way", "goroutine", "dump-1.txt", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Write(bomb.Bytes())
+		}, evidence.Failed, "--max-bytes"},
+		{"said to be packed", "goroutine", "dump-1.txt", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(w, dump)
+		}, evidence.Failed, "packed and is not"},
 		{"silence", "heap", "heap-1.pb.gz", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, evidence.Failed, "no whole answer within"},
 		{"a refusal", "heap", "heap-1.pb.gz", func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "not today", http.StatusTeapot)

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -263,6 +264,15 @@ func (t *take) once(ctx context.Context, st *step) (a answer) {
 		return a
 	}
 	in := &stream{Reader: resp.Body}
+	if resp.Header.Get("Content-Encoding") == "gzip" { // some proxies pack what nobody asked to be packed
+		z, err := gzip.NewReader(resp.Body)
+		if err != nil {
+			a.why = "it is said to be packed and is not: " + err.Error()
+			_ = out.Close()
+			return a
+		}
+		in.Reader = z
+	}
 	a.bytes, err = io.Copy(out, io.LimitReader(in, t.opt.MaxBytes))
 	switch {
 	case in.err != nil && in.err != io.EOF:
