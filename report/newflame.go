@@ -82,8 +82,14 @@ func flames(b *evidence.Bundle, findings []*analyze.Finding) []Flame {
 				if !slices.Contains(out[n].Findings, f.ID) {
 					out[n].Findings = append(out[n].Findings, f.ID)
 				}
-				if f.Site.Function != "" {
-					sites[n][f.Site.Function] = true
+				places := []analyze.Site{f.Site}
+				if f.Site.Function == "" { // of the process as a whole: the places that it involves
+					places = f.Sites
+				}
+				for _, s := range places {
+					if s.Function != "" {
+						sites[n][s.Function] = true
+					}
 				}
 			}
 		}

@@ -3,6 +3,7 @@ package draw
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Histogram is how often what took how long, on a logarithmic axis.
@@ -76,21 +77,29 @@ func (h Histogram) String() string {
 		c.Rect("bin", from, smallBottom-height, max(to-from-0.6, 0.6), height,
 			fmt.Sprintf("%s to %s: %s %s", h.Label(b.From), h.Label(b.To), short(b.Count), h.Noun))
 	}
-	row := 0
+	var rows [3][]Stretch // what of each line of labels is taken
 	for _, m := range h.Marks {
 		if !(m.At > 0) || m.At > high*1.0001 || m.At < low {
 			continue
 		}
 		at := x.At(m.At)
-		class, dy := "figure-mark", 12.0
+		class := "figure-mark"
 		if m.Limit {
-			class, dy = "limit-mark", 27
-		} else if row++; row > 2 {
-			continue
+			class = "limit-mark"
 		}
-		c.Line(class, at, dy+4, at, smallBottom)
 		label := m.Name + " " + h.Label(m.At)
-		c.Text("key "+side(at, label), at+4*toward(at, label), dy, label)
+		from, to := at, at+toward(at, label)*(charWidth*float64(len([]rune(label)))+8)
+		from, to = min(from, to), max(from, to)
+		for r := range rows {
+			if slices.ContainsFunc(rows[r], func(o Stretch) bool { return from < o.To && o.From < to }) {
+				continue
+			}
+			rows[r] = append(rows[r], Stretch{from, to})
+			y := 11 + 14*float64(r)
+			c.Line(class, at, y-8, at, smallBottom)
+			c.Text("key "+side(at, label), at+4*toward(at, label), y, label)
+			break
+		}
 	}
 	c.Text("key end", smallRight, smallBottom+32, h.Noun+" by how long they took, logarithmic axis")
 	return frame("small", "img", h.Title, h.Desc, smallWidth, smallHeight, c.String())
