@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/pprof"
@@ -30,7 +32,9 @@ func scriptService(ts *testscript.TestScript, _ bool, args []string) {
 			mux.ServeHTTP(w, r)
 		}))
 	case len(args) == 2 && args[0] == "tls":
-		srv = httptest.NewTLSServer(mux)
+		srv = httptest.NewUnstartedServer(mux)
+		srv.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that do not trust it
+		srv.StartTLS()
 		block := &pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(block), 0o644))
 	case len(args) == 0:
