@@ -93,12 +93,20 @@ func captures(b *evidence.Bundle) []Remark {
 			}
 			say("%s", text)
 		}
+		alike := map[[2]string][]string{} // files by what became of them and why
 		for _, f := range c.Files {
-			switch f.Result {
-			case evidence.Failed:
-				say("%s could not be taken: %q; that the case lacks it says nothing", short(f.Name), short(f.Why))
-			case evidence.InPart:
-				say("%s was taken in part: %q", short(f.Name), short(f.Why))
+			alike[[2]string{string(f.Result), f.Why}] = append(alike[[2]string{string(f.Result), f.Why}], short(f.Name))
+		}
+		for _, f := range c.Files {
+			key := [2]string{string(f.Result), f.Why}
+			names := alike[key]
+			delete(alike, key)
+			switch {
+			case len(names) == 0: // told with the first of them
+			case f.Result == evidence.Failed:
+				say("%s could not be taken: %q; that the case lacks it says nothing of the program", list(names[:min(len(names), most)]), short(f.Why))
+			case f.Result == evidence.InPart:
+				say("%s, taken in part: %q", list(names[:min(len(names), most)]), short(f.Why))
 			}
 		}
 	}

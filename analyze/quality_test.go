@@ -178,6 +178,7 @@ func TestQualityOfCaptures(t *testing.T) {
 			{Name: "goroutineleak.pb.gz", Result: evidence.Absent, Why: "404"},
 			{Name: "heap.pb.gz", Result: evidence.Failed, Why: "503 Service\nUnavailable" + strings.Repeat("x", 1000)},
 			{Name: "trace.out", Result: evidence.InPart, Why: "the connection was dropped"},
+			{Name: "heap-2.pb.gz", Result: evidence.Failed, Why: "503 Service\nUnavailable" + strings.Repeat("x", 1000)},
 		}}}}
 	var got []string
 	for _, r := range quality(b) {
@@ -188,8 +189,8 @@ func TestQualityOfCaptures(t *testing.T) {
 	}
 	for i, want := range []string{
 		"manifest.json: taken because latency reached 512 ms, limit 100 ms, at 2026-05-04 12:00:00.000 UTC",
-		"manifest.json: heap.pb.gz could not be taken: \"503 Service Unavailablex",
-		"manifest.json: trace.out was taken in part: \"the connection was dropped\"",
+		"manifest.json: heap.pb.gz and heap-2.pb.gz could not be taken: \"503 Service Unavailablex",
+		"manifest.json: trace.out, taken in part: \"the connection was dropped\"",
 	} {
 		if !strings.HasPrefix(got[i], want) {
 			t.Errorf("remark %q, want %q", got[i], want)
