@@ -67,7 +67,9 @@ func readSecrets(t *testing.T, dir string) *secrets {
 			}
 		}
 		for _, m := range plainCall.FindAllSubmatch(data, -1) {
-			s.functions[string(m[1])] = true
+			if pkg, _, _ := strings.Cut(string(m[1]), "."); !added.MatchString(pkg) {
+				s.functions[string(m[1])] = true
+			}
 		}
 		for _, m := range anyCall.FindAll(data, -1) { // in an execution trace among numbers, in a log behind prefixes
 			s.functions[string(m)] = true
@@ -268,9 +270,6 @@ func TestRedactFixtures(t *testing.T) {
 					s.leaks(t, level+" "+f.name, text, level == RedactStrict, common)
 					if strings.Contains(text, filepath.Base(dir)) {
 						t.Errorf("%s %s: the folder's name survives", level, f.name)
-					}
-					if written(t, f.write, Redact(r, level, &Mapping{}, own)) != text {
-						t.Errorf("%s %s: two redactions differ", level, f.name)
 					}
 				}
 				// What is saved redacted and rendered again is the same.
