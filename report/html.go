@@ -224,11 +224,13 @@ func (c *chainView) Relations(layer int) string {
 }
 
 // Shape is the class of the chain's diagram: a column when there are too many
-// steps for a row, cards of one height when every step has one.
+// steps for a row, or for that of a narrow screen, cards of one height when every step has one.
 func (c *chainView) Shape() string {
 	switch {
 	case len(c.Layers) > 4:
 		return "flow tall"
+	case len(c.Layers) == 4:
+		return "flow many"
 	case !slices.ContainsFunc(c.Layers, func(l []*findingView) bool { return len(l) > 1 }):
 		return "flow even"
 	}
