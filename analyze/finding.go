@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"time"
 
 	"inquest/analyze/evidence"
 )
@@ -100,10 +101,30 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 		}
 		f.Checks = append(f.Checks, c)
 	}
+	if f.Severity > Info && past(g, f.Checks, p) {
+		f.Severity = Info
+		f.Caveats = append(f.Caveats, "the profiles count since the process started, and the trace, which covers the program at work, does not show it: it is past, or a start")
+	}
 	f.Confidence = confidence(len(solid), len(agree), disagree)
 	f.Fingerprint = Fingerprint(f.Detector, f.Site.Function)
 	return f
 }
+
+// past reports whether only profiles that count since the start of the process
+// accuse, and a trace of the program at work contradicts them: they tell of some
+// other time. Evidence with a time of its own they would outweigh.
+func past(g *grouped, checks []Check, p *part) bool {
+	for i, c := range g.candidates {
+		if c.Severity > NoSeverity && (!c.Thin || g.kinds[i] != evidence.Mutex && g.kinds[i] != evidence.Block) {
+			return false
+		}
+	}
+	long := slices.ContainsFunc(p.of[evidence.Trace], func(e *evidence.Exhibit) bool { return e.Duration >= minPresent })
+	return long && p.facts.Busy >= idleTrace && slices.ContainsFunc(checks, func(c Check) bool { return c.Kind == evidence.Trace && c.Result == Disagrees })
+}
+
+// minPresent is how long a trace must be to say what a program does now.
+const minPresent = 900 * time.Millisecond // asked for a second, a recorder may stop a little early
 
 // confidence is the one place where it is decided; docs/evidence.md explains it.
 func confidence(solid, agree, disagree int) Confidence {

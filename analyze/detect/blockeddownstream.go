@@ -103,7 +103,7 @@ func downstreamTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 }
 
 func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
-	r := analyze.Reading{Silent: "it prints waits from one minute on, and no goroutine has waited for a peer for that long"}
+	r := analyze.Reading{Silent: "it prints the minutes of waits from the first collection on (runtime/mgcmark.go, markroot), and for no wait for a peer does it print any"}
 	for _, x := range dumpWaits(e.Dump, answersOf) {
 		n := len(x.goroutines)
 		if len(r.Candidates) == maxCandidates {

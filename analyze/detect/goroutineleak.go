@@ -183,7 +183,8 @@ func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, pr
 	switch {
 	case class == exectrace.Select && s.Contains("net/http.(*persistConn).readLoop"):
 		c.answers[i] += n
-	case !stack.Standard(s.Owner().Function) && !(class != "" && knownIdle(class, s)):
+	// Who sleeps or is in a system call may hold an answer as well.
+	case !stack.Standard(s.Owner().Function) && (class == "" || class == exectrace.Sleep || class == exectrace.SyscallWait || !knownIdle(class, s)):
 		c.busy[i] += n
 	}
 	switch {
@@ -259,11 +260,18 @@ func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, re
 		return analyze.Candidate{}, false
 	}
 	severity, raises, thin := analyze.Warning, analyze.NoSeverity, true
+	never := ""
+	if c.n > 2 {
+		never = " and never fell"
+	}
 	switch {
 	case a.steady() && growth >= 20*int64(in.Limit("min-growth").Number) && !a.parked():
 		severity, thin = analyze.Critical, false
 	case a.steady():
 		thin = false
+	// Two moments catch senders that come in bursts, and are received from, at any two of their numbers.
+	case c.n == 2 && a.class == exectrace.ChanSend && growth < 10*int64(in.Limit("min-growth").Number) && a.last() < 3*a.counts[0]:
+		severity, raises = analyze.Info, analyze.Warning
 	// Two snapshots of goroutines that may be parked workers, or of handlers that
 	// follow the load: growth, but not yet a fault.
 	case a.parked() || a.request:
@@ -276,7 +284,7 @@ func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, re
 	}
 	cand := analyze.Candidate{
 		Site: a.site, Path: a.path, Variant: "growing", Severity: severity, Raises: raises, Thin: thin,
-		Summary: fmt.Sprintf("goroutines that %s in %s grew from %d to %d over %d snapshots and never fell", waitingFor(a.class, false), a.site.Function, a.counts[0], a.last(), c.n),
+		Summary: fmt.Sprintf("goroutines that %s in %s grew from %d to %d over %d snapshots%s", waitingFor(a.class, false), a.site.Function, a.counts[0], a.last(), c.n, never),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here, added since the first snapshot", waitingFor(a.class, false)), Value: evidence.Of(growth, evidence.Count),
 			Of: analyze.PartOf(evidence.Of(a.last(), evidence.Count), "those that wait here now"), Limit: in.Against("min-growth"), At: atGoroutine(a.site, a.first), Reproduce: reproduce}},
 	}

@@ -26,6 +26,15 @@ func TestGoroutineLeakDump(t *testing.T) {
 	proven := send
 	proven.Leaked = true
 	recv := gone(0, "chan receive", "main.await():7")
+	orphan := send
+	orphan.Creator, orphan.CreatedBy = 9_000_001, stack.Frame{Function: "main.(*N).Send"}
+	creator := func(state string, frames ...string) dump.Goroutine {
+		g := gone(0, state, frames...)
+		g.ID = 9_000_001
+		return g
+	}
+	nobody := gone(0, "chan receive (nil chan)", "main.await():7")
+	unread := gone(0, "select", "net/http.(*persistConn).readLoop(1)")
 	// after stamps a dump with the seconds that have passed.
 	after := func(second int, e *evidence.Exhibit) *evidence.Exhibit {
 		e.CapturedAt = time.Unix(int64(1_000_000+second), 0)
@@ -40,6 +49,15 @@ func TestGoroutineLeakDump(t *testing.T) {
 		{"forty-nine old ones", of(join(many(49, 1, aged(5, send)))), analyze.Undecided, ""},
 		{"all started at once and of one age: held back on purpose", of(join(spread(500, 1, 0, send))), analyze.Undecided, ""},
 		{"the same for a minute", of(join(many(500, 1, aged(3, send)))), analyze.Found, "info main.(*N).Send"},
+		{"senders whose receiver is gone", of(join(many(500, 1, orphan))), analyze.Found, "warning main.(*N).Send"},
+		{"fewer of them", of(join(many(499, 1, orphan))), analyze.Undecided, ""},
+		{"their creator waits for something else", of(join(many(500, 1, orphan), one(creator("select", "main.(*N).Send():9")))), analyze.Found, "warning main.(*N).Send"},
+		{"their creator is at work on the results", of(join(many(500, 1, orphan), one(creator("sleep", "time.Sleep(1)", "main.(*N).Send():9")))), analyze.Undecided, ""},
+		{"a channel that is nil", of(join(many(50, 1, nobody))), analyze.Found, "warning main.await"},
+		{"some that are meant to wait for ever", of(join(many(49, 1, nobody))), analyze.Undecided, ""},
+		{"answers that nobody reads", of(join(many(50, 1, unread))), analyze.Found, "warning net/http.(*persistConn).readLoop"},
+		{"answers that somebody may read", of(join(many(50, 1, unread), many(1, 1, gone(0, "sleep", "main.decode():3")))), analyze.Undecided, ""},
+		{"idle connections", of(join(many(500, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net/http.(*persistConn).readLoop(1)")))), analyze.Undecided, ""},
 		{"parked workers", of(join(spread(5000, 1, 300, recv))), analyze.Undecided, ""},
 		{"receivers of every age among other goroutines: parked, or leaked", of(join(spread(500, 4, 10, recv))), analyze.Found, "info main.await"},
 		{"requests that wait for events", of(join(spread(500, 4, 10, gone(0, "select", "main.events():7", serve)))), analyze.Undecided, ""},
@@ -49,7 +67,7 @@ func TestGoroutineLeakDump(t *testing.T) {
 		{"down in between", of(join(many(100, 1, send)), join(many(90, 1, send)), join(many(300, 1, send))), analyze.Undecided, ""},
 		{"grown by a thousand", of(join(many(100, 1, send)), join(many(500, 1, send)), join(many(1100, 1, send))), analyze.Found, "critical main.(*N).Send"},
 		{"below the growth", of(join(many(60, 1, send)), join(many(109, 1, send))), analyze.Undecided, ""},
-		{"at the growth", of(join(many(60, 1, send)), join(many(110, 1, send))), analyze.Found, "warning main.(*N).Send"},
+		{"at the growth", of(join(many(60, 1, send)), join(many(110, 1, send))), analyze.Found, "info main.(*N).Send"},
 		{"below the ratio", of(join(many(600, 1, send)), join(many(899, 1, send))), analyze.Undecided, ""},
 		{"a pool that grew once", of(join(many(100, 1, recv)), join(many(400, 1, recv))), analyze.Found, "info main.await"},
 		{"a pool that grew and stopped", of(join(many(100, 1, recv)), join(many(400, 1, recv)), join(many(400, 1, recv))), analyze.Found, "info main.await"},

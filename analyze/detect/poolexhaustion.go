@@ -330,6 +330,8 @@ func poolBlock(in *analyze.Input) analyze.Reading {
 		// A few waits since the start are the start.
 		case w.count < int64(in.Limit("min-count").Number), float64(w.mean()) < in.Limit("min-wait").Number:
 		case !w.request && ownLimit(w.stack):
+		// When a program starts, its first calls wait for connections to be made.
+		case variant == "http":
 		case w.request && w.count >= 5*int64(in.Limit("min-count").Number) && float64(w.mean()) >= 10*in.Limit("min-wait").Number:
 			severity = analyze.Warning
 		default:

@@ -125,6 +125,9 @@ func syscallTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	return r
 }
 
+// usualProcs is more processors than most services are given.
+const usualProcs = 64
+
 func syscallDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines are in system calls at one place"}
 	need := max(in.Limit("min-goroutines").Number, in.Limit("min-threads-per-proc").Number*float64(in.Case.GOMAXPROCS))
@@ -136,8 +139,9 @@ func syscallDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		severity := analyze.NoSeverity
 		switch {
 		case float64(n) < need:
-		// Readers of standard input or devices, and background work.
-		case x.request == 0, in.Case.GOMAXPROCS == 0:
+		// Readers of standard input or devices, and background work. How many processors there
+		// are may be unknown: more than any usual machine has say enough.
+		case x.request == 0, in.Case.GOMAXPROCS == 0 && float64(n) < usualProcs*in.Limit("min-threads-per-proc").Number:
 			severity = analyze.Info
 		default:
 			severity = analyze.Warning
