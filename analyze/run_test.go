@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -62,6 +63,36 @@ func mustRun(t *testing.T, b *evidence.Bundle, opt Options, ds ...*Detector) Res
 		t.Fatal(err)
 	}
 	return res
+}
+
+// TestPastDoesNotAlarm: what profiles count since the start, and a trace of the
+// program at work does not show, is told and alarms nobody.
+func TestPastDoesNotAlarm(t *testing.T) {
+	accuse := Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *Input) Reading {
+		c := candidate(in.Exhibits[0].ID, Critical, "main.f")
+		c.Thin = in.Exhibits[0].Duration == 0
+		return Reading{Candidates: []Candidate{c}}
+	}}
+	for _, tt := range []struct {
+		name           string
+		profile, trace time.Duration
+		running        time.Duration
+		want           Severity
+	}{
+		{"since the start", 0, time.Second, time.Second, Info},
+		{"over a time of its own", time.Second, time.Second, time.Second, Critical},
+		{"the trace is a glimpse", 0, 200 * time.Millisecond, time.Second, Critical},
+		{"the trace shows an idle program", 0, time.Second, 0, Critical},
+	} {
+		b := bundle(evidence.Mutex, evidence.Trace)
+		b.Exhibits[0].Duration = tt.profile
+		b.Exhibits[1].Duration = tt.trace
+		b.Exhibits[1].Trace.Procs.Running, b.Exhibits[1].Trace.Procs.Idle = tt.running, time.Second
+		res := mustRun(t, b, Options{}, detector("d", accuse, shows(evidence.Trace, Warning)))
+		if len(res.Findings) != 1 || res.Findings[0].Severity != tt.want {
+			t.Errorf("%s: %+v, want %s", tt.name, res.Findings, tt.want)
+		}
+	}
 }
 
 func TestVerdicts(t *testing.T) {

@@ -54,6 +54,13 @@ func TestMemoryLimitThrash(t *testing.T) {
 		{"forced by somebody", of(gcLogged(50, 100*ms, func(_ int, w *runtimelog.GCWindow) {
 			w.Busy, w.BusyForced, w.Forced, w.Background, w.Goal = 90*ms, 90*ms, 1, 50*ms, 103<<20
 		})), "clear", ""},
+		{"a heap that is built with GOGC=10", of(gcLogged(30, 100*ms, func(i int, w *runtimelog.GCWindow) {
+			live := int64(100) << 20
+			for range i {
+				live += live / 8
+			}
+			w.Busy, w.Background, w.Live, w.Goal = 90*ms, 50*ms, live, live-live/50
+		})), "clear", ""},
 		{"an incident within a quiet log", of(gcLogged(500, 100*ms, func(i int, w *runtimelog.GCWindow) {
 			if i > 200 && i < 240 {
 				w.Busy, w.Background, w.Goal = 90*ms, 50*ms, 103<<20

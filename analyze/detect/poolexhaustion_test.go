@@ -7,6 +7,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 )
 
@@ -56,7 +57,21 @@ func TestPoolExhaustionAtOneMoment(t *testing.T) {
 	waits := gone(0, "select", "database/sql.(*DB).conn(1):1369", "database/sql.(*DB).query(1)", "main.order():9", serve)
 	host := gone(0, "select", "net/http.(*Transport).getConn(1)", "net/http.(*Transport).roundTrip(1)", "main.call():3", serve)
 	dial := gone(0, "IO wait", "internal/poll.runtime_pollWait(1)", "net.(*netFD).connect(1)", "net/http.(*Transport).dialConn(1)")
+	// library has the frames of example.com be those of a module that the program depends on.
+	library := func(g dump.Goroutine) dump.Goroutine {
+		for i := range g.Frames {
+			if strings.HasPrefix(g.Frames[i].Function, "example.com/") {
+				g.Frames[i].File = "example.com/cache@v1.4.0/pool.go"
+			}
+		}
+		return g
+	}
+	foreign := gone(0, "select", "example.com/cache/internal.(*sema).wait(1)", "example.com/cache.(*ConnPool).Get(1)", "example.com/cache.(*Client).Do(1)", "main.order():9", serve)
+	asking := gone(0, "select", "net.(*Resolver).lookupIPAddr(1)", "example.com/cache.(*ConnPool).Get(1)", "main.order():9", serve)
 	expectAll(t, PoolExhaustion, []expect{
+		{"a pool nobody has heard of", of(join(many(10, 1, library(foreign)))), analyze.Found, "warning example.com/cache.(*ConnPool).Get"},
+		{"a pool that looks up its peer", of(join(many(10, 1, library(asking)))), analyze.Undecided, ""},
+		{"the program's own type of that name", of(join(many(10, 1, gone(0, "select", "main.(*ConnPool).Get(1)", "main.order():9", serve)))), analyze.Undecided, ""},
 		{"ten", of(join(many(10, 1, waits))), analyze.Found, "warning database/sql.(*DB).conn"},
 		{"nine", of(join(many(9, 1, waits))), analyze.Undecided, ""},
 		{"ten jobs", of(join(many(10, 1, gone(0, "select", "database/sql.(*DB).conn(1)", "main.job():9")))), analyze.Found, "info database/sql.(*DB).conn"},
