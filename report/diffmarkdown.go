@@ -273,6 +273,14 @@ func markdownSides(b *strings.Builder, v diffView) {
 		}
 	}
 	say("")
+	for _, m := range v.Made() {
+		how := markdownText(m.How)
+		if m.Code {
+			how = markdownCode(m.How)
+		}
+		say("- %s: %s", m.What, how)
+	}
+	say("")
 	say("A function counts from %s of the whole. Schema %s.", v.Settings.MinEffect, markdownCode(DiffSchema))
 	say("")
 	say("</details>")

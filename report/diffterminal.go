@@ -79,6 +79,11 @@ func WriteDiffTerminal(w io.Writer, d *Diff, opt TerminalOptions) error {
 		}
 	}
 	t.list("How good the evidence is", problems)
+	var how []string
+	for _, m := range v.Made() {
+		how = append(how, m.What+": "+m.How)
+	}
+	t.list("How this was made", how)
 	_, err := io.WriteString(w, t.out.String())
 	return err
 }
