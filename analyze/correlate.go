@@ -447,7 +447,7 @@ func outlook(root *Finding) (said []string) {
 	if root.Confidence != High {
 		var kinds []string
 		for _, c := range root.Checks {
-			if c.Result == Absent && settles(c.Kind) {
+			if c.Result == Absent && settles(root, c.Kind) {
 				kinds = append(kinds, withArticle(KindName(c.Kind)))
 			}
 		}
@@ -568,8 +568,11 @@ func isName(s string) bool {
 }
 
 // settles reports whether a kind of evidence is worth recording to be surer of a
-// claim: what tracers count only vouches, at a cost.
-func settles(k evidence.Kind) bool { return k != evidence.Folded }
+// finding: what tracers count only vouches, at a cost, and gctrace knows of the
+// collector's stops of the world alone.
+func settles(f *Finding, k evidence.Kind) bool {
+	return k != evidence.Folded && (k != evidence.GCTrace || f.Detector != "stw-extension" || f.Variant == "GC")
+}
 
 // missing lists the absent kinds that the chain's detectors could use, each once.
 func missing(findings []*Finding) []Missing {
@@ -577,7 +580,7 @@ func missing(findings []*Finding) []Missing {
 	for _, f := range findings {
 		for _, c := range f.Checks {
 			seen := slices.ContainsFunc(out, func(m Missing) bool { return m.Kind == c.Kind })
-			if c.Result == Absent && settles(c.Kind) && !seen {
+			if c.Result == Absent && settles(f, c.Kind) && !seen {
 				out = append(out, Missing{c.Kind, recording[c.Kind].how, recording[c.Kind].cost,
 					fmt.Sprintf("would confirm or refute %s (%s)", f.Detector, lowerFirst(f.Title))})
 			}

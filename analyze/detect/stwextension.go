@@ -261,6 +261,12 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	}
 	many := fmt.Sprintf("%s for up to %s", evidence.Things(len(g.pauses), "time"), evidence.Duration(worst.Effective))
 	switch {
+	case g.culprit.Function != "" && c.Thin && len(g.pauses) >= enough:
+		// What runs all the time is last to stop by chance, too.
+		c.Summary = fmt.Sprintf("the world stopped %s (%s), and %s was the last to stop, after up to %s", many, reason, g.culprit.Function, evidence.Duration(stops))
+		if g.asker.Function != "" {
+			c.Sites = []stack.Site{g.asker}
+		}
 	case g.culprit.Function != "":
 		c.Summary = fmt.Sprintf("the world stopped %s (%s) because %s could not be interrupted for up to %s", many, reason, g.culprit.Function, evidence.Duration(stops))
 		for i := range c.Facts {
