@@ -375,18 +375,24 @@ func (r *Reader) Close() *pprofile.Profile {
 	for i := range all {
 		c := &all[i]
 		total = plus(total, c.n)
-		if counts == Calls && c.frames[0].offset == "0" && !c.caller {
+		if counts == Calls && c.frames[0].offset == "0" && !c.caller && !inner(c.frames[0].name) {
 			callerless = plus(callerless, c.n)
 		}
 	}
 	if callerless > 0 {
-		p.Problems = append(p.Problems, fmt.Sprintf("%d of %d calls were caught at the entry of a function, where its frame is not linked to that of its caller: the direct caller is missing from these stacks, unless it was asked for (docs/evidence.md, Stacks of tracers)", callerless, total))
+		p.Problems = append(p.Problems, fmt.Sprintf("the direct caller is missing from %d of %d calls, which were caught at the entry of a function; docs/evidence.md says how to ask for it (Stacks of tracers)", callerless, total))
 	}
 	p.Samples, p.Unsymbolised = samples(all)
 	if p.Unsymbolised > 0 && p.Unsymbolised == len(p.Samples) {
 		p.Problems = append(p.Problems, "no function names: it holds addresses only, so nothing in it can be placed in the source")
 	}
 	return p
+}
+
+// inner reports whether only the runtime and the lock call a function, so that
+// nothing of the program is lost with its caller: neither is inlined into the program.
+func inner(function string) bool {
+	return strings.HasPrefix(function, "internal/runtime/") || strings.HasSuffix(function, ".runtime_SemacquireMutex")
 }
 
 // samples turns stacks into those of a profile, each once.
