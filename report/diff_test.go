@@ -129,20 +129,39 @@ func TestDiffSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	if err := WriteDiffJSON(&b, sampleDiff()); err != nil {
-		t.Fatal(err)
+	none := compare.Options{}
+	empty := &compare.Side{Title: "empty"}
+	full := namedDiff("x")
+	full.Kinds[0].Distributions[0].Method = compare.Sampling
+	for _, d := range []*Diff{sampleDiff(), full, NewDiff(empty, empty, compare.Compare(empty, empty, none), none, [2][]string{}, "0", true)} {
+		var b bytes.Buffer
+		if err := WriteDiffJSON(&b, d); err != nil {
+			t.Fatal(err)
+		}
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(doc); err != nil {
+			t.Errorf("%s: %v", d.Before.Title, err)
+		}
+		doc, _ = jsonschema.UnmarshalJSON(bytes.NewReader(bytes.Replace(b.Bytes(), []byte(`"verdict": "`), []byte(`"verdict": "un`), 1)))
+		if schema.Validate(doc) == nil {
+			t.Errorf("%s: the schema accepts a verdict that there is not", d.Before.Title)
+		}
 	}
-	doc, err := jsonschema.UnmarshalJSON(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := schema.Validate(doc); err != nil {
-		t.Error(err)
-	}
-	if doc, _ = jsonschema.UnmarshalJSON(strings.NewReader(`{"schema": "inquest/diff/v1"}`)); schema.Validate(doc) == nil {
+	if doc, _ := jsonschema.UnmarshalJSON(strings.NewReader(`{"schema": "inquest/diff/v1"}`)); schema.Validate(doc) == nil {
 		t.Error("the schema accepts a comparison without anything in it")
 	}
+}
+
+// diffWords are the fields that hold one of a few words.
+var diffWords = map[string][]any{
+	"Measure.method":      {compare.Moderated, compare.Permutation, compare.Sampling, compare.Exact, ""},
+	"Distribution.method": {compare.Moderated, compare.Permutation, compare.Sampling},
+	"Measure.per":         {"second", "operation", "profile"},
+	"Change.reach":        {"own", "with-callees", "whole"},
+	"Trend.side":          {"before", "after"},
 }
 
 // schemaOf is the JSON schema of a type, with the structs below it in defs.
@@ -173,6 +192,9 @@ func schemaOf(typ reflect.Type, defs map[string]any) map[string]any {
 			}
 			name, options, _ := strings.Cut(tag, ",")
 			properties[name] = refTo(f.Type, defs)
+			if values := diffWords[typ.Name()+"."+name]; values != nil {
+				properties[name] = map[string]any{"enum": values}
+			}
 			if !strings.Contains(options, "omitempty") {
 				required = append(required, name)
 			}

@@ -103,6 +103,15 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// TestSavedSaysPer compares with a saved report, of which the rate must be named as with profiles.
+func TestSavedSaysPer(t *testing.T) {
+	before := &Side{Saved: []Saved{{Exhibit: "e1", Kind: evidence.CPU, Name: "CPU time", Duration: 100 * time.Second, Total: 100e9, Events: 10000, Sites: map[string]float64{"main.f": 100e9}}}}
+	m := cpuMeasure(t, Compare(before, sideOf(0, cpuRun("b", "main.main>main.f", 10000)), Options{}))
+	if m.Per != "second" || m.Verdict != Pass {
+		t.Errorf("per %q, %s: %s", m.Per, m.Verdict, m.Why)
+	}
+}
+
 // TestLikeliest attributes a rise of the whole that no function alone proves.
 func TestLikeliest(t *testing.T) {
 	runs := func(name string, total [3]int, parse [3]int) *Side {

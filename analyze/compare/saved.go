@@ -43,6 +43,7 @@ func compareSaved(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, sa, sb
 		} else if c.load {
 			c.base = basis{"operation", perOperation(q.unit), 1}
 		}
+		m.Per = c.base.per
 		missing := ""
 		for side, s := range []struct {
 			of       *Side
