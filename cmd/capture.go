@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -176,6 +178,11 @@ func runCapture(c *cobra.Command, f *captureFlags, args []string) error {
 	if err != nil || !f.analyze || f.dryRun {
 		return err
 	}
+	if c.Context().Err() != nil { // an interrupt ended the recording; the next one ends the analysis
+		ctx, stop := signal.NotifyContext(context.WithoutCancel(c.Context()), os.Interrupt)
+		defer stop()
+		c.SetContext(ctx)
+	}
 	return runAnalyze(c, &analyzeFlags{output: f.report}, []string{f.dir})
 }
 
@@ -280,7 +287,7 @@ func serverHint(err error, headers bool) string {
 	switch {
 	case errors.As(err, &unknown):
 		return "--ca FILE trusts a private certificate authority"
-	case strings.Contains(text, "401") || strings.Contains(text, "403"):
+	case strings.Contains(text, "401 Unauthorized") || strings.Contains(text, "403 Forbidden"):
 		if headers {
 			return "the server does not accept the token or headers of the environment"
 		}
@@ -351,11 +358,14 @@ func makeCase(dir string) error {
 
 // captureProgress shows how much of the recording has passed.
 func captureProgress(f *os.File) (update func(done, total time.Duration, what string), clear, finish func()) {
+	var mu sync.Mutex // files are settled while the bar runs
 	var bar *progressbar.ProgressBar
 	update = func(done, total time.Duration, what string) {
 		if total <= 0 {
 			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if bar == nil {
 			bar = progressbar.NewOptions64(int64(total), progressbar.OptionSetWriter(f), progressbar.OptionSetWidth(24),
 				progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true))
@@ -364,6 +374,8 @@ func captureProgress(f *os.File) (update func(done, total time.Duration, what st
 		_ = bar.Set64(min(int64(done), int64(total)-1)) // the last bar would end the line
 	}
 	clear = func() {
+		mu.Lock()
+		defer mu.Unlock()
 		if bar != nil {
 			_ = bar.Clear()
 		}

@@ -86,14 +86,20 @@ func (c *Command) Run(dir string) (*evidence.Manifest, error) {
 	m.Ended = time.Now().UTC().Round(time.Millisecond)
 
 	f := evidence.ManifestFile{Name: stderrName, Request: "stderr", Started: m.Started, Ended: m.Ended, Attempts: 1}
-	left, err := kept.close()
-	if err != nil {
-		return nil, err
+	left := kept.close()
+	if kept.failed != nil { // the manifest needs room
+		if info, err := file.Stat(); err == nil {
+			size := max(0, info.Size()-64<<10)
+			left += info.Size() - size
+			_ = file.Truncate(size)
+		}
 	}
 	if err := keep(tmp, dir, &f); err != nil {
 		return nil, err
 	}
-	if f.Result == evidence.Taken && left > 0 {
+	if f.Result == evidence.Taken && kept.failed != nil {
+		f.Result, f.Why = evidence.InPart, fmt.Sprintf("%s of it %s", evidence.Of(left, evidence.Bytes), strings.TrimPrefix(onDisk(kept.failed), "it "))
+	} else if f.Result == evidence.Taken && left > 0 {
 		f.Result, f.Why = evidence.InPart, fmt.Sprintf("%s between beginning and end were not kept; --max-bytes keeps more", evidence.Of(left, evidence.Bytes))
 	}
 	m.Files = []evidence.ManifestFile{f}
@@ -120,8 +126,11 @@ func (c *Command) attend(cmd *exec.Cmd, signals <-chan os.Signal, ended <-chan e
 		limit = t.C
 	}
 	// Keys pressed at the terminal reach the program without us.
-	f, ok := c.Stdin.(*os.File)
-	terminal := ok && term.IsTerminal(int(f.Fd()))
+	terminal := false
+	for _, stream := range []any{c.Stdin, c.Stdout, c.Stderr} {
+		f, ok := stream.(*os.File)
+		terminal = terminal || ok && term.IsTerminal(int(f.Fd()))
+	}
 	for {
 		select {
 		case s := <-signals:
@@ -139,6 +148,9 @@ func (c *Command) attend(cmd *exec.Cmd, signals <-chan os.Signal, ended <-chan e
 		case err := <-ended:
 			if err != nil && cmd.ProcessState == nil {
 				return append(notes, "waiting for it failed: "+err.Error())
+			}
+			if errors.Is(err, exec.ErrWaitDelay) {
+				notes = append(notes, fmt.Sprintf("something that it started still held its stderr %v after its end; what that wrote later is not here", cmd.WaitDelay))
 			}
 			return append(notes, "the command ended with "+strings.Replace(cmd.ProcessState.String(), "exit status", "exit code", 1))
 		}
@@ -194,15 +206,17 @@ func (t tee) Write(p []byte) (int, error) {
 	return t.kept.Write(p)
 }
 
-// keeper keeps the beginning of a stream in a file and its end in memory.
+// keeper keeps the beginning of a stream in a file and its end in memory. It takes everything
+// that it is given: a program whose stderr is refused gets SIGPIPE, which ends it.
 type keeper struct {
-	mu    sync.Mutex
-	file  io.Writer
-	head  int64 // bytes still to go to the file
-	ring  []byte
-	most  int   // size the ring may grow to
-	next  int   // where in the full ring the next byte goes
-	total int64 // bytes past the head
+	mu     sync.Mutex
+	file   io.Writer
+	head   int64 // bytes still to go to the file
+	ring   []byte
+	most   int   // size the ring may grow to
+	next   int   // where in the full ring the next byte goes
+	total  int64 // bytes past the head
+	failed error // of the disk; nothing after it is kept
 }
 
 func newKeeper(file io.Writer, most int64) *keeper {
@@ -217,13 +231,17 @@ func (k *keeper) Write(p []byte) (int, error) {
 	n := len(p)
 	if k.head > 0 {
 		first := p[:min(int64(len(p)), k.head)]
-		if _, err := k.file.Write(first); err != nil {
-			return 0, err
+		m, err := k.file.Write(first)
+		if k.head -= int64(len(first)); err != nil {
+			k.failed, k.head, k.ring = err, 0, nil
+			first = first[:m]
 		}
-		k.head -= int64(len(first))
 		p = p[len(first):]
 	}
 	k.total += int64(len(p))
+	if k.failed != nil {
+		return n, nil
+	}
 	if len(p) > k.most {
 		p = p[len(p)-k.most:]
 	}
@@ -240,10 +258,14 @@ func (k *keeper) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// close writes the end behind the beginning and returns how many bytes between them are gone.
-func (k *keeper) close() (left int64, err error) {
+// close writes the end behind the beginning and returns how many bytes between them, or after a failure of the
+// disk at the end, are gone.
+func (k *keeper) close() (left int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.failed != nil {
+		return k.total
+	}
 	end := append(append([]byte(nil), k.ring[k.next:]...), k.ring[:k.next]...)
 	left = k.total - int64(len(end))
 	if left > 0 {
@@ -252,12 +274,14 @@ func (k *keeper) close() (left int64, err error) {
 			left += int64(i + 1)
 			end = end[i+1:]
 		}
-		if _, err := fmt.Fprintf(k.file, "\n[inquest: %d bytes left out]\n", left); err != nil {
-			return left, err
-		}
+		end = append(fmt.Appendf(nil, "\n[inquest: %d bytes left out]\n", left), end...)
 	}
-	_, err = k.file.Write(end)
-	return left, err
+	n, err := k.file.Write(end)
+	if err != nil {
+		k.failed = err
+		left += int64(len(end) - n)
+	}
+	return left
 }
 
 // advice is an error with the next step.

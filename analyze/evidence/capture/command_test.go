@@ -177,14 +177,46 @@ func TestKeeper(t *testing.T) {
 				}
 				rest = rest[n:]
 			}
-			left, err := k.close()
-			if err != nil {
-				t.Fatal(err)
+			left := k.close()
+			if k.failed != nil {
+				t.Fatal(k.failed)
 			}
 			head, tail, cut := strings.Cut(file.String(), fmt.Sprintf("\n[inquest: %d bytes left out]\n", left))
 			if cut != (left > 0) || !strings.HasPrefix(text, head) || !strings.HasSuffix(text, tail) || int64(len(head)+len(tail))+left != int64(len(text)) || int64(len(head)+len(tail)) > max(most, int64(len(text))*btoi(!cut)) {
 				t.Errorf("most %d, size %d: %q", most, size, file.String())
 			}
+		}
+	}
+}
+
+// disk takes so many bytes and no more.
+type disk int
+
+func (d *disk) Write(p []byte) (int, error) {
+	n := min(len(p), int(*d))
+	*d -= disk(n)
+	if n < len(p) {
+		return n, &os.PathError{Op: "write", Path: "/home/me/case", Err: syscall.ENOSPC}
+	}
+	return n, nil
+}
+
+// A program whose stderr is refused gets SIGPIPE: a full disk must not end it.
+func TestKeeperOnAFullDisk(t *testing.T) {
+	for room := range 40 {
+		d := disk(room)
+		k := newKeeper(&d, 24)
+		for range 8 {
+			if n, err := k.Write([]byte("line\n")); n != 5 || err != nil {
+				t.Fatalf("room for %d: %d, %v", room, n, err)
+			}
+		}
+		left := k.close()
+		if full := d == 0; full != (k.failed != nil) && full || left <= 0 {
+			t.Errorf("room for %d: %v, %d left out", room, k.failed, left)
+		}
+		if k.failed != nil && strings.Contains(onDisk(k.failed), "/home") {
+			t.Error(onDisk(k.failed))
 		}
 	}
 }

@@ -138,24 +138,26 @@ func (p *Plan) Left() []string {
 	return out
 }
 
+// wants reports whether the options ask for a source.
+func (s *Server) wants(id string) bool {
+	if len(s.opt.Only) > 0 && !slices.Contains(s.opt.Only, id) {
+		return false
+	}
+	// Two heap profiles hold what an allocs profile holds, and more.
+	if id == "allocs" && len(s.opt.Only) == 0 && !slices.Contains(s.opt.Skip, "heap") {
+		return false
+	}
+	return !slices.Contains(s.opt.Skip, id)
+}
+
 // Plan decides what to ask the server for, and in which order. Dumps frame the
 // recordings. CPU profile and trace run apart: samples interrupt the program for longer than most of what a
 // trace times. What runs a collection comes last.
 func (s *Server) Plan() *Plan {
 	p := &Plan{}
-	wanted := func(id string) bool {
-		if len(s.opt.Only) > 0 && !slices.Contains(s.opt.Only, id) {
-			return false
-		}
-		// Two heap profiles hold what an allocs profile holds, and more.
-		if id == "allocs" && len(s.opt.Only) == 0 && !slices.Contains(s.opt.Skip, "heap") {
-			return false
-		}
-		return !slices.Contains(s.opt.Skip, id)
-	}
 	// ask returns the step for a source, or nil with the reason noted.
 	ask := func(id, file string, lasts time.Duration) *step {
-		if !wanted(id) {
+		if !s.wants(id) {
 			return nil
 		}
 		src := source(id)

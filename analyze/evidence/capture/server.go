@@ -78,6 +78,9 @@ func Find(ctx context.Context, target string, opt Options) (*Server, error) {
 		r.SetBasicAuth(u.User.Username(), password)
 		s.header.Set("Authorization", r.Header.Get("Authorization"))
 		s.secrets = append(s.secrets, password)
+		if password == "" { // a token in place of the name
+			s.secrets = append(s.secrets, u.User.Username())
+		}
 		u.User = nil
 	}
 	for _, values := range s.header {
@@ -174,7 +177,7 @@ func (s *Server) newClient(socket string) *http.Client {
 		}
 		if !sameServer(via[0].URL, r.URL) {
 			for name := range s.header {
-				r.Header.Del(name)
+				delete(r.Header, name)
 			}
 		}
 		return nil
@@ -230,17 +233,21 @@ func (s *Server) look(ctx context.Context, base *url.URL) (found bool, why strin
 	if base.Host == "unix" && s.base.Scheme == "http" {
 		s.Base = "unix socket, " + base.Path
 	}
-	if !page.date.IsZero() {
-		// The header has whole seconds.
-		if d := time.Until(page.date); d.Abs() > 5*time.Second {
-			s.offset = d.Round(time.Second)
-			s.notes = append(s.notes, fmt.Sprintf("the server's clock is %v off from this machine's; times in this manifest are the server's", s.offset))
+	if page.off != 0 {
+		s.offset = page.off
+		s.notes = append(s.notes, fmt.Sprintf("the server's clock is %v off from this machine's; times in this manifest are the server's", s.offset))
+	}
+	// The index page tells how many goroutines there are, which decides whether a dump would stop
+	// the program for long. Without one the profile tells it on its first line.
+	if s.offers == nil && s.wants("dump") {
+		if p, err := s.page(ctx, "goroutine?debug=1"); err == nil && p.code == http.StatusOK {
+			_, _ = fmt.Sscanf(p.body, "goroutine profile: total %d\n", &s.Goroutines)
 		}
 	}
 	if p, err := s.page(ctx, "cmdline"); err == nil && p.code == http.StatusOK && !isHTML(p.body) {
 		name, _, _ := strings.Cut(p.body, "\x00")
 		if name = path.Base(strings.TrimSpace(name)); len(name) < 200 && name != "." && name != "/" && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) {
-			s.program = name
+			s.program = s.clean(name)
 		}
 	}
 	return true, "", nil
@@ -250,8 +257,22 @@ func (s *Server) look(ctx context.Context, base *url.URL) (found bool, why strin
 type small struct {
 	code         int
 	status, body string
-	moved        string // says that a redirect led elsewhere, so that no secrets were sent
-	date         time.Time
+	moved        string        // says that a redirect led elsewhere, so that no secrets were sent
+	off          time.Duration // of the server's clock against ours; 0 when it may well be right
+}
+
+// clockOff tells how far the server's clock is off, given the Date of an answer and when it was asked for and
+// came. The header has whole seconds, and a server may stamp it at any time in between.
+func clockOff(date, asked, came time.Time) time.Duration {
+	const most = 5 * time.Second
+	d := date.Sub(came)
+	if date.Before(asked) {
+		d = date.Sub(asked)
+	}
+	if date.IsZero() || d.Abs() <= most || !date.Before(asked) && !date.After(came) {
+		return 0
+	}
+	return d.Round(time.Second)
 }
 
 // page gets a page of text, with retries. An error means that the server cannot be talked to.
@@ -261,18 +282,21 @@ func (s *Server) page(ctx context.Context, name string) (small, error) {
 		err := func() error {
 			ctx, cancel := context.WithTimeout(ctx, s.opt.Timeout)
 			defer cancel()
+			asked := time.Now()
 			resp, err := s.get(ctx, name)
 			if err != nil {
 				return err
 			}
 			defer resp.Body.Close()
+			came := time.Now()
 			// The beginning is all that is looked at, and it need not come whole.
 			body, _ := io.ReadAll(io.LimitReader(resp.Body, 256<<10))
 			p = small{code: resp.StatusCode, status: status(resp), body: string(body)}
 			if resp.Request != nil && !sameServer(s.base, resp.Request.URL) && len(s.header) > 0 {
 				p.moved = fmt.Sprintf(" (redirected to %s, where the headers and the token of the environment are not sent)", resp.Request.URL.Host)
 			}
-			p.date, _ = http.ParseTime(resp.Header.Get("Date"))
+			date, _ := http.ParseTime(resp.Header.Get("Date"))
+			p.off = clockOff(date, asked, came)
 			return nil
 		}()
 		if ctx.Err() != nil {
@@ -313,7 +337,7 @@ func (s *Server) get(ctx context.Context, request string) (*http.Response, error
 // wait pauses before the next attempt: twice as long each time, or as the server asks.
 func (s *Server) wait(ctx context.Context, attempt int, after string) {
 	const most = 30 * time.Second
-	d := s.opt.pause << (attempt - 1)
+	d := s.opt.pause << min(attempt-1, 10)
 	if sec, err := strconv.Atoi(after); err == nil && sec > 0 {
 		d = time.Duration(sec) * time.Second
 	}
@@ -346,6 +370,9 @@ func (s *Server) plain(err error) error {
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no answer within %v", s.opt.Timeout)
+	}
+	if strings.HasPrefix(err.Error(), "invalid proxy address") { // it quotes the address, password and all
+		return errors.New("invalid proxy address in the environment")
 	}
 	if text := s.clean(err.Error()); text != err.Error() {
 		return errors.New(text)

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -383,6 +384,12 @@ func TestBrokenAnswers(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			io.WriteString(w, dump)
 		}, evidence.Failed, "packed and is not"},
+		{"an archive that holds a profile", "heap", "heap-1.pb.gz", func(w http.ResponseWriter, _ *http.Request) {
+			z := tar.NewWriter(w)
+			z.WriteHeader(&tar.Header{Name: "heap.pb.gz", Mode: 0o644, Size: int64(len(heap))})
+			z.Write(heap)
+			z.Close()
+		}, evidence.Failed, "archive"},
 		{"silence", "heap", "heap-1.pb.gz", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, evidence.Failed, "no whole answer within"},
 		{"a refusal", "heap", "heap-1.pb.gz", func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "not today", http.StatusTeapot)
@@ -661,3 +668,57 @@ func TestClock(t *testing.T) {
 }
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+func TestClockOff(t *testing.T) {
+	asked := time.Date(2026, 11, 20, 12, 0, 0, 300e6, time.UTC)
+	for _, test := range []struct {
+		date, took, want time.Duration // date against asked
+	}{
+		{0, 0, 0},
+		{-5 * time.Second, 0, 0},
+		{-6 * time.Second, 0, -6 * time.Second},
+		{6 * time.Second, 0, 6 * time.Second},
+		{time.Second, 20 * time.Second, 0}, // a slow answer is not a slow clock
+		{19 * time.Second, 20 * time.Second, 0},
+		{30 * time.Second, 20 * time.Second, 10 * time.Second},
+	} {
+		if got := clockOff(asked.Add(test.date), asked, asked.Add(test.took)); got != test.want {
+			t.Errorf("%v, took %v: %v, want %v", test.date, test.took, got, test.want)
+		}
+	}
+	if got := clockOff(time.Time{}, asked, asked); got != 0 {
+		t.Errorf("no date: %v", got)
+	}
+}
+
+// Without an index page the goroutines are counted before a dump is asked for.
+func TestManyGoroutinesAndNoIndex(t *testing.T) {
+	p := recorded(t)
+	p.on("goroutine", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("debug") == "2" {
+			t.Error("a dump was taken")
+		}
+		io.WriteString(w, "goroutine profile: total 50000\n")
+	})
+	opt := options()
+	opt.Only = []string{"dump"}
+	s, err := Find(context.Background(), serve(t, p).URL, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan := s.Plan(); !plan.Empty() || s.Goroutines != 50_000 {
+		t.Errorf("%d goroutines, %v", s.Goroutines, plan.Left())
+	}
+}
+
+func TestTokenAsUserInURL(t *testing.T) {
+	p := recorded(t)
+	p.on("heap", func(w http.ResponseWriter, r *http.Request) {
+		user, _, _ := r.BasicAuth()
+		http.Error(w, "no such user: "+user, http.StatusTeapot)
+	})
+	opt := options()
+	opt.Only = []string{"heap"}
+	m, _ := gather(t, strings.Replace(serve(t, p).URL, "://", "://s3cret-token@", 1), opt)
+	expect(t, m, "heap-1.pb.gz", evidence.Failed, "no such user: [secret]")
+}

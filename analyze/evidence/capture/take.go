@@ -77,11 +77,20 @@ func writeManifest(dir string, m *evidence.Manifest) error {
 	if err != nil {
 		return err
 	}
+	// Exclusive, so that no link laid there by another user is followed.
 	tmp := filepath.Join(dir, ".inquest-manifest")
-	if err := os.WriteFile(tmp, append(data, '\n'), 0o666); err != nil {
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, filepath.Join(dir, evidence.ManifestName))
+	_, err = f.Write(append(data, '\n'))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(tmp, filepath.Join(dir, evidence.ManifestName))
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+	}
+	return err
 }
 
 // take is one Take.
@@ -143,6 +152,7 @@ func (t *take) settle(ctx context.Context, st *step) evidence.ManifestFile {
 	default:
 		f = t.try(ctx, *st)
 	}
+	f.Why = t.clean(f.Why) // it may quote the server
 	t.mu.Lock()
 	delete(t.running, st.file)
 	if t.opt.Done != nil {
@@ -260,7 +270,7 @@ func (t *take) once(ctx context.Context, st *step) (a answer) {
 	a.file = filepath.Join(t.scratch, st.file)
 	out, err := os.OpenFile(a.file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
 	if err != nil {
-		a.why = err.Error()
+		a.why = onDisk(err)
 		return a
 	}
 	in := &stream{Reader: resp.Body}
@@ -282,7 +292,7 @@ func (t *take) once(ctx context.Context, st *step) (a answer) {
 			a.broken = fmt.Sprintf("the server promised %s and sent %s", evidence.Of(resp.ContentLength, evidence.Bytes), evidence.Of(a.bytes, evidence.Bytes))
 		}
 	case err != nil: // the disk
-		a.why = err.Error()
+		a.why = onDisk(err)
 	case a.bytes == t.opt.MaxBytes:
 		var one [1]byte
 		if n, _ := io.ReadFull(in, one[:]); n > 0 {
@@ -290,9 +300,18 @@ func (t *take) once(ctx context.Context, st *step) (a answer) {
 		}
 	}
 	if err := out.Close(); err != nil && a.why == "" {
-		a.why = err.Error()
+		a.why = onDisk(err)
 	}
 	return a
+}
+
+// onDisk is an error of this machine's disk without the path, which is no one else's business.
+func onDisk(err error) string {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return "it could not be kept: " + err.Error()
 }
 
 // stream remembers the error that ended a stream, to tell it from one of the disk.
@@ -340,12 +359,16 @@ func (t *take) judge(ctx context.Context, st *step, a answer, f *evidence.Manife
 		fail("%v", err)
 		return
 	}
-	i := slices.IndexFunc(b.Exhibits, func(e *evidence.Exhibit) bool { return e.Kind == st.Kind && e.Coverage != evidence.None })
+	i := slices.IndexFunc(b.Exhibits, func(e *evidence.Exhibit) bool {
+		return e.Kind == st.Kind && e.Coverage != evidence.None && e.Path == st.file
+	})
 	if i < 0 {
 		why := "no evidence in it"
 		if len(b.Exhibits) > 0 {
 			e := b.Exhibits[0]
-			if e.Coverage != evidence.None {
+			if e.Path != st.file {
+				why = "the server answered with an archive"
+			} else if e.Coverage != evidence.None {
 				why = fmt.Sprintf("the server answered with evidence of another kind: %s", e.Kind)
 			} else if len(e.Problems) > 0 {
 				_, why, _ = strings.Cut(e.Problems[0], ": ")
