@@ -155,9 +155,10 @@ func (d *decoder) newStack(s trace.Stack) uint32 {
 			line = int(f.Line)
 		}
 		d.frames = append(d.frames, stack.Frame{Function: f.Func, File: f.File, Line: line})
+		// All that equalStacks compares: what the hash left out could be made to collide.
 		d.hash.WriteString(f.Func)
-		d.hash.WriteByte(byte(line))
-		d.hash.WriteByte(byte(line >> 8))
+		d.hash.WriteString(f.File)
+		maphash.WriteComparable(&d.hash, line)
 	}
 	if len(d.frames) == 0 {
 		return 0

@@ -69,6 +69,9 @@ func (f *feed) next() error {
 	if err != nil && err != io.EOF {
 		return err
 	}
+	if n == 0 {
+		return io.ErrUnexpectedEOF // the file has been cut since it was scanned
+	}
 	h, err := parseHeader(f.buf[:n], f.ends)
 	if err != nil {
 		return err

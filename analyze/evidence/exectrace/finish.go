@@ -44,6 +44,7 @@ func (f *fold) finish() *Timeline {
 	f.finishProcs(tl, t)
 	tl.Waits, tl.Syscalls = f.listWaits()
 	tl.Holders = f.listHolders()
+	tl.Queues = f.listQueues()
 	tl.Moments = f.listMoments()
 	tl.Wakes = f.listWakes()
 	tl.Groups = f.listGroups()

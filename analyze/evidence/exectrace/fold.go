@@ -111,8 +111,10 @@ type goroutine struct {
 	id        int64
 	assist    int64  // start of its mark assist, -1 for none
 	group     uint32 // see fold.groups
+	queue     uint32 // lock group it waits in, plus one
 	acquired  uint32 // wait that ended and may have taken a lock when it runs, plus one
 
+	joined            int64  // the waiting in that queue when it came
 	queued            int64  // its key in the demand queue, 0 when not in it
 	ran, ready, calls int64  // running, runnable and in system calls, so far
 	woke              uint32 // group it last made runnable in this run
@@ -183,6 +185,9 @@ func (f *fold) generation() {
 func (f *fold) reasonID(s string) uint32 {
 	id, ok := f.reason[s]
 	if !ok {
+		if len(f.reasons) >= maxReasons {
+			return 0
+		}
 		id = uint32(len(f.reasons))
 		f.reasons = append(f.reasons, s)
 		f.reason[s] = id
@@ -515,6 +520,7 @@ func (f *fold) leave(g *goroutine, t int64, cut bool) {
 	if g.syncing {
 		f.windows.remove(slotSync, t)
 		g.syncing = false
+		f.unqueue(g, t)
 	}
 	g.before = false
 	g.state, g.slot, g.since = unknown, slotNone, t
@@ -544,6 +550,7 @@ func (f *fold) enter(g *goroutine, s gState, t int64) {
 			if f.waits[g.wait].lock != noLock {
 				g.syncing = true
 				f.windows.add(slotSync, t)
+				f.enqueue(g, t)
 			}
 		}
 	case inSyscall:
@@ -771,12 +778,14 @@ func (f *fold) status(g *goroutine, s gState, r *record, t int64) {
 	f.windows.before(g.slot, from, t)
 	if g.syncing {
 		f.windows.before(slotSync, from, t)
+		f.queuedBefore(g, from, t)
 	}
 }
 
 // Bounds on what hostile files can make the fold keep; real programs stay far
 // below them.
 const (
+	maxReasons = 1 << 10 // and labels; the rest is read as the empty one
 	maxWaits   = 1 << 16 // the rest goes to the wait without a stack
 	maxGroups  = 1 << 14 // the rest stays in the unknown group
 	maxEdges   = 1 << 18 // the rest is not counted

@@ -178,6 +178,7 @@ type hold struct {
 	between  []touch // what the goroutine did since, each stack once
 	repeated int64   // when it first did something that it did again later
 	lost     bool    // too many of them to keep
+	waited   int64   // the waiting in the lock's queue when it was taken
 }
 
 type touch struct {
@@ -210,6 +211,123 @@ type lockGroup struct {
 	place  *place
 	class  Class
 	handed *handed // nil until it is handed over for the first time
+	same   uint32  // a group of the same lock whose queue counts for both; itself where there is none
+	queue  queue
+}
+
+// queue adds up the waiting of all goroutines in a lock. What its holders are
+// charged with is read off this sum: it lies before charged.
+type queue struct {
+	waiting int64 // goroutines
+	last    int64 // offset until which it is added up
+	sum     int64
+	wanted  int64 // time in which anybody waited
+	charged int64
+}
+
+// queueOf returns the queue of a lock group, added up until t.
+func (f *fold) queueOf(i uint32, t int64) *queue {
+	q := &f.locks[f.lockRoot(i)].queue
+	if d := t - q.last; d > 0 {
+		q.sum += d * q.waiting
+		if q.waiting > 0 {
+			q.wanted += d
+		}
+		q.last = t
+	}
+	return q
+}
+
+func (f *fold) lockRoot(i uint32) uint32 {
+	for f.locks[i].same != i {
+		f.locks[i].same = f.locks[f.locks[i].same].same
+		i = f.locks[i].same
+	}
+	return i
+}
+
+// join makes one queue of two whose locks are one. What was waited in either so far
+// is charged to nobody later on: a hold under way began at a sum of one of them.
+func (f *fold) join(i, j uint32, t int64) {
+	a, b := f.queueOf(i, t), f.queueOf(j, t)
+	if a == b {
+		return
+	}
+	a.waiting += b.waiting
+	a.sum += b.sum
+	a.wanted = min(t, a.wanted+b.wanted)
+	a.charged = a.sum
+	f.locks[f.lockRoot(j)].same = f.lockRoot(i)
+}
+
+// enqueue counts a goroutine that begins to wait for a lock.
+func (f *fold) enqueue(g *goroutine, t int64) {
+	if !f.counts(g) {
+		return
+	}
+	g.queue = f.waits[g.wait].lockIdx + 1
+	q := f.queueOf(g.queue-1, t)
+	q.waiting++
+	g.joined = q.sum
+}
+
+func (f *fold) unqueue(g *goroutine, t int64) {
+	if g.queue != 0 {
+		f.queueOf(g.queue-1, t).waiting--
+		g.queue = 0
+	}
+}
+
+// queuedBefore counts that a goroutine has waited since from, as is learnt at t only.
+func (f *fold) queuedBefore(g *goroutine, from, t int64) {
+	if g.queue != 0 && from < t {
+		q := f.queueOf(g.queue-1, t)
+		q.sum += t - from
+		q.wanted = max(q.wanted, t-from)
+	}
+}
+
+// charge returns the waiting for the lock that g waits for while its holder had it, and
+// that no other holder is charged with. start is the sum at which the hold began.
+func (f *fold) charge(g *goroutine, start, t int64) time.Duration {
+	q := f.queueOf(g.queue-1, t)
+	d := q.sum - max(q.charged, start)
+	q.charged = q.sum
+	return time.Duration(max(0, d))
+}
+
+// freed notes that an unlock woke a waiter of a lock group. All that one stack frees
+// are one lock.
+func (f *fold) freed(unlock, group uint32, t int64) {
+	p := f.places.all[unlock]
+	if p.frees == 0 || p.frees > uint32(len(f.locks)) {
+		p.frees = group + 1
+	}
+	f.join(p.frees-1, group, t)
+}
+
+// listQueues returns the queues with the most waiting.
+func (f *fold) listQueues() []Queue {
+	at := map[uint32]int{}
+	var out []Queue
+	for i := range f.locks {
+		root := f.lockRoot(uint32(i))
+		k, ok := at[root]
+		if !ok {
+			q := f.queueOf(root, f.now)
+			if q.sum == 0 {
+				continue
+			}
+			k = len(out)
+			at[root] = k
+			out = append(out, Queue{Waited: time.Duration(q.sum), Wanted: time.Duration(q.wanted)})
+		}
+		if len(out[k].Sites) < MaxQueueSites {
+			out[k].Sites = append(out[k].Sites, f.locks[i].place.site)
+		}
+	}
+	sortStable(out, func(a, b Queue) bool { return a.Waited > b.Waited })
+	return out[:min(len(out), MaxQueues)]
 }
 
 // handed remembers the hand-overs of a lock group around the longest wait that
@@ -267,7 +385,7 @@ func (f *fold) lockGroup(p *place) uint32 {
 	if !ok {
 		id = uint32(len(f.locks))
 		f.lockIDs[p.site.Function] = id
-		f.locks = append(f.locks, lockGroup{lastAt: -1, lastBy: -1, place: p})
+		f.locks = append(f.locks, lockGroup{lastAt: -1, lastBy: -1, place: p, same: id})
 	}
 	return id
 }
@@ -282,6 +400,7 @@ func (f *fold) acquire(g *goroutine, index uint32, t int64) {
 			break
 		}
 	}
+	waited := f.queueOf(f.waits[index].lockIdx, t).sum
 	if len(g.holds) == maxHolds {
 		copy(g.holds, g.holds[1:])
 		g.holds = g.holds[:maxHolds-1]
@@ -291,11 +410,11 @@ func (f *fold) acquire(g *goroutine, index uint32, t int64) {
 		g.holds = g.holds[:n+1]
 		h := &g.holds[n]
 		blocked, between := h.blocked[:0], h.between[:0]
-		*h = hold{bracket: g.bracket(t), wait: index, between: between, repeated: math.MaxInt64}
+		*h = hold{bracket: g.bracket(t), wait: index, between: between, repeated: math.MaxInt64, waited: waited}
 		h.blocked = blocked
 		return
 	}
-	g.holds = append(g.holds, hold{bracket: g.bracket(t), wait: index, repeated: math.MaxInt64})
+	g.holds = append(g.holds, hold{bracket: g.bracket(t), wait: index, repeated: math.MaxInt64, waited: waited})
 }
 
 // touch notes what a goroutine does while it may hold locks.
@@ -335,6 +454,10 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		if f.counts(g) {
 			a.hand.holder.Delay += time.Duration(t - g.since)
 			a.hand.holder.waiters.add(w.stack)
+			if g.queue != 0 {
+				a.hand.holder.Waited += f.charge(g, g.joined, t)
+				f.freed(unlock, w.lockIdx, t)
+			}
 		}
 		group.lastAt, group.lastBy = t, a.id
 		return
@@ -369,6 +492,13 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	h.Handoffs++
 	h.Delay += time.Duration(t - g.since)
 	h.waiters.add(w.stack)
+	start := g.joined
+	if at >= 0 && f.lockRoot(f.waits[a.holds[at].wait].lockIdx) == f.lockRoot(w.lockIdx) {
+		start = a.holds[at].waited
+		if found == nil {
+			start = max(start, g.joined)
+		}
+	}
 	over := Handed{Holder: a.id, To: time.Duration(t), Waiter: g.id, Since: time.Duration(g.since)}
 	if found != nil {
 		h.add(&found.bracket, a, t)
@@ -390,6 +520,10 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		copy(a.holds[at:], a.holds[at+1:])
 		a.holds[len(a.holds)-1] = last // its slices serve the next hold
 		a.holds = a.holds[:len(a.holds)-1]
+	}
+	if g.queue != 0 {
+		h.Waited += f.charge(g, start, t)
+		f.freed(unlock, w.lockIdx, t)
 	}
 	f.touch(a, unlock)
 	group.lastAt, group.lastBy = t, a.id

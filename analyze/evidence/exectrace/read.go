@@ -137,7 +137,7 @@ func (e *engine) whole() error {
 	err = decode(r, nil, e.direct(&chunk{}))
 	e.narrowed.Of = time.Duration(e.fold.last - e.fold.part.origin)
 	e.done = e.size
-	if e.fold.events == 0 {
+	if e.fold.events == 0 && !e.fold.part.cut {
 		if err == nil {
 			err = errors.New("holds no events")
 		}

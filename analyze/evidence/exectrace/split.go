@@ -121,6 +121,8 @@ type scanner struct {
 	buf  []byte
 	at   int64
 	have int
+
+	piece []byte // what resync looks at
 }
 
 const (
@@ -185,10 +187,14 @@ func (s *scanner) plausible(off int64, least uint64) bool {
 	return true
 }
 
-// resync finds the next offset from off at which batches seem to begin again.
+// resync finds the next offset from off at which batches seem to begin again. It looks
+// at more the longer it does not find any: a hostile file can have a hole every few bytes.
 func (s *scanner) resync(off int64, least uint64) (int64, bool) {
-	piece := make([]byte, 256<<10)
-	for off < s.size {
+	if s.piece == nil {
+		s.piece = make([]byte, 256<<10)
+	}
+	for look := 512; off < s.size; look *= 2 {
+		piece := s.piece[:min(look, len(s.piece))]
 		n, _ := s.r.ReadAt(piece[:min(int64(len(piece)), s.size-off)], off)
 		if n == 0 {
 			return 0, false

@@ -25,6 +25,7 @@ type Timeline struct {
 
 	Waits      []Wait        // where goroutines waited, by reason and stack, longest total first
 	Holders    []Holder      // who made others wait for a lock, by unlocking and acquiring stack, longest total first
+	Queues     []Queue      // waiting for what is most likely one lock, most waiting first, at most MaxQueues
 	Moments    []LockMoment  // hand-overs of locks around the longest wait for each, longest wait first, at most MaxMoments
 	Wakes      []Wake        // who woke whom, by site, most delay first, at most MaxWakes
 	Groups     []Group       // goroutines by the function they started in, longest running first
@@ -160,6 +161,7 @@ type Holder struct {
 	Total    time.Duration // summed known holds
 	Times    Histogram     // of the known holds
 	Delay    time.Duration // how long the woken waiters had waited, summed
+	Waited   time.Duration // how long goroutines waited while it was held, summed over them; no waiting counts twice
 	Ran      time.Duration // of Total: running
 	Runnable time.Duration // of Total: waiting for a P
 	Syscall  time.Duration // of Total: in system calls
@@ -167,6 +169,14 @@ type Holder struct {
 	Worst    []Span        // the longest holds
 	// LeastBlocked is, of Least, where holders of unknown start are known to have waited, system calls included, longest first.
 	LeastBlocked []Blocked
+}
+
+// Queue is the waiting for what is most likely one lock: that at one site, and at
+// other sites where the same Unlock let waiters go.
+type Queue struct {
+	Sites  []stack.Site  // at most MaxQueueSites
+	Waited time.Duration // summed over the goroutines
+	Wanted time.Duration // time in which at least one goroutine waited
 }
 
 // LockMoment is what happened to the locks waited for at one site around the
@@ -323,5 +333,7 @@ const (
 	MaxLogs       = 10000
 	MaxWakes      = 1000
 	MaxMoments    = 8
+	MaxQueues     = 64
+	MaxQueueSites = 16
 	MaxHanded     = 24
 )

@@ -103,7 +103,7 @@ func (f *fold) begin(at int64) {
 	}
 	n.lockIDs = f.lockIDs
 	for _, l := range f.locks {
-		n.locks = append(n.locks, lockGroup{lastAt: max(l.lastAt-shift, -1), lastBy: l.lastBy, place: l.place})
+		n.locks = append(n.locks, lockGroup{lastAt: max(l.lastAt-shift, -1), lastBy: l.lastBy, place: l.place, same: l.same, queue: queue{waiting: l.queue.waiting}})
 	}
 	n.groupID, n.groups = f.groupID, nil
 	for _, g := range f.groups {
@@ -149,7 +149,7 @@ func (f *fold) carry(g *goroutine, shift int64) {
 	g.since, g.before, g.atEpoch = 0, true, g.state != unknown
 	g.ever = g.state == running
 	g.slice, g.left, g.delay, g.born, g.creator = -1, -1, -1, -1, 0
-	g.woke = 0
+	g.woke, g.joined = 0, 0
 	if g.assist >= 0 {
 		g.assist, g.assistRan = 0, 0
 	}
@@ -159,7 +159,7 @@ func (f *fold) carry(g *goroutine, shift int64) {
 		l := &f.locks[f.waits[h.wait].lockIdx]
 		h.lost = h.lost || l.lastAt > h.since && l.lastBy != g.id
 		blocked := h.blocked[:0]
-		h.bracket = g.bracket(0)
+		h.bracket, h.waited = g.bracket(0), 0
 		h.blocked = blocked
 		if h.repeated != math.MaxInt64 {
 			h.repeated -= shift

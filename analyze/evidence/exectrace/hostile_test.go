@@ -1,0 +1,240 @@
+package exectrace
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/exp/trace"
+)
+
+// within fails when work takes longer than a hundred times what it should.
+func within(t *testing.T, limit time.Duration, what string, fn func()) {
+	t.Helper()
+	start := time.Now()
+	fn()
+	if d := time.Since(start); d > limit {
+		t.Errorf("%s took %v", what, d)
+	}
+}
+
+// Batches that begin again every few bytes after ones that make no sense must not cost
+// a look at the rest of the file each.
+func TestScanOfManyHoles(t *testing.T) {
+	one := []byte{0}
+	for range 5 {
+		one = append(one, eventBatch, 1, 1, 1, 0)
+	}
+	b := append([]byte("go 1.26 trace\x00\x00\x00"), eventBatch, 1, 1, 1, 0)
+	b = append(b, bytes.Repeat(one, 100_000)...)
+	within(t, 3*time.Second, "a scan of 2.6 MB with 100 000 holes", func() {
+		if _, _, err := scan(bytes.NewReader(b), int64(len(b)), 26); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Places that differ in file or in the upper half of the line alone are told apart by their hash.
+func TestStacksOfOneFunctionAreFound(t *testing.T) {
+	c := &chunk{}
+	d := &decoder{chunk: c, stacks: map[trace.Stack]uint32{}}
+	d.hash.SetSeed(hashSeed)
+	for i := range 30_000 {
+		d.newStack(trace.MakeStack([]trace.StackFrame{{Func: "main.f", File: "f.go", Line: uint64(i) << 16}}))
+		d.newStack(trace.MakeStack([]trace.StackFrame{{Func: "main.f", File: fmt.Sprint(i, ".go"), Line: 1}}))
+	}
+	hashes := map[uint64]bool{}
+	for _, s := range c.stacks {
+		hashes[s.hash] = true
+	}
+	if len(hashes) != len(c.stacks) {
+		t.Errorf("%d hashes for %d stacks that differ", len(hashes), len(c.stacks))
+	}
+}
+
+// A trace names few reasons; one that names new ones in every generation must not make
+// the fold look through all of them at every event.
+func TestReasonsAreBounded(t *testing.T) {
+	f := newFold()
+	within(t, 5*time.Second, "a quarter of a million reasons", func() {
+		for gen := range 1000 {
+			s := newScript()
+			for i := range 250 {
+				s.add(time.Duration(gen)*time.Second+time.Duration(2*i), record{op: opStart, g: gid(1), proc: pid(0)})
+				s.add(time.Duration(gen)*time.Second+time.Duration(2*i+1), record{op: opBlock, g: gid(1), proc: pid(0), aux: s.reason(fmt.Sprint("reason ", gen, i))})
+			}
+			f.generation()
+			f.chunk(&s.c, 0)
+		}
+	})
+	if n := len(f.waits); n > maxWaits {
+		t.Errorf("%d kinds of waits", n)
+	}
+	var total int64
+	for _, w := range f.finish().Waits {
+		total += w.Count
+	}
+	if total != 250_000 {
+		t.Errorf("%d waits, want 250000", total)
+	}
+}
+
+// shrinking is a file that somebody cuts while it is read.
+type shrinking struct {
+	*bytes.Reader
+	size int64
+	on   bool
+}
+
+func (s *shrinking) ReadAt(b []byte, off int64) (int, error) {
+	if s.on && off >= s.size {
+		return 0, io.EOF
+	}
+	return s.Reader.ReadAt(b, off)
+}
+
+func TestFileThatShrinksWhileItIsRead(t *testing.T) {
+	b := load(t, "long1.24.trace")
+	g := generations(t, b)[0]
+	h, err := parseHeader(b[g.parts[0].from:], false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shrinking{Reader: bytes.NewReader(b), size: g.parts[0].from + h.length + h.size, on: true}
+	f := &feed{r: s, parts: slices.Clone(g.parts), ahead: b[:headerSize]}
+	var got int
+	for {
+		p := make([]byte, 1<<16)
+		n, err := f.Read(p)
+		got += n
+		if err == io.EOF && n > 0 {
+			continue
+		}
+		if err != nil {
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%v after %d bytes, want to be told that bytes are missing", err, got)
+			}
+			return
+		}
+	}
+}
+
+// Windows that make no sense leave an empty Timeline, not a strange one.
+func TestStrangeWindows(t *testing.T) {
+	for _, name := range []string{"long1.26.trace", "go1.21.trace", "go1.22.trace"} {
+		b := load(t, name)
+		whole := read(t, b, 1)
+		for _, w := range [][2]time.Duration{
+			{whole.Duration / 2, whole.Duration / 4},
+			{whole.Duration / 2, 0},
+			{whole.Duration / 2, -time.Second},
+			{whole.Duration / 2, whole.Duration / 2},
+			{0, 0},
+			{-2 * time.Second, -time.Second},
+			{forever, forever},
+			{-forever - 1, -forever - 1},
+			{forever, -forever},
+		} {
+			for _, jobs := range []int{1, 2, 5} {
+				tl := readPart(t, b, jobs, w[0], w[1])
+				if !tl.Narrowed.Outside || tl.Duration != 0 || tl.Events != 0 || len(tl.Waits) != 0 {
+					t.Errorf("%s, %v, %d jobs: %v, %d events, %+v", name, w, jobs, tl.Duration, tl.Events, tl.Narrowed)
+				}
+			}
+		}
+	}
+}
+
+// What a window tells does not depend on how many generations are read at a time.
+func TestWindowsDoNotDependOnJobs(t *testing.T) {
+	b := load(t, "long1.26.trace")
+	whole := read(t, b, 1)
+	for i := range 12 {
+		from := whole.Duration * time.Duration(i) / 12
+		want := fmt.Sprint(sums(readPart(t, b, 1, from, from+whole.Duration/7)))
+		for _, jobs := range []int{2, 5} {
+			if got := fmt.Sprint(sums(readPart(t, b, jobs, from, from+whole.Duration/7))); got != want {
+				t.Errorf("from %v, %d jobs:\n%s, want\n%s", from, jobs, got, want)
+			}
+		}
+	}
+}
+
+// cancelAfter cancels a context at the n-th read.
+type cancelAfter struct {
+	*bytes.Reader
+	n      chan struct{}
+	cancel func()
+}
+
+func (c *cancelAfter) ReadAt(b []byte, off int64) (int, error) {
+	select {
+	case c.n <- struct{}{}:
+	default:
+		c.cancel()
+	}
+	return c.Reader.ReadAt(b, off)
+}
+
+// An interruption at any read ends the reading, and goleak sees that nobody stays behind.
+func TestCancelAtEveryRead(t *testing.T) {
+	for _, name := range []string{"long1.26.trace", "long1.24.trace", "go1.21.trace"} {
+		b := load(t, name)
+		for _, jobs := range []int{1, 2, 5} {
+			for n := 0; n < 400; n += 7 {
+				ctx, cancel := context.WithCancel(context.Background())
+				r := &cancelAfter{bytes.NewReader(b), make(chan struct{}, n), cancel}
+				done := make(chan error, 1)
+				var tl *Timeline
+				go func() {
+					var err error
+					tl, err = Read(ctx, r, int64(len(b)), Options{Jobs: jobs})
+					done <- err
+				}()
+				select {
+				case err := <-done:
+					if err == nil && ctx.Err() != nil && tl.Reading.Problem != "interrupted" && tl.Reading.Read < tl.Reading.Generations {
+						t.Errorf("%s, %d jobs, read %d: %+v", name, jobs, n, tl.Reading)
+					}
+					if err != nil && !errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "interrupted") {
+						t.Errorf("%s, %d jobs, read %d: %v", name, jobs, n, err)
+					}
+				case <-time.After(20 * time.Second):
+					t.Fatalf("%s, %d jobs: hangs when interrupted at read %d", name, jobs, n)
+				}
+				cancel()
+			}
+		}
+	}
+}
+
+// Generations whose numbers go back, repeat or leap do not confuse the reading.
+func TestStrangeGenerationNumbers(t *testing.T) {
+	for _, numbers := range [][]uint64{{5, 4, 3, 2, 1}, {1, 1, 1, 1}, {1, 1 << 40, 2, 1 << 62}, {1<<64 - 1, 1, 1<<64 - 1}} {
+		for _, version := range []string{"23", "26"} {
+			b := []byte("go 1." + version + " trace\x00\x00\x00")
+			for _, n := range numbers {
+				for range 3 {
+					b = append(b, eventBatch)
+					b = binary.AppendUvarint(b, n)
+					b = append(b, 1, 1, 0)
+				}
+				if version == "26" {
+					b = append(b, endOfGeneration)
+				}
+			}
+			for _, jobs := range []int{1, 2, 5} {
+				if tl, err := Read(context.Background(), bytes.NewReader(b), int64(len(b)), Options{Jobs: jobs}); err == nil {
+					t.Errorf("%v in format %s: %d events", numbers, version, tl.Events)
+				}
+			}
+		}
+	}
+}
