@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"inquest/analyze/evidence/logline"
@@ -136,6 +137,8 @@ type stream struct {
 	number int64  // of the last collection
 	at     time.Duration
 	start  time.Time // of the process, by the last line
+	lines  int
+	step   time.Duration // between the last two lines; 0 after one
 }
 
 type gcStream struct {
@@ -208,6 +211,13 @@ func (r *Reader) cycle(c Cycle, line, prefix []byte) {
 		}
 	}
 	if s == nil {
+		for _, other := range r.gc {
+			if other.number > 0 && c.Number == other.number+1 && other.torn(shape, c.Number, c.At, start) {
+				s = other
+			}
+		}
+	}
+	if s == nil {
 		if len(r.gc) == maxProcesses {
 			r.lost++
 			return
@@ -218,7 +228,8 @@ func (r *Reader) cycle(c Cycle, line, prefix []byte) {
 	} else {
 		s.out.Missing += c.Number - s.number - 1
 	}
-	s.number, s.at, s.start = c.Number, c.At, start
+	s.number = c.Number
+	s.passed(c.At, start)
 	s.out.Lines[1] = r.line
 	s.out.Procs = max(s.out.Procs, c.Procs)
 	s.out.Share, s.out.Stacks, s.out.Globals = c.Share, c.Stacks, c.Globals
@@ -243,6 +254,13 @@ func (r *Reader) sample(p schedLine, line, prefix []byte) {
 		}
 	}
 	if s == nil {
+		for _, other := range r.sched {
+			if p.at-other.at <= 2*other.step && other.torn(shape, 1, p.at, start) {
+				s = other
+			}
+		}
+	}
+	if s == nil {
 		if len(r.sched) == maxProcesses {
 			r.lost++
 			return
@@ -251,7 +269,7 @@ func (r *Reader) sample(p schedLine, line, prefix []byte) {
 		s.shape = shape
 		r.sched = append(r.sched, s)
 	}
-	s.at, s.start = p.at, start
+	s.passed(p.at, start)
 	s.out.Lines[1] = r.line
 	s.out.Procs = max(s.out.Procs, int(p.procs))
 	w := SchedWindow{
@@ -308,6 +326,21 @@ func carried(line, prefix []byte, at time.Duration) (shape string, start time.Ti
 func (s *stream) goesOn(shape string, number int64, at time.Duration, start time.Time) bool {
 	return s.shape == shape && at >= s.at && (number > s.number || s.number == 0) &&
 		(number == s.number+1 || start.IsZero() || s.start.IsZero() || start.Sub(s.start).Abs() <= apart)
+}
+
+// torn reports whether a line can be of the same process although more stands before it: what the program
+// wrote to stderr without ending its line. Of a process known by one line that is not believed.
+func (s *stream) torn(shape string, number int64, at time.Duration, start time.Time) bool {
+	return s.step > 0 && (strings.HasPrefix(shape, s.shape) || strings.HasSuffix(shape, s.shape)) && s.goesOn(s.shape, number, at, start)
+}
+
+// passed notes when a line was printed.
+func (s *stream) passed(at time.Duration, start time.Time) {
+	if s.lines > 0 {
+		s.step = at - s.at
+	}
+	s.lines++
+	s.at, s.start = at, start
 }
 
 // further reports whether a line is more probably of another process that it can go on.

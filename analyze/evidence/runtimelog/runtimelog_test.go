@@ -254,3 +254,38 @@ func BenchmarkReader(b *testing.B) {
 		})
 	}
 }
+
+// TestTornLines has output of the program that does not end its line stand before ours: no second process began.
+func TestTornLines(t *testing.T) {
+	gc := func(n int) string {
+		return fmt.Sprintf("gc %d @%d.010s 4%%: 0.11+0.40+0.021 ms clock, 0.2+0.5/0.1/0.3+0.1 ms cpu, 4->5->1 MB, 4 MB goal, 4 P", n, n)
+	}
+	sched := func(n int) string {
+		return fmt.Sprintf("SCHED %d003ms: gomaxprocs=2 idleprocs=1 threads=5 spinningthreads=0 idlethreads=2 runqueue=4 [0 0]", n)
+	}
+	for name, carry := range carriers {
+		var b strings.Builder
+		for i := 1; i <= 9; i++ {
+			before := ""
+			if i == 4 || i == 9 {
+				before = fmt.Sprintf("%d orders so far ", i)
+			}
+			b.WriteString(carry(i, before+gc(i)) + "\n" + carry(i, before+sched(i)) + "\n")
+		}
+		found := read(t, b.String())
+		if len(found.GC) != 1 || len(found.Sched) != 1 || found.GC[0].Total.Cycles != 9 || found.GC[0].Missing != 0 || found.Sched[0].Total.Samples != 9 {
+			t.Errorf("%s: %d and %d processes, %+v", name, len(found.GC), len(found.Sched), found.Problems)
+		}
+	}
+	// Another process begins with its own numbers, whatever stands before its lines.
+	text := ""
+	for i := range 5 {
+		text += sched(i) + "\n" + gc(i+1) + "\n"
+		if i >= 2 {
+			text += "web | " + sched(i-2) + "\nweb | " + gc(i-1) + "\n"
+		}
+	}
+	if found := read(t, text); len(found.GC) != 2 || len(found.Sched) != 2 {
+		t.Errorf("%d and %d processes, want 2 of each", len(found.GC), len(found.Sched))
+	}
+}
