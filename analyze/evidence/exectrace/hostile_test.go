@@ -86,6 +86,27 @@ func TestReasonsAreBounded(t *testing.T) {
 	}
 }
 
+// A hole that swallows a generation and the end of the one before has damaged both, and is
+// what people are told of, rather than what the reader stumbles over for want of it.
+func TestHoleIsNamed(t *testing.T) {
+	b := bytes.Clone(load(t, "long1.26.trace"))
+	gens := generations(t, b)
+	var last int64 // batch of generation 2
+	s := &scanner{r: bytes.NewReader(b), size: int64(len(b)), ends: true}
+	for off := gens[1].parts[0].from; off < gens[1].parts[0].to-1; {
+		h, err := s.header(off)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, off = off, off+h.length+h.size
+	}
+	clear(b[last:gens[3].parts[0].from])
+	want := fmt.Sprintf("generation 2 of %d is damaged: byte 0 where a batch should begin at byte %d", len(gens), last)
+	if r := read(t, b, 2).Reading; r.Read != r.Generations-2 || r.Generations != len(gens) || r.Problem != want {
+		t.Errorf("%+v, want two generations of %d missing and %q", r, len(gens), want)
+	}
+}
+
 // shrinking is a file that somebody cuts while it is read.
 type shrinking struct {
 	*bytes.Reader

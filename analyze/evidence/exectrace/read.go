@@ -500,8 +500,8 @@ func (e *engine) readGeneration(g *generation, version int, out sink) error {
 		return damage{err}
 	}
 	err = decode(r, g, out)
-	if err == nil && g.damaged != "" {
-		err = damage{errors.New(g.damaged)}
+	if d := (damage{}); g.damaged != "" && (err == nil || errors.As(err, &d)) {
+		err = damage{errors.New(g.damaged)} // tells where, and what the reader stumbles over follows from it
 	}
 	if err == nil && g.cut {
 		err = damage{errShort}

@@ -259,6 +259,9 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			case cur == nil:
 				gens = append(gens, generation{damaged: hole})
 			case h.gen > cur.number+1 && h.gen-cur.number < maxHole:
+				if !closed && s.ends {
+					cur.damaged = hole // which swallowed its end, too
+				}
 				for n := cur.number + 1; n < h.gen; n++ {
 					gens = append(gens, generation{number: n, damaged: hole, first: gens[len(gens)-1].latest})
 				}
