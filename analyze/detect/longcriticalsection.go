@@ -23,7 +23,8 @@ hands out turns at the pace of the slowest thing done inside it.
 **How it is measured.** In a trace, an unlock that wakes a waiter names the holder. The hold began when the holder's own wait for the
 same lock ended; what it did from then to the unlock (ran, waited for a processor, slept, stood in network, channel or system
 call) is summed up. Holds that began without contention have no known start: they count from when the woken waiter began to wait, and the mean is
-then a lower bound. In a goroutine dump, one goroutine
+then a lower bound. A hold is charged with
+what all that stand in the queue wait while it lasts, and not with the waits that its unlock happens to end: those were spent behind others too. In a goroutine dump, one goroutine
 is blocked elsewhere while its stack passes through the function in which the others wait for the lock, on a later line than theirs: it went through
 the Lock they stand in. The mutex profile charges each contended unlock with the waiting of those it lets go, which bounds the hold on neither side,
 so it only vouches for what others show.
@@ -45,7 +46,7 @@ reported as an info, and so is one in which the holder computes while every proc
 			Doc:    "time during which the lock was held long with others waiting, of the trace",
 			Source: "by meaning: a lock that is held for less than a tenth of the time is mostly free"},
 		{Name: "min-delay", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
-			Doc:    "time the woken waiters had waited, of wall time x GOMAXPROCS; 1 s per s is always enough",
+			Doc:    "time that goroutines waited while the lock was held here, of wall time x GOMAXPROCS; 1 s per s is always enough",
 			Source: "as mutex-hotspot.min-delay"},
 		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
 			Doc:    "processors' time in use in the trace, from which computing under a lock costs nobody a free processor and is an info",
@@ -85,7 +86,7 @@ type hold struct {
 	known        int64
 	total        time.Duration
 	least        time.Duration // of the holds of unknown start: at least so long, summed
-	delay        time.Duration
+	waited       time.Duration // by others while it lasted, summed over them
 	ran          time.Duration
 	runnable     time.Duration
 	blocked      []exectrace.Blocked
@@ -248,7 +249,7 @@ func holdsOf(e *evidence.Exhibit) []*hold {
 		h.known += x.Handoffs - x.Unknown
 		h.total += x.Total
 		h.least += x.Least
-		h.delay += x.Delay
+		h.waited += x.Waited
 		h.ran += x.Ran
 		h.runnable += x.Runnable
 		h.blocked = append(h.blocked, x.Blocked...)
@@ -339,7 +340,7 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	}
 	wall := e.Trace.Duration
 	heldShare := evidence.Part(h.held(), wall)
-	rate, need := float64(h.delay)/float64(wall), minLostDelay(in)
+	rate, need := float64(h.waited)/float64(wall), minLostDelay(in)
 	inside := h.inside()
 	did := inside[0]
 	thin := h.handoffs < int64(in.Limit("min-count").Number)
@@ -392,7 +393,7 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: analyze.At(h.site),
 				Reproduce: analyze.TraceView(e, h.look())},
 			heldFact,
-			{Exhibit: e.ID, Says: fmt.Sprintf("waiting that %s unlocks here ended", evidence.Of(h.handoffs, evidence.Count)), Value: evidence.Duration(h.delay),
+			{Exhibit: e.ID, Says: "time goroutines waited for the lock while it was held here, added up", Value: evidence.Duration(h.waited),
 				At: analyze.At(cmp.Or(h.waiter, h.site)), Reproduce: analyze.TraceProfile(e, "sync")},
 		},
 	}

@@ -16,7 +16,7 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 	holder := func(n int64, hold, delay time.Duration) exectrace.Holder {
 		return exectrace.Holder{
 			Class: exectrace.Mutex, Unlock: frames(unlockedAt("main.(*B).Place:20", "main.handle")...), Acquire: frames(lockedAt("main.(*B).Place:9")...), Waiter: frames(lockedAt("main.(*B).Place:9")...),
-			Handoffs: n, Total: time.Duration(n) * hold, Times: histogram(int(n), hold), Delay: delay,
+			Handoffs: n, Total: time.Duration(n) * hold, Times: histogram(int(n), hold), Waited: delay,
 			Blocked: []exectrace.Blocked{{Class: exectrace.Network, Stack: frames("internal/poll.(*FD).Read", "net.(*conn).Read", "main.call"), Total: time.Duration(n) * hold * 9 / 10, Count: n}},
 			Ran:     time.Duration(n) * hold / 10,
 			Worst:   []exectrace.Span{{Interval: exectrace.Interval{From: ms, To: ms + hold}, Goroutine: 7}},

@@ -41,7 +41,8 @@ type fold struct {
 	edges        map[edgeKey]*edge
 	locks        []lockGroup
 	lockIDs      map[string]uint32
-	handedGroups int // lock groups whose hand-overs are remembered
+	frees        map[stack.Site]uint32 // lock group of the first waiter that a line woke
+	handedGroups int                   // lock groups whose hand-overs are remembered
 	holders      map[holderKey]*holder
 	fits         map[[3]uint32]bool
 	groups       []*group
@@ -152,6 +153,7 @@ func newFold() *fold {
 		reason:   map[string]uint32{},
 		edges:    map[edgeKey]*edge{},
 		lockIDs:  map[string]uint32{},
+		frees:    map[stack.Site]uint32{},
 		holders:  map[holderKey]*holder{},
 		fits:     map[[3]uint32]bool{},
 		groups:   []*group{{}},

@@ -296,14 +296,16 @@ func (f *fold) charge(g *goroutine, start, t int64) time.Duration {
 	return time.Duration(max(0, d))
 }
 
-// freed notes that an unlock woke a waiter of a lock group. All that one stack frees
-// are one lock.
+// freed notes that an unlock woke a waiter of a lock group. Whom one line frees
+// waited for one lock.
 func (f *fold) freed(unlock, group uint32, t int64) {
-	p := f.places.all[unlock]
-	if p.frees == 0 || p.frees > uint32(len(f.locks)) {
-		p.frees = group + 1
+	site := f.places.all[unlock].site
+	first, ok := f.frees[site]
+	if !ok {
+		f.frees[site] = group
+		return
 	}
-	f.join(p.frees-1, group, t)
+	f.join(first, group, t)
 }
 
 // listQueues returns the queues with the most waiting.

@@ -18,7 +18,6 @@ type place struct {
 	group  uint32 // of root, once a goroutine showed it
 	system bool   // root is the runtime's own or the tracer's
 	unlock lock   // what kind of lock the leaf frames release
-	frees  uint32 // lock group of the first waiter that it woke, plus one
 	waits  []waitAt
 }
 

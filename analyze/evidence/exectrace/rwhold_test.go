@@ -103,3 +103,53 @@ func TestWaitingForReadersIsNoHold(t *testing.T) {
 		t.Errorf("the reader that all waited for held the lock for %v and at least %v", h.Total, h.Least)
 	}
 }
+
+// TestWaitingIsChargedToTheHold: behind one long hold stand many short ones that pass
+// the lock on to each other; their waiting is the long one's doing.
+func TestWaitingIsChargedToTheHold(t *testing.T) {
+	b := recordTrace(t, func() {
+		var s board
+		for range 5 {
+			var wg sync.WaitGroup
+			wg.Go(func() { s.post(20 * time.Millisecond) })
+			time.Sleep(2 * time.Millisecond)
+			for range 10 {
+				wg.Go(s.set)
+			}
+			wg.Go(func() { s.post(20 * time.Millisecond) })
+			wg.Wait()
+		}
+	})
+	tl := sameAsWhole(t, b)
+	var all, charged, delay time.Duration
+	for _, w := range tl.Waits {
+		if w.Class == Mutex || w.Class == RWWrite || w.Class == RWRead {
+			all += w.Total
+		}
+	}
+	by := map[string]time.Duration{}
+	for _, h := range tl.Holders {
+		charged += h.Waited
+		delay += h.Delay
+		by[h.Unlock.Site().Function] += h.Waited
+	}
+	if charged > all || charged < all*3/4 {
+		t.Errorf("%v of %v of waiting is charged (the waits that unlocks ended took %v)", charged, all, delay)
+	}
+	if long := by[onBoard+"post"]; long < charged*9/10 {
+		t.Errorf("the long holds are charged with %v of %v", long, charged)
+	}
+	var queued time.Duration
+	for _, q := range tl.Queues {
+		queued += q.Waited
+		if q.Wanted > q.Waited || q.Wanted > tl.Duration {
+			t.Errorf("wanted for %v of %v, with %v of waiting", q.Wanted, tl.Duration, q.Waited)
+		}
+	}
+	if d := queued - all; d < -time.Millisecond || d > time.Millisecond {
+		t.Errorf("queues hold %v of waiting, waits %v", queued, all)
+	}
+	if len(tl.Queues) == 0 || len(tl.Queues[0].Sites) != 2 {
+		t.Errorf("post and set use one lock: %+v", tl.Queues)
+	}
+}

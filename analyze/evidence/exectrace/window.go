@@ -101,7 +101,7 @@ func (f *fold) begin(at int64) {
 		c.Reason, c.Stack, c.Class = w.Reason, w.Stack, w.Class
 		n.waits = append(n.waits, c)
 	}
-	n.lockIDs = f.lockIDs
+	n.lockIDs, n.frees = f.lockIDs, f.frees
 	for _, l := range f.locks {
 		n.locks = append(n.locks, lockGroup{lastAt: max(l.lastAt-shift, -1), lastBy: l.lastBy, place: l.place, same: l.same, queue: queue{waiting: l.queue.waiting}})
 	}
