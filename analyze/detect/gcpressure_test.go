@@ -67,9 +67,14 @@ func TestSmallGoal(t *testing.T) {
 		want   string
 	}{
 		{"GOGC=10", 20, 40 << 20, 1.1, "small-goal"},
+		{"GOGC=29", 20, 40 << 20, 1.29, "small-goal"},
 		{"GOGC=30", 20, 40 << 20, 1.3, ""},
-		{"GOGC=10 and much garbage", 110, 40 << 20, 1.1, ""},
-		{"less than the least heap", 20, 3 << 20, 1.1, ""},
+		{"GOGC=10, just below much garbage", 99, 40 << 20, 1.1, "small-goal"},
+		{"GOGC=10 and much garbage", 101, 40 << 20, 1.1, ""},
+		{"the least heap", 20, 4 << 20, 1.1, "small-goal"},
+		{"less than the least heap", 20, 4<<20 - 1, 1.1, ""},
+		{"collections enough", 5, 40 << 20, 1.1, "small-goal"},
+		{"too few collections", 4, 40 << 20, 1.1, ""},
 	} {
 		e := collected(c.cycles, 320, 0, 180)
 		for range c.cycles {
@@ -137,6 +142,32 @@ func TestGCAssist(t *testing.T) {
 	if len(f) != 1 || len(f[0].Sites) < 2 || f[0].Sites[1].Function != "main.f" {
 		t.Errorf("no site of the assists: %+v", f)
 	}
+}
+
+// TestAllocHotspotCPU holds what a CPU profile says of who allocates: what it costs
+// counts, and an assist is paid by whoever allocates next.
+func TestAllocHotspotCPU(t *testing.T) {
+	// of 1000 samples: allocating by f and g, and assists that f pays.
+	profile := func(f, g, assists int64) *evidence.Exhibit {
+		return cpuProfile(
+			cpu(f, "runtime.memclrNoHeapPointers", "runtime.mallocgc", "runtime.makeslice", "main.f"),
+			cpu(g, "runtime.mallocgc", "runtime.newobject", "main.g"),
+			cpu(assists, "runtime.gcDrainN", "runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"),
+			cpu(1000-f-g-assists, "main.work"))
+	}
+	procs := func(n int) *evidence.Exhibit {
+		return traced(&exectrace.Timeline{Duration: time.Millisecond, Procs: exectrace.Procs{Max: n}})
+	}
+	expectAll(t, AllocHotspot, []expect{
+		{"just below half of the CPU", of(profile(499, 0, 0), procs(2)), analyze.Undecided, ""},
+		{"half of the CPU", of(profile(500, 0, 0), procs(2)), analyze.Found, "warning main.f"},
+		{"half of a tenth of the processors", of(profile(500, 0, 0), procs(10)), analyze.Undecided, ""},
+		{"half of the CPU is a tenth of five processors", of(profile(500, 0, 0), procs(5)), analyze.Found, "warning main.f"},
+		{"half of the CPU, by two", of(profile(300, 300, 0), procs(2)), analyze.Undecided, ""},
+		{"all that costs is assists", of(profile(0, 0, 300), procs(2)), analyze.Found, "info main.f"},
+		{"assists of who allocates nearly a third", of(profile(29, 71, 300), procs(2)), analyze.Undecided, ""},
+		{"assists of who allocates a third", of(profile(30, 70, 300), procs(2)), analyze.Found, "info main.f"},
+	})
 }
 
 func TestAllocHotspot(t *testing.T) {

@@ -112,6 +112,60 @@ func TestGCPressureGCTrace(t *testing.T) {
 	})
 }
 
+// TestSmallGoalGCTrace holds a low GOGC apart from a memory limit: the goal keeps its
+// distance from the heap under the one, and stays where it is under the other.
+func TestSmallGoalGCTrace(t *testing.T) {
+	ms := time.Millisecond
+	log := func(n int, cost time.Duration, live, goal int64) *evidence.Exhibit {
+		return gcLogged(n, 100*ms, func(_ int, w *runtimelog.GCWindow) {
+			w.Busy, w.Background, w.Live, w.Goal = 50*ms, cost, live<<20, goal<<20
+		})
+	}
+	// 200 ms of processor time for each collection.
+	small := []struct {
+		name    string
+		log     *evidence.Exhibit
+		worst   string
+		variant string
+	}{
+		{"GOGC=29 takes a quarter", log(50, 50*ms, 100, 129), "info", "small-goal"},
+		{"GOGC=30 takes a quarter", log(50, 50*ms, 100, 130), "info", ""},
+		{"GOGC=10 takes half of that", log(50, 25*ms, 100, 110), "info", "small-goal"},
+		{"GOGC=10 takes less", log(50, 24*ms, 100, 110), "", ""},
+		{"GOGC=100 takes half of that", log(50, 25*ms, 100, 200), "", ""},
+		{"a heap of 32 MB", log(50, 50*ms, 32, 35), "info", "small-goal"},
+		{"a heap too small for whole MB", log(50, 50*ms, 31, 34), "info", ""},
+		{"five collections", log(10, 50*ms, 100, 110), "info", "small-goal"},
+		{"four", gcLogged(4, 300*ms, func(_ int, w *runtimelog.GCWindow) {
+			w.Busy, w.Background, w.Goal = 150*ms, 150*ms, 110<<20
+		}), "info", ""},
+	}
+	for _, c := range small {
+		j := judge(t, GCPressure, c.log)
+		if j.worst != c.worst || c.worst != "" && j.all.Findings[0].Variant != c.variant {
+			t.Errorf("%s: %q %+v, want %q %q", c.name, j.worst, j.all.Findings, c.worst, c.variant)
+		}
+		if c.variant != "" && !containsText(j.all.Findings[0].Next[:1], "Raise GOGC") {
+			t.Errorf("%s: advice %q", c.name, j.all.Findings[0].Next)
+		}
+	}
+	// The live heap goes up and down by a fifth in service; how the goal goes along tells who sets it.
+	service := func(goal func(live int64) int64) *evidence.Exhibit {
+		return gcLogged(60, 100*ms, func(i int, w *runtimelog.GCWindow) {
+			w.Live = int64(170+i%5*8) << 20
+			w.Busy, w.Background, w.Goal = 60*ms, 60*ms, goal(w.Live)
+		})
+	}
+	expectAll(t, MemoryLimitThrash, []expect{
+		{"GOGC=10 in service", of(service(func(live int64) int64 { return live + live/10 })), "clear", ""},
+		{"a limit well above the heap", of(service(func(int64) int64 { return 240 << 20 })), "clear", ""},
+		{"a limit that the heap stands at", of(gcLogged(60, 100*ms, func(i int, w *runtimelog.GCWindow) {
+			w.Live = int64(192+i%5*3) << 20
+			w.Busy, w.Background, w.Goal = 60*ms, 60*ms, 205<<20
+		})), "found", "warning"},
+	})
+}
+
 func TestHeapGrowthGCTrace(t *testing.T) {
 	log := func(n int, every time.Duration, live func(i int) int64) *evidence.Exhibit {
 		return gcLogged(n, every, func(i int, w *runtimelog.GCWindow) { w.Live = live(i) << 20 })

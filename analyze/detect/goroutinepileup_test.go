@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -55,6 +56,34 @@ func TestGoroutinePileupDump(t *testing.T) {
 		{"and for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "github.com/lib/pq.(*conn).recv1Buf(1)", "main.call():3", "main.handle():9", serve))))), analyze.Found, "warning github.com/lib/pq.(*conn).recv1Buf"},
 		{"connections that handlers have taken over, silent for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.(*conn).readFrame():3", "main.handle():9", serve))))), analyze.Found, "info main.(*conn).readFrame"},
 		{"readers and writers of one lock are one crowd", of(join(crowd(60, "sync.RWMutex.RLock", "sync.runtime_SemacquireRWMutexR(1)", "sync.(*RWMutex).RLock(...)", "main.(*S).get(a000):3"), crowd(50, "sync.RWMutex.Lock", "sync.runtime_SemacquireRWMutex(1)", "sync.(*RWMutex).Lock(a010)", "main.(*S).put(a000):9"))), analyze.Found, "warning main.(*S).get"},
+	})
+}
+
+// TestGoroutinePileupGates holds one crowd at few wait groups apart from requests that each wait
+// for helpers of their own, by the addresses of what they wait for.
+func TestGoroutinePileupGates(t *testing.T) {
+	// n goroutines in turn at so many wait groups; none prints one when there are 0.
+	waiting := func(n, groups int, callers ...string) []dump.Goroutine {
+		var out []dump.Goroutine
+		for i := range n {
+			arg := "0?"
+			if groups > 0 {
+				arg = fmt.Sprintf("%x", 0xc000+16*(i%groups))
+			}
+			out = append(out, gone(int64(1+i), "sync.WaitGroup.Wait", append([]string{"sync.runtime_SemacquireWaitGroup(0?)", "sync.(*WaitGroup).Wait(" + arg + ")"}, callers...)...))
+		}
+		return out
+	}
+	request := []string{"main.look():3", serve}
+	expectAll(t, GoroutinePileup, []expect{
+		{"all at one", of(join(waiting(100, 1, request...))), analyze.Found, "warning main.look"},
+		{"ten at each", of(join(waiting(100, 10, request...))), analyze.Found, "warning main.look"},
+		{"fewer than ten at each", of(join(waiting(100, 11, request...))), analyze.Found, "info main.look"},
+		{"one at each: fan-out", of(join(waiting(100, 100, request...))), analyze.Found, "info main.look"},
+		{"addresses unknown", of(join(waiting(2000, 0, request...))), analyze.Found, "info main.look"},
+		{"a thousand at one", of(join(waiting(1000, 1, request...))), analyze.Found, "critical main.look"},
+		{"not in requests: a batch at its barrier", of(join(waiting(1000, 1, "main.look():3"))), analyze.Found, "info main.look"},
+		{"ninety-nine at one", of(join(waiting(99, 1, request...))), analyze.Clear, ""},
 	})
 }
 

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -82,6 +83,42 @@ func TestHeapDifference(t *testing.T) {
 		if got := judge(t, d, diff()); got.result != want {
 			t.Errorf("%s: %s %q, want %s", d.ID, got.result, got.worst, want)
 		}
+	}
+}
+
+// TestHeapGrowthBelowTheProgram checks that what libraries keep for one function of the
+// program is one finding there with the sum, and that nothing else is added up.
+func TestHeapGrowthBelowTheProgram(t *testing.T) {
+	const module = "github.com/x/metric@v1.2.3/vec.go"
+	library := func(r row) row {
+		for i := range r.stack {
+			if strings.HasPrefix(r.stack[i].Function, "github.com/") {
+				r.stack[i].File = module
+			}
+		}
+		return r
+	}
+	two := func(histograms, labels int64, caller string, outer ...string) []*evidence.Exhibit {
+		rows := func(h, l int64) []row {
+			return []row{
+				library(kept(h, append([]string{"github.com/x/metric.newHistogram", "github.com/x/metric.(*Vec).With", "main.(*API).observe"}, outer...)...)),
+				library(kept(l, append([]string{"github.com/x/metric.MakeLabelPairs", "github.com/x/metric.(*Vec).With", caller}, outer...)...)),
+			}
+		}
+		return of(heapAt(0, rows(10, 10)...), heapAt(60, rows(10+histograms, 10+labels)...))
+	}
+	const observe = "main.(*API).observe"
+	expectAll(t, HeapGrowth, []expect{
+		{"two libraries' functions below the limit, together at it", two(4, 4, observe), analyze.Found, "warning " + observe},
+		{"together below it", two(4, 3, observe), analyze.Clear, ""},
+		{"for two functions of the program", two(4, 4, "main.(*API).other"), analyze.Clear, ""},
+		{"nobody of the program but main", two(8, 4, "main.main", "main.main"), analyze.Found, "warning " + observe},
+		{"a library's goroutine of its own", of(heapAt(0, library(kept(10, "github.com/x/metric.(*Agent).loop"))), heapAt(60, library(kept(90, "github.com/x/metric.(*Agent).loop")))), analyze.Found, "warning github.com/x/metric.(*Agent).loop"},
+		{"handlers are not their middleware", of(heapAt(0, library(kept(10, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1"))), heapAt(60, library(kept(90, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1")))), analyze.Found, "warning github.com/x/metric.(*Vec).With"},
+	})
+	f := judge(t, HeapGrowth, two(26, 9, observe)...).all.Findings
+	if len(f) != 1 || f[0].Evidence[0].Value.Number != 35*mb {
+		t.Errorf("want one finding of 35 MiB: %+v", f)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
 )
 
 func TestPoolExhaustionTrace(t *testing.T) {
@@ -88,6 +90,69 @@ func TestPoolExhaustionAtOneMoment(t *testing.T) {
 	}
 }
 
+// TestTakesSlot holds methods that hand out what a pool holds apart from others of the same name.
+func TestTakesSlot(t *testing.T) {
+	for function, want := range map[string]bool{
+		"github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn":   true,
+		"github.com/valyala/fasthttp.(*HostClient).acquireConn":             true,
+		"github.com/bradfitz/gomemcache/memcache.(*Client).getConn":         true,
+		"github.com/Jeffail/tunny.(*Pool).Get":                              true,
+		"github.com/jolestar/go-commons-pool/v2.(*ObjectPool).BorrowObject": true,
+		"github.com/alitto/pond.(*WorkerPool).Submit":                       true,
+		"example.com/sem.(*FairSemaphore).Acquire":                          true,
+		"example.com/pool.(*Client).Get":                                    false, // the package is called so, not the type
+		"example.com/cache.(*Store).Get":                                    false,
+		"example.com/pool.(*Pool).Put":                                      false,
+		"example.com/pool.(*Pool).Close":                                    false,
+		"example.com/pool.Get":                                              false,
+		"example.com/lock.(*Mutex).Acquire":                                 false,
+		"example.com/stream.(*Reader).Take":                                 false,
+	} {
+		if got := takesSlot(function); got != want {
+			t.Errorf("%s: %v, want %v", function, got, want)
+		}
+	}
+}
+
+// TestPoolExhaustionByShape checks that a library's pool is told from its other waits in every kind of evidence.
+func TestPoolExhaustionByShape(t *testing.T) {
+	in := func(file string, names ...string) stack.Stack {
+		s := frames(serving(append(append([]string{"runtime.selectgo"}, names...), "main.order:9")...)...)
+		for i := range s {
+			if strings.HasPrefix(s[i].Function, "example.com/") {
+				s[i].File = file
+			}
+		}
+		return s
+	}
+	const module, vendored, own = "example.com/cache@v1.4.0/pool.go", "/src/shop/vendor/example.com/cache/pool.go", "shop/cache/pool.go"
+	wait := []string{"example.com/cache.(*sema).wait", "example.com/cache.(*ConnPool).Get", "example.com/cache.(*Client).Do"}
+	trace := func(s stack.Stack) []*evidence.Exhibit {
+		w := waited(exectrace.Select, 100, 100*ms, 0)
+		w.Stack = s
+		return of(traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{w}}))
+	}
+	profile := func(n int64, s stack.Stack) []*evidence.Exhibit {
+		return of(counted(0, pprofile.Sample{Stack: s, Values: []int64{n}}))
+	}
+	block := func(s stack.Stack) []*evidence.Exhibit {
+		return of(over(10*time.Second, profiled(evidence.Block, 0, row{values: []int64{100, int64(10 * time.Second)}, stack: s})))
+	}
+	const found = "warning example.com/cache.(*ConnPool).Get"
+	expectAll(t, PoolExhaustion, []expect{
+		{"trace", trace(in(module, wait...)), analyze.Found, found},
+		{"block profile", block(in(module, wait...)), analyze.Found, found},
+		{"goroutine profile", profile(10, in(module, wait...)), analyze.Found, found},
+		{"goroutine profile of nine", profile(9, in(module, wait...)), analyze.Undecided, ""},
+		{"vendored", trace(in(vendored, wait...)), analyze.Found, found},
+		{"the program's own", trace(in(own, wait...)), analyze.Clear, ""},
+		{"a client that waits for its answer", trace(in(module, "example.com/cache.(*call).wait", "example.com/cache.(*Client).Do")), analyze.Clear, ""},
+		{"a pool that dials", trace(in(module, "net.(*Dialer).DialContext", "example.com/cache.(*ConnPool).dial", "example.com/cache.(*ConnPool).Get")), analyze.Clear, ""},
+		{"the outermost that takes speaks", trace(in(module, "example.com/cache.(*sema).wait", "example.com/cache.(*Shard).takeConn", "example.com/cache.(*ConnPool).Get")), analyze.Found, found},
+		{"a worker of the pool that calls the program, which waits", trace(in(module, "main.pause", "example.com/cache.(*WorkerPool).Submit")), analyze.Clear, ""},
+	})
+}
+
 func TestPoolExhaustionBlock(t *testing.T) {
 	conn := func(n int64, d time.Duration) *evidence.Exhibit {
 		return profiled(evidence.Block, 0, contended(n, d, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))
@@ -99,6 +164,18 @@ func TestPoolExhaustionBlock(t *testing.T) {
 		{"since the start, long", of(conn(100, time.Second)), analyze.Found, "warning database/sql.(*DB).conn"},
 		{"since the start, few", of(conn(99, time.Second)), analyze.Found, "info database/sql.(*DB).conn"},
 		{"since the start, at the start", of(conn(19, time.Second)), analyze.Undecided, ""},
+		{"since the start, just below ten milliseconds each", of(conn(100, time.Second-1)), analyze.Found, "info database/sql.(*DB).conn"},
+		{"since the start, connections that were made", of(profiled(evidence.Block, 0, contended(300, 30*time.Second, serving("runtime.selectgo", "net/http.(*Transport).getConn", "main.call")...))), analyze.Undecided, ""},
 		{"an empty profile", of(profiled(evidence.Block, 0)), analyze.Undecided, ""},
+	})
+	// What a trace of the program at work denies is past.
+	working := func(d, running time.Duration) *evidence.Exhibit {
+		return traced(&exectrace.Timeline{Duration: d, Procs: exectrace.Procs{Max: 2, Running: running, Idle: 2*d - running}})
+	}
+	expectAll(t, PoolExhaustion, []expect{
+		{"since the start, and a trace denies it", of(conn(100, time.Second), working(900*ms, 900*ms)), analyze.Found, "info database/sql.(*DB).conn"},
+		{"since the start, and the trace is short", of(conn(100, time.Second), working(899*ms, 899*ms)), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"since the start, and the program rests in the trace", of(conn(100, time.Second), working(time.Second, 9*ms)), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"over a time of its own, and a trace denies it", of(over(10*time.Second, conn(100, 10*time.Second)), working(time.Second, time.Second)), analyze.Found, "warning database/sql.(*DB).conn"},
 	})
 }

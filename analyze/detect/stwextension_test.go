@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,42 @@ func TestStwExtension(t *testing.T) {
 		{"the tracer's own", of(stops(0, stop{5, "start trace", 50 * ms, 0, "main.f", ""}, stop{5, "stop trace", 50 * ms, 0, "main.f", ""})), analyze.Clear, ""},
 		{"a glimpse", of(procs()), analyze.Undecided, ""},
 	})
+}
+
+// TestStwPart holds how many of the stops must be long, and who was last to stop apart
+// from who could not be interrupted.
+func TestStwPart(t *testing.T) {
+	mixed := func(long, short int, last string) []*evidence.Exhibit {
+		return of(stops(0, stop{long, "GC mark termination", 5 * ms, 4 * ms, "", last}, stop{short, "GC mark termination", 50 * µs, 10 * µs, "", last}))
+	}
+	expectAll(t, StwExtension, []expect{
+		{"four of five", mixed(8, 2, "main.f"), analyze.Found, "warning main.f"},
+		{"fewer", mixed(7, 2, "main.f"), analyze.Found, "info main.f"},
+		{"four of five that are nobody's", mixed(8, 2, ""), analyze.Found, "warning"},
+		{"fewer that are nobody's", mixed(7, 2, ""), analyze.Found, "info"},
+		{"short stops of others count for nobody's", of(stops(0, stop{8, "GC mark termination", 5 * ms, 100 * µs, "", ""}, stop{3, "GC mark termination", 50 * µs, 10 * µs, "", "main.f"})), analyze.Found, "info"},
+		{"short stops of others do not count for main.f", of(stops(0, stop{8, "GC mark termination", 5 * ms, 4 * ms, "", "main.f"}, stop{30, "GC mark termination", 50 * µs, 10 * µs, "", "main.g"})), analyze.Found, "warning main.f"},
+		{"nor stops for another reason", of(stops(0, stop{8, "GC mark termination", 5 * ms, 4 * ms, "", "main.f"}, stop{30, "read mem stats", 50 * µs, 10 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.f"},
+	})
+	for _, c := range []struct {
+		name       string
+		exhibits   []*evidence.Exhibit
+		want, lack string
+	}{
+		{"most are long", mixed(8, 2, "main.f"), "because main.f could not be interrupted", "last to stop"},
+		{"some are long: chance", mixed(7, 2, "main.f"), "main.f was the last to stop", "could not be interrupted"},
+		{"short of processors", of(stops(3, stop{8, "GC mark termination", 5 * ms, 4 * ms, "", "main.f"})), "main.f was the last to stop", "could not be interrupted"},
+		{"nobody was late", of(stops(0, stop{8, "GC mark termination", 5 * ms, 100 * µs, "", "main.f"})), "the garbage collector stopped the world", "main.f"},
+	} {
+		f := judge(t, StwExtension, c.exhibits...).all.Findings
+		if len(f) != 1 || !strings.Contains(f[0].Summary, c.want) || strings.Contains(f[0].Summary, c.lack) {
+			t.Errorf("%s: %+v, want %q", c.name, f, c.want)
+			continue
+		}
+		if broken := containsText(f[0].Next, "Break the work of main.f"); broken != strings.Contains(c.want, "because") {
+			t.Errorf("%s: advice %q", c.name, f[0].Next)
+		}
+	}
 }
 
 func TestStwAdviceByReason(t *testing.T) {
