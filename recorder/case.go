@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -87,6 +88,11 @@ func (r *Recorder) take(t trigger, crash []byte) (dir string, err error) {
 	defer close(idle)
 	defer r.busy.Store(false)
 	defer func() {
+		if v := recover(); v != nil { // a Logger's, for one
+			dir, err = "", fmt.Errorf("recorder: panic: %s", describe(v))
+		}
+	}()
+	defer func() {
 		if err != nil {
 			r.opt.Logger.Error("recorder: no case written", "trigger", t.Name, "error", err)
 		}
@@ -118,7 +124,9 @@ func (r *Recorder) take(t trigger, crash []byte) (dir string, err error) {
 		w.add("crash.txt", "", func(out io.Writer) error { _, err := out.Write(crash); return err })
 	}
 	w.add("dump-1.txt", "", dump)
-	if r.flightErr == nil {
+	if r.flight == nil {
+		m.Notes = append(m.Notes, "no execution trace: the service turned it off")
+	} else if r.flightErr == nil {
 		w.add("trace.out", "", func(out io.Writer) error { _, err := r.flight.WriteTo(out); return err })
 	} else {
 		w.files = append(w.files, file{Name: "trace.out", Result: "failed", Why: r.flightErr.Error(), Started: m.Started, Ended: m.Started})
@@ -161,7 +169,12 @@ func (r *Recorder) take(t trigger, crash []byte) (dir string, err error) {
 		return "", fmt.Errorf("recorder: %w", err)
 	}
 	dir = filepath.Join(r.opt.Dir, casePrefix+t.At.Format("20060102T150405.000Z")+"-"+t.Name)
-	if err := os.Rename(scratch, dir); err != nil {
+	err = os.Rename(scratch, dir)
+	if errors.Is(err, fs.ErrExist) { // of another process that shares the folder
+		dir += "-" + strings.TrimPrefix(filepath.Base(scratch), scratchPrefix)
+		err = os.Rename(scratch, dir)
+	}
+	if err != nil {
 		return "", fmt.Errorf("recorder: %w", err)
 	}
 	r.opt.Logger.Info("recorder: case written", "trigger", t.Name, "dir", dir)

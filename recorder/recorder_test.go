@@ -2,12 +2,14 @@ package recorder
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -260,16 +261,6 @@ func TestGoroutinesAndHeap(t *testing.T) {
 	}
 }
 
-func TestSignal(t *testing.T) {
-	r := start(t, Options{Signals: []os.Signal{syscall.SIGUSR1}})
-	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR1); err != nil {
-		t.Fatal(err)
-	}
-	if m := readManifest(t, await(t, r, 1)[0]); m.Trigger.Name != "signal" || m.Trigger.Says != "user defined signal 1" {
-		t.Errorf("trigger %+v", m.Trigger)
-	}
-}
-
 func TestGuard(t *testing.T) {
 	r := start(t, Options{})
 	var through any
@@ -365,6 +356,55 @@ func TestSecondRecorderHasNoTrace(t *testing.T) {
 	}
 }
 
+func TestNoTrace(t *testing.T) {
+	r := start(t, Options{Window: -1})
+	dir, err := r.Capture("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := readManifest(t, dir)
+	for _, f := range m.Files {
+		if f.Name == "trace.out" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if len(m.Notes) != 1 || !strings.Contains(m.Notes[0], "no execution trace") {
+		t.Errorf("notes %q", m.Notes)
+	}
+}
+
+// wild is a service's log handler with a fault.
+type wild struct{ slog.Handler }
+
+func (wild) Enabled(context.Context, slog.Level) bool  { return true }
+func (wild) Handle(context.Context, slog.Record) error { panic("no log") }
+
+func TestPanicOfTheLogger(t *testing.T) {
+	r := start(t, Options{Latency: time.Second, Every: time.Nanosecond, Logger: slog.New(wild{})})
+	if _, err := r.Capture("test"); err == nil || !strings.Contains(err.Error(), "no log") {
+		t.Error(err)
+	}
+	r.Observe(time.Second) // in the background it would end the process
+	r.Stop()
+}
+
+func TestTwoCasesOfOneName(t *testing.T) {
+	r := start(t, Options{Every: time.Nanosecond})
+	at := time.Now()
+	for range 2 {
+		if !r.claim() || !r.enter() {
+			t.Fatal("too soon")
+		}
+		if _, err := r.take(trigger{Name: "heap", At: at}, nil); err != nil {
+			t.Error(err)
+		}
+		r.cases.Done()
+	}
+	if got := written(t, r); len(got) != 2 {
+		t.Errorf("cases %v", got)
+	}
+}
+
 func TestMiddleware(t *testing.T) {
 	r := start(t, Options{Latency: 50 * time.Millisecond})
 	release := make(chan bool)
@@ -436,7 +476,11 @@ func TestBadOptions(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, opt := range []Options{{}, {Dir: file}, {Dir: t.TempDir(), Latency: -1}} {
+	bad := []Options{{}, {Dir: file}, {Dir: t.TempDir(), Latency: -1}}
+	if _, err := os.Stat("/proc/self"); err == nil { // it is there and takes nothing
+		bad = append(bad, Options{Dir: "/proc/self"})
+	}
+	for _, opt := range bad {
 		if r, err := Start(opt); err == nil {
 			r.Stop()
 			t.Errorf("%+v: no error", opt)
@@ -461,42 +505,4 @@ func TestFolderGone(t *testing.T) {
 	if _, err := r.Capture("x"); err != nil {
 		t.Error(err)
 	}
-}
-
-func ExampleStart() {
-	dir, _ := os.MkdirTemp("", "cases")
-	defer os.RemoveAll(dir)
-	rec, err := Start(Options{Dir: dir, Latency: 500 * time.Millisecond, Goroutines: 10_000, CPU: -1})
-	if err != nil {
-		fmt.Println(err) // the service goes on without: a nil *Recorder does nothing
-	}
-	defer rec.Stop()
-
-	begun := time.Now()
-	// ... work ...
-	rec.Observe(time.Since(begun))
-
-	if _, err := rec.Capture("an example"); err == nil {
-		fmt.Println("captured")
-	}
-	_, err = rec.Capture("another, at once")
-	fmt.Println(errors.Is(err, ErrTooSoon))
-	// Output:
-	// captured
-	// true
-}
-
-func ExampleRecorder_Middleware() {
-	var rec *Recorder // of Start
-	mux := http.NewServeMux()
-	mux.Handle("/orders/", rec.Middleware(http.NotFoundHandler()))
-	mux.Handle("/debug/case", rec.Handler())
-}
-
-func ExampleRecorder_Guard() {
-	var rec *Recorder // of Start
-	go func() {
-		defer rec.Guard()
-		// ... work ...
-	}()
 }
