@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,9 +94,22 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	}
 	var sides [2]*compare.Side
 	var others [2][]string
+	var said [2]bytes.Buffer
+	var errs [2]error
+	var both errgroup.Group
 	for i, arg := range args {
-		if sides[i], others[i], err = readSide(c, arg, f.jobs, f.output.quiet); err != nil {
+		both.Go(func() error {
+			sides[i], others[i], errs[i] = readSide(c, arg, perSide(f.jobs), f.output.quiet, &said[i])
+			return nil
+		})
+	}
+	_ = both.Wait()
+	for i := range args {
+		if _, err := said[i].WriteTo(c.ErrOrStderr()); err != nil {
 			return err
+		}
+		if errs[i] != nil {
+			return errs[i]
 		}
 		if ops[0] > 0 {
 			sides[i].Ops = ops[i]
@@ -197,8 +211,17 @@ func parseOps(text string) (ops [2]float64, err error) {
 	return ops, nil
 }
 
+// perSide is how many files of each side are measured at once, so that both
+// together keep to what the user allowed and to the memory that takes.
+func perSide(jobs int) int {
+	if jobs <= 0 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	return (jobs + 1) / 2
+}
+
 // readSide reads one side of a comparison: evidence, benchmark output and saved reports.
-func readSide(c *cobra.Command, arg string, jobs int, quiet bool) (*compare.Side, []string, error) {
+func readSide(c *cobra.Command, arg string, jobs int, quiet bool, stderr io.Writer) (*compare.Side, []string, error) {
 	paths, err := expand(arg)
 	if err != nil {
 		return nil, nil, err
@@ -233,7 +256,7 @@ func readSide(c *cobra.Command, arg string, jobs int, quiet bool) (*compare.Side
 		addSaved(side, r)
 	}
 	if len(named) > 0 {
-		if err := readEvidence(c, side, arg, named, bench, jobs, quiet); err != nil {
+		if err := readEvidence(c, side, arg, named, bench, jobs, quiet, stderr); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -259,8 +282,8 @@ func expand(arg string) ([]string, error) {
 }
 
 // readEvidence opens the evidence of a side.
-func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench []string, jobs int, quiet bool) error {
-	bundle, err := openSide(c, paths, bench, jobs, quiet)
+func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench []string, jobs int, quiet bool, stderr io.Writer) error {
+	bundle, err := openSide(c, paths, bench, jobs, quiet, stderr)
 	if err != nil {
 		return err
 	}
@@ -283,7 +306,7 @@ func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench
 }
 
 // openSide opens evidence. What is wrong with files that are benchmark output is not said.
-func openSide(c *cobra.Command, paths, bench []string, jobs int, quiet bool) (*evidence.Bundle, error) {
+func openSide(c *cobra.Command, paths, bench []string, jobs int, quiet bool, stderr io.Writer) (*evidence.Bundle, error) {
 	bundle, err := evidence.Open(c.Context(), paths, evidence.Options{Jobs: jobs, Stdin: c.InOrStdin()})
 	if err != nil {
 		return nil, failed("", "%v", err)
@@ -294,7 +317,7 @@ func openSide(c *cobra.Command, paths, bench []string, jobs int, quiet bool) (*e
 	for _, e := range bundle.Exhibits {
 		for _, p := range e.Problems {
 			if !quiet || e.Coverage == evidence.None {
-				complain(c.ErrOrStderr(), p)
+				complain(stderr, p)
 			}
 		}
 	}

@@ -15,38 +15,47 @@ type treeNode struct {
 	id       int
 	before   float64
 	after    float64
-	children map[int]*treeNode
+	children []int32
 }
 
 // tree merges the stacks of both sides into one call tree, outermost first.
 func (c *comparison) tree() []Node {
-	root := &treeNode{id: -1, children: map[int]*treeNode{}}
+	narrow := c.narrow()
+	nodes := []treeNode{{id: -1}}
+	known := map[uint64]int32{} // by caller and function
 	c.eachPlace(func(side int, pl place, v float64) {
-		add := func(n *treeNode) {
+		add := func(i int32) {
 			if side == 0 {
-				n.before += v
+				nodes[i].before += v
 			} else {
-				n.after += v
+				nodes[i].after += v
 			}
 		}
-		add(root)
-		n := root
+		add(0)
+		at := int32(0)
 		chain := pl.chain
 		if len(chain) == 0 {
 			chain = []int{pl.owner}
 		}
 		for i := len(chain) - 1; i >= max(0, len(chain)-64); i-- {
-			next := n.children[chain[i]]
-			if next == nil {
-				next = &treeNode{id: chain[i], children: map[int]*treeNode{}}
-				n.children[chain[i]] = next
+			if narrow[chain[i]] {
+				break
 			}
-			n = next
-			add(n)
+			key := uint64(at)<<32 | uint64(uint32(chain[i]))
+			next, ok := known[key]
+			if !ok {
+				next = int32(len(nodes))
+				known[key] = next
+				nodes = append(nodes, treeNode{id: chain[i]})
+				nodes[at].children = append(nodes[at].children, next)
+			}
+			at = next
+			add(at)
 		}
 	})
-	if len(root.children) == 0 {
-		return nil // sums of sites, without calls
+	root := &nodes[0]
+	if root.before == 0 && root.after == 0 {
+		return nil // there is nothing to draw
 	}
 	least := leastNode * max(root.before, root.after)
 	type pending struct {
@@ -66,7 +75,8 @@ func (c *comparison) tree() []Node {
 		out = append(out, Node{Parent: at.parent, Function: name, Before: at.n.before, After: at.n.after})
 		me := len(out) - 1
 		var children []*treeNode
-		for _, ch := range at.n.children {
+		for _, i := range at.n.children {
+			ch := &nodes[i]
 			if max(ch.before, ch.after) >= least {
 				children = append(children, ch)
 			}
@@ -77,6 +87,32 @@ func (c *comparison) tree() []Node {
 		for _, ch := range children {
 			queue = append(queue, pending{ch, me})
 		}
+	}
+	return out
+}
+
+// narrow marks the functions of which no call can be wide enough to be drawn,
+// because all of them together are not.
+func (c *comparison) narrow() []bool {
+	var whole [2]float64
+	cum := make([][2]float64, len(c.names.list))
+	for side, runs := range c.runs {
+		for i := range runs {
+			r := &runs[i]
+			if r.minus != nil { // one call may have risen while another fell
+				return make([]bool, len(cum))
+			}
+			whole[side] += r.total / float64(len(runs))
+			for id := range r.cum {
+				cum[id][side] += r.cum[id] / float64(len(runs))
+			}
+		}
+	}
+	// A hair less, for sums in another order.
+	least := leastNode * max(whole[0], whole[1]) * 0.999
+	out := make([]bool, len(cum))
+	for id := range cum {
+		out[id] = max(cum[id][0], cum[id][1]) < least
 	}
 	return out
 }

@@ -17,6 +17,7 @@ type siteSum struct {
 	path   []string   // of the stack that carries most
 	values []int64    // one per column of the profile
 	most   int64      // value of the heaviest stack, in the ranking column
+	stack  stack.Stack
 }
 
 // bySite adds up the samples of a profile by the function that pick names,
@@ -44,8 +45,11 @@ func bySite(p *pprofile.Profile, column int, pick func(*pprofile.Sample) stack.S
 			sum.values[c] += v
 		}
 		if v := s.Values[column]; v > sum.most {
-			sum.most, sum.site, sum.path = v, site, s.Stack.Path()
+			sum.most, sum.site, sum.stack = v, site, s.Stack
 		}
+	}
+	for _, sum := range order {
+		sum.path = sum.stack.Path()
 	}
 	slices.SortStableFunc(order, func(a, b *siteSum) int {
 		return cmp.Or(-cmp.Compare(a.values[column], b.values[column]), cmp.Compare(a.site.Function, b.site.Function))

@@ -26,6 +26,13 @@ import (
 //
 // A name that is normal already stays as it is. Most need no memory.
 func Normal(function string) string {
+	if plain(function) {
+		return function
+	}
+	return normalise(function)
+}
+
+func normalise(function string) string {
 	name := strings.TrimSuffix(function, " (partial-inline)")
 	if strings.HasPrefix(name, "[") { // code without symbols
 		return name
@@ -51,6 +58,28 @@ func Normal(function string) string {
 		name = escapes.Replace(name)
 	}
 	return name
+}
+
+// plain reports whether a name is sure to be normal by its end and its letters: most
+// are, and every frame of a large profile is asked.
+func plain(name string) bool {
+	n := len(name)
+	for n > 0 && '0' <= name[n-1] && name[n-1] <= '9' {
+		n--
+	}
+	if n == 0 {
+		return n == len(name)
+	}
+	switch last := name[n-1]; {
+	case n == len(name):
+		if last == 'm' && strings.HasSuffix(name, "-fm") || last == ')' {
+			return false
+		}
+	// The last letters of what stands before the number of a closure or wrapper.
+	case last == 'c' || last == 'p' || last == 'e' || last == '.' || last == "·"[len("·")-1]:
+		return false
+	}
+	return strings.IndexByte(name, '[') < 0 && strings.IndexByte(name, '%') < 0
 }
 
 // escapes undoes what the linker writes for the dots of a path's last element

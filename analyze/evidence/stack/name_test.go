@@ -63,7 +63,12 @@ func TestNormal(t *testing.T) {
 func FuzzNormal(f *testing.F) {
 	f.Add("main.main.(*Store).Tenant[a/b.C].func2-range1.gowrap3")
 	f.Add("a%2eb/c%2ed.(*T).F·dwrap·1")
+	f.Add("main.Sha256")
+	f.Add("main.f-fm")
 	f.Fuzz(func(t *testing.T, name string) {
+		if got := normalise(name); plain(name) && got != name {
+			t.Errorf("Normal(%q) takes the short way and is %q", name, got)
+		}
 		if got := Normal(name); len(got) > 5*len(name) { // "[" becomes "[...]"
 			t.Errorf("Normal(%q) = %q is far longer", name, got)
 		}
