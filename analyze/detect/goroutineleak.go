@@ -183,6 +183,9 @@ func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, pr
 	switch {
 	case class == exectrace.Select && s.Contains("net/http.(*persistConn).readLoop"):
 		c.answers[i] += n
+	// A proxy of the standard library has nothing of the application on its stacks.
+	case s.Contains("net/http.(*bodyEOFSignal).Read", "net/http/httputil.(*ReverseProxy).ServeHTTP"):
+		c.busy[i] += n
 	// Who sleeps or is in a system call may hold an answer as well.
 	case !stack.Standard(s.Owner().Function) && (class == "" || class == exectrace.Sleep || class == exectrace.SyscallWait || !knownIdle(class, s)):
 		c.busy[i] += n
@@ -271,7 +274,7 @@ func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, re
 		thin = false
 	// Two moments catch senders that come in bursts, and are received from, at any two of their numbers.
 	case c.n == 2 && a.class == exectrace.ChanSend && growth < 10*int64(in.Limit("min-growth").Number) && a.last() < 3*a.counts[0]:
-		severity, raises = analyze.Info, analyze.Warning
+		severity = analyze.Info
 	// Two snapshots of goroutines that may be parked workers, or of handlers that
 	// follow the load: growth, but not yet a fault.
 	case a.parked() || a.request:

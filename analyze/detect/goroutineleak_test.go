@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,133 @@ func TestGoroutineLeakDump(t *testing.T) {
 		{"a pool that grew and stopped", of(join(many(100, 1, recv)), join(many(400, 1, recv)), join(many(400, 1, recv))), analyze.Found, "info main.await"},
 		{"receivers that grow without end", of(join(many(100, 1, recv)), join(many(400, 1, recv)), join(many(700, 1, recv))), analyze.Found, "warning main.await"},
 		{"more connections", of(join(many(100, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "main.ws():4"))), join(many(900, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "main.ws():4")))), analyze.Undecided, ""},
+	})
+}
+
+// TestGoroutineLeakOrphans holds senders whose receiver is gone apart from those of a
+// program that gathers slowly.
+func TestGoroutineLeakOrphans(t *testing.T) {
+	const f = "main.(*Batch).run"
+	madeBy := func(creator int64) dump.Goroutine {
+		g := gone(0, "chan send", f+".func1():7")
+		g.Creator, g.CreatedBy = creator, stack.Frame{Function: f}
+		return g
+	}
+	const gatherer, left, nobody = 9_000_001, 9_000_002, 9_000_003
+	creator := func(id int64, state string, frames ...string) []dump.Goroutine {
+		return one(gone(id, state, frames...))
+	}
+	gathers := creator(gatherer, "chan receive", "main.merge():3", f+"():12")
+	serves := creator(left, "IO wait", "internal/poll.(*FD).Read(1)", "bufio.(*Reader).Peek(1)", serve)
+	unknown := gone(0, "chan send", f+".func1():7")
+	recv := madeBy(nobody)
+	recv.State = "chan receive"
+	expectAll(t, GoroutineLeak, []expect{
+		{"their creator receives in another function of its own", of(join(many(3000, 1, madeBy(gatherer)), gathers)), analyze.Undecided, ""},
+		{"their creator writes what it received", of(join(many(3000, 1, madeBy(gatherer)), creator(gatherer, "IO wait", "internal/poll.(*FD).Write(1)", f+"():14"))), analyze.Undecided, ""},
+		{"their creator runs", of(join(many(3000, 1, madeBy(gatherer)), creator(gatherer, "running", f+"():14"))), analyze.Undecided, ""},
+		{"their creators serve other requests now", of(join(many(500, 1, madeBy(left)), serves)), analyze.Found, "warning " + f},
+		{"half of them", of(join(many(500, 1, madeBy(nobody)), many(500, 501, madeBy(gatherer)), gathers)), analyze.Found, "warning " + f},
+		{"less than half of them", of(join(many(500, 1, madeBy(nobody)), many(501, 501, madeBy(gatherer)), gathers)), analyze.Undecided, ""},
+		{"who made them is not printed", of(join(many(3000, 1, unknown))), analyze.Undecided, ""},
+		{"receivers without a creator are parked", of(join(many(3000, 1, recv))), analyze.Undecided, ""},
+	})
+	found := judge(t, GoroutineLeak, join(many(500, 1, madeBy(nobody)), many(500, 501, madeBy(gatherer)), gathers)).all.Findings
+	if len(found) != 1 || found[0].Variant != "orphaned" || found[0].Evidence[1].Value.Number != 500 || !containsText(found[0].Next[:1], "make(chan T, n)") {
+		t.Errorf("%+v", found)
+	}
+	// A saw that was caught twice on its way up, and once more in a dump.
+	up := of(counted(0, sampleOf(219, "runtime.chansend1", f+".func1")), counted(11, sampleOf(559, "runtime.chansend1", f+".func1")))
+	expectAll(t, GoroutineLeak, []expect{
+		{"twice", up, analyze.Found, "info " + f},
+		{"and its creator gathers", append(of(join(many(549, 1, madeBy(gatherer)), gathers)), up...), analyze.Found, "info " + f},
+		{"whose senders started among others", append(of(join(spread(549, 3, 0, madeBy(gatherer)), gathers)), up...), analyze.Found, "info " + f},
+		{"and their creator is gone", append(of(join(many(549, 1, madeBy(nobody)))), up...), analyze.Found, "warning " + f},
+	})
+}
+
+// TestGoroutineLeakTwoSnapshots holds what two moments may say of a queue, which
+// goes up and down, and of a leak.
+func TestGoroutineLeakTwoSnapshots(t *testing.T) {
+	grew := func(sizes ...int64) []*evidence.Exhibit {
+		var out []*evidence.Exhibit
+		for i, n := range sizes {
+			out = append(out, counted(30*i, sampleOf(n, "runtime.gopark", "runtime.chansend", "runtime.chansend1", "main.f")))
+		}
+		return out
+	}
+	expectAll(t, GoroutineLeak, []expect{
+		{"by 499", grew(300, 799), analyze.Found, "info main.f"},
+		{"by 500", grew(300, 800), analyze.Found, "warning main.f"},
+		{"to just below three times", grew(100, 299), analyze.Found, "info main.f"},
+		{"to three times", grew(100, 300), analyze.Found, "warning main.f"},
+		{"from nothing", grew(0, 50), analyze.Found, "warning main.f"},
+		{"slowly, three times in a row", grew(100, 140, 180), analyze.Found, "warning main.f"},
+		{"slowly, and less than half more", grew(100, 120, 149), analyze.Clear, ""},
+		{"and back", grew(100, 799, 100), analyze.Clear, ""},
+	})
+	for _, c := range []struct {
+		exhibits []*evidence.Exhibit
+		want     bool
+	}{{grew(300, 800), false}, {grew(300, 500, 800), true}} {
+		f := judge(t, GoroutineLeak, c.exhibits...).all.Findings
+		if len(f) != 1 || strings.Contains(f[0].Summary, "never fell") != c.want {
+			t.Errorf("%d snapshots: %+v", len(c.exhibits), f)
+		}
+	}
+}
+
+// TestGoroutineLeakNilChannels holds waits that nothing can end apart from those that may be meant.
+func TestGoroutineLeakNilChannels(t *testing.T) {
+	waits := func(n int, state string) []dump.Goroutine { return many(n, 1, gone(0, state, "main.await():7")) }
+	parked := many(5000, 1000, gone(0, "chan receive", "main.await():7"))
+	expectAll(t, GoroutineLeak, []expect{
+		{"sends", of(join(waits(50, "chan send (nil chan)"))), analyze.Found, "warning main.await"},
+		{"fewer sends", of(join(waits(49, "chan send (nil chan)"))), analyze.Undecided, ""},
+		{"selects without cases", of(join(waits(50, "select (no cases)"))), analyze.Found, "warning main.await"},
+		{"fewer selects", of(join(waits(49, "select (no cases)"))), analyze.Undecided, ""},
+		{"a main function that is done", of(join(one(gone(1, "select (no cases)", "main.main():7")))), analyze.Undecided, ""},
+		{"selects with cases", of(join(waits(5000, "select"))), analyze.Undecided, ""},
+		{"in a bubble", of(join(waits(50, "chan receive (nil chan) (durable)"))), analyze.Found, "warning main.await"},
+		{"some of many that are parked", of(join(waits(50, "chan receive (nil chan)"), parked)), analyze.Found, "warning main.await"},
+		{"fewer of many that are parked", of(join(waits(49, "chan receive (nil chan)"), parked)), analyze.Undecided, ""},
+		{"at different places", of(join(waits(49, "chan receive (nil chan)"), many(49, 100, gone(0, "chan receive (nil chan)", "main.other():7")))), analyze.Undecided, ""},
+		{"gone from the last dump", of(join(waits(50, "chan receive (nil chan)")), join(waits(50, "chan receive"))), analyze.Undecided, ""},
+	})
+	f := judge(t, GoroutineLeak, join(waits(50, "chan receive (nil chan)"), parked)).all.Findings
+	if len(f) != 1 || f[0].Variant != "nil-channel" || f[0].Evidence[0].Value.Number != 50 {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestGoroutineLeakUnread holds answers that nobody reads apart from those that a
+// proxy is passing on, and from idle connections.
+func TestGoroutineLeakUnread(t *testing.T) {
+	const loop = "net/http.(*persistConn).readLoop(1)"
+	unread := func(n int) []dump.Goroutine { return many(n, 1, gone(0, "select", loop)) }
+	idle := many(500, 1000, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "bufio.(*Reader).Peek(1)", loop))
+	reading := func(n int, state string, frames ...string) []dump.Goroutine {
+		return many(n, 5000, gone(0, state, append(frames, serve)...))
+	}
+	reverse := []string{"net/http/httputil.(*ReverseProxy).copyBuffer(1)", "net/http/httputil.(*ReverseProxy).ServeHTTP(1)", "net/http.serverHandler.ServeHTTP(1)"}
+	body := []string{"internal/poll.(*FD).Read(1)", "net/http.(*persistConn).Read(1)", "net/http.(*bodyEOFSignal).Read(1)"}
+	slow := []string{"internal/poll.(*FD).Write(1)", "net.(*conn).Write(1)", "net/http.(*response).Write(1)"}
+	profile := func(n, busy int64) []*evidence.Exhibit {
+		return of(counted(0, sampleOf(n, "runtime.gopark", "runtime.selectgo", "net/http.(*persistConn).readLoop"), sampleOf(busy, "encoding/json.(*Decoder).Decode", "main.decode")))
+	}
+	const found = "warning net/http.(*persistConn).readLoop"
+	expectAll(t, GoroutineLeak, []expect{
+		{"fifty", of(join(unread(50))), analyze.Found, found},
+		{"forty-nine beside idle ones", of(join(unread(49), idle)), analyze.Undecided, ""},
+		{"requests that wait for an answer", of(join(idle, reading(300, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Client).do(1)", "main.(*Proxy).serve():3"))), analyze.Undecided, ""},
+		{"a proxy that passes bodies on", of(join(unread(300), reading(300, "IO wait", append(body, "io.Copy(1)", "main.(*Proxy).serve():3")...))), analyze.Undecided, ""},
+		{"one whose clients are slow", of(join(unread(300), reading(300, "IO wait", append(slow, "io.Copy(1)", "main.(*Proxy).serve():3")...))), analyze.Undecided, ""},
+		{"the standard library's proxy", of(join(unread(300), reading(300, "IO wait", append(body, reverse...)...))), analyze.Undecided, ""},
+		{"one whose clients are slow, of the standard library", of(join(unread(300), reading(300, "IO wait", append(slow, reverse...)...))), analyze.Undecided, ""},
+		{"fifty more than are read", of(join(unread(350), reading(300, "IO wait", append(body, "main.(*Proxy).serve():3")...))), analyze.Found, found},
+		{"readers that wait for a lock", of(join(unread(50), many(1, 5000, inMutex(0, "c008", "main.decode():3")))), analyze.Undecided, ""},
+		{"a profile of fifty", profile(50, 0), analyze.Found, found},
+		{"a profile of fifty and somebody at work", profile(50, 1), analyze.Undecided, ""},
 	})
 }
 
