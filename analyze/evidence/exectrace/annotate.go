@@ -21,7 +21,23 @@ type region struct {
 type focus struct {
 	task    string // empty for none
 	tasks   map[uint64]bool
-	regions int64 // of such tasks, begun so far
+	ended   []uint64 // of tasks, those that ended latest: regions of theirs may still begin
+	oldest  int      // index into ended, once that is full
+	regions int64    // of such tasks, begun so far
+}
+
+// end is told that a task has ended.
+func (f *focus) end(task uint64) {
+	if !f.tasks[task] {
+		return
+	}
+	if len(f.ended) < maxEnded {
+		f.ended = append(f.ended, task)
+		return
+	}
+	delete(f.tasks, f.ended[f.oldest])
+	f.ended[f.oldest] = task
+	f.oldest = (f.oldest + 1) % maxEnded
 }
 
 // counts reports whether what a goroutine waits for is in focus. A region begins and ends
@@ -30,6 +46,7 @@ func (f *fold) counts(g *goroutine) bool { return f.focus.task == "" || g.inside
 
 const (
 	maxTasks   = 1 << 18 // open at one time
+	maxEnded   = 1 << 16 // that are in focus still
 	maxRegions = 64      // inside one another, on one goroutine
 	maxTypes   = 1000    // of tasks, and of regions
 )
@@ -52,6 +69,7 @@ func (f *fold) annotate(r *record, n *note, t int64) {
 			f.tasks[n.task] = openTask{n.name, t, id}
 		}
 	case opTaskEnd:
+		f.focus.end(n.task)
 		if task, ok := f.tasks[n.task]; ok {
 			delete(f.tasks, n.task)
 			f.endTask(task, t)

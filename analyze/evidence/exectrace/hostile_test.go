@@ -259,3 +259,26 @@ func TestStrangeGenerationNumbers(t *testing.T) {
 		}
 	}
 }
+
+// A trace longer than any bound on open tasks: those that have ended make room.
+func TestTasksInFocusMakeRoom(t *testing.T) {
+	f := newFold()
+	f.focus.task = "order"
+	const tasks = maxTasks + maxEnded + 10
+	f.generation()
+	for i := range tasks {
+		s := newScript()
+		s.c.notes = []note{{task: uint64(i + 1), name: "order"}, {task: uint64(i + 1), name: "store"}, {task: uint64(i + 1), name: "order"}}
+		f.generation()
+		for k, op := range []op{opTask, opRegion, opRegionEnd, opTaskEnd} {
+			s.add(time.Duration(10*i+k), record{op: op, g: gid(1), start: uint32([]int{0, 1, 1, 2}[k])})
+		}
+		f.chunk(&s.c, 0)
+	}
+	if n := len(f.focus.tasks); n > maxEnded {
+		t.Errorf("%d tasks are kept, all of which have ended", n)
+	}
+	if n := f.finish().InFocus; n != tasks {
+		t.Errorf("%d regions in focus, want those of %d tasks", n, tasks)
+	}
+}
