@@ -45,6 +45,14 @@ func (l lockSite) sites() []stack.Site {
 	return append(append(out, l.helps...), l.also...)
 }
 
+// counted is the site as a command for pprof has to name it: every method that was counted with it.
+func (l lockSite) counted() stack.Site {
+	if typ, ok := methodType(l.site.Function); ok && l.merged > 0 {
+		return stack.Site{Function: typ + "."}
+	}
+	return l.site
+}
+
 // words names the lock site, with the application code that reached it when
 // the lock is one of the standard library.
 func (l lockSite) words() string {
@@ -256,8 +264,8 @@ func lockJudgement(in *analyze.Input, share float64, delay time.Duration, count 
 		switch {
 		case thin || !slow:
 			return analyze.NoSeverity, true
-		// Slow starts and single stalls leave some tens of long waits in any long life.
-		case slower && count >= 5*int64(in.Limit("min-count").Number):
+		// Slow starts and single stalls leave some hundreds of long waits in any long life.
+		case slower && count >= 50*int64(in.Limit("min-count").Number):
 			return analyze.Warning, true
 		}
 		return analyze.Info, true

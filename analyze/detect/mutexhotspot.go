@@ -50,6 +50,9 @@ claim is an info unless the CPU is spent at the lock itself.`,
 		{Name: "min-lost", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "waiting at the lock, of wall time x GOMAXPROCS, from which even short waits are worth a warning",
 			Source: "half of the processors' time lost to many short waits is a hot spot as well"},
+		{Name: "min-wanted", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "time in which anybody waited for the lock, of the trace, below which it is one moment and an info",
+			Source: "by meaning: nobody stands in a lock for nineteen twentieths of the time that serialises the program"},
 		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
 			Doc:    "processors' time in use in the trace, from which waiting for a lock costs no throughput and the claim is an info",
 			Source: "measured: 50 CPU-bound workers on 4 processors that meet at a lock for 20 µs in 220 wait 18 ms each, with 95 % of the processors' time in use"},
@@ -60,7 +63,7 @@ claim is an info unless the CPU is spent at the lock itself.`,
 			Doc:    "mean wait from which it can be critical",
 			Source: "runtime/proc.go, forcePreemptNS: longer than any goroutine may keep a processor"},
 		{Name: "min-count", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
-			Doc:    "waits, or contended unlocks, below which the evidence is thin; five times as many for a warning from a profile that counts since the start",
+			Doc:    "waits, or contended unlocks, below which the evidence is thin; fifty times as many for a warning from a profile that counts since the start",
 			Source: "Poisson: 20 events have a standard error of 22 %"},
 		{Name: "min-waiters", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
 			Doc:    "goroutines of one dump that stand in the lock",
@@ -119,7 +122,7 @@ func hotspotProfile(in *analyze.Input, says, whole, inside, empty string) analyz
 	top := c.sites[0]
 	r := analyze.Reading{
 		Says:       fmt.Sprintf("%s takes most of the waiting for locks, %s of %s%s", top.words(), evidence.Duration(top.delay), evidence.Duration(c.delay), runtimeWords(c)),
-		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) string { return analyze.PeekInside(c.exhibit, "delay", l.site, inside) }),
+		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) string { return analyze.PeekInside(c.exhibit, "delay", l.counted(), inside) }),
 	}
 	for i := range r.Candidates {
 		r.Candidates[i].Facts[0].At.SampleType = "delay"
@@ -171,7 +174,7 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 				{Exhibit: c.exhibit.ID, Says: says, Value: evidence.Duration(l.delay), Of: analyze.PartOf(evidence.Duration(c.delay), whole),
 					Limit: in.Against("min-share"), At: analyze.At(l.site), Reproduce: reproduce(l)},
 				{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(l.count, evidence.Count)), Value: evidence.Duration(l.mean()),
-					Limit: in.Against("min-wait"), At: analyze.At(l.site), Reproduce: reproduce(l)},
+					Limit: in.Against("min-wait"), At: analyze.At(l.site), Reproduce: analyze.Mean(reproduce(l))},
 			},
 		}
 		if c.wall > 0 {
@@ -246,6 +249,7 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 	}
 	for i := range r.Candidates {
 		cand := &r.Candidates[i]
+		oneMoment(in, c.exhibit, cand)
 		if span, ok := worstWait(c.exhibit, cand.Site.Function); ok {
 			at := &cand.Facts[0].At
 			at.Goroutine, at.From, at.To = span.Goroutine, int64(span.From), int64(span.To)
@@ -261,6 +265,32 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 		r.Silent = fmt.Sprintf("at other locks nobody gets through in %s: stuck rather than busy", evidence.Duration(c.wall))
 	}
 	return r
+}
+
+// oneMoment makes an info of a lock that is wanted for next to none of the time,
+// however many wait then: a herd that is let go at once meets at the first lock in its way.
+func oneMoment(in *analyze.Input, e *evidence.Exhibit, c *analyze.Candidate) {
+	users := append([]string{c.Site.Function}, c.Ends...)
+	for _, s := range c.Sites {
+		users = append(users, s.Function)
+	}
+	var wanted time.Duration
+	for _, q := range e.Trace.Queues {
+		if slices.ContainsFunc(q.Sites, func(s stack.Site) bool { return slices.Contains(users, s.Function) }) {
+			wanted += q.Wanted
+		}
+	}
+	part := evidence.Part(min(wanted, e.Trace.Duration), e.Trace.Duration)
+	// Not told, or wanted for long: by several locks that are used here, it would be less for each.
+	if wanted == 0 || part.Number >= in.Limit("min-wanted").Number {
+		return
+	}
+	c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "time in which anybody waited for the lock", Value: evidence.Duration(wanted),
+		Of: analyze.PartOf(evidence.Duration(e.Trace.Duration), "the trace"), Limit: in.Against("min-wanted"), At: analyze.At(c.Site), Reproduce: analyze.TraceProfile(e, "sync")})
+	if c.Severity > analyze.NoSeverity {
+		c.Severity = min(c.Severity, analyze.Info)
+		c.Summary = fmt.Sprintf("goroutines met at the lock in %s, but for a moment: somebody waited for it in %s of %s", c.Site.Function, evidence.Duration(wanted), evidence.Duration(e.Trace.Duration))
+	}
 }
 
 // minTrace is the shortest trace whose rates are worth anything.

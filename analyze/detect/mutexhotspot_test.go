@@ -7,6 +7,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
 )
 
 func TestMutexHotspotMutexProfile(t *testing.T) {
@@ -22,8 +23,8 @@ func TestMutexHotspotMutexProfile(t *testing.T) {
 		{"nothing recorded", of(mutex(10*time.Second), fourProcs()), analyze.Undecided, ""},
 		{"twenty seconds in ten", of(mutex(10*time.Second, hot), fourProcs()), analyze.Found, "critical main.(*B).Place"},
 		{"the same since start, no rate known", of(mutex(0, hot), fourProcs()), analyze.Found, "warning main.(*B).Place"},
-		{"ninety-nine long waits since start", of(mutex(0, contended(99, 20*time.Second, unlockedAt("main.f")...))), analyze.Found, "info main.f"},
-		{"a hundred", of(mutex(0, contended(100, 20*time.Second, unlockedAt("main.f")...))), analyze.Found, "warning main.f"},
+		{"less than a thousand long waits since start", of(mutex(0, contended(999, 20*time.Second, unlockedAt("main.f")...))), analyze.Found, "info main.f"},
+		{"a thousand", of(mutex(0, contended(1000, 20*time.Second, unlockedAt("main.f")...))), analyze.Found, "warning main.f"},
 		{"nineteen", of(mutex(0, contended(19, 20*time.Second, unlockedAt("main.f")...))), analyze.Undecided, ""},
 		{"just below a twentieth of the processors' time", of(mutex(10*time.Second, contended(1000, 1990*time.Millisecond, unlockedAt("main.f")...)), fourProcs()), analyze.Clear, ""},
 		{"at a twentieth of the processors' time", of(mutex(10*time.Second, contended(1000, 2*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "warning main.f"},
@@ -79,6 +80,11 @@ func TestMutexHotspotTrace(t *testing.T) {
 	trace := func(waits ...exectrace.Wait) *evidence.Exhibit {
 		return traced(&exectrace.Timeline{Duration: time.Second, Waits: waits, Procs: exectrace.Procs{Max: 4, Running: 1, Idle: 3}})
 	}
+	met := func(wanted time.Duration) *evidence.Exhibit {
+		e := trace(waited(exectrace.Mutex, 1000, 20*time.Millisecond, 0, lockedAt("main.f")...))
+		e.Trace.Queues = []exectrace.Queue{{Sites: []stack.Site{{Function: "main.f"}}, Waited: 20 * time.Second, Wanted: wanted}}
+		return e
+	}
 	expectAll(t, MutexHotspot, []expect{
 		{"no waits", of(trace()), analyze.Clear, ""},
 		{"too short to say", of(traced(&exectrace.Timeline{Duration: 99 * time.Millisecond})), analyze.Undecided, ""},
@@ -90,6 +96,8 @@ func TestMutexHotspotTrace(t *testing.T) {
 		{"twenty", of(trace(waited(exectrace.Mutex, 20, 50*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "critical main.f"},
 		{"a wait group is no mutex", of(trace(waited(exectrace.WaitGroup, 100, 10*time.Millisecond, 0, "sync.(*WaitGroup).Wait", "main.f"))), analyze.Clear, ""},
 		{"nobody gets through: stuck, not busy", of(trace(waited(exectrace.Mutex, 100, time.Second, 100, lockedAt("main.f")...))), analyze.Undecided, ""},
+		{"a herd that meets for a moment", of(met(49 * time.Millisecond)), analyze.Found, "info main.f"},
+		{"wanted for a twentieth of the time", of(met(50 * time.Millisecond)), analyze.Found, "critical main.f"},
 		{"the class alone, where the stack begins in the runtime", of(trace(waited(exectrace.RWWrite, 100, 10*time.Millisecond, 0, "runtime.gopark", "main.f"))), analyze.Found, "critical main.f"},
 	})
 }
