@@ -44,7 +44,7 @@ func compareTraces(k *draft, a, b []*evidence.Exhibit, opt Options) {
 		for _, e := range all {
 			if e.Trace.Duration < shortest {
 				k.Verdict, k.Why = Inconclusive, fmt.Sprintf("%s covers %s only", e.ID, evidence.Duration(e.Trace.Duration))
-				k.Record = "record a second or more: curl -o trace.out http://HOST:PORT/debug/pprof/trace?seconds=5"
+				k.Record = "record a second or more: inquest capture http://HOST:PORT --only trace --seconds 5 -o DIR"
 				return
 			}
 			sides[side] = append(sides[side], e.Trace)
