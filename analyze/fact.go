@@ -23,9 +23,20 @@ func PeekInside(e *evidence.Exhibit, column string, s stack.Site, inside string)
 	return strings.Replace(Peek(e, column, s), " -peek ", " -focus="+quote(inside)+" -peek ", 1)
 }
 
-// PeekGrowth is Peek of what was added since an earlier exhibit of the same process.
-func PeekGrowth(before, e *evidence.Exhibit, column string, s stack.Site) string {
-	return strings.Replace(Peek(e, column, s), " -peek ", " -diff_base="+quote(before.Path)+" -peek ", 1)
+// Mean makes a command for pprof show values per event, as of a contention profile the mean wait.
+func Mean(command string) string {
+	return strings.Replace(command, "go tool pprof", "go tool pprof -mean", 1)
+}
+
+// Since makes a command for pprof show what was added since an earlier exhibit of the same process.
+func Since(before *evidence.Exhibit, command string) string {
+	return strings.Replace(command, "go tool pprof", "go tool pprof -diff_base="+quote(before.Path), 1)
+}
+
+// Tags returns the command that shows what a function's samples are labelled with,
+// as those of a heap profile are with the size of the objects.
+func Tags(e *evidence.Exhibit, column string, s stack.Site) string {
+	return strings.Replace(Peek(e, column, s), " -peek ", " -tags -focus ", 1)
 }
 
 // Top returns the command that shows a pprof exhibit's totals by function.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 
 	"inquest/analyze/evidence"
@@ -61,7 +62,13 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 			f.addSite(Site(s))
 		}
 		f.Share = max(f.Share, c.Share)
-		f.Evidence = append(f.Evidence, c.Facts...)
+		for _, fact := range c.Facts {
+			// pprof finds no function where there is nothing.
+			if fact.Value.Number == 0 && strings.HasPrefix(fact.Reproduce, "go tool pprof ") {
+				fact.Reproduce = ""
+			}
+			f.Evidence = append(f.Evidence, fact)
+		}
 		if f.Graph == nil {
 			f.Graph = c.Graph
 		}

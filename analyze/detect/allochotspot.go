@@ -118,7 +118,7 @@ func allocHotspotHeap(in *analyze.Input) analyze.Reading {
 	})
 	r := analyze.Reading{Says: fmt.Sprintf("the function that allocates most, %s, has %s of the bytes allocated %s", sites[0].site.Function, evidence.Part(sites[0].bytes, all.bytes), since)}
 	for _, a := range sites {
-		if c, ok := allocCandidate(in, e, a, all, over, since); ok {
+		if c, ok := allocCandidate(in, s, a, all, over, since); ok {
 			r.Candidates = append(r.Candidates, c)
 		}
 	}
@@ -129,7 +129,8 @@ func allocHotspotHeap(in *analyze.Input) analyze.Reading {
 	return r
 }
 
-func allocCandidate(in *analyze.Input, e *evidence.Exhibit, a, all allocSite, over time.Duration, since string) (analyze.Candidate, bool) {
+func allocCandidate(in *analyze.Input, s *heapSeries, a, all allocSite, over time.Duration, since string) (analyze.Candidate, bool) {
+	e := s.lastExhibit()
 	bytes, objects := evidence.Part(a.bytes, all.bytes), evidence.Part(a.objects, all.objects)
 	least := in.Limit("min-share").Number
 	if bytes.Number < least && objects.Number < least {
@@ -142,16 +143,19 @@ func allocCandidate(in *analyze.Input, e *evidence.Exhibit, a, all allocSite, ov
 	}
 	at := analyze.At(a.site)
 	at.SampleType = column
-	fact := func(says string, value evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
-		f := analyze.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: analyze.Peek(e, column, a.site)}
+	fact := func(column, says string, value evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
+		f := analyze.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: peekOwn(e, column, a.site, nil)}
+		if over > 0 {
+			f.Reproduce = s.added(f.Reproduce)
+		}
 		if limit != "" {
 			f.Limit = in.Against(limit)
 		}
 		return f
 	}
 	c := analyze.Candidate{Site: a.site, Path: a.path, Share: share.Number, Facts: []analyze.Fact{
-		fact("bytes allocated "+since, bytes, analyze.PartOf(evidence.Of(all.bytes, evidence.Bytes), "all bytes allocated "+since), "min-share"),
-		fact("objects allocated "+since, objects, analyze.PartOf(evidence.Of(all.objects, evidence.Count), "all objects allocated "+since), "min-share"),
+		fact("alloc_space", "bytes allocated "+since, bytes, analyze.PartOf(evidence.Of(all.bytes, evidence.Bytes), "all bytes allocated "+since), "min-share"),
+		fact("alloc_objects", "objects allocated "+since, objects, analyze.PartOf(evidence.Of(all.objects, evidence.Count), "all objects allocated "+since), "min-share"),
 	}}
 	if column == "alloc_objects" {
 		c.Facts[0], c.Facts[1] = c.Facts[1], c.Facts[0]
@@ -165,8 +169,8 @@ func allocCandidate(in *analyze.Input, e *evidence.Exhibit, a, all allocSite, ov
 	rate := evidence.Quantity{Number: float64(a.bytes) / over.Seconds(), Unit: evidence.BytesPerSec}
 	count := evidence.Quantity{Number: float64(a.objects) / over.Seconds(), Unit: evidence.PerSecond}
 	c.Facts = append(c.Facts,
-		fact("bytes the function allocates per second", rate, analyze.PartOf(evidence.Duration(over), "time between the profiles"), "min-rate"),
-		fact("objects the function allocates per second", count, analyze.PartOf(evidence.Duration(over), "time between the profiles"), "min-objects-rate"))
+		fact("alloc_space", "bytes the function allocates per second", rate, analyze.PartOf(evidence.Duration(over), "time between the profiles"), "min-rate"),
+		fact("alloc_objects", "objects the function allocates per second", count, analyze.PartOf(evidence.Duration(over), "time between the profiles"), "min-objects-rate"))
 	c.Summary = fmt.Sprintf("%s allocates %s and %s objects, %s of all bytes", a.site.Function, rate, count, bytes)
 	// Somebody always allocates most: slowly, it is nobody's concern.
 	if bytes.Number >= least && rate.Number >= in.Limit("min-rate").Number || objects.Number >= least && count.Number >= in.Limit("min-objects-rate").Number {
@@ -236,9 +240,9 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			Summary: fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", cost, s.site.Function, share),
 			Facts: []analyze.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: cost, Of: analyze.PartOf(evidence.Of(g.total, evidence.Count), "all CPU samples"),
-					Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Peek(e, "samples", s.site), allocFocus)},
+					Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: narrowed(peekOwn(e, "samples", s.site, allocates), allocFocus)},
 				{Exhibit: e.ID, Says: "of the CPU samples in allocating, under the function", Value: of, Of: analyze.PartOf(evidence.Of(allocating, evidence.Count), "CPU samples in allocating"),
-					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Top(e, "samples"), allocFocus)},
+					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: narrowed(peekOwn(e, "samples", s.site, allocates), allocFocus)},
 				{Exhibit: e.ID, Says: "CPU samples of the collector, idle workers left out", Value: share, Of: analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"),
 					Limit: in.Against("min-gc-share"), Reproduce: collectorTop(e, focusAll)},
 			},

@@ -174,7 +174,7 @@ func downstreamBlock(in *analyze.Input) analyze.Reading {
 			Site: w.site, Path: w.path, Severity: severity, Thin: wall == 0 || severity == analyze.NoSeverity,
 			Summary: fmt.Sprintf("%s for a peer's answer in %s took %s on average", amount(w.count, "wait", "waits"), w.site.Function, evidence.Duration(w.mean())),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("mean wait for an answer here, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"),
-				At: delayAt(w), Reproduce: analyze.Peek(e, "delay", w.site)}},
+				At: delayAt(w), Reproduce: analyze.Mean(peekWait(e, "delay", w.site, w.stack))}},
 		}
 		addSites(&c, w.stack.Site())
 		r.Candidates = append(r.Candidates, c)

@@ -324,8 +324,8 @@ func backpressureBlock(in *analyze.Input) analyze.Reading {
 		c := analyze.Candidate{
 			Site: w.site, Path: w.path, Severity: severity, Thin: wall == 0, Summary: summary,
 			Facts: []analyze.Fact{
-				{Exhibit: e.ID, Says: says, Value: value, Limit: limit, At: delayAt(w), Reproduce: analyze.Peek(e, "delay", w.site)},
-				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"), At: delayAt(w), Reproduce: analyze.Peek(e, "delay", w.site)},
+				{Exhibit: e.ID, Says: says, Value: value, Limit: limit, At: delayAt(w), Reproduce: peekWait(e, "delay", w.site, w.stack)},
+				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"), At: delayAt(w), Reproduce: analyze.Mean(peekWait(e, "delay", w.site, w.stack))},
 			},
 			Caveats: []string{"a block profile cannot tell a queue from a channel that is used as a semaphore"},
 		}

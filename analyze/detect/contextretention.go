@@ -105,10 +105,7 @@ func contextRetentionHeap(in *analyze.Input) analyze.Reading {
 			Site: h.site, Path: h.path, Variant: contextVariant(h.path), Severity: analyze.Warning, Thin: !g.steady(),
 			Share:   evidence.Part(g.grown, max(whole.last().inuse-whole.first().inuse, g.grown)).Number,
 			Summary: fmt.Sprintf("contexts that %s derives are kept: their memory grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(h.inuse), within(s.span())),
-			Facts:   growthFacts(in, s, g, h, "memory in use of contexts that the function derived"),
-		}
-		for i := range c.Facts {
-			c.Facts[i].Reproduce = narrowed(c.Facts[i].Reproduce, "-focus='^context[.]'")
+			Facts:   growthFacts(in, s, g, h, "memory in use of contexts that the function derived", "-focus='^context[.]'"),
 		}
 		switch {
 		// What hardly moves the heap as a whole is worth a line, not an alarm.

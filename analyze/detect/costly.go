@@ -76,10 +76,10 @@ func (k costly) cpu(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			Summary: fmt.Sprintf("%s of the CPU samples are in %s under %s", share, k.what, s.site.Function),
 			Facts: []analyze.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in " + k.what + " under the function", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Peek(e, "samples", s.site), focus)},
+					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: narrowed(peekOwn(e, "samples", s.site, k.does), focus)},
 				{Exhibit: e.ID, Says: "CPU time in " + k.what + " under the function", Value: capacity,
 					Of:    analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"),
-					Limit: in.Against("min-of-capacity"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Peek(e, "cpu", s.site), focus)},
+					Limit: in.Against("min-of-capacity"), At: analyze.At(s.site), Reproduce: narrowed(peekOwn(e, "cpu", s.site, k.does), focus)},
 			},
 		}
 		switch {
@@ -119,15 +119,15 @@ func (k costly) heap(in *analyze.Input) analyze.Reading {
 			Facts: []analyze.Fact{{
 				Exhibit: last.ID, Says: "bytes allocated " + spent.since + " for " + k.what + " under the function", Value: share,
 				Of:    analyze.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since),
-				Limit: in.Against("min-alloc-share"), At: analyze.At(a.site), Reproduce: narrowed(analyze.Peek(last, "alloc_space", a.site), "-focus='"+k.focus+"'"),
+				Limit: in.Against("min-alloc-share"), At: analyze.At(a.site), Reproduce: spent.command(narrowed(analyze.Peek(last, "alloc_space", a.site), "-focus='"+k.focus+"'")),
 			}},
 		}
 		// Without a rate, or with a low one, it is no more than where little comes from.
 		if spent.over > 0 {
 			rate := evidence.Quantity{Number: float64(a.bytes) / spent.over.Seconds(), Unit: evidence.BytesPerSec}
 			c.Summary += fmt.Sprintf(", %s", rate)
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated for it per second", Value: rate, Limit: in.Against("min-alloc-rate"),
-				At: analyze.At(a.site), Reproduce: narrowed(analyze.Peek(last, "alloc_space", a.site), "-focus='"+k.focus+"'")})
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated for it per second", Value: rate, Of: analyze.PartOf(evidence.Duration(spent.over), "time in which they were allocated"), Limit: in.Against("min-alloc-rate"),
+				At: analyze.At(a.site), Reproduce: spent.command(narrowed(analyze.Peek(last, "alloc_space", a.site), "-focus='"+k.focus+"'"))})
 			if rate.Number >= in.Limit("min-alloc-rate").Number && share.Number >= in.Limit("min-alloc-info").Number {
 				c.Severity = analyze.Info
 			}
@@ -143,6 +143,7 @@ type spending struct {
 	sites       []spender
 	over        time.Duration // 0 when unknown
 	since       string
+	command     func(string) string // makes a command for pprof show the same stretch
 }
 
 type spender struct {
@@ -193,7 +194,9 @@ func allocatedBy(s *heapSeries, does func(stack.Stack) bool) spending {
 		}
 	}
 	add(last.Profile, 1)
+	out.command = func(command string) string { return command }
 	if out.over > 0 && len(s.views) > 1 {
+		out.command = s.added
 		add(s.exhibits[0].Profile, -1)
 	}
 	for _, sum := range sums {

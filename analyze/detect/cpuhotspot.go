@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -60,6 +61,7 @@ type hotspot struct {
 	busy    evidence.Quantity
 	sampled string // what the samples are
 	command string // that shows them
+	whole   string // that shows all of them, where it is another
 }
 
 func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
@@ -79,7 +81,7 @@ func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
 			Limit: in.Against("min-share"), At: analyze.At(h.site.site), Reproduce: h.command,
 		}, {
 			Exhibit: h.exhibit.ID, Says: "processors in use", Value: h.busy, Of: analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"),
-			Limit: in.Against("min-busy"), Reproduce: h.command,
+			Limit: in.Against("min-busy"), Reproduce: cmp.Or(h.whole, h.command),
 		}},
 	}
 	// A busy function in a process that mostly idles costs nobody anything; it still
@@ -100,14 +102,14 @@ func cpuHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if total < int64(in.Limit("min-samples").Number) {
 		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(total, "sample"))}
 	}
-	h := hotspot{exhibit: e, total: total, busy: evidence.Quantity{Number: busy(p, in.Case.GOMAXPROCS), Unit: evidence.Share}, sampled: "all CPU samples"}
+	h := hotspot{exhibit: e, total: total, busy: evidence.Quantity{Number: busy(p, in.Case.GOMAXPROCS), Unit: evidence.Share}, sampled: "all CPU samples", whole: analyze.Top(e, "cpu")}
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site { return s.Stack.Owner() })
 	if len(sites) == 0 {
 		return analyze.Reading{Silent: "no sample of the profile has a function name"}
 	}
 	r := analyze.Reading{Says: fmt.Sprintf("the busiest function, %s, has %s of the samples, and %s of the processors are in use", sites[0].site.Function, evidence.Part(sites[0].values[column], total), h.busy)}
 	for _, s := range sites[:min(len(sites), 2)] {
-		h.site, h.samples, h.command = s, s.values[column], analyze.Peek(e, "samples", s.site)
+		h.site, h.samples, h.command = s, s.values[column], peekOwn(e, "samples", s.site, nil)
 		if c, ok := h.candidate(in); ok {
 			r.Candidates = append(r.Candidates, c)
 		}

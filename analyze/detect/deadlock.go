@@ -32,7 +32,9 @@ can reach that lock. The trace adds how long nobody got through; mutex and block
 A holder that waits at a channel, a wait group or a condition while another function asks for its lock is a suspicion; a trace in
 which nobody gets through makes it a finding. So are goroutines that wait for locks in a dump in which nobody but the goroutine that takes it can move.
 
-The variant is circle, self, never-unlocked, channel, all-asleep, unreachable-lock, or standstill.
+A holder that stands in a wait group while all goroutines that it made wait for its lock is told too, with low confidence.
+
+The variant is circle, self, never-unlocked, channel, wait-group, all-asleep, unreachable-lock, or standstill.
 
 **When it is wrong.** A holder may have unlocked before it went on. A circle is therefore only reported when each lock has exactly one goroutine
 behind it, no goroutine is just being handed the lock, and nobody else works on the same object or type who could be the real
@@ -174,6 +176,52 @@ func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyz
 	return c, true
 }
 
+// waitsForItsOwn judges a lock whose holder waits in a wait group, and has itself made
+// goroutines, in a call it has not returned from, that now wait for that lock: they never come to say that they are done.
+func waitsForItsOwn(e *evidence.Exhibit, l *dumpLock) (analyze.Candidate, bool) {
+	h, ok := l.blockedHolder()
+	likely := false
+	if !ok {
+		if h, likely = l.likelyHolder(e.Dump); !likely {
+			return analyze.Candidate{}, false
+		}
+	}
+	if waitClass(h.g, h.g.Stack()) != exectrace.WaitGroup {
+		return analyze.Candidate{}, false
+	}
+	made := children(e.Dump, h.g)
+	own := map[*dump.Goroutine]bool{}
+	for _, w := range l.waiters {
+		own[w.g] = true
+	}
+	// One of them is elsewhere: it may be the real holder and go on.
+	if len(made) < 2 || slices.ContainsFunc(made, func(g *dump.Goroutine) bool { return !own[g] }) {
+		return analyze.Candidate{}, false
+	}
+	site, n := h.site(), len(made)
+	c := analyze.Candidate{
+		Site: site, Path: h.g.Stack()[h.at:].Path(), Variant: "wait-group", Severity: analyze.Critical, Thin: true, Share: 1,
+		Summary: fmt.Sprintf("goroutine %d probably holds a lock in %s and waits in a wait group for %s that it made; all of them wait for that lock, %d goroutines in all", h.g.ID, site.Function,
+			amount(n, "goroutine", "goroutines"), len(l.waiters)),
+		Facts: []analyze.Fact{
+			{Exhibit: e.ID, Says: fmt.Sprintf("goroutines made by goroutine %d that wait for %s, while it waits in a wait group (%s)", h.g.ID, l.name(), h.g.State), Value: evidence.Of(n, evidence.Count),
+				At: atGoroutine(site, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("in goroutine %d$", h.g.ID))},
+			{Exhibit: e.ID, Says: "goroutines that wait for " + l.name(), Value: evidence.Of(len(l.waiters), evidence.Count),
+				At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
+		},
+		Caveats: []string{"a dump shows neither who holds a lock nor for whom a wait group waits: that the goroutine has kept the lock, and that those it made are those it waits for, is likely, not shown"},
+		Fix: []string{
+			"Give the lock back before waiting for the goroutines that need it",
+			"Let the goroutines hand their results over (a channel, a slice with a place for each) and store them under the lock when all are done",
+		},
+	}
+	addSites(&c, l.otherSites(site)...)
+	waitSite, _, _ := l.site()
+	addSites(&c, waitSite)
+	c.Graph = queueGraph(e, l, h)
+	return c, true
+}
+
 // dead returns the locks of circles and those that goroutines hold themselves
 // while they ask for them: nobody will ever get through.
 func dead(locks []*dumpLock) map[*dumpLock]bool {
@@ -238,7 +286,9 @@ func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []anal
 		if inCircle[l] {
 			continue
 		}
-		if c, ok := neverUnlocked(in, e, l); ok {
+		if c, ok := waitsForItsOwn(e, l); ok {
+			out = append(out, c)
+		} else if c, ok := neverUnlocked(in, e, l); ok {
 			out = append(out, c)
 		} else if c, ok := blockedOutside(in, e, l); ok {
 			out = append(out, c)

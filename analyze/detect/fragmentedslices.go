@@ -221,7 +221,7 @@ func fragmentedBlock(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			Facts: []analyze.Fact{
 				{Exhibit: e.ID, Says: "waits at the site", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(p.Total(count), evidence.Count), "waits in the block profile"),
 					At: analyze.At(s.site), Reproduce: analyze.Peek(e, "contentions", s.site)},
-				{Exhibit: e.ID, Says: "mean wait at the site", Value: evidence.Duration(mean), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "delay", s.site)},
+				{Exhibit: e.ID, Says: "mean wait at the site", Value: evidence.Duration(mean), At: analyze.At(s.site), Reproduce: analyze.Mean(analyze.Peek(e, "delay", s.site))},
 			},
 		})
 	}

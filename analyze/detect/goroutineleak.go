@@ -553,7 +553,7 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 		if len(e.Profile.Columns) > 0 {
 			column = e.Profile.Columns[0].Name
 		}
-		cand, ok := c.growing(in, e, a, analyze.PeekGrowth(in.Exhibits[0], e, column, a.site))
+		cand, ok := c.growing(in, e, a, analyze.Since(in.Exhibits[0], analyze.Peek(e, column, a.site)))
 		if !ok && !a.parked() && float64(a.last()) >= in.Limit("min-goroutines").Number {
 			ok = true
 			cand = analyze.Candidate{Site: a.site, Path: a.path, Variant: "old", Thin: true,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"inquest/analyze"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -146,6 +147,14 @@ func (s *heapSeries) first() *heapView               { return s.views[0] }
 func (s *heapSeries) last() *heapView                { return s.views[len(s.views)-1] }
 func (s *heapSeries) lastExhibit() *evidence.Exhibit { return s.exhibits[len(s.exhibits)-1] }
 
+// added makes a command show what was added since the first snapshot, where there are several.
+func (s *heapSeries) added(command string) string {
+	if len(s.views) < 2 {
+		return command
+	}
+	return analyze.Since(s.exhibits[0], command)
+}
+
 // span is the time from the first to the last snapshot; 0 when unknown.
 func (s *heapSeries) span() time.Duration {
 	from, to := s.exhibits[0].CapturedAt, s.lastExhibit().CapturedAt
@@ -206,6 +215,7 @@ type growth struct {
 	values []int64 // inuse_space in each snapshot
 	grown  int64   // last less first
 	noise  float64 // three standard errors of grown, from sampling
+	made   int64   // allocated meanwhile
 	kept   float64 // part of what was allocated meanwhile that is still in use, 0 to 1
 }
 
@@ -224,6 +234,7 @@ func (s *heapSeries) growth(name string, pick func(*heapSite) heapSum) growth {
 	first, last := sums[0], sums[len(sums)-1]
 	g.grown = last.inuse - first.inuse
 	allocated := max(last.alloc-first.alloc, 0)
+	g.made = allocated
 	if allocated > 0 {
 		g.kept = min(max(float64(g.grown)/float64(allocated), 0), 1)
 	}

@@ -81,7 +81,7 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 			Site: h.site, Path: h.path, Severity: analyze.Warning, Thin: !g.steady(),
 			Share:   evidence.Part(g.grown, max(is-was, g.grown)).Number,
 			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(g.values[len(g.values)-1]), within(s.span())),
-			Facts:   growthFacts(in, s, g, h, "memory in use that the function allocated"),
+			Facts:   growthFacts(in, s, g, h, "memory in use that the function allocated", ""),
 		}
 		// One array in use whose smaller ones followed append's steps is most of it.
 		if arrays, ok := appends(h, minAppends); ok && arrays.inuse*2 >= h.inuse {
@@ -106,30 +106,38 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 }
 
 // growthFacts are the facts of memory that grew at a site, the growth first.
-func growthFacts(in *analyze.Input, s *heapSeries, g growth, h *heapSite, what string) []analyze.Fact {
+// options are what makes pprof leave the memory that was counted.
+func growthFacts(in *analyze.Input, s *heapSeries, g growth, h *heapSite, what, options string) []analyze.Fact {
 	first, last := s.exhibits[0], s.lastExhibit()
 	at := analyze.At(h.site)
 	at.SampleType = "inuse_space"
+	peek := func(e *evidence.Exhibit) string {
+		if options == "" {
+			return peekOwn(e, "inuse_space", h.site, nil)
+		}
+		return narrowed(analyze.Peek(e, "inuse_space", h.site), options)
+	}
 	facts := []analyze.Fact{{
 		Exhibit: last.ID, Says: what + ", last snapshot less first", Value: evidence.Of(g.grown, evidence.Bytes),
 		Of:    analyze.PartOf(evidence.Of(s.last().inuse, evidence.Bytes), "memory in use in the last snapshot"),
-		Limit: in.Against("min-growth"), At: at, Reproduce: analyze.Peek(last, "inuse_space", h.site),
+		Limit: in.Against("min-growth"), At: at, Reproduce: s.added(peek(last)),
 	}, {
 		Exhibit: first.ID, Says: what + ", in the first snapshot", Value: evidence.Of(g.values[0], evidence.Bytes),
 		Of: analyze.PartOf(evidence.Of(s.first().inuse, evidence.Bytes), "memory in use in the first snapshot"),
-		At: at, Reproduce: analyze.Peek(first, "inuse_space", h.site),
+		At: at, Reproduce: peek(first),
 	}}
 	if span := s.span(); span > 0 {
 		facts = append(facts, analyze.Fact{
 			Exhibit: last.ID, Says: "growth per second between the first and the last snapshot",
 			Value: evidence.Of(float64(g.grown)/span.Seconds(), evidence.BytesPerSec),
 			Of:    analyze.PartOf(evidence.Duration(span), "time between the snapshots"), At: at,
-			Reproduce: analyze.Peek(last, "inuse_space", h.site),
+			Reproduce: s.added(peek(last)),
 		})
 	}
 	return append(facts, analyze.Fact{
 		Exhibit: last.ID, Says: "of what the function allocated between the snapshots, still in use", Value: evidence.Quantity{Number: g.kept, Unit: evidence.Share},
-		At: at, Reproduce: analyze.Peek(last, "alloc_space", h.site),
+		Of: analyze.PartOf(evidence.Of(g.made, evidence.Bytes), "memory it allocated between the snapshots"),
+		At: at, Reproduce: s.added(peek(last)),
 	})
 }
 

@@ -80,6 +80,14 @@ func (s shape) String() string {
 	return "map"
 }
 
+// focus is the options with which pprof shows what sum adds up.
+func (s shape) focus() string {
+	if s.syncMap {
+		return `-focus='^internal/sync[.]|^sync[.](\(\*Map\)|newEntry)'`
+	}
+	return fmt.Sprintf("-tagfocus=%db:", smallTable)
+}
+
 // shapeOf looks for maps among what a function allocated. Values that the same
 // function made weigh more than the maps that hold them and say nothing.
 func shapeOf(h *heapSite, minBlocks int64, go124 bool) shape {
@@ -236,7 +244,7 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 			Site: h.site, Path: h.path, Variant: shapes[g.name].String(), Severity: analyze.Warning, Thin: !sure || !g.steady(), Share: share.Number,
 			Summary: fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
 				shapes[g.name], h.site.Function, size(g.grown), size(g.values[0]), size(sum.inuse), within(s.span()), share),
-			Facts: growthFacts(in, s, g, h, what),
+			Facts: growthFacts(in, s, g, h, what, shapes[g.name].focus()),
 		}
 		if f, ok := blocksFact(last, h); ok && !shapes[g.name].syncMap {
 			c.Facts = append(c.Facts, f)
@@ -283,7 +291,7 @@ func whatMapsKeep(in *analyze.Input, s *heapSeries, found []analyze.Candidate) [
 		out = append(out, analyze.Candidate{
 			Site: h.site, Path: h.path, Thin: true, Share: evidence.Part(g.grown, s.last().inuse).Number,
 			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s", h.site.Function, size(g.grown)),
-			Facts:   growthFacts(in, s, g, h, "memory in use that the function's own lines allocated"),
+			Facts:   growthFacts(in, s, g, h, "memory in use that the function's own lines allocated", ""),
 		})
 	}
 	return out
@@ -313,7 +321,7 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 			Facts: []analyze.Fact{{
 				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
 				Of:    analyze.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
-				Limit: in.Against("min-flat-share"), At: at, Reproduce: analyze.Peek(last, "inuse_space", h.site),
+				Limit: in.Against("min-flat-share"), At: at, Reproduce: narrowed(analyze.Peek(last, "inuse_space", h.site), shape.focus()),
 			}},
 			Caveats: []string{"one heap profile cannot tell a map that grows from one at its cap"},
 		}
@@ -353,7 +361,7 @@ func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
 	at.Line, at.SampleType = int(line), "inuse_objects"
 	return analyze.Fact{
 		Exhibit: e.ID, Says: fmt.Sprintf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes)), Value: evidence.Of(most.inuseObjects, evidence.Count),
-		At: at, Reproduce: analyze.Peek(e, "inuse_objects", h.site),
+		At: at, Reproduce: narrowed(analyze.Peek(e, "inuse_objects", h.site), fmt.Sprintf("-tagfocus=%db:%db", size, size)),
 	}, true
 }
 

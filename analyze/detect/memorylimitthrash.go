@@ -210,7 +210,7 @@ func thrashCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		Severity: analyze.NoSeverity, Share: share.Number,
 		Summary: fmt.Sprintf("the collector has %s of the CPU samples", share),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in the collector, idle workers left out", Value: share,
-			Of: analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"), Reproduce: analyze.Top(e, "samples")}},
+			Of: analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"), Reproduce: collectorTop(e, focusAll)}},
 	}}
 	return r
 }

@@ -136,7 +136,7 @@ func poolCandidate(in *analyze.Input, e *evidence.Exhibit, w *waitSum, wall time
 		Summary: fmt.Sprintf("%s go by waiting for %s in %s, %s per wait on average", rate, words, w.name(), evidence.Duration(w.mean())),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited for %s per second, over %s", words, evidence.Duration(wall)), Value: rate, Limit: in.Against("min-delay-severe"), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"), At: analyze.At(w.site), Reproduce: reproduce},
+			{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"), At: analyze.At(w.site), Reproduce: analyze.Mean(reproduce)},
 		},
 	}
 	addSites(&c, w.owner)
@@ -320,7 +320,7 @@ func poolBlock(in *analyze.Input) analyze.Reading {
 	for _, w := range sums[:min(len(sums), maxCandidates)] {
 		if wall > 0 {
 			if perSecond(w.total, wall).Number >= in.Limit("min-delay").Number {
-				r.Candidates = append(r.Candidates, poolCandidate(in, e, w, wall, delayAt(w), analyze.Peek(e, "delay", w.site)))
+				r.Candidates = append(r.Candidates, poolCandidate(in, e, w, wall, delayAt(w), peekWait(e, "delay", w.site, w.stack)))
 			}
 			continue
 		}
@@ -341,7 +341,7 @@ func poolBlock(in *analyze.Input) analyze.Reading {
 			Site: w.site, Path: w.path, Variant: variant, Severity: severity, Thin: true, Fix: poolFix(variant),
 			Summary: fmt.Sprintf("%s for %s in %s took %s on average", amount(w.count, "wait", "waits"), words, w.name(), evidence.Duration(w.mean())),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait for %s, over %s waits since the process started", words, evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()),
-				Limit: in.Against("min-wait"), At: delayAt(w), Reproduce: analyze.Peek(e, "delay", w.site)}},
+				Limit: in.Against("min-wait"), At: delayAt(w), Reproduce: analyze.Mean(peekWait(e, "delay", w.site, w.stack))}},
 			Caveats: []string{"the profile counts since the start of the process, so how much of it belongs to the incident is not known"},
 		}
 		addSites(&c, w.owner)
@@ -386,7 +386,7 @@ func poolGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			Site: w.site, Path: w.path, Variant: variant, Severity: severity, Thin: float64(w.count) < in.Limit("min-waiters").Number, Fix: poolFix(variant),
 			Summary: fmt.Sprintf("%s for %s in %s", amount(w.count, "goroutine waits", "goroutines wait"), words, w.name()),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(w.count, evidence.Count), Limit: in.Against("min-waiters"),
-				At: analyze.At(w.site), Reproduce: analyze.Peek(e, p.Columns[column].Name, w.site)}},
+				At: analyze.At(w.site), Reproduce: peekWait(e, p.Columns[column].Name, w.site, w.stack)}},
 		}
 		addSites(&cand, w.owner)
 		r.Candidates = append(r.Candidates, cand)

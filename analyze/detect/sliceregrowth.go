@@ -154,13 +154,13 @@ func sliceRegrowthHeap(in *analyze.Input) analyze.Reading {
 			Summary: fmt.Sprintf("%s makes slices larger by append: arrays of %s up to %s at one line are %s of the bytes allocated %s", h.site.Function, evidence.Things(arrays.sizes, "size"), size(arrays.largest), share, spent.since),
 			Facts: []analyze.Fact{
 				{Exhibit: last.ID, Says: "bytes allocated " + spent.since + " in arrays whose sizes follow append's steps, at one line", Value: share,
-					Of: analyze.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since), Limit: in.Against("min-alloc-share"), At: at, Reproduce: analyze.Peek(last, "alloc_space", h.site)},
-				{Exhibit: last.ID, Says: "different sizes of these arrays", Value: evidence.Of(arrays.sizes, evidence.Count), Limit: in.Against("min-sizes"), At: at, Reproduce: narrowed(analyze.Top(last, "alloc_objects"), "-tags")},
+					Of: analyze.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since), Limit: in.Against("min-alloc-share"), At: at, Reproduce: spent.command(analyze.Peek(last, "alloc_space", h.site))},
+				{Exhibit: last.ID, Says: "different sizes of these arrays", Value: evidence.Of(arrays.sizes, evidence.Count), Limit: in.Against("min-sizes"), At: at, Reproduce: analyze.Tags(last, "alloc_objects", h.site)},
 			},
 		}
 		if spent.over > 0 {
 			rate := evidence.Quantity{Number: float64(bytes) / spent.over.Seconds(), Unit: evidence.BytesPerSec}
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated there per second", Value: rate, Limit: in.Against("min-alloc-rate"), At: at, Reproduce: analyze.Peek(last, "alloc_space", h.site)})
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated there per second", Value: rate, Of: analyze.PartOf(evidence.Duration(spent.over), "time in which they were allocated"), Limit: in.Against("min-alloc-rate"), At: at, Reproduce: spent.command(analyze.Peek(last, "alloc_space", h.site))})
 			if rate.Number >= in.Limit("min-alloc-rate").Number && share.Number >= in.Limit("min-alloc-info").Number {
 				c.Severity = analyze.Info
 			}

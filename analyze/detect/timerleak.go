@@ -123,10 +123,7 @@ func timerLeakHeap(in *analyze.Input) analyze.Reading {
 		c := timerCandidate(in, last, h, n, whole.last().inuse)
 		c.Severity, c.Thin = analyze.Warning, !g.steady()
 		c.Summary = fmt.Sprintf("timers that %s starts pile up: %s in use, their memory grew by %s, from %s to %s%s", h.site.Function, evidence.Of(n, evidence.Count), size(g.grown), size(g.values[0]), size(h.inuse), within(s.span()))
-		c.Facts = append(c.Facts, growthFacts(in, s, g, h, "memory in use of timers that the function started")...)
-		for i := range c.Facts[1:] {
-			c.Facts[1+i].Reproduce = narrowed(c.Facts[1+i].Reproduce, "-focus='^time.(NewTimer|AfterFunc|NewTicker|After|Tick)$'")
-		}
+		c.Facts = append(c.Facts, growthFacts(in, s, g, h, "memory in use of timers that the function started", timerFocus)...)
 		c.Caveats = nil
 		if g.ended() {
 			c.Severity = analyze.Info
@@ -140,6 +137,9 @@ func timerLeakHeap(in *analyze.Input) analyze.Reading {
 	return r
 }
 
+// timerFocus leaves the memory of timers.
+const timerFocus = "-focus='^time.(NewTimer|AfterFunc|NewTicker|After|Tick)$'"
+
 func timerCandidate(in *analyze.Input, e *evidence.Exhibit, h *heapSite, n, heap int64) analyze.Candidate {
 	at := analyze.At(h.site)
 	at.SampleType = "inuse_objects"
@@ -147,7 +147,7 @@ func timerCandidate(in *analyze.Input, e *evidence.Exhibit, h *heapSite, n, heap
 		Site: h.site, Path: h.path, Severity: analyze.Info, Thin: true, Share: evidence.Part(h.inuse, heap).Number,
 		Summary: fmt.Sprintf("%s has %s timers in use; whether they become more is unknown", h.site.Function, evidence.Of(n, evidence.Count)),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "timers in use that the function started", Value: evidence.Of(n, evidence.Count), Limit: in.Against("min-live"), At: at,
-			Reproduce: narrowed(analyze.Peek(e, "inuse_objects", h.site), "-focus='^time.(NewTimer|AfterFunc|NewTicker|After|Tick)$'")}},
+			Reproduce: narrowed(analyze.Peek(e, "inuse_objects", h.site), timerFocus)}},
 		Caveats: []string{"one heap profile cannot tell timers that pile up from as many that are in use"},
 	}
 }
