@@ -1,0 +1,66 @@
+package detect
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"inquest/analyze"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
+)
+
+// peekOwn is Peek of what counts for a function alone: what pprof shows of a function holds
+// what other code of the program took that it called, which is told to pprof to ignore. keep picks
+// the stacks that were counted; all when it is nil.
+func peekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stack.Stack) bool) string {
+	below, own := map[string]bool{}, map[string]bool{}
+	for i := range e.Profile.Samples {
+		s := e.Profile.Samples[i].Stack
+		if !s.Contains(site.Function) || keep != nil && !keep(s) {
+			continue
+		}
+		if owner := s.Owner().Function; owner != site.Function {
+			below[owner] = true
+			continue
+		}
+		for _, f := range s {
+			own[stack.Normal(f.Function)] = true
+		}
+	}
+	var ignore []string
+	for name := range below {
+		// Who calls the function and is called by it cannot be ignored.
+		if !own[name] {
+			ignore = append(ignore, regexp.QuoteMeta(name))
+		}
+	}
+	command := analyze.Peek(e, column, site)
+	// A longer pattern than a line is of no use to anybody.
+	if len(ignore) == 0 || len(ignore) > 3 {
+		return command
+	}
+	slices.Sort(ignore)
+	pattern := strings.ReplaceAll(strings.Join(ignore, "|"), `\[\.\.\.\]`, `\[.*\]`)
+	return narrowed(command, "-ignore='^("+pattern+")$'")
+}
+
+// peekWait is Peek of the waits alone that stand where those of a stack do.
+func peekWait(e *evidence.Exhibit, column string, site stack.Site, s stack.Stack) string {
+	command := analyze.Peek(e, column, site)
+	for i, f := range s {
+		if stack.Package(f.Function) == "runtime" && i+1 < len(s) && stack.Package(s[i+1].Function) == "runtime" {
+			continue
+		}
+		// The wait in the runtime is the same for many; the call that waits says more unless it is the place itself.
+		if stack.Package(f.Function) == "runtime" && i+1 < len(s) && stack.Normal(s[i+1].Function) != site.Function {
+			f = s[i+1]
+		}
+		if stack.Normal(f.Function) == site.Function {
+			return command
+		}
+		pattern := strings.ReplaceAll(regexp.QuoteMeta(stack.Normal(f.Function)), `\[\.\.\.\]`, `\[.*\]`)
+		return narrowed(command, "-focus='^"+pattern+"$'")
+	}
+	return command
+}
