@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"inquest/analyze/evidence"
 )
@@ -534,37 +532,6 @@ func (c *correlation) sameGoroutines(f *Finding) string {
 		return sentence(fmt.Sprintf("Goroutine %d is seen there in both the goroutine dump and the execution trace", both[0]))
 	}
 	return sentence(fmt.Sprintf("At least %s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))
-}
-
-// sentence ends a clause with a full stop and begins it with a capital, unless
-// it begins with a name from the code.
-func sentence(s string) string {
-	return upperFirst(strings.TrimRight(s, ". ")) + "."
-}
-
-func upperFirst(s string) string {
-	if isName(s) || s == "" {
-		return s
-	}
-	r, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(r)) + s[size:]
-}
-
-// lowerFirst lowers a leading capital unless the word is a name or an acronym.
-func lowerFirst(s string) string {
-	word, _, _ := strings.Cut(s, " ")
-	if isName(s) || s == "" || strings.ToUpper(word) == word && len(word) > 1 {
-		return s
-	}
-	r, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToLower(r)) + s[size:]
-}
-
-// isName reports whether a sentence begins with a name from the code, which
-// keeps its spelling.
-func isName(s string) bool {
-	word, _, _ := strings.Cut(s, " ")
-	return strings.ContainsAny(word, ".(/_")
 }
 
 // settles reports whether a kind of evidence is worth recording to be surer of a

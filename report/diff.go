@@ -212,7 +212,7 @@ type diffView struct {
 func newDiffView(d *Diff) diffView { return diffView{cleanedDiff(d)} }
 
 // Headline is the verdict in one sentence.
-func (v diffView) Headline() string { return capital(string(v.Verdict)) + ": " + v.Why }
+func (v diffView) Headline() string { return analyze.Capital(string(v.Verdict)) + ": " + v.Why }
 
 // row is a change that counts, with where it was measured.
 type diffRow struct {

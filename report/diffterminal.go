@@ -133,7 +133,7 @@ func (t *terminal) measure(m *compare.Measure) {
 	if !m.Gates {
 		title += " (shown, does not decide)"
 	}
-	t.section(capital(title))
+	t.section(analyze.Capital(title))
 	t.hang(12, fmt.Sprintf("  %-10s", relative(m.Whole)), lipgloss.Style{}, fmt.Sprintf("the whole: %s → %s%s", m.Whole.Before, m.Whole.After, perWord(m)))
 	shown := 0
 	for _, c := range m.Changes {

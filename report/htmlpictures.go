@@ -208,7 +208,7 @@ func (p *htmlPage) distribution(d *Distribution) picture {
 }
 
 func (p *htmlPage) curve(c *Curve) picture {
-	out := picture{Title: capital(c.Title), Exhibits: c.Exhibits, Words: curveWords(c), SVG: template.HTML(drawCurve(c))}
+	out := picture{Title: analyze.Capital(c.Title), Exhibits: c.Exhibits, Words: curveWords(c), SVG: template.HTML(drawCurve(c))}
 	if len(c.Exhibits) == 1 {
 		out.Path = p.path(c.Exhibits[0])
 	}
@@ -220,7 +220,7 @@ func (p *htmlPage) curve(c *Curve) picture {
 
 func (p *htmlPage) tree(f *Flame) picture {
 	path := p.path(f.Exhibit)
-	return picture{Title: capital(f.Title), Exhibits: []string{f.Exhibit}, Path: path, Words: flameWords(f), SVG: template.HTML(drawTree(f, path)), Tree: true}
+	return picture{Title: analyze.Capital(f.Title), Exhibits: []string{f.Exhibit}, Path: path, Words: flameWords(f), SVG: template.HTML(drawTree(f, path)), Tree: true}
 }
 
 // Until is the moment's ends in words.

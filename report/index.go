@@ -85,7 +85,7 @@ func (x *Index) Add(r *Report, reports []string) {
 		c.Result, c.Severity, c.Confidence = CaseFound, chain.Severity, chain.Confidence
 		root := chain.Root
 		c.Detector, c.Title, c.Site, c.Fingerprint = root.Detector, root.Title, root.Site, root.Fingerprint
-		c.Verdict = capital(strings.TrimRight(root.Summary, ". "))
+		c.Verdict = analyze.Capital(strings.TrimRight(root.Summary, ". "))
 	}
 	x.Cases = append(x.Cases, c)
 }

@@ -136,7 +136,7 @@ func timelineWords(t *Timeline) string {
 			said = append(said, fmt.Sprintf("the longest wait for a lock in %s: %s, from %s on", place(s.Site), nanoseconds(float64(s.Worst[0].To)-float64(s.Worst[0].From)), offset(s.Worst[0].From)))
 		}
 	}
-	return capital(strings.Join(said, "; ")) + "."
+	return analyze.Capital(strings.Join(said, "; ")) + "."
 }
 
 // drawBar returns a bar that fills share of its width. It repeats a number that
@@ -213,7 +213,7 @@ func flameWords(f *Flame) string {
 		said = append(said, fmt.Sprintf("%s of at most %s each are not drawn, %s of the whole together",
 			evidence.Things(n, "call"), evidence.Part(f.LeftOut.Largest, f.Total.Number), evidence.Part(f.LeftOut.Value, f.Total.Number)))
 	}
-	return capital(strings.Join(said, "; ")) + "."
+	return analyze.Capital(strings.Join(said, "; ")) + "."
 }
 
 func drawDistribution(d *Distribution) string {
@@ -248,7 +248,7 @@ func distributionWords(d *Distribution) string {
 }
 
 func drawCurve(c *Curve) string {
-	out := draw.Curves{Title: capital(c.Title), Desc: curveWords(c), Y: inWords(c.Unit), X: clockAxis, Top: draw.NiceTop}
+	out := draw.Curves{Title: analyze.Capital(c.Title), Desc: curveWords(c), Y: inWords(c.Unit), X: clockAxis, Top: draw.NiceTop}
 	if c.Unit == evidence.Bytes {
 		out.Top = draw.NiceBytes
 	}
@@ -343,7 +343,7 @@ func graphWords(g *analyze.WaitGraph) string {
 	if more := g.Count - len(g.Steps); more > 0 {
 		said = append(said, fmt.Sprintf("%d more steps are left out", more))
 	}
-	return capital(strings.Join(said, "; ")) + "."
+	return analyze.Capital(strings.Join(said, "; ")) + "."
 }
 
 // drawLock draws who held a lock and who waited for it.

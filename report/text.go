@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"inquest/analyze"
 )
 
 // normalise makes r what Read would make of its JSON: no nil slices, no invalid
@@ -147,19 +149,10 @@ var unitAfterNumber = regexp.MustCompile(`(\d) (%|ns|µs|us|ms|s|s/s|x|B|[KMGT]i
 // keepUnits ties numbers to their units with no-break spaces.
 func keepUnits(s string) string { return unitAfterNumber.ReplaceAllString(s, "$1\u00a0$2$3") }
 
-// capital begins a sentence with a capital, unless it begins with a name.
-func capital(s string) string {
-	word, _, _ := strings.Cut(s, " ")
-	if word == "" || word[0] < 'a' || word[0] > 'z' || !plain(word) || strings.ContainsAny(word, "0123456789") {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
 func capitals(all []string) []string {
 	var out []string
 	for _, s := range all {
-		out = append(out, capital(s))
+		out = append(out, analyze.Capital(s))
 	}
 	return out
 }

@@ -97,7 +97,7 @@ func newView(report *Report) *view {
 		}
 	}
 	for i := range r.Quality {
-		r.Quality[i].Says = capital(r.Quality[i].Says)
+		r.Quality[i].Says = analyze.Capital(r.Quality[i].Says)
 	}
 	v.Headline = v.headline()
 	return v
@@ -601,7 +601,7 @@ func (c *chainView) Lead() string {
 	if len(c.Narrative) > 0 {
 		return c.Narrative[0]
 	}
-	return capital(strings.TrimRight(c.Root.Summary, ". ")) + "."
+	return analyze.Capital(strings.TrimRight(c.Root.Summary, ". ")) + "."
 }
 
 // Story is the narrative without what happened, which stands above it.
