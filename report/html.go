@@ -223,6 +223,28 @@ func (c *chainView) Relations(layer int) string {
 	return strings.Join(words, ", ")
 }
 
+// From names what a layer hangs on when the layer before it branches: read from top to
+// bottom, the arrow would come from whatever stands just above it. It is empty otherwise.
+func (c *chainView) From(layer int) string {
+	if layer == 0 || len(c.Layers[layer-1]) < 2 {
+		return ""
+	}
+	var titles []string
+	for _, f := range c.Layers[layer-1] {
+		for _, g := range c.Layers[layer] {
+			if !slices.Contains(titles, f.Title) && slices.ContainsFunc(g.Links, func(l linkView) bool {
+				return l.Relation == relation(analyze.Explains) && l.Finding == f.Title
+			}) {
+				titles = append(titles, f.Title)
+			}
+		}
+	}
+	if len(titles) == 0 {
+		return ""
+	}
+	return "from " + strings.Join(titles, " and ")
+}
+
 // Shape is the class of the chain's diagram: a column when there are too many
 // steps for a row, or for that of a narrow screen, cards of one height when every step has one.
 func (c *chainView) Shape() string {

@@ -167,7 +167,7 @@ func (t *terminal) flow(c *chainView) {
 			switch {
 			case i == len(c.Layers):
 			case i > 0 && j == 0:
-				t.hang(indent, fmt.Sprintf("%*s", -indent, strings.Repeat(" ", min(indent/2, 5))+"v"), t.faint, c.Relations(i))
+				t.hang(indent, fmt.Sprintf("%*s", -indent, strings.Repeat(" ", min(indent/2, 5))+"v"), t.faint, join(": ", c.From(i), c.Relations(i)))
 			}
 			if len(c.Findings) > 1 {
 				role := f.Role

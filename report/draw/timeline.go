@@ -162,7 +162,7 @@ func (d *drawing) lane(title string, height float64, keys ...Key) float64 {
 	x := plotLeft + 8 + 7.2*float64(len([]rune(title)))
 	for _, k := range keys {
 		x += 12
-		d.Rect(k.Class, x, d.y+4, 10, 10, "")
+		d.Rect("sample "+k.Class, x, d.y+4, 10, 10, "")
 		d.Text("key", x+15, d.y+13, k.Name)
 		x += 15 + 6.6*float64(len([]rune(k.Name)))
 	}
