@@ -13,6 +13,7 @@ import (
 
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -91,6 +92,108 @@ func TestPastDoesNotAlarm(t *testing.T) {
 		res := mustRun(t, b, Options{}, detector("d", accuse, shows(evidence.Trace, Warning)))
 		if len(res.Findings) != 1 || res.Findings[0].Severity != tt.want {
 			t.Errorf("%s: %+v, want %s", tt.name, res.Findings, tt.want)
+		}
+	}
+}
+
+// TestPastIsSaidOfProfilesSinceTheStartAlone holds what takes an alarm away to its limits.
+func TestPastIsSaidOfProfilesSinceTheStartAlone(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		kind    evidence.Kind
+		solid   bool
+		trace   Measure
+		length  time.Duration
+		running time.Duration // of 2 s
+		want    Severity
+	}{
+		{"a block profile", evidence.Block, false, shows(evidence.Trace, Warning), time.Second, time.Second, Info},
+		{"a goroutine dump tells of its moment", evidence.Dump, false, shows(evidence.Trace, Warning), time.Second, time.Second, Warning},
+		{"good evidence", evidence.Block, true, shows(evidence.Trace, Warning), time.Second, time.Second, Warning},
+		{"a trace that cannot say", evidence.Block, false, silent(evidence.Trace), time.Second, time.Second, Warning},
+		{"a trace that shows it as well", evidence.Block, false, shows(evidence.Trace, NoSeverity, "main.f"), time.Second, time.Second, Warning},
+		{"a trace that shows it elsewhere", evidence.Block, false, shows(evidence.Trace, NoSeverity, "main.g"), time.Second, time.Second, Info},
+		{"the shortest trace", evidence.Block, false, shows(evidence.Trace, Warning), minPresent, time.Second, Info},
+		{"a shorter one", evidence.Block, false, shows(evidence.Trace, Warning), minPresent - 1, time.Second, Warning},
+		{"hardly at work", evidence.Block, false, shows(evidence.Trace, Warning), time.Second, 10 * time.Millisecond, Info},
+		{"at rest", evidence.Block, false, shows(evidence.Trace, Warning), time.Second, 9 * time.Millisecond, Warning},
+	} {
+		accuse := Measure{Kind: tt.kind, Doc: "test", Run: func(in *Input) Reading {
+			c := candidate(in.Exhibits[0].ID, Warning, "main.f")
+			c.Thin = !tt.solid
+			return Reading{Candidates: []Candidate{c}, Silent: "cannot deny"}
+		}}
+		b := bundle(tt.kind, evidence.Trace)
+		b.Exhibits[1].Duration = tt.length
+		b.Exhibits[1].Trace.Procs.Running, b.Exhibits[1].Trace.Procs.Idle = tt.running, 2*time.Second-tt.running
+		res := mustRun(t, b, Options{}, detector("d", accuse, tt.trace))
+		said := len(res.Findings) == 1 && slices.ContainsFunc(res.Findings[0].Caveats, func(c string) bool { return strings.Contains(c, "it is past") })
+		if len(res.Findings) != 1 || res.Findings[0].Severity != tt.want || said != (tt.want == Info) {
+			t.Errorf("%s: %+v, want %s", tt.name, res.Findings, tt.want)
+		}
+	}
+}
+
+// TestOwnerOfALibrarySite checks that a finding in a library names the program's
+// code that reached it, and no other.
+func TestOwnerOfALibrarySite(t *testing.T) {
+	const logger = "github.com/x/log.(*Entry).write"
+	files := map[string]string{
+		logger:                    "github.com/x/log@v1.2.3/entry.go",
+		"github.com/x/log.Print":  "github.com/x/log@v1.2.3/log.go",
+		"sync.(*Pool).Get":        "sync/pool.go",
+		"main.(*API).serve":       "shop/api.go",
+		"main.main":               "shop/main.go",
+		"shop/store.(*Store).Put": "shop/store/store.go",
+	}
+	for _, tt := range []struct{ path, want string }{
+		{logger + " main.(*API).serve", "main.(*API).serve"},
+		{logger + " github.com/x/log.Print shop/store.(*Store).Put main.(*API).serve", "shop/store.(*Store).Put"},
+		{"sync.(*Pool).Get main.(*API).serve", "main.(*API).serve"},
+		{"main.(*API).serve main.main", ""},
+		{"shop/store.(*Store).Put main.(*API).serve", ""},
+		{logger + " main.main", ""},
+		{logger + " unknown.(*T).f main.(*API).serve", "main.(*API).serve"},
+		{logger, ""},
+		{"unknown.(*T).f main.(*API).serve", ""},
+	} {
+		path := strings.Fields(tt.path)
+		b := bundle(evidence.Mutex)
+		var s stack.Stack
+		for _, name := range path {
+			s = append(s, stack.Frame{Function: name, File: files[name], Line: 7})
+		}
+		b.Exhibits[0].Profile = &pprofile.Profile{Columns: []pprofile.Column{{Name: "contentions"}, {Name: "delay"}}, Samples: []pprofile.Sample{{Stack: s, Values: []int64{1, 1}}}}
+		res := mustRun(t, b, Options{}, detector("d", Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *Input) Reading {
+			c := candidate(in.Exhibits[0].ID, Warning, path[0])
+			c.Path = path
+			return Reading{Candidates: []Candidate{c}}
+		}}))
+		f := res.Findings[0]
+		told := strings.Contains(res.Chains[0].Title, "by way of "+tt.want)
+		listed := slices.ContainsFunc(f.Sites, func(s Site) bool { return s.Function == tt.want && s.Line == 7 })
+		if f.Site.Function != path[0] || f.owner != tt.want || tt.want != "" && (!told || !listed) || tt.want == "" && len(f.Sites) != 1 {
+			t.Errorf("%s: owner %q, title %q, sites %v, want %q", tt.path, f.owner, res.Chains[0].Title, f.Sites, tt.want)
+		}
+	}
+}
+
+// TestGCTraceSettlesNoOtherStops: gctrace knows the collector's stops of the world alone.
+func TestGCTraceSettlesNoOtherStops(t *testing.T) {
+	for _, tt := range []struct {
+		detector, variant string
+		kind              evidence.Kind
+		want              bool
+	}{
+		{"stw-extension", "GC", evidence.GCTrace, true},
+		{"stw-extension", "read mem stats", evidence.GCTrace, false},
+		{"stw-extension", "read mem stats", evidence.Trace, true},
+		{"gc-pressure", "", evidence.GCTrace, true},
+		{"gc-pressure", "", evidence.Folded, false},
+	} {
+		f := &Finding{Detector: tt.detector, Variant: tt.variant, Checks: []Check{{Kind: tt.kind, Result: Absent}}}
+		if got := missing([]*Finding{f}); len(got) == 1 != tt.want {
+			t.Errorf("%s %q %s: %v, want %v", tt.detector, tt.variant, tt.kind, got, tt.want)
 		}
 	}
 }
