@@ -205,7 +205,7 @@ func waitsForItsOwn(e *evidence.Exhibit, l *dumpLock) (analyze.Candidate, bool) 
 			amount(n, "goroutine", "goroutines"), len(l.waiters)),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("goroutines made by goroutine %d that wait for %s, while it waits in a wait group (%s)", h.g.ID, l.name(), h.g.State), Value: evidence.Of(n, evidence.Count),
-				At: atGoroutine(site, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("in goroutine %d$", h.g.ID))},
+				At: atGoroutine(site, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("in goroutine %d", h.g.ID))},
 			{Exhibit: e.ID, Says: "goroutines that wait for " + l.name(), Value: evidence.Of(len(l.waiters), evidence.Count),
 				At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
 		},

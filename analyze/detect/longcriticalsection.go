@@ -26,7 +26,8 @@ call) is summed up. Holds that began without contention have no known start: the
 then a lower bound. A hold is charged with
 what all that stand in the queue wait while it lasts, and not with the waits that its unlock happens to end: those were spent behind others too. In a goroutine dump, one goroutine
 is blocked elsewhere while its stack passes through the function in which the others wait for the lock, on a later line than theirs: it went through
-the Lock they stand in. The mutex profile charges each contended unlock with the waiting of those it lets go, which bounds the hold on neither side,
+the Lock they stand in. Where a lock is taken in one function and given back in another, the holder is taken to be the only goroutine
+that is blocked beyond the call in which all others wait, or that works on the object whose lock it is (low confidence). The mutex profile charges each contended unlock with the waiting of those it lets go, which bounds the hold on neither side,
 so it only vouches for what others show.
 
 The variant says what the holder did most: sleeps, network, channel, system-call, lock, computes, or no-processor.
@@ -436,8 +437,11 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 	for _, e := range in.Exhibits {
 		for _, l := range locksOf(e.Dump) {
 			h, ok := l.blockedHolder()
+			likely := false
 			if !ok {
-				continue
+				if h, likely = l.likelyHolder(e.Dump); !likely {
+					continue
+				}
 			}
 			s := h.g.Stack()
 			class := waitClass(h.g, s)
@@ -465,20 +469,30 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 			default:
 				severity = analyze.Warning
 			}
+			thin := n < int(in.Limit("min-waiters").Number) || likely
+			lock, caveat := "a lock", "a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait"
+			if likely {
+				lock = "what is probably the lock"
+				caveat = "a dump cannot show who holds a lock: the holder is taken to be the only goroutine that has passed the call in which the others wait, or that works on the same object; it may have given the lock back"
+				severity = min(severity, analyze.Warning)
+			}
+			if l.readLocked() {
+				lock = strings.Replace(lock, "lock", "read lock", 1)
+			}
 			doing := presentTense.Replace(words)
 			if inner.Function != "" && inner.Function != site.Function {
 				doing += " in " + inner.Function
 			}
 			c := analyze.Candidate{
-				Site: site, Path: s[h.at:].Path(), Variant: variant, Severity: severity, Thin: n < int(in.Limit("min-waiters").Number), Share: 0, Fix: fixInside(site),
-				Summary: fmt.Sprintf("%s holds a lock that %s for and meanwhile %s", name, amount(n, "goroutine waits", "goroutines wait"), doing),
+				Site: site, Path: s[h.at:].Path(), Variant: variant, Severity: severity, Thin: thin, Share: 0, Fix: fixInside(site),
+				Summary: fmt.Sprintf("%s holds %s that %s for and meanwhile %s", name, lock, amount(n, "goroutine waits", "goroutines wait"), doing),
 				Facts: []analyze.Fact{
 					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.name(), h.g.ID), Value: evidence.Of(n, evidence.Count),
 						Limit: in.Against("min-waiters"), At: atGoroutine(waitSite, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
 					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.g.ID, h.g.State), Value: evidence.Of(1, evidence.Count),
 						At: atGoroutine(inner, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))},
 				},
-				Caveats: []string{"a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait"},
+				Caveats: []string{caveat},
 			}
 			addSites(&c, owner, waitSite, inner)
 			c.Graph = queueGraph(e, l, h)
