@@ -12,9 +12,7 @@ import (
 // Peek returns the command that shows a function's value, with callers and
 // callees, in a column of a pprof exhibit.
 func Peek(e *evidence.Exhibit, column string, s stack.Site) string {
-	// Closures and instances of the function are shown with it.
-	pattern := strings.ReplaceAll(regexp.QuoteMeta(s.Function), `\[\.\.\.\]`, `\[.*\]`)
-	return fmt.Sprintf("go tool pprof -sample_index=%s -peek %s %s", column, quote(pattern), quote(e.Path))
+	return fmt.Sprintf("go tool pprof -sample_index=%s -peek %s %s", column, quote(pattern(s)), quote(e.Path))
 }
 
 // PeekInside is Peek of the samples alone that pass through functions that match
@@ -31,6 +29,17 @@ func Mean(command string) string {
 // Since makes a command for pprof show what was added since an earlier exhibit of the same process.
 func Since(before *evidence.Exhibit, command string) string {
 	return strings.Replace(command, "go tool pprof", "go tool pprof -diff_base="+quote(before.Path), 1)
+}
+
+// PeekLine is Peek of one line of the function.
+func PeekLine(e *evidence.Exhibit, column string, s stack.Site, line int) string {
+	pattern := fmt.Sprintf(`%s .*:%d\b`, pattern(s), line)
+	return fmt.Sprintf("go tool pprof -lines -sample_index=%s -peek %s %s", column, quote(pattern), quote(e.Path))
+}
+
+// pattern matches the function as pprof shows it, its instances and closures included.
+func pattern(s stack.Site) string {
+	return strings.ReplaceAll(regexp.QuoteMeta(s.Function), `\[\.\.\.\]`, `\[.*\]`)
 }
 
 // Tags returns the command that shows what a function's samples are labelled with,

@@ -459,7 +459,9 @@ func (v *view) Hashes() []string {
 func (c *chainView) Commands() []string {
 	return c.each(func(f *findingView) (out []string) {
 		for _, fact := range f.Evidence {
-			out = append(out, fact.Reproduce)
+			if fact.Reproduce != "" {
+				out = append(out, fact.Reproduce)
+			}
 		}
 		return out
 	})

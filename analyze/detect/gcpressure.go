@@ -227,7 +227,11 @@ const (
 
 // collectorTop returns the command that counts the collector's samples.
 func collectorTop(e *evidence.Exhibit, focus string) string {
-	return narrowed(analyze.Top(e, "samples"), "-focus='"+focus+"' -ignore=runtime.gcDrainMarkWorkerIdle")
+	ignore := "runtime.gcDrainMarkWorkerIdle"
+	if focus == focusSweep { // what is swept in an assist is the assist's
+		ignore = "'runtime.(gcDrainMarkWorkerIdle|gcAssistAlloc|gcBgMarkWorker)$'"
+	}
+	return narrowed(analyze.Top(e, "samples"), "-focus='"+focus+"' -ignore="+ignore)
 }
 
 // narrowed adds options to a pprof command, such as a focus that leaves only the

@@ -74,6 +74,21 @@ type crowd struct {
 	gates       map[uint64]bool // addresses of what they wait for, as far as known
 }
 
+// counted is the site as a command for pprof has to name it: every method that was counted with it.
+func (x *crowd) counted() stack.Site {
+	if typ, ok := methodType(x.site.Function); ok && isLock(x.class) && len(x.at) > 1 {
+		return stack.Site{Function: typ + "."}
+	}
+	return x.site
+}
+
+func (x *crowd) peek(e *evidence.Exhibit) string {
+	if isLock(x.class) {
+		return analyze.PeekInside(e, "goroutine", x.counted(), insideLock)
+	}
+	return analyze.Peek(e, "goroutine", x.site)
+}
+
 // crowds collects waiting goroutines.
 type crowds struct {
 	by   map[string]*crowd
@@ -339,7 +354,7 @@ func pileupGoroutine(in *analyze.Input) analyze.Reading {
 			s := &p.Samples[i]
 			c.add(leafClass(s.Stack), s.Stack, float64(s.Values[column]), 0)
 		}
-		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) string { return analyze.Peek(e, "goroutine", x.site) })}
+		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) string { return x.peek(e) })}
 		r.Says = c.says()
 		if p.Unsymbolised > 0 {
 			r.Silent = "stacks without function names cannot be told from idle ones; " + r.Says

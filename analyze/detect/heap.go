@@ -32,6 +32,8 @@ type heapSite struct {
 	// direct is what the function's own lines allocated, by line and then by the
 	// size of the objects; memory that library code allocated for it is left out.
 	direct map[int]map[int64]*heapSum
+	// foreign are lines of direct that are a library's, whose allocations the function answers for.
+	foreign map[int]bool
 	// syncMap is the part allocated inside a sync.Map.
 	syncMap heapSum
 }
@@ -66,7 +68,7 @@ func readHeapOf(p *pprofile.Profile, keep func(stack.Stack) bool) *heapView {
 		site := s.Stack.Owner()
 		h := v.sites[site.Function]
 		if h == nil {
-			h = &heapSite{site: site, most: -1, direct: map[int]map[int64]*heapSum{}}
+			h = &heapSite{site: site, most: -1, direct: map[int]map[int64]*heapSum{}, foreign: map[int]bool{}}
 			v.sites[site.Function] = h
 		}
 		h.add(sum)
@@ -79,6 +81,9 @@ func readHeapOf(p *pprofile.Profile, keep func(stack.Stack) bool) *heapView {
 		// Leading runtime frames are cut (runtime/pprof/protomem.go), so what the
 		// runtime allocated for a line of the function stands on that line itself.
 		if leaf := s.Stack[0]; s.Size > 0 && !stack.Standard(leaf.Function) {
+			if stack.Normal(leaf.Function) != site.Function {
+				h.foreign[leaf.Line] = true
+			}
 			sizes := h.direct[leaf.Line]
 			if sizes == nil {
 				sizes = map[int64]*heapSum{}

@@ -348,6 +348,9 @@ func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
 	var size, line int64
 	var most heapSum
 	for l, sizes := range h.direct {
+		if h.foreign[l] {
+			continue
+		}
 		for s, sum := range sizes {
 			if sum.inuse > most.inuse || sum.inuse == most.inuse && (s > size || s == size && int64(l) < line) {
 				size, line, most = s, int64(l), *sum
@@ -361,7 +364,7 @@ func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
 	at.Line, at.SampleType = int(line), "inuse_objects"
 	return analyze.Fact{
 		Exhibit: e.ID, Says: fmt.Sprintf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes)), Value: evidence.Of(most.inuseObjects, evidence.Count),
-		At: at, Reproduce: narrowed(analyze.Peek(e, "inuse_objects", h.site), fmt.Sprintf("-tagfocus=%db:%db", size, size)),
+		At: at, Reproduce: narrowed(analyze.PeekLine(e, "inuse_objects", h.site, int(line)), fmt.Sprintf("-tagfocus=%db:%db", size, size)),
 	}, true
 }
 

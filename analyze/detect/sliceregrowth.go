@@ -149,18 +149,22 @@ func sliceRegrowthHeap(in *analyze.Input) analyze.Reading {
 		}
 		at := analyze.At(h.site)
 		at.Line, at.SampleType = arrays.line, "alloc_space"
+		peek := analyze.PeekLine(last, "alloc_space", h.site, arrays.line)
+		if h.foreign[arrays.line] {
+			at.Line, peek = h.site.Line, analyze.Peek(last, "alloc_space", h.site)
+		}
 		c := analyze.Candidate{
 			Site: h.site, Path: h.path, Share: share.Number, Thin: spent.over <= 0,
 			Summary: fmt.Sprintf("%s makes slices larger by append: arrays of %s up to %s at one line are %s of the bytes allocated %s", h.site.Function, evidence.Things(arrays.sizes, "size"), size(arrays.largest), share, spent.since),
 			Facts: []analyze.Fact{
 				{Exhibit: last.ID, Says: "bytes allocated " + spent.since + " in arrays whose sizes follow append's steps, at one line", Value: share,
-					Of: analyze.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since), Limit: in.Against("min-alloc-share"), At: at, Reproduce: spent.command(analyze.Peek(last, "alloc_space", h.site))},
+					Of: analyze.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since), Limit: in.Against("min-alloc-share"), At: at, Reproduce: spent.command(peek)},
 				{Exhibit: last.ID, Says: "different sizes of these arrays", Value: evidence.Of(arrays.sizes, evidence.Count), Limit: in.Against("min-sizes"), At: at, Reproduce: analyze.Tags(last, "alloc_objects", h.site)},
 			},
 		}
 		if spent.over > 0 {
 			rate := evidence.Quantity{Number: float64(bytes) / spent.over.Seconds(), Unit: evidence.BytesPerSec}
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated there per second", Value: rate, Of: analyze.PartOf(evidence.Duration(spent.over), "time in which they were allocated"), Limit: in.Against("min-alloc-rate"), At: at, Reproduce: spent.command(analyze.Peek(last, "alloc_space", h.site))})
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated there per second", Value: rate, Of: analyze.PartOf(evidence.Duration(spent.over), "time in which they were allocated"), Limit: in.Against("min-alloc-rate"), At: at, Reproduce: spent.command(peek)})
 			if rate.Number >= in.Limit("min-alloc-rate").Number && share.Number >= in.Limit("min-alloc-info").Number {
 				c.Severity = analyze.Info
 			}
