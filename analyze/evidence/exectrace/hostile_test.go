@@ -332,3 +332,23 @@ func TestAdmission(t *testing.T) {
 		}
 	}
 }
+
+// A batch of five bytes makes the reader allocate a hundred times as much: a generation of
+// too many is not read, and costs the others nothing.
+func TestBatchesAreBounded(t *testing.T) {
+	small := []byte{eventBatch, 1, 1, 1, 0}
+	b := append([]byte("go 1.26 trace\x00\x00\x00"), bytes.Repeat(small, maxBatches+1)...)
+	b = append(b, endOfGeneration)
+	b = append(b, bytes.Repeat([]byte{eventBatch, 2, 1, 1, 0}, 3)...)
+	b = append(b, endOfGeneration)
+	gens, _, err := scan(bytes.NewReader(b), int64(len(b)), 26)
+	if err != nil || len(gens) != 2 {
+		t.Fatalf("%d generations, %v", len(gens), err)
+	}
+	if g := gens[0]; !strings.Contains(g.damaged, "batches") || g.size() > 1 {
+		t.Errorf("%q, %d bytes to read", g.damaged, g.size())
+	}
+	if g := gens[1]; g.damaged != "" || g.size() != 16 || g.memory() != 16+3*batchMemory {
+		t.Errorf("%q, %d bytes to read, which take %d", g.damaged, g.size(), g.memory())
+	}
+}

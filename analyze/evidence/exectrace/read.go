@@ -261,7 +261,7 @@ type admission struct {
 func (a *admission) take(ctx context.Context) (int, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for a.next < len(a.gens) && a.decoding > 0 && a.decoding+a.gens[a.next].size() > maxMemory {
+	for a.next < len(a.gens) && a.decoding > 0 && a.decoding+a.gens[a.next].memory() > maxMemory {
 		a.done.Wait()
 	}
 	if a.next >= len(a.gens) || ctx.Err() != nil {
@@ -269,7 +269,7 @@ func (a *admission) take(ctx context.Context) (int, bool) {
 	}
 	i := a.next
 	a.next++
-	a.decoding += a.gens[i].size()
+	a.decoding += a.gens[i].memory()
 	return i, true
 }
 
@@ -278,7 +278,7 @@ func (a *admission) take(ctx context.Context) (int, bool) {
 // garbage grow to the size of what is alive.
 func (a *admission) give(i int) {
 	a.mu.Lock()
-	size := a.gens[i].size()
+	size := a.gens[i].memory()
 	a.decoding -= size
 	a.garbage += size
 	collect := a.garbage >= minGarbage

@@ -51,6 +51,7 @@ type section struct{ from, to int64 }
 type generation struct {
 	number   uint64
 	parts    []section // whole batches; more than one only where bytes between made no sense
+	batches  int
 	ended    bool      // it has its end byte, or the next one follows
 	cut      bool      // the file ends inside it
 	damaged  string    // what is wrong with it, as far as headers show
@@ -66,6 +67,17 @@ func (g *generation) size() (n int64) {
 	}
 	return n
 }
+
+// memory returns what a reader needs to hold it, about, in bytes: x/exp/trace allocates
+// room for bytes.MinRead more with small batches.
+func (g *generation) memory() int64 { return g.size() + int64(g.batches)*batchMemory }
+
+const batchMemory = 600
+
+// maxBatches bounds the batches of a generation that is read, and so what small ones can ask for.
+// Threads that C code makes write one for each call into Go (dropm in runtime/proc.go), all
+// others one for each 64 KB and generation.
+const maxBatches = 1 << 19
 
 // header is the header of one batch.
 type header struct {
@@ -278,7 +290,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 		switch {
 		case cur == nil || h.gen == cur.number+1 || closed && h.gen > cur.number:
 		case h.gen == cur.number && !closed:
-			cur.extend(off, end)
+			cur.add(off, end)
 			cur.first, cur.latest = min(cur.first, h.time), max(cur.latest, h.time)
 			off = end
 			continue
@@ -295,7 +307,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 		}
 		gens = append(gens, generation{number: h.gen, first: h.time, latest: h.time, damaged: tainted})
 		cur, closed, tainted = &gens[len(gens)-1], false, ""
-		cur.extend(off, end)
+		cur.add(off, end)
 		off = end
 	}
 	if len(gens) >= maxGenerations && off < size {
@@ -318,6 +330,15 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 		}
 	}
 	return gens, short, nil
+}
+
+// add adds a batch.
+func (g *generation) add(from, to int64) {
+	if g.batches++; g.batches > maxBatches {
+		g.parts, g.damaged = nil, fmt.Sprintf("it has more than %d batches", maxBatches)
+		return
+	}
+	g.extend(from, to)
 }
 
 func (g *generation) extend(from, to int64) {
