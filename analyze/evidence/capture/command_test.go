@@ -18,7 +18,7 @@ import (
 )
 
 // monitored is long enough for the runtime's monitor to begin, which prints schedtrace.
-const monitored = 300 * time.Millisecond
+const monitored = time.Second
 
 // TestMain turns the test binary into the programs that tests run.
 func TestMain(m *testing.M) {
@@ -123,7 +123,7 @@ func TestCommandOfMuchNoise(t *testing.T) {
 
 func TestCommandTimeout(t *testing.T) {
 	c, _, stderr := command(t, "wait")
-	c.Timeout = 500 * time.Millisecond
+	c.Timeout = 2500 * time.Millisecond // a slow machine must have begun by then
 	dir := t.TempDir()
 	m, err := c.Run(dir)
 	if err != nil {
@@ -336,33 +336,4 @@ func TestProcessesThatAreLeftAlone(t *testing.T) {
 	if _, err := Inspect(1 << 30); err == nil {
 		t.Error("no such process")
 	}
-}
-
-// TestSignalsGoOn interrupts a capture of a command: the command gets the signal, and what it wrote is kept.
-func TestSignalsGoOn(t *testing.T) {
-	c, _, _ := command(t, "wait")
-	stderr := &signalled{}
-	c.Stderr = stderr
-	m, err := c.Run(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if notes := strings.Join(m.Notes, "; "); !strings.Contains(notes, "signal: hangup") {
-		t.Errorf("notes %s", notes)
-	}
-}
-
-// signalled sends this process SIGHUP as soon as the program waits and has left evidence.
-type signalled struct {
-	done bool
-	seen []byte
-}
-
-func (s *signalled) Write(p []byte) (int, error) {
-	s.seen = append(s.seen, p...)
-	if !s.done && bytes.Contains(s.seen, []byte("waiting")) && bytes.Contains(s.seen, []byte("schedticks")) {
-		s.done = true
-		_ = syscall.Kill(os.Getpid(), syscall.SIGHUP)
-	}
-	return len(p), nil
 }

@@ -25,6 +25,7 @@ type Process struct {
 	Name  string
 	Facts []string // what /proc tells, one sentence each
 
+	process   *os.Process // held from before it was looked at, so that no other is ended that got its number
 	goVersion string
 	proc      string // its folder under /proc
 	stderr    string // where its stderr goes
@@ -39,6 +40,10 @@ func Inspect(pid int) (*Process, error) {
 	p := &Process{PID: pid, proc: fmt.Sprintf("/proc/%d", pid)}
 	if _, err := os.Stat(p.proc); err != nil {
 		return nil, errors.New("no such process")
+	}
+	var err error
+	if p.process, err = os.FindProcess(pid); err != nil {
+		return nil, err
 	}
 	info, err := buildinfo.ReadFile(p.proc + "/exe")
 	switch {
@@ -96,8 +101,10 @@ func (p *Process) resources() {
 func (p *Process) whereStderrGoes() {
 	link := p.proc + "/fd/2"
 	target, err := os.Readlink(link)
+	const server = "a net/http/pprof server is asked without harm: inquest capture URL -o DIR"
+	hint := fmt.Sprintf("kill -QUIT %d ends it and sends the dump there; ", p.PID) + server
 	refuse := func(format string, args ...any) {
-		p.refused = advice{fmt.Errorf(format, args...), fmt.Sprintf("kill -QUIT %d ends it and sends the dump there; a net/http/pprof server is asked without harm: inquest capture URL -o DIR", p.PID)}
+		p.refused = advice{fmt.Errorf(format, args...), hint}
 		p.Facts = append(p.Facts, p.refused.Error())
 	}
 	switch {
@@ -130,6 +137,7 @@ func (p *Process) whereStderrGoes() {
 		refuse("its stderr is %s: the dump would appear there", target)
 		return
 	}
+	hint = server // the signal would bring nothing
 	for setting := range bytes.SplitSeq([]byte(p.read("environ")), []byte{0}) {
 		if v := string(setting); v == "GOTRACEBACK=none" || v == "GOTRACEBACK=0" {
 			refuse("it runs with %s: it would end without a dump", v)
@@ -208,12 +216,8 @@ func (p *Process) Quit(ctx context.Context, dir string, opt Quit) (*evidence.Man
 	m := &evidence.Manifest{Schema: evidence.ManifestSchema, Tool: evidence.ManifestTool{Name: "inquest capture", Version: opt.Version},
 		Source: fmt.Sprintf("process %d, ended with SIGQUIT", p.PID), Notes: p.Facts,
 		Program: evidence.Program{Name: p.Name, PID: p.PID, GoVersion: p.goVersion}}
-	process, err := os.FindProcess(p.PID)
-	if err != nil {
-		return nil, err
-	}
 	m.Started = time.Now().UTC().Round(time.Millisecond)
-	if err := process.Signal(syscall.SIGQUIT); err != nil {
+	if err := p.process.Signal(syscall.SIGQUIT); err != nil {
 		return nil, err
 	}
 	limit := time.Now().Add(opt.Wait)

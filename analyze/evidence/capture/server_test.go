@@ -404,7 +404,7 @@ func TestBrokenAnswers(t *testing.T) {
 			opt := options()
 			opt.MaxBytes, opt.Retries = 8<<20, 0
 			if strings.Contains(test.why, "within") {
-				opt.Timeout = time.Second
+				opt.Timeout = 3 * time.Second
 			}
 			begun := time.Now()
 			m, _ := gather(t, srv.URL, opt)
