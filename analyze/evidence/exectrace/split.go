@@ -52,13 +52,13 @@ type generation struct {
 	number   uint64
 	parts    []section // whole batches; more than one only where bytes between made no sense
 	batches  int
-	ended    bool      // it has its end byte, or the next one follows
-	cut      bool      // the file ends inside it
-	damaged  string    // what is wrong with it, as far as headers show
-	first    uint64    // lowest time of a batch, in units of the trace clock
-	latest   uint64    // highest
-	nextTime uint64    // lowest time of the generation that follows in the file, 0 for none
-	scale    float64   // nanoseconds per unit, once a reader has told; 0 before
+	ended    bool    // it has its end byte, or the next one follows
+	cut      bool    // the file ends inside it
+	damaged  string  // what is wrong with it, as far as headers show
+	first    uint64  // lowest time of a batch, in units of the trace clock
+	latest   uint64  // highest
+	nextTime uint64  // lowest time of the generation that follows in the file, 0 for none
+	scale    float64 // nanoseconds per unit, once a reader has told; 0 before
 }
 
 func (g *generation) size() (n int64) {
