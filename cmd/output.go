@@ -185,11 +185,18 @@ func (o *output) keepTokens(c *cobra.Command) error {
 // invocation is what was asked for, without what only says where the answer
 // goes. Of a path that begins at the root of a machine only its last element is told.
 func invocation(c *cobra.Command, paths []string) string {
+	captured := c.Name() == "capture" // its flags say how the case was recorded, which the manifest tells
 	words := []string{"inquest", c.Name()}
+	if captured {
+		words[1] = "analyze"
+	}
 	for _, p := range paths {
 		words = append(words, portable(p))
 	}
 	c.Flags().Visit(func(f *pflag.Flag) {
+		if captured {
+			return
+		}
 		values := []string{f.Value.String()}
 		switch f.Name {
 		case "output", "format", "quiet", "jobs", "redact", "redact-map", "each":
