@@ -328,7 +328,13 @@ func sightWords(m *compare.Measure) string {
 	if m.Detectable.Number > 1 {
 		return "so little was sampled that a function with a tenth of the whole could double and not be seen"
 	}
-	return fmt.Sprintf("a change of %s in a function with a tenth of the whole would have been seen four times of five", evidence.Of(math.Ceil(m.Detectable.Number*100)/100, evidence.Share))
+	words := fmt.Sprintf("a change of %s in a function with a tenth of the whole would have been seen four times of five", evidence.Of(math.Ceil(m.Detectable.Number*100)/100, evidence.Share))
+	const fifth = 0.2
+	if times := m.Detectable.Number / fifth; times > 1 && m.Method != compare.Permutation {
+		// What sampling hides shrinks with the root of the samples; how runs differ besides, does not.
+		words += fmt.Sprintf(", and of a fifth with %.1f times as many samples a run", math.Ceil(10*times*times)/10)
+	}
+	return words
 }
 
 // benchNumber writes a number of a benchmark in the unit that benchmarks spell as unit.

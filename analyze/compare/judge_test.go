@@ -50,6 +50,32 @@ func counted(m Measure) string {
 	return strings.Join(out, " ")
 }
 
+// TestOtherPeriod holds that profiles sampled at another rate are refused with the reason,
+// on either side: ticks that a kernel cannot deliver are lost, so time does not make up for it.
+func TestOtherPeriod(t *testing.T) {
+	at := func(id string, period int64) *evidence.Exhibit {
+		e := cpuRun(id, "main.main>main.parse", 4000, "main.main>main.pack", 6000)
+		e.Profile.Period = period
+		return e
+	}
+	for _, c := range []struct {
+		name          string
+		before, after []*evidence.Exhibit
+		why           string
+	}{
+		{"the same", []*evidence.Exhibit{at("e1", 2e6)}, []*evidence.Exhibit{at("e1x", 2e6)}, ""},
+		{"the other side", []*evidence.Exhibit{at("e1", 10e6)}, []*evidence.Exhibit{at("e1x", 2e6)}, "e1 of the before side was sampled every 10 ms and e1x of the after side every 2 ms"},
+		{"one of a side", []*evidence.Exhibit{at("e1", 10e6), at("e2", 4e6)}, []*evidence.Exhibit{at("e1x", 10e6)}, "e1 of the before side was sampled every 10 ms and e2 of the before side every 4 ms"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := Compare(sideOf(0, c.before...), sideOf(0, c.after...), Options{}).Kinds[0]
+			if k.Why != c.why && c.why != "" || (k.Verdict == Inconclusive) != (c.why != "") || (k.Record == "") != (c.why == "") {
+				t.Errorf("%s: %q, %q", k.Verdict, k.Why, k.Record)
+			}
+		})
+	}
+}
+
 // TestJudge compares pairs of profiles of which the answer is known.
 func TestJudge(t *testing.T) {
 	const main = "main.main>main.serve>"

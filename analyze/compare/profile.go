@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -148,7 +147,7 @@ type basis struct {
 func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, before, after *Side, opt Options) {
 	a, b = byTime(a), byTime(b)
 	if why := differentRecording(a, b); why != "" {
-		d.Verdict, d.Why, d.Record = Inconclusive, why, analyze.HowToRecord(kind)
+		d.Verdict, d.Why, d.Record = Inconclusive, why, "record all profiles of both sides at one sampling rate"
 		return
 	}
 	for _, e := range slices.Concat(a, b) {
@@ -214,11 +213,20 @@ func (d *draft) lacking() {
 
 // differentRecording says why profiles of one kind cannot be compared by how they were taken.
 func differentRecording(a, b []*evidence.Exhibit) string {
-	period := func(e *evidence.Exhibit) string { return fmt.Sprintf("%d %s", e.Profile.Period, e.Profile.PeriodUnit) }
+	period := func(p *pprofile.Profile) string {
+		if p.PeriodUnit == "nanoseconds" {
+			return evidence.Duration(time.Duration(p.Period)).String()
+		}
+		return fmt.Sprintf("%d %s", p.Period, p.PeriodUnit)
+	}
 	first := a[0]
-	for _, e := range slices.Concat(a, b) {
+	for i, e := range slices.Concat(a, b) {
 		if e.Profile.Period != first.Profile.Period || e.Profile.PeriodUnit != first.Profile.PeriodUnit {
-			return fmt.Sprintf("%s was sampled every %s and %s every %s", first.ID, period(first), e.ID, period(e))
+			side := "before"
+			if i >= len(a) {
+				side = "after"
+			}
+			return fmt.Sprintf("%s of the before side was sampled every %s and %s of the %s side every %s", first.ID, period(first.Profile), e.ID, side, period(e.Profile))
 		}
 	}
 	return ""
