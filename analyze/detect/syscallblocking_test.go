@@ -48,6 +48,9 @@ func TestSyscallBlockingDump(t *testing.T) {
 		{"nine", of(procs(), join(many(9, 1, call))), analyze.Undecided, ""},
 		{"background work", of(procs(), join(many(50, 1, gone(0, "syscall", "syscall.Syscall(1)", "main.compact():3")))), analyze.Found, "info main.compact"},
 		{"processors unknown", of(join(many(50, 1, call))), analyze.Found, "info main.save"},
+		{"processors unknown, as many as 64 would have at once", of(join(many(127, 1, call))), analyze.Found, "info main.save"},
+		{"more than any usual machine has", of(join(many(128, 1, call))), analyze.Found, "warning main.save"},
+		{"on 64 processors", of(traced(&exectrace.Timeline{Duration: time.Millisecond, Procs: exectrace.Procs{Max: 64}}), join(many(127, 1, call))), analyze.Undecided, ""},
 		{"threads alone accuse nobody", of(threads(500)), analyze.Undecided, ""},
 	})
 	if f := judge(t, SyscallBlocking, procs(), join(many(10, 1, call)), threads(30)).all.Findings; len(f) != 1 || f[0].Checks[2].Result != analyze.Agrees {
