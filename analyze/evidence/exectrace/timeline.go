@@ -25,7 +25,7 @@ type Timeline struct {
 
 	Waits      []Wait        // where goroutines waited, by reason and stack, longest total first
 	Holders    []Holder      // who made others wait for a lock, by unlocking and acquiring stack, longest total first
-	Queues     []Queue      // waiting for what is most likely one lock, most waiting first, at most MaxQueues
+	Queues     []Queue       // waiting for what is most likely one lock, most waiting first, at most MaxQueues
 	Moments    []LockMoment  // hand-overs of locks around the longest wait for each, longest wait first, at most MaxMoments
 	Wakes      []Wake        // who woke whom, by site, most delay first, at most MaxWakes
 	Groups     []Group       // goroutines by the function they started in, longest running first
