@@ -14,7 +14,7 @@ func TestBranches(t *testing.T) {
 		return &findingView{Finding: analyze.Finding{ID: id, Title: "title " + id}}
 	}
 	explains := func(from, to string) analyze.Link {
-		return analyze.Link{From: from, To: to, Relation: analyze.Explains}
+		return analyze.Link{From: from, To: to, Relation: analyze.Explains, Why: from + " does it"}
 	}
 	for _, test := range []struct {
 		name  string

@@ -85,6 +85,9 @@ func (x *redactor) patterns(s string) string {
 		switch token, ok := x.exact[a]; {
 		case ok:
 			alternatives[i] = token
+		case x.strict && strings.HasPrefix(a, "^") && strings.HasSuffix(a, "$") && functionRE.MatchString(plain) && !standardName(plain):
+			// A whole name was taken from the evidence, even where the same one is a word of ours.
+			alternatives[i] = "^" + pattern(x.function(plain)) + "$"
 		case !x.strict, known(a), known(plain), standardName(plain):
 		default:
 			alternatives[i] = pattern(x.word(plain))
