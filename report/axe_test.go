@@ -115,8 +115,9 @@ const runAxe = `axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2
 
 // TestAccessible runs axe-core over reports with everything open, in light and dark, wide and narrow.
 func TestAccessible(t *testing.T) {
-	source := axe(t)
+	t.Parallel()
 	ctx, _ := browser(t)
+	source := axe(t)
 	for _, name := range []string{"incident", "quiet", "hostile", "ledger-deadlock", "sessions-mapgrowth"} {
 		path := page(t, name)
 		for _, view := range []struct {

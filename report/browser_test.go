@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,28 +22,67 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser starts a browser with a page and collects whatever it complains about
-// or asks for. Without a browser the test is skipped, unless INQUEST_BROWSER=required.
-func browser(t *testing.T) (context.Context, func() []string) {
-	path := ""
+// TestMain ends the browser that the tests share.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if opened != nil {
+		opened.end()
+	}
+	os.Exit(code)
+}
+
+// opened is the shared browser once a test has asked for it.
+var opened *session
+
+var errNoBrowser = errors.New("no browser found: the HTML report is not looked at (install chromium)")
+
+// sharedBrowser starts the browser in which every test has a tab of its own.
+var sharedBrowser = sync.OnceValues(func() (*session, error) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
 		}
-	}
-	if path == "" {
-		if os.Getenv("INQUEST_BROWSER") == "required" {
-			t.Fatal("no browser found, and INQUEST_BROWSER=required")
+		dir, err := os.MkdirTemp("", "inquest-browser-")
+		if err != nil {
+			return nil, err
 		}
-		t.Skip("no browser found: the HTML report is not looked at (install chromium)")
+		opts := append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(dir),
+			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+		alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
+		ctx, cancel := chromedp.NewContext(alloc)
+		s := &session{ctx, func() { cancel(); cancelAlloc(); _ = os.RemoveAll(dir) }}
+		if _, err := chromedp.Run(ctx, chromedp.Navigate("about:blank")); err != nil {
+			s.end()
+			return nil, err
+		}
+		return s, nil
 	}
-	opts := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
+	return nil, errNoBrowser
+})
+
+// session is a running browser and how to end it.
+type session struct {
+	ctx context.Context
+	end func()
+}
+
+// browser opens a page and collects whatever it complains about or asks for.
+// Without a browser the test is skipped, unless INQUEST_BROWSER=required.
+func browser(t *testing.T) (context.Context, func() []string) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	s, err := sharedBrowser()
+	if errors.Is(err, errNoBrowser) && os.Getenv("INQUEST_BROWSER") != "required" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened = s
+	ctx, cancel := chromedp.NewContext(s.ctx)
 	t.Cleanup(cancel)
 	stuck := time.AfterFunc(2*time.Minute, cancel)
 	t.Cleanup(func() { stuck.Stop() })
@@ -54,7 +94,7 @@ func browser(t *testing.T) (context.Context, func() []string) {
 		defer mu.Unlock()
 		complaints = append(complaints, fmt.Sprintf(format, args...))
 	}
-	err := chromedp.Listen(ctx, func(event any) {
+	err = chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *network.EventRequestWillBeSent:
 			if !strings.HasPrefix(e.Request.URL, "file:") && !strings.HasPrefix(e.Request.URL, "data:,") {
@@ -109,7 +149,11 @@ func eval[T any](t *testing.T, ctx context.Context, expression string, opts ...c
 // lowContrast lists visible text whose contrast is below WCAG AA.
 const lowContrast = `(() => {
   const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-  const rgb = c => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = c; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const known = new Map(); // reading a canvas is slow, and a page has few colours
+  const rgb = c => {
+    if (!known.has(c)) { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = c; canvas.fillRect(0, 0, 1, 1); known.set(c, [...canvas.getImageData(0, 0, 1, 1).data]); }
+    return known.get(c);
+  };
   const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
   const bad = new Set();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -157,6 +201,7 @@ func page(t *testing.T, name string) string {
 // TestInBrowser opens every report in a real browser: silent, alone, readable on
 // a phone, in light and dark, and with every control reachable by keyboard.
 func TestInBrowser(t *testing.T) {
+	t.Parallel()
 	ctx, complaints := browser(t)
 	shots := os.Getenv("INQUEST_SHOTS") // a folder to keep screenshots in
 	for _, name := range append(cases, "orders-lockheld", "sessions-mapgrowth", "ledger-deadlock", "tickets-mapcrash", "healthy-service") {

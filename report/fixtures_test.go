@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -16,18 +17,31 @@ import (
 
 var fixtures = filepath.Join("..", "fixtures")
 
-// judged runs the whole of inquest over a recorded case.
+// judged is judge, done once for all tests: nothing changes a report after it is made,
+// which TestRedactFixtures holds.
 func judged(t testing.TB, dir string) *Report {
 	t.Helper()
-	b, err := evidence.Open(context.Background(), []string{dir}, evidence.Options{})
+	once, _ := reports.LoadOrStore(dir, sync.OnceValues(func() (*Report, error) { return judge(dir) }))
+	r, err := once.(func() (*Report, error))()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return r
+}
+
+var reports sync.Map // of the function that judges a folder once, by folder
+
+// judge runs the whole of inquest over a recorded case.
+func judge(dir string) (*Report, error) {
+	b, err := evidence.Open(context.Background(), []string{dir}, evidence.Options{})
+	if err != nil {
+		return nil, err
 	}
 	res, err := analyze.Run(b, detect.All, analyze.Options{})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return New(b, res, Version("test"))
+	return New(b, res, Version("test")), nil
 }
 
 // TestFixtures writes the report of every recorded case: valid by the schema,
@@ -36,6 +50,7 @@ func TestFixtures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads every recorded case")
 	}
+	t.Parallel()
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	schema, err := c.Compile(schemaFile)
@@ -49,6 +64,7 @@ func TestFixtures(t *testing.T) {
 	for _, trace := range traces {
 		dir := filepath.Dir(trace)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
 			r := judged(t, dir)
 			if err := r.check(); err != nil {
 				t.Fatal(err)
@@ -61,7 +77,11 @@ func TestFixtures(t *testing.T) {
 			if err := schema.Validate(doc); err != nil {
 				t.Error(err)
 			}
-			if written(t, WriteJSON, judged(t, dir)) != text {
+			again, err := judge(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if written(t, WriteJSON, again) != text {
 				t.Error("two runs give different bytes")
 			}
 			checkViews(t, r)

@@ -244,6 +244,7 @@ func TestRedactFixtures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads every recorded case")
 	}
+	t.Parallel()
 	common := ordinary(t)
 	dirs, err := filepath.Glob(filepath.Join(fixtures, "*", "truth.yaml"))
 	if err != nil || len(dirs) == 0 {
@@ -253,6 +254,7 @@ func TestRedactFixtures(t *testing.T) {
 	for _, truth := range dirs {
 		dir := filepath.Dir(truth)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
 			s := readSecrets(t, dir)
 			r := judged(t, dir)
 			before := written(t, WriteJSON, r)
