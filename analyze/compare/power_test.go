@@ -17,20 +17,25 @@ import (
 
 var (
 	trials = flag.Int("trials", 200, "how many comparisons TestPower makes of each kind")
-	record = flag.Int("record", 0, "record this many runs of each variant anew for TestPower, 5 s of two processors each, instead of taking testdata/runs.zip")
+	record = flag.Int("record", 0, "record this many runs of each variant anew for TestPower, 5 s of two processors each, instead of taking testdata/runs*.zip")
 )
 
 // operations of one run of testdata/load, by two workers.
 const operations = 2 * 2000
 
-// variants of testdata/load: what slows it down, and what lengthens its locks.
+// variants of testdata/load: how often it is sampled, what slows it down, and
+// what lengthens its locks.
 var variants = []struct {
 	name         string
+	rate         string
 	slows, holds []string
 }{
-	{"base", nil, nil},
-	{"slower", []string{"-render", "1.2", "-decode", "1.3"}, []string{"-hold", "2"}},
-	{"parse", []string{"-parse", "1.2"}, nil},
+	{"base", "100", nil, nil},
+	{"slower", "100", []string{"-render", "1.2", "-decode", "1.3"}, []string{"-hold", "2"}},
+	{"parse", "100", []string{"-parse", "1.2"}, nil},
+	{"base250", "250", nil, nil},
+	{"render250", "250", []string{"-render", "1.2"}, nil},
+	{"parse250", "250", []string{"-parse", "1.2"}, nil},
 }
 
 // recordRuns records n runs of every variant, alternating, and returns their folder.
@@ -46,8 +51,10 @@ func recordRuns(t testing.TB, n int) string {
 	for i := range n {
 		for _, v := range variants {
 			out := filepath.Join(dir, "runs", fmt.Sprintf("%s-%02d", v.name, i))
-			run(load, append([]string{"-out", out, "-workers", "2"}, v.slows...)...)
-			run(load, append([]string{"-out", out, "-locks"}, v.holds...)...)
+			run(load, append([]string{"-out", out, "-workers", "2", "-rate", v.rate}, v.slows...)...)
+			if v.rate == "100" {
+				run(load, append([]string{"-out", out, "-locks"}, v.holds...)...)
+			}
 		}
 	}
 	return filepath.Join(dir, "runs")
@@ -55,11 +62,14 @@ func recordRuns(t testing.TB, n int) string {
 
 // runsOf reads the recorded runs of a variant of testdata/load.
 func runsOf(t testing.TB) map[string][][]*evidence.Exhibit {
-	from := "testdata/runs.zip"
-	if *record > 0 {
-		from = recordRuns(t, *record)
+	from, err := filepath.Glob("testdata/runs*.zip")
+	if err != nil {
+		t.Fatal(err)
 	}
-	b, err := evidence.Open(context.Background(), []string{from}, evidence.Options{})
+	if *record > 0 {
+		from = []string{recordRuns(t, *record)}
+	}
+	b, err := evidence.Open(context.Background(), from, evidence.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +89,14 @@ func runsOf(t testing.TB) map[string][][]*evidence.Exhibit {
 	for _, f := range names {
 		variant, _, _ := strings.Cut(path.Base(f), "-")
 		out[variant] = append(out[variant], folders[f])
+	}
+	// Locks know no sampling rate: their profiles are those of the other runs.
+	for i := range out["base250"] {
+		for _, e := range out["base"][i%len(out["base"])] {
+			if e.Kind == evidence.Mutex {
+				out["base250"][i] = append(out["base250"][i], e)
+			}
+		}
 	}
 	return out
 }
@@ -132,10 +150,12 @@ func side(runs [][]*evidence.Exhibit, order []int, n, k int) *Side {
 // costs are known. -v prints the tables that docs/ci.md shows.
 func TestPower(t *testing.T) {
 	runs := runsOf(t)
-	base := runs["base"]
 	rnd := rand.New(rand.NewPCG(5, 6))
 
-	t.Run("no change", func(t *testing.T) {
+	noChange := func(t *testing.T, base [][]*evidence.Exhibit) {
+		if len(base) < 6 {
+			t.Skip("too few runs")
+		}
 		count := map[Outcome]int{}
 		why := map[string]int{}
 		for range *trials {
@@ -155,23 +175,29 @@ func TestPower(t *testing.T) {
 		if count[Regression]*20 > *trials {
 			t.Errorf("%d of %d are false alarms, want at most 5 in 100", count[Regression], *trials)
 		}
-	})
+	}
+	t.Run("no change", func(t *testing.T) { noChange(t, runs["base"]) })
+	t.Run("no change at 250 Hz", func(t *testing.T) { noChange(t, runs["base250"]) })
 
 	for _, c := range []struct {
-		name, variant, measure, function string
-		kind                             evidence.Kind
-		k                                int // runs merged into one
-		least                            int // found, of 100
+		name, base, variant, measure, function string
+		kind                                   evidence.Kind
+		k                                      int // runs merged into one
+		least                                  int // found, of 100
 	}{
-		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", evidence.CPU, 1, 85},
-		{"+20 % CPU in a function with 30 %", "parse", "CPU time", "main.parse", evidence.CPU, 2, 95},
-		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", evidence.CPU, 1, 25},
-		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", evidence.CPU, 2, 65},
-		{"+20 % CPU in a function with 10 %", "slower", "CPU time", "main.render", evidence.CPU, 3, 90},
-		{"+30 % allocations in one function", "slower", "bytes allocated", "main.decode", evidence.Heap, 1, 95},
-		{"a lock held twice as long", "slower", "delay caused by holding locks", "main.(*store).update", evidence.Mutex, 1, 95},
+		{"+20 % CPU in a function with 30 %", "base", "parse", "CPU time", "main.parse", evidence.CPU, 1, 85},
+		{"+20 % CPU in a function with 30 %", "base", "parse", "CPU time", "main.parse", evidence.CPU, 2, 95},
+		{"+20 % CPU in a function with 10 %", "base", "slower", "CPU time", "main.render", evidence.CPU, 1, 25},
+		{"+20 % CPU in a function with 10 %", "base", "slower", "CPU time", "main.render", evidence.CPU, 2, 65},
+		{"+20 % CPU in a function with 10 %", "base", "slower", "CPU time", "main.render", evidence.CPU, 3, 90},
+		{"+20 % CPU in a function with 30 %, 250 Hz", "base250", "parse250", "CPU time", "main.parse", evidence.CPU, 1, 95},
+		{"+20 % CPU in a function with 10 %, 250 Hz", "base250", "render250", "CPU time", "main.render", evidence.CPU, 1, 80},
+		{"+20 % CPU in a function with 10 %, 250 Hz", "base250", "render250", "CPU time", "main.render", evidence.CPU, 2, 95},
+		{"+30 % allocations in one function", "base", "slower", "bytes allocated", "main.decode", evidence.Heap, 1, 95},
+		{"a lock held twice as long", "base", "slower", "delay caused by holding locks", "main.(*store).update", evidence.Mutex, 1, 95},
 	} {
 		t.Run(fmt.Sprintf("%s, %d merged", c.name, c.k), func(t *testing.T) {
+			base := runs[c.base]
 			if c.k*6 > len(base) || c.k*3 > len(runs[c.variant]) {
 				t.Skip("too few runs")
 			}
@@ -201,7 +227,7 @@ func TestPower(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%-36s %6d samples a profile: found %5.1f %%, attributed %5.1f %%", c.name, samples/int64(*trials), 100*float64(found)/float64(*trials), 100*float64(attributed)/float64(*trials))
+			t.Logf("%-44s %6d samples a profile: found %5.1f %%, attributed %5.1f %%", c.name, samples/int64(*trials), 100*float64(found)/float64(*trials), 100*float64(attributed)/float64(*trials))
 			if attributed*100 < c.least**trials {
 				t.Errorf("found and attributed in %d of %d, want %d in 100", attributed, *trials, c.least)
 			}

@@ -2,7 +2,8 @@
 // CPU, an allocation and a mutex profile of it.
 //
 // go test ./analyze/compare -run Power -record 18 records runs anew; testdata/runs.zip
-// holds 20 of each variant, recorded so on an idle machine of two processors.
+// and, at 250 Hz, testdata/runs250.zip hold 20 of each variant, recorded so on an idle
+// machine of two processors.
 //
 // Of the CPU time parse has 30 %, pack 25 %, hash 20 %, rank 15 % and render 10 %. A run
 // is 2000 operations of each worker in a process of its own, so that a machine busy with other things
@@ -29,6 +30,7 @@ var (
 	decodes = flag.Float64("decode", 1, "how much more decode allocates")
 	locks   = flag.Bool("locks", false, "write a mutex profile only")
 	holds   = flag.Float64("hold", 1, "how much longer the lock is held")
+	rate    = flag.Int("rate", 100, "samples of the CPU per second of processor time")
 	workers = flag.Int("workers", 1, "how many goroutines do the operations of a run each")
 )
 
@@ -52,6 +54,10 @@ func main() {
 		all.Wait()
 		write("mutex")
 		return
+	}
+	if *rate != 100 {
+		// StartCPUProfile finds a rate set, says so on stderr and keeps it (runtime/cpuprof.go).
+		runtime.SetCPUProfileRate(*rate)
 	}
 	cpu := create("cpu.pb.gz")
 	if err := pprof.StartCPUProfile(cpu); err != nil {
