@@ -22,7 +22,7 @@ var mechanisms = []mechanism{
 	{from: "mutex-hotspot", to: "fragmented-slices", why: "goroutines run only from one turn at the lock to the next", source: "runtime/sema.go", unless: "broadcast"},
 	{from: "fragmented-slices", to: "mutex-hotspot", why: "everyone a Broadcast wakes must take the condition's lock before it can look at what changed", source: "sync/cond.go, Wait", when: "broadcast"},
 	{from: "mutex-hotspot", to: "sched-latency", why: "every hand-over of the lock makes a goroutine runnable that must then be scheduled", source: "runtime/sema.go, readyWithTime"},
-	{from: "map-growth", to: "heap-growth", why: "a map never shrinks, so what it has grown to stays live", source: "golang/go#20135"},
+	{from: "map-growth", to: "heap-growth", why: "what a map holds stays live until it is deleted, and the tables of a built-in map even then", source: "golang/go#20135"},
 	{from: "map-growth", to: "gc-pressure", why: "every collection marks the whole map again", source: "runtime/mgcmark.go"},
 	{from: "map-growth", to: "alloc-hotspot", why: "growing copies the map into new, larger tables", source: "internal/runtime/maps/table.go, grow"},
 	{from: "map-growth", to: "mutex-hotspot", why: "whoever adds the entry that makes the map grow moves its entries while it holds the lock around it", source: "internal/runtime/maps/table.go, rehash; before Go 1.24 runtime/map.go, growWork"},

@@ -88,6 +88,18 @@ func (s shape) focus() string {
 	return fmt.Sprintf("-tagfocus=%db:", smallTable)
 }
 
+// fix is what to do where the advice for built-in maps does not hold.
+func (s shape) fix() []string {
+	if !s.syncMap {
+		return nil
+	}
+	// internal/sync/hashtriemap.go: LoadAndDelete gives an entry's node back; there is no size to make one with.
+	return []string{
+		"Take entries out with Delete where the object's life ends: an empty value that is stored in their place keeps the entry",
+		"Give the map a cap or its entries an expiry: count them, or sweep with Range and Delete by age",
+	}
+}
+
 // shapeOf looks for maps among what a function allocated. Values that the same
 // function made weigh more than the maps that hold them and say nothing.
 func shapeOf(h *heapSite, minBlocks int64, go124 bool) shape {
@@ -245,6 +257,7 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 			Summary: fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
 				shapes[g.name], h.site.Function, size(g.grown), size(g.values[0]), size(sum.inuse), within(s.span()), share),
 			Facts: growthFacts(in, s, g, h, what, shapes[g.name].focus()),
+			Fix:   shapes[g.name].fix(),
 		}
 		if f, ok := blocksFact(last, h); ok && !shapes[g.name].syncMap {
 			c.Facts = append(c.Facts, f)
@@ -324,6 +337,7 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 				Limit: in.Against("min-flat-share"), At: at, Reproduce: narrowed(analyze.Peek(last, "inuse_space", h.site), shape.focus()),
 			}},
 			Caveats: []string{"one heap profile cannot tell a map that grows from one at its cap"},
+			Fix:     shape.fix(),
 		}
 		if f, ok := blocksFact(last, h); ok && !shape.syncMap {
 			c.Facts = append(c.Facts, f)

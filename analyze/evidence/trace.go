@@ -46,7 +46,7 @@ func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 			e.problem("%s", r.Problem)
 		}
 		if r.Generations > 0 {
-			e.problem("read %d of %d generations, %s", r.Read, r.Generations, extent(tl.Duration, r))
+			e.problem("read %d of %d generations to the end, %s in all", r.Read, r.Generations, extent(tl.Duration, r))
 		}
 	}
 	e.misnamed()

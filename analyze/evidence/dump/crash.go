@@ -36,7 +36,14 @@ type Crash struct {
 
 // Site returns the application code in which the crash happened: the first frame
 // outside the standard library.
-func (c *Crash) Site() stack.Site { return c.Stack.Owner() }
+func (c *Crash) Site() stack.Site {
+	site := c.Stack.Owner()
+	// What every goroutine begins with names nobody: the runtime's own goroutine threw.
+	if site.Function == "runtime.goexit" {
+		return stack.Site{}
+	}
+	return site
+}
 
 // Panic is one of the panics that were under way.
 type Panic struct {
