@@ -28,7 +28,7 @@ type Mark struct {
 // Geometry of small pictures, which stand two in a row.
 const (
 	smallWidth  = 480.0
-	smallHeight = 210.0
+	smallHeight = 214.0
 	smallLeft   = 52.0
 	smallRight  = 468.0
 	smallTop    = 44.0
