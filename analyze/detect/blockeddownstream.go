@@ -6,6 +6,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
 )
 
 // BlockedDownstream claims that requests wait for seconds for the answer of a peer.
@@ -32,6 +33,12 @@ lasted longer than a caller should be made to wait. Clients that are not on the 
 		{Name: "min-count", Default: evidence.Quantity{Number: 3, Unit: evidence.Count},
 			Doc:    "slow waits at one place; ten times as many in a profile that counts since the start",
 			Source: "one or two slow answers are a peer's collection or a lost packet (TCP retransmits after 200 ms to 1 s)"},
+		{Name: "min-crowd", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "requests of a dump that wait for a peer at one place, however long, from which an info tells of them when they are next to all that are not idle",
+			Source: "as goroutine-pileup.min-goroutines"},
+		{Name: "min-crowd-share", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+			Doc:    "those requests, of all goroutines that are not idle",
+			Source: "as goroutine-pileup.min-share-requests"},
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.01, Unit: evidence.Share},
 			Doc:    "slow waits, of all waits at the place in the trace",
 			Source: "below one in a hundred it is the tail that any peer has"},
@@ -102,6 +109,18 @@ func downstreamTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	return r
 }
 
+// atWork counts the goroutines of a dump that are not idle by design.
+func atWork(d *dump.Dump) (n int) {
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		s := g.Stack()
+		if class := waitClass(g, s); class == "" || !knownIdle(class, s) {
+			n++
+		}
+	}
+	return n
+}
+
 func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	r := analyze.Reading{Silent: "it prints the minutes of waits from the first collection on (runtime/mgcmark.go, markroot), and for no wait for a peer does it print any"}
 	for _, x := range dumpWaits(e.Dump, answersOf) {
@@ -124,6 +143,10 @@ func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		case float64(old) < in.Limit("min-count").Number:
 			if n < 10 {
 				continue
+			}
+			// Next to all requests wait for a peer: worth knowing, though a proxy at work looks the same.
+			if x.request == n && float64(n) >= in.Limit("min-crowd").Number && evidence.Part(n, atWork(e.Dump)).Number >= in.Limit("min-crowd-share").Number {
+				severity = analyze.Info
 			}
 		case x.request == 0:
 			severity = analyze.Info

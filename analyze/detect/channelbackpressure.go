@@ -245,6 +245,7 @@ func dumpWaits(d *dump.Dump, at placer) []*placed {
 			out = append(out, x)
 		}
 		x.goroutines = append(x.goroutines, g)
+		x.callers.add(owner, 1)
 		x.line[above[0].Line] = true
 		if inRequest(s) {
 			x.request++

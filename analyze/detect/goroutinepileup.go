@@ -37,6 +37,12 @@ connection that a handler has taken over (web sockets) may be silent for hours. 
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "goroutines at one place, of all that are not idle",
 			Source: "by meaning: more wait there than do anything else"},
+		{Name: "min-requests", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
+			Doc:    "goroutines of requests at one place from which an info tells of them, when they are next to all that are not idle",
+			Source: "a queue of twenty is not there by chance; small services have no more than some tens of requests under way"},
+		{Name: "min-share-requests", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+			Doc:    "those goroutines, of all that are not idle",
+			Source: "by meaning: the service does next to nothing else"},
 		{Name: "min-per-proc", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
 			Doc:    "goroutines at one lock per processor (GOMAXPROCS) from which they count whatever else goes on; at least half of min-goroutines",
 			Source: "twenty turns of each processor's time are queued at one place"},
@@ -71,6 +77,7 @@ type crowd struct {
 	old         int   // of them, waiting for a minute or more
 	goroutine   int64 // one of them
 	longest     time.Duration
+	callers     callers
 	gates       map[uint64]bool // addresses of what they wait for, as far as known
 }
 
@@ -154,6 +161,7 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 			x.others = append(x.others, p)
 		}
 	}
+	x.callers.add(above.Owner(), n)
 	x.client = x.client || forAnswer(s)
 	x.count += n
 	if request {
@@ -187,6 +195,9 @@ func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, repr
 		case in.Case.GOMAXPROCS > 0 && isLock(x.class) && x.count >= perProc:
 			severity, limit = x.severity(in), in.Against("min-per-proc")
 			limit.Number = perProc
+		// A service with few clients: next to all it has to do waits at one place. Long polling looks the same.
+		case x.request > 0 && !x.slot && !isLock(x.class) && x.count >= in.Limit("min-requests").Number && share.Number >= in.Limit("min-share-requests").Number:
+			severity, limit = analyze.Info, in.Against("min-requests")
 		}
 		of := evidence.Quantity{Number: float64(int64(c.busy + 0.5)), Unit: evidence.Count}
 		n := evidence.Quantity{Number: float64(int64(x.count + 0.5)), Unit: evidence.Count}
@@ -204,6 +215,7 @@ func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, repr
 		}
 		addSites(&cand, x.owner)
 		addSites(&cand, x.others...)
+		addSites(&cand, x.callers.sites()...)
 		out = append(out, cand)
 	}
 	return out
@@ -213,7 +225,7 @@ func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, repr
 // that is in a library.
 func (x *crowd) name() string {
 	if x.owner.Function != "" && x.owner.Function != x.site.Function {
-		return fmt.Sprintf("%s (called by %s)", x.site.Function, x.owner.Function)
+		return fmt.Sprintf("%s (%s)", x.site.Function, x.callers.words())
 	}
 	return x.site.Function
 }

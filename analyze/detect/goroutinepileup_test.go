@@ -83,7 +83,9 @@ func TestGoroutinePileupGates(t *testing.T) {
 		{"addresses unknown", of(join(waiting(2000, 0, request...))), analyze.Found, "info main.look"},
 		{"a thousand at one", of(join(waiting(1000, 1, request...))), analyze.Found, "critical main.look"},
 		{"not in requests: a batch at its barrier", of(join(waiting(1000, 1, "main.look():3"))), analyze.Found, "info main.look"},
-		{"ninety-nine at one", of(join(waiting(99, 1, request...))), analyze.Clear, ""},
+		{"ninety-nine at one, all there are", of(join(waiting(99, 1, request...))), analyze.Found, "info main.look"},
+		{"nineteen", of(join(waiting(19, 1, request...))), analyze.Clear, ""},
+		{"thirty, and a few others at work", of(join(waiting(30, 1, request...), many(4, 500, gone(0, "running", "main.work():1", serve)))), analyze.Clear, ""},
 	})
 }
 

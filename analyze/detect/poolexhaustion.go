@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ calls itself a pool, in a module that the program depends on. In a trace and a b
 per second is how many callers stand there on average. A channel used as a semaphore is known in a trace by its sends being let go by the sender's own function. In a goroutine dump,
 and in a goroutine profile, the callers of one moment are counted; a dump also tells what those do who have a slot: they are further down in the function that the others wait in.
 
-The variant is database, semaphore, http, workers, or channel.
+The variant is database, semaphore, http, workers, channel, or lost: requests wait for a connection, none gets one in a second or more, and nobody is seen to use any.
 
 **When it is wrong.** A batch that holds its goroutines back with a semaphore does so on purpose: outside of the handling of a request nothing is said of semaphores and worker pools, and of the others an info. A wait in
 net/http.Transport may be for a new connection to be made rather than for a free one; where as many goroutines are dialling, the claim is not made. Pools made by
@@ -140,6 +141,7 @@ func poolCandidate(in *analyze.Input, e *evidence.Exhibit, w *waitSum, wall time
 		},
 	}
 	addSites(&c, w.owner)
+	addSites(&c, w.callers.sites()...)
 	return c
 }
 
@@ -169,7 +171,16 @@ func poolTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if starved(t) {
 			c.Severity = min(c.Severity, analyze.Info)
 		}
-		if busy, d := keeps(t, w); d > 0 {
+		busy, d := keeps(t, w)
+		if d == 0 && lostInTrace(in, t, w) {
+			words, _ := poolKind(w.stack)
+			c.Variant, c.Severity, c.Fix = "lost", analyze.Critical, lostFix
+			c.Summary = fmt.Sprintf("%s for %s in %s, and in %s none of them got one; nobody is seen to use one, so they are most likely never given back", amount(w.count, "goroutine waits", "goroutines wait"), words, w.name(), evidence.Duration(t.Duration))
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "waits for " + words + " here that had not ended at the end of the trace", Value: evidence.Of(w.open, evidence.Count),
+				Of: analyze.PartOf(evidence.Of(w.count, evidence.Count), "all waits here"), At: analyze.At(w.site), Reproduce: blockedView(e, w)})
+			c.Caveats = append(c.Caveats, "a trace shows who waits, not who has the slots: code that keeps one and computes or waits elsewhere for all of the trace looks the same")
+		}
+		if d > 0 {
 			c.Summary += fmt.Sprintf("; those who have one mostly wait in %s", busy.words)
 			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which callers of %s that had got through waited in %s", w.owner.Function, busy.words), Value: evidence.Duration(d),
 				At: analyze.At(busy.site), Reproduce: analyze.TraceView(e, "goroutines that wait in "+busy.site.Function)})
@@ -193,33 +204,59 @@ func dialling(t *exectrace.Timeline) (sum time.Duration) {
 	return sum
 }
 
+// lostFix is advice for slots that nobody is seen to use.
+var lostFix = []string{
+	"Look for slots that are never given back: rows not closed on an early return, transactions without a Rollback in a defer, a response body not closed",
+	"Wait with the request's context and a deadline, so that one lost slot does not keep its callers for ever",
+	"Count the slots in use (sql.DB.Stats and the like) and watch that they fall to nothing when no request is under way",
+}
+
+// lostInTrace reports whether the connections of a pool are gone: for a second or more
+// nobody got one, nobody asks anything by one, and the program has next to nothing to do.
+func lostInTrace(in *analyze.Input, t *exectrace.Timeline, w *waitSum) bool {
+	i := slotFrame(w.stack)
+	if _, variant := poolKind(w.stack); variant != "database" || i < 0 {
+		return false // a limit of the program's own may be kept for long on purpose
+	}
+	if !w.request || w.open < w.count || w.count < int64(in.Limit("min-count").Number) || t.Duration < time.Second || in.Case.Busy > 0.5 {
+		return false
+	}
+	pool := stack.Package(w.stack[i].Function)
+	for k := range t.Waits {
+		x := &t.Waits[k]
+		if waitsForSlot(x.Class, x.Stack) || knownIdle(x.Class, x.Stack) && x.Class != exectrace.SyscallWait && x.Class != exectrace.Sleep {
+			continue
+		}
+		if w.callers.passed(x.Stack) || usesPool(pool, x.Stack) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(t.Syscalls, func(x exectrace.Wait) bool { return w.callers.passed(x.Stack) || usesPool(pool, x.Stack) })
+}
+
+// usesPool reports whether a stack is inside of a pool's package, or of another of its module.
+func usesPool(pool string, s stack.Stack) bool {
+	module := pool
+	if parts := strings.SplitN(pool, "/", 4); len(parts) > 3 && strings.Contains(parts[0], ".") {
+		module = strings.Join(parts[:3], "/")
+	}
+	return slices.ContainsFunc(s, func(f stack.Frame) bool { return strings.HasPrefix(f.Function, module) })
+}
+
 // keeps returns where callers of the function that waits for slots wait most for
 // something else, further down than the wait for the slot.
 func keeps(t *exectrace.Timeline, w *waitSum) (at busyAt, total time.Duration) {
-	line := 0
-	for _, f := range w.stack {
-		if stack.Normal(f.Function) == w.owner.Function {
-			line = f.Line
-			break
-		}
-	}
-	if line == 0 {
-		return busyAt{}, 0
-	}
 	sums := map[string]time.Duration{}
 	for i := range t.Waits {
 		x := &t.Waits[i]
 		if waitsForSlot(x.Class, x.Stack) || isLock(x.Class) {
 			continue
 		}
-		for _, f := range x.Stack {
-			if f.Line > line && stack.Normal(f.Function) == w.owner.Function {
-				site := x.Stack.Site()
-				sums[site.Function] += x.Total
-				if d := sums[site.Function]; d > total {
-					at, total = busyAt{site, fmt.Sprintf("%s (%s)", site.Function, x.Class)}, d
-				}
-				break
+		if w.callers.passed(x.Stack) {
+			site := x.Stack.Site()
+			sums[site.Function] += x.Total
+			if d := sums[site.Function]; d > total {
+				at, total = busyAt{site, fmt.Sprintf("%s (%s)", site.Function, x.Class)}, d
 			}
 		}
 	}
@@ -254,9 +291,14 @@ func poolDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 				Limit: in.Against("min-waiters"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
 		}
 		addSites(&c, x.owner)
+		addSites(&c, x.callers.sites()...)
+		if variant == "database" && x.request > 0 && severity > analyze.Info && unused(e.Dump, x) {
+			c.Summary += "; nobody is seen to use one"
+			c.Fix = lostFix
+		}
 		if g, where, k := slotHolders(e.Dump, x); k > 0 {
 			c.Summary += fmt.Sprintf("; of those who have one, %d %s in %s", k, strings.TrimPrefix(waitingIn(waitClass(g, g.Stack()), false, g.Stack()), "are "), where.Function)
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that have got through in %s and stand in %s (%s)", x.owner.Function, where.Function, g.State), Value: evidence.Of(k, evidence.Count),
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that have got a slot and stand in %s (%s)", where.Function, g.State), Value: evidence.Of(k, evidence.Count),
 				At: atGoroutine(where, g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
 			addSites(&c, where)
 		}
@@ -278,34 +320,55 @@ func dialers(d *dump.Dump) (n int) {
 // slotHolders returns where most goroutines stand that have got through in the
 // function from which others wait for a slot: further down in it and blocked.
 func slotHolders(d *dump.Dump, x *placed) (one *dump.Goroutine, where stack.Site, most int) {
-	line := 0
 	waits := map[*dump.Goroutine]bool{}
 	for _, g := range x.goroutines {
 		waits[g] = true
-		for _, f := range g.Frames {
-			if stack.Normal(f.Function) == x.owner.Function && (line == 0 || f.Line < line) {
-				line = f.Line
-			}
-		}
+	}
+	pool := ""
+	if i := slotFrame(x.stack); i >= 0 {
+		pool = stack.Package(x.stack[i].Function)
 	}
 	count := map[string]int{}
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		if waits[g] || line == 0 || waitClass(g, s) == "" {
+		if waits[g] || waitClass(g, s) == "" {
 			continue
 		}
-		for _, f := range g.Frames {
-			if f.Line > line && stack.Normal(f.Function) == x.owner.Function {
-				site := s.Site()
-				if count[site.Function]++; count[site.Function] > most {
-					one, where, most = g, site, count[site.Function]
-				}
-				break
+		asks := pool != "" && x.callers.reached(s) && usesPool(pool, s) // by a connection, in the very call that gave it
+		if x.callers.passed(s) || asks {
+			site := s.Site()
+			if asks && !x.callers.passed(s) {
+				site = s.Owner()
+			}
+			if count[site.Function]++; count[site.Function] > most {
+				one, where, most = g, site, count[site.Function]
 			}
 		}
 	}
 	return one, where, most
+}
+
+// unused reports whether no goroutine of a dump but the waiters has got through to
+// a pool, or is at work inside of its module.
+func unused(d *dump.Dump, x *placed) bool {
+	i := slotFrame(x.stack)
+	if i < 0 {
+		return false
+	}
+	pool := stack.Package(x.stack[i].Function)
+	for k := range d.Goroutines {
+		g := &d.Goroutines[k]
+		s := g.Stack()
+		class := waitClass(g, s)
+		if waitsForSlot(class, s) || class != "" && class != exectrace.SyscallWait && class != exectrace.Sleep && knownIdle(class, s) {
+			continue
+		}
+		if x.callers.passed(s) || usesPool(pool, s) {
+			return false
+		}
+	}
+	return true
 }
 
 func poolBlock(in *analyze.Input) analyze.Reading {

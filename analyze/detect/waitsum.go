@@ -2,7 +2,9 @@ package detect
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"inquest/analyze/evidence"
@@ -26,6 +28,84 @@ type waitSum struct {
 	most        time.Duration       // of the stack that speaks for the place
 	mostCount   int64               // its waits
 	stack       stack.Stack         // that stack
+	callers     callers
+}
+
+// callers is the application code that reached a place.
+type callers []*caller
+
+type caller struct {
+	site  stack.Site
+	line  int     // the first line of it from which the place is reached
+	count float64 // waits, or goroutines
+}
+
+// maxCallers bounds the callers told apart.
+const maxCallers = 64
+
+func (c *callers) add(site stack.Site, count float64) {
+	i := slices.IndexFunc(*c, func(x *caller) bool { return x.site.Function == site.Function })
+	switch {
+	case i >= 0:
+		x := (*c)[i]
+		x.count += count
+		x.line = min(x.line, site.Line)
+	case site.Function != "" && len(*c) < maxCallers:
+		*c = append(*c, &caller{site, site.Line, count})
+	}
+}
+
+// sorted returns them with the largest first.
+func (c callers) sorted() callers {
+	out := slices.Clone(c)
+	slices.SortStableFunc(out, func(a, b *caller) int {
+		return cmp.Or(-cmp.Compare(a.count, b.count), cmp.Compare(a.site.Function, b.site.Function))
+	})
+	return out
+}
+
+// words names them with their parts where there are several.
+func (c callers) words() string {
+	all := c.sorted()
+	if len(all) == 1 {
+		return "called by " + all[0].site.Function
+	}
+	sum := 0.0
+	for _, x := range all {
+		sum += x.count
+	}
+	var parts []string
+	for _, x := range all[:min(len(all), 3)] {
+		parts = append(parts, fmt.Sprintf("%s (%s)", x.site.Function, evidence.Part(x.count, sum)))
+	}
+	if more := len(all) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", more))
+	}
+	return "called by " + strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
+}
+
+// passed reports whether a stack lies further down in one of the callers than the
+// place: it has got through.
+func (c callers) passed(s stack.Stack) bool {
+	return slices.ContainsFunc(s, func(f stack.Frame) bool {
+		name := stack.Normal(f.Function)
+		return slices.ContainsFunc(c, func(x *caller) bool { return f.Line > x.line && x.line > 0 && name == x.site.Function })
+	})
+}
+
+// reached reports whether a stack passes through one of the callers at all.
+func (c callers) reached(s stack.Stack) bool {
+	return slices.ContainsFunc(s, func(f stack.Frame) bool {
+		name := stack.Normal(f.Function)
+		return slices.ContainsFunc(c, func(x *caller) bool { return name == x.site.Function })
+	})
+}
+
+func (c callers) sites() (out []stack.Site) {
+	for _, x := range c.sorted()[:min(len(c), maxCandidates)] {
+		out = append(out, x.site)
+	}
+	return out
 }
 
 func (w *waitSum) mean() time.Duration {
@@ -37,8 +117,8 @@ func (w *waitSum) mean() time.Duration {
 
 // name is the place with the application code that reached it.
 func (w *waitSum) name() string {
-	if w.owner.Function != "" && w.owner.Function != w.site.Function {
-		return w.site.Function + " (called by " + w.owner.Function + ")"
+	if w.owner.Function != "" && w.owner.Function != w.site.Function && len(w.callers) > 0 {
+		return w.site.Function + " (" + w.callers.words() + ")"
 	}
 	return w.site.Function
 }
@@ -68,6 +148,7 @@ func (c *waitSums) add(class exectrace.Class, s, above stack.Stack, owner stack.
 		w.mostCount = count
 		w.most, w.site, w.owner, w.path, w.class, w.stack = total, site, owner, above.Path(), class, s
 	}
+	w.callers.add(owner, float64(count))
 	w.request = w.request || inRequest(s)
 	w.total += total
 	w.count += count
