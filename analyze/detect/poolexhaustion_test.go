@@ -179,3 +179,20 @@ func TestPoolExhaustionBlock(t *testing.T) {
 		{"over a time of its own, and a trace denies it", of(over(10*time.Second, conn(100, 10*time.Second)), working(time.Second, time.Second)), analyze.Found, "warning database/sql.(*DB).conn"},
 	})
 }
+
+// TestPoolLost holds connections that nobody gets back and nobody uses apart from busy ones.
+func TestPoolLost(t *testing.T) {
+	stuck := func(open int64) exectrace.Wait {
+		return waited(exectrace.Select, 30, time.Second, open, serving("runtime.selectgo", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.order")...)
+	}
+	asks := waited(exectrace.Network, 5, 200*time.Millisecond, 0, "internal/poll.runtime_pollWait", "net.(*conn).Read", "database/sql.(*DB).queryDC", "main.report")
+	trace := func(d time.Duration, waits ...exectrace.Wait) *evidence.Exhibit {
+		return traced(&exectrace.Timeline{Duration: d, Waits: waits, Procs: exectrace.Procs{Max: 4, Running: 1, Idle: 3}})
+	}
+	expectAll(t, PoolExhaustion, []expect{
+		{"none ended and nobody asks", of(trace(time.Second, stuck(30))), analyze.Found, "critical database/sql.(*DB).conn"},
+		{"one ended", of(trace(time.Second, stuck(29))), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"somebody asks by one", of(trace(time.Second, stuck(30), asks)), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"a short trace", of(trace(time.Second-1, stuck(30))), analyze.Found, "warning database/sql.(*DB).conn"},
+	})
+}
