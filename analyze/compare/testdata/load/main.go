@@ -2,8 +2,8 @@
 // CPU, an allocation and a mutex profile of it.
 //
 // go test ./analyze/compare -run Power -record 18 records runs anew; testdata/runs.zip
-// and, at 250 Hz, testdata/runs250.zip hold 20 of each variant, recorded so on an idle
-// machine of two processors.
+// holds 20 of each variant, recorded so on an idle machine of two processors, and
+// testdata/runs250.zip 16, 16 and 8 at 250 Hz, with other work on it.
 //
 // Of the CPU time parse has 30 %, pack 25 %, hash 20 %, rank 15 % and render 10 %. A run
 // is 2000 operations of each worker in a process of its own, so that a machine busy with other things
