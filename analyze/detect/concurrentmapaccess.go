@@ -43,7 +43,7 @@ func mapCrashes(in *analyze.Input) analyze.Reading {
 		c := crashCandidate(group)
 		c.Variant = strings.TrimPrefix(group[0].Message, "concurrent ")
 		c.Summary = fmt.Sprintf("%s used a map while another goroutine did (%q)", c.Site.Function, oneLine(group[0].Message))
-		c.Facts[0].Says = "fatal errors about this map"
+		c.Facts[0].Says = plural(int(c.Facts[0].Value.Number), "fatal error", "fatal errors") + " about this map"
 		c.Fix = nil
 		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function }) {
 			r.Candidates = append(r.Candidates, c)

@@ -172,9 +172,9 @@ func crashCandidate(group []found) analyze.Candidate {
 	where := analyze.At(site)
 	where.Goroutine = first.Goroutine
 	for i, f := range group {
-		says := "crashes of this class at this place"
+		says := plural(f.Count, "crash", "crashes") + " of this class at this place"
 		if f.Lived {
-			says = "recovered panics of this class at this place"
+			says = "recovered " + plural(f.Count, "panic", "panics") + " of this class at this place"
 		}
 		fact := analyze.Fact{Exhibit: f.exhibit.ID, Says: says, Value: evidence.Of(f.Count, evidence.Count), At: where, Reproduce: grepCrash(f)}
 		if i == 0 && len(group) > 1 {
@@ -221,6 +221,14 @@ func oneLine(s string) string {
 		s += " ..."
 	}
 	return s
+}
+
+// plural is what n things are called.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // grepCrash is the command that shows a crash in its log.
