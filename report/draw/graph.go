@@ -20,9 +20,9 @@ type Step struct {
 
 // Geometry of a graph.
 const (
-	boxWidth  = 214.0
+	boxWidth  = 288.0
 	boxHeight = 44.0
-	boxGap    = 92.0
+	boxGap    = 80.0
 	rowGap    = 74.0
 	// MaxSteps is how many goroutines of a graph are drawn.
 	MaxSteps = 5
@@ -82,7 +82,7 @@ func (g Graph) String() string {
 // box draws a box with two lines of text.
 func (c *Canvas) box(class string, x, y float64, name, below string) {
 	c.Rect("box "+class, x, y, boxWidth, boxHeight, name+": "+below)
-	const chars = 30
+	const chars = 43
 	c.Text("boxname", x+8, y+18, Fit(name, chars))
 	c.Text("key", x+8, y+35, Fit(below, chars))
 }
