@@ -223,14 +223,6 @@ func oneLine(s string) string {
 	return s
 }
 
-// plural is what n things are called.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
 // grepCrash is the command that shows a crash in its log.
 func grepCrash(f found) string {
 	if f.Message == "" {

@@ -150,7 +150,7 @@ func lockIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) 
 	sites := map[string]stack.Site{}
 	paths := map[string][]string{}
 	for i := range t.Waits {
-		if w := &t.Waits[i]; lockWait(w.Class) {
+		if w := &t.Waits[i]; isLock(w.Class) {
 			s := w.Stack.Site()
 			total += w.Total
 			waits[s.Function] += w.Total

@@ -46,7 +46,7 @@ func standstill(e *evidence.Exhibit) []stuck {
 		switch class := waitClass(g, s); {
 		case takesDump(s):
 			taker = g
-		case waitsForOthers(class) && !stack.Standard(s.Site().Function):
+		case handOff(class) && !stack.Standard(s.Site().Function):
 			all = append(all, stuck{g, s, class})
 		case class == exectrace.SystemWait && stack.Plumbing(s[len(s)-1].Function):
 			// The collector's helpers and the like let nobody go on.
@@ -68,16 +68,6 @@ func standstill(e *evidence.Exhibit) []stuck {
 		out = append(out, x)
 	}
 	return out
-}
-
-// waitsForOthers reports whether only another goroutine can end a wait of this
-// class, or a timer.
-func waitsForOthers(class exectrace.Class) bool {
-	switch class {
-	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select, exectrace.WaitGroup, exectrace.Cond, exectrace.OtherSync:
-		return true
-	}
-	return isLock(class)
 }
 
 // takesDump reports whether a goroutine is the one whose call wrote the dump.

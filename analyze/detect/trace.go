@@ -27,11 +27,6 @@ func mutatorTime(t *exectrace.Timeline) time.Duration {
 	return max(t.Procs.Running-t.GCWork.Dedicated-t.GCWork.Fractional-t.GCWork.Idle, 0)
 }
 
-// lockWait reports whether a class of waits is waiting for a lock.
-func lockWait(c exectrace.Class) bool {
-	return c == exectrace.Mutex || c == exectrace.RWRead || c == exectrace.RWWrite
-}
-
 // turns is what ended the waits of a group of goroutines.
 type turns struct {
 	inside  float64        // ended by code of the program: a send, a receive, an unlock
@@ -113,5 +108,5 @@ func handOff(c exectrace.Class) bool {
 	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select, exectrace.Cond, exectrace.WaitGroup, exectrace.OtherSync:
 		return true
 	}
-	return lockWait(c)
+	return isLock(c)
 }

@@ -304,10 +304,15 @@ func waitingIn(c exectrace.Class, slot bool, s stack.Stack) string {
 
 // amount is a number of things in words: "1 goroutine waits", "12 goroutines wait".
 func amount[N int | int64](n N, one, many string) string {
+	return evidence.Of(n, evidence.Count).String() + " " + plural(n, one, many)
+}
+
+// plural is what n things are called.
+func plural[N int | int64](n N, one, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return one
 	}
-	return evidence.Of(n, evidence.Count).String() + " " + many
+	return many
 }
 
 // waitingFor is a class of waits in words that end a sentence.
