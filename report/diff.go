@@ -1,9 +1,7 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -186,15 +184,7 @@ func DiffForFile(file string) (DiffWriter, bool) {
 
 // WriteDiffJSON writes d as the JSON contract.
 func WriteDiffJSON(w io.Writer, d *Diff) error {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(d); err != nil {
-		return err
-	}
-	_, err := w.Write(escapeHidden(buf.Bytes()))
-	return err
+	return writeJSON(w, d, nil)
 }
 
 // cleanedDiff returns a deep copy in which every string is fit to be shown.

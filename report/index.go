@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
@@ -254,15 +253,7 @@ func WriteIndexJSON(w io.Writer, x *Index) error {
 	x.Sort()
 	clone := *x
 	walk(reflect.ValueOf(&clone).Elem(), func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") })
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(clone); err != nil {
-		return err
-	}
-	_, err := w.Write(escapeHidden(buf.Bytes()))
-	return err
+	return writeJSON(w, clone, nil)
 }
 
 var indexHTML = template.Must(template.New("index.html").Funcs(template.FuncMap{

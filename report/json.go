@@ -20,14 +20,24 @@ import (
 // leave it: without nil slices.
 func WriteJSON(w io.Writer, r *Report) error {
 	normalise(r)
+	return writeJSON(w, r, joinNumbers)
+}
+
+// writeJSON writes a document of ours, indented and with nothing hidden in it. polish,
+// which may be nil, has the text before that.
+func writeJSON(w io.Writer, document any, polish func([]byte) []byte) error {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false) // commands hold & and names <; no browser reads this as HTML
 	enc.SetIndent("", " ")
-	if err := enc.Encode(r); err != nil {
+	if err := enc.Encode(document); err != nil {
 		return err
 	}
-	_, err := w.Write(escapeHidden(joinNumbers(buf.Bytes())))
+	text := buf.Bytes()
+	if polish != nil {
+		text = polish(text)
+	}
+	_, err := w.Write(escapeHidden(text))
 	return err
 }
 

@@ -321,20 +321,9 @@ func bars(e *evidence.Exhibit) []Bars {
 		add("waiting for other goroutines, by site (idle workers included)", "nanoseconds", others)
 	}
 	if p := e.Profile; p != nil {
-		for _, c := range []struct {
-			kind          evidence.Kind
-			column, title string
-		}{
-			{evidence.CPU, "cpu", "CPU time, by site"},
-			{evidence.Heap, "inuse_space", "live heap, by allocating site"},
-			{evidence.Heap, "alloc_space", "allocated since the start, by site"},
-			{evidence.Mutex, "delay", "delay caused to others, by unlocking site"},
-			{evidence.Block, "delay", "delay suffered, by waiting site (idle workers included)"},
-			{evidence.Goroutine, "goroutine", "goroutines, by site"},
-			{evidence.GoroutineLeak, "goroutineleak", "leaked goroutines, by site"},
-		} {
+		for _, c := range drawnColumns {
 			if i := p.Column(c.column); c.kind == e.Kind && i >= 0 {
-				add(c.title, p.Columns[i].Unit, bySite(p, i))
+				add(c.bars, p.Columns[i].Unit, bySite(p, i))
 			}
 		}
 	}

@@ -14,18 +14,20 @@ import (
 // would be looked at by nobody.
 const drawnChains = 3
 
-// flameColumn is what a kind of profile is drawn by where a fact names no column, and its words.
-var flameColumns = []struct {
-	kind          evidence.Kind
-	column, title string
+// drawnColumns is what a kind of profile is drawn by, and the words for it over bars
+// and over a call tree.
+var drawnColumns = []struct {
+	kind        evidence.Kind
+	column      string
+	bars, flame string
 }{
-	{evidence.CPU, "cpu", "CPU time"},
-	{evidence.Heap, "inuse_space", "live heap by allocating calls"},
-	{evidence.Heap, "alloc_space", "bytes allocated since the start"},
-	{evidence.Mutex, "delay", "delay caused to others, by unlocking calls"},
-	{evidence.Block, "delay", "delay suffered, by waiting calls"},
-	{evidence.Goroutine, "goroutine", "goroutines by where they stand"},
-	{evidence.GoroutineLeak, "goroutineleak", "leaked goroutines by where they stand"},
+	{evidence.CPU, "cpu", "CPU time, by site", "CPU time"},
+	{evidence.Heap, "inuse_space", "live heap, by allocating site", "live heap by allocating calls"},
+	{evidence.Heap, "alloc_space", "allocated since the start, by site", "bytes allocated since the start"},
+	{evidence.Mutex, "delay", "delay caused to others, by unlocking site", "delay caused to others, by unlocking calls"},
+	{evidence.Block, "delay", "delay suffered, by waiting site (idle workers included)", "delay suffered, by waiting calls"},
+	{evidence.Goroutine, "goroutine", "goroutines, by site", "goroutines by where they stand"},
+	{evidence.GoroutineLeak, "goroutineleak", "leaked goroutines, by site", "leaked goroutines by where they stand"},
 }
 
 // chained returns the findings of the chains that are drawn, in their order. What
@@ -62,7 +64,7 @@ func flames(b *evidence.Bundle, findings []*analyze.Finding) []Flame {
 			if e == nil || e.Profile == nil {
 				continue
 			}
-			for _, c := range flameColumns {
+			for _, c := range drawnColumns {
 				i := e.Profile.Column(c.column)
 				if c.kind != e.Kind || i < 0 || e.Kind == evidence.Heap && (fact.At.SampleType == "alloc_space" || fact.At.SampleType == "alloc_objects") != (c.column == "alloc_space") {
 					continue
@@ -76,7 +78,7 @@ func flames(b *evidence.Bundle, findings []*analyze.Finding) []Flame {
 					}
 					n = len(out)
 					at[k] = n
-					out = append(out, Flame{Exhibit: e.ID, Title: c.title})
+					out = append(out, Flame{Exhibit: e.ID, Title: c.flame})
 					sites, profiles = append(sites, map[string]bool{}), append(profiles, k)
 				}
 				if !slices.Contains(out[n].Findings, f.ID) {

@@ -91,15 +91,7 @@ func (m *Mapping) Write(w io.Writer) error {
 			out.Tokens = append(out.Tokens, mappingEntry{kind + strconv.Itoa(i+1), name})
 		}
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(out); err != nil {
-		return err
-	}
-	_, err := w.Write(escapeHidden(b.Bytes()))
-	return err
+	return writeJSON(w, out, nil)
 }
 
 // ReadMapping reads a mapping that Write wrote.

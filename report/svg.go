@@ -71,16 +71,6 @@ func drawTimeline(t *Timeline, name string, moments []moment) string {
 	return d.String()
 }
 
-func highest(series ...[]float64) float64 {
-	var high float64
-	for _, s := range series {
-		for _, v := range s {
-			high = max(high, v)
-		}
-	}
-	return high
-}
-
 func meanOf(series []float64) float64 {
 	if len(series) == 0 {
 		return 0
@@ -98,9 +88,9 @@ func timelineWords(t *Timeline) string {
 	said := []string{fmt.Sprintf("%s long", evidence.Of(t.Duration, evidence.Nanoseconds))}
 	if len(t.Running) > 0 {
 		said = append(said,
-			fmt.Sprintf("goroutines running: %s on average, %s at most", count(meanOf(t.Running)), count(highest(t.Running))),
-			fmt.Sprintf("runnable: %s on average, %s at most", count(meanOf(t.Runnable)), count(highest(t.Runnable))),
-			fmt.Sprintf("waiting: %s on average, of which for a lock %s, at most %s", count(meanOf(t.Waiting)), count(meanOf(t.SyncWait)), count(highest(t.SyncWait))))
+			fmt.Sprintf("goroutines running: %s on average, %s at most", count(meanOf(t.Running)), count(draw.Highest(t.Running))),
+			fmt.Sprintf("runnable: %s on average, %s at most", count(meanOf(t.Runnable)), count(draw.Highest(t.Runnable))),
+			fmt.Sprintf("waiting: %s on average, of which for a lock %s, at most %s", count(meanOf(t.Waiting)), count(meanOf(t.SyncWait)), count(draw.Highest(t.SyncWait))))
 	}
 	if n := len(t.Procs); n > 0 {
 		var busy float64
@@ -282,7 +272,7 @@ func curveWords(c *Curve) string {
 	for _, l := range first(draw.MaxCurves, c.Lines) {
 		if n := len(l.Values); n > 0 {
 			q := inWords(c.Unit)
-			said = append(said, fmt.Sprintf("%s: %s first, %s last, %s at most", lineName(l), q(l.Values[0]), q(l.Values[n-1]), q(highest(l.Values))))
+			said = append(said, fmt.Sprintf("%s: %s first, %s last, %s at most", lineName(l), q(l.Values[0]), q(l.Values[n-1]), q(draw.Highest(l.Values))))
 		}
 	}
 	return strings.Join(said, "; ") + "."

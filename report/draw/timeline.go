@@ -242,7 +242,7 @@ func (d *drawing) pauses() {
 
 func (d *drawing) waiting() {
 	const height = 84
-	high := NiceTop(highest(d.t.Waiting, d.t.SyncWait))
+	high := NiceTop(Highest(d.t.Waiting, d.t.SyncWait))
 	top := d.lane("Goroutines waiting", height, Key{"sync", "for a lock"}, Key{"wait", "for anything else"})
 	d.ticks(top, height, d.t.Count(high))
 	y := Scale{From: top + height, To: top, High: high}
@@ -259,7 +259,7 @@ func (d *drawing) working() {
 		syscall[i] = running[i] + max(d.t.Syscall[i], 0)
 		runnable[i] = syscall[i] + max(d.t.Runnable[i], 0)
 	}
-	high := NiceTop(highest(runnable))
+	high := NiceTop(Highest(runnable))
 	top := d.lane("Goroutines at work", height, Key{"run", "running"}, Key{"sys", "in a system call"}, Key{"rnb", "runnable, waiting for a processor"})
 	d.ticks(top, height, d.t.Count(high))
 	y := Scale{From: top + height, To: top, High: high}
@@ -380,7 +380,8 @@ func (d *drawing) axis(top, bottom float64) {
 	d.y = bottom + 16
 }
 
-func highest(series ...[]float64) float64 {
+// Highest returns the largest value of several series, or zero.
+func Highest(series ...[]float64) float64 {
 	var high float64
 	for _, s := range series {
 		for _, v := range s {
