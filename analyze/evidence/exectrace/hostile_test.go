@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -350,5 +351,97 @@ func TestBatchesAreBounded(t *testing.T) {
 	}
 	if g := gens[1]; g.damaged != "" || g.size() != 16 || g.memory() != 16+3*batchMemory {
 		t.Errorf("%q, %d bytes to read, which take %d", g.damaged, g.size(), g.memory())
+	}
+}
+
+// Generation numbers up to the greatest there is, with holes before and behind, must end the
+// scan where the file ends.
+func TestGreatestGenerationNumbers(t *testing.T) {
+	batch := func(b []byte, gen uint64) []byte {
+		b = append(b, eventBatch)
+		b = binary.AppendUvarint(b, gen)
+		return append(b, 1, 100, 2, 0, 0)
+	}
+	numbers := []uint64{1, 2, math.MaxUint64 - 1, math.MaxUint64}
+	for _, first := range numbers {
+		for _, second := range numbers {
+			for _, version := range []int{23, 26} {
+				b := fmt.Appendf(nil, "go 1.%d trace\x00\x00\x00", version)
+				b = batch(batch(b, first), first)
+				b = append(b, 0xff)
+				b = batch(batch(b, second), second)
+				b = append(b, 0xff, 0xff)
+				gens, _, err := scan(bytes.NewReader(b), int64(len(b)), version)
+				if err != nil || len(gens) > 4 {
+					t.Errorf("%d, then %d, format %d: %d generations, %v", first, second, version, len(gens), err)
+				}
+				_, _ = Read(context.Background(), bytes.NewReader(b), int64(len(b)), Options{Jobs: 2})
+			}
+		}
+	}
+}
+
+// Holes that each stand for many generations are bounded together, and a hole for itself.
+func TestHolesStandForBoundedGenerations(t *testing.T) {
+	b := []byte("go 1.26 trace\x00\x00\x00")
+	for gen := uint64(1); len(b) < 64<<10; gen += maxHole - 1 {
+		for range 4 {
+			b = append(b, eventBatch)
+			b = binary.AppendUvarint(b, gen)
+			b = append(b, 1, 100, 0)
+		}
+		b = append(b, 0xff)
+	}
+	gens, _, err := scan(bytes.NewReader(b), int64(len(b)), 26)
+	if err != nil || len(gens) < maxGenerations || len(gens) > maxGenerations+1 {
+		t.Errorf("%d generations, %v; want the bound of %d", len(gens), err, maxGenerations)
+	}
+}
+
+// What stands before a hole is read, however long it is.
+func TestLongHole(t *testing.T) {
+	b := load(t, "long1.26.trace")
+	whole := read(t, b, 2)
+	for _, hole := range []int{1 << 20, 20_000_000, 40_000_000} {
+		end := &padded{Reader: bytes.NewReader(b), size: int64(len(b)), zeros: int64(hole)}
+		tl, err := Read(context.Background(), end, end.size+end.zeros, Options{Jobs: 2})
+		if err != nil {
+			t.Errorf("%d zeros behind it: %v", hole, err)
+		} else if tl.Events != whole.Events || tl.Reading.Problem == "" {
+			t.Errorf("%d zeros behind it: %d events and %q, want %d and the hole named", hole, tl.Events, tl.Reading.Problem, whole.Events)
+		}
+	}
+}
+
+// padded is a file with zeros behind it.
+type padded struct {
+	*bytes.Reader
+	size, zeros int64
+}
+
+func (p *padded) ReadAt(b []byte, off int64) (n int, err error) {
+	b = b[:min(int64(len(b)), max(0, p.size+p.zeros-off))]
+	if off < p.size {
+		n, _ = p.Reader.ReadAt(b, off)
+	}
+	clear(b[n:])
+	if len(b) == 0 {
+		err = io.EOF
+	}
+	return len(b), err
+}
+
+// Bytes that make no sense every few bytes must not make what is kept of them larger than the file.
+func TestManyHolesInOneGeneration(t *testing.T) {
+	b := []byte("go 1.26 trace\x00\x00\x00")
+	for range 100_000 {
+		for range 4 {
+			b = append(b, eventBatch, 1, 1, 1, 0)
+		}
+		b = append(b, 0)
+	}
+	gens, _, err := scan(bytes.NewReader(b), int64(len(b)), 26)
+	if err != nil || len(gens) != 1 || len(gens[0].parts) != 0 || gens[0].damaged == "" {
+		t.Errorf("%d generations, %v; want one that is given up and says so", len(gens), err)
 	}
 }

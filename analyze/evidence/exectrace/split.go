@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // headerSize is the length of what a trace file begins with.
@@ -78,6 +80,9 @@ const batchMemory = 600
 // Threads that C code makes write one for each call into Go (dropm in runtime/proc.go), all
 // others one for each 64 KB and generation.
 const maxBatches = 1 << 19
+
+// maxParts bounds the stretches of a generation between bytes that make no sense.
+const maxParts = 1 << 12
 
 // header is the header of one batch.
 type header struct {
@@ -186,7 +191,7 @@ func (s *scanner) plausible(off int64, least uint64) bool {
 		if err == errShort {
 			return gen != 0
 		}
-		if err != nil || !h.end && (h.gen < least || gen != 0 && h.gen != gen && h.gen != gen+1) {
+		if err != nil || !h.end && (h.gen < least || gen != 0 && h.gen != gen && h.gen != bound.Add(gen, 1)) {
 			return false
 		}
 		if !h.end {
@@ -205,8 +210,8 @@ func (s *scanner) resync(off int64, least uint64) (int64, bool) {
 	if s.piece == nil {
 		s.piece = make([]byte, 256<<10)
 	}
-	for look := 512; off < s.size; look *= 2 {
-		piece := s.piece[:min(look, len(s.piece))]
+	for look := 512; off < s.size; look = min(look*2, len(s.piece)) {
+		piece := s.piece[:look]
 		n, _ := s.r.ReadAt(piece[:min(int64(len(piece)), s.size-off)], off)
 		if n == 0 {
 			return 0, false
@@ -270,11 +275,11 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			switch {
 			case cur == nil:
 				gens = append(gens, generation{damaged: hole})
-			case h.gen > cur.number+1 && h.gen-cur.number < maxHole:
+			case bound.Sub(h.gen, cur.number) > 1 && h.gen-cur.number < maxHole:
 				if !closed && s.ends {
 					cur.damaged = hole // which swallowed its end, too
 				}
-				for n := cur.number + 1; n < h.gen; n++ {
+				for n := cur.number + 1; n < h.gen && len(gens) < maxGenerations; n++ {
 					gens = append(gens, generation{number: n, damaged: hole, first: gens[len(gens)-1].latest})
 				}
 			case !closed:
@@ -288,7 +293,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			hole = ""
 		}
 		switch {
-		case cur == nil || h.gen == cur.number+1 || closed && h.gen > cur.number:
+		case cur == nil || bound.Sub(h.gen, cur.number) == 1 || closed && h.gen > cur.number:
 		case h.gen == cur.number && !closed:
 			cur.add(off, end)
 			cur.first, cur.latest = min(cur.first, h.time), max(cur.latest, h.time)
@@ -318,7 +323,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			return nil, false, errors.New(hole)
 		}
 		if closed {
-			gens = append(gens, generation{number: cur.number + 1, damaged: hole, first: cur.latest})
+			gens = append(gens, generation{number: bound.Add(cur.number, 1), damaged: hole, first: cur.latest})
 		} else {
 			cur.damaged = hole
 		}
@@ -334,16 +339,24 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 
 // add adds a batch.
 func (g *generation) add(from, to int64) {
-	if g.batches++; g.batches > maxBatches {
-		g.parts, g.damaged = nil, fmt.Sprintf("it has more than %d batches", maxBatches)
+	if g.batches >= maxBatches {
+		if g.parts != nil {
+			g.parts, g.damaged = nil, fmt.Sprintf("it has more than %d batches", maxBatches)
+		}
 		return
 	}
+	g.batches++
 	g.extend(from, to)
 }
 
 func (g *generation) extend(from, to int64) {
 	if n := len(g.parts); n > 0 && g.parts[n-1].to == from {
 		g.parts[n-1].to = to
+		return
+	}
+	if len(g.parts) == maxParts {
+		g.parts, g.damaged = nil, fmt.Sprintf("it is damaged in more than %d places", maxParts)
+		g.batches = maxBatches // and no more are taken
 		return
 	}
 	g.parts = append(g.parts, section{from, to})
