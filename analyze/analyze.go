@@ -9,6 +9,7 @@ package analyze
 import (
 	"encoding"
 	"fmt"
+	"strings"
 
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
@@ -120,7 +121,11 @@ func (in *Input) Limit(name string) evidence.Quantity {
 
 // Against returns the limit as a fact quotes it.
 func (in *Input) Against(name string) *LimitUse {
-	return &LimitUse{Name: in.detector.ID + "." + name, Quantity: in.Limit(name)}
+	q := in.Limit(name)
+	if !strings.HasPrefix(name, "impact.") {
+		name = in.detector.ID + "." + name
+	}
+	return &LimitUse{Name: name, Quantity: q}
 }
 
 // Reading is what one measure saw.

@@ -18,9 +18,7 @@ func (d *Detector) Markdown() string {
 	if len(d.Limits) > 0 {
 		b.WriteString("\n## Limits\n\n")
 	}
-	for _, l := range d.Limits {
-		fmt.Fprintf(&b, "- `%s.%s` = %s: %s. Source: %s\n", d.ID, l.Name, l.Default, strings.TrimSuffix(l.Doc, "."), l.Source)
-	}
+	writeLimits(&b, d.ID, d.Limits)
 	b.WriteString("\n## What to change\n\n")
 	for _, f := range d.Fix {
 		fmt.Fprintf(&b, "- %s\n", f)
@@ -29,4 +27,24 @@ func (d *Detector) Markdown() string {
 		fmt.Fprintf(&b, "\n## The fix in code\n\n```go\n%s```\n", d.Sketch)
 	}
 	return b.String()
+}
+
+// ImpactMarkdown returns how severity follows from impact, with its limits and their sources.
+func ImpactMarkdown() string {
+	var b strings.Builder
+	b.WriteString(`# Severity
+
+How bad a finding is follows from how much it takes of what the program is for: of its operations (requests, and what else answers to the outside), its
+processors, its memory, or its goroutines. Sums count, not single events: many short waits hold up as much as one long one. How much evidence there is decides the confidence and
+never the severity. An excuse, such as processors that are busy with other work, counts only where the evidence shows it, and makes a finding an info.
+
+`)
+	writeLimits(&b, "impact", ImpactLimits)
+	return b.String()
+}
+
+func writeLimits(b *strings.Builder, id string, limits []Limit) {
+	for _, l := range limits {
+		fmt.Fprintf(b, "- `%s.%s` = %s: %s. Source: %s\n", id, l.Name, l.Default, strings.TrimSuffix(l.Doc, "."), l.Source)
+	}
 }

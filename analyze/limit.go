@@ -33,7 +33,7 @@ func ParseLimit(detectors []*Detector, setting string) (name string, q evidence.
 
 func findLimit(detectors []*Detector, name string) (Limit, error) {
 	id, limit, _ := strings.Cut(name, ".")
-	for _, d := range detectors {
+	for _, d := range append([]*Detector{{ID: "impact", Limits: ImpactLimits}}, detectors...) {
 		if d.ID != id {
 			continue
 		}
@@ -90,6 +90,23 @@ func ParseQuantity(value string, unit evidence.Unit) (evidence.Quantity, error) 
 		return fail("number a limit can have")
 	}
 	return evidence.Quantity{Number: n, Unit: unit}, nil
+}
+
+// limitsOf returns the limits in force for a detector: its own by their names, and
+// those of impact.
+func limitsOf(d *Detector, settings map[string]evidence.Quantity) map[string]evidence.Quantity {
+	out := map[string]evidence.Quantity{}
+	put := func(prefix, id string, limits []Limit) {
+		for _, l := range limits {
+			out[prefix+l.Name] = l.Default
+			if q, ok := settings[id+"."+l.Name]; ok {
+				out[prefix+l.Name] = q
+			}
+		}
+	}
+	put("", d.ID, d.Limits)
+	put("impact.", "impact", ImpactLimits)
+	return out
 }
 
 // checkLimits returns the overridden limits in a fixed order.

@@ -48,13 +48,7 @@ func Run(b *evidence.Bundle, detectors []*Detector, opt Options) (Result, error)
 	res := Result{Limits: overridden, Quality: quality(b)}
 	builds := split(b)
 	for order, d := range chosen {
-		limits := map[string]evidence.Quantity{}
-		for _, l := range d.Limits {
-			limits[l.Name] = l.Default
-			if q, ok := opt.Limits[d.ID+"."+l.Name]; ok {
-				limits[l.Name] = q
-			}
-		}
+		limits := limitsOf(d, opt.Limits)
 		judged := judgement{detector: d}
 		for i := range builds {
 			judged.judge(&builds[i], limits)

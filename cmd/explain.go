@@ -23,7 +23,12 @@ func explainCommand() *cobra.Command {
 				for _, d := range detect.All {
 					fmt.Fprintf(w, "%s\t%s\n", d.ID, d.Title)
 				}
+				fmt.Fprintln(w, "impact\tHow severity follows from what a fault takes, for all detectors")
 				return w.Flush()
+			}
+			if args[0] == "impact" {
+				fmt.Fprint(out, analyze.ImpactMarkdown())
+				return nil
 			}
 			i := slices.IndexFunc(detect.All, func(d *analyze.Detector) bool { return d.ID == args[0] })
 			if i < 0 {

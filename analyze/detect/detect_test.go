@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"inquest/analyze"
 	"inquest/analyze/detect"
 )
 
@@ -35,6 +36,7 @@ func TestDetectorsDoc(t *testing.T) {
 	const name = "../../docs/detectors.md"
 	var b strings.Builder
 	b.WriteString("<!-- Generated from the detectors: go test ./analyze/detect -run DetectorsDoc -update -->\n")
+	b.WriteString("\n" + analyze.ImpactMarkdown())
 	for _, d := range detect.All {
 		b.WriteString("\n" + d.Markdown())
 	}
