@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
+	"inquest/cmd/settings"
 	"inquest/report"
 )
 
@@ -23,18 +24,18 @@ type config struct {
 	Baseline string            `yaml:"baseline"`
 }
 
-// maxConfig bounds the size of a config or baseline file.
-const maxConfig = 64 << 20
+// maxSmall bounds the size of a baseline or of benchmark output.
+const maxSmall = 64 << 20
 
 func (f *analyzeFlags) readConfig(c *cobra.Command) error {
-	data, err := readSmall(f.config)
+	file, err := os.Open(f.config)
 	if err != nil {
-		return failed("", "%v", err)
+		return failed("", "%v", pathError(f.config, err))
 	}
+	defer file.Close()
 	var conf config
-	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&conf); err != nil && err != io.EOF {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		return failed("known keys are limits, only, skip, fail-on and baseline", "%s: %s", f.config, line)
+	if err := settings.Read(f.config, file, &conf, yaml.Strict()); err != nil {
+		return failed("known keys are limits, only, skip, fail-on and baseline", "%v", err)
 	}
 	var limits []string
 	for name, value := range conf.Limits {
@@ -97,12 +98,12 @@ func readSmall(path string) ([]byte, error) {
 		return nil, pathError(path, err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	data, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
 	if err != nil {
 		return nil, pathError(path, err)
 	}
-	if len(data) > maxConfig {
-		return nil, fmt.Errorf("%s: larger than %d MB", path, maxConfig>>20)
+	if len(data) > maxSmall {
+		return nil, fmt.Errorf("%s: larger than %d MB", path, maxSmall>>20)
 	}
 	return data, nil
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
@@ -47,6 +48,7 @@ func TestScript(t *testing.T) {
 			"mutexprofile": scriptMutexProfile,
 			"cpuprofile":   scriptCPUProfile,
 			"service":      scriptService,
+			"yamlkeys":     scriptYAMLKeys,
 		},
 	})
 }
@@ -116,6 +118,18 @@ func scriptBomb(ts *testscript.TestScript, _ bool, args []string) {
 		_, err = f.Write(packed.Bytes())
 		ts.Check(err)
 	}
+}
+
+// scriptYAMLKeys writes a config file with as many limits as told: yamlkeys FILE COUNT.
+func scriptYAMLKeys(ts *testscript.TestScript, _ bool, args []string) {
+	count, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var text bytes.Buffer
+	text.WriteString("limits:\n")
+	for i := range count {
+		fmt.Fprintf(&text, "  a%d: 1\n", i)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text.Bytes(), 0o644))
 }
 
 // scriptTraceHeader writes the header of an execution trace and nothing more: traceheader FILE VERSION.

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"github.com/goccy/go-yaml"
-
 	"inquest/analyze"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/cmd/settings"
 )
 
 // truth is what a fixture's truth.yaml says: written by a person from the
@@ -53,12 +52,13 @@ func TestTruth(t *testing.T) {
 	for _, name := range cases {
 		dir := filepath.Dir(name)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			data, err := os.ReadFile(name)
+			file, err := os.Open(name)
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer file.Close()
 			var want truth
-			if err := yaml.Unmarshal(data, &want); err != nil {
+			if err := settings.Read(name, file, &want); err != nil {
 				t.Fatal(err)
 			}
 			bundle, err := evidence.Open(t.Context(), []string{dir}, evidence.Options{})
