@@ -139,6 +139,9 @@ type Reading struct {
 	Silent string
 	// Says is what the evidence shows as a whole, quoted where it disagrees.
 	Says string
+	// Power is the smallest fault that the measure would have shown in this evidence. Where it is left out,
+	// what the kind of evidence can show at all stands in its place.
+	Power Power
 }
 
 // Candidate is a site at which one kind of evidence shows a claim.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
-	"time"
 
 	"inquest/analyze/evidence"
 )
@@ -108,7 +107,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 		}
 		f.Checks = append(f.Checks, c)
 	}
-	if f.Severity > Info && past(g, f.Checks, p) {
+	if f.Severity > Info && past(g, f.Checks) {
 		f.Severity = Info
 		f.Caveats = append(f.Caveats, "the profiles count since the process started, and the trace, which covers the program at work, does not show it: it is past, or a start")
 	}
@@ -118,20 +117,16 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 }
 
 // past reports whether only profiles that count since the start of the process
-// accuse, and a trace of the program at work contradicts them: they tell of some
+// accuse, and a trace that has the power to contradicts them: they tell of some
 // other time. Evidence with a time of its own they would outweigh.
-func past(g *grouped, checks []Check, p *part) bool {
+func past(g *grouped, checks []Check) bool {
 	for i, c := range g.candidates {
 		if c.Severity > NoSeverity && (!c.Thin || g.kinds[i] != evidence.Mutex && g.kinds[i] != evidence.Block) {
 			return false
 		}
 	}
-	long := slices.ContainsFunc(p.of[evidence.Trace], func(e *evidence.Exhibit) bool { return e.Duration >= minPresent })
-	return long && p.facts.Busy >= idleTrace && slices.ContainsFunc(checks, func(c Check) bool { return c.Kind == evidence.Trace && c.Result == Disagrees })
+	return slices.ContainsFunc(checks, func(c Check) bool { return c.Kind == evidence.Trace && c.Result == Disagrees })
 }
-
-// minPresent is how long a trace must be to say what a program does now.
-const minPresent = 900 * time.Millisecond // asked for a second, a recorder may stop a little early
 
 // confidence is the one place where it is decided; docs/evidence.md explains it.
 func confidence(solid, agree, disagree int) Confidence {

@@ -167,7 +167,7 @@ func BuildIDs(b *evidence.Bundle) []string {
 type judgement struct {
 	detector *Detector
 	findings []Finding
-	clear    []string // kinds that would have shown the claim and do not
+	clear    []string // kinds that would have shown the claim and do not, with the smallest fault they would have shown
 	silent   []string // why other kinds cannot say
 	panics   []string
 }
@@ -188,6 +188,7 @@ func (j *judgement) judge(p *part, limits map[string]evidence.Quantity) {
 			r.present = true
 			in := &Input{Exhibits: exhibits, Case: p.facts, detector: j.detector, limits: limits}
 			r.Reading, r.failed = run(m, in)
+			r.Reading = empowered(r.Reading, m.Kind, exhibits)
 		}
 		reads = append(reads, r)
 	}
@@ -204,7 +205,7 @@ func (j *judgement) judge(p *part, limits map[string]evidence.Quantity) {
 		case r.Reading.Silent != "":
 			j.silent = append(j.silent, fmt.Sprintf("%s: %s", KindName(r.kind), r.Reading.Silent))
 		default:
-			j.clear = append(j.clear, KindName(r.kind))
+			j.clear = append(j.clear, fmt.Sprintf("%s (%s)", KindName(r.kind), r.Power.Says))
 		}
 	}
 }

@@ -113,8 +113,8 @@ func TestPastIsSaidOfProfilesSinceTheStartAlone(t *testing.T) {
 		{"a trace that cannot say", evidence.Block, false, silent(evidence.Trace), time.Second, time.Second, Warning},
 		{"a trace that shows it as well", evidence.Block, false, shows(evidence.Trace, NoSeverity, "main.f"), time.Second, time.Second, Warning},
 		{"a trace that shows it elsewhere", evidence.Block, false, shows(evidence.Trace, NoSeverity, "main.g"), time.Second, time.Second, Info},
-		{"the shortest trace", evidence.Block, false, shows(evidence.Trace, Warning), minPresent, time.Second, Info},
-		{"a shorter one", evidence.Block, false, shows(evidence.Trace, Warning), minPresent - 1, time.Second, Warning},
+		{"the shortest trace", evidence.Block, false, shows(evidence.Trace, Warning), 900 * time.Millisecond, time.Second, Info},
+		{"a shorter one", evidence.Block, false, shows(evidence.Trace, Warning), 900*time.Millisecond - 1, time.Second, Warning},
 		{"hardly at work", evidence.Block, false, shows(evidence.Trace, Warning), time.Second, 10 * time.Millisecond, Info},
 		{"at rest", evidence.Block, false, shows(evidence.Trace, Warning), time.Second, 9 * time.Millisecond, Warning},
 	} {
@@ -464,6 +464,39 @@ func TestGroupsMeet(t *testing.T) {
 			near(evidence.Block, waiter...), near(evidence.Trace, waiter...)))
 		if len(res.Findings) != want {
 			t.Errorf("waiters at %v: %d findings, want %d", waiter, len(res.Findings), want)
+		}
+	}
+}
+
+// TestWhatDeniesNeedsPower: a reading that shows nothing denies only where the smallest fault that it would
+// have shown is no larger than what matters, whether the measure states it or the evidence implies it.
+func TestWhatDeniesNeedsPower(t *testing.T) {
+	share := func(n float64) evidence.Quantity { return evidence.Quantity{Number: n, Unit: evidence.Share} }
+	for _, tt := range []struct {
+		name     string
+		power    Power
+		says     string // in the verdict that denies
+		coverage evidence.Coverage
+		apart    string
+		verdict  string
+		check    string
+	}{
+		{"a whole dump", Power{}, "a single case", evidence.Whole, "", Clear, Disagrees},
+		{"half a dump", Power{}, "", evidence.Partial, "", Undecided, Silent},
+		{"a narrowed one", Power{}, "", evidence.Whole, "goroutines without the label are left out", Undecided, Silent},
+		{"the least that matters would have shown", Power{share(0.1), share(0.1), "10 %"}, "10 %", evidence.Whole, "", Clear, Disagrees},
+		{"it would not", Power{share(0.11), share(0.1), "11 %"}, "11 %", evidence.Whole, "", Undecided, Silent},
+		{"power over what was read in part", Power{share(0.1), share(0.1), "10 %"}, "10 %", evidence.Partial, "", Undecided, Silent},
+	} {
+		b := bundle(evidence.Block, evidence.Dump)
+		b.Exhibits[1].Coverage, b.Exhibits[1].Apart = tt.coverage, tt.apart
+		denies := Measure{Kind: evidence.Dump, Doc: "test", Run: func(*Input) Reading { return Reading{Says: "nothing", Power: tt.power} }}
+		res := mustRun(t, b, Options{}, detector("d", silent(evidence.Block), denies), detector("e", shows(evidence.Block, Warning, "main.f"), denies))
+		if v := res.Verdicts[0]; v.Result != tt.verdict || tt.verdict == Clear && !strings.Contains(v.Why, tt.says) {
+			t.Errorf("%s: %+v, want %s", tt.name, v, tt.verdict)
+		}
+		if c := res.Findings[0].Checks[1]; c.Result != tt.check {
+			t.Errorf("%s: %+v, want %s", tt.name, c, tt.check)
 		}
 	}
 }

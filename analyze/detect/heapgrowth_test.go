@@ -38,20 +38,20 @@ func floors(sizes ...uint64) *evidence.Exhibit {
 func TestHeapGrowth(t *testing.T) {
 	expectAll(t, HeapGrowth, []expect{
 		{"one snapshot", of(heapAt(0, kept(100, "main.f"))), analyze.Undecided, ""},
-		{"just below the least growth", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(27, "main.f"))), analyze.Clear, ""},
-		{"at the least growth", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(28, "main.f"))), analyze.Found, "warning main.f"},
-		{"below a twentieth of what the site held", of(heapAt(0, kept(200, "main.f")), heapAt(60, kept(209, "main.f"))), analyze.Clear, ""},
-		{"hardly any of the whole heap", of(heapAt(0, kept(20, "main.f"), kept(500, "main.g")), heapAt(60, kept(40, "main.f"), kept(500, "main.g"))), analyze.Found, "info main.f"},
-		{"standard library code is its caller's", of(heapAt(0, kept(20, "strings.(*Builder).grow", "main.f")), heapAt(60, kept(90, "strings.(*Builder).grow", "main.f"))), analyze.Found, "warning main.f"},
-		{"a busy cache at its cap", of(heapAt(0, churned(100, 1000, "main.f")), heapAt(60, churned(107, 9000, "main.f"))), analyze.Clear, ""},
-		{"more, though within the sampling error", of(heapAt(0, churned(100, 1000, "main.f")), heapAt(60, churned(112, 9000, "main.f"))), analyze.Undecided, ""},
-		{"the recorder's own buffers", of(heapAt(0, kept(1, "main.f")), heapAt(60, kept(1, "main.f"), kept(40, "runtime/pprof.StartCPUProfile", "net/http/pprof.Profile"))), analyze.Clear, ""},
-		{"code that runs under pprof.Do is no recorder", of(heapAt(0, kept(20, "main.f", "runtime/pprof.Do")), heapAt(60, kept(90, "main.f", "runtime/pprof.Do"))), analyze.Found, "warning main.f"},
-		{"another run of the program", of(heapAt(0, churned(20, 900, "main.f")), heapAt(60, churned(90, 100, "main.f"))), analyze.Undecided, ""},
-		{"a heap that shrinks", of(heapAt(0, kept(100, "main.f")), heapAt(60, churned(40, 100, "main.f"))), analyze.Clear, ""},
-		{"a warm-up that ended", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(90, "main.f")), heapAt(120, churned(92, 200, "main.f"))), analyze.Found, "info main.f"},
-		{"growth over three snapshots", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(90, "main.f")), heapAt(120, kept(160, "main.f"))), analyze.Found, "warning main.f"},
-		{"a saw", of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(200, "main.f")), heapAt(120, churned(60, 240, "main.f"))), analyze.Clear, ""},
+		{"just below the least growth", of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(27, "main.f"))), analyze.Clear, ""},
+		{"at the least growth", of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(28, "main.f"))), analyze.Found, "warning main.f"},
+		{"below a twentieth of what the site held", of(heapAt(0, kept(200, "main.f")), heapAt(600, kept(209, "main.f"))), analyze.Clear, ""},
+		{"hardly any of the whole heap", of(heapAt(0, kept(20, "main.f"), kept(500, "main.g")), heapAt(600, kept(40, "main.f"), kept(500, "main.g"))), analyze.Found, "info main.f"},
+		{"standard library code is its caller's", of(heapAt(0, kept(20, "strings.(*Builder).grow", "main.f")), heapAt(600, kept(90, "strings.(*Builder).grow", "main.f"))), analyze.Found, "warning main.f"},
+		{"a busy cache at its cap", of(heapAt(0, churned(100, 1000, "main.f")), heapAt(600, churned(107, 9000, "main.f"))), analyze.Clear, ""},
+		{"more, though within the sampling error", of(heapAt(0, churned(100, 1000, "main.f")), heapAt(600, churned(112, 9000, "main.f"))), analyze.Undecided, ""},
+		{"the recorder's own buffers", of(heapAt(0, kept(1, "main.f")), heapAt(600, kept(1, "main.f"), kept(40, "runtime/pprof.StartCPUProfile", "net/http/pprof.Profile"))), analyze.Clear, ""},
+		{"code that runs under pprof.Do is no recorder", of(heapAt(0, kept(20, "main.f", "runtime/pprof.Do")), heapAt(600, kept(90, "main.f", "runtime/pprof.Do"))), analyze.Found, "warning main.f"},
+		{"another run of the program", of(heapAt(0, churned(20, 900, "main.f")), heapAt(600, churned(90, 100, "main.f"))), analyze.Undecided, ""},
+		{"a heap that shrinks", of(heapAt(0, kept(100, "main.f")), heapAt(600, churned(40, 100, "main.f"))), analyze.Clear, ""},
+		{"a warm-up that ended", of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(90, "main.f")), heapAt(1200, churned(92, 200, "main.f"))), analyze.Found, "info main.f"},
+		{"growth over three snapshots", of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(90, "main.f")), heapAt(1200, kept(160, "main.f"))), analyze.Found, "warning main.f"},
+		{"a saw", of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(200, "main.f")), heapAt(1200, churned(60, 240, "main.f"))), analyze.Clear, ""},
 		{"floors without direction", of(floors(50, 60, 50, 60, 50, 60, 50, 60)), analyze.Undecided, ""},
 		{"floors that rise", of(floors(50, 52, 54, 58, 61, 64, 68)), analyze.Found, "info"},
 		{"floors that rise by little", of(floors(50, 51, 52, 53, 54, 55)), analyze.Undecided, ""},
@@ -61,11 +61,11 @@ func TestHeapGrowth(t *testing.T) {
 
 // TestHeapGrowthOfASlice checks that a slice that is only appended to is told as one.
 func TestHeapGrowthOfASlice(t *testing.T) {
-	f := judge(t, HeapGrowth, heapAt(0, quarters(25<<20)...), heapAt(60, quarters(64<<20)...)).all.Findings
+	f := judge(t, HeapGrowth, heapAt(0, quarters(25<<20)...), heapAt(600, quarters(64<<20)...)).all.Findings
 	if len(f) != 1 || f[0].Variant != "slice" {
 		t.Errorf("%+v", f)
 	}
-	f = judge(t, HeapGrowth, heapAt(0, swiss(200)...), heapAt(60, swiss(700)...)).all.Findings
+	f = judge(t, HeapGrowth, heapAt(0, swiss(200)...), heapAt(600, swiss(700)...)).all.Findings
 	if len(f) != 1 || f[0].Variant != "" {
 		t.Errorf("the tables of a map: %+v", f)
 	}
@@ -105,7 +105,7 @@ func TestHeapGrowthBelowTheProgram(t *testing.T) {
 				library(kept(l, append([]string{"github.com/x/metric.MakeLabelPairs", "github.com/x/metric.(*Vec).With", caller}, outer...)...)),
 			}
 		}
-		return of(heapAt(0, rows(10, 10)...), heapAt(60, rows(10+histograms, 10+labels)...))
+		return of(heapAt(0, rows(10, 10)...), heapAt(600, rows(10+histograms, 10+labels)...))
 	}
 	const observe = "main.(*API).observe"
 	expectAll(t, HeapGrowth, []expect{
@@ -113,8 +113,8 @@ func TestHeapGrowthBelowTheProgram(t *testing.T) {
 		{"together below it", two(4, 3, observe), analyze.Clear, ""},
 		{"for two functions of the program", two(4, 4, "main.(*API).other"), analyze.Clear, ""},
 		{"nobody of the program but main", two(8, 4, "main.main", "main.main"), analyze.Found, "warning " + observe},
-		{"a library's goroutine of its own", of(heapAt(0, library(kept(10, "github.com/x/metric.(*Agent).loop"))), heapAt(60, library(kept(90, "github.com/x/metric.(*Agent).loop")))), analyze.Found, "warning github.com/x/metric.(*Agent).loop"},
-		{"handlers are not their middleware", of(heapAt(0, library(kept(10, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1"))), heapAt(60, library(kept(90, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1")))), analyze.Found, "warning github.com/x/metric.(*Vec).With"},
+		{"a library's goroutine of its own", of(heapAt(0, library(kept(10, "github.com/x/metric.(*Agent).loop"))), heapAt(600, library(kept(90, "github.com/x/metric.(*Agent).loop")))), analyze.Found, "warning github.com/x/metric.(*Agent).loop"},
+		{"handlers are not their middleware", of(heapAt(0, library(kept(10, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1"))), heapAt(600, library(kept(90, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1")))), analyze.Found, "warning github.com/x/metric.(*Vec).With"},
 	})
 	f := judge(t, HeapGrowth, two(26, 9, observe)...).all.Findings
 	if len(f) != 1 || f[0].Evidence[0].Value.Number != 35*mb {
@@ -123,7 +123,7 @@ func TestHeapGrowthBelowTheProgram(t *testing.T) {
 }
 
 func TestHeapGrowthConfidence(t *testing.T) {
-	two := of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(90, "main.f")))
+	two := of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(90, "main.f")))
 	for name, c := range map[string]struct {
 		exhibits []*evidence.Exhibit
 		want     analyze.Confidence
@@ -131,7 +131,7 @@ func TestHeapGrowthConfidence(t *testing.T) {
 		"two snapshots":                      {two, analyze.Low},
 		"two snapshots and a rising trace":   {append(of(floors(50, 52, 54, 58, 61, 64, 68)), two...), analyze.Medium},
 		"two snapshots and a trace too thin": {append(of(floors(50, 60)), two...), analyze.Low},
-		"three snapshots":                    {of(heapAt(0, kept(20, "main.f")), heapAt(60, kept(90, "main.f")), heapAt(120, kept(160, "main.f"))), analyze.Medium},
+		"three snapshots":                    {of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(90, "main.f")), heapAt(1200, kept(160, "main.f"))), analyze.Medium},
 	} {
 		if got := judge(t, HeapGrowth, c.exhibits...).all.Findings; len(got) != 1 || got[0].Confidence != c.want {
 			t.Errorf("%s: %v, want one finding of %s confidence", name, got, c.want)

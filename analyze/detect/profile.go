@@ -92,3 +92,6 @@ func worstOf(one func(*analyze.Input, *evidence.Exhibit) analyze.Reading) func(*
 		return worst
 	}
 }
+
+// mostOfIt is the share from which nobody can overlook a part.
+const mostOfIt = 0.5

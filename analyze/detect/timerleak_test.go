@@ -18,20 +18,20 @@ func TestTimerLeak(t *testing.T) {
 		fired = append(fired, dump.Goroutine{ID: int64(i + 1), State: "sleep", Frames: []dump.Frame{{Frame: stack.Frame{Function: "main.late"}}}, CreatedBy: stack.Frame{Function: "time.goFunc"}})
 	}
 	expectAll(t, TimerLeak, []expect{
-		{"more and more", of(heapAt(0, started(100_000)), heapAt(60, started(300_000))), analyze.Found, "warning main.f"},
-		{"over three snapshots", of(heapAt(0, started(100_000)), heapAt(60, started(300_000)), heapAt(120, started(500_000))), analyze.Found, "warning main.f"},
-		{"a warm-up that ended", of(heapAt(0, started(100_000)), heapAt(60, started(300_000)), heapAt(120, started(300_000))), analyze.Found, "info main.f"},
-		{"as many as before", of(heapAt(0, started(300_000)), heapAt(60, started(300_000))), analyze.Clear, ""},
-		{"no more than sampling can bring about", of(heapAt(0, started(30_000)), heapAt(60, started(50_000))), analyze.Undecided, ""},
-		{"large things beside few timers", of(heapAt(0), heapAt(60, objects(64<<10, 9000, 9000, "time.NewTimer", "main.f"))), analyze.Clear, ""},
-		{"those of contexts", of(heapAt(0), heapAt(60, objects(112, 900_000, 900_000, "time.AfterFunc", "context.WithDeadlineCause", "context.WithTimeout", "main.f"))), analyze.Clear, ""},
-		{"what the function of a timer allocates", of(heapAt(0), heapAt(60, objects(112, 900_000, 900_000, "main.late", "time.goFunc"))), analyze.Clear, ""},
+		{"more and more", of(heapAt(0, started(100_000)), heapAt(600, started(300_000))), analyze.Found, "warning main.f"},
+		{"over three snapshots", of(heapAt(0, started(100_000)), heapAt(600, started(300_000)), heapAt(1200, started(500_000))), analyze.Found, "warning main.f"},
+		{"a warm-up that ended", of(heapAt(0, started(100_000)), heapAt(600, started(300_000)), heapAt(1200, started(300_000))), analyze.Found, "info main.f"},
+		{"as many as before", of(heapAt(0, started(300_000)), heapAt(600, started(300_000))), analyze.Clear, ""},
+		{"no more than sampling can bring about", of(heapAt(0, started(30_000)), heapAt(600, started(50_000))), analyze.Undecided, ""},
+		{"large things beside few timers", of(heapAt(0), heapAt(600, objects(64<<10, 9000, 9000, "time.NewTimer", "main.f"))), analyze.Clear, ""},
+		{"those of contexts", of(heapAt(0), heapAt(600, objects(112, 900_000, 900_000, "time.AfterFunc", "context.WithDeadlineCause", "context.WithTimeout", "main.f"))), analyze.Clear, ""},
+		{"what the function of a timer allocates", of(heapAt(0), heapAt(600, objects(112, 900_000, 900_000, "main.late", "time.goFunc"))), analyze.Clear, ""},
 		{"one snapshot of many", of(heapAt(0, started(300_000))), analyze.Found, "info main.f"},
 		{"one snapshot of few", of(heapAt(0, started(9999))), analyze.Undecided, ""},
 		{"a busy runtime alone accuses nobody", of(cpuProfile(cpu(300, "runtime.(*timers).siftDown", "runtime.(*timers).run", "runtime.findRunnable"), cpu(300, "main.f"))), analyze.Undecided, ""},
 		{"a dump alone accuses nobody", of(dumped(fired...)), analyze.Undecided, ""},
 	})
-	f := judge(t, TimerLeak, heapAt(0, started(100_000)), heapAt(60, started(300_000)), dumped(fired...)).all.Findings
+	f := judge(t, TimerLeak, heapAt(0, started(100_000)), heapAt(600, started(300_000)), dumped(fired...)).all.Findings
 	if len(f) != 1 || len(f[0].Checks) == 0 || !vouched(f[0], evidence.Dump) {
 		t.Errorf("goroutines that timers started do not vouch: %+v", f)
 	}
@@ -59,19 +59,19 @@ func TestContextRetention(t *testing.T) {
 		return out
 	}
 	expectAll(t, ContextRetention, []expect{
-		{"more and more", of(heapAt(0, derived(100_000)), heapAt(60, derived(300_000))), analyze.Found, "warning main.f"},
-		{"a warm-up that ended", of(heapAt(0, derived(100_000)), heapAt(60, derived(300_000)), heapAt(120, derived(300_000))), analyze.Found, "info main.f"},
-		{"little of a large heap", of(heapAt(0, derived(100_000), kept(300, "main.g")), heapAt(60, derived(300_000), kept(300, "main.g"))), analyze.Found, "info main.f"},
-		{"as many as before", of(heapAt(0, derived(300_000)), heapAt(60, derived(300_000))), analyze.Clear, ""},
-		{"no more than sampling can bring about", of(heapAt(0, derived(30_000)), heapAt(60, derived(80_000))), analyze.Undecided, ""},
-		{"those of a server's requests", of(heapAt(0), heapAt(60, objects(96, 300_000, 300_000, "context.WithCancel", "net/http.(*conn).readRequest", "net/http.(*conn).serve"))), analyze.Clear, ""},
-		{"the map of children", of(heapAt(0), heapAt(60, objects(4096, 9000, 9000, "context.(*cancelCtx).propagateCancel", "context.withCancel", "context.WithCancel", "main.f"))), analyze.Found, "warning main.f"},
-		{"what runs under a context", of(heapAt(0), heapAt(60, objects(96, 300_000, 300_000, "main.late", "context.AfterFunc.func1"))), analyze.Clear, ""},
+		{"more and more", of(heapAt(0, derived(100_000)), heapAt(600, derived(300_000))), analyze.Found, "warning main.f"},
+		{"a warm-up that ended", of(heapAt(0, derived(100_000)), heapAt(600, derived(300_000)), heapAt(1200, derived(300_000))), analyze.Found, "info main.f"},
+		{"little of a large heap", of(heapAt(0, derived(100_000), kept(300, "main.g")), heapAt(600, derived(300_000), kept(300, "main.g"))), analyze.Found, "info main.f"},
+		{"as many as before", of(heapAt(0, derived(300_000)), heapAt(600, derived(300_000))), analyze.Clear, ""},
+		{"no more than sampling can bring about", of(heapAt(0, derived(30_000)), heapAt(600, derived(80_000))), analyze.Undecided, ""},
+		{"those of a server's requests", of(heapAt(0), heapAt(600, objects(96, 300_000, 300_000, "context.WithCancel", "net/http.(*conn).readRequest", "net/http.(*conn).serve"))), analyze.Clear, ""},
+		{"the map of children", of(heapAt(0), heapAt(600, objects(4096, 9000, 9000, "context.(*cancelCtx).propagateCancel", "context.withCancel", "context.WithCancel", "main.f"))), analyze.Found, "warning main.f"},
+		{"what runs under a context", of(heapAt(0), heapAt(600, objects(96, 300_000, 300_000, "main.late", "context.AfterFunc.func1"))), analyze.Clear, ""},
 		{"one snapshot", of(heapAt(0, derived(300_000))), analyze.Undecided, ""},
 		{"a dump alone accuses nobody", of(dumped(watching(500)...)), analyze.Undecided, ""},
 	})
 	for n, want := range map[int]bool{49: false, 50: true} {
-		f := judge(t, ContextRetention, heapAt(0, derived(100_000)), heapAt(60, derived(300_000)), dumped(watching(n)...)).all.Findings
+		f := judge(t, ContextRetention, heapAt(0, derived(100_000)), heapAt(600, derived(300_000)), dumped(watching(n)...)).all.Findings
 		if len(f) != 1 || vouched(f[0], evidence.Dump) != want || f[0].Variant != "cancel" {
 			t.Errorf("%d watching: %+v", n, f)
 		}
