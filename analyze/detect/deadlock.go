@@ -78,7 +78,7 @@ func deadlockDump(in *analyze.Input) analyze.Reading {
 		found := deadlocks(in, e, locks)
 		found = append(found, leakedInLock(e)...)
 		found = append(found, allAsleep(e, len(found) > 0)...)
-		found = append(found, atStandstill(e, isLock)...)
+		found = closedWorld(e, found)
 		for _, c := range found {
 			if !seen[c.Site.Function] {
 				seen[c.Site.Function] = true
@@ -145,8 +145,8 @@ func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyz
 			others[f]++
 		}
 	}
-	// All who wait want to do what the holder does: a slow receiver, not one that is caught.
-	if len(others) == 0 {
+	// All who wait want to do what the holder does: a slow receiver, not one that is caught, unless nobody is left to be one.
+	if len(others) == 0 && len(standstill(e)) == 0 {
 		return analyze.Candidate{}, false
 	}
 	s := h.g.Stack()
@@ -156,6 +156,9 @@ func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyz
 		severity, raises = analyze.Warning, analyze.Critical
 	}
 	names := slices.Sorted(maps.Keys(others))
+	if len(names) == 0 {
+		names = []string{site.Function}
+	}
 	c := analyze.Candidate{
 		Site: site, Path: s[h.at:].Path(), Variant: "channel", Severity: severity, Raises: raises, Thin: true, Share: 1,
 		Summary: fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %s for that lock, among them %s, which may be what would let it go on",
@@ -288,7 +291,7 @@ func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []anal
 		}
 		if c, ok := waitsForItsOwn(e, l); ok {
 			out = append(out, c)
-		} else if c, ok := neverUnlocked(in, e, l); ok {
+		} else if c, ok := neverUnlocked(in, e, l, locks); ok {
 			out = append(out, c)
 		} else if c, ok := blockedOutside(in, e, l); ok {
 			out = append(out, c)
@@ -343,28 +346,34 @@ func (l *dumpLock) recursive() (lockHolder, bool) {
 	// wait. Several readers may be caught in the same way.
 	case len(own) >= 1 && writer && !slices.ContainsFunc(own, func(h lockHolder) bool { return h.waits.kind != lockRead }):
 		return own[0], true
-	case len(own) == 0 && writer:
-		return l.readerTwice()
+	case len(own) == 0:
+		return l.twice(writer)
 	}
 	return lockHolder{}, false
 }
 
-// readerTwice finds, behind a writer that waits for readers to leave, a reader
-// that waits for the same object in an inner method while an outer method of that
-// object is on its stack: with nobody else around it can only wait for itself.
-func (l *dumpLock) readerTwice() (lockHolder, bool) {
+// twice finds a goroutine that waits for the lock of an object in an inner method
+// while an outer method of that object is on its stack: with nobody else around it can only wait
+// for itself. Readers are held up by a writer that waits between their two requests, and several may be caught
+// alike; who takes the lock alone is caught the first time, so that several are a queue.
+func (l *dumpLock) twice(writer bool) (lockHolder, bool) {
+	var found []lockHolder
 	for _, w := range l.waiters {
-		if w.kind != lockRead || w.object == 0 {
+		if w.object == 0 || w.kind == lockRead && !writer {
 			continue
 		}
 		for at := w.at + 1; at < len(w.g.Frames); at++ {
 			f := w.g.Frames[at]
-			if pointer(f) == w.object && typeOf(f.Function) == typeOf(w.g.Frames[w.at].Function) {
-				return lockHolder{g: w.g, at: at, waits: w, object: true}, true
+			if pointer(f) == w.object && typeOf(f.Function) == typeOf(w.g.Frames[w.at].Function) && f.Function != w.g.Frames[w.at].Function {
+				found = append(found, lockHolder{g: w.g, at: at, waits: w, object: true})
+				break
 			}
 		}
 	}
-	return lockHolder{}, false
+	if len(found) == 0 || len(found) > 1 && found[0].waits.kind != lockRead {
+		return lockHolder{}, false
+	}
+	return found[0], true
 }
 
 // circleCandidate judges a circle.
@@ -375,9 +384,9 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 		// The state may be printed without its minutes; then the wait is younger.
 		old = old && s.holder.g.Wait >= time.Duration(in.Limit("min-wait").Number)
 	}
-	// Younger than a minute, what looks like a circle may be two busy locks with
-	// their holders out of sight.
-	if !old && (guessed && len(circle) > 1 || someoneElse(e.Dump, circle)) {
+	// Younger than a minute, what looks like a circle may be busy locks whose holders
+	// are others at work on the same objects.
+	if !old && someoneElse(e.Dump, circle) {
 		return analyze.Candidate{}, false
 	}
 	// Which of the circle leads is arbitrary: the smallest name, so that every run says the same.
@@ -405,6 +414,7 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 		}
 		c.Summary = fmt.Sprintf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever, and with it %d others",
 			w.g.ID, lead.holder.site().Function, w.site().Function, asks, behind-1)
+		c.Site, c.Path = lead.holder.site(), w.g.Stack()[lead.holder.at:].Path() // what calls into the lock it holds is what to change
 		c.Facts[0].Says = fmt.Sprintf("goroutines that wait for a lock they hold themselves: goroutine %d", w.g.ID)
 		c.Facts[1].Says = "goroutines that wait for that lock, or for one whose holder waits for it"
 	} else {
@@ -527,7 +537,7 @@ func someoneElse(d *dump.Dump, circle []step) bool {
 // neverUnlocked judges a lock whose holder is nowhere to be seen although its
 // waiters have waited for a minute: an early return or a panic left it locked, or the circle
 // cannot be told from what the dump prints.
-func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyze.Candidate, bool) {
+func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock, locks []*dumpLock) (analyze.Candidate, bool) {
 	limit := time.Duration(in.Limit("min-wait").Number)
 	old := 0
 	var longest *lockWaiter
@@ -558,6 +568,18 @@ func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyze
 		c.Summary += fmt.Sprintf(", %d of them for a minute or more", old)
 		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "longest wait for it, in whole minutes", Value: evidence.Duration(longest.g.Wait), Limit: in.Against("min-wait"),
 			At: atGoroutine(longest.site(), longest.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", longest.g.ID))})
+	}
+	// What its waiters hold themselves is held for as long.
+	for _, o := range locks {
+		if o == l || len(o.holders) != 1 || !slices.Contains(l.waiters, o.holders[0].waits) || len(c.Facts) == maxCandidates {
+			continue
+		}
+		h := o.holders[0]
+		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait meanwhile for %s, which goroutine %d, one of those waiting, is likely to hold in %s", o.name(), h.g.ID, h.site().Function),
+			Value: evidence.Of(len(o.waiters), evidence.Count), At: atGoroutine(h.site(), h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))})
+		addSites(&c, h.site())
+		behind, _, _ := o.site()
+		addSites(&c, behind)
 	}
 	addSites(&c, l.otherSites(site)...)
 	return c, true

@@ -6,6 +6,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 )
 
@@ -32,6 +33,15 @@ func TestDeadlockCircle(t *testing.T) {
 		{"somebody else is, but they have waited for a minute", of(join(one(aged(1, p1), aged(1, p2), gone(9, "runnable", "main.other():1")), behind)), analyze.Found, "critical main.ab"},
 		{"wait groups in a circle are not seen", of(join(one(gone(1, "sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait(a000)", "main.f():1"), gone(2, "sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait(b000)", "main.g():1")))), analyze.Clear, ""},
 	})
+	// Account by account: who has passed the first line holds the first account, as those show who wait there for another.
+	move := func(id int64, addr, line string) dump.Goroutine { return inMutex(id, addr, "main.Move("+line) }
+	first := move(3, "c000", "c000,d000,5):21")
+	expectAll(t, Deadlock, []expect{
+		{"one function, two objects, the first lock is learnt from a third object", of(join(one(move(1, "b000", "a000,b000,5):27"), move(2, "a000", "b000,a000,5):27"), first))), analyze.Found, "critical main.Move"},
+		{"their objects are out of date in the dump, and yet each other's", of(join(one(move(1, "b000", "a000?,b000?,5):27"), move(2, "a000", "b000?,a000?,5):27"), first))), analyze.Found, "critical main.Move"},
+		{"another word is out of date", of(join(one(move(1, "b000", "a000,b000,5?):27"), move(2, "a000", "b000,a000,5?):27"), first))), analyze.Found, "critical main.Move"},
+		{"no circle: all go one way", of(join(one(move(1, "b000", "a000,b000,5):27"), move(2, "c000", "b000,c000,5):27"), gone(9, "sleep", "time.Sleep(1)", "main.Move(c000,d000,5):29"), first))), analyze.Clear, ""},
+	})
 	if f := judge(t, Deadlock, join(one(p1, p2), behind, many(5, 10, inMutex(0, "7008", "main.c():3")), one(inMutex(9, "5008", "main.c():5")))).all.Findings[0]; f.Evidence[1].Value.Number != 10 {
 		t.Errorf("%v goroutines behind the circle, want 10: those that wait for a lock whose holder waits for it count", f.Evidence[1].Value)
 	}
@@ -41,7 +51,10 @@ func TestDeadlockWithOneself(t *testing.T) {
 	again := inMutex(1, "c008", "main.(*S).Count(c000):30", "main.(*S).report(c000):24", "main.(*S).Add(c000):14")
 	others := many(5, 10, inMutex(0, "c008", "main.(*S).Add(c000):10"))
 	expectAll(t, Deadlock, []expect{
-		{"a method that locks calls another that does", of(join(one(again), others)), analyze.Found, "critical main.(*S).Count"},
+		{"a method that locks calls another that does", of(join(one(again), others)), analyze.Found, "critical main.(*S).Add"},
+		{"nobody has arrived since", of(join(one(again))), analyze.Found, "critical main.(*S).report"},
+		{"two of them and nobody else: they queue", of(join(one(again, inMutex(2, "c008", "main.(*S).Count(c000):30", "main.(*S).Add(c000):14")))), analyze.Undecided, ""},
+		{"the same, with the object out of date in the dump", of(join(one(inMutex(1, "c008", "main.(*S).Count(c000):30", "main.(*S).Add(c000?):14")))), analyze.Undecided, ""},
 		{"the lock is busy: somebody else stands behind it", of(join(one(again, gone(2, "runnable", "main.(*S).Add(c000):12")), others)), analyze.Clear, ""},
 		{"somebody else of the type is at work", of(join(one(again, gone(2, "runnable", "main.(*S).Len(c000):50")), others)), analyze.Undecided, ""},
 		{"two of them: they unlocked before the call", of(join(one(again, inMutex(2, "c008", "main.(*S).Count(c000):30", "main.(*S).Add(c000):14")), others)), analyze.Undecided, ""},
@@ -54,9 +67,9 @@ func TestDeadlockOfReaders(t *testing.T) {
 	writer := inWrite(2, "main.(*C).Reload(d000):45")
 	arrivals := many(5, 10, inRead(0, "main.(*C).Endpoint(d000):26"))
 	expectAll(t, Deadlock, []expect{
-		{"a reader asks again behind a writer", of(join(one(reader, writer), arrivals)), analyze.Found, "critical main.(*C).Value"},
-		{"several readers do", of(join(many(3, 30, reader), one(writer), arrivals)), analyze.Found, "critical main.(*C).Value"},
-		{"nobody has arrived since", of(join(one(reader, writer))), analyze.Found, "critical main.(*C).Value"},
+		{"a reader asks again behind a writer", of(join(one(reader, writer), arrivals)), analyze.Found, "critical main.(*C).Endpoint"},
+		{"several readers do", of(join(many(3, 30, reader), one(writer), arrivals)), analyze.Found, "critical main.(*C).Endpoint"},
+		{"nobody has arrived since", of(join(one(reader, writer))), analyze.Found, "critical main.(*C).Endpoint"},
 		{"no writer: readers do not stop each other", of(join(one(reader), arrivals)), analyze.Undecided, ""},
 		{"a reader is still at work and will leave", of(join(one(reader, writer, gone(3, "runnable", "main.(*C).Scan(d000):60")), arrivals)), analyze.Undecided, ""},
 		{"the writer waits behind another writer, not for readers", of(join(one(reader, behindWriter(2, "d010", "main.(*C).Reload(d000):45")), arrivals)), analyze.Undecided, ""},

@@ -392,7 +392,7 @@ func leakDump(in *analyze.Input) analyze.Reading {
 	if cand, ok := c.unread(in, e, analyze.Grep(e, "net/http.(*persistConn).readLoop(")); ok && len(r.Candidates) < maxCandidates {
 		r.Candidates = append(r.Candidates, cand)
 	}
-	for _, cand := range atStandstill(e, func(c exectrace.Class) bool { return !isLock(c) }) {
+	for _, cand := range atStandstill(e) {
 		i := slices.IndexFunc(r.Candidates, func(c analyze.Candidate) bool { return c.Site.Function == cand.Site.Function })
 		switch {
 		case i < 0 && len(r.Candidates) < maxCandidates:

@@ -191,7 +191,7 @@ func (l *dumpLock) grep() string {
 	if l.addr != 0 {
 		for _, w := range l.waiters {
 			for _, f := range w.g.Frames[:w.call] {
-				if len(f.Args) > 0 && f.Args[0] == l.addr && !f.Stale {
+				if f.Word(0) == l.addr {
 					text := fmt.Sprintf("%s(0x%x", f.Function[strings.LastIndexByte(f.Function, '.')+1:], l.addr)
 					if len(f.Args) == 1 {
 						text += ")" // lest a longer address match
@@ -342,11 +342,8 @@ func lockState(state string) bool {
 // have one address. 0 when every such frame is inlined or stale.
 func lockAddress(frames []dump.Frame) uint64 {
 	for _, f := range frames {
-		if _, ok := lockMethods[stack.Normal(f.Function)]; !ok || f.Inlined || f.Stale || len(f.Args) == 0 {
-			continue
-		}
-		if f.Args[0] >= minPointer {
-			return f.Args[0]
+		if _, ok := lockMethods[stack.Normal(f.Function)]; ok && pointer(f) != 0 {
+			return pointer(f)
 		}
 	}
 	return 0
@@ -355,11 +352,12 @@ func lockAddress(frames []dump.Frame) uint64 {
 // minPointer is below any address that Go hands out.
 const minPointer = 4096
 
+// pointer returns the first argument word of a frame when it is in force and may be an address; 0 otherwise.
 func pointer(f dump.Frame) uint64 {
-	if f.Inlined || f.Stale || len(f.Args) == 0 || f.Args[0] < minPointer {
+	if f.Word(0) < minPointer {
 		return 0
 	}
-	return f.Args[0]
+	return f.Word(0)
 }
 
 // typeOf cuts the method off a function name: locks are mostly taken by the
@@ -377,7 +375,21 @@ type codeLine struct {
 	line     int
 	object   uint64 // what the lock is a field of; 0 when unknown
 	word     int    // the argument word that is it
+	exact    bool   // nobody waits for this very lock here: whoever has passed must be seen to work on its object
 }
+
+// acquisition is a line that takes the lock in the object that one of its function's
+// arguments points to, as any waiter that prints both shows: whoever has passed it
+// holds the lock of what it was given itself.
+type acquisition struct {
+	function string
+	line     int
+	word     int
+	offset   uint64 // of the lock in the object
+}
+
+// maxLines bounds the lines remembered for one function, and the acquisitions of a dump.
+const maxLines = 64
 
 // place is a frame of a goroutine.
 type place struct {
@@ -388,9 +400,10 @@ type place struct {
 
 // search finds the holders of a dump's locks.
 type search struct {
-	passing map[string][]place // frames in functions in which anybody waits for a lock
-	objects map[uint64][]place // frames of waiting goroutines, by argument word
-	budget  int                // frames still to be looked at
+	passing  map[string][]place // frames in functions in which anybody waits for a lock
+	objects  map[uint64][]place // frames of waiting goroutines, by argument word
+	acquired []acquisition
+	budget   int // frames still to be looked at
 }
 
 // maxSearch bounds the frames looked at in one dump; the fixtures need some
@@ -402,7 +415,14 @@ func newSearch(d *dump.Dump, waiting map[*dump.Goroutine]*lockWaiter, locks []*d
 	asked := map[string]bool{}
 	for _, l := range locks {
 		for _, w := range l.waiters {
-			asked[w.g.Frames[w.at].Function] = true
+			f := w.g.Frames[w.at]
+			asked[f.Function] = true
+			if i, ok := l.ownerWord(f); ok && f.Word(i) != 0 {
+				t := acquisition{f.Function, f.Line, i, l.addr - f.Args[i]}
+				if len(s.acquired) < maxLines && !slices.Contains(s.acquired, t) {
+					s.acquired = append(s.acquired, t)
+				}
+			}
 		}
 	}
 	for i := range d.Goroutines {
@@ -438,6 +458,14 @@ func (s *search) findHolders(l *dumpLock) {
 	asked := map[string][]codeLine{}
 	var order []string
 	once := false
+	ask := func(c codeLine) {
+		if asked[c.function] == nil {
+			order = append(order, c.function)
+		}
+		if !slices.Contains(asked[c.function], c) && len(asked[c.function]) < maxLines {
+			asked[c.function] = append(asked[c.function], c)
+		}
+	}
 	for _, w := range l.waiters {
 		own[w.g] = true
 		f := w.g.Frames[w.at]
@@ -446,11 +474,11 @@ func (s *search) findHolders(l *dumpLock) {
 		if i, ok := l.ownerWord(f); ok {
 			c.object, c.word = f.Args[i], i
 		}
-		if asked[f.Function] == nil {
-			order = append(order, f.Function)
-		}
-		if !slices.Contains(asked[f.Function], c) && len(asked[f.Function]) < 64 {
-			asked[f.Function] = append(asked[f.Function], c)
+		ask(c)
+	}
+	for _, t := range s.acquired {
+		if l.addr > t.offset {
+			ask(codeLine{function: t.function, line: t.line, object: l.addr - t.offset, word: t.word, exact: true})
 		}
 	}
 	seen := map[*dump.Goroutine]bool{}
@@ -532,7 +560,8 @@ func (l *dumpLock) ownerWord(f dump.Frame) (word int, ok bool) {
 }
 
 func (c codeLine) passedBy(f dump.Frame, once bool, g *dump.Goroutine, at int) bool {
-	if c.object != 0 && !f.Stale && !f.Inlined && c.word < len(f.Args) && f.Args[c.word] >= minPointer && f.Args[c.word] != c.object {
+	word := f.Word(c.word)
+	if c.object != 0 && word != c.object && (c.exact || word >= minPointer) {
 		return false // at work on another object, with a lock of its own
 	}
 	if once {

@@ -36,8 +36,10 @@ func printed(lines ...string) []dump.Frame {
 				continue
 			}
 			hex, stale := strings.CutSuffix(word, "?")
-			f.Stale = f.Stale || stale
 			if v, err := strconv.ParseUint(hex, 16, 64); err == nil {
+				if stale {
+					f.Stale |= 1 << len(f.Args)
+				}
 				f.Args = append(f.Args, v)
 			}
 		}

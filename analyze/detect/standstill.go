@@ -75,49 +75,135 @@ func takesDump(s stack.Stack) bool {
 	return slices.ContainsFunc(s, func(f stack.Frame) bool { return f.Function == "runtime/pprof.writeGoroutineStacks" })
 }
 
-// atStandstill makes suspicions of those goroutines at a standstill whose class is
-// asked for, one for each site and class, most goroutines first.
-func atStandstill(e *evidence.Exhibit, class func(exectrace.Class) bool) []analyze.Candidate {
-	type crowd struct {
-		first stuck
-		site  stack.Site
-		path  []string
-		n     int64
+// goesOn reports whether a goroutine that waits so has work in hand, which it cannot go on with: workers
+// that wait for work stand at a receive, a select or a condition.
+func goesOn(class exectrace.Class) bool {
+	return isLock(class) || class == exectrace.ChanSend || class == exectrace.WaitGroup || class == exectrace.OtherSync
+}
+
+// closedWorld adds to the deadlocks found in a dump what its goroutines at a standstill
+// say: who holds a lock and waits for others meanwhile will wait for ever, and so will all that have
+// work in hand.
+func closedWorld(e *evidence.Exhibit, found []analyze.Candidate) []analyze.Candidate {
+	work, left, _ := parted(e)
+	if len(work) == 0 {
+		return found
 	}
-	by := map[string]*crowd{}
-	var order []*crowd
-	for _, x := range standstill(e) {
-		if !class(x.class) {
-			continue
+	work = append(work, left...)
+	if len(found) > 0 {
+		for i := range found {
+			found[i].Severity = analyze.Critical
+			found[i].Caveats = append(found[i].Caveats, noTimers)
 		}
+		return found
+	}
+	crowds := crowdsOf(work)
+	first, n := crowds[0], len(work)
+	c := first.candidate(e, "standstill")
+	c.Severity, c.Share = analyze.Warning, evidence.Part(n, len(e.Dump.Goroutines)).Number
+	if len(crowds) > 1 {
+		var parts []string
+		for _, x := range crowds[:min(len(crowds), 4)] {
+			parts = append(parts, fmt.Sprintf("%d %s in %s", x.n, x.waits(), x.site.Function))
+			addSites(&c, x.site)
+		}
+		c.Summary = fmt.Sprintf("%d goroutines have work in hand and cannot go on, and the dump shows nobody who could end that: %s", n, strings.Join(parts, ", "))
+		c.Facts = append([]analyze.Fact{{Exhibit: e.ID, Says: "goroutines that have work in hand and wait for others while no other goroutine can move", Value: evidence.Of(n, evidence.Count),
+			Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: atGoroutine(first.site, first.first.g.ID), Reproduce: analyze.Grep(e, "goroutine ")}}, c.Facts...)
+	}
+	if first.first.class == exectrace.ChanSend {
+		c.Fix = []string{
+			"Let no goroutine send to one that may be sending to it: one direction only, or a select that receives as well while it waits to send",
+			"Give the channel room for as much as can be on its way, or decide what happens when it is full: a default case, a deadline",
+			"Whoever receives must receive until the channel is closed, on every way out",
+		}
+	}
+	return []analyze.Candidate{c}
+}
+
+// parted tells the goroutines at a standstill apart: those that have work in hand, senders
+// whose creator has left the function that made them, and those that may be idle.
+func parted(e *evidence.Exhibit) (work, left, idle []stuck) {
+	at := map[int64]stack.Stack{}
+	for i := range e.Dump.Goroutines {
+		at[e.Dump.Goroutines[i].ID] = e.Dump.Goroutines[i].Stack()
+	}
+	for _, x := range standstill(e) {
+		switch {
+		case !goesOn(x.class):
+			idle = append(idle, x)
+		case x.class == exectrace.ChanSend && x.g.Creator != 0 && !at[x.g.Creator].Contains(x.g.CreatedBy.Function):
+			left = append(left, x)
+		default:
+			work = append(work, x)
+		}
+	}
+	return work, left, idle
+}
+
+// atStandstill makes leaks of those goroutines at a standstill that were left behind, and
+// suspicions of those that may be idle, one for each site and class, most goroutines first.
+func atStandstill(e *evidence.Exhibit) (out []analyze.Candidate) {
+	work, left, idle := parted(e)
+	if len(work) == 0 { // else all of them are one deadlock
+		for _, c := range crowdsOf(left) {
+			cand := c.candidate(e, "standstill")
+			cand.Severity = analyze.Warning
+			out = append(out, cand)
+		}
+	}
+	for _, c := range crowdsOf(idle) {
+		out = append(out, c.candidate(e, "standstill"))
+	}
+	return out
+}
+
+const noTimers = "a dump prints no timers: one that has not fired yet may let them go on, and so may the goroutine that took the dump"
+
+// stuckCrowd is goroutines at a standstill that wait alike at one site.
+type stuckCrowd struct {
+	first stuck
+	site  stack.Site
+	path  []string
+	n     int64
+}
+
+// crowdsOf parts them by site and class, most goroutines first.
+func crowdsOf(all []stuck) (order []*stuckCrowd) {
+	by := map[string]*stuckCrowd{}
+	for _, x := range all {
 		site, path := leakSite(x.stack)
 		key := string(x.class) + " " + site.Function
 		if by[key] == nil {
-			by[key] = &crowd{first: x, site: site, path: path}
+			by[key] = &stuckCrowd{first: x, site: site, path: path}
 			order = append(order, by[key])
 		}
 		by[key].n++
 	}
-	slices.SortStableFunc(order, func(a, b *crowd) int {
+	slices.SortStableFunc(order, func(a, b *stuckCrowd) int {
 		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.first.class, b.first.class))
 	})
-	var out []analyze.Candidate
-	for _, c := range order {
-		what := waitingFor(c.first.class, false)
-		verb := "goroutines " + what
-		if c.n == 1 {
-			verb = "goroutine waits" + strings.TrimPrefix(what, "wait")
-		}
-		cand := analyze.Candidate{
-			Site: c.site, Path: c.path, Variant: "standstill", Severity: analyze.Info, Thin: true,
-			Summary: fmt.Sprintf("%d %s in %s, and the dump shows nobody who could end that", c.n, verb, c.site.Function),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here while no other goroutine can move", what), Value: evidence.Of(c.n, evidence.Count),
-				Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: atGoroutine(c.site, c.first.g.ID),
-				Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", c.first.g.ID))}},
-			Caveats: []string{"a dump prints no timers: one that has not fired yet may let them go on, and so may the goroutine that took the dump"},
-		}
-		addSites(&cand, c.first.stack.Site(), c.first.g.CreatedBy.Site())
-		out = append(out, cand)
+	return order
+}
+
+// waits is what they do, with the verb in their number.
+func (c *stuckCrowd) waits() string {
+	what := waitingFor(c.first.class, false)
+	if c.n == 1 {
+		what = "waits" + strings.TrimPrefix(what, "wait")
 	}
-	return out
+	return what
+}
+
+func (c *stuckCrowd) candidate(e *evidence.Exhibit, variant string) analyze.Candidate {
+	cand := analyze.Candidate{
+		Site: c.site, Path: c.path, Variant: variant, Severity: analyze.Info, Thin: true,
+		Summary: fmt.Sprintf("%s %s in %s, and the dump shows nobody who could end that", evidence.Things(c.n, "goroutine"), c.waits(), c.site.Function),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here while no other goroutine can move", waitingFor(c.first.class, false)), Value: evidence.Of(c.n, evidence.Count),
+			Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: atGoroutine(c.site, c.first.g.ID),
+			Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", c.first.g.ID))}},
+		Caveats: []string{noTimers},
+	}
+	addSites(&cand, c.first.stack.Site(), c.first.g.CreatedBy.Site())
+	return cand
 }

@@ -71,8 +71,17 @@ type Goroutine struct {
 type Frame struct {
 	stack.Frame
 	Args    []uint64 // argument words in order; a lock's address is the first of its method. A stale one ("0x..?") is kept, see Stale.
-	Stale   bool     // an argument carried a question mark: it may be out of date
+	Stale   uint32   // a bit for each word of Args, the first the lowest: it carried a question mark and may be out of date
 	Inlined bool     // "(...)": the arguments were not printed
+}
+
+// Word returns an argument word that is in force: printed, and not marked as one
+// that may be out of date (runtime/traceback.go, printArgs). 0 stands for one that is not.
+func (f *Frame) Word(i int) uint64 {
+	if i >= len(f.Args) || f.Stale>>i&1 != 0 {
+		return 0
+	}
+	return f.Args[i]
 }
 
 // Stack returns the goroutine's frames without arguments, leaf first.

@@ -269,10 +269,10 @@ func TestFrames(t *testing.T) {
 		"main.main()":                                             {Frame: stack.Frame{Function: "main.main"}},
 		"main.(*T).F(0xc000012345, 0x2)":                          {Frame: stack.Frame{Function: "main.(*T).F"}, Args: []uint64{0xc000012345, 2}},
 		"sync.(*Mutex).Lock(...)":                                 {Frame: stack.Frame{Function: "sync.(*Mutex).Lock"}, Inlined: true},
-		"main.f({0x1, {0x2?, 0x3}}, 0x4?, _, 0x5, ...)":           {Frame: stack.Frame{Function: "main.f"}, Args: []uint64{1, 2, 3, 4, 0, 5}, Stale: true},
+		"main.f({0x1, {0x2?, 0x3}}, 0x4?, _, 0x5, ...)":           {Frame: stack.Frame{Function: "main.f"}, Args: []uint64{1, 2, 3, 4, 0, 5}, Stale: 0b001010},
 		"main.Map[...].func1(0xffffffffffffffff)":                 {Frame: stack.Frame{Function: "main.Map[...].func1"}, Args: []uint64{1<<64 - 1}},
 		"type:.eq.struct { main.a int; main.b string }(0x1, 0x2)": {Frame: stack.Frame{Function: "type:.eq.struct { main.a int; main.b string }"}, Args: []uint64{1, 2}},
-		"panic({0x721820?, 0xa3ea10?})":                           {Frame: stack.Frame{Function: "panic"}, Args: []uint64{0x721820, 0xa3ea10}, Stale: true},
+		"panic({0x721820?, 0xa3ea10?})":                           {Frame: stack.Frame{Function: "panic"}, Args: []uint64{0x721820, 0xa3ea10}, Stale: 0b11},
 	} {
 		want.File, want.Line = "/src/a b/main.go", 12
 		dumps := find(t, "goroutine 1 [running]:\n"+line+"\n\t/src/a b/main.go:12 +0x1d fp=0x1 sp=0x2 pc=0x3\n")

@@ -21,7 +21,7 @@ const (
 	maxGoroutines = 1 << 20 // goroutines over all dumps of one file
 	maxFrames     = 8 << 20 // frames over all dumps of one file
 	maxDepth      = 1024    // frames of one goroutine; the runtime prints 100 (runtime/traceback.go)
-	maxArgs       = 32      // argument words of one frame; the runtime prints 10
+	maxArgs       = 32      // argument words of one frame, as many as Frame.Stale has bits; the runtime prints 10
 	maxLabels     = 64      // labels of one goroutine
 	maxNesting    = 3       // quoted strings within quoted strings
 	maxForeign    = 8       // lines of other output in a row that a dump may be interleaved with

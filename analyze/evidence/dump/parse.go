@@ -208,12 +208,14 @@ var argument = func() (t [256]bool) {
 
 // words appends the argument words of a frame, maxArgs at most. One that was not
 // recorded ("_") counts as 0, so that those after it keep their place.
-func words(into []uint64, args []byte) (_ []uint64, stale bool) {
-	limit := len(into) + maxArgs
+func words(into []uint64, args []byte) (_ []uint64, stale uint32) {
+	start := len(into)
 	for len(args) > 0 {
 		var x uint64
 		isWord := args[0] == '_'
-		stale = stale || args[0] == '?'
+		if n := len(into) - start; args[0] == '?' && n > 0 {
+			stale |= 1 << (n - 1)
+		}
 		if after, ok := bytes.CutPrefix(args, []byte("0x")); ok {
 			isWord = true
 			for args = after; len(args) > 0 && hexDigit(args[0]) >= 0; args = args[1:] {
@@ -222,7 +224,7 @@ func words(into []uint64, args []byte) (_ []uint64, stale bool) {
 		} else {
 			args = args[1:]
 		}
-		if isWord && len(into) < limit {
+		if isWord && len(into)-start < maxArgs {
 			into = append(into, x)
 		}
 	}
