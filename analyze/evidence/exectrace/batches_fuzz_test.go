@@ -1,0 +1,81 @@
+package exectrace
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/trace"
+	"sync"
+	"testing"
+	"time"
+
+	"inquest/.ci/mutate"
+)
+
+// FuzzBatches damages recorded traces batch by batch: the mutants get past the headers, into
+// the decoder and the fold. What is read must not depend on how many generations are read at
+// a time, and must not cost much time or memory.
+func FuzzBatches(f *testing.F) {
+	traces := [][]byte{tinyTrace(f)}
+	for _, name := range []string{"go1.22", "go1.23", "go1.25", "go1.26", "go1.27", "tasks", "go1.21"} {
+		data, err := os.ReadFile(filepath.Join("testdata", "versions", name+".trace"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		traces = append(traces, data)
+	}
+	for i := range traces {
+		f.Add(uint8(4*i), uint64(i), uint64(7))
+	}
+	f.Fuzz(func(t *testing.T, which uint8, a, b uint64) {
+		if which%4 != 0 {
+			which = 0 // the small one is read a hundred times while a recorded one is read once
+		}
+		data := mutate.Of(mutate.Trace, traces[int(which/4)%len(traces)], rand.New(rand.NewPCG(a, b)))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		one, err1 := Read(context.Background(), bytes.NewReader(data), int64(len(data)), Options{Jobs: 1})
+		runtime.ReadMemStats(&after)
+		if used, bound := after.TotalAlloc-before.TotalAlloc, uint64(256<<20+1000*len(data)); used > bound {
+			t.Errorf("%d bytes asked for %d", len(data), used)
+		}
+		if d := time.Since(start); d > 20*time.Second {
+			t.Errorf("%d bytes took %v", len(data), d)
+		}
+		many, err2 := Read(context.Background(), bytes.NewReader(data), int64(len(data)), Options{Jobs: 3})
+		if (err1 == nil) != (err2 == nil) {
+			t.Fatalf("one at a time: %v; three: %v", err1, err2)
+		}
+		if err1 == nil && (one.Events != many.Events || one.Duration != many.Duration || len(one.Waits) != len(many.Waits) || one.Reading != many.Reading) {
+			t.Errorf("one at a time: %d events, %+v; three: %d events, %+v", one.Events, one.Reading, many.Events, many.Reading)
+		}
+	})
+}
+
+// tinyTrace records a few goroutines that wait for each other: a trace of some kilobytes.
+func tinyTrace(f *testing.F) []byte {
+	var b bytes.Buffer
+	if err := trace.Start(&b); err != nil {
+		f.Fatal(err)
+	}
+	ctx, task := trace.NewTask(context.Background(), "task")
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	mu.Lock()
+	for range 4 {
+		all.Go(func() {
+			trace.WithRegion(ctx, "region", func() { mu.Lock() })
+			mu.Unlock()
+		})
+	}
+	time.Sleep(time.Millisecond)
+	mu.Unlock()
+	all.Wait()
+	task.End()
+	trace.Stop()
+	return b.Bytes()
+}
