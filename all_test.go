@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"analyze/evidence/capture":    {"inquest/analyze/evidence"},
 	"report":                      {"inquest/analyze", "inquest/analyze/compare", "inquest/analyze/evidence/...", "inquest/templates", "inquest/report/..."},
 	"report/draw":                 {},
+	"report/sshsig":               {},
 	"templates":                   {},
 	"recorder":                    {},
 }
@@ -63,6 +64,7 @@ var onlyIn = map[string][]string{
 	"golang.org/x/exp/trace":          {"analyze/evidence/exectrace"},
 	"github.com/chromedp":             {"report"},
 	"github.com/rogpeppe/go-internal": {"cmd"},
+	"golang.org/x/crypto":             {"report/sshsig"},
 	"C":                               {},
 }
 

@@ -26,7 +26,9 @@ func quality(b *evidence.Bundle) []Remark {
 		case evidence.Partial:
 			say("it was read in part only; what rests on it alone is at most of low confidence")
 		case evidence.None:
-			say("it could not be used")
+			if e.Kind != evidence.Provenance {
+				say("it could not be used")
+			}
 			continue
 		}
 		switch {

@@ -116,19 +116,27 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	narrowed, became, err := focus.Narrow(bundle)
+	r, err := judged(bundle, focus, opt, invocation(c, paths))
 	if err != nil {
 		return failed("", "%v", err)
 	}
-	result, err := analyze.Run(narrowed, detect.All, opt)
-	if err != nil {
-		return failed("", "%v", err)
-	}
-	r := report.New(narrowed, result, report.Version(Version), report.Made(invocation(c, paths), revision()), report.Narrowed(focus, became))
 	if err := f.output.write(c, r); err != nil {
 		return err
 	}
 	return judge(r, failOn, bundle)
+}
+
+// judged makes the report of a bundle.
+func judged(b *evidence.Bundle, focus evidence.Focus, opt analyze.Options, command string) (*report.Report, error) {
+	narrowed, became, err := focus.Narrow(b)
+	if err != nil {
+		return nil, err
+	}
+	result, err := analyze.Run(narrowed, detect.All, opt)
+	if err != nil {
+		return nil, err
+	}
+	return report.New(narrowed, result, report.Version(Version), report.Made(command, revision()), report.Narrowed(focus, became), report.Ran(opt)), nil
 }
 
 // focus reads what the analysis is to be restricted to.

@@ -77,6 +77,7 @@ SIGQUIT makes a Go process print its goroutines to its own stderr and exit.`,
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "the `DIR` to make; with --analyze also a file for the report, told by its extension (repeatable)")
 	fl.StringVarP(&f.report.format, "format", "f", "", "with --analyze: write the report to stdout as `FORMAT`: "+strings.Join(report.Formats(), ", "))
 	fl.BoolVarP(&f.report.quiet, "quiet", "q", false, "say nothing on stderr but errors and what is dangerous")
+	f.report.registerSign(c)
 	fl.BoolVar(&f.analyze, "analyze", false, "analyse the case at once")
 	fl.IntVar(&f.seconds, "seconds", 10, "length `N` of the CPU profile and of the mutex and block profiles")
 	fl.IntVar(&f.traceSeconds, "trace-seconds", 0, "length `N` of the trace (0: --seconds, at most 5)")

@@ -53,6 +53,7 @@ not run. What could not be compared is inconclusive, never a pass: exit 3 with
 	c.Flags().StringVarP(&f.output.format, "format", "f", "", "write the comparison to stdout as `FORMAT`: "+strings.Join(report.DiffFormats(), ", ")+" (default text, or nothing with -o)")
 	c.Flags().BoolVarP(&f.output.quiet, "quiet", "q", false, "say nothing on stderr but errors and that a verdict is inconclusive")
 	f.output.registerRedact(c)
+	f.output.registerSign(c)
 	c.Flags().StringVar(&f.ops, "ops", "", "operations that each profile of a side covers, as `BEFORE,AFTER`: compare per operation")
 	c.Flags().StringVar(&f.minEffect, "min-effect", "5%", "part of the whole that a function must have to count, and change by, as a part of its own; or an absolute `SIZE` such as 50ms or 10MB (per second)")
 	c.Flags().StringArrayVar(&f.renames, "rename", nil, "a function or package has another name after, as `OLD=NEW` (repeatable)")

@@ -18,7 +18,6 @@ import (
 	"golang.org/x/term"
 
 	"inquest/analyze"
-	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/report"
 )
@@ -46,7 +45,7 @@ func (o *output) checkEach() error {
 			return failed("", "--format %s: want %s", name, strings.Join(report.Formats(), ", "))
 		}
 	}
-	return nil
+	return o.readKey()
 }
 
 // formats lists what -f names.
@@ -170,17 +169,11 @@ func (e *each) one(one oneCase) {
 		e.fail(one, why)
 		return
 	}
-	narrowed, became, err := e.focus.Narrow(bundle)
+	r, err := judged(bundle, e.focus, e.opt, invocation(e.c, []string{one.path}))
 	if err != nil {
 		e.fail(one, err.Error())
 		return
 	}
-	result, err := analyze.Run(narrowed, detect.All, e.opt)
-	if err != nil {
-		e.fail(one, err.Error())
-		return
-	}
-	r := report.New(narrowed, result, report.Version(Version), report.Made(invocation(e.c, []string{one.path}), revision()), report.Narrowed(e.focus, became))
 	var verdict exit
 	if errors.As(judge(r, e.failOn, bundle), &verdict) {
 		e.worst = max(e.worst, verdict.code)
@@ -206,6 +199,9 @@ func unusable(b *evidence.Bundle) string {
 			return ""
 		}
 		problems = append(problems, e.Problems...)
+	}
+	if len(problems) == 0 {
+		return "it holds the manifest of a capture and no evidence"
 	}
 	const most = 2
 	why := strings.Join(problems[:min(len(problems), most)], "; ")
@@ -241,7 +237,7 @@ func (e *each) write(r *report.Report) ([]string, error) {
 			return nil, err
 		}
 		file := name + report.ExtensionOf(format)
-		if err := replaceFile(filepath.Join(e.dir, file), b.Bytes(), 0o644); err != nil {
+		if err := e.flags.output.put(filepath.Join(e.dir, file), b.Bytes()); err != nil {
 			return nil, pathError(file, err)
 		}
 		files = append(files, file)
@@ -307,7 +303,7 @@ func (e *each) writeIndex() error {
 		if err := write(&b, e.index); err != nil {
 			return failed("", "index%s: %v", extension, err)
 		}
-		if err := replaceFile(filepath.Join(e.dir, "index"+extension), b.Bytes(), 0o644); err != nil {
+		if err := e.flags.output.put(filepath.Join(e.dir, "index"+extension), b.Bytes()); err != nil {
 			return failed("", "%v", pathError("index"+extension, err))
 		}
 	}

@@ -39,6 +39,9 @@ func inspect(c *cobra.Command, b *evidence.Bundle) {
 	for _, e := range b.Exhibits {
 		say("%s  %s", e.ID, e.Path)
 		line := fmt.Sprintf("%s, %s, read %s", analyze.KindName(e.Kind), evidence.Of(e.Bytes, evidence.Bytes), e.Coverage)
+		if e.Kind == evidence.Provenance {
+			line = fmt.Sprintf("%s, %s, no evidence of the program", e.Kind, evidence.Of(e.Bytes, evidence.Bytes))
+		}
 		if e.Part != "" {
 			line += ", " + e.Part
 		}

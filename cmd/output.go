@@ -19,6 +19,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/detect"
 	"inquest/report"
+	"inquest/report/sshsig"
 )
 
 // output is where reports go and what they look like.
@@ -28,8 +29,10 @@ type output struct {
 	quiet   bool
 	redact  string // level of redaction; empty for none
 	mapping string // file of the tokens; empty when they are not kept
+	signer  string // file of the private key that signs what is written; empty for none
 
 	tokens *report.Mapping // what redaction has used so far
+	key    *sshsig.Key     // of signer
 }
 
 func (o *output) register(c *cobra.Command) {
@@ -37,6 +40,11 @@ func (o *output) register(c *cobra.Command) {
 	c.Flags().StringVarP(&o.format, "format", "f", "", "write the report to stdout as `FORMAT`: "+strings.Join(report.Formats(), ", ")+" (default text, or nothing with -o)")
 	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "say nothing on stderr but errors")
 	o.registerRedact(c)
+	o.registerSign(c)
+}
+
+func (o *output) registerSign(c *cobra.Command) {
+	c.Flags().StringVar(&o.signer, "sign-with", "", "sign each file written with this private SSH key: `KEY`; the signature is FILE.sig, and "+passphraseVariable+" holds the passphrase")
 }
 
 func (o *output) registerRedact(c *cobra.Command) {
@@ -69,6 +77,9 @@ func (o *output) checkFor(v views) error {
 	if err := o.checkRedact(); err != nil {
 		return err
 	}
+	if o.signer != "" && len(o.files) == 0 {
+		return failed("", "--sign-with signs files, and no -o FILE is given")
+	}
 	for _, name := range o.files {
 		if info, err := os.Stat(name); err == nil && info.IsDir() || strings.HasSuffix(name, "/") {
 			return failed("analyze --each PATH -o FOLDER/ writes a report for each case in PATH", "-o %s: a folder; name a file that ends in %s", name, v.extensions)
@@ -80,7 +91,14 @@ func (o *output) checkFor(v views) error {
 			return failed("", "-o %s: no such directory", name)
 		}
 	}
-	return nil
+	return o.readKey()
+}
+
+func (o *output) readKey() (err error) {
+	if o.signer != "" {
+		o.key, err = readSignKey(o.signer)
+	}
+	return err
 }
 
 // checkRedact checks what is to be redacted, and reads the tokens there are.
@@ -199,7 +217,7 @@ func invocation(c *cobra.Command, paths []string) string {
 		}
 		values := []string{f.Value.String()}
 		switch f.Name {
-		case "output", "format", "quiet", "jobs", "redact", "redact-map", "each":
+		case "output", "format", "quiet", "jobs", "redact", "redact-map", "each", "sign-with":
 			return
 		case "config", "baseline":
 			values[0] = portable(values[0])
@@ -279,11 +297,15 @@ func (o *output) deliver(c *cobra.Command, d document) error {
 		if err := d.file(&b, name); err != nil {
 			return failed("", "%s: %v", name, err)
 		}
-		if err := replaceFile(name, b.Bytes(), 0o644); err != nil {
+		if err := o.put(name, b.Bytes()); err != nil {
 			return failed("", "%v", pathError(name, err))
 		}
 		if !o.quiet {
-			complain(c.ErrOrStderr(), "wrote "+name)
+			said := "wrote " + name
+			if o.key != nil {
+				said += " and " + name + sigSuffix
+			}
+			complain(c.ErrOrStderr(), said)
 		}
 	}
 	stdout := c.OutOrStdout()

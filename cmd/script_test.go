@@ -5,15 +5,22 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 
 	"github.com/google/pprof/profile"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"inquest/report"
 )
 
 func TestMain(m *testing.M) {
@@ -49,6 +56,10 @@ func TestScript(t *testing.T) {
 			"cpuprofile":   scriptCPUProfile,
 			"service":      scriptService,
 			"yamlkeys":     scriptYAMLKeys,
+			"replace":      scriptReplace,
+			"version":      scriptVersion,
+			"allow":        scriptAllow,
+			"exitcode":     scriptExitCode,
 		},
 	})
 }
@@ -163,6 +174,50 @@ func scriptMutexProfile(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(p.Write(f))
 	ts.Check(f.Close())
+}
+
+// scriptReplace changes a file: replace FILE REGEXP TEXT.
+func scriptReplace(ts *testscript.TestScript, _ bool, args []string) {
+	old := read(ts, args[0])
+	data := regexp.MustCompile(args[1]).ReplaceAll(old, []byte(args[2]))
+	if bytes.Equal(data, old) {
+		ts.Fatalf("%s: no %s", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+}
+
+// scriptVersion makes a report one that another version wrote, with the hash it would have: version FILE VERSION.
+func scriptVersion(ts *testscript.TestScript, _ bool, args []string) {
+	r, err := report.Read(bytes.NewReader(read(ts, args[0])))
+	ts.Check(err)
+	r.Tool.Version, r.SelfHash = args[1], ""
+	var text bytes.Buffer
+	ts.Check(report.WriteJSON(&text, r))
+	sum := sha256.Sum256(text.Bytes())
+	r.SelfHash = hex.EncodeToString(sum[:])
+	text.Reset()
+	ts.Check(report.WriteJSON(&text, r))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text.Bytes(), 0o644))
+}
+
+// scriptAllow writes a line of an allowed_signers file: allow PRINCIPAL KEY.pub FILE.
+func scriptAllow(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), append([]byte(args[0]+" "), read(ts, args[1])...), 0o644))
+}
+
+// scriptExitCode runs a program that must exit with a code: exitcode N PROGRAM ARGS...
+func scriptExitCode(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	var e *exec.ExitError
+	code := 0
+	if errors.As(err, &e) {
+		code = e.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
 }
 
 func read(ts *testscript.TestScript, name string) []byte {

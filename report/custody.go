@@ -1,11 +1,14 @@
 package report
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
 
 	"inquest/analyze"
+	"inquest/analyze/evidence"
 )
 
 // Made says which command made the document, and from which revision of its
@@ -14,6 +17,24 @@ func Made(command, revision string) Option {
 	return func(r *Report) { r.Command, r.Tool.Revision = command, revision }
 }
 
+// digest is the SHA-256 of the document as WriteJSON writes it without the line that holds the hash.
+func (r *Report) digest() string {
+	out := *r
+	out.SelfHash = ""
+	sum := sha256.New()
+	if err := WriteJSON(sum, &out); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// Altered reports whether the document is not what its own hash says it is. One
+// without a hash is not altered as far as can be told.
+func (r *Report) Altered() bool { return r.SelfHash != "" && r.SelfHash != r.digest() }
+
+// shortHash is as much of a hash as people compare.
+func shortHash(hash string) string { return hash[:min(len(hash), 16)] }
+
 // CommandLine joins words to a line that can be pasted into a shell.
 func CommandLine(words ...string) string {
 	quoted := make([]string, len(words))
@@ -21,6 +42,12 @@ func CommandLine(words ...string) string {
 		quoted[i] = shellQuote(w)
 	}
 	return strings.Join(quoted, " ")
+}
+
+// CommandWords cuts such a line into its words.
+func CommandWords(line string) []string {
+	words, _ := shellWords(line)
+	return words
 }
 
 // made is one line of how a document came about.
@@ -44,6 +71,22 @@ func (t Tool) String() string {
 // Made lists what the report rests on beside its exhibits, for the chain of custody.
 func (v *view) Made() []made {
 	out := custody(v.Tool, v.Command, v.Redacted)
+	if v.SelfHash != "" {
+		says := "content sha256 " + shortHash(v.SelfHash)
+		if v.altered {
+			says += ", which its content does not have: it was changed after it was written"
+		}
+		out = append(out, made{"This report", says, false})
+	}
+	if len(v.Only) > 0 {
+		out = append(out, made{"Detectors that alone ran", strings.Join(v.Only, ", "), false})
+	}
+	if len(v.Skip) > 0 {
+		out = append(out, made{"Detectors left out", strings.Join(v.Skip, ", "), false})
+	}
+	if n := len(v.Baseline); n > 0 {
+		out = append(out, made{"Baseline", evidence.Things(n, "known finding"), false})
+	}
 	if set := settings(v.Limits); set != "" {
 		out = append(out, made{"Limits that were set", set, true})
 	}

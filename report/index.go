@@ -75,7 +75,7 @@ func (x *Index) Add(r *Report, reports []string) {
 			seen[file] = true
 			c.Bytes += e.Bytes
 		}
-		if !slices.Contains(c.Kinds, e.Kind) {
+		if !slices.Contains(c.Kinds, e.Kind) && e.Kind != evidence.Provenance {
 			c.Kinds = append(c.Kinds, e.Kind)
 		}
 	}

@@ -137,7 +137,7 @@ func covers(e Exhibit) string {
 	if e.Duration > 0 {
 		parts = append(parts, evidence.Of(e.Duration, evidence.Nanoseconds).String())
 	}
-	if e.Coverage != evidence.Whole {
+	if e.Coverage != evidence.Whole && e.Kind != evidence.Provenance {
 		parts = append(parts, "read: "+string(e.Coverage))
 	}
 	return strings.Join(parts, ", ")

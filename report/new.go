@@ -22,6 +22,14 @@ type Option func(*Report)
 // Version names the version of the tool in the document.
 func Version(v string) Option { return func(r *Report) { r.Tool.Version = v } }
 
+// Ran says what the engine was given beside evidence and limits.
+func Ran(opt analyze.Options) Option {
+	return func(r *Report) { r.Only, r.Skip, r.Baseline = set(opt.Only), set(opt.Skip), set(opt.Accepted) }
+}
+
+// set returns the different words of a list, sorted.
+func set(words []string) []string { return slices.Compact(slices.Sorted(slices.Values(words))) }
+
 // Title replaces the case's title, which is otherwise what the user named.
 func Title(t string) Option { return func(r *Report) { r.Case.Title = t } }
 
@@ -85,6 +93,7 @@ func New(b *evidence.Bundle, res analyze.Result, opts ...Option) *Report {
 		opt(r)
 	}
 	normalise(r)
+	r.SelfHash = r.digest()
 	return r
 }
 

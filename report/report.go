@@ -16,6 +16,7 @@ const Schema = "inquest/report/v1"
 // Report is the outcome of one inquest. docs/json.md describes it field by field.
 type Report struct {
 	Schema    string             `json:"schema"`
+	SelfHash  string             `json:"content_sha256,omitempty"` // of the document as WriteJSON writes it, but for this line
 	Tool      Tool               `json:"tool"`
 	Command   string             `json:"command,omitempty"`  // that made it, without what only says where it goes
 	Redacted  *Redaction         `json:"redacted,omitempty"` // what was taken out; nil when nothing
@@ -26,10 +27,13 @@ type Report struct {
 	Chains    []analyze.Chain    `json:"chains"`
 	Quality   []Quality          `json:"quality"`
 	Focus     *Focus             `json:"focus,omitempty"`
-	Limits    []analyze.LimitUse `json:"limits"`    // the limits that were overridden
-	Timelines []Timeline         `json:"timelines"` // one per execution trace: what the pictures are drawn from
-	Bars      []Bars             `json:"bars"`      // worst sites of the last exhibit of each kind and build
-	Growth    []Growth           `json:"growth"`    // live heap by site, first against last heap profile of a build
+	Limits    []analyze.LimitUse `json:"limits"`             // the limits that were overridden
+	Only      []string           `json:"only,omitempty"`     // detectors that alone ran; empty when all did
+	Skip      []string           `json:"skip,omitempty"`     // detectors that were left out
+	Baseline  []string           `json:"baseline,omitempty"` // fingerprints of known findings that were given
+	Timelines []Timeline         `json:"timelines"`          // one per execution trace: what the pictures are drawn from
+	Bars      []Bars             `json:"bars"`               // worst sites of the last exhibit of each kind and build
+	Growth    []Growth           `json:"growth"`             // live heap by site, first against last heap profile of a build
 
 	Flames        []Flame        `json:"flames,omitempty"`        // of the profiles that chains rest on
 	Distributions []Distribution `json:"distributions,omitempty"` // of the traces that chains rest on

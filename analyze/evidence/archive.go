@@ -208,6 +208,7 @@ func (o *opener) zip(it *item, c *content) {
 			m.fail(&Exhibit{Path: m.name, Bytes: int64(f.UncompressedSize64)}, "encrypted, cannot be read")
 			continue
 		}
+		o.rename(m)
 		if !o.enter(m) {
 			continue
 		}
@@ -247,6 +248,7 @@ func (o *opener) tar(it *item, r io.Reader, size int64) {
 		if !ok {
 			continue
 		}
+		o.rename(m)
 		if !o.enter(m) {
 			return
 		}

@@ -31,6 +31,7 @@ const (
 	GCTrace       Kind = "gctrace"       // gctrace lines of one process in a log
 	SchedTrace    Kind = "schedtrace"    // schedtrace lines of one process in a log
 	Folded        Kind = "folded"        // stacks counted by a tracer of the operating system
+	Provenance    Kind = "manifest"      // how a capture was taken; its Coverage is None, as it says nothing of the program
 	Unknown       Kind = "unknown"       // not recognised, or not readable
 )
 

@@ -67,6 +67,8 @@ func (o *opener) hashed(it *item, e *Exhibit, c *content, head []byte) {
 	}
 	switch {
 	case executable(head) && !it.named:
+	case isManifest(head):
+		e.Kind = Provenance
 	case !text(head) && readable(head), text(head) && suspect(filepath.ToSlash(it.name)), it.named:
 		e.Kind = Trace
 	}

@@ -20,8 +20,8 @@ const ManifestSchema = "inquest/capture/v1"
 const ManifestName = "manifest.json"
 
 // Manifest tells how a folder of evidence was taken: by what, from where, when, and
-// what could not be taken. It is no evidence itself. inquest capture and
-// package recorder write it; docs/capture.md describes it field by field.
+// what could not be taken. It is an exhibit with a hash, as what it says is relied upon, and no
+// evidence of the program. inquest capture and package recorder write it; docs/capture.md describes it field by field.
 type Manifest struct {
 	Schema  string         `json:"schema"`
 	Tool    ManifestTool   `json:"tool"`
@@ -139,20 +139,18 @@ type Capture struct {
 	*Manifest
 }
 
-// manifest reads a capture's manifest. It becomes no exhibit unless it cannot be
-// read or is all that the user named.
+// manifest reads a capture's manifest.
 func (o *opener) manifest(it *item, e *Exhibit, c *content) []*Exhibit {
 	m, err := ReadManifest(c.all())
 	if err != nil {
 		e.problem("%v", err)
 		return it.none(e)
 	}
-	it.manifest = m
+	it.manifest, e.Kind = m, Provenance
 	if it.named && len(o.items) == 1 {
 		e.problem("the manifest of a capture, which is no evidence itself: name the folder it lies in")
-		return it.none(e)
 	}
-	return nil
+	return it.none(e)
 }
 
 // attach gives the files of each capture what its manifest knows of them, and

@@ -54,8 +54,11 @@ func TestManifestBesideEvidence(t *testing.T) {
 
 	for _, path := range []string{filepath.Join(dir, "a"), archive} {
 		b := open(t, path)
-		if len(b.Exhibits) != 1 || b.Exhibits[0].Kind != Dump || len(b.Exhibits[0].Problems) > 0 {
-			t.Fatalf("%s: exhibits %+v, want the dump alone and nothing wrong with it", path, b.Exhibits)
+		if len(b.Exhibits) != 2 || b.Exhibits[0].Kind != Dump || len(b.Exhibits[0].Problems) > 0 {
+			t.Fatalf("%s: exhibits %+v, want the dump with nothing wrong with it, and the manifest", path, b.Exhibits)
+		}
+		if m := b.Exhibits[1]; m.Kind != Provenance || m.Coverage != None || len(m.SHA256) != 64 || len(b.Of(Provenance)) != 0 {
+			t.Errorf("%s: the manifest is %+v, want it hashed and no evidence of the program", path, m)
 		}
 		if got := b.Exhibits[0].CapturedAt; !got.Equal(taken) {
 			t.Errorf("%s: the dump was taken at %v, want the manifest's time", path, got)
@@ -66,7 +69,7 @@ func TestManifestBesideEvidence(t *testing.T) {
 	}
 
 	b := open(t, filepath.Join(dir, "b"))
-	if len(b.Exhibits) != 1 || len(b.Exhibits[0].Problems) != 1 || !strings.Contains(b.Exhibits[0].Problems[0], "not what was captured") {
+	if len(b.Exhibits) != 2 || len(b.Exhibits[0].Problems) != 1 || !strings.Contains(b.Exhibits[0].Problems[0], "not what was captured") {
 		t.Errorf("a changed file: %+v", b.Exhibits[0].Problems)
 	}
 	if got := b.Exhibits[0].CapturedAt; !got.IsZero() {

@@ -25,6 +25,8 @@ type Options struct {
 	Jobs  int       // files measured at the same time, and workers per trace; 0 for GOMAXPROCS
 	Stdin io.Reader // what "-" reads; nil for os.Stdin
 	Focus Focus     // what traces are read for; Focus.Narrow restricts the rest. Zero for all
+	// Names gives files that were renamed since, by the path that an exhibit of each would have, the one it had; nil for none.
+	Names map[string]string
 	// Progress is told, when not nil, how many bytes of all the files found have
 	// been measured, and how many events of traces. It is called from several
 	// goroutines, one at a time.
@@ -55,6 +57,9 @@ func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 	b := &Bundle{Title: title(paths)}
 	o.find(paths, b)
 	nameItems(o.items)
+	for _, it := range o.items {
+		o.rename(it)
+	}
 	o.base = o.firstTrace()
 	for _, it := range o.items {
 		o.group.Go(func() error {
@@ -259,6 +264,13 @@ func nameItems(items []*item) {
 		if !longer {
 			return
 		}
+	}
+}
+
+// rename gives a file back the name it had.
+func (o *opener) rename(it *item) {
+	if name, ok := o.opt.Names[it.name]; ok {
+		it.name = name
 	}
 }
 
