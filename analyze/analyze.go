@@ -171,7 +171,7 @@ type Fact struct {
 	Of        *Whole            `json:"of,omitempty"`    // the whole the value is part of
 	Limit     *LimitUse         `json:"limit,omitempty"` // the limit it was held against
 	At        Location          `json:"at"`              //
-	Reproduce string            `json:"reproduce"`       // a command with public tools that shows the same number
+	Reproduce Command           `json:"-"`               // with public tools, shows the same number
 }
 
 // Whole is what a value is a part of.

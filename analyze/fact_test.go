@@ -2,7 +2,7 @@ package analyze
 
 import (
 	"regexp"
-	"strings"
+	"slices"
 	"testing"
 
 	"inquest/analyze/evidence"
@@ -16,11 +16,12 @@ func TestPeekFindsTheFunction(t *testing.T) {
 		"main.(*Book).Place", "main.(*Book).Place.func1", "main.(*Cache[go.shape.string,go.shape.struct { A int }]).Get", "main.Map[go.shape.int]",
 	} {
 		command := Peek(e, "delay", stack.Site{Function: stack.Normal(name)})
-		_, rest, _ := strings.Cut(command, "-peek '")
-		pattern, file, ok := strings.Cut(rest, "' ")
-		if !ok || file != "mutex.pb.gz" {
+		argv := command.Steps[0].Argv
+		at := slices.Index(argv, "-peek") + 1
+		if at != len(argv)-2 || argv[at+1] != "mutex.pb.gz" {
 			t.Fatalf("Peek(%s) = %s", name, command)
 		}
+		pattern := argv[at]
 		if !regexp.MustCompile(pattern).MatchString(name) {
 			t.Errorf("the pattern %s does not find %s", pattern, name)
 		}
@@ -34,8 +35,14 @@ func TestQuoteIsSafeToPaste(t *testing.T) {
 		"":             "''",
 		"$(reboot)":    "'$(reboot)'",
 		"it's":         `'it'\''s'`,
-		"-rf":          "'-rf'",
-		"a\nb":         "'a\nb'",
+		"=ls":          "'=ls'",
+		"-a=b":         "-a=b",
+		"~root":        "'~root'",
+		"#x":           "'#x'",
+		"a!b":          "'a!b'",
+		`\d.\`:         `'\d.'\\''`,
+		`a\'b`:         `'a'\\''\''b'`,
+		`a\\b`:         `'a'\\'\b'`,
 		"case.zip!a/b": "'case.zip!a/b'",
 	} {
 		if got := quote(in); got != want {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"strings"
 
 	"inquest/analyze/evidence"
 )
@@ -63,8 +62,8 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 		f.Share = max(f.Share, c.Share)
 		for _, fact := range c.Facts {
 			// pprof finds no function where there is nothing.
-			if fact.Value.Number == 0 && strings.HasPrefix(fact.Reproduce, "go tool pprof ") {
-				fact.Reproduce = ""
+			if fact.Value.Number == 0 && fact.Reproduce.Runs("go", "tool", "pprof") {
+				fact.Reproduce = Command{}
 			}
 			f.Evidence = append(f.Evidence, fact)
 		}

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/net/html"
 
 	"inquest/templates"
+
+	"inquest/analyze"
 )
 
 // FuzzRead feeds anything to Read; what it accepts must survive every writer,
@@ -28,7 +30,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := Read(bytes.NewReader(text))
 		if err != nil {
-			if strings.ContainsFunc(err.Error(), hidden) {
+			if strings.ContainsFunc(err.Error(), analyze.Hidden) {
 				t.Errorf("error repeats what a terminal obeys: %q", err)
 			}
 			return
@@ -103,7 +105,7 @@ func checkText(t *testing.T, what, text string) {
 	if !utf8.ValidString(text) {
 		t.Errorf("%s: invalid UTF-8", what)
 	}
-	if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && hidden(r) }); i >= 0 {
+	if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && analyze.Hidden(r) }); i >= 0 {
 		t.Errorf("%s: a character to be obeyed: %q", what, text[i:min(i+20, len(text))])
 	}
 }

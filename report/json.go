@@ -59,7 +59,7 @@ func escapeHidden(text []byte) []byte {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRune(text[i:])
 		switch {
-		case r < 0x80 && r != 0x7F || !hidden(r):
+		case r < 0x80 && r != 0x7F || !analyze.Hidden(r):
 			out = append(out, text[i:i+n]...)
 		case r > 0xFFFF:
 			r -= 0x10000

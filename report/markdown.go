@@ -29,6 +29,7 @@ var markdownTemplate = template.Must(template.New("report.md").Funcs(template.Fu
 	"limit":    func(l analyze.LimitUse) string { return l.Name + "=" + l.Quantity.String() },
 	"accepted": (*chainView).Accepted,
 	"disputed": (*chainView).disputed,
+	"pastable": pastable,
 	"first":    first[factView],
 	"head":     first[string],
 	"brief":    brief,

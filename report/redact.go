@@ -120,11 +120,11 @@ func (x *redactor) mark(before *Redaction) *Redaction {
 // document replaces the names in all strings below v. The first round takes in
 // the names that stand in fields of their own, so that the second knows them in sentences.
 func (x *redactor) document(v reflect.Value) {
-	visit(v, "", func(field, s string) string {
+	visit(v, "", nil, func(field, s string) string {
 		switch fields[field] {
 		case aFunction:
 			x.know(s, x.function(s))
-			x.know(pattern(s), pattern(x.function(s)))
+			x.know(analyze.Pattern(s), analyze.Pattern(x.function(s)))
 		case aFile:
 			x.know(s, x.file(s))
 			_, base := splitDir(s)
@@ -151,7 +151,7 @@ func (x *redactor) document(v reflect.Value) {
 		}
 		return strings.Compare(a, b)
 	})
-	visit(v, "", func(field, s string) string {
+	visit(v, "", x.command, func(field, s string) string {
 		switch fields[field] {
 		case kept:
 			return s
@@ -165,8 +165,6 @@ func (x *redactor) document(v reflect.Value) {
 			return x.label(s)
 		case aText:
 			return x.text(s)
-		case aCommand:
-			return x.command(s)
 		case anInvocation:
 			return x.invocation(s)
 		case aBenchmark:
@@ -187,8 +185,8 @@ func (x *redactor) know(name, token string) {
 }
 
 // visit replaces, in place but with fresh slices, maps and pointers, every string
-// below v that JSON shows, given the field it stands in.
-func visit(v reflect.Value, field string, text func(field, s string) string) {
+// below v that JSON shows, given the field it stands in, and every command.
+func visit(v reflect.Value, field string, command func(analyze.Command) analyze.Command, text func(field, s string) string) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(text(field, v.String()))
@@ -199,12 +197,12 @@ func visit(v reflect.Value, field string, text func(field, s string) string) {
 		fresh := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		reflect.Copy(fresh, v)
 		for i := range fresh.Len() {
-			visit(fresh.Index(i), field, text)
+			visit(fresh.Index(i), field, command, text)
 		}
 		v.Set(fresh)
 	case reflect.Array:
 		for i := range v.Len() {
-			visit(v.Index(i), field, text)
+			visit(v.Index(i), field, command, text)
 		}
 	case reflect.Map:
 		if v.IsNil() {
@@ -215,8 +213,8 @@ func visit(v reflect.Value, field string, text func(field, s string) string) {
 			key, value := reflect.New(k.Type()).Elem(), reflect.New(v.Type().Elem()).Elem()
 			key.Set(k)
 			value.Set(v.MapIndex(k))
-			visit(key, field, text)
-			visit(value, field, text)
+			visit(key, field, command, text)
+			visit(value, field, command, text)
 			fresh.SetMapIndex(key, value)
 		}
 		v.Set(fresh)
@@ -226,7 +224,7 @@ func visit(v reflect.Value, field string, text func(field, s string) string) {
 		}
 		fresh := reflect.New(v.Type().Elem())
 		fresh.Elem().Set(v.Elem())
-		visit(fresh.Elem(), field, text)
+		visit(fresh.Elem(), field, command, text)
 		v.Set(fresh)
 	case reflect.Interface:
 		if v.IsNil() {
@@ -234,12 +232,18 @@ func visit(v reflect.Value, field string, text func(field, s string) string) {
 		}
 		fresh := reflect.New(v.Elem().Type()).Elem()
 		fresh.Set(v.Elem())
-		visit(fresh, field, text)
+		visit(fresh, field, command, text)
 		v.Set(fresh)
 	case reflect.Struct:
+		if c, ok := v.Interface().(analyze.Command); ok {
+			if command != nil {
+				v.Set(reflect.ValueOf(command(c)))
+			}
+			return
+		}
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() {
-				visit(v.Field(i), v.Type().String()+"."+f.Name, text)
+				visit(v.Field(i), v.Type().String()+"."+f.Name, command, text)
 			}
 		}
 	}

@@ -2,58 +2,90 @@ package report
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+
+	"inquest/analyze"
 )
 
-// pattern is a function's name as go tool pprof -peek is given it (analyze.Peek).
-func pattern(function string) string {
-	return strings.ReplaceAll(regexp.QuoteMeta(function), `\[\.\.\.\]`, `\[.*\]`)
+// command replaces the names in a command: files, patterns, and texts to look for. Which word is
+// which follows from the programs that commands of ours run; of any other program every word is replaced.
+func (x *redactor) command(c analyze.Command) analyze.Command {
+	out := analyze.Command{Note: x.sentence(c.Note)}
+	for _, s := range c.Steps {
+		out.Steps = append(out.Steps, analyze.Step{Argv: x.argv(s.Argv), Stdout: x.path(s.Stdout)})
+	}
+	return out.Checked()
 }
 
-// commandWord is what the commands that reports give are made of.
-var commandWord = regexp.MustCompile(`^(?:go|tool|pprof|trace|grep|curl|inquest|&&|>|\||-{1,2}[a-z][a-z_-]*|-[A-Z]|\d+|(?:sync|net|syscall|sched)\.pb\.gz|-pprof=(?:sync|net|syscall|sched))$`)
+// intermediate is a file that a command of ours makes for the next.
+var intermediate = regexp.MustCompile(`^(?:sync|net|syscall|sched)\.pb\.gz$`)
 
-// command replaces the names in a shell command: files, patterns, and texts to look for.
-func (x *redactor) command(s string) string {
-	if s == "" || x.ours[s] {
-		return s
+func (x *redactor) argv(argv []string) []string {
+	out := slices.Clone(argv)
+	first := 3
+	switch {
+	case len(argv) >= 3 && argv[0] == "go" && argv[1] == "tool" && (argv[2] == "pprof" || argv[2] == "trace"):
+	case len(argv) > 0 && argv[0] == "grep":
+		first = 1
+	default:
+		first = 0
 	}
-	words, comment := shellWords(s)
-	for i, w := range words {
-		before := ""
-		if i > 0 {
-			before = words[i-1]
-		}
-		option, value, assigned := strings.Cut(w, "=")
-		assigned = assigned && strings.HasPrefix(option, "-")
+	for i := first; i < len(argv); i++ {
+		option, value, assigned := strings.Cut(argv[i], "=")
 		switch {
-		case commandWord.MatchString(w) && before != "-F" && before != "-peek":
-		case before == "-F":
-			words[i] = x.sought(w)
-		case before == "-peek":
-			words[i] = x.patterns(w)
-		case assigned && (option == "-focus" || option == "-ignore" || option == "-show"):
-			words[i] = option + "=" + x.patterns(value)
-		case assigned:
-			words[i] = option + "=" + x.word(value)
-		case strings.ContainsAny(w, " \t\n"):
-			if token, ok := x.exact[w]; ok {
-				words[i] = token
-			} else {
-				words[i] = x.text(w)
-			}
+		case first == 0:
+			out[i] = x.text(argv[i])
+		case i == len(argv)-1:
+			out[i] = x.argument(argv[i])
+		case argv[i-1] == "-e":
+			out[i] = x.sought(argv[i])
+		case argv[i-1] == "-peek":
+			out[i] = x.patterns(argv[i])
+		case !strings.HasPrefix(option, "-"):
+			out[i] = x.count(argv[i])
+		case !assigned: // an option of ours without a value
+			out[i] = x.option(option)
+		case option == "-focus" || option == "-ignore":
+			out[i] = option + "=" + x.patterns(value)
+		case option == "-diff_base":
+			out[i] = option + "=" + x.argument(value)
+		case option == "-tagfocus" && sizes.MatchString(value):
 		default:
-			words[i] = x.word(w)
+			out[i] = x.option(option) + "=" + x.word(value)
 		}
-		if !commandWord.MatchString(words[i]) {
-			words[i] = shellQuote(words[i])
-		}
-	}
-	out := strings.Join(words, " ")
-	if comment != "" {
-		out += "  # " + x.sentence(comment)
 	}
 	return out
+}
+
+var (
+	sizes   = regexp.MustCompile(`^\d+b:(?:\d+b)?$`)
+	options = regexp.MustCompile(`^-{1,2}[a-zA-Z_]{1,16}$`)
+	digits  = regexp.MustCompile(`^\d+$`)
+)
+
+// argument replaces the path of an exhibit, as an argument of a command has it.
+func (x *redactor) argument(path string) string {
+	if intermediate.MatchString(path) {
+		return path
+	}
+	return analyze.PathArgument(x.path(strings.TrimPrefix(path, "./")))
+}
+
+// option keeps what can only be an option of a program's.
+func (x *redactor) option(word string) string {
+	if options.MatchString(word) {
+		return word
+	}
+	return x.text(word)
+}
+
+// count keeps a number.
+func (x *redactor) count(word string) string {
+	if digits.MatchString(word) {
+		return word
+	}
+	return x.text(word)
 }
 
 // sought replaces a text that a log is searched for: a name, or what the log says.
@@ -87,10 +119,10 @@ func (x *redactor) patterns(s string) string {
 			alternatives[i] = token
 		case x.strict && strings.HasPrefix(a, "^") && strings.HasSuffix(a, "$") && functionRE.MatchString(plain) && !standardName(plain):
 			// A whole name was taken from the evidence, even where the same one is a word of ours.
-			alternatives[i] = "^" + pattern(x.function(plain)) + "$"
+			alternatives[i] = "^" + analyze.Pattern(x.function(plain)) + "$"
 		case !x.strict, known(a), known(plain), standardName(plain):
 		default:
-			alternatives[i] = pattern(x.word(plain))
+			alternatives[i] = analyze.Pattern(x.word(plain))
 		}
 	}
 	return strings.Join(alternatives, "|")

@@ -139,7 +139,6 @@ const (
 	aTitle                 // of a case: no sentence names it
 	aLabel                 // key=value
 	aText                  // as the evidence has it
-	aCommand               // shell command
 	anInvocation           // the command line that made the document
 	aBenchmark             // name of a benchmark
 	aSource                // a word of ours and a file's name
@@ -182,7 +181,6 @@ var fields = func() map[string]fieldKind {
 		aTitle:       `report.Case.Title report.DiffSide.Title`,
 		aLabel:       `report.Focus.Label`,
 		aText:        `report.Focus.Task`,
-		aCommand:     `analyze.Fact.Reproduce`,
 		anInvocation: `report.Report.Command report.Diff.Command`,
 		aBenchmark:   `compare.Benchmark.Name`,
 		aSource:      `report.DiffSide.Others`,

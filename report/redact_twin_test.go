@@ -225,6 +225,7 @@ func FuzzRedact(f *testing.F) {
 		if len(name) > 200 {
 			return
 		}
+		pasted := !analyze.NewCommand("grep", name).None()
 		with := func(name string) string {
 			r, err := Read(strings.NewReader(saved))
 			if err != nil {
@@ -232,7 +233,10 @@ func FuzzRedact(f *testing.F) {
 			}
 			for i := range r.Findings {
 				r.Findings[i].Summary += fmt.Sprintf("; it said %q", name)
-				r.Findings[i].Evidence[0].Reproduce = "grep -n -A 12 -F " + shellQuote(name) + " x.log"
+				r.Findings[i].Evidence[0].Reproduce = analyze.Command{}
+				if pasted {
+					r.Findings[i].Evidence[0].Reproduce = analyze.Grep(&evidence.Exhibit{Path: "x.log"}, name)
+				}
 			}
 			r.Focus = &Focus{Label: "k=" + name, Task: name, Exhibits: []Focused{}}
 			normalise(r)

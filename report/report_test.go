@@ -123,7 +123,7 @@ func TestTerminalWidths(t *testing.T) {
 		commands := map[string]bool{}
 		for _, f := range cleaned(r).Findings {
 			for _, fact := range f.Evidence {
-				commands["    "+plainText.Replace(fact.Reproduce)] = true
+				commands["    "+fact.Reproduce.String()] = true
 			}
 		}
 		for _, width := range []int{1, 40, 80, 120} {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"inquest/analyze"
 )
 
 var schemaFile = filepath.Join("..", "docs", "report.schema.json")
@@ -73,6 +75,9 @@ func compareSchema(t *testing.T, root, node map[string]any, typ reflect.Type, at
 			return
 		}
 		done[typ] = true
+		if typ == reflect.TypeFor[analyze.Fact]() {
+			typ = reflect.TypeFor[analyze.FactJSON]()
+		}
 		properties, _ := node["properties"].(map[string]any)
 		var required []string
 		for _, r := range node["required"].([]any) {
@@ -81,7 +86,7 @@ func compareSchema(t *testing.T, root, node map[string]any, typ reflect.Type, at
 		known := map[string]bool{}
 		for _, f := range reflect.VisibleFields(typ) {
 			tag, ok := f.Tag.Lookup("json")
-			if !ok {
+			if !ok || tag == "-" {
 				continue
 			}
 			name, options, _ := strings.Cut(tag, ",")

@@ -142,7 +142,13 @@ func (t *terminal) chain(c *chainView, full bool) {
 	if cmds := c.Commands(); len(cmds) > 0 {
 		t.section("See the numbers again")
 		for _, cmd := range cmds {
-			t.command(cmd)
+			t.command(cmd.Line)
+			for _, note := range cmd.Notes {
+				if cmd.Line != "" {
+					note = "see: " + note
+				}
+				t.line(6, t.faint, note)
+			}
 		}
 	}
 	t.list("Kinds of evidence that could not say, or said otherwise", c.disputed())
@@ -306,8 +312,10 @@ func (t *terminal) fact(f factView) {
 
 // command writes a command so that it can be copied: where it is wider than the
 // page the terminal wraps it, not we.
-func (t *terminal) command(cmd string) {
-	t.out.WriteString("    " + t.ascii(cmd) + "\n")
+func (t *terminal) command(line string) {
+	if line != "" {
+		t.out.WriteString("    " + line + "\n")
+	}
 }
 
 func (t *terminal) list(title string, items []string) {

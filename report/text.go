@@ -75,7 +75,7 @@ func clean(s string) string {
 		runes := []rune(s)
 		s = fmt.Sprintf("%s...(%d more characters)...%s", string(runes[:maxText-200]), n-maxText, string(runes[n-200:]))
 	}
-	if !strings.ContainsFunc(s, hidden) && utf8.ValidString(s) {
+	if !strings.ContainsFunc(s, analyze.Hidden) && utf8.ValidString(s) {
 		return s
 	}
 	var b strings.Builder
@@ -87,7 +87,7 @@ func clean(s string) string {
 			b.WriteString(`\n`)
 		case r == '\t':
 			b.WriteString(`\t`)
-		case !hidden(r):
+		case !analyze.Hidden(r):
 			b.WriteRune(r)
 		case r < 0x80:
 			fmt.Fprintf(&b, `\x%02x`, r)
@@ -98,12 +98,6 @@ func clean(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// hidden reports whether a character does something other than stand there.
-func hidden(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) ||
-		r == '\u115F' || r == '\u1160' || r == '\u3164' || r == '\uFFA0' || r >= 0xFDD0 && r <= 0xFDEF || r&0xFFFE == 0xFFFE
 }
 
 // piece is a stretch of a sentence: words, or code to be set as such.

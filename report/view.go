@@ -456,16 +456,39 @@ func (v *view) Hashes() []string {
 	return out
 }
 
+// commandView is a command to paste and what to see in what it shows, which stands beside it, never in it.
+type commandView struct {
+	Line  string // empty where there is no command; the notes then say why
+	Notes []string
+}
+
 // Commands lists a chain's reproduce commands, each once.
-func (c *chainView) Commands() []string {
-	return c.each(func(f *findingView) (out []string) {
+func (c *chainView) Commands() []commandView {
+	var out []commandView
+	for _, f := range c.Findings {
 		for _, fact := range f.Evidence {
-			if fact.Reproduce != "" {
-				out = append(out, fact.Reproduce)
+			line, note := fact.Reproduce.String(), fact.Reproduce.Note
+			i := slices.IndexFunc(out, func(o commandView) bool { return o.Line == line })
+			if i < 0 && line+note != "" {
+				i = len(out)
+				out = append(out, commandView{Line: line})
+			}
+			if note != "" && !slices.Contains(out[i].Notes, note) {
+				out[i].Notes = append(out[i].Notes, note)
 			}
 		}
-		return out
-	})
+	}
+	return out
+}
+
+// pastable are the lines of commands that can be pasted.
+func pastable(commands []commandView) (out []string) {
+	for _, c := range commands {
+		if c.Line != "" {
+			out = append(out, c.Line)
+		}
+	}
+	return out
 }
 
 // Next lists what to change about the root: the symptoms go with it.

@@ -199,7 +199,7 @@ func assists(s stack.Stack) bool {
 }
 
 // allocFocus leaves the stacks that allocates names.
-const allocFocus = "-focus='runtime.(mallocgc|gcAssistAlloc|newobject|makeslice|growslice)$'"
+const allocFocus = "-focus=runtime.(mallocgc|gcAssistAlloc|newobject|makeslice|growslice)$"
 
 func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
@@ -243,9 +243,9 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			Summary: fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", cost, s.site.Function, share),
 			Facts: []analyze.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: cost, Of: analyze.PartOf(evidence.Of(g.total, evidence.Count), "all CPU samples"),
-					Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: narrowed(peekOwn(e, "samples", s.site, allocates), allocFocus)},
+					Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: peekOwn(e, "samples", s.site, allocates).With(allocFocus)},
 				{Exhibit: e.ID, Says: "of the CPU samples in allocating, under the function", Value: of, Of: analyze.PartOf(evidence.Of(allocating, evidence.Count), "CPU samples in allocating"),
-					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: narrowed(peekOwn(e, "samples", s.site, allocates), allocFocus)},
+					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: peekOwn(e, "samples", s.site, allocates).With(allocFocus)},
 				{Exhibit: e.ID, Says: "CPU samples of the collector, idle workers left out", Value: share, Of: analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"),
 					Limit: in.Against("min-gc-share"), Reproduce: collectorTop(e, focusAll)},
 			},

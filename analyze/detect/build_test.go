@@ -154,7 +154,7 @@ func expectAll(t *testing.T, d *analyze.Detector, cases []expect) {
 			}
 			for _, f := range got.all.Findings {
 				for _, e := range f.Evidence {
-					if e.Exhibit == "" || e.Says == "" || e.Value.Unit == "" || e.Reproduce == "" && e.Value.Number != 0 {
+					if e.Exhibit == "" || e.Says == "" || e.Value.Unit == "" || e.Reproduce.None() && e.Value.Number != 0 {
 						t.Errorf("incomplete fact %+v", e)
 					}
 				}

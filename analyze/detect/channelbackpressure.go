@@ -167,7 +167,7 @@ func spanAt(w *waitSum) analyze.Location {
 }
 
 // blockedView is the command that shows a sum of waits of a trace.
-func blockedView(e *evidence.Exhibit, w *waitSum) string {
+func blockedView(e *evidence.Exhibit, w *waitSum) analyze.Command {
 	switch w.class {
 	case exectrace.Network:
 		return analyze.TraceProfile(e, "net")

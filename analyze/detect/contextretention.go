@@ -105,7 +105,7 @@ func contextRetentionHeap(in *analyze.Input) analyze.Reading {
 			Site: h.site, Path: h.path, Variant: contextVariant(h.path), Severity: analyze.Warning, Thin: !g.steady(),
 			Share:   evidence.Part(g.grown, max(whole.last().inuse-whole.first().inuse, g.grown)).Number,
 			Summary: fmt.Sprintf("contexts that %s derives are kept: their memory grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(h.inuse), within(s.span())),
-			Facts:   growthFacts(in, s, g, h, "memory in use of contexts that the function derived", "-focus='^context[.]'"),
+			Facts:   growthFacts(in, s, g, h, "memory in use of contexts that the function derived", "-focus=^context[.]"),
 		}
 		switch {
 		// What hardly moves the heap as a whole is worth a line, not an alarm.
@@ -135,7 +135,7 @@ func watchesParent(s stack.Stack) bool {
 }
 
 // parentWatchers vouches for contexts that are kept, by the goroutines that watch for their parents.
-func parentWatchers(in *analyze.Input, e *evidence.Exhibit, n, all int64, goroutine int64, reproduce string) analyze.Reading {
+func parentWatchers(in *analyze.Input, e *evidence.Exhibit, n, all int64, goroutine int64, reproduce analyze.Command) analyze.Reading {
 	r := analyze.Reading{Silent: "contexts are no goroutines: only those whose parent is of another make have one each"}
 	if float64(n) < in.Limit("min-waiting").Number {
 		return r
@@ -174,5 +174,5 @@ func contextRetentionGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.R
 			n += s.Values[0]
 		}
 	}
-	return parentWatchers(in, e, n, all, 0, narrowed(analyze.Top(e, "goroutine"), "-focus='context.*propagateCancel.func'"))
+	return parentWatchers(in, e, n, all, 0, analyze.Top(e, "goroutine").With("-focus=context.*propagateCancel.func"))
 }

@@ -54,7 +54,7 @@ func (k costly) cpu(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if total < int64(in.Limit("min-samples").Number) {
 		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(total, "sample"))}
 	}
-	focus := "-focus='" + k.focus + "' -ignore='runtime.gcAssistAlloc$'"
+	focus := []string{"-focus=" + k.focus, "-ignore=runtime.gcAssistAlloc$"}
 	var all int64
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
 		// Marking in an assist is what the collector costs, whoever it befalls.
@@ -76,10 +76,10 @@ func (k costly) cpu(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			Summary: fmt.Sprintf("%s of the CPU samples are in %s under %s", share, k.what, s.site.Function),
 			Facts: []analyze.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in " + k.what + " under the function", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: narrowed(peekOwn(e, "samples", s.site, k.does), focus)},
+					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: peekOwn(e, "samples", s.site, k.does).With(focus...)},
 				{Exhibit: e.ID, Says: "CPU time in " + k.what + " under the function", Value: capacity,
 					Of:    analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"),
-					Limit: in.Against("min-of-capacity"), At: analyze.At(s.site), Reproduce: narrowed(peekOwn(e, "cpu", s.site, k.does), focus)},
+					Limit: in.Against("min-of-capacity"), At: analyze.At(s.site), Reproduce: peekOwn(e, "cpu", s.site, k.does).With(focus...)},
 			},
 		}
 		switch {
@@ -119,7 +119,7 @@ func (k costly) heap(in *analyze.Input) analyze.Reading {
 			Facts: []analyze.Fact{{
 				Exhibit: last.ID, Says: "bytes allocated " + spent.since + " for " + k.what + " under the function", Value: share,
 				Of:    analyze.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since),
-				Limit: in.Against("min-alloc-share"), At: analyze.At(a.site), Reproduce: spent.command(narrowed(analyze.Peek(last, "alloc_space", a.site), "-focus='"+k.focus+"'")),
+				Limit: in.Against("min-alloc-share"), At: analyze.At(a.site), Reproduce: spent.command(analyze.Peek(last, "alloc_space", a.site).With("-focus=" + k.focus)),
 			}},
 		}
 		// Without a rate, or with a low one, it is no more than where little comes from.
@@ -127,7 +127,7 @@ func (k costly) heap(in *analyze.Input) analyze.Reading {
 			rate := evidence.Quantity{Number: float64(a.bytes) / spent.over.Seconds(), Unit: evidence.BytesPerSec}
 			c.Summary += fmt.Sprintf(", %s", rate)
 			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated for it per second", Value: rate, Of: analyze.PartOf(evidence.Duration(spent.over), "time in which they were allocated"), Limit: in.Against("min-alloc-rate"),
-				At: analyze.At(a.site), Reproduce: spent.command(narrowed(analyze.Peek(last, "alloc_space", a.site), "-focus='"+k.focus+"'"))})
+				At: analyze.At(a.site), Reproduce: spent.command(analyze.Peek(last, "alloc_space", a.site).With("-focus=" + k.focus))})
 			if rate.Number >= in.Limit("min-alloc-rate").Number && share.Number >= in.Limit("min-alloc-info").Number {
 				c.Severity = analyze.Info
 			}
@@ -143,7 +143,7 @@ type spending struct {
 	sites       []spender
 	over        time.Duration // 0 when unknown
 	since       string
-	command     func(string) string // makes a command for pprof show the same stretch
+	command     func(analyze.Command) analyze.Command // makes a command for pprof show the same stretch
 }
 
 type spender struct {
@@ -194,7 +194,7 @@ func allocatedBy(s *heapSeries, does func(stack.Stack) bool) spending {
 		}
 	}
 	add(last.Profile, 1)
-	out.command = func(command string) string { return command }
+	out.command = func(c analyze.Command) analyze.Command { return c }
 	if out.over > 0 && len(s.views) > 1 {
 		out.command = s.added
 		add(s.exhibits[0].Profile, -1)

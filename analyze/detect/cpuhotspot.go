@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 
@@ -59,9 +58,9 @@ type hotspot struct {
 	samples int64 // of the site
 	total   int64
 	busy    evidence.Quantity
-	sampled string // what the samples are
-	command string // that shows them
-	whole   string // that shows all of them, where it is another
+	sampled string          // what the samples are
+	command analyze.Command // that shows them
+	whole   analyze.Command // that shows all of them
 }
 
 func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
@@ -81,7 +80,7 @@ func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
 			Limit: in.Against("min-share"), At: analyze.At(h.site.site), Reproduce: h.command,
 		}, {
 			Exhibit: h.exhibit.ID, Says: "processors in use", Value: h.busy, Of: analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"),
-			Limit: in.Against("min-busy"), Reproduce: cmp.Or(h.whole, h.command),
+			Limit: in.Against("min-busy"), Reproduce: h.whole,
 		}},
 	}
 	// A busy function in a process that mostly idles costs nobody anything; it still
@@ -147,7 +146,9 @@ func cpuHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	h := hotspot{exhibit: e, total: total, busy: evidence.Part(t.Procs.Running, procTime(t)), sampled: "CPU samples in the trace"}
 	r := analyze.Reading{Says: fmt.Sprintf("the busiest function, %s, has %s of the trace's samples", sites[0].site.Function, evidence.Part(sites[0].values[0], total))}
 	for _, s := range sites[:min(len(sites), 2)] {
-		h.site, h.samples, h.command = s, s.values[0], analyze.TraceView(e, "View trace: the CPU samples on the Procs, in "+s.site.Function)
+		h.site, h.samples = s, s.values[0]
+		h.command = analyze.TraceView(e, "View trace: the CPU samples on the Procs, in "+s.site.Function)
+		h.whole = h.command
 		c, ok := h.candidate(in)
 		if !ok {
 			continue

@@ -224,7 +224,7 @@ func oneLine(s string) string {
 }
 
 // grepCrash is the command that shows a crash in its log.
-func grepCrash(f found) string {
+func grepCrash(f found) analyze.Command {
 	if f.Message == "" {
 		return analyze.Grep(f.exhibit, fmt.Sprintf("goroutine %d [", f.Goroutine))
 	}

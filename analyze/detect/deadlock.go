@@ -618,7 +618,7 @@ func leakedInLock(e *evidence.Exhibit) []analyze.Candidate {
 	return out
 }
 
-func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduce string) analyze.Candidate {
+func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduce analyze.Command) analyze.Candidate {
 	site := s.Site()
 	c := analyze.Candidate{
 		Site: site, Path: s.Path(), Variant: "unreachable-lock", Severity: analyze.Critical, Share: 1,

@@ -260,7 +260,7 @@ func fragmentedCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	r.Candidates = []analyze.Candidate{{
 		Summary: fmt.Sprintf("the scheduler takes %s of the CPU samples", share),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-			Limit: in.Against("min-scheduling"), Reproduce: narrowed(analyze.Top(e, "samples"), "-focus='runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$'")}},
+			Limit: in.Against("min-scheduling"), Reproduce: analyze.Top(e, "samples").With("-focus=runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$")}},
 	}}
 	return r
 }

@@ -176,7 +176,7 @@ func gcAssistCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		c.Sites = append(c.Sites, s.site)
 		c.Facts = append(c.Facts, analyze.Fact{
 			Exhibit: e.ID, Says: "CPU samples in mark assists under " + s.site.Function, Value: evidence.Part(s.values[column], g.assist),
-			Of: analyze.PartOf(evidence.Of(g.assist, evidence.Count), "CPU samples in mark assists"), At: analyze.At(s.site), Reproduce: narrowed(peekOwn(e, "samples", s.site, func(s stack.Stack) bool { return gcPart(s).work == gcAssisting }), "-focus=runtime.gcAssistAlloc$"),
+			Of: analyze.PartOf(evidence.Of(g.assist, evidence.Count), "CPU samples in mark assists"), At: analyze.At(s.site), Reproduce: peekOwn(e, "samples", s.site, func(s stack.Stack) bool { return gcPart(s).work == gcAssisting }).With("-focus=runtime.gcAssistAlloc$"),
 		})
 	}
 	r.Candidates = []analyze.Candidate{c}

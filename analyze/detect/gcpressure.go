@@ -3,7 +3,6 @@ package detect
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"inquest/analyze"
@@ -226,18 +225,12 @@ const (
 )
 
 // collectorTop returns the command that counts the collector's samples.
-func collectorTop(e *evidence.Exhibit, focus string) string {
+func collectorTop(e *evidence.Exhibit, focus string) analyze.Command {
 	ignore := "runtime.gcDrainMarkWorkerIdle"
 	if focus == focusSweep { // what is swept in an assist is the assist's
-		ignore = "'runtime.(gcDrainMarkWorkerIdle|gcAssistAlloc|gcBgMarkWorker)$'"
+		ignore = "runtime.(gcDrainMarkWorkerIdle|gcAssistAlloc|gcBgMarkWorker)$"
 	}
-	return narrowed(analyze.Top(e, "samples"), "-focus='"+focus+"' -ignore="+ignore)
-}
-
-// narrowed adds options to a pprof command, such as a focus that leaves only the
-// stacks that were counted.
-func narrowed(command, options string) string {
-	return strings.Replace(command, "go tool pprof", "go tool pprof "+options, 1)
+	return analyze.Top(e, "samples").With("-focus="+focus, "-ignore="+ignore)
 }
 
 // busy is the CPU time of a profile over its duration x GOMAXPROCS; 0 when the

@@ -218,7 +218,7 @@ func goroutineBurstCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			Site: s.site, Path: s.path, Share: share.Number,
 			Summary: fmt.Sprintf("%s of the CPU samples are in creating goroutines under %s", share, s.site.Function),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in creating goroutines under the function", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-				Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: narrowed(analyze.Peek(e, "samples", s.site), "-focus='^runtime.newproc$'")}},
+				Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", s.site).With("-focus=^runtime.newproc$")}},
 		})
 	}
 	return r

@@ -124,7 +124,7 @@ func leakProfile(in *analyze.Input) analyze.Reading {
 	return r
 }
 
-func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class exectrace.Class, n, total, goroutine int64, reproduce string) analyze.Candidate {
+func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class exectrace.Class, n, total, goroutine int64, reproduce analyze.Command) analyze.Candidate {
 	who := amount(n, "goroutine that waits", "goroutines that wait") + strings.TrimPrefix(waitingFor(class, false), "wait")
 	return analyze.Candidate{
 		Site: site, Path: path, Variant: "proven", Severity: analyze.Critical, Share: evidence.Part(n, total).Number,
@@ -257,7 +257,7 @@ func tooClose(in *analyze.Input) string {
 }
 
 // growing judges the sites that grew over several snapshots.
-func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, reproduce string) (analyze.Candidate, bool) {
+func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, reproduce analyze.Command) (analyze.Candidate, bool) {
 	growth, ok := a.grown(in)
 	if !ok {
 		return analyze.Candidate{}, false
@@ -491,7 +491,7 @@ func (a *alike) nilChannel(in *analyze.Input, e *evidence.Exhibit) (analyze.Cand
 // unread judges connections of net/http's client that stand in a select: they have
 // handed out an answer and wait until its body is read to the end or closed
 // (net/http/transport.go, readLoop). Idle ones wait for the network.
-func (c *snapshots) unread(in *analyze.Input, e *evidence.Exhibit, reproduce string) (analyze.Candidate, bool) {
+func (c *snapshots) unread(in *analyze.Input, e *evidence.Exhibit, reproduce analyze.Command) (analyze.Candidate, bool) {
 	if c.answers == nil {
 		return analyze.Candidate{}, false
 	}

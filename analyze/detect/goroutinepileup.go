@@ -89,7 +89,7 @@ func (x *crowd) counted() stack.Site {
 	return x.site
 }
 
-func (x *crowd) peek(e *evidence.Exhibit) string {
+func (x *crowd) peek(e *evidence.Exhibit) analyze.Command {
 	if isLock(x.class) {
 		return analyze.PeekInside(e, "goroutine", x.counted(), insideLock)
 	}
@@ -174,7 +174,7 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 }
 
 // judge returns the crowds worth telling, largest first.
-func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, reproduce func(*crowd) string) []analyze.Candidate {
+func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, reproduce func(*crowd) analyze.Command) []analyze.Candidate {
 	slices.SortStableFunc(c.all, func(a, b *crowd) int {
 		return cmp.Or(-cmp.Compare(a.count, b.count), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
@@ -290,7 +290,7 @@ func pileupDump(in *analyze.Input) analyze.Reading {
 				x.goroutine, x.longest = g.ID, g.Wait
 			}
 		}
-		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) string { return analyze.Grep(e, lastFrameText(e, x)) })}
+		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) analyze.Command { return analyze.Grep(e, lastFrameText(e, x)) })}
 		r.Says = c.says()
 		// What cannot be read cannot be counted.
 		if e.Coverage != evidence.Whole {
@@ -366,7 +366,7 @@ func pileupGoroutine(in *analyze.Input) analyze.Reading {
 			s := &p.Samples[i]
 			c.add(leafClass(s.Stack), s.Stack, float64(s.Values[column]), 0)
 		}
-		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) string { return x.peek(e) })}
+		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) analyze.Command { return x.peek(e) })}
 		r.Says = c.says()
 		if p.Unsymbolised > 0 {
 			r.Silent = "stacks without function names cannot be told from idle ones; " + r.Says
@@ -424,7 +424,7 @@ func pileupTrace(in *analyze.Input) analyze.Reading {
 			}
 			continue
 		}
-		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines on average", func(*crowd) string { return analyze.TraceProfile(e, "sync") })}
+		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines on average", func(*crowd) analyze.Command { return analyze.TraceProfile(e, "sync") })}
 		r.Says = "on average over the trace, " + c.says()
 		if from, to, n := worstWindow(e); n > 0 {
 			for i := range r.Candidates {

@@ -153,7 +153,7 @@ func (s *heapSeries) last() *heapView                { return s.views[len(s.view
 func (s *heapSeries) lastExhibit() *evidence.Exhibit { return s.exhibits[len(s.exhibits)-1] }
 
 // added makes a command show what was added since the first snapshot, where there are several.
-func (s *heapSeries) added(command string) string {
+func (s *heapSeries) added(command analyze.Command) analyze.Command {
 	if len(s.views) < 2 {
 		return command
 	}

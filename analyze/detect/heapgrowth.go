@@ -111,11 +111,11 @@ func growthFacts(in *analyze.Input, s *heapSeries, g growth, h *heapSite, what, 
 	first, last := s.exhibits[0], s.lastExhibit()
 	at := analyze.At(h.site)
 	at.SampleType = "inuse_space"
-	peek := func(e *evidence.Exhibit) string {
+	peek := func(e *evidence.Exhibit) analyze.Command {
 		if options == "" {
 			return peekOwn(e, "inuse_space", h.site, nil)
 		}
-		return narrowed(analyze.Peek(e, "inuse_space", h.site), options)
+		return analyze.Peek(e, "inuse_space", h.site).With(options)
 	}
 	facts := []analyze.Fact{{
 		Exhibit: last.ID, Says: what + ", last snapshot less first", Value: evidence.Of(g.grown, evidence.Bytes),

@@ -83,7 +83,7 @@ func (s shape) String() string {
 // focus is the options with which pprof shows what sum adds up.
 func (s shape) focus() string {
 	if s.syncMap {
-		return `-focus='^internal/sync[.]|^sync[.](\(\*Map\)|newEntry)'`
+		return `-focus=^internal/sync[.]|^sync[.](\(\*Map\)|newEntry)`
 	}
 	return fmt.Sprintf("-tagfocus=%db:", smallTable)
 }
@@ -334,7 +334,7 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 			Facts: []analyze.Fact{{
 				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
 				Of:    analyze.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
-				Limit: in.Against("min-flat-share"), At: at, Reproduce: narrowed(analyze.Peek(last, "inuse_space", h.site), shape.focus()),
+				Limit: in.Against("min-flat-share"), At: at, Reproduce: analyze.Peek(last, "inuse_space", h.site).With(shape.focus()),
 			}},
 			Caveats: []string{"one heap profile cannot tell a map that grows from one at its cap"},
 			Fix:     shape.fix(),
@@ -378,7 +378,7 @@ func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
 	at.Line, at.SampleType = int(line), "inuse_objects"
 	return analyze.Fact{
 		Exhibit: e.ID, Says: fmt.Sprintf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes)), Value: evidence.Of(most.inuseObjects, evidence.Count),
-		At: at, Reproduce: narrowed(analyze.PeekLine(e, "inuse_objects", h.site, int(line)), fmt.Sprintf("-tagfocus=%db:%db", size, size)),
+		At: at, Reproduce: analyze.PeekLine(e, "inuse_objects", h.site, int(line)).With(fmt.Sprintf("-tagfocus=%db:%db", size, size)),
 	}, true
 }
 
@@ -453,7 +453,7 @@ func mapGrowthCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 				Exhibit: e.ID, Says: "CPU samples in rehashing, splitting and evacuating maps under the function", Value: share,
 				Of:    analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 				Limit: in.Against("min-cpu-share"), At: analyze.At(site.site),
-				Reproduce: narrowed(analyze.Peek(e, "samples", site.site), "-focus='table..(rehash|split|grow)$|growToTable|installTableSplit|runtime.(hashGrow|growWork|evacuate|makeBucketArray)|HashTrieMap.*expand'"),
+				Reproduce: analyze.Peek(e, "samples", site.site).With("-focus=table..(rehash|split|grow)$|growToTable|installTableSplit|runtime.(hashGrow|growWork|evacuate|makeBucketArray)|HashTrieMap.*expand"),
 			}},
 			Caveats: []string{"maps that are built anew each time without a size hint cost CPU in the same functions"},
 		}

@@ -122,7 +122,7 @@ func hotspotProfile(in *analyze.Input, says, whole, inside, empty string) analyz
 	top := c.sites[0]
 	r := analyze.Reading{
 		Says:       fmt.Sprintf("%s takes most of the waiting for locks, %s of %s%s", top.words(), evidence.Duration(top.delay), evidence.Duration(c.delay), runtimeWords(c)),
-		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) string { return analyze.PeekInside(c.exhibit, "delay", l.counted(), inside) }),
+		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) analyze.Command { return analyze.PeekInside(c.exhibit, "delay", l.counted(), inside) }),
 	}
 	for i := range r.Candidates {
 		r.Candidates[i].Facts[0].At.SampleType = "delay"
@@ -149,7 +149,7 @@ func runtimeWords(c *lockSites) string {
 }
 
 // hotspotCandidates judges the lock sites of one exhibit.
-func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, reproduce func(lockSite) string) []analyze.Candidate {
+func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, reproduce func(lockSite) analyze.Command) []analyze.Candidate {
 	var out []analyze.Candidate
 	here := says
 	for _, l := range c.sites[:min(len(c.sites), maxCandidates)] {
@@ -244,7 +244,7 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 	c.finish()
 	r := analyze.Reading{
 		Candidates: hotspotCandidates(in, c, "time goroutines waited for the lock here", "all waiting for locks in the trace",
-			func(lockSite) string { return analyze.TraceProfile(c.exhibit, "sync") }),
+			func(lockSite) analyze.Command { return analyze.TraceProfile(c.exhibit, "sync") }),
 		Says: fmt.Sprintf("%s takes most of the waiting for locks, %s in %s", c.sites[0].words(), evidence.Duration(c.sites[0].delay), evidence.Duration(c.wall)),
 	}
 	for i := range r.Candidates {

@@ -129,7 +129,7 @@ func slotJudgement(in *analyze.Input, w *waitSum, wall time.Duration) analyze.Se
 	return analyze.Warning
 }
 
-func poolCandidate(in *analyze.Input, e *evidence.Exhibit, w *waitSum, wall time.Duration, at analyze.Location, reproduce string) analyze.Candidate {
+func poolCandidate(in *analyze.Input, e *evidence.Exhibit, w *waitSum, wall time.Duration, at analyze.Location, reproduce analyze.Command) analyze.Candidate {
 	rate := perSecond(w.total, wall)
 	words, variant := poolKind(w.stack)
 	c := analyze.Candidate{

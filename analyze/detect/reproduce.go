@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,7 +12,7 @@ import (
 // peekOwn is Peek of what counts for a function alone: what pprof shows of a function holds
 // what other code of the program took that it called, which is told to pprof to ignore. keep picks
 // the stacks that were counted; all when it is nil.
-func peekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stack.Stack) bool) string {
+func peekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stack.Stack) bool) analyze.Command {
 	below, own := map[string]bool{}, map[string]bool{}
 	for i := range e.Profile.Samples {
 		s := e.Profile.Samples[i].Stack
@@ -32,7 +31,7 @@ func peekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stac
 	for name := range below {
 		// Who calls the function and is called by it cannot be ignored.
 		if !own[name] {
-			ignore = append(ignore, regexp.QuoteMeta(name))
+			ignore = append(ignore, analyze.Pattern(name))
 		}
 	}
 	command := analyze.Peek(e, column, site)
@@ -41,12 +40,11 @@ func peekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stac
 		return command
 	}
 	slices.Sort(ignore)
-	pattern := strings.ReplaceAll(strings.Join(ignore, "|"), `\[\.\.\.\]`, `\[.*\]`)
-	return narrowed(command, "-ignore='^("+pattern+")$'")
+	return command.With("-ignore=^(" + strings.Join(ignore, "|") + ")$")
 }
 
 // peekWait is Peek of the waits alone that stand where those of a stack do.
-func peekWait(e *evidence.Exhibit, column string, site stack.Site, s stack.Stack) string {
+func peekWait(e *evidence.Exhibit, column string, site stack.Site, s stack.Stack) analyze.Command {
 	command := analyze.Peek(e, column, site)
 	for i, f := range s {
 		if stack.Package(f.Function) == "runtime" && i+1 < len(s) && stack.Package(s[i+1].Function) == "runtime" {
@@ -59,8 +57,7 @@ func peekWait(e *evidence.Exhibit, column string, site stack.Site, s stack.Stack
 		if stack.Normal(f.Function) == site.Function {
 			return command
 		}
-		pattern := strings.ReplaceAll(regexp.QuoteMeta(stack.Normal(f.Function)), `\[\.\.\.\]`, `\[.*\]`)
-		return narrowed(command, "-focus='^"+pattern+"$'")
+		return command.With("-focus=^" + analyze.Pattern(stack.Normal(f.Function)) + "$")
 	}
 	return command
 }

@@ -36,17 +36,17 @@ func TestReproduce(t *testing.T) {
 		profiles := profiles{dir: dir, read: map[string]*profile.Profile{}}
 		for _, f := range run(t, bundle).Findings {
 			for _, fact := range f.Evidence {
-				command, ok := strings.CutPrefix(fact.Reproduce, "go tool pprof ")
-				if !ok {
+				if !fact.Reproduce.Runs("go", "tool", "pprof") || len(fact.Reproduce.Steps) > 1 {
 					continue
 				}
+				args := fact.Reproduce.Steps[0].Argv[3:]
 				checked++
-				printed, err := profiles.printed(words(command))
+				printed, err := profiles.printed(args)
 				if err != nil {
 					t.Errorf("%s: %s: %s: %v", filepath.Base(dir), f.Detector, fact.Reproduce, err)
 					continue
 				}
-				if !slices.ContainsFunc(wanted(fact, profiles.seconds(words(command))), func(want float64) bool {
+				if !slices.ContainsFunc(wanted(fact, profiles.seconds(args)), func(want float64) bool {
 					return slices.ContainsFunc(printed, func(got float64) bool { return math.Abs(got-want) <= 0.01*math.Abs(want) })
 				}) {
 					t.Errorf("%s: %s: %s: %s of %v is not among the %v that this prints: %s", filepath.Base(dir), f.Detector, fact.Says, fact.Value, fact.Of, printed, fact.Reproduce)
@@ -255,29 +255,4 @@ func (p *profiles) printed(args []string) ([]float64, error) {
 		out = slices.Concat(out[:2], out[len(out)-10:])
 	}
 	return out, nil
-}
-
-// words splits a command as a shell does, as far as commands here need it.
-func words(command string) []string {
-	var out []string
-	word, quoted, any := strings.Builder{}, false, false
-	for i := 0; i < len(command); i++ {
-		switch c := command[i]; {
-		case c == '\'':
-			quoted, any = !quoted, true
-		case c == '\\' && !quoted && i+1 < len(command):
-			i++
-			word.WriteByte(command[i])
-		case c == ' ' && !quoted:
-			if word.Len() > 0 || any {
-				out = append(out, word.String())
-			}
-			word.Reset()
-			any = false
-		default:
-			word.WriteByte(c)
-			any = true
-		}
-	}
-	return append(out, word.String())
 }

@@ -140,7 +140,7 @@ func stepOf(t *exectrace.Timeline, span exectrace.Span) (step *exectrace.Task, l
 }
 
 // spent says where the time of regions went, in all and at the place that took most.
-func spent(e *evidence.Exhibit, k *exectrace.Task, at analyze.Location, view string) []analyze.Fact {
+func spent(e *evidence.Exhibit, k *exectrace.Task, at analyze.Location, view analyze.Command) []analyze.Fact {
 	all := k.Times.Sum
 	whole := analyze.PartOf(evidence.Duration(all), fmt.Sprintf("all regions %q", k.Name))
 	var out []analyze.Fact

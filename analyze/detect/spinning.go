@@ -89,9 +89,9 @@ func spinningCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		Summary: fmt.Sprintf("%s of the CPU samples are in the scheduler, looking for work and waking threads: %s of all processors", share, capacity),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"), Limit: in.Against("min-share"),
-				Reproduce: narrowed(analyze.Top(e, "samples"), schedulerFocus)},
+				Reproduce: analyze.Top(e, "samples").With(schedulerFocus)},
 			{Exhibit: e.ID, Says: "CPU time in the scheduler", Value: capacity, Of: analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"), Limit: in.Against("min-of-capacity"),
-				Reproduce: narrowed(analyze.Top(e, "cpu"), schedulerFocus)},
+				Reproduce: analyze.Top(e, "cpu").With(schedulerFocus)},
 		},
 	}
 	if in.Case.GOMAXPROCS == 0 {
@@ -103,7 +103,7 @@ func spinningCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 }
 
 // schedulerFocus leaves the stacks that schedules names.
-const schedulerFocus = "-focus='runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$'"
+const schedulerFocus = "-focus=runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$"
 
 func spinningTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace

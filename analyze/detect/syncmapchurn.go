@@ -109,7 +109,7 @@ func syncMapCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		part := evidence.Part(writes, all)
 		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "CPU samples in the writing methods", Value: part, Of: analyze.PartOf(evidence.Of(all, evidence.Count), "CPU samples in any method of a sync.Map under the function"),
-			Limit: in.Against("min-writes"), At: analyze.At(c.Site), Reproduce: narrowed(peekOwn(e, "samples", c.Site, syncMapWrite), "-focus='"+storing.focus+"'")})
+			Limit: in.Against("min-writes"), At: analyze.At(c.Site), Reproduce: peekOwn(e, "samples", c.Site, syncMapWrite).With("-focus=" + storing.focus)})
 		// A map that is read more than written is used for what it is made for.
 		if part.Number < in.Limit("min-writes").Number {
 			c.Severity = min(c.Severity, analyze.Info)

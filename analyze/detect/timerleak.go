@@ -138,7 +138,7 @@ func timerLeakHeap(in *analyze.Input) analyze.Reading {
 }
 
 // timerFocus leaves the memory of timers.
-const timerFocus = "-focus='^time.(NewTimer|AfterFunc|NewTicker|After|Tick)$'"
+const timerFocus = "-focus=^time.(NewTimer|AfterFunc|NewTicker|After|Tick)$"
 
 func timerCandidate(in *analyze.Input, e *evidence.Exhibit, h *heapSite, n, heap int64) analyze.Candidate {
 	at := analyze.At(h.site)
@@ -147,7 +147,7 @@ func timerCandidate(in *analyze.Input, e *evidence.Exhibit, h *heapSite, n, heap
 		Site: h.site, Path: h.path, Severity: analyze.Info, Thin: true, Share: evidence.Part(h.inuse, heap).Number,
 		Summary: fmt.Sprintf("%s has %s timers in use; whether they become more is unknown", h.site.Function, evidence.Of(n, evidence.Count)),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "timers in use that the function started", Value: evidence.Of(n, evidence.Count), Limit: in.Against("min-live"), At: at,
-			Reproduce: narrowed(analyze.Peek(e, "inuse_objects", h.site), timerFocus)}},
+			Reproduce: analyze.Peek(e, "inuse_objects", h.site).With(timerFocus)}},
 		Caveats: []string{"one heap profile cannot tell timers that pile up from as many that are in use"},
 	}
 }
@@ -182,7 +182,7 @@ func timerLeakCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	r.Candidates = []analyze.Candidate{{
 		Thin: true, Summary: fmt.Sprintf("the runtime's timers take %s of the CPU samples", share),
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in the runtime's timers", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-			Limit: in.Against("min-cpu-share"), Reproduce: narrowed(analyze.Top(e, "samples"), `-focus='runtime.\(\*timers?\)|runtime.(runtimer|addtimer|deltimer|adjusttimers|sift.*Timer)$'`)}},
+			Limit: in.Against("min-cpu-share"), Reproduce: analyze.Top(e, "samples").With(`-focus=runtime.\(\*timers?\)|runtime.(runtimer|addtimer|deltimer|adjusttimers|sift.*Timer)$`)}},
 	}}
 	return r
 }

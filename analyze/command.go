@@ -1,0 +1,218 @@
+package analyze
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Command is what a reader runs to see something again or to do what a sentence proposes. It is
+// kept as words, and written for a shell in one place: String.
+type Command struct {
+	Steps []Step // run one after another, each when the one before succeeded; none where there is no command
+	Note  string // what to look for in what it shows, or why there is no command
+}
+
+// Step is one program that a command runs.
+type Step struct {
+	Argv   []string `json:"argv"`
+	Stdout string   `json:"stdout,omitempty"` // file that takes what it prints
+}
+
+// MaxCommand is how long the line of a command may be, in bytes. Terminals and people cope
+// with that much; a command is never cut, so what is longer is none.
+const MaxCommand = 2000
+
+// NewCommand returns the command that runs one program. Where its words cannot be pasted
+// it has none, and the note says why.
+func NewCommand(argv ...string) Command {
+	return Command{Steps: []Step{{Argv: argv}}}.Checked()
+}
+
+// Then returns c followed by another command.
+func (c Command) Then(next Command) Command {
+	if c.None() || next.None() {
+		return Command{Note: join(c.Note, next.Note)}
+	}
+	return Command{slices.Concat(c.Steps, next.Steps), join(c.Note, next.Note)}.Checked()
+}
+
+// Into returns c with what its last program prints written to a file.
+func (c Command) Into(file string) Command {
+	if c.None() {
+		return c
+	}
+	c.Steps = slices.Clone(c.Steps)
+	c.Steps[len(c.Steps)-1].Stdout = file
+	return c.Checked()
+}
+
+// Noted returns c with a note added.
+func (c Command) Noted(note string) Command {
+	c.Note = join(c.Note, note)
+	return c
+}
+
+// With returns a command for go tool pprof with options added.
+func (c Command) With(options ...string) Command {
+	const before = 3 // go tool pprof
+	c.Steps = slices.Clone(c.Steps)
+	for i := range c.Steps {
+		c.Steps[i].Argv = slices.Insert(slices.Clone(c.Steps[i].Argv), before, options...)
+	}
+	return c.Checked()
+}
+
+// None reports whether there is nothing to run.
+func (c Command) None() bool { return len(c.Steps) == 0 }
+
+// Runs reports whether a command runs a program with the words given first.
+func (c Command) Runs(argv ...string) bool {
+	return slices.ContainsFunc(c.Steps, func(s Step) bool { return len(s.Argv) >= len(argv) && slices.Equal(s.Argv[:len(argv)], argv) })
+}
+
+// Equal reports whether two commands are the same.
+func (c Command) Equal(d Command) bool {
+	return c.Note == d.Note && slices.EqualFunc(c.Steps, d.Steps, func(a, b Step) bool { return a.Stdout == b.Stdout && slices.Equal(a.Argv, b.Argv) })
+}
+
+// Checked returns c, or a command without steps and why, if c cannot be pasted.
+func (c Command) Checked() Command {
+	if c.None() {
+		return c
+	}
+	for _, s := range c.Steps {
+		if len(s.Argv) == 0 {
+			return Command{Note: c.Note}
+		}
+		for _, w := range append(slices.Clone(s.Argv), s.Stdout) {
+			if why := unpastable(w); why != "" {
+				return Command{Note: join("no command: a name in it holds "+why, c.Note)}
+			}
+		}
+	}
+	if len(c.line()) > MaxCommand {
+		return Command{Note: join("no command: the names in it are too long for a line", c.Note)}
+	}
+	return c
+}
+
+// unpastable says what a word holds that a terminal or a reader takes for something else, if anything.
+func unpastable(word string) string {
+	for i, r := range word {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(word[i:], "\uFFFD"):
+			return "bytes that are no UTF-8"
+		case r == '\n', r == '\r':
+			return "a line break"
+		case unicode.IsControl(r): // a terminal takes them for keys
+			return "control characters"
+		case Hidden(r):
+			return "invisible characters"
+		}
+	}
+	return ""
+}
+
+// Hidden reports whether a character does something other than stand there.
+func Hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) ||
+		r == '\u115F' || r == '\u1160' || r == '\u3164' || r == '\uFFA0' || r >= 0xFDD0 && r <= 0xFDEF || r&0xFFFE == 0xFFFE
+}
+
+// String is the line to paste into a shell: bash, dash or zsh, whether it runs a script or talks
+// with a person. It is empty where there is no command.
+func (c Command) String() string { return c.Checked().line() }
+
+func (c Command) line() string {
+	var b strings.Builder
+	for i, s := range c.Steps {
+		if i > 0 {
+			b.WriteString(" && ")
+		}
+		for j, w := range s.Argv {
+			if j > 0 {
+				b.WriteByte(' ')
+			}
+			b.WriteString(quote(w))
+		}
+		if s.Stdout != "" {
+			b.WriteString(" > " + quote(s.Stdout))
+		}
+	}
+	return b.String()
+}
+
+// quote writes a word for a shell. What is not plainly harmless stands between single quotes, in which
+// no shell expands anything: no history (!), no command of that name (zsh: =), no pattern (zsh: # ^ ~).
+// A backslash before a quote or another backslash stands outside of them, because fish reads one inside.
+func quote(word string) string {
+	if word != "" && word[0] != '=' && !strings.ContainsFunc(word, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=+@", r))
+	}) {
+		return word
+	}
+	var b strings.Builder
+	b.WriteByte('\'')
+	for i := 0; i < len(word); i++ {
+		switch next := word[i+1:]; {
+		case word[i] == '\'', word[i] == '\\' && (next == "" || next[0] == '\'' || next[0] == '\\'):
+			b.WriteString(`'\` + word[i:i+1] + `'`)
+		default:
+			b.WriteByte(word[i])
+		}
+	}
+	b.WriteByte('\'')
+	return b.String()
+}
+
+// PathArgument writes a path so that no program takes it for an option, or go tool pprof for a server.
+func PathArgument(path string) string {
+	if strings.HasPrefix(path, "-") || !strings.HasPrefix(path, "/") && strings.Contains(path, ":") {
+		return "./" + path
+	}
+	return path
+}
+
+func join(notes ...string) string {
+	return strings.Join(slices.DeleteFunc(notes, func(s string) bool { return s == "" }), "; ")
+}
+
+// plainFact is a Fact without its methods.
+type plainFact Fact
+
+// FactJSON is a Fact as JSON has it.
+type FactJSON struct {
+	plainFact
+	Reproduce string `json:"reproduce"`
+	Steps     []Step `json:"reproduce_steps,omitempty"`
+	Note      string `json:"reproduce_note,omitempty"`
+}
+
+// MarshalJSON writes the command as the line to paste, as words, and its note.
+func (f Fact) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(FactJSON{plainFact(f), f.Reproduce.String(), f.Reproduce.Steps, f.Reproduce.Note})
+	return b.Bytes(), err
+}
+
+// UnmarshalJSON takes the command from its words: the line is for people, and may have been written by anybody.
+func (f *Fact) UnmarshalJSON(text []byte) error {
+	var w FactJSON
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&w); err != nil {
+		return err
+	}
+	*f = Fact(w.plainFact)
+	f.Reproduce = Command{w.Steps, w.Note}.Checked()
+	if f.Reproduce.None() && w.Reproduce != "" {
+		f.Reproduce.Note = join("no command: the report has it only as a line, as versions before this one wrote it; analyse the evidence again", w.Note)
+	}
+	return nil
+}
