@@ -21,7 +21,10 @@ type stop struct {
 }
 
 func stops(gaps int, stops ...stop) *evidence.Exhibit {
-	t := &exectrace.Timeline{Gaps: make([]exectrace.Interval, gaps)}
+	t := &exectrace.Timeline{}
+	for i := range gaps {
+		t.Gaps = append(t.Gaps, exectrace.Interval{From: time.Duration(i) * 100 * ms, To: time.Duration(i)*100*ms + 50*ms})
+	}
 	site := func(name string) stack.Stack {
 		if name == "" {
 			return nil
@@ -45,16 +48,23 @@ const ms, µs = time.Millisecond, time.Microsecond
 func TestStwExtension(t *testing.T) {
 	expectAll(t, StwExtension, []expect{
 		{"no stop", of(stops(0)), analyze.Clear, ""},
-		{"just below a millisecond", of(stops(0, stop{100, "read mem stats", 999 * µs, 10 * µs, "main.poll", "main.f"})), analyze.Clear, ""},
+		{"a hundred short ones are a tenth of the time", of(stops(0, stop{100, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), analyze.Found, "critical main.poll"},
+		{"a little less", of(stops(0, stop{100, "read mem stats", 999 * µs, 10 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.poll"},
+		{"thousands of very short ones", of(stops(0, stop{2000, "read mem stats", 5 * µs, 2 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.poll"},
+		{"a few less", of(stops(0, stop{1999, "read mem stats", 5 * µs, 2 * µs, "main.poll", "main.f"})), analyze.Found, "info main.poll"},
+		{"as many of the collector's", of(stops(0, stop{2000, "GC mark termination", 90 * µs, 2 * µs, "", "main.f"})), analyze.Clear, ""},
+		{"who delays less than the rest takes is not to blame", of(stops(0, stop{100, "read mem stats", 50 * µs, 2 * µs, "main.poll", "main.f"}, stop{4, "read mem stats", ms, 900 * µs, "main.poll", "main.f"})), analyze.Found, "info main.poll"},
+		{"who delays more is", of(stops(0, stop{100, "read mem stats", 50 * µs, 2 * µs, "main.poll", "main.f"}, stop{10, "read mem stats", ms, 900 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.f"},
 		{"a millisecond, a hundredth of the time", of(stops(0, stop{10, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.poll"},
 		{"a millisecond, less than a hundredth", of(stops(0, stop{9, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), analyze.Found, "info main.poll"},
 		{"one outlier", of(stops(0, stop{1, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
 		{"two outliers", of(stops(0, stop{2, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
-		{"two that are not very long", of(stops(0, stop{2, "GC mark termination", 9 * ms, 8 * ms, "", "main.f"})), analyze.Undecided, ""},
+		{"two that are not very long", of(stops(0, stop{2, "GC mark termination", 9 * ms, 8 * ms, "", "main.f"})), analyze.Found, "info main.f"},
+		{"two that are less than a hundredth of the time", of(stops(0, stop{2, "GC mark termination", 4 * ms, 3 * ms, "", "main.f"})), analyze.Clear, ""},
 		{"three", of(stops(0, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "critical main.f"},
 		{"long ones among many short", of(stops(0, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"}, stop{4, "GC sweep termination", 30 * µs, 10 * µs, "", "main.f"})), analyze.Found, "info main.f"},
-		{"a machine short of processors", of(stops(3, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
-		{"two gaps are no starvation", of(stops(2, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "critical main.f"},
+		{"a machine short of processors for half of it", of(stops(3, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
+		{"less than half of the time stopped", of(stops(2, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "critical main.f"},
 		{"the collector with nobody to blame", of(stops(0, stop{20, "GC mark termination", 2 * ms, 100 * µs, "", "main.f"})), analyze.Found, "warning"},
 		{"stopped late by the runtime itself", of(stops(0, stop{20, "GC mark termination", 2 * ms, 2 * ms, "", "runtime.bgsweep"})), analyze.Found, "warning"},
 		{"late to stop is most of the pause", of(stops(0, stop{20, "goroutine profile", 2 * ms, ms, "main.profile", "main.f"})), analyze.Found, "warning main.f"},
