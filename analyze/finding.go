@@ -106,25 +106,29 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 		}
 		f.Checks = append(f.Checks, c)
 	}
-	if f.Severity > Info && past(g, f.Checks) {
+	if against := outweighed(g, f.Checks); f.Severity > Info && against != "" {
 		f.Severity = Info
-		f.Caveats = append(f.Caveats, "the profiles count since the process started, and the trace, which covers the program at work, does not show it: it is past, or a start")
+		f.Caveats = append(f.Caveats, "what accuses is thin, and the "+against+", which covers the program at work, does not show it: it is past, or a start")
 	}
 	f.Confidence = confidence(len(solid), len(agree), disagree)
 	f.Fingerprint = Fingerprint(f.Detector, f.Site.Function)
 	return f
 }
 
-// past reports whether only profiles that count since the start of the process
-// accuse, and a trace that has the power to contradicts them: they tell of some
-// other time. Evidence with a time of its own they would outweigh.
-func past(g *grouped, checks []Check) bool {
+// outweighed names the kind of evidence that contradicts a finding of which only thin evidence accuses that counts
+// over a time: since the start, or between two states. What was seen at a moment nothing that was recorded at another outweighs.
+func outweighed(g *grouped, checks []Check) string {
 	for i, c := range g.candidates {
-		if c.Severity > NoSeverity && (!c.Thin || g.kinds[i] != evidence.Mutex && g.kinds[i] != evidence.Block) {
-			return false
+		if c.Severity > NoSeverity && (!c.Thin || family(g.kinds[i]) == string(evidence.Dump)) {
+			return ""
 		}
 	}
-	return slices.ContainsFunc(checks, func(c Check) bool { return c.Kind == evidence.Trace && c.Result == Disagrees })
+	for _, c := range checks {
+		if c.Result == Disagrees && (c.Kind == evidence.Trace || c.Kind == evidence.GCTrace) {
+			return KindName(c.Kind)
+		}
+	}
+	return ""
 }
 
 // confidence is the one place where it is decided; docs/evidence.md explains it.

@@ -37,9 +37,11 @@ const (
 	loggedRate = 1.0
 	// noticed is the least share of CPU that a change can show in a comparison.
 	noticed = 0.05
-	// slowGrowth is the growth per second that a series of heap profiles must be able to
-	// show: 16 sampled objects at the default rate (runtime/mprof.go, MemProfileRate) in ten minutes.
-	slowGrowth = float64(8<<20) / 600
+	// growthTime is how long a service may take to start and fill its pools: longer
+	// than that two states must lie apart to deny growth that would have shown between them.
+	growthTime = 10 * time.Minute
+	// smallGrowth is 16 sampled objects at the default rate (runtime/mprof.go, MemProfileRate).
+	smallGrowth = 8 << 20
 )
 
 // power is what the exhibits of one kind can show, whatever they are asked; of several, the best. why
@@ -114,14 +116,16 @@ func growthPower(exhibits []*evidence.Exhibit) Power {
 			to = e.CapturedAt
 		}
 	}
-	return GrowthPower(8<<20, to.Sub(from))
+	return GrowthPower(smallGrowth, to.Sub(from))
 }
 
 // GrowthPower is the power of two states that lie some time apart, of which the
 // later must hold so many bytes more.
 func GrowthPower(bytes float64, over time.Duration) Power {
-	least := evidence.Quantity{Number: bytes / max(over.Seconds(), 1e-9), Unit: evidence.BytesPerSec}
-	return Power{least, evidence.Quantity{Number: slowGrowth, Unit: evidence.BytesPerSec}, fmt.Sprintf("growth of %s or more", least)}
+	per := func(d time.Duration) evidence.Quantity {
+		return evidence.Quantity{Number: bytes / max(d.Seconds(), 1e-9), Unit: evidence.BytesPerSec}
+	}
+	return Power{per(over), per(growthTime), fmt.Sprintf("growth of %s or more", per(over))}
 }
 
 // SharePower is the power of a number of samples against a claim that something

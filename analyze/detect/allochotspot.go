@@ -118,7 +118,7 @@ func allocHotspotHeap(in *analyze.Input) analyze.Reading {
 	})
 	r := analyze.Reading{
 		Says:  fmt.Sprintf("the function that allocates most, %s, has %s of the bytes allocated %s", sites[0].site.Function, evidence.Part(sites[0].bytes, all.bytes), since),
-		Power: analyze.SharePower(in.Limit("min-share").Number, all.bytes/max(e.Profile.Period, 1), mostOfIt, "of the bytes allocated"),
+		Power: analyze.SharePower(in.Limit("min-share").Number, all.bytes/max(e.Profile.Period, 1), muchOfIt, "of the bytes allocated"),
 	}
 	for _, a := range sites {
 		if c, ok := allocCandidate(in, s, a, all, over, since); ok {

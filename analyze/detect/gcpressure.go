@@ -23,8 +23,8 @@ workers a quarter of the processors *while a collection runs*; a quarter over al
 **How it is measured.** In a CPU profile every stack is put into one class: background mark workers, mark assists by the program's own goroutines, sweeping, or none of
 it. In a trace it is the processor time of the dedicated and fractional workers, the assists and the sweeping. Workers in idle mode use processors that nobody
 wants and are left out of both parts of the share. The claim needs the work to be a noticeable part of all processors, and is a warning only where it costs the program
-something: where its own goroutines are made to mark. Collections per second are told beside it, and how far the heap may grow between two of them: where that is little and the program does not allocate
-much, the goal is to blame and not the allocation (variant small-goal).
+something: where its own goroutines are made to mark, or where the heap has so little room that a collection is under way for a quarter of the time. How far the heap may grow between two collections is
+how many bytes are marked for each byte allocated: where that is much and the program does not allocate much, the goal is to blame and not the allocation (variant small-goal).
 
 **When it is wrong.** A batch that allocates much and has processors to spare can live with it; without assists this is an info. In profiles of old releases of Go, which lack the wrappers gcDrainMarkWorkerIdle and its like, idle workers cannot be told from the
 others. In a short trace one collection weighs much.`,
@@ -44,12 +44,12 @@ others. In a short trace one collection weighs much.`,
 		{Name: "min-cycles", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
 			Doc:    "collections in a trace, below which it is an info at most",
 			Source: "a collection that a profile or the tracer itself set off weighs a fifth of five"},
-		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
-			Doc:    "CPU samples in all, below which shares mean little",
-			Source: "binomial: at 100 samples a share of 0.25 has a standard error of 0.04"},
-		{Name: "max-goal", Default: evidence.Quantity{Number: 1.3, Unit: evidence.Ratio},
-			Doc:    "heap goal over the heap after a collection in a trace, below which a heap without room may be to blame",
-			Source: "runtime/mgcpacer.go: the goal is 1 + GOGC/100 times the live heap, more with stacks and globals; 1.3 is a GOGC of 30"},
+		{Name: "min-marked", Default: evidence.Quantity{Number: 4, Unit: evidence.Ratio},
+			Doc:    "bytes marked per byte allocated, from which the goal leaves the heap no room",
+			Source: "runtime/mgcpacer.go: about 100/GOGC, so 1 unless it is set; 4 is a GOGC of 25; measured: 18 to 35,000 where the goal is what is wrong"},
+		{Name: "min-collecting", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "wall time with a collection under way that nobody forced, from which a heap without room is a warning whatever marking costs",
+			Source: "Judgement call: for a quarter of the time every pointer write takes the write barrier (runtime/mbarrier.go) and allocating may have to mark"},
 		{Name: "max-usual-cycles", Default: evidence.Quantity{Number: 10, Unit: evidence.PerSecond},
 			Doc:    "collections per second that the same allocation would start with a goal of twice the live heap, below which the small goal and not the allocation is to blame",
 			Source: "ten collections a second of a heap of 4 MiB and more are 40 MiB/s and more of garbage: that much is the program's doing"},
@@ -187,14 +187,15 @@ func gcPressureCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
-	if g.total < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(g.total, "sample"))}
-	}
 	share, assist := evidence.Part(g.work(), g.used()), evidence.Part(g.assist, g.mutators())
-	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the samples, idle workers left out", share)}
+	least := in.Limit("min-share").Number
+	r := analyze.Reading{
+		Says:  fmt.Sprintf("the collector has %s of the samples, idle workers left out", share),
+		Power: analyze.SharePower(least, g.used(), muchOfIt, "of the CPU samples in the collector"),
+	}
 	severity := pressure(in, share.Number, busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.work(), g.total).Number, assist.Number)
 	// Near the limit it shows the same, if less of it: it vouches.
-	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
+	if severity == analyze.NoSeverity && share.Number < least/2 {
 		return r
 	}
 	whole := analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers")
@@ -205,7 +206,7 @@ func gcPressureCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	lead := fact("CPU samples in mark workers, assists, sweeping and phase changes", g.work(), focusAll)
 	lead.Limit = in.Against("min-share")
 	r.Candidates = []analyze.Candidate{{
-		Severity: severity, Share: share.Number,
+		Severity: severity, Share: share.Number, Thin: rough(share.Number, least/2, g.used()),
 		Summary: fmt.Sprintf("the garbage collector takes %s of the CPU the program uses; %s of its goroutines' own time goes into mark assists", share, assist),
 		Facts: []analyze.Fact{lead, fact("CPU samples in background mark workers", g.background, focusMark), fact("CPU samples in mark assists", g.assist, focusAssist),
 			fact("CPU samples in sweeping", g.sweep, focusSweep)},
@@ -256,15 +257,43 @@ func collectorTime(t *exectrace.Timeline) time.Duration {
 	return t.GCWork.Dedicated + t.GCWork.Fractional + assistTime(t) + t.Sweep
 }
 
-// room is how far a trace's heap may grow between collections.
+// room is how far a heap may grow between collections.
 type room struct {
-	live  uint64  // after collections, median
-	goal  float64 // over live, median; 0 when unknown
-	usual float64 // collections per second, had the goal been twice the live heap as GOGC=100 makes it
+	live   float64           // bytes after collections
+	goal   float64           // bytes at which the next must be done
+	busy   evidence.Quantity // wall time with a collection under way that nobody forced
+	usual  float64           // collections per second, had the goal been twice the live heap as GOGC=100 makes it; 0 when unknown
+	cycles int64
 }
 
 // heapMinimum is the smallest heap goal with GOGC=100 (runtime/mgcpacer.go, defaultHeapMinimum).
 const heapMinimum = 4 << 20
+
+// marked is the bytes marked per byte allocated.
+func (r room) marked() evidence.Quantity {
+	return evidence.Quantity{Number: r.live / max(r.goal-r.live, 1), Unit: evidence.Ratio}
+}
+
+// small reports whether the goal and not what the program allocates makes the collector work.
+func (r room) small(in *analyze.Input, least float64) bool {
+	return float64(r.cycles) >= in.Limit("min-cycles").Number && r.live >= least && r.marked().Number >= in.Limit("min-marked").Number && r.usual < in.Limit("max-usual-cycles").Number
+}
+
+// judge makes a finding about the collector one about a heap without room.
+func (r room) judge(in *analyze.Input, c *analyze.Candidate, e *evidence.Exhibit, at analyze.Location, reproduce string) {
+	c.Variant = "small-goal"
+	c.Severity = max(c.Severity, analyze.Info)
+	if r.busy.Number >= in.Limit("min-collecting").Number {
+		c.Severity = max(c.Severity, analyze.Warning)
+	}
+	percent := evidence.Quantity{Number: r.goal/r.live - 1, Unit: evidence.Share}
+	c.Summary = fmt.Sprintf("a collection is under way for %s of the time: the heap of %s may grow by only %s before the next; %s", r.busy, size(int64(r.live)), percent, c.Summary)
+	c.Facts = append(c.Facts,
+		analyze.Fact{Exhibit: e.ID, Says: "bytes marked per byte allocated", Value: r.marked(), Limit: in.Against("min-marked"), At: at, Reproduce: reproduce},
+		analyze.Fact{Exhibit: e.ID, Says: "wall time with a collection under way", Value: r.busy, Limit: in.Against("min-collecting"), At: at, Reproduce: reproduce})
+	c.Caveats = append(c.Caveats, "GOGC is about as many per cent as the heap may grow by, or GOMEMLIMIT is near; the evidence does not say which")
+	c.Fix = append([]string{fmt.Sprintf("Raise GOGC, or GOMEMLIMIT where that is what holds the heap down: with a live heap of %s, GOGC=100 lets it grow to %s", size(int64(r.live)), size(int64(2*r.live)))}, gcPressureFix...)
+}
 
 func roomOf(t *exectrace.Timeline) room {
 	var floors []exectrace.HeapPoint
@@ -279,63 +308,56 @@ func roomOf(t *exectrace.Timeline) room {
 		return room{}
 	}
 	slices.Sort(goals)
-	r := room{live: medianLive(floors), goal: goals[len(goals)/2]}
-	allocated := float64(t.CycleCount) * float64(r.live) * max(r.goal-1, 0) / t.Duration.Seconds()
-	r.usual = allocated / max(float64(r.live), heapMinimum)
+	r := room{live: float64(medianLive(floors)), cycles: int64(t.CycleCount)}
+	over := max(goals[len(goals)/2]-1, 0)
+	r.goal = r.live * (1 + over)
+	r.usual = float64(t.CycleCount) * r.live * over / max(t.Duration.Seconds(), 1e-9) / max(r.live, heapMinimum)
+	forced := 0
+	for _, p := range t.Pauses {
+		if p.Reason == "GC sweep termination" && forces(p.Stack) {
+			forced++
+		}
+	}
+	r.busy = evidence.Part(float64(markTime(t))*(1-float64(forced)/float64(max(t.CycleCount, forced, 1))), float64(t.Duration))
 	return r
 }
 
 func gcPressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
-	if t.Duration < shortTrace {
-		return analyze.Reading{Silent: fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))}
-	}
 	assists := assistTime(t)
 	work := collectorTime(t)
 	used := t.Procs.Running - t.GCWork.Idle
 	share, assist := evidence.Part(work, used), evidence.Part(assists, mutatorTime(t))
-	perSecond := evidence.Quantity{Number: float64(t.CycleCount) / t.Duration.Seconds(), Unit: evidence.PerSecond}
-	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the processor time used, in %s collections", share, perSecond)}
+	often := perSecond(float64(t.CycleCount), t.Duration)
+	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the processor time used, in %s collections", share, often)}
+	room := roomOf(t)
+	small := room.small(in, heapMinimum)
 	severity := pressure(in, share.Number, evidence.Part(work, procTime(t)).Number, assist.Number)
-	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
+	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 && !(small && room.busy.Number >= in.Limit("min-collecting").Number) {
 		return r
 	}
-	few := float64(t.CycleCount) < in.Limit("min-cycles").Number
+	few := float64(t.CycleCount) < in.Limit("min-cycles").Number || t.Duration < shortTrace
 	if few {
 		severity = min(severity, analyze.Info)
 	}
-	var marking time.Duration
-	for _, c := range t.Cycles {
-		marking += c.To - c.From
-	}
-	room := roomOf(t)
-	small := !few && room.goal > 0 && room.goal < in.Limit("max-goal").Number && room.live >= heapMinimum && room.usual < in.Limit("max-usual-cycles").Number
 	reproduce := analyze.TraceView(e, "View trace: the GC row, and GC (dedicated), GC (fractional) and MARK ASSIST on the Procs")
 	whole := analyze.PartOf(evidence.Duration(used), "processor time used, idle-mode mark workers left out")
 	at := busiest(t, func(w exectrace.Window) float64 { return w.GC })
-	r.Candidates = []analyze.Candidate{{
+	c := analyze.Candidate{
 		Severity: severity, Share: share.Number, Thin: few,
-		Summary: fmt.Sprintf("the garbage collector takes %s of the processor time used, with %s collections; %s of the goroutines' own time goes into mark assists", share, perSecond, assist),
+		Summary: fmt.Sprintf("the garbage collector takes %s of the processor time used, with %s collections; %s of the goroutines' own time goes into mark assists", share, often, assist),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: "processor time of mark workers, assists and sweeping", Value: share, Of: whole, Limit: in.Against("min-share"), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "collections per second", Value: perSecond, At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "time with a mark phase under way", Value: evidence.Part(marking, t.Duration), Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "collections per second", Value: often, At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "time with a mark phase under way", Value: evidence.Part(markTime(t), t.Duration), Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "time in mark assists", Value: assist, Of: analyze.PartOf(evidence.Duration(mutatorTime(t)), "processor time outside the collector's workers"),
 				Limit: in.Against("min-assist"), At: at, Reproduce: reproduce},
 		},
-	}}
-	if room.goal > 0 {
-		c := &r.Candidates[0]
-		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "heap goal over the heap after a collection, median", Value: evidence.Quantity{Number: room.goal, Unit: evidence.Ratio},
-			Limit: in.Against("max-goal"), At: at, Reproduce: analyze.TraceView(e, "View trace: the Heap row, NextGC over Allocated")})
-		if small {
-			c.Variant = "small-goal"
-			percent := evidence.Quantity{Number: room.goal - 1, Unit: evidence.Share}
-			c.Caveats = append(c.Caveats, fmt.Sprintf("the heap may grow by only %s before it is collected again: GOGC is about as many per cent, or GOMEMLIMIT is near; with GOGC=100 what is allocated would start %s collections",
-				percent, evidence.Quantity{Number: room.usual, Unit: evidence.PerSecond}))
-			c.Fix = append([]string{"Raise GOGC, or GOMEMLIMIT where that is what holds the heap down: the program allocates little, but its heap has no room to grow between collections"}, gcPressureFix...)
-		}
 	}
+	if small {
+		room.judge(in, &c, e, at, analyze.TraceView(e, "View trace: the Heap row, NextGC over Allocated"))
+	}
+	r.Candidates = []analyze.Candidate{c}
 	return r
 }
 

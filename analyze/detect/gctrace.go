@@ -42,7 +42,7 @@ func (s *stretch) busy() evidence.Quantity { return evidence.Part(s.Busy-s.BusyF
 
 // perSecond is how many collections there were.
 func (s *stretch) perSecond() evidence.Quantity {
-	return evidence.Quantity{Number: float64(s.Cycles) / max(s.lasted().Seconds(), 1e-9), Unit: evidence.PerSecond}
+	return perSecond(float64(s.Cycles), s.lasted())
 }
 
 // at is where in the log's time the stretch is.
@@ -75,58 +75,48 @@ func worstPart(g *runtimelog.GC) stretch {
 // share of all processors, and so only a part of the share of the processor time used.
 func gcPressureGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	s := worstPart(e.GC)
-	assist := evidence.Part(s.Assist, max(s.procs-s.Background-s.Stopped-s.Idle, 0))
+	left := max(s.procs-s.Background-s.Stopped-s.Idle, 0)
+	assist := evidence.Part(s.Assist, left)
 	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of all processor time, in %s collections", s.cost, s.perSecond())}
-	severity := pressure(in, s.cost.Number, s.cost.Number, assist.Number)
-	// A collection or two while the program starts are no rate.
-	if s.lasted() < time.Second {
-		r.Silent = fmt.Sprintf("only %s in %s of log", evidence.Things(s.Cycles, "collection"), evidence.Duration(s.lasted()))
-		return r
-	}
-	few := float64(s.Cycles) < in.Limit("min-cycles").Number
 	// What the goal leaves for the program to allocate before the next collection.
-	var live, goal int64
+	room := room{busy: s.busy(), cycles: s.Cycles}
 	for _, w := range e.GC.Windows {
 		if w.Live >= minRoomLive {
-			live, goal = live+w.Live, goal+w.Goal
+			room.live, room.goal = room.live+float64(w.Live), room.goal+float64(w.Goal)
 		}
 	}
-	room := evidence.Quantity{Number: float64(goal) / float64(max(live, 1)), Unit: evidence.Ratio}
-	small := !few && s.cost.Number >= in.Limit("min-of-capacity").Number && live > 0 && room.Number < in.Limit("max-goal").Number
-	if small {
-		severity = max(severity, analyze.Info)
-	}
-	switch {
-	case few:
-		r.Silent = fmt.Sprintf("only %s in the log", evidence.Things(s.Cycles, "collection"))
+	small := room.small(in, minRoomLive)
+	n := float64(max(len(e.GC.Windows), 1))
+	room.live, room.goal = room.live/n, room.goal/n
+	severity := pressure(in, s.cost.Number, s.cost.Number, assist.Number)
+	// A few collections, and those while the program starts, are no rate.
+	few := float64(s.Cycles) < in.Limit("min-cycles").Number || s.lasted() < time.Second
+	if few {
 		severity = min(severity, analyze.Info)
-	case s.cost.Number >= in.Limit("min-of-capacity").Number:
+	}
+	if few || s.cost.Number >= in.Limit("min-of-capacity").Number {
 		// Of a process that is half idle it can be twice the share.
 		r.Silent = r.Says + "; what part of the time used that is, it does not tell"
 	}
-	if few && severity == analyze.NoSeverity || s.cost.Number < in.Limit("min-share").Number/2 {
+	if s.cost.Number < in.Limit("min-share").Number/2 && !(small && room.busy.Number >= in.Limit("min-collecting").Number) {
 		return r
 	}
 	whole := analyze.PartOf(evidence.Duration(s.procs), "duration x GOMAXPROCS")
 	reproduce := analyze.Grep(e, " ms cpu, ")
-	r.Candidates = []analyze.Candidate{{
+	c := analyze.Candidate{
 		Severity: severity, Share: s.cost.Number, Thin: few,
 		Summary: fmt.Sprintf("the garbage collector takes %s of all processor time, with %s collections; at least %s of what the goroutines run goes into mark assists", s.cost, s.perSecond(), assist),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: "processor time of the collector, idle workers left out", Value: s.cost, Of: whole, Limit: in.Against("min-share"), At: s.at(), Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "collections per second", Value: s.perSecond(), At: s.at(), Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "time in mark assists", Value: assist, Of: analyze.PartOf(evidence.Duration(max(s.procs-s.Background-s.Stopped-s.Idle, 0)), "processor time that the collector's workers leave"),
+			{Exhibit: e.ID, Says: "time in mark assists", Value: assist, Of: analyze.PartOf(evidence.Duration(left), "processor time that the collector's workers leave"),
 				Limit: in.Against("min-assist"), At: s.at(), Reproduce: reproduce},
 		},
-	}}
-	if small {
-		c := &r.Candidates[0]
-		c.Variant = "small-goal"
-		c.Summary += fmt.Sprintf("; the heap goal is %s the marked heap", room)
-		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "heap goal over marked heap, mean", Value: room, Limit: in.Against("max-goal"), At: s.at(), Reproduce: analyze.Grep(e, " MB goal")})
-		c.Caveats = append(c.Caveats, "GOGC is about as many per cent as the goal exceeds the marked heap by, or GOMEMLIMIT is near; the log does not say which")
-		c.Fix = append([]string{"Raise GOGC, or GOMEMLIMIT where that is what holds the heap down: the heap has little room to grow between two collections"}, gcPressureFix...)
 	}
+	if small {
+		room.judge(in, &c, e, s.at(), analyze.Grep(e, " MB goal"))
+	}
+	r.Candidates = []analyze.Candidate{c}
 	return r
 }
 
@@ -147,11 +137,16 @@ func heapGrowthGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	over := s.to - s.from
 	r := analyze.Reading{Says: fmt.Sprintf("the marked heap went from %s to %s within %s", size(int64(s.first)), size(int64(s.last)), evidence.Duration(over))}
 	long := float64(over) >= in.Limit("min-span").Number
-	if !s.rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) || !long && s.ended() {
-		// A heap that is steady for seconds may still grow by the hour.
-		if !long {
-			r.Silent = r.Says + ", too short to rule growth out"
-		}
+	least := max(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number*float64(s.first))
+	r.Power = analyze.GrowthPower(least, over)
+	rises := s.rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number)
+	if !long && s.ended() && float64(s.grown) >= least {
+		// What rose and then stood still says that what was seen to grow was a start, however short the log.
+		r.Says += ", and hardly any of it in the second half of that time"
+		r.Power = analyze.Power{Least: evidence.Of(least, evidence.Bytes), Matters: evidence.Of(s.grown, evidence.Bytes), Says: "growth of " + size(int64(least)) + " or more in the second half of the log"}
+		return r
+	}
+	if !rises {
 		return r
 	}
 	c := analyze.Candidate{

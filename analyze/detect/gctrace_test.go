@@ -108,7 +108,7 @@ func TestGCPressureGCTrace(t *testing.T) {
 		{"a quarter without assists: a batch", of(log(50, 52*ms, 1*ms)), "found", "info"},
 		{"just below a quarter", of(log(50, 30*ms, 19*ms)), "undecided", ""},
 		{"a tenth of the machine", of(log(50, 15*ms, 4*ms)), "clear", ""},
-		{"a start-up", of(log(4, 70*ms, 40*ms)), "undecided", ""},
+		{"a start-up", of(log(4, 70*ms, 40*ms)), "found", "info"},
 	})
 }
 
@@ -116,10 +116,14 @@ func TestGCPressureGCTrace(t *testing.T) {
 // distance from the heap under the one, and stays where it is under the other.
 func TestSmallGoalGCTrace(t *testing.T) {
 	ms := time.Millisecond
-	log := func(n int, cost time.Duration, live, goal int64) *evidence.Exhibit {
+	log := func(n int, busy, cost time.Duration, live, goal int64) *evidence.Exhibit {
 		return gcLogged(n, 100*ms, func(_ int, w *runtimelog.GCWindow) {
-			w.Busy, w.Background, w.Live, w.Goal = 50*ms, cost, live<<20, goal<<20
+			w.Busy, w.Background, w.Live, w.Goal = busy, cost, live<<20, goal<<20
 		})
+	}
+	forced := log(50, 50*ms, 0, 100, 110)
+	for i := range forced.GC.Windows {
+		forced.GC.Windows[i].Forced, forced.GC.Windows[i].BusyForced = 1, 50*ms
 	}
 	// 200 ms of processor time for each collection.
 	small := []struct {
@@ -128,17 +132,20 @@ func TestSmallGoalGCTrace(t *testing.T) {
 		worst   string
 		variant string
 	}{
-		{"GOGC=29 takes a quarter", log(50, 50*ms, 100, 129), "info", "small-goal"},
-		{"GOGC=30 takes a quarter", log(50, 50*ms, 100, 130), "info", ""},
-		{"GOGC=10 takes half of that", log(50, 25*ms, 100, 110), "info", "small-goal"},
-		{"GOGC=10 takes less", log(50, 24*ms, 100, 110), "", ""},
-		{"GOGC=100 takes half of that", log(50, 25*ms, 100, 200), "", ""},
-		{"a heap of 32 MB", log(50, 50*ms, 32, 35), "info", "small-goal"},
-		{"a heap too small for whole MB", log(50, 50*ms, 31, 34), "info", ""},
-		{"five collections", log(10, 50*ms, 100, 110), "info", "small-goal"},
+		{"GOGC=25, a quarter of the time", log(50, 25*ms, 50*ms, 100, 125), "warning", "small-goal"},
+		{"GOGC=26", log(50, 25*ms, 50*ms, 100, 126), "info", ""},
+		{"on processors that nobody wants", log(50, 25*ms, 0, 100, 110), "warning", "small-goal"},
+		{"less than a quarter of the time", log(50, 24*ms, 0, 100, 110), "", ""},
+		{"less than a quarter of the time, a good part of the processors", log(50, 24*ms, 25*ms, 100, 110), "info", "small-goal"},
+		{"forced by somebody", forced, "", ""},
+		{"GOGC=100 takes a quarter of the time", log(50, 25*ms, 25*ms, 100, 200), "", ""},
+		{"a heap of 32 MB", log(50, 50*ms, 50*ms, 32, 35), "warning", "small-goal"},
+		{"a heap too small for whole MB", log(50, 50*ms, 50*ms, 31, 34), "info", ""},
+		{"five collections", log(10, 50*ms, 50*ms, 100, 110), "warning", "small-goal"},
 		{"four", gcLogged(4, 300*ms, func(_ int, w *runtimelog.GCWindow) {
 			w.Busy, w.Background, w.Goal = 150*ms, 150*ms, 110<<20
 		}), "info", ""},
+		{"half a second of much marking", gcLogged(9, 55*ms, func(_ int, w *runtimelog.GCWindow) { w.Busy, w.Assist = 20*ms, 40*ms }), "info", ""},
 	}
 	for _, c := range small {
 		j := judge(t, GCPressure, c.log)
@@ -175,6 +182,9 @@ func TestHeapGrowthGCTrace(t *testing.T) {
 		{"the same in one minute", of(log(120, 500*time.Millisecond, func(i int) int64 { return int64(100 + i) })), "found", "info"},
 		{"a warm-up", of(log(120, 10*time.Second, func(i int) int64 { return 100 + 80*int64(min(i, 60))/60 + int64(i)/20 })), "found", "info"},
 		{"a cache at its cap", of(log(120, 10*time.Second, func(i int) int64 { return 500 + int64(i%7) })), "clear", ""},
+		{"risen, then steady, in half a minute", of(log(60, 500*time.Millisecond, func(i int) int64 { return int64(min(10+10*i, 100)) })), "clear", ""},
+		{"risen, then steady, up and down", of(log(60, 500*time.Millisecond, func(i int) int64 { return int64(min(10+10*i, 100)) + int64(i%3)*2 })), "clear", ""},
+		{"still rising in the second half", of(log(60, 500*time.Millisecond, func(i int) int64 { return int64(10 + 2*i) })), "found", "info"},
 		{"steady for a minute only", of(log(120, 500*time.Millisecond, func(i int) int64 { return 500 + int64(i%7) })), "undecided", ""},
 		{"up and down with the load", of(log(120, 10*time.Second, func(i int) int64 { return 100 + int64((i%40)*3) })), "clear", ""},
 		{"five collections", of(log(5, 10*time.Minute, func(i int) int64 { return int64(100 + 20*i) })), "undecided", ""},
@@ -210,4 +220,25 @@ func TestSchedTraceOnlyVouches(t *testing.T) {
 	e := &evidence.Exhibit{Path: "stderr.log", Kind: evidence.SchedTrace, Coverage: evidence.Whole, Sched: &runtimelog.Sched{Log: runtimelog.Log{Procs: 2}, Total: w, Windows: []runtimelog.SchedWindow{w}}}
 	expectAll(t, SchedLatency, []expect{{"queues", of(e), "undecided", ""}})
 	expectAll(t, PIdle, []expect{{"waste", of(e), "undecided", ""}})
+}
+
+// TestStartIsNoGrowth holds two snapshots that lie on both sides of a start against a log that spans it.
+func TestStartIsNoGrowth(t *testing.T) {
+	log := func(live func(i int) int64) *evidence.Exhibit {
+		return gcLogged(60, 500*time.Millisecond, func(i int, w *runtimelog.GCWindow) { w.Live = live(i) << 20 })
+	}
+	two := of(heapAt(0, kept(10, "main.f")), heapAt(20, kept(90, "main.f")))
+	for name, c := range map[string]struct {
+		live func(i int) int64
+		want string
+	}{
+		"a start":                   {func(i int) int64 { return int64(min(10+10*i, 100)) }, "info main.f"},
+		"growth that goes on":       {func(i int) int64 { return int64(10 + 2*i) }, "warning main.f"},
+		"steady before and after":   {func(i int) int64 { return 100 }, "warning main.f"},
+		"growth that began in time": {func(i int) int64 { return int64(10 + max(0, i-30)*3) }, "warning main.f"},
+	} {
+		if j := judge(t, HeapGrowth, append(of(log(c.live)), two...)...); j.worst != c.want {
+			t.Errorf("%s: %q, want %q", name, j.worst, c.want)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package detect
 import (
 	"time"
 
+	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 )
@@ -15,6 +16,11 @@ const shortTrace = 200 * time.Millisecond
 // the time that shortTrace asks for nor as many events as a busy program has in that time.
 func glimpse(t *exectrace.Timeline, events int64) bool {
 	return t.Duration < forcedPreemption || t.Duration < shortTrace && events < 1000
+}
+
+// perSecond is a rate.
+func perSecond(n float64, over time.Duration) evidence.Quantity {
+	return evidence.Quantity{Number: n / max(over.Seconds(), 1e-9), Unit: evidence.PerSecond}
 }
 
 // procTime is all the processor time there was in a trace.
