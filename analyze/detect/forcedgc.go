@@ -65,7 +65,7 @@ func forcedSeverity(in *analyze.Input, n int64, covered, busy time.Duration) ana
 func forcedGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	total := e.GC.Total
 	covered := total.To - total.From
-	rate := perSecond(float64(total.Forced), covered)
+	rate := rateOf(float64(total.Forced), covered)
 	r := analyze.Reading{Says: fmt.Sprintf("%d of %s were forced", total.Forced, evidence.Things(total.Cycles, "collection"))}
 	severity := forcedSeverity(in, total.Forced, covered, total.BusyForced)
 	if severity == analyze.NoSeverity {
@@ -135,7 +135,7 @@ func forcedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if c.stops < 2 {
 			continue
 		}
-		rate := perSecond(float64(c.stops), t.Duration)
+		rate := rateOf(float64(c.stops), t.Duration)
 		reproduce := analyze.TraceView(e, "View trace: the STW row, GC sweep termination; the stack names the caller")
 		where := analyze.At(c.site)
 		where.To = int64(t.Duration)

@@ -328,7 +328,7 @@ func gcPressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	work := collectorTime(t)
 	used := t.Procs.Running - t.GCWork.Idle
 	share, assist := evidence.Part(work, used), evidence.Part(assists, mutatorTime(t))
-	often := perSecond(float64(t.CycleCount), t.Duration)
+	often := rateOf(float64(t.CycleCount), t.Duration)
 	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the processor time used, in %s collections", share, often)}
 	room := roomOf(t)
 	small := room.small(in, heapMinimum)

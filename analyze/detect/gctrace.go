@@ -42,7 +42,7 @@ func (s *stretch) busy() evidence.Quantity { return evidence.Part(s.Busy-s.BusyF
 
 // perSecond is how many collections there were.
 func (s *stretch) perSecond() evidence.Quantity {
-	return perSecond(float64(s.Cycles), s.lasted())
+	return rateOf(float64(s.Cycles), s.lasted())
 }
 
 // at is where in the log's time the stretch is.
@@ -135,15 +135,15 @@ func heapGrowthGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		return analyze.Reading{Silent: s.unknown}
 	}
 	over := s.to - s.from
-	r := analyze.Reading{Says: fmt.Sprintf("the marked heap went from %s to %s within %s", size(int64(s.first)), size(int64(s.last)), evidence.Duration(over))}
+	r := analyze.Reading{Says: fmt.Sprintf("the marked heap went from %s to %s within %s", size(int64(s.begin)), size(int64(s.last)), evidence.Duration(over))}
 	long := float64(over) >= in.Limit("min-span").Number
 	least := max(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number*float64(s.first))
 	r.Power = analyze.GrowthPower(least, over)
 	rises := s.rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number)
-	if !long && s.ended() && float64(s.grown) >= least {
+	if !long && s.started(least) {
 		// What rose and then stood still says that what was seen to grow was a start, however short the log.
 		r.Says += ", and hardly any of it in the second half of that time"
-		r.Power = analyze.Power{Least: evidence.Of(least, evidence.Bytes), Matters: evidence.Of(s.grown, evidence.Bytes), Says: "growth of " + size(int64(least)) + " or more in the second half of the log"}
+		r.Power = analyze.Power{Least: evidence.Of(least, evidence.Bytes), Matters: evidence.Of(least, evidence.Bytes), Says: "growth of " + size(int64(least)) + " or more in the second half of the log"}
 		return r
 	}
 	if !rises {

@@ -116,7 +116,7 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 		created += t.Groups[i].Created
 	}
 	rate := func(n int64) evidence.Quantity {
-		return perSecond(float64(n), t.Duration)
+		return rateOf(float64(n), t.Duration)
 	}
 	r := analyze.Reading{Says: fmt.Sprintf("%s goroutines are created in all, and at most %s runnable at one moment", rate(created), evidence.Of(t.Latency.MaxRunnable, evidence.Count))}
 	if glimpse(t, t.Latency.Times.Count) {

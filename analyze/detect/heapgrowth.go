@@ -164,6 +164,7 @@ func within(d time.Duration) string {
 
 // slope is what the floors of a trace's heap say.
 type slope struct {
+	begin       uint64        // the first floor
 	first, last uint64        // medians of the first and the last third of the floors
 	grown       int64         // last less first
 	late        int64         // what of the rise came in the second half of the time
@@ -202,7 +203,7 @@ func slopeOf(floors []exectrace.HeapPoint, over time.Duration, minFloors int) sl
 	}
 	s.rising = float64(rises) / float64(pairs)
 	s.first, s.last = medianLive(floors[:n/3]), medianLive(floors[n-n/3:])
-	s.grown = int64(s.last) - int64(s.first)
+	s.begin, s.grown = floors[0].Live, int64(s.last)-int64(s.first)
 	s.from, s.to = floors[0].At, floors[n-1].At
 	middle := floors[0].Live
 	for _, f := range floors {
@@ -237,6 +238,12 @@ func heapGrowthTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 // ended reports whether hardly any of the rise came in the second half of the time:
 // collections crowd where a heap is built, and count for little of it.
 func (s slope) ended() bool { return s.late < s.grown/4 }
+
+// started reports whether the heap rose by so much and then stood still for the second half of the time.
+func (s slope) started(least float64) bool {
+	rise := int64(s.last) - int64(s.begin)
+	return float64(rise) >= least && s.late < rise/4
+}
 
 // rises reports whether the floors go up by enough and steadily.
 func (s slope) rises(rising, growth, share float64) bool {

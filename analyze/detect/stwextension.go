@@ -272,7 +272,7 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	if !g.asked() {
 		which = "pauses of " + in.Limit("min-pause").String() + " and more for this reason and culprit"
 	}
-	rate := perSecond(float64(g.counted), t.Duration)
+	rate := rateOf(float64(g.counted), t.Duration)
 	stopped := fact("time stopped in "+which, share, analyze.PartOf(evidence.Duration(t.Duration), "the trace"), "min-share")
 	longest := fact("the longest effective pause", evidence.Duration(worst.Effective), nil, "min-pause")
 	count := fact(which, evidence.Of(g.counted, evidence.Count), nil, "min-pauses")

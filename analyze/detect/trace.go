@@ -18,8 +18,8 @@ func glimpse(t *exectrace.Timeline, events int64) bool {
 	return t.Duration < forcedPreemption || t.Duration < shortTrace && events < 1000
 }
 
-// perSecond is a rate.
-func perSecond(n float64, over time.Duration) evidence.Quantity {
+// rateOf is how often something happened per second.
+func rateOf(n float64, over time.Duration) evidence.Quantity {
 	return evidence.Quantity{Number: n / max(over.Seconds(), 1e-9), Unit: evidence.PerSecond}
 }
 
