@@ -280,7 +280,7 @@ func (r room) small(in *analyze.Input, least float64) bool {
 }
 
 // judge makes a finding about the collector one about a heap without room.
-func (r room) judge(in *analyze.Input, c *analyze.Candidate, e *evidence.Exhibit, at analyze.Location, reproduce string) {
+func (r room) judge(in *analyze.Input, c *analyze.Candidate, e *evidence.Exhibit, at analyze.Location, reproduce analyze.Command) {
 	c.Variant = "small-goal"
 	c.Severity = max(c.Severity, analyze.Info)
 	if r.busy.Number >= in.Limit("min-collecting").Number {
