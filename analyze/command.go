@@ -148,9 +148,10 @@ func (c Command) line() string {
 
 // quote writes a word for a shell. What is not plainly harmless stands between single quotes, in which
 // no shell expands anything: no history (!), no command of that name (zsh: =), no pattern (zsh: # ^ ~).
-// A backslash before a quote or another backslash stands outside of them, because fish reads one inside.
+// A backslash before a quote or another backslash stands outside of them, because fish reads one inside, and
+// so does what would make a marker complete.
 func quote(word string) string {
-	if word != "" && word[0] != '=' && !strings.ContainsFunc(word, func(r rune) bool {
+	if word != "" && word[0] != '=' && !holdsMarker(word) && !strings.ContainsFunc(word, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=+@", r))
 	}) {
 		return word
@@ -159,7 +160,7 @@ func quote(word string) string {
 	b.WriteByte('\'')
 	for i := 0; i < len(word); i++ {
 		switch next := word[i+1:]; {
-		case word[i] == '\'', word[i] == '\\' && (next == "" || next[0] == '\'' || next[0] == '\\'):
+		case word[i] == '\'', EndsInMarker(word[:i+1]), word[i] == '\\' && (next == "" || next[0] == '\'' || next[0] == '\\'):
 			b.WriteString(`'\` + word[i:i+1] + `'`)
 		default:
 			b.WriteByte(word[i])
@@ -167,6 +168,20 @@ func quote(word string) string {
 	}
 	b.WriteByte('\'')
 	return b.String()
+}
+
+// markers are what the programs that run continuous integration obey wherever in a line it stands:
+// GitHub, Azure Pipelines, TeamCity, GitLab.
+var markers = []string{"##[", "##vso[", "##teamcity[", "section_start:", "section_end:"}
+
+// EndsInMarker reports whether a program that runs continuous integration would obey a line because of how s ends.
+func EndsInMarker(s string) bool {
+	return slices.ContainsFunc(markers, func(m string) bool { return len(s) >= len(m) && strings.EqualFold(s[len(s)-len(m):], m) })
+}
+
+func holdsMarker(s string) bool {
+	s = strings.ToLower(s)
+	return slices.ContainsFunc(markers, func(m string) bool { return strings.Contains(s, m) })
 }
 
 // PathArgument writes a path so that no program takes it for an option, or go tool pprof for a server.

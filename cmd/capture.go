@@ -19,7 +19,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/capture"
@@ -212,7 +211,7 @@ func (f *captureFlags) fromServer(c *cobra.Command, target string) error {
 	}
 	finish := func() {}
 	clear := func() {}
-	if file, ok := c.ErrOrStderr().(*os.File); ok && !f.report.quiet && term.IsTerminal(int(file.Fd())) {
+	if file, ok := onTerminal(c.ErrOrStderr()); ok && !f.report.quiet {
 		opt.Progress, clear, finish = captureProgress(file)
 	}
 	opt.Done = func(line string) {
@@ -388,7 +387,7 @@ func (f *captureFlags) fromCommand(c *cobra.Command, args []string) error {
 	if err := makeCase(f.dir); err != nil {
 		return err
 	}
-	run := capture.Command{Args: args, Stdin: c.InOrStdin(), Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(),
+	run := capture.Command{Args: args, Stdin: c.InOrStdin(), Stdout: raw(c.OutOrStdout()), Stderr: raw(c.ErrOrStderr()),
 		MaxBytes: f.bytes, Version: Version}
 	if c.Flags().Changed("timeout") {
 		run.Timeout = f.timeout

@@ -53,7 +53,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cmd.SetOut(stderr)
+			cmd.SetOut(cmd.ErrOrStderr())
 			_ = cmd.Usage()
 			return exit{code: exitFailed}
 		},
@@ -61,8 +61,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetVersionTemplate("inquest {{.Version}}\n")
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	// What is printed may come from strangers.
+	root.SetOut(report.NewGuard(stdout))
+	root.SetErr(report.NewGuard(stderr))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand())
 
@@ -76,10 +77,10 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		e = exit{exitFailed, err.Error(), "inquest --help lists the commands"}
 	}
 	if e.msg != "" {
-		complain(stderr, e.msg)
+		complain(root.ErrOrStderr(), e.msg)
 	}
 	if e.hint != "" {
-		complain(stderr, "hint: "+e.hint)
+		complain(root.ErrOrStderr(), "hint: "+e.hint)
 	}
 	return e.code
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
@@ -272,7 +271,7 @@ func (e *each) finish() error {
 			err = report.WriteIndexTerminal(stdout, e.index, terminal(stdout))
 		} else {
 			write, _, _ := report.IndexForName(o.format)
-			err = write(stdout, e.index)
+			err = write(raw(stdout), e.index)
 		}
 		if err != nil {
 			return failed("", "writing the index: %v", err)
@@ -318,8 +317,8 @@ func (e *each) writeIndex() error {
 
 // caseProgress shows on a terminal how many cases are done.
 func caseProgress(stderr io.Writer, total int, quiet bool) (step func(name string), finish func()) {
-	f, ok := stderr.(*os.File)
-	if !ok || quiet || !term.IsTerminal(int(f.Fd())) {
+	f, ok := onTerminal(stderr)
+	if !ok || quiet {
 		return func(string) {}, func() {}
 	}
 	bar := progressbar.NewOptions(total, progressbar.OptionSetWriter(f), progressbar.OptionShowCount(), progressbar.OptionSetWidth(24),

@@ -10,7 +10,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"inquest/analyze/evidence"
 )
@@ -22,7 +21,7 @@ func open(c *cobra.Command, paths []string, focus evidence.Focus, jobs int, quie
 	stderr := c.ErrOrStderr()
 	opt := evidence.Options{Jobs: jobs, Focus: focus, Stdin: c.InOrStdin()}
 	done := func() {}
-	if f, ok := stderr.(*os.File); ok && !quiet && term.IsTerminal(int(f.Fd())) {
+	if f, ok := onTerminal(stderr); ok && !quiet {
 		opt.Progress, done = progress(f)
 	}
 	bundle, err := evidence.Open(c.Context(), paths, opt)

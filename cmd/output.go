@@ -319,7 +319,7 @@ func (o *output) deliver(c *cobra.Command, d document) error {
 	case o.format == "text" || o.format == "" && len(o.files) == 0:
 		err = d.term(stdout, terminal(stdout))
 	case o.format != "":
-		err = d.name(stdout, o.format)
+		err = d.name(raw(stdout), o.format) // formats guard themselves, each in its way
 	}
 	if err != nil {
 		return failed("", "writing the report: %v", err)
@@ -380,8 +380,8 @@ func stepSummary(d document) error {
 // terminal decides width and colour: colour only on a terminal that wants it.
 func terminal(w io.Writer) report.TerminalOptions {
 	opt := report.TerminalOptions{Width: 80}
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f, ok := onTerminal(w)
+	if !ok {
 		return opt
 	}
 	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
@@ -389,6 +389,20 @@ func terminal(w io.Writer) report.TerminalOptions {
 	}
 	opt.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return opt
+}
+
+// raw is what a guard writes to.
+func raw(w io.Writer) io.Writer {
+	if g, ok := w.(*report.Guard); ok {
+		return g.Unwrap()
+	}
+	return w
+}
+
+// onTerminal returns the terminal that w writes to, if it is one.
+func onTerminal(w io.Writer) (*os.File, bool) {
+	f, ok := raw(w).(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
 func replaceFile(name string, data []byte, mode fs.FileMode) error {

@@ -132,13 +132,13 @@ var diffFormats = []struct {
 	extensions []string
 	write      DiffWriter
 }{
-	{"text", []string{".txt"}, func(w io.Writer, d *Diff) error { return WriteDiffTerminal(w, d, TerminalOptions{}) }},
-	{"markdown", []string{".md", ".markdown"}, WriteDiffMarkdown},
-	{"html", []string{".html", ".htm"}, WriteDiffHTML},
-	{"json", []string{".json"}, WriteDiffJSON},
-	{"sarif", []string{".sarif"}, WriteDiffSARIF},
-	{"github", []string{".annotations"}, WriteDiffGitHub},
-	{"junit", []string{".xml"}, WriteDiffJUnit},
+	{"text", []string{".txt"}, guarded(inText, func(w io.Writer, d *Diff) error { return WriteDiffTerminal(w, d, TerminalOptions{}) })},
+	{"markdown", []string{".md", ".markdown"}, guarded(inText, WriteDiffMarkdown)},
+	{"html", []string{".html", ".htm"}, guarded(inMarkup, WriteDiffHTML)},
+	{"json", []string{".json"}, guarded(inJSON, WriteDiffJSON)},
+	{"sarif", []string{".sarif"}, guarded(inJSON, WriteDiffSARIF)},
+	{"github", []string{".annotations"}, workflow(WriteDiffGitHub)},
+	{"junit", []string{".xml"}, guarded(inMarkup, WriteDiffJUnit)},
 }
 
 // DiffFormats returns the names of the formats a comparison can be written in.

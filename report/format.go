@@ -18,13 +18,13 @@ type format struct {
 
 // formats is in the order Formats names them.
 var formats = []format{
-	{"text", []string{".txt"}, func(w io.Writer, r *Report) error { return WriteTerminal(w, r, TerminalOptions{}) }},
-	{"markdown", []string{".md", ".markdown"}, WriteMarkdown},
-	{"html", []string{".html", ".htm"}, WriteHTML},
-	{"json", []string{".json"}, WriteJSON},
-	{"sarif", []string{".sarif"}, WriteSARIF},
-	{"github", []string{".annotations"}, WriteGitHub},
-	{"junit", []string{".xml"}, WriteJUnit},
+	{"text", []string{".txt"}, guarded(inText, func(w io.Writer, r *Report) error { return WriteTerminal(w, r, TerminalOptions{}) })},
+	{"markdown", []string{".md", ".markdown"}, guarded(inText, WriteMarkdown)},
+	{"html", []string{".html", ".htm"}, guarded(inMarkup, WriteHTML)},
+	{"json", []string{".json"}, guarded(inJSON, WriteJSON)},
+	{"sarif", []string{".sarif"}, guarded(inJSON, WriteSARIF)},
+	{"github", []string{".annotations"}, workflow(WriteGitHub)},
+	{"junit", []string{".xml"}, guarded(inMarkup, WriteJUnit)},
 }
 
 // Formats returns the names of the formats a report can be written in.

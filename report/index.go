@@ -222,10 +222,10 @@ var indexFormats = []struct {
 	name, extension string
 	write           func(io.Writer, *Index) error
 }{
-	{"text", ".txt", func(w io.Writer, x *Index) error { return WriteIndexTerminal(w, x, TerminalOptions{}) }},
-	{"markdown", ".md", WriteIndexMarkdown},
-	{"html", ".html", WriteIndexHTML},
-	{"json", ".json", WriteIndexJSON},
+	{"text", ".txt", guarded(inText, func(w io.Writer, x *Index) error { return WriteIndexTerminal(w, x, TerminalOptions{}) })},
+	{"markdown", ".md", guarded(inText, WriteIndexMarkdown)},
+	{"html", ".html", guarded(inMarkup, WriteIndexHTML)},
+	{"json", ".json", guarded(inJSON, WriteIndexJSON)},
 }
 
 // IndexForName returns the writer of a format and the extension of its files.
