@@ -20,7 +20,7 @@ func analyzeCommand() *cobra.Command {
 		Short: "Analyse the evidence of one case and report what happened",
 		Long: `Analyse the evidence of one case and report what happened.
 
-PATH is a file, a folder, a .zip or .tar.gz archive, or - for standard input. Kinds are
+PATH is a file, a folder, a .zip or .tar.gz archive, a FIFO, or - for standard input. Kinds are
 told by content, never by name: pprof profiles, execution traces, goroutine dumps, and logs
 that hold dumps, crashes, race reports, gctrace or schedtrace lines.`,
 		Example: `  inquest analyze ./incident
@@ -43,6 +43,7 @@ that hold dumps, crashes, race reports, gctrace or schedtrace lines.`,
 	c.Flags().StringVar(&f.window, "window", "", "look only at the time `FROM,TO`: offsets from the start of the trace (1.2s,3s) or RFC 3339 times; either may be empty")
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
 	c.Flags().BoolVar(&f.each, "each", false, "every folder, archive or file in PATH is a case of its own: write a report for each into the folder of -o, and an index")
+	registerFollow(c, &f.follow)
 	return c
 }
 
@@ -53,7 +54,7 @@ type analyzeFlags struct {
 	limits, only, skip       []string
 	label, task, window      string
 	jobs                     int
-	each                     bool
+	each, follow             bool
 }
 
 func needPaths(_ *cobra.Command, paths []string) error {
@@ -90,7 +91,7 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 		opt.Limits[name] = q
 	}
 	if f.baseline != "" {
-		if opt.Accepted, err = readBaseline(f.baseline); err != nil {
+		if opt.Accepted, err = readBaseline(c, f.baseline); err != nil {
 			return err
 		}
 	}
@@ -112,7 +113,7 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 		return runEach(c, f, paths, opt, focus, failOn)
 	}
 
-	bundle, err := open(c, paths, focus, f.jobs, f.output.quiet)
+	bundle, err := open(c, paths, evidence.Options{Jobs: f.jobs, Focus: focus, Follow: f.follow}, f.output.quiet)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,9 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -28,9 +28,9 @@ type config struct {
 const maxSmall = 64 << 20
 
 func (f *analyzeFlags) readConfig(c *cobra.Command) error {
-	file, err := os.Open(f.config)
+	file, err := openInput(c.Context(), f.config)
 	if err != nil {
-		return failed("", "%v", pathError(f.config, err))
+		return failed("", "%v", err)
 	}
 	defer file.Close()
 	var conf config
@@ -60,8 +60,8 @@ func (f *analyzeFlags) readConfig(c *cobra.Command) error {
 
 // readBaseline returns the fingerprints of a saved report or of a text file
 // with one fingerprint a line and # comments.
-func readBaseline(path string) ([]string, error) {
-	data, err := readSmall(path)
+func readBaseline(c *cobra.Command, path string) ([]string, error) {
+	data, err := readSmall(c.Context(), path)
 	if err != nil {
 		return nil, failed("", "%v", err)
 	}
@@ -92,10 +92,10 @@ func readBaseline(path string) ([]string, error) {
 	return accepted, nil
 }
 
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
+func readSmall(ctx context.Context, path string) ([]byte, error) {
+	f, err := openInput(ctx, path)
 	if err != nil {
-		return nil, pathError(path, err)
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSmall+1))

@@ -58,6 +58,7 @@ not run. What could not be compared is inconclusive, never a pass: exit 3 with
 	c.Flags().StringVar(&f.minEffect, "min-effect", "5%", "part of the whole that a function must have to count, and change by, as a part of its own; or an absolute `SIZE` such as 50ms or 10MB (per second)")
 	c.Flags().StringArrayVar(&f.renames, "rename", nil, "a function or package has another name after, as `OLD=NEW` (repeatable)")
 	c.Flags().BoolVar(&f.strict, "strict", false, "exit 3 when inconclusive")
+	registerFollow(c, &f.follow)
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
 	return c
 }
@@ -69,6 +70,7 @@ type diffFlags struct {
 	renames        []string
 	strict         bool
 	jobs           int
+	follow         bool
 }
 
 var diffViews = views{
@@ -90,7 +92,7 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := sameTokens(args); err != nil {
+	if err := sameTokens(c, args); err != nil {
 		return err
 	}
 	var sides [2]*compare.Side
@@ -100,7 +102,7 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	var both errgroup.Group
 	for i, arg := range args {
 		both.Go(func() error {
-			sides[i], others[i], errs[i] = readSide(c, arg, perSide(f.jobs), f.output.quiet, &said[i])
+			sides[i], others[i], errs[i] = readSide(c, arg, evidence.Options{Jobs: perSide(f.jobs), Stdin: c.InOrStdin(), Follow: f.follow}, f.output.quiet, &said[i])
 			return nil
 		})
 	}
@@ -222,7 +224,7 @@ func perSide(jobs int) int {
 }
 
 // readSide reads one side of a comparison: evidence, benchmark output and saved reports.
-func readSide(c *cobra.Command, arg string, jobs int, quiet bool, stderr io.Writer) (*compare.Side, []string, error) {
+func readSide(c *cobra.Command, arg string, opt evidence.Options, quiet bool, stderr io.Writer) (*compare.Side, []string, error) {
 	paths, err := expand(arg)
 	if err != nil {
 		return nil, nil, err
@@ -234,7 +236,7 @@ func readSide(c *cobra.Command, arg string, jobs int, quiet bool, stderr io.Writ
 	for _, p := range paths {
 		switch what(p) {
 		case "report":
-			r, err := readReport(p)
+			r, err := readReport(c, p)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -250,14 +252,14 @@ func readSide(c *cobra.Command, arg string, jobs int, quiet bool, stderr io.Writ
 	for _, p := range bench {
 		others = append(others, "benchmarks "+filepath.Base(p))
 	}
-	if err := readBenchmarks(side, bench); err != nil {
+	if err := readBenchmarks(c, side, bench); err != nil {
 		return nil, nil, err
 	}
 	for _, r := range saved {
 		addSaved(side, r)
 	}
 	if len(named) > 0 {
-		if err := readEvidence(c, side, arg, named, bench, jobs, quiet, stderr); err != nil {
+		if err := readEvidence(c, side, arg, named, bench, opt, quiet, stderr); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -283,8 +285,8 @@ func expand(arg string) ([]string, error) {
 }
 
 // readEvidence opens the evidence of a side.
-func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench []string, jobs int, quiet bool, stderr io.Writer) error {
-	bundle, err := openSide(c, paths, bench, jobs, quiet, stderr)
+func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench []string, opt evidence.Options, quiet bool, stderr io.Writer) error {
+	bundle, err := openSide(c, paths, bench, opt, quiet, stderr)
 	if err != nil {
 		return err
 	}
@@ -307,14 +309,19 @@ func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench
 }
 
 // openSide opens evidence. What is wrong with files that are benchmark output is not said.
-func openSide(c *cobra.Command, paths, bench []string, jobs int, quiet bool, stderr io.Writer) (*evidence.Bundle, error) {
-	bundle, err := evidence.Open(c.Context(), paths, evidence.Options{Jobs: jobs, Stdin: c.InOrStdin()})
+func openSide(c *cobra.Command, paths, bench []string, opt evidence.Options, quiet bool, stderr io.Writer) (*evidence.Bundle, error) {
+	bundle, err := evidence.Open(c.Context(), paths, opt)
 	if err != nil {
 		return nil, failed("", "%v", err)
 	}
 	bundle.Exhibits = slices.DeleteFunc(bundle.Exhibits, func(e *evidence.Exhibit) bool {
 		return e.Coverage == evidence.None && slices.ContainsFunc(bench, func(p string) bool { return filepath.Base(p) == filepath.Base(e.Path) })
 	})
+	for _, p := range bundle.PassedOver {
+		if !quiet {
+			complain(stderr, p.String())
+		}
+	}
 	for _, e := range bundle.Exhibits {
 		for _, p := range e.Problems {
 			if !quiet || e.Coverage == evidence.None {
@@ -485,13 +492,13 @@ func benchmarksIn(dir string) []string {
 	return out
 }
 
-func readBenchmarks(side *compare.Side, files []string) error {
+func readBenchmarks(c *cobra.Command, side *compare.Side, files []string) error {
 	if len(files) == 0 {
 		return nil
 	}
 	b := &compare.Benchmarks{}
 	for _, name := range files {
-		data, err := readSmall(name)
+		data, err := readSmall(c.Context(), name)
 		if err != nil {
 			return failed("", "%v", err)
 		}

@@ -65,36 +65,29 @@ type oneCase struct {
 
 // casesIn lists the cases at the paths: sub-folders, archives and lone files of a
 // folder, or what else is named.
-func casesIn(paths []string) ([]oneCase, error) {
-	var cases []oneCase
+func casesIn(paths []string, follow bool) (cases []oneCase, passed []evidence.PassedOver, err error) {
 	for _, p := range paths {
 		info, err := os.Stat(p)
 		if err != nil {
-			return nil, failed("", "%v", pathError(p, err))
+			return nil, nil, failed("", "%v", pathError(p, err))
 		}
 		if !info.IsDir() {
 			cases = append(cases, oneCase{filepath.Base(p), p})
 			continue
 		}
-		entries, err := os.ReadDir(p) // sorted
+		names, over, err := evidence.Cases(p, follow)
 		if err != nil {
-			return nil, failed("", "%v", pathError(p, err))
+			return nil, nil, failed("", "%v", pathError(p, err))
 		}
-		for _, e := range entries {
-			if full := filepath.Join(p, e.Name()); !evidence.Ignored(e.Name()) && (e.IsDir() || regular(full)) {
-				cases = append(cases, oneCase{e.Name(), full})
-			}
+		passed = append(passed, over...)
+		for _, name := range names {
+			cases = append(cases, oneCase{name, filepath.Join(p, name)})
 		}
 	}
 	if len(cases) == 0 {
-		return nil, failed("--each takes folders that hold one folder, archive or file for each case", "no case in %s", strings.Join(paths, ", "))
+		return nil, nil, failed("--each takes folders that hold one folder, archive or file for each case", "no case in %s", strings.Join(paths, ", "))
 	}
-	return cases, nil
-}
-
-func regular(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
+	return cases, passed, nil
 }
 
 // runEach analyses case after case and keeps of each only its line in the index.
@@ -102,9 +95,14 @@ func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Opti
 	if slices.Contains(paths, "-") {
 		return failed("", "--each takes folders, not standard input")
 	}
-	cases, err := casesIn(paths)
+	cases, passed, err := casesIn(paths, f.follow)
 	if err != nil {
 		return err
+	}
+	for _, p := range passed {
+		if !f.output.quiet {
+			complain(c.ErrOrStderr(), p.String())
+		}
 	}
 	dir := ""
 	if len(f.output.files) == 1 {
@@ -153,7 +151,7 @@ func (e *each) one(one oneCase) {
 			e.fail(one, fmt.Sprintf("a bug of ours: %v", p))
 		}
 	}()
-	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, evidence.Options{Jobs: e.flags.jobs, Focus: e.focus})
+	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, evidence.Options{Jobs: e.flags.jobs, Focus: e.focus, Follow: e.flags.follow, Found: true})
 	if bundle == nil || err != nil && !errors.Is(err, context.Canceled) {
 		e.fail(one, err.Error())
 		return

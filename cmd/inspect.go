@@ -14,12 +14,13 @@ import (
 )
 
 func inspectCommand() *cobra.Command {
-	return &cobra.Command{
+	var opt evidence.Options
+	c := &cobra.Command{
 		Use:   "inspect PATH...",
 		Short: "List the evidence of a case and what it can prove, without judging it",
 		Args:  needPaths,
 		RunE: func(c *cobra.Command, paths []string) error {
-			bundle, err := open(c, paths, evidence.Focus{}, 0, true)
+			bundle, err := open(c, paths, opt, true)
 			if err != nil {
 				return err
 			}
@@ -30,6 +31,8 @@ func inspectCommand() *cobra.Command {
 			return nil
 		},
 	}
+	registerFollow(c, &opt.Follow)
+	return c
 }
 
 func inspect(c *cobra.Command, b *evidence.Bundle) {
@@ -54,6 +57,9 @@ func inspect(c *cobra.Command, b *evidence.Bundle) {
 		if e.GoVersion != "" {
 			line += ", " + e.GoVersion
 		}
+		if e.Followed {
+			line += ", behind a symbolic link that leaves the folder"
+		}
 		if e.BuildID != "" {
 			line += ", build " + e.BuildID
 		}
@@ -65,6 +71,12 @@ func inspect(c *cobra.Command, b *evidence.Bundle) {
 		if e.Coverage != evidence.None {
 			present[e.Kind] = true
 		}
+	}
+	if len(b.PassedOver) > 0 {
+		say("")
+	}
+	for _, p := range b.PassedOver {
+		say("%s", p)
 	}
 	say("")
 	say("What this evidence can speak to:")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -14,12 +15,12 @@ import (
 	"inquest/analyze/evidence"
 )
 
-// open reads the evidence, traces as the focus wants them, and says on stderr what was wrong with it. It fails
+// open reads the evidence and says on stderr what was wrong with it. It fails
 // only when nothing at all can be used. An interrupt ends the reading: what has been
 // read by then is the case, with its coverage.
-func open(c *cobra.Command, paths []string, focus evidence.Focus, jobs int, quiet bool) (*evidence.Bundle, error) {
+func open(c *cobra.Command, paths []string, opt evidence.Options, quiet bool) (*evidence.Bundle, error) {
 	stderr := c.ErrOrStderr()
-	opt := evidence.Options{Jobs: jobs, Focus: focus, Stdin: c.InOrStdin()}
+	opt.Stdin = c.InOrStdin()
 	done := func() {}
 	if f, ok := onTerminal(stderr); ok && !quiet {
 		opt.Progress, done = progress(f)
@@ -40,6 +41,11 @@ func open(c *cobra.Command, paths []string, focus evidence.Focus, jobs int, quie
 			if !quiet || e.Coverage == evidence.None {
 				complain(stderr, p)
 			}
+		}
+	}
+	if !quiet || usable == 0 {
+		for _, p := range bundle.PassedOver {
+			complain(stderr, p.String())
 		}
 	}
 	if usable == 0 {
@@ -80,4 +86,18 @@ func progress(f *os.File) (update func(done, total, events int64), finish func()
 			_ = bar.Clear()
 		}
 	}
+}
+
+// registerFollow adds the flag by which evidence is looked for outside of a folder.
+func registerFollow(c *cobra.Command, follow *bool) {
+	c.Flags().BoolVar(follow, "follow", false, "follow symbolic links that leave the folders named")
+}
+
+// openInput opens a file that the user named beside the evidence.
+func openInput(ctx context.Context, path string) (io.ReadCloser, error) {
+	f, err := evidence.OpenFile(ctx, path)
+	if err != nil {
+		return nil, pathError(path, err)
+	}
+	return f, nil
 }

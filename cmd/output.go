@@ -147,7 +147,7 @@ func (o *output) redactedDiff(c *cobra.Command, d *report.Diff) (*report.Diff, e
 
 // sameTokens refuses to compare what names the same code differently: saved
 // reports that were redacted strictly, unless all with one mapping.
-func sameTokens(args []string) error {
+func sameTokens(c *cobra.Command, args []string) error {
 	naming := map[string]bool{}
 	strict := false
 	for _, arg := range args {
@@ -158,7 +158,7 @@ func sameTokens(args []string) error {
 		for _, p := range paths {
 			name := "as the evidence has them"
 			if what(p) == "report" {
-				r, err := readReport(p)
+				r, err := readReport(c, p)
 				if err != nil {
 					return err
 				}

@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"inquest/report"
@@ -23,7 +21,7 @@ func renderCommand() *cobra.Command {
 			if err := o.check(); err != nil {
 				return err
 			}
-			r, err := readReport(args[0])
+			r, err := readReport(c, args[0])
 			if err != nil {
 				return err
 			}
@@ -34,10 +32,10 @@ func renderCommand() *cobra.Command {
 	return c
 }
 
-func readReport(path string) (*report.Report, error) {
-	f, err := os.Open(path)
+func readReport(c *cobra.Command, path string) (*report.Report, error) {
+	f, err := openInput(c.Context(), path)
 	if err != nil {
-		return nil, failed("", "%v", pathError(path, err))
+		return nil, failed("", "%v", err)
 	}
 	defer f.Close()
 	r, err := report.Read(f)

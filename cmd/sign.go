@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -23,7 +24,7 @@ const passphraseVariable = "INQUEST_SIGN_PASSPHRASE"
 // readSignKey reads the private key of --sign-with. The passphrase is asked for on the terminal when the
 // environment does not hold it; a command line is read by everybody on the machine.
 func readSignKey(name string) (*sshsig.Key, error) {
-	data, err := readSmall(name)
+	data, err := readSmall(context.Background(), name)
 	if err != nil {
 		return nil, failed("", "--sign-with %v", err)
 	}
@@ -80,7 +81,7 @@ func (o *output) put(name string, data []byte) error {
 
 // signature checks the signature beside the report's file.
 func (v *verification) signature() error {
-	data, err := readSmall(v.keys)
+	data, err := readSmall(v.c.Context(), v.keys)
 	if err != nil {
 		return failed("", "--verify-key %v", err)
 	}
@@ -88,11 +89,11 @@ func (v *verification) signature() error {
 	if err != nil {
 		return failed("a public key such as id_ed25519.pub, or lines of allowed_signers: PRINCIPALS KEYTYPE KEY", "--verify-key %s: %v", v.keys, err)
 	}
-	message, err := readSmall(v.name)
+	message, err := readSmall(v.c.Context(), v.name)
 	if err != nil {
 		return failed("", "%v", err)
 	}
-	sig, err := readSmall(v.name + sigSuffix)
+	sig, err := readSmall(v.c.Context(), v.name+sigSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = errors.New("there is no " + filepath.Base(v.name) + sigSuffix)
 	}

@@ -89,7 +89,7 @@ func runVerify(c *cobra.Command, f *verifyFlags, name string, paths []string) er
 		return v.outcome()
 	}
 	var err error
-	if v.report, err = readReport(name); err != nil {
+	if v.report, err = readReport(c, name); err != nil {
 		return err
 	}
 	v.content()
@@ -141,7 +141,7 @@ func (v *verification) content() {
 
 // evidence checks the files, and the report against what they give.
 func (v *verification) evidence(paths []string) error {
-	opt := evidence.Options{Jobs: v.jobs, Stdin: v.c.InOrStdin()}
+	opt := evidence.Options{Jobs: v.jobs, Stdin: v.c.InOrStdin(), Follow: v.report.Followed()}
 	if slices.Contains(paths, "-") { // it is read twice
 		spooled, err := spoolInput(opt.Stdin)
 		if err != nil {

@@ -24,6 +24,7 @@ var htmlTemplate = template.Must(template.New("report.html").Funcs(template.Func
 	"function": shortFunction,
 	"holds":    holds,
 	"covers":   covers,
+	"behind":   behind,
 	"place":    place,
 	"limit":    func(l analyze.LimitUse) string { return l.Name + " = " + l.Quantity.String() },
 	"level":    level,

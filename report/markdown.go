@@ -26,6 +26,7 @@ var markdownTemplate = template.Must(template.New("report.md").Funcs(template.Fu
 	"short":    shortFile,
 	"holds":    holds,
 	"covers":   covers,
+	"behind":   behind,
 	"limit":    func(l analyze.LimitUse) string { return l.Name + "=" + l.Quantity.String() },
 	"accepted": (*chainView).Accepted,
 	"disputed": (*chainView).disputed,
@@ -127,6 +128,14 @@ func holds(e Exhibit) string {
 		return "nothing"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// behind says that an exhibit was found by a link; "" of others.
+func behind(e Exhibit) string {
+	if !e.Followed {
+		return ""
+	}
+	return "behind a symbolic link that leaves the folder"
 }
 
 // covers says when an exhibit was taken and how much of it was read.

@@ -122,7 +122,7 @@ func writable(t time.Time) bool {
 
 func exhibit(e *evidence.Exhibit) Exhibit {
 	out := Exhibit{
-		ID: e.ID, Path: e.Path, Part: e.Part, SHA256: e.SHA256, Bytes: e.Bytes, Kind: e.Kind, Coverage: e.Coverage,
+		ID: e.ID, Path: e.Path, Part: e.Part, SHA256: e.SHA256, Bytes: e.Bytes, Kind: e.Kind, Coverage: e.Coverage, Followed: e.Followed,
 		Duration: int64(e.Duration), BuildID: e.BuildID, GoVersion: e.GoVersion, Problems: e.Problems,
 	}
 	if writable(e.CapturedAt) {

@@ -72,6 +72,7 @@ type Exhibit struct {
 	Bytes      int64             `json:"bytes"`
 	Kind       evidence.Kind     `json:"kind"`
 	Coverage   evidence.Coverage `json:"coverage"`
+	Followed   bool              `json:"followed,omitempty"` // it lies behind a symbolic link that leaves the folder
 	CapturedAt *time.Time        `json:"captured_at,omitempty"`
 	Duration   int64             `json:"duration_ns,omitempty"`
 	BuildID    string            `json:"build_id,omitempty"`

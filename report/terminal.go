@@ -267,7 +267,7 @@ func (t *terminal) tail(v *view) {
 		if e.Part != "" {
 			name += " (" + e.Part + ")"
 		}
-		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+analyze.KindName(e.Kind), covers(e), "sha256 "+e.SHA256))
+		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+analyze.KindName(e.Kind), covers(e), behind(e), "sha256 "+e.SHA256))
 		for _, p := range e.Problems {
 			t.line(6, lipgloss.Style{}, "problem: "+p)
 		}

@@ -266,3 +266,8 @@ func (c *comparison) sameButTokens(a, b string) bool {
 	}
 	return true
 }
+
+// Followed reports whether symbolic links that leave a folder were followed for the report.
+func (r *Report) Followed() bool {
+	return slices.ContainsFunc(r.Exhibits, func(e Exhibit) bool { return e.Followed })
+}

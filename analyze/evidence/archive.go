@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -20,10 +20,11 @@ import (
 
 // Bounds of what is unpacked, so that a small file cannot fill memory or disk.
 const (
-	inMemory   = 8 << 20  // bytes of unpacked content that stay in memory; more goes to a temporary file
-	spoolLimit = 16 << 30 // bytes of one stream or archive
-	maxRatio   = 200      // bytes out for each byte in; logs reach 50, deflate at most 1032
-	freeRatio  = 64 << 20 // bytes out before the ratio counts
+	inMemory     = 8 << 20  // bytes of unpacked content that stay in memory; more goes to a temporary file
+	spoolLimit   = 4 << 30  // bytes of one stream
+	archiveLimit = 16 << 30 // bytes of all members of an archive, each kept until it is measured
+	maxRatio     = 200      // bytes out for each byte in; logs reach 50, deflate at most 1032
+	freeRatio    = 64 << 20 // bytes out before the ratio counts
 )
 
 // content is the bytes of a file, readable at any place.
@@ -56,36 +57,6 @@ func (c *content) hash() (string, error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// spool keeps a stream where it can be read at any place. What was read before
-// an error is returned with it.
-func spool(r io.Reader, limit int64) (*content, error) {
-	var buf bytes.Buffer
-	n, err := buf.ReadFrom(io.LimitReader(r, min(inMemory, limit)))
-	if err != nil || n < min(inMemory, limit) {
-		return &content{ReaderAt: bytes.NewReader(buf.Bytes()), size: n}, err
-	}
-	f, err := os.CreateTemp("", "inquest-*")
-	if err != nil {
-		return nil, err
-	}
-	c := &content{ReaderAt: f, done: func() error {
-		return errors.Join(f.Close(), os.Remove(f.Name()))
-	}}
-	if _, err := f.Write(buf.Bytes()); err != nil {
-		c.close()
-		return nil, err
-	}
-	more, err := io.Copy(f, io.LimitReader(r, limit-n))
-	c.size = n + more
-	if err == nil && c.size == limit {
-		var one [1]byte
-		if k, _ := io.ReadFull(r, one[:]); k > 0 {
-			err = fmt.Errorf("more than %s, the rest was not read", Of(limit, Bytes))
-		}
-	}
-	return c, err
 }
 
 // compression is a way single files are packed.
@@ -160,7 +131,7 @@ func isTar(head []byte) bool {
 // member returns the item for a member of an archive, and files it there. A name
 // that leads out of the archive is refused: nothing is ever written under it,
 // but it would mislead whoever reads the report.
-func (it *item) member(name string) (*item, bool) {
+func (o *opener) member(it *item, name string) (*item, bool) {
 	m := &item{name: it.name + "!" + name, archive: true, location: name}
 	clean := path.Clean(strings.ReplaceAll(name, `\`, "/"))
 	if path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") {
@@ -169,16 +140,23 @@ func (it *item) member(name string) (*item, bool) {
 		return nil, false
 	}
 	m.name = it.name + "!" + clean
-	for element := range strings.SplitSeq(clean, "/") {
-		if strings.HasPrefix(element, ".") || element == "__MACOSX" {
+	for element := range strings.SplitSeq(path.Dir(clean), "/") {
+		if versionControl[element] {
+			o.passing.add(ofVersionControl, m.name)
 			return nil, false
 		}
 	}
-	if ignored(path.Base(clean)) {
-		return nil, false
-	}
 	it.members = append(it.members, m)
 	return m, true
+}
+
+// notFile leaves out a member that is neither file nor folder.
+func (o *opener) notFile(it *item, name string, mode fs.FileMode) {
+	reason := special(mode)
+	if mode&fs.ModeSymlink != 0 {
+		reason = linkInArchive
+	}
+	o.passing.add(reason, it.name+"!"+path.Clean(name))
 }
 
 // zip measures the members of a zip archive.
@@ -191,16 +169,20 @@ func (o *opener) zip(it *item, c *content) {
 		return
 	}
 	// Many small members can expand as far as a large one.
-	left := min(spoolLimit, freeRatio+maxRatio*c.size)
+	left := min(archiveLimit, freeRatio+maxRatio*c.size)
 	for i, f := range z.File {
-		if f.FileInfo().IsDir() || !f.Mode().IsRegular() {
+		if f.FileInfo().IsDir() {
+			continue
+		}
+		if !f.Mode().IsRegular() {
+			o.notFile(it, f.Name, f.Mode())
 			continue
 		}
 		if i >= maxFiles {
 			it.fail(e, "more than %d members: the rest was not read", maxFiles)
 			return
 		}
-		m, ok := it.member(f.Name)
+		m, ok := o.member(it, f.Name)
 		if !ok {
 			continue
 		}
@@ -226,7 +208,7 @@ func (o *opener) zip(it *item, c *content) {
 // tar measures the members of a tar archive.
 func (o *opener) tar(it *item, r io.Reader, size int64) {
 	t := tar.NewReader(o.bounded(r, size))
-	var left int64 = spoolLimit
+	var left int64 = archiveLimit
 	for i := 0; ; i++ {
 		h, err := t.Next()
 		if err == io.EOF {
@@ -241,10 +223,18 @@ func (o *opener) tar(it *item, r io.Reader, size int64) {
 			it.fail(e, "more than %d members: the rest was not read", maxFiles)
 			return
 		}
-		if h.Typeflag != tar.TypeReg {
+		switch h.Typeflag {
+		case tar.TypeReg:
+		case tar.TypeDir, tar.TypeXGlobalHeader:
+			continue
+		case tar.TypeLink:
+			o.notFile(it, h.Name, fs.ModeSymlink)
+			continue
+		default:
+			o.notFile(it, h.Name, h.FileInfo().Mode())
 			continue
 		}
-		m, ok := it.member(h.Name)
+		m, ok := o.member(it, h.Name)
 		if !ok {
 			continue
 		}
@@ -271,11 +261,11 @@ func (o *opener) bounded(r io.Reader, size int64) io.Reader {
 // spooled keeps a member's bytes and measures them while the archive is read on.
 // It is called with a slot taken and sees to its return.
 func (o *opener) spooled(m *item, r io.Reader, left *int64) {
-	b := bufio.NewReaderSize(r, headSize)
-	if head, _ := b.Peek(headSize); len(head) > 0 && !readable(head) {
+	b := bufio.NewReaderSize(r, peekSize)
+	if head, _ := b.Peek(headSize); len(head) > 0 && !recognised(b, head) {
 		// Its bytes are of no use, and they may be many more than the archive's.
 		<-o.slots
-		if !executable(head) {
+		if !o.passes(m, head) {
 			m.fail(&Exhibit{Path: m.name}, "%s", unrecognised)
 		}
 		return

@@ -59,6 +59,8 @@ type Exhibit struct {
 	Kind     Kind     //
 	Coverage Coverage //
 
+	Followed bool // found behind a symbolic link that leaves the folder the user named
+
 	CapturedAt time.Time     // wall clock of the evidence itself; zero when it carries none. A trace or CPU profile: its start.
 	Duration   time.Duration // wall time it covers; 0 for a snapshot or when unknown
 	BuildID    string        // of the main binary; empty when the kind carries none
@@ -83,7 +85,8 @@ type Bundle struct {
 	// Unreadable lists the paths the user named that do not exist or could not be
 	// opened, as given. Each is an exhibit too, with the reason.
 	Unreadable []string
-	Captures   []Capture // manifests that lay beside the evidence, in the order they were found
+	PassedOver []PassedOver // what folders and archives hold beside evidence, by reason
+	Captures   []Capture    // manifests that lay beside the evidence, in the order they were found
 }
 
 // Of returns the usable exhibits of a kind, oldest first.

@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"fmt"
+	"go/token"
 	"io"
 	"path"
 	"slices"
@@ -34,7 +35,12 @@ func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 	}
 	if c.size == 0 {
 		e.SHA256, _ = c.hash()
-		if failed == nil {
+		switch {
+		case failed != nil:
+		case !o.hashOnly && it.passable():
+			o.passing.add(isEmpty, it.name)
+			return
+		default:
 			e.problem("empty file")
 		}
 		it.unusable(e)
@@ -70,6 +76,10 @@ func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 		o.hashed(it, e, c, head)
 		return
 	}
+	if reason := o.passed(it, c, head); reason != "" {
+		o.passing.add(reason, it.name)
+		return
+	}
 	type sum struct {
 		hex string
 		err error
@@ -95,6 +105,80 @@ func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 	} else {
 		found = o.kinds(it, e, c, head)
 	}
+}
+
+// passable reports whether a file may be passed over: nobody named it, and
+// its name does not promise evidence either.
+func (it *item) passable() bool { return !it.named && !suspect(it.name) }
+
+// passed tells why a file that was found need not be read, by its bytes; "" when it must.
+func (o *opener) passed(it *item, c *content, head []byte) string {
+	switch {
+	case it.named:
+	case ownOutput(head):
+		return ofInquest
+	case executable(head):
+		return aProgram
+	case goSource(head):
+		return ofGo
+	case !suspect(it.name) && !readable(head) && !c.textInside():
+		return noKind
+	}
+	return ""
+}
+
+// ownOutput reports whether a file that begins with head was written by inquest: its
+// reports quote the evidence they were made from.
+func ownOutput(head []byte) bool {
+	schema := schemaOf(head)
+	return strings.HasPrefix(schema, "inquest/") && !strings.HasPrefix(schema, captureSchemas)
+}
+
+// goSource reports whether a text that begins with head is Go source, which may quote
+// evidence: its first line that is no comment names a package.
+func goSource(head []byte) bool {
+	comment := false
+	for line := range bytes.Lines(head) {
+		line = bytes.TrimSpace(line)
+		switch {
+		case comment:
+			comment = !bytes.Contains(line, []byte("*/"))
+		case len(line) == 0, bytes.HasPrefix(line, []byte("//")):
+		case bytes.HasPrefix(line, []byte("/*")):
+			comment = !bytes.Contains(line, []byte("*/"))
+		default:
+			name, ok := bytes.CutPrefix(line, []byte("package "))
+			name, _, _ = bytes.Cut(name, []byte("//"))
+			return ok && token.IsIdentifier(string(bytes.TrimSpace(name)))
+		}
+	}
+	return false
+}
+
+// textInside reports whether a content that begins with bytes of no kind goes on as
+// text: logs that are cut while they are written into begin with zeros.
+func (c *content) textInside() bool {
+	sample := make([]byte, headSize)
+	for i := int64(1); i <= 4; i++ {
+		n, _ := c.ReadAt(sample, max(0, c.size*i/4-headSize))
+		if n > 0 && text(sample[:n]) {
+			return true
+		}
+	}
+	return false
+}
+
+// passes passes over what is of no kind that is read, when it was not meant as evidence.
+func (o *opener) passes(it *item, head []byte) bool {
+	switch {
+	case !it.named && executable(head):
+		o.passing.add(aProgram, it.name)
+	case it.passable():
+		o.passing.add(noKind, it.name)
+	default:
+		return false
+	}
+	return true
 }
 
 // nested refuses an archive in an archive.
@@ -147,6 +231,9 @@ func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leav
 		e.problem("packed more than once: unpack it first")
 		return it.none(e)
 	case !readable(head):
+		if o.passes(it, head) {
+			return nil
+		}
 		e.problem("%s", unrecognised)
 		return it.none(e)
 	case !text(head):
@@ -181,8 +268,11 @@ const unrecognised = "not evidence that inquest reads: neither profile, executio
 
 // readable reports whether a content that begins with head could be of any kind
 // that is read. What is packed need not be unpacked further when it could not.
-func readable(head []byte) bool {
-	return exectrace.Sniff(head) || pprofile.Sniff(head) || text(head) || isZip(head) || isTar(head) || packed(head) != nil
+func readable(head []byte) bool { return text(head) || isBinary(head) || packed(head) != nil }
+
+// isBinary reports whether a content that begins with head is read at any place, not line by line.
+func isBinary(head []byte) bool {
+	return exectrace.Sniff(head) || pprofile.Sniff(head) || isZip(head) || isTar(head)
 }
 
 // kinds measures a file that is neither archive nor compressed.
@@ -326,15 +416,16 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 	switch {
 	case len(e.Problems) > 0: // they say why nothing was found
 	case executable(head):
-		if !it.named {
-			return nil
-		}
 		e.problem("an executable, which is no evidence of what it did")
 	case text(head):
-		if !it.named && !suspect(it.name) {
+		if it.passable() {
+			o.passing.add(noEvidence, it.name)
 			return nil
 		}
 		e.problem("text without a goroutine dump, a crash, a race report, lines of gctrace or schedtrace, or stacks of a tracer")
+	case it.passable():
+		o.passing.add(noKind, it.name)
+		return nil
 	default:
 		e.problem("%s", unrecognised)
 	}
@@ -382,29 +473,8 @@ var kindPhrase = map[Kind]string{
 	Trace: "an execution trace", Dump: "a goroutine dump",
 }
 
-// ignored reports whether a file found in a folder or archive is passed over by
-// its name: sources, documents and pictures that may quote evidence but are none.
-func ignored(base string) bool {
-	base = strings.ToLower(base)
-	stem, ext := base, path.Ext(base)
-	if ext != "" {
-		stem = strings.TrimSuffix(base, ext)
-	}
-	return notEvidence[ext] || ext == "" && notEvidence[stem] || stem == "readme" || stem == "license"
-}
-
-var notEvidence = func() map[string]bool {
-	m := map[string]bool{}
-	for _, w := range strings.Fields(`.go .mod .sum .work .md .markdown .rst .adoc .yaml .yml .toml .ini .cfg .tmpl .proto .sql
-		.c .h .cc .cpp .s .py .rb .rs .java .js .ts .css .html .htm .xml .svg .png .jpg .jpeg .gif .webp .ico .pdf .sarif
-		.sh .bat .ps1 .service makefile dockerfile license notice changelog authors`) {
-		m[w] = true
-	}
-	return m
-}()
-
-// suspect reports whether a text without a dump was probably put into the
-// folder as evidence, so that passing it over in silence would be wrong.
+// suspect reports whether a file that holds no evidence was probably put into the
+// folder as such, so that it is named by itself and not among many. It says nothing of what the file is.
 func suspect(name string) bool {
 	switch path.Ext(strings.ToLower(name)) {
 	case ".pprof", ".prof", ".pb", ".gz", ".zst", ".out", ".trace", ".log", ".txt", ".dump", ".stack", ".stacks", ".folded", ".collapsed", ".bt", ".profile":

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // File is a file of a case with its digest.
@@ -86,7 +85,3 @@ func tarInside(c *content, k *compression) bool {
 	n, _ := io.ReadFull(z, head)
 	return isTar(head[:n])
 }
-
-// Ignored reports whether a file found in a folder is passed over by its name:
-// hidden files, sources, documents and pictures.
-func Ignored(base string) bool { return strings.HasPrefix(base, ".") || ignored(base) }

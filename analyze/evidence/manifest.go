@@ -118,19 +118,24 @@ func ReadManifest(r io.Reader) (*Manifest, error) {
 	return &m, nil
 }
 
+// captureSchemas begins the schema of every version of a manifest.
+const captureSchemas = "inquest/capture/"
+
 // isManifest reports whether a file that begins with head is a capture's manifest.
-// Its schema stands first.
-func isManifest(head []byte) bool {
-	rest, ok := bytes.CutPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{"))
-	if !ok {
-		return false
+func isManifest(head []byte) bool { return strings.HasPrefix(schemaOf(head), captureSchemas) }
+
+// schemaOf returns the schema of a JSON document that begins with head, where it
+// stands first in it; "" if it does not.
+func schemaOf(head []byte) string {
+	rest := head
+	for _, next := range []string{"{", `"schema"`, ":", `"`} {
+		var ok bool
+		if rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(next)); !ok {
+			return ""
+		}
 	}
-	rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"schema"`))
-	if !ok {
-		return false
-	}
-	rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(":"))
-	return ok && bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"inquest/capture/`))
+	schema, _, _ := bytes.Cut(rest, []byte(`"`))
+	return string(schema)
 }
 
 // Capture is a manifest that lay beside evidence.

@@ -27,19 +27,22 @@ type Options struct {
 	Focus Focus     // what traces are read for; Focus.Narrow restricts the rest. Zero for all
 	// Names gives files that were renamed since, by the path that an exhibit of each would have, the one it had; nil for none.
 	Names map[string]string
+	// Follow reads what symbolic links in a folder lead to when it lies outside of that folder.
+	Follow bool
+	// Found says that nobody named the paths: they were found by [Cases], and what
+	// holds no evidence is passed over as it is in a folder.
+	Found bool
 	// Progress is told, when not nil, how many bytes of all the files found have
 	// been measured, and how many events of traces. It is called from several
 	// goroutines, one at a time.
 	Progress func(done, total, events int64)
 }
 
-// maxFiles bounds how many files a folder, and how many members an archive, may bring.
-const maxFiles = 10_000
-
 // Open reads the evidence at the paths: files, folders, .zip and .tar archives,
 // each also under gzip or zstd, and "-" for standard input. The kind of a file is told by
 // its content. A bad file never fails the case: it becomes an exhibit whose
-// Coverage and Problems say what is wrong.
+// Coverage and Problems say what is wrong. What a folder or an archive holds
+// beside evidence is in PassedOver of the Bundle.
 //
 // Open fails only when no path is named or ctx ends; in the latter case the
 // Bundle holds what had been read until then.
@@ -73,6 +76,7 @@ func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 		b.Exhibits = it.collect(b.Exhibits)
 	}
 	b.Captures = attach(o.items)
+	b.PassedOver = o.passing.list()
 	order(b.Exhibits)
 	for i, e := range b.Exhibits {
 		e.ID = fmt.Sprintf("e%d", i+1)
@@ -128,6 +132,8 @@ type opener struct {
 
 	hashOnly bool // nothing is measured, see Hash
 
+	passing passing // what is passed over
+
 	mu                  sync.Mutex
 	done, total, events int64
 }
@@ -140,6 +146,8 @@ type item struct {
 	location string   // where to open it; "-" for standard input
 	named    bool     // named by the user, so it is an exhibit whatever it holds
 	archive  bool     // a member: archives in it are not opened
+	failed   error    // it was found and could not be looked into
+	followed bool     // found behind a link that leaves the folder the user named
 
 	exhibits []*Exhibit
 	members  []*item
@@ -147,100 +155,14 @@ type item struct {
 }
 
 func (it *item) collect(into []*Exhibit) []*Exhibit {
+	for _, e := range it.exhibits {
+		e.Followed = it.followed
+	}
 	into = append(into, it.exhibits...)
 	for _, m := range it.members {
 		into = m.collect(into)
 	}
 	return into
-}
-
-// find lists the files at the paths.
-func (o *opener) find(paths []string, b *Bundle) {
-	seen := map[string]bool{}
-	add := func(it *item) {
-		key := it.location
-		if abs, err := filepath.Abs(it.location); err == nil && key != "-" {
-			key = abs
-		}
-		if !seen[key] { // naming a folder and a file in it is no reason to count the file twice
-			seen[key] = true
-			o.items = append(o.items, it)
-		}
-	}
-	fail := func(p string, err error) {
-		if seen[p] {
-			return
-		}
-		seen[p] = true
-		b.Unreadable = append(b.Unreadable, p)
-		it := &item{name: p, named: true}
-		it.fail(&Exhibit{Path: p}, "%s", cause(err))
-		o.items = append(o.items, it)
-	}
-	for _, p := range paths {
-		if p == "-" {
-			add(&item{parts: []string{"stdin"}, depth: 1, location: p, named: true})
-			continue
-		}
-		info, err := os.Stat(p)
-		switch {
-		case err != nil:
-			fail(p, err)
-		case info.IsDir():
-			if err := o.walk(p, add); err != nil {
-				fail(p, err)
-			}
-		default:
-			f, err := os.Open(p)
-			if err != nil {
-				fail(p, err)
-				continue
-			}
-			_ = f.Close()
-			add(&item{parts: elements(p), depth: 1, location: p, named: true})
-			o.total += info.Size()
-		}
-	}
-}
-
-// walk finds the files of a folder, sorted, without hidden ones.
-func (o *opener) walk(root string, add func(*item)) error {
-	count := 0
-	return filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		rel, _ := filepath.Rel(root, p)
-		it := &item{parts: append(elements(root), elements(rel)...), depth: len(elements(rel)), location: p}
-		switch {
-		case p == root:
-			return err // the folder itself cannot be listed
-		case err != nil:
-			it.named = true
-			add(it) // opening it tells the reason
-			return nil
-		case strings.HasPrefix(d.Name(), "."), d.IsDir() && d.Name() == "CVS":
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case d.IsDir(), ignored(d.Name()):
-			return nil
-		}
-		info, err := os.Stat(p) // follows a link to a file; links to folders are not followed
-		if err == nil && !info.Mode().IsRegular() {
-			return nil
-		}
-		if count++; count > maxFiles {
-			return fmt.Errorf("more than %d files", maxFiles)
-		}
-		if err == nil {
-			o.total += info.Size()
-		}
-		add(it)
-		return nil
-	})
-}
-
-func elements(p string) []string {
-	return strings.FieldsFunc(filepath.ToSlash(filepath.Clean(p)), func(r rune) bool { return r == '/' })
 }
 
 // nameItems gives each file the shortest end of its path that tells it from the
@@ -307,6 +229,10 @@ func (o *opener) item(it *item) {
 	if it.location == "" { // it could not even be found
 		return
 	}
+	if it.failed != nil {
+		it.fail(&Exhibit{Path: it.name}, "%s", cause(it.failed))
+		return
+	}
 	if !o.enter(it) {
 		return
 	}
@@ -318,15 +244,25 @@ func (o *opener) item(it *item) {
 		}
 	}
 	defer leave()
-	c, err := o.load(it)
-	if c != nil {
-		defer c.close()
+	if it.location == "-" {
+		o.stream(it, o.interruptible(o.opt.Stdin), leave)
+		return
 	}
-	if err != nil && c == nil {
+	f, info, err := openFile(it.location)
+	if err != nil {
 		it.fail(&Exhibit{Path: it.name}, "%s", cause(err))
 		return
 	}
-	o.measure(it, c, err, leave)
+	if !info.Mode().IsRegular() {
+		defer f.Close()
+		r, release := o.fromFile(f, info)
+		defer release()
+		o.stream(it, r, leave)
+		return
+	}
+	c := &content{ReaderAt: f, size: info.Size(), done: f.Close}
+	defer c.close()
+	o.measure(it, c, nil, leave)
 }
 
 // enter waits for a slot; it fails when the context has ended.
@@ -341,27 +277,6 @@ func (o *opener) enter(it *item) bool {
 	}
 	it.fail(&Exhibit{Path: it.name}, "not read: interrupted")
 	return false
-}
-
-// load makes the bytes of an item readable at any place.
-func (o *opener) load(it *item) (*content, error) {
-	if it.location == "-" {
-		return spool(o.limited(o.opt.Stdin), spoolLimit)
-	}
-	f, err := os.Open(it.location)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	if !info.Mode().IsRegular() { // a pipe
-		defer f.Close()
-		return spool(o.limited(f), spoolLimit)
-	}
-	return &content{ReaderAt: f, size: info.Size(), done: f.Close}, nil
 }
 
 // limited ends a stream when the context does.

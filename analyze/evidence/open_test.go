@@ -10,9 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -101,6 +99,15 @@ func list(b *Bundle) []string {
 	return out
 }
 
+// passedOver gives one line for each reason.
+func passedOver(b *Bundle) []string {
+	var out []string
+	for _, p := range b.PassedOver {
+		out = append(out, p.String())
+	}
+	return out
+}
+
 func zipped(t testing.TB, data []byte) []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -156,7 +163,7 @@ func tarFile(t testing.TB, files ...file) []byte {
 }
 
 // TestFolder opens a folder as an incident leaves it: kinds by content, sorted,
-// what is no evidence passed over, what might have been named.
+// what was meant as evidence and is none named, and all else passed over by reason.
 func TestFolder(t *testing.T) {
 	dir := folder(t, map[string][]byte{
 		"cpu.pb.gz":          profileOf(t, "cpu"),
@@ -177,7 +184,13 @@ func TestFolder(t *testing.T) {
 		"service":            append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 5000)...),
 		"core.bin":           bytes.Repeat([]byte{0, 1, 2, 0xff, 0xfe}, 1000),
 		"empty.prof":         nil,
-		".hidden/cpu.pb.gz":  profileOf(t, "cpu"),
+		".hidden/mutex":      profileOf(t, "mutex"),
+		".dump":              []byte(oneDump + "\n"),
+		".gitkeep":           nil,
+		"page.html":          []byte("<html><pre>\n" + oneDump + "</pre>\n"),
+		"saved.json":         []byte("{ \"schema\" : \"inquest/report/v1\",\n\"text\": \"\n" + oneDump + "\"}"),
+		"picture.png":        append([]byte("\x89PNG\r\n\x1a\n\x00\x00"), bytes.Repeat([]byte{0, 200, 1}, 9000)...),
+		"rotated.log":        append(make([]byte, 9000), "\npanic: c\n\n"+oneDump...),
 		".git/cpu.pb.gz":     profileOf(t, "cpu"),
 		"unrelated/data.csv": []byte("a,b\n1,2\n"),
 	})
@@ -185,18 +198,34 @@ func TestFolder(t *testing.T) {
 	want := []string{
 		"cpu cpu.pb.gz whole",
 		"heap heap/1 whole",
+		"mutex .hidden/mutex whole",
 		"mutex mutex.txt whole",
 		"block block.pb.gz whole",
 		"goroutine goroutines whole",
 		"goroutineleak leak whole",
 		"threadcreate threads whole",
 		"trace trace.out whole",
+		"dump .dump whole",
+		"dump README.md whole",
+		"dump page.html whole",
 		"crash logs/app.log whole",
-		"unknown core.bin none",
+		"crash rotated.log whole",
 		"unknown empty.prof none",
 		"unknown logs/quiet.log none",
 	}
 	if diff := cmp.Diff(want, list(b)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	over := []string{
+		"passed over, Go source: prog/main.go",
+		"passed over, empty: .gitkeep",
+		"passed over, executable: service",
+		"passed over, folder of version control: .git",
+		"passed over, of no kind that inquest reads: core.bin, picture.png",
+		"passed over, report or other output of inquest: saved.json",
+		"passed over, text that holds no evidence: notes, report.json, truth.yaml and 1 more",
+	}
+	if diff := cmp.Diff(over, passedOver(b)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if b.Title != filepath.Base(dir) || len(b.Unreadable) > 0 {
@@ -249,9 +278,9 @@ func sha256Of(data []byte) string {
 // TestWrapped holds every way to pack evidence to what the evidence says bare.
 func TestWrapped(t *testing.T) {
 	cpu, log, tr := profileOf(t, "cpu"), []byte(oneDump), traceSample(t)
-	members := []file{{"a/cpu.pb.gz", cpu}, {"a/log.txt", log}, {"trace", tr}, {"README", log}, {"a/nothing.log", []byte("x\n")}}
+	members := []file{{"a/cpu.pb.gz", cpu}, {"a/log.txt", log}, {"trace", tr}, {"README", []byte("words\n")}, {".hidden", []byte(oneDump + "\n")}, {"CVS/Root", log}, {"a/nothing.log", []byte("x\n")}}
 	wantMembers := func(archive string) []string {
-		return []string{"cpu " + archive + "!a/cpu.pb.gz whole", "trace " + archive + "!trace whole", "dump " + archive + "!a/log.txt whole", "unknown " + archive + "!a/nothing.log none"}
+		return []string{"cpu " + archive + "!a/cpu.pb.gz whole", "trace " + archive + "!trace whole", "dump " + archive + "!a/log.txt whole", "dump " + archive + "!.hidden whole", "unknown " + archive + "!a/nothing.log none"}
 	}
 	raw, err := gunzip(cpu)
 	if err != nil {
@@ -280,6 +309,9 @@ func TestWrapped(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if strings.Contains(c.want[0], "!") {
+				if diff := cmp.Diff([]string{"passed over, folder of version control: " + name + "!CVS/Root", "passed over, text that holds no evidence: " + name + "!README"}, passedOver(b)); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
 				if got := b.Exhibits[0].SHA256; got != sha256Of(cpu) {
 					t.Errorf("a member's hash is %s", got)
 				}
@@ -345,7 +377,7 @@ func TestBad(t *testing.T) {
 		"backslashes":      {"x.zip", `unknown x.zip!..\..\cpu none: x.zip!..\..\cpu: not read`, zipFile(t, file{`..\..\cpu`, cpu})},
 		"zip bomb":         {"x.zip", "unknown x.zip!lines none: x.zip!lines: expands too far for its size", zipFile(t, file{"lines", bytes.Repeat([]byte("\n"), 70<<20)})},
 		"gzip bomb":        {"x.log.gz", "unknown x.log.gz none: x.log.gz: expands too far for its size", zipped(t, bytes.Repeat([]byte("\n"), 70<<20))},
-		"zeros in a zip":   {"x.zip", "unknown x.zip!zeros none: x.zip!zeros: not evidence that inquest reads", zipFile(t, file{"zeros", make([]byte, 70<<20)})},
+		"zeros in a zip":   {"x.zip", "unknown x.zip!zeros.log none: x.zip!zeros.log: not evidence that inquest reads", zipFile(t, file{"zeros.log", make([]byte, 70<<20)})},
 		"zeros in gzip":    {"x.log.gz", "unknown x.log.gz none: x.log.gz: not evidence that inquest reads", zipped(t, make([]byte, 70<<20))},
 		"executable":       {"service", "unknown service none: service: an executable", append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 5000)...)},
 		"wall clock":       {"wall.pb.gz", "unknown wall.pb.gz none: wall.pb.gz: a profile of samples/count, time/nanoseconds", zipped(t, wallClock())},
@@ -437,24 +469,6 @@ func TestSameBytes(t *testing.T) {
 	b := open(t, folder(t, map[string][]byte{"a.pb.gz": cpu, "all.zip": zipFile(t, file{"a.pb.gz", cpu})}))
 	if got := len(b.Of(CPU)); got != 1 {
 		t.Errorf("%d CPU profiles, want 1: %q", got, list(b))
-	}
-}
-
-// TestSpecialFiles neither hangs on a pipe in a folder nor follows links to folders.
-func TestSpecialFiles(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("no pipes or links")
-	}
-	dir := folder(t, map[string][]byte{"cpu": profileOf(t, "cpu"), "sub/x": nil})
-	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644); err != nil {
-		t.Skip(err)
-	}
-	_ = os.Symlink(dir, filepath.Join(dir, "loop"))
-	_ = os.Symlink(filepath.Join(dir, "gone"), filepath.Join(dir, "dangling.pprof"))
-	got := list(open(t, dir))
-	want := []string{"cpu cpu whole", "unknown dangling.pprof none", "unknown sub/x none"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

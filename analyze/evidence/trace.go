@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -62,14 +61,18 @@ func (o *opener) firstTrace() (first time.Time) {
 	}
 	traces := 0
 	for _, it := range o.items {
-		info, err := os.Stat(it.location)
-		if it.location == "" || it.location == "-" || err != nil || !info.Mode().IsRegular() {
+		if it.location == "" || it.location == "-" || it.failed != nil {
 			continue
 		}
-		c, err := o.load(it)
+		f, info, err := openFile(it.location)
 		if err != nil {
 			continue
 		}
+		if !info.Mode().IsRegular() {
+			_ = f.Close()
+			continue
+		}
+		c := &content{ReaderAt: f, size: info.Size(), done: f.Close}
 		if exectrace.Sniff(c.head(headSize)) {
 			traces++
 			if at := exectrace.Begin(o.ctx, c, c.size); !at.IsZero() && (first.IsZero() || at.Before(first)) {

@@ -1,0 +1,122 @@
+package evidence
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// textSize is how much of each shape BenchmarkTexts reads. What is quick on a few
+// megabytes and slow on many is found with -textsize.
+const textSize = 16 << 20
+
+// texts are shapes of logs, each grown from lines that programs really printed.
+func texts(tb testing.TB, size int) map[string][]byte {
+	read := func(pattern string) []byte {
+		names, _ := filepath.Glob(pattern)
+		if len(names) == 0 {
+			tb.Fatal("no " + pattern)
+		}
+		var all []byte
+		for _, name := range names {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			all = append(all, data...)
+		}
+		return all
+	}
+	only := func(data []byte, pattern string) []byte {
+		return bytes.Join(append(regexp.MustCompile(pattern).FindAll(data, -1), nil), []byte("\n"))
+	}
+	again := func(data []byte) []byte { return bytes.Repeat(data, size/len(data)+1)[:size] }
+	// each writes lines anew, over and over, with the number of the line.
+	each := func(data []byte, write func(out []byte, n int, line []byte) []byte) []byte {
+		lines := bytes.Split(bytes.TrimRight(data, "\n"), []byte("\n"))
+		out := make([]byte, 0, size+4096)
+		for n := 0; len(out) < size; n++ {
+			out = append(write(out, n, lines[n%len(lines)]), '\n')
+		}
+		return out
+	}
+	json := func(out []byte, n int, line []byte) []byte {
+		out = append(out, `{"log":`...)
+		out = strconv.AppendQuote(out, string(line)+"\n")
+		return fmt.Appendf(out, `,"stream":"stderr","time":"2026-09-01T%02d:%02d:%02d.%09dZ"}`, n/3600000%24, n/60000%60, n/1000%60, n%1000*1000000)
+	}
+	cri := func(out []byte, n int, line []byte) []byte {
+		out = fmt.Appendf(out, "2026-09-01T%02d:%02d:%02d.%09dZ stderr F ", n/3600000%24, n/60000%60, n/1000%60, n%1000*1000000)
+		return append(out, line...)
+	}
+	gcAt := regexp.MustCompile(`^gc \d+ @[\d.]+s`)
+	schedAt := regexp.MustCompile(`^SCHED \d+ms`)
+	logs := read("../../fixtures/*/stderr.log")
+	race := read("dump/testdata/race-go1.*.txt")
+	dumps := read("dump/testdata/debug2-go1.*.txt")
+	large := read("../../fixtures/orders-lockheld/dump.txt")
+	gc := only(logs, `(?m)^gc \d+ @.*$`)
+	sched := only(logs, `(?m)^SCHED \d+ms: .*$`)
+	gcOn := each(gc, func(out []byte, n int, line []byte) []byte {
+		return append(fmt.Appendf(out, "gc %d @%d.%03ds", n+1, n/100, n%100*10), line[len(gcAt.Find(line)):]...)
+	})
+	schedOn := each(sched, func(out []byte, n int, line []byte) []byte {
+		return append(fmt.Appendf(out, "SCHED %dms", n*10), line[len(schedAt.Find(line)):]...)
+	})
+	access := []byte(`10.0.3.7 - - "GET /orders/7f3a HTTP/1.1" 200 5123 "-" "Go-http-client/1.1" 0.004` + "\n" +
+		`level=info ts=2026-09-01T12:00:00Z caller=pool.go:71 msg="goroutine pool grown" size=64` + "\n" +
+		`{"level":"info","ts":1788264000.5,"msg":"order stored","id":"7f3a","took_ms":4}` + "\n")
+	return map[string][]byte{
+		"race":          again(race),
+		"race-json":     each(race, json),
+		"race-cri":      each(race, cri),
+		"gctrace":       gcOn,
+		"gctrace-json":  each(gcOn[:size/2], json),
+		"gctrace-cri":   each(gcOn[:size/2], cri),
+		"gctrace-mixed": again(gc), // processes that begin again and again
+		"schedtrace":    schedOn,
+		"sched-json":    each(schedOn[:size/2], json),
+		"sched-cri":     each(schedOn[:size/2], cri),
+		"sched-mixed":   again(sched),
+		"dumps":         again(dumps),
+		"dumps-json":    each(dumps, json),
+		"dumps-cri":     each(dumps, cri),
+		"dump-large":    again(large),
+		"crashes":       again(read("dump/testdata/crashes-go1.*.txt")),
+		"crashes-json":  each(read("dump/testdata/crashes-go1.*.txt"), json),
+		"crashes-cri":   each(read("dump/testdata/crashes-go1.*.txt"), cri),
+		"stderr":        again(logs),
+		"stderr-json":   each(logs, json),
+		"access":        again(access),
+		"access-json":   each(access, json),
+		"perf":          again(read("folded/testdata/perf.script")),
+		"bpftrace":      again(read("folded/testdata/*.bt")),
+		"collapsed":     again(read("folded/testdata/perf.folded")),
+		"empty-lines":   again([]byte("\n")),
+		"yes":           again([]byte("y\n")),
+		"json-string":   append(append([]byte(`{"stack":`), strconv.Quote(string(again(dumps)[:size/2]))...), "}\n"...),
+	}
+}
+
+// BenchmarkTexts reads logs as inquest analyze does, hash included; MB/s is what docs/performance.md lists.
+func BenchmarkTexts(b *testing.B) {
+	dir := b.TempDir()
+	for name, text := range texts(b, textSize) {
+		b.Run(name, func(b *testing.B) {
+			file := filepath.Join(dir, name+".log")
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if _, err := Open(b.Context(), []string{file}, Options{Jobs: 1}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
