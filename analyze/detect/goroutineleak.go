@@ -11,6 +11,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 )
@@ -56,6 +57,12 @@ the program still holds may be read later; as many as it has goroutines at work 
 		{Name: "min-orphans", Default: evidence.Quantity{Number: 500, Unit: evidence.Count},
 			Doc:    "senders of a dump whose creator has left the function it started them in, or waits in it to receive from others",
 			Source: "ten times min-goroutines: those that are about to be received from are fewer in any program that keeps up"},
+		{Name: "min-unknown", Default: evidence.Quantity{Number: 1000, Unit: evidence.Count},
+			Doc:    "goroutines at one place, of a profile in text form, which does not tell whether they wait for a channel or run",
+			Source: "many times the processors of any machine: so many at one line cannot be running"},
+		{Name: "min-unknown-share", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+			Doc:    "those goroutines, of all in the profile",
+			Source: "Judgement call: next to nothing else lives in the process"},
 		{Name: "max-ended", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "goroutines that ended, of those created in a trace by the same function",
 			Source: "what serves requests ends as often as it begins"},
@@ -65,6 +72,7 @@ the program still holds may be read later; as many as it has goroutines at work 
 		{Kind: evidence.Dump, Doc: "goroutines marked as leaked; old ones alike; growth over several dumps", Run: leakDump},
 		{Kind: evidence.Goroutine, Doc: "growth over several goroutine profiles; a single one only vouches", Run: leakGoroutine},
 		{Kind: evidence.Trace, Doc: "goroutines created and not ended that stand where they first stopped", Run: leakTrace},
+		{Kind: evidence.Heap, Doc: "who asks by net/http's client, for answers that nobody reads; corroborating only", Run: leakHeap},
 	},
 	Fix: []string{
 		"Give the goroutine a way out: select on ctx.Done() beside the send or receive it waits in",
@@ -148,7 +156,9 @@ type alike struct {
 	ages        map[time.Duration]int
 	never       int64 // on a nil channel, or in a select without cases
 	orphans     int64 // started by a goroutine that has left the function that started them, or waits in it for others
-	low, high   int64 // goroutine numbers
+	alone       int64 // in a wait group, and nobody is left that could say it is done
+	ids         []int64
+	dependency  bool  // a library made them what they are
 	first       int64 // one of them
 	marked      int64 // one that is marked as leaked
 	longest     time.Duration
@@ -205,7 +215,7 @@ func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, pr
 	}
 	a := c.by[key]
 	if a == nil {
-		a = &alike{site: site, path: path, inner: s.Site(), class: class, request: inRequest(s), counts: make([]int64, c.n), ages: map[time.Duration]int{}, low: math.MaxInt64}
+		a = &alike{site: site, path: path, inner: s.Site(), class: class, request: inRequest(s), dependency: dependency(s), counts: make([]int64, c.n), ages: map[time.Duration]int{}}
 		c.by[key] = a
 		c.all = append(c.all, a)
 	}
@@ -216,7 +226,7 @@ func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, pr
 // parked reports whether goroutines alike may be workers that wait for work:
 // at a receive or a select, which look the same in a leak.
 func (a *alike) parked() bool {
-	return a.class == exectrace.ChanRecv || a.class == exectrace.Select || a.class == exectrace.Cond
+	return a.class == exectrace.ChanRecv || a.class == exectrace.Select || a.class == exectrace.Cond || a.class == exectrace.OtherWait
 }
 
 func (a *alike) last() int64 { return a.counts[len(a.counts)-1] }
@@ -327,6 +337,7 @@ func leakDump(in *analyze.Input) analyze.Reading {
 			}
 		}
 	}
+	helpers := helpersOf(e.Dump)
 	for i, x := range in.Exhibits {
 		for j := range x.Dump.Goroutines {
 			g := &x.Dump.Goroutines[j]
@@ -352,7 +363,10 @@ func leakDump(in *analyze.Input) analyze.Reading {
 				a.old++
 			}
 			a.ages[g.Wait]++
-			a.low, a.high = min(a.low, g.ID), max(a.high, g.ID)
+			a.ids = append(a.ids, g.ID)
+			if a.class == exectrace.WaitGroup && helpers.none(g, s) {
+				a.alone++
+			}
 			if a.first == 0 || g.Wait > a.longest {
 				a.first, a.longest = g.ID, g.Wait
 				a.creator = g.CreatedBy.Site()
@@ -381,8 +395,8 @@ func leakDump(in *analyze.Input) analyze.Reading {
 		} else if a.leaked > 0 {
 			cand, ok = provenLeak(proof, a.site, a.path, a.class, a.leaked, leaked, a.marked, analyze.Grep(proof, "(leaked)")), true
 			addSites(&cand, a.inner, a.creator)
-		} else if !ok {
-			cand, ok = a.aged(in, e)
+		} else if alone, found := a.aged(in, e, c.connections); found && (!ok || alone.Severity > cand.Severity) {
+			cand, ok = alone, true
 		}
 		if ok {
 			seen[a.site.Function] = true
@@ -405,21 +419,113 @@ func leakDump(in *analyze.Input) analyze.Reading {
 	return r
 }
 
-// aged judges goroutines alike of a single dump.
-func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) {
-	n := a.last()
-	if float64(n) < in.Limit("min-goroutines").Number {
-		return analyze.Candidate{}, false
+// helpers tells who of a dump could let a wait group go on.
+type helpers struct {
+	madeBy  map[int64]bool  // goroutines that have made another that lives
+	working map[string]bool // functions that goroutines work in which do not wait for a wait group, or were made in
+	known   bool            // the dump tells who made whom
+}
+
+func helpersOf(d *dump.Dump) helpers {
+	h := helpers{madeBy: map[int64]bool{}, working: map[string]bool{}}
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		s := g.Stack()
+		h.known = h.known || g.Creator != 0
+		h.madeBy[g.Creator] = true
+		h.working[stack.Normal(g.CreatedBy.Function)] = true
+		if waitClass(g, s) != exectrace.WaitGroup {
+			for _, f := range s {
+				h.working[stack.Normal(f.Function)] = true
+			}
+		}
 	}
+	return h
+}
+
+// none reports whether nobody is left who could let a goroutine in a wait group go on: none that it
+// has made, none in a function that it has called to wait, nor in a closure of one, as a
+// pool's workers run them, and none made by one.
+func (h helpers) none(g *dump.Goroutine, s stack.Stack) bool {
+	if h.madeBy[g.ID] {
+		return false
+	}
+	for _, f := range s {
+		name := stack.Normal(f.Function)
+		// Further out stands what every request has in common.
+		if requestFrames[name] || name == "net/http.HandlerFunc.ServeHTTP" || name == "main.main" {
+			break
+		}
+		if !stack.Plumbing(name) && h.working[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// dependency reports whether goroutines with a stack are made what they are by a library.
+func dependency(s stack.Stack) bool {
+	for _, f := range s {
+		if !stack.Standard(f.Function) && !stack.Plumbing(f.Function) {
+			return f.Dependency()
+		}
+	}
+	return true
+}
+
+// Goroutines of a leak come one after the other for as long as the process lives, and all stay:
+// their numbers, which are handed out in order, cover its life from end to end, and evenly. Those of a pool that was
+// filled at the start, or as the load rose, do not.
+const (
+	minLifeSpan = 0.8 // of all numbers handed out, between the first of them and the last
+	maxUneven   = 0.3 // largest distance from an even spread (Kolmogorov-Smirnov); 0.01 to 0.1 measured in leaks, 0.42 to 0.87 in pools
+)
+
+// allAlong reports whether goroutines alike came all along the life of the process.
+func (a *alike) allAlong(d *dump.Dump) bool {
+	last := int64(0)
+	for i := range d.Goroutines {
+		last = max(last, d.Goroutines[i].ID)
+	}
+	ids := slices.Sorted(slices.Values(a.ids))
+	n := float64(len(ids))
+	if n < 2 || float64(ids[len(ids)-1]-ids[0]) < minLifeSpan*float64(last) {
+		return false
+	}
+	uneven := 0.0
+	for i, id := range ids {
+		at := float64(id) / float64(last)
+		uneven = max(uneven, float64(i+1)/n-at, at-float64(i)/n)
+	}
+	return uneven < maxUneven
+}
+
+// aged judges goroutines alike of a single dump.
+func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64) (analyze.Candidate, bool) {
+	n := a.last()
+	many := float64(n) >= in.Limit("min-goroutines").Number
 	// Started over a stretch of time, among others, rather than all at once as a pool is.
-	scattered := 2*(a.high-a.low) >= 3*n
-	severity, thin := analyze.NoSeverity, true
-	old := float64(a.old) >= in.Limit("min-goroutines").Number
-	orphaned := a.class == exectrace.ChanSend && float64(a.orphans) >= in.Limit("min-orphans").Number && 2*a.orphans >= n
+	scattered := 2*(slices.Max(a.ids)-slices.Min(a.ids)) >= 3*n
+	old, oldOnes := float64(a.old) >= in.Limit("min-goroutines").Number, a.old > 0
+	allAlong := many && scattered && a.allAlong(e.Dump)
+	crowd := float64(a.orphans) >= in.Limit("min-orphans").Number
+	severity, variant, thin := analyze.NoSeverity, "old", true
 	switch {
+	case a.class == exectrace.WaitGroup && 2*a.alone >= n && (a.alone > 1 || oldOnes):
+		variant = "no-helper"
+		severity = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: float64(a.alone), Moment: true})
+		thin = severity < analyze.Warning
+	// Work in hand that has stood for a minute, and few of it.
+	case !many && oldOnes && !a.parked():
+		severity = analyze.Info
+	case !many:
+		return analyze.Candidate{}, false
 	// Whoever was to receive has gone.
-	case orphaned:
-		severity = analyze.Warning
+	case a.class == exectrace.ChanSend && 2*a.orphans >= n && (crowd || allAlong):
+		severity, variant = analyze.Warning, "orphaned"
+	// Whoever made them has gone, they came all along, and nothing that lives explains them: no connections, no library's pool.
+	case 10*a.orphans >= 9*n && allAlong && !a.dependency && (connections == nil || 2*connections[len(connections)-1] < n):
+		severity, variant = analyze.Warning, "orphaned"
 	// Requests that wait for events (long polling, web sockets), and parked workers: any number, any age.
 	case a.parked() && (a.request || !scattered || !old):
 	// Helpers of requests under way.
@@ -432,28 +538,60 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate,
 	case old, scattered:
 		severity = analyze.Info
 	}
-	value, says := evidence.Of(a.old, evidence.Count), fmt.Sprintf("goroutines that %s here for a minute or more", waitingFor(a.class, false))
-	summary := fmt.Sprintf("%d goroutines %s in %s, %d of them for a minute or more", n, waitingFor(a.class, false), a.site.Function, a.old)
-	if !old {
-		value, says = evidence.Of(n, evidence.Count), fmt.Sprintf("goroutines alike that %s here", waitingFor(a.class, false))
-		summary = fmt.Sprintf("%d goroutines alike %s in %s", n, waitingFor(a.class, false), a.site.Function)
+	waits := waitingFor(a.class, false)
+	who := evidence.Things(n, "goroutine") + " " + waits
+	if n == 1 {
+		who = "1 goroutine waits" + strings.TrimPrefix(waits, "wait")
+	}
+	value, says := evidence.Of(a.old, evidence.Count), fmt.Sprintf("goroutines that %s here for a minute or more", waits)
+	summary := fmt.Sprintf("%s in %s, %d of them for a minute or more", who, a.site.Function, a.old)
+	switch {
+	case n == 1:
+		summary = fmt.Sprintf("%s in %s, for %s by now", who, a.site.Function, evidence.Duration(a.longest))
+	case !oldOnes:
+		value, says = evidence.Of(n, evidence.Count), fmt.Sprintf("goroutines alike that %s here", waits)
+		summary = fmt.Sprintf("%s in %s, all alike", who, a.site.Function)
 	}
 	cand := analyze.Candidate{
-		Site: a.site, Path: a.path, Variant: "old", Severity: severity, Thin: thin, Summary: summary,
+		Site: a.site, Path: a.path, Variant: variant, Severity: severity, Thin: thin, Summary: summary,
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: says, Value: value, Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
 			Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, a.site.Function)}},
 		Caveats: []string{"one dump shows that goroutines wait, not that they will never go on"},
 	}
-	if orphaned {
-		cand.Variant = "orphaned"
-		cand.Summary = fmt.Sprintf("%d goroutines %s in %s, and for %d of them nobody is left in %s to receive", n, waitingFor(a.class, false), a.site.Function, a.orphans, a.creator.Function)
-		cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", Value: evidence.Of(a.orphans, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(n, evidence.Count), "the goroutines that wait here"), Limit: in.Against("min-orphans"), At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, "created by "+a.creator.Function)})
-		cand.Caveats = append(cand.Caveats, "a dump does not print channels: if all of them send to one receiver, it is too slow rather than gone")
+	leftBehind := func(says string, n int64, grep string) {
+		cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Of(n, evidence.Count),
+			Of: analyze.PartOf(evidence.Of(a.last(), evidence.Count), "the goroutines that wait here"), Limit: in.Against("min-orphans"), At: atGoroutine(a.site, a.first), Reproduce: grep})
+	}
+	switch {
+	case variant == "no-helper":
+		cand.Summary = fmt.Sprintf("%s in %s, and for %d of them no goroutine is left that could say it is done", who, a.site.Function, a.alone)
+		leftBehind("of them, without a goroutine that they made or that is at work in what they called", a.alone, analyze.Grep(e, a.site.Function))
+		cand.Caveats = append(cand.Caveats, "work that stands in a queue has no goroutine yet")
 		cand.Fix = []string{
-			"Give the channel room for every sender, so that none waits for a receiver who has left: make(chan T, n) for n senders",
-			"Or send in a select with ctx.Done() beside it, and cancel the context when the receiver leaves",
+			"Call Done in a defer as the first statement of each goroutine, so that an early return or a panic does not skip it",
+			"Call Add before the go statement, by as many as are started, also on the path that starts fewer",
+			"Use errgroup with a context, or WaitGroup.Go of Go 1.25, which count by themselves",
+		}
+	case variant == "orphaned":
+		leftBehind("of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", a.orphans, analyze.Grep(e, "created by "+a.creator.Function))
+		cand.Fix = []string{
+			"Give the goroutine an end: select on the Done of a context that is cancelled when " + a.creator.Function + " returns, beside what it waits for",
+			"Whoever starts a goroutine should wait for it or cancel it: errgroup with a context, or a WaitGroup and a done channel",
 			"Test with go.uber.org/goleak, or the goroutineleak profile (GOEXPERIMENT=goroutineleakprofile in Go 1.26, on by default in 1.27)",
+		}
+		cand.Summary = fmt.Sprintf("%s in %s, where %s, which started them, has left %d of them behind", who, a.site.Function, a.creator.Function, a.orphans)
+		if a.class == exectrace.ChanSend {
+			cand.Summary = fmt.Sprintf("%s in %s, and for %d of them nobody is left in %s to receive", who, a.site.Function, a.orphans, a.creator.Function)
+			cand.Caveats = append(cand.Caveats, "a dump does not print channels: if all of them send to one receiver, it is too slow rather than gone")
+			cand.Fix = []string{
+				"Give the channel room for every sender, so that none waits for a receiver who has left: make(chan T, n) for n senders",
+				"Or send in a select with ctx.Done() beside it, and cancel the context when the receiver leaves",
+				cand.Fix[2],
+			}
+		}
+		if allAlong {
+			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "goroutine numbers, which are handed out in order, between the first of them and the last", Value: evidence.Of(slices.Max(a.ids)-slices.Min(a.ids), evidence.Count),
+				At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, a.site.Function)})
 		}
 	}
 	addSites(&cand, a.inner, a.creator)
@@ -501,7 +639,7 @@ func (c *snapshots) unread(in *analyze.Input, e *evidence.Exhibit, reproduce ana
 	if float64(n) < in.Limit("min-goroutines").Number {
 		return analyze.Candidate{}, false
 	}
-	site := stack.Site{Function: "net/http.(*persistConn).readLoop"}
+	site := unreadSite
 	return analyze.Candidate{
 		Site: site, Path: []string{site.Function}, Variant: "response-bodies", Severity: analyze.Warning, Thin: c.n < 2,
 		Summary: fmt.Sprintf("%d connections of net/http's client have handed out an answer whose body nobody has read to its end or closed", c.answers[last]),
@@ -516,6 +654,40 @@ func (c *snapshots) unread(in *analyze.Input, e *evidence.Exhibit, reproduce ana
 	}, true
 }
 
+// unreadSite is where connections of net/http's client stand whose answer nobody reads.
+var unreadSite = stack.Site{Function: "net/http.(*persistConn).readLoop"}
+
+// leakHeap tells who asks by net/http's client: the goroutines of its connections have
+// nothing of the program on their stacks, what is allocated for a request has.
+func leakHeap(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Silent: "a heap profile does not count goroutines"}
+	e := latest(in.Exhibits)
+	column := max(e.Profile.Column("alloc_space"), e.Profile.Column("inuse_space"))
+	var ask callers
+	var total int64
+	for i := range e.Profile.Samples {
+		s := &e.Profile.Samples[i]
+		at := slices.IndexFunc(s.Stack, func(f stack.Frame) bool { return f.Function == "net/http.send" })
+		if at < 0 || column < 0 || s.Values[column] <= 0 {
+			continue
+		}
+		if owner := s.Stack[at:].Owner(); !stack.Standard(owner.Function) {
+			ask.add(owner, float64(s.Values[column]))
+			total += s.Values[column]
+		}
+	}
+	if len(ask) == 0 {
+		return r
+	}
+	most := ask.sorted()[0]
+	c := analyze.Candidate{Site: unreadSite, Path: []string{unreadSite.Function, most.site.Function}, Sites: ask.sites(), Thin: true,
+		Summary: fmt.Sprintf("requests of net/http's client are made by %s", strings.TrimPrefix(ask.words(), "called by ")),
+		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "allocated for requests that " + most.site.Function + " makes by net/http's client", Value: evidence.Of(int64(most.count), evidence.Bytes),
+			Of: analyze.PartOf(evidence.Of(total, evidence.Bytes), "all that is allocated for requests by net/http's client"), At: analyze.At(most.site), Reproduce: analyze.PeekInside(e, e.Profile.Columns[column].Name, most.site, `^net/http\.send$`)}}}
+	r.Candidates = []analyze.Candidate{c}
+	return r
+}
+
 func leakGoroutine(in *analyze.Input) analyze.Reading {
 	c := snapshots{n: len(in.Exhibits)}
 	e := latest(in.Exhibits)
@@ -527,7 +699,11 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 		unsymbolised += x.Profile.Unsymbolised
 		for j := range x.Profile.Samples {
 			s := &x.Profile.Samples[j]
-			c.add(i, leafClass(s.Stack), s.Stack, s.Values[0], false)
+			class := leafClass(s.Stack)
+			if class == "" && x.Profile.Legacy && float64(s.Values[0]) >= in.Limit("min-unknown").Number {
+				class = exectrace.OtherWait
+			}
+			c.add(i, class, s.Stack, s.Values[0], false)
 		}
 	}
 	slices.SortStableFunc(c.all, func(a, b *alike) int {
@@ -564,6 +740,15 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 			if c.n > 1 {
 				ok = false
 			}
+		}
+		if total := e.Profile.Total(0); !ok && a.class == exectrace.OtherWait && float64(a.last()) >= in.Limit("min-unknown").Number && evidence.Part(a.last(), total).Number >= in.Limit("min-unknown-share").Number {
+			ok = true
+			cand = analyze.Candidate{Site: a.site, Path: a.path, Variant: "unknown-wait", Severity: analyze.Warning, Thin: true, Share: evidence.Part(a.last(), total).Number,
+				Summary: fmt.Sprintf("%s stand in %s, %s of all: far more than can run, so they wait for a channel or in a select", evidence.Things(a.last(), "goroutine"), a.site.Function, evidence.Part(a.last(), total)),
+				Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that stand here", Value: evidence.Of(a.last(), evidence.Count), Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines of the profile"),
+					Limit: in.Against("min-unknown"), At: analyze.At(a.site), Reproduce: analyze.Peek(e, column, a.site)}},
+				Caveats: []string{"the text form of a goroutine profile (debug=1) does not tell what goroutines wait for: a very large pool of idle workers looks the same; the form with debug=2 tells"}}
+			addSites(&cand, a.inner)
 		}
 		if ok {
 			seen[a.site.Function] = true

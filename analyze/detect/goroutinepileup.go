@@ -117,7 +117,7 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 	// Idle by design, or a worker that waits for work: neither piled up nor busy.
 	case knownIdle(class, s):
 		return nil
-	case (class == exectrace.ChanRecv || class == exectrace.Select) && !slot:
+	case (class == exectrace.ChanRecv || class == exectrace.Select || class == exectrace.OtherWait) && !slot:
 		if request {
 			c.busy += n
 		}

@@ -67,8 +67,12 @@ func syncClass(s stack.Stack) exectrace.Class {
 }
 
 // leafClass tells what a stack waits for by its leaf frames alone, as far as
-// they say: goroutine profiles carry no wait reason.
+// they say: goroutine profiles carry no wait reason. Where the text form of one has left the runtime's frames
+// out, who is parked waits for something unknown: a channel or a select.
 func leafClass(s stack.Stack) exectrace.Class {
+	if len(s) > 1 && s[0].Function == "runtime.gopark" && !stack.Plumbing(s[1].Function) {
+		return exectrace.OtherWait
+	}
 	for _, f := range s {
 		name := stack.Normal(f.Function)
 		switch name {

@@ -84,16 +84,24 @@ func readLegacy(data []byte) (*Profile, error) {
 func annotate(p *Profile, data []byte) {
 	p.Unsymbolised = 0
 	known := map[string]stack.Stack{}
-	next := -1
+	parked := parkedAt(data)
+	next, leaf := -1, ""
 	var lines []string
 	settle := func() {
 		if next < 0 || next >= len(p.Samples) {
 			return
 		}
 		s := &p.Samples[next]
+		waits := leaf != "" && leaf == parked && len(lines) > 0
 		key := strings.Join(lines, "\n")
+		if waits {
+			key = leaf + key
+		}
 		st, ok := known[key]
 		if !ok {
+			if waits {
+				st = append(st, stack.Frame{Function: "runtime.gopark"})
+			}
 			for _, l := range lines {
 				if f, ok := commentFrame(l); ok {
 					st = append(st, f)
@@ -122,10 +130,44 @@ func annotate(p *Profile, data []byte) {
 			lines = append(lines, line)
 		case sampleLine.MatchString(line):
 			settle()
-			next++
+			next, leaf = next+1, leafAddress(line)
 		}
 	}
 	settle()
+}
+
+// leafAddress returns the innermost address of a sample's line.
+func leafAddress(line string) string {
+	_, addresses, _ := strings.Cut(line, "@ ")
+	leaf, _, _ := strings.Cut(addresses, " ")
+	return leaf
+}
+
+// parkedAt returns the innermost address of goroutines that are parked, or "". The
+// runtime's own frames at the leaf are left out of the comments (runtime/pprof, printStackRecord), so that who waits for
+// a channel looks like who runs. That of goroutines which sleep, or wait for the network or a lock,
+// is told by the frame above it, and all that are parked have it in common.
+func parkedAt(data []byte) string {
+	leaf := ""
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimRight(line, "\r\n")
+		switch {
+		case sampleLine.MatchString(line):
+			leaf = leafAddress(line)
+		case leaf != "" && strings.HasPrefix(line, "#\t0x"):
+			if f, ok := commentFrame(line); ok && parks[f.Function] {
+				return leaf
+			}
+			leaf = ""
+		}
+	}
+	return ""
+}
+
+// parks are functions that the runtime implements and that park the goroutine.
+var parks = map[string]bool{
+	"time.Sleep": true, "internal/poll.runtime_pollWait": true, "sync.runtime_Semacquire": true, "sync.runtime_SemacquireMutex": true, "internal/sync.runtime_SemacquireMutex": true,
+	"sync.runtime_SemacquireRWMutex": true, "sync.runtime_SemacquireRWMutexR": true, "sync.runtime_SemacquireWaitGroup": true, "sync.runtime_notifyListWait": true,
 }
 
 // sampleLine matches the lines that the parser makes samples of.
