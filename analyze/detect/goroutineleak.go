@@ -558,7 +558,7 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 			Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, a.site.Function)}},
 		Caveats: []string{"one dump shows that goroutines wait, not that they will never go on"},
 	}
-	leftBehind := func(says string, n int64, grep string) {
+	leftBehind := func(says string, n int64, grep analyze.Command) {
 		cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Of(n, evidence.Count),
 			Of: analyze.PartOf(evidence.Of(a.last(), evidence.Count), "the goroutines that wait here"), Limit: in.Against("min-orphans"), At: atGoroutine(a.site, a.first), Reproduce: grep})
 	}
