@@ -100,15 +100,6 @@ type Input struct {
 	limits   map[string]evidence.Quantity
 }
 
-// Case is what is known about the process as a whole.
-type Case struct {
-	GOMAXPROCS int    // 0 when unknown
-	GoVersion  string // such as "go1.26"; "" when unknown
-	// Busy is how much of the processors' time the traces show in use, 0 to 1; 0 when
-	// unknown. Waiting costs throughput only while processors have nothing else to do.
-	Busy float64
-}
-
 // Limit returns the value of a limit of the detector that is in force. Asking
 // for one that the detector does not declare is a bug and panics.
 func (in *Input) Limit(name string) evidence.Quantity {

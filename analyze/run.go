@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"inquest/analyze/evidence"
 )
@@ -124,9 +123,10 @@ func split(b *evidence.Bundle) []part {
 		builds = append(builds, "")
 	}
 	var parts []part
+	whole := caseOf(b)
 	for _, build := range builds {
 		p := part{build: build, of: map[evidence.Kind][]*evidence.Exhibit{}}
-		p.facts = Case{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b)}
+		p.facts = whole
 		for _, kind := range evidence.Kinds {
 			for _, e := range b.Of(kind) {
 				if len(builds) == 1 || e.BuildID == build {
@@ -139,16 +139,6 @@ func split(b *evidence.Bundle) []part {
 		}
 	}
 	return parts
-}
-
-// busy returns how much of the processors' time the traces show in use.
-func busy(b *evidence.Bundle) float64 {
-	var running, all time.Duration
-	for _, e := range b.Of(evidence.Trace) {
-		running += e.Trace.Procs.Running
-		all += e.Trace.Procs.Running + e.Trace.Procs.Idle
-	}
-	return evidence.Part(running, all).Number
 }
 
 // BuildIDs returns the different build ids in a bundle, sorted.

@@ -121,6 +121,18 @@ func atWork(d *dump.Dump) (n int) {
 	return n
 }
 
+// requestsIn counts the goroutines of a dump that handle a request.
+func requestsIn(d *dump.Dump) (n int) {
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		s := g.Stack()
+		if class := waitClass(g, s); inRequest(s) && (class == "" || !knownIdle(class, s)) {
+			n++
+		}
+	}
+	return n
+}
+
 func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	r := analyze.Reading{Silent: "it prints the minutes of waits from the first collection on (runtime/mgcmark.go, markroot), and for no wait for a peer does it print any"}
 	for _, x := range dumpWaits(e.Dump, answersOf) {

@@ -249,58 +249,110 @@ func perSecond(d, wall time.Duration) evidence.Quantity {
 	return evidence.Quantity{Number: float64(d) / float64(wall), Unit: evidence.SecPerSec}
 }
 
-// lockJudgement decides how bad waiting of total delay in count waits is, for
-// detectors that carry the limits min-share, min-delay, min-delay-severe, min-wait and min-wait-severe.
-func lockJudgement(in *analyze.Input, share float64, delay time.Duration, count int64, wall time.Duration) (severity analyze.Severity, thin bool) {
-	if count == 0 || share < in.Limit("min-share").Number {
-		return analyze.NoSeverity, false
-	}
-	mean := float64(delay) / float64(count)
-	slow, slower := mean >= in.Limit("min-wait").Number, mean >= in.Limit("min-wait-severe").Number
-	thin = count < int64(in.Limit("min-count").Number)
-	if wall <= 0 {
-		// Since process start, which may be weeks: a rate would be a guess, and a
-		// handful of long waits at start-up is no hot spot.
-		switch {
-		case thin || !slow:
-			return analyze.NoSeverity, true
-		// Slow starts and single stalls leave some hundreds of long waits in any long life.
-		case slower && count >= 50*int64(in.Limit("min-count").Number):
-			return analyze.Warning, true
-		}
-		return analyze.Info, true
-	}
-	rate := float64(delay) / float64(wall)
-	// Whoever waits for a lock while every processor is busy elsewhere would wait for
-	// a processor otherwise: the lock makes nothing slower.
-	if in.Case.Busy >= in.Limit("max-busy").Number {
-		if rate < neededDelay(in) {
-			return analyze.NoSeverity, thin
-		}
-		return analyze.Info, thin
-	}
-	severe := in.Limit("min-delay-severe").Number
-	switch {
-	case rate < neededDelay(in) || thin && !slow:
-		return analyze.NoSeverity, thin
-	case slower && rate >= severe && !thin:
-		return analyze.Critical, false
-	// A job that waits its turn once or twice is no queue, however long it waits.
-	case thin:
-		return analyze.Info, true
-	case slow:
-		return analyze.Warning, false
-	case in.Case.GOMAXPROCS > 0 && rate >= in.Limit("min-lost").Number*float64(in.Case.GOMAXPROCS):
-		return analyze.Warning, thin
-	}
-	return analyze.Info, thin
+// lockJudgement decides how bad waiting for a lock is, for detectors that carry the
+// limits min-wait, min-count and max-busy.
+type lockJudgement struct {
+	severity analyze.Severity
+	thin     bool
+	votes    bool // too little for a claim, and enough to vouch for that of another kind
+	caveats  []string
 }
 
-// neededDelay is the waiting per second from which it matters.
-func neededDelay(in *analyze.Input) float64 {
-	severe := in.Limit("min-delay-severe").Number
-	if in.Case.GOMAXPROCS == 0 {
-		return severe
+// judgeLock weighs what goroutines waited at a lock. By Little's law the waiting per second is how many
+// stand there at any moment. Where no rate is known, it is that over the age of the process;
+// where that is not known either, the CPU spent under the lock in a stretch of known length tells whether the lock is in use
+// now; else it is an info.
+func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgement) {
+	j.thin = l.count < int64(in.Limit("min-count").Number)
+	excuses := []analyze.Excuse{busyElsewhere(in, l.users()...), {Holds: j.thin, Says: fmt.Sprintf("%s may have met by chance", amount(l.count, "waiter", "waiters"))}}
+	switch {
+	case l.count == 0:
+		return j
+	case wall > 0:
+	case in.Case.Age > 0:
+		wall, j.thin = in.Case.Age, true
+		j.caveats = append(j.caveats, fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(in.Case.Age)))
+	default:
+		j.thin = true
+		processors, all, over := usedUnder(in, l.users())
+		switch {
+		// A long life leaves some hundreds of long waits behind, of slow starts and single stalls.
+		case l.mean() >= 10*time.Duration(in.Limit("min-wait").Number) && l.count >= 1000:
+			j.severity = analyze.Warning
+		case serial(processors) && 2*processors >= all && l.delay >= over:
+			j.severity = analyze.Warning
+			j.caveats = append(j.caveats, fmt.Sprintf("that the lock is in use now shows in the CPU samples: %.2f of the %.2f processors in use are below it", processors, all))
+		case l.delay >= time.Second:
+			j.severity = analyze.Info
+		default:
+			j.votes = l.mean() >= time.Duration(in.Limit("min-wait").Number)/4
+		}
+		return j
 	}
-	return min(severe, in.Limit("min-delay").Number*float64(in.Case.GOMAXPROCS))
+	standing := float64(l.delay) / float64(wall)
+	// Short waits hold up no operation that anybody would notice; what they take is processors that could run meanwhile.
+	if procs := in.Case.GOMAXPROCS; procs > 0 {
+		j.severity = in.Severity(analyze.Impact{Of: analyze.Processors, Share: standing / float64(procs)}, excuses...)
+	}
+	if l.mean() >= time.Duration(in.Limit("min-wait").Number) {
+		j.severity = max(j.severity, in.Severity(analyze.Impact{Of: analyze.Operations, Standing: standing, Mean: l.mean()}, excuses...))
+	}
+	j.votes = standing >= in.Limit("impact.min-standing").Number/4
+	for _, e := range excuses {
+		if e.Holds && j.severity > analyze.NoSeverity {
+			j.caveats = append(j.caveats, e.Says)
+		}
+	}
+	return j
 }
+
+// standing is a rate of waiting in words: by Little's law, how many goroutines wait at any moment.
+func standing(rate evidence.Quantity) string {
+	if rate.Number < 1 {
+		return fmt.Sprintf("somebody waits for up to %s of the time", evidence.Quantity{Number: rate.Number, Unit: evidence.Share})
+	}
+	n := evidence.Quantity{Number: rate.Number, Unit: evidence.Count}
+	if n.String() == "1" {
+		return "1 goroutine waits on average"
+	}
+	return n.String() + " goroutines wait on average"
+}
+
+// againstStanding is the limit that a rate of waiting is held against: one goroutine at any moment.
+func againstStanding(in *analyze.Input) *analyze.LimitUse {
+	limit := in.Against("impact.min-standing-warning")
+	limit.Unit = evidence.SecPerSec
+	return limit
+}
+
+// users are the functions that use the lock, as far as is known.
+func (l lockSite) users() []string {
+	out := append([]string{l.site.Function}, l.ends...)
+	for _, s := range l.also {
+		out = append(out, s.Function)
+	}
+	return out
+}
+
+// busyElsewhere excuses waiting for a lock where the processors are busy with other work than
+// what runs under it: whoever waits for the lock would wait for a processor otherwise.
+func busyElsewhere(in *analyze.Input, users ...string) analyze.Excuse {
+	processors, _, over := usedUnder(in, users)
+	return analyze.Excuse{
+		Holds: in.Case.Busy >= in.Limit("max-busy").Number && (over == 0 || in.Case.GOMAXPROCS == 1 || !serial(processors)),
+		Says:  fmt.Sprintf("%s of the processors' time is in use: who waits here would wait for a processor otherwise", evidence.Quantity{Number: in.Case.Busy, Unit: evidence.Share}),
+	}
+}
+
+// usedUnder returns the most that any of some functions uses of the processors.
+func usedUnder(in *analyze.Input, functions []string) (most, all float64, over time.Duration) {
+	for _, f := range functions {
+		n, total, window := in.Case.Under(f)
+		most, all, over = max(most, n), total, window
+	}
+	return most, all, over
+}
+
+// serial reports whether so many processors in use below a function that takes a lock are what one
+// holder after the other uses: at least a fifth, and no more than one at a time can.
+func serial(processors float64) bool { return processors >= 0.2 && processors <= 1.1 }

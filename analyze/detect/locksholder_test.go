@@ -14,8 +14,8 @@ func TestHolderByReceiver(t *testing.T) {
 	}
 	writing := gone(1, "IO wait", "internal/poll.runtime_pollWait(1)", "net.(*conn).Write(1)", "main.(*H).publish(c008?):29", "main.serve():77")
 	expectAll(t, LongCriticalSection, []expect{
-		{"it writes to a peer; the receiver may be out of date", of(join(waiters(10), one(writing))), analyze.Found, "warning main.(*H).publish"},
-		{"however many wait", of(join(waiters(500), one(writing))), analyze.Found, "warning main.(*H).publish"},
+		{"it writes to a peer; the receiver may be out of date", of(join(waiters(10), one(writing))), analyze.Found, "critical main.(*H).publish"},
+		{"however many wait", of(join(waiters(500), one(writing))), analyze.Found, "critical main.(*H).publish"},
 		{"nine wait", of(join(waiters(9), one(writing))), analyze.Undecided, ""},
 		{"another object", of(join(waiters(50), one(gone(1, "IO wait", "net.(*conn).Write(1)", "main.(*H).publish(d008):29", "main.serve():77")))), analyze.Undecided, ""},
 		{"another type", of(join(waiters(50), one(gone(1, "IO wait", "net.(*conn).Write(1)", "main.(*K).publish(c008):29", "main.serve():77")))), analyze.Undecided, ""},
@@ -35,7 +35,7 @@ func TestHolderBeyondTheSharedCall(t *testing.T) {
 		return gone(id, "sleep", "time.Sleep(1)", "main.(*S).Set.func2(1):34", "kv.(*DB).Update(0?):922", "main.(*S).Set(c900):33")
 	}
 	expectAll(t, LongCriticalSection, []expect{
-		{"one sleeps inside", of(join(waiters, one(inside(1)))), analyze.Found, "warning kv.(*DB).Update"},
+		{"one sleeps inside", of(join(waiters, one(inside(1)))), analyze.Found, "critical kv.(*DB).Update"},
 		{"two do: they are beyond the lock", of(join(waiters, one(inside(1), inside(2)))), analyze.Undecided, ""},
 		{"before the lines of the others", of(join(waiters, one(gone(1, "sleep", "time.Sleep(1)", "kv.(*DB).Update(0?):901", "main.(*S).Set(c900):33")))), analyze.Undecided, ""},
 		{"behind a call of the caller: it has come back from the lock", of(join(waiters, one(gone(1, "sleep", "time.Sleep(1)", "main.(*S).Set(c900):40")))), analyze.Undecided, ""},

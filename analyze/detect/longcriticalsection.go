@@ -40,27 +40,12 @@ reported as an info, and so is one in which the holder computes while every proc
 		{Name: "min-hold", Default: evidence.Duration(time.Millisecond),
 			Doc:    "mean hold of the lock while others waited",
 			Source: "sync/mutex.go, starvationThresholdNs: waiters of 1 ms switch the mutex to hand-over mode"},
-		{Name: "min-hold-severe", Default: evidence.Duration(10 * time.Millisecond),
-			Doc:    "mean hold of the lock from which it is critical",
-			Source: "runtime/proc.go, forcePreemptNS: longer than any goroutine may keep a processor"},
-		{Name: "min-held", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
-			Doc:    "time during which the lock was held long with others waiting, of the trace",
-			Source: "by meaning: a lock that is held for less than a tenth of the time is mostly free"},
-		{Name: "min-delay", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
-			Doc:    "time that goroutines waited while the lock was held here, of wall time x GOMAXPROCS; 1 s per s is always enough",
-			Source: "as mutex-hotspot.min-delay"},
 		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
 			Doc:    "processors' time in use in the trace, from which computing under a lock costs nobody a free processor and is an info",
 			Source: "as mutex-hotspot.max-busy"},
 		{Name: "min-count", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
 			Doc:    "holds of known length, below which the evidence is thin",
 			Source: "Poisson: ten events have a standard error of 32 %"},
-		{Name: "min-waiters", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
-			Doc:    "goroutines of a dump that wait for the lock while its holder is blocked elsewhere",
-			Source: "a queue of ten is not there by chance: what is given back in microseconds has no queue"},
-		{Name: "min-waiters-severe", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
-			Doc:    "goroutines of a dump that wait for the lock from which it is critical, as it is when one has waited for a minute",
-			Source: "as mutex-hotspot.min-waiters-severe"},
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Trace, Doc: "hold times by the unlock that woke a waiter, and what the holder did inside", Run: longHoldTrace},
@@ -309,14 +294,6 @@ func (h *hold) ends() []string {
 	return out
 }
 
-// minLostDelay is the waiting per second behind a lock from which its holds matter.
-func minLostDelay(in *analyze.Input) float64 {
-	if in.Case.GOMAXPROCS == 0 {
-		return 1
-	}
-	return min(1, in.Limit("min-delay").Number*float64(in.Case.GOMAXPROCS))
-}
-
 func atLeastWords(least bool) string {
 	if least {
 		return "counted from when somebody waited, "
@@ -341,26 +318,15 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	}
 	wall := e.Trace.Duration
 	heldShare := evidence.Part(h.held(), wall)
-	rate, need := float64(h.waited)/float64(wall), minLostDelay(in)
 	inside := h.inside()
 	did := inside[0]
-	thin := h.handoffs < int64(in.Limit("min-count").Number)
-	severity := analyze.NoSeverity
-	switch {
-	case mean < in.Limit("min-hold").Number:
-	// Held long but rarely, or waited for by next to nobody: nobody notices.
-	case heldShare.Number < in.Limit("min-held").Number || rate < need:
-	// The holder had nothing to do but wait for its turn on a processor: the lock is not what is slow.
-	case h.runnable*2 > h.total:
-		severity = analyze.Info
-	// It computes, and no processor is free for those that wait: they would wait anyway.
-	case did.variant == "computes" && h.ran*2 > h.total && in.Case.Busy >= in.Limit("max-busy").Number:
-		severity = analyze.Info
-	case mean >= in.Limit("min-hold-severe").Number && !thin:
-		severity = analyze.Critical
-	default:
-		severity = analyze.Warning
+	// Few hand-overs are thin, unless they are most of what happened.
+	thin := h.handoffs < int64(in.Limit("min-count").Number) && 2*h.waited < traceLocks(e).delay
+	excuses := []analyze.Excuse{{Holds: h.runnable*2 > h.total, Says: "holders mostly waited for a processor: it is the scheduler that is late, not the section that is long"}}
+	if did.variant == "computes" && h.ran*2 > h.total {
+		excuses = append(excuses, busyElsewhere(in, append(h.ends(), h.site.Function)...))
 	}
+	impact := analyze.Impact{Of: analyze.Operations, Standing: float64(h.waited) / float64(wall), Mean: hold}
 	of, ofWords := h.total, "all holding of known start here"
 	atLeast, doing, variant := "", "what they do meanwhile does not show", "unknown"
 	if least {
@@ -380,14 +346,14 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 		doing += " in " + did.site.Function
 	}
 	heldFact := analyze.Fact{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.held()),
-		Of: analyze.PartOf(evidence.Duration(wall), "the trace"), Limit: in.Against("min-held"), At: analyze.At(h.site),
+		Of: analyze.PartOf(evidence.Duration(wall), "the trace"), At: analyze.At(h.site),
 		Reproduce: analyze.TraceProfile(e, "sync")}
 	if h.held() > wall {
 		// Only several locks can be held for longer than there was time.
 		heldFact.Says, heldFact.Of = fmt.Sprintf("time locks were held here while others waited, added up; the trace is %s long, so it is several locks that are taken here", evidence.Duration(wall)), nil
 	}
 	c := analyze.Candidate{
-		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Severity: severity, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
+		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
 		Summary: fmt.Sprintf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count)),
@@ -402,6 +368,9 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "time in which holders " + did.words + " with the lock held", Value: evidence.Duration(did.time),
 			Of: analyze.PartOf(evidence.Duration(of), ofWords), At: analyze.At(cmp.Or(did.site, h.site)),
 			Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", h.worst.Goroutine))})
+	}
+	if mean >= in.Limit("min-hold").Number {
+		in.Weigh(&c, impact, excuses...)
 	}
 	if h.max > 0 {
 		at := &c.Facts[0].At
@@ -458,23 +427,16 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 			if owner.Function != "" && owner.Function != name {
 				name += " (called by " + owner.Function + ")"
 			}
-			severity := analyze.NoSeverity
-			switch {
 			// Nested locks: the outer one waits for whoever holds the inner one, which is the one to look at.
-			case isLock(class):
-			// Two or three waiters meet any lock now and then, whatever the holder does.
-			case n < int(in.Limit("min-waiters").Number):
-			case n >= int(in.Limit("min-waiters-severe").Number), longest >= time.Minute:
-				severity = analyze.Critical
-			default:
-				severity = analyze.Warning
+			var severity analyze.Severity
+			if !isLock(class) {
+				severity = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: float64(n), Moment: true, Mean: longest, Share: evidence.Part(n, atWork(e.Dump)).Number})
 			}
-			thin := n < int(in.Limit("min-waiters").Number) || likely
+			thin := severity < analyze.Warning || likely
 			lock, caveat := "a lock", "a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait"
 			if likely {
 				lock = "what is probably the lock"
 				caveat = "a dump cannot show who holds a lock: the holder is taken to be the only goroutine that has passed the call in which the others wait, or that works on the same object; it may have given the lock back"
-				severity = min(severity, analyze.Warning)
 			}
 			if l.readLocked() {
 				lock = strings.Replace(lock, "lock", "read lock", 1)
@@ -488,7 +450,7 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 				Summary: fmt.Sprintf("%s holds %s that %s for and meanwhile %s", name, lock, amount(n, "goroutine waits", "goroutines wait"), doing),
 				Facts: []analyze.Fact{
 					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.name(), h.g.ID), Value: evidence.Of(n, evidence.Count),
-						Limit: in.Against("min-waiters"), At: atGoroutine(waitSite, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
+						Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(waitSite, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
 					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.g.ID, h.g.State), Value: evidence.Of(1, evidence.Count),
 						At: atGoroutine(inner, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))},
 				},

@@ -45,11 +45,11 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 		{"just below a millisecond", of(trace(holder(300, ms-1, 100*time.Second))), analyze.Clear, ""},
 		{"at a millisecond", of(trace(holder(300, ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
 		{"just below ten", of(trace(holder(90, 10*ms-1, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
-		{"at ten", of(trace(holder(90, 10*ms, 100*time.Second))), analyze.Found, "critical main.(*B).Place"},
+		{"at ten", of(trace(holder(90, 10*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
 		{"too few for critical", of(trace(holder(9, 20*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
-		{"held less than a tenth of the time", of(trace(holder(19, 5*ms, 100*time.Second))), analyze.Clear, ""},
-		{"nobody waited long enough to matter", of(trace(holder(300, 3*ms, 199*ms))), analyze.Clear, ""},
-		{"enough waiting to matter", of(trace(holder(300, 3*ms, 200*ms))), analyze.Found, "warning main.(*B).Place"},
+		{"held less than a tenth of the time", of(trace(holder(19, 5*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
+		{"nobody waited long enough to matter", of(trace(holder(300, 3*ms, 199*ms))), analyze.Found, "info main.(*B).Place"},
+		{"enough waiting to matter", of(trace(holder(300, 3*ms, 200*ms))), analyze.Found, "info main.(*B).Place"},
 		{"the holder waited for a processor", of(trace(starved)), analyze.Found, "info main.(*B).Place"},
 		{"the holder computes and a processor is free", of(trace(computing)), analyze.Found, "warning main.(*B).Place"},
 		{"the holder computes and no processor is free", of(busy), analyze.Found, "info main.(*B).Place"},
@@ -94,8 +94,8 @@ func TestLongCriticalSectionDump(t *testing.T) {
 	waiters := func(n int) []dump.Goroutine { return many(n, 100, inMutex(0, "c008", "main.(*B).Place(c000):9")) }
 	holder := gone(1, "IO wait", "internal/poll.runtime_pollWait(1)", "net.(*conn).Read(1)", "main.call(b000):40", "main.(*B).Place(c000):12")
 	expectAll(t, LongCriticalSection, []expect{
-		{"nine wait behind a holder that reads", of(join(waiters(9), one(holder))), analyze.Undecided, ""},
-		{"ten", of(join(waiters(10), one(holder))), analyze.Found, "warning main.(*B).Place"},
+		{"nine wait behind a holder that reads", of(join(waiters(9), one(holder))), analyze.Found, "info main.(*B).Place"},
+		{"ten", of(join(waiters(10), one(holder))), analyze.Found, "critical main.(*B).Place"},
 		{"a hundred", of(join(waiters(100), one(holder))), analyze.Found, "critical main.(*B).Place"},
 		{"ten, one of them for a minute", of(join(waiters(9), one(aged(1, inMutex(2, "c008", "main.(*B).Place(c000):9")), holder))), analyze.Found, "critical main.(*B).Place"},
 		{"the holder runs, as holders do", of(join(waiters(50), one(gone(1, "running", "main.work():1", "main.(*B).Place(c000):12")))), analyze.Undecided, ""},
@@ -105,11 +105,11 @@ func TestLongCriticalSectionDump(t *testing.T) {
 		{"the lock is being handed over", of(join(waiters(50), one(holder, gone(2, "runnable", "internal/sync.(*Mutex).lockSlow(c008)", "main.(*B).Place(c000):9")))), analyze.Undecided, ""},
 		{"the holder waits for another lock: look at that one's", of(join(waiters(50), one(inMutex(1, "f008", "main.(*B).Place(c000):12"), gone(3, "running", "main.x():1")))), analyze.Undecided, ""},
 		{"locked by a helper", of(join(many(50, 100, inMutex(0, "c008", "main.(*B).lock(...):3", "main.(*B).Place(c000):9")),
-			one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(c000):12")))), analyze.Found, "warning main.(*B).Place"},
+			one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(c000):12")))), analyze.Found, "critical main.(*B).Place"},
 		{"a caller of the function that locks is not behind it", of(join(many(50, 100, inMutex(0, "c008", "main.(*B).get(c000):3", "main.handle():9")),
 			one(gone(1, "sleep", "time.Sleep(1)", "main.handle():12")))), analyze.Undecided, ""},
 		{"slow sync.Once", of(join(many(50, 100, inMutex(0, "c004", "sync.(*Once).doSlow(0?,1)", "sync.(*Once).Do(...)", "main.setup():5")),
-			one(gone(1, "sleep", "time.Sleep(1)", "main.setup.func1():7", "sync.(*Once).doSlow(0?,1)", "sync.(*Once).Do(...)", "main.setup():5")))), analyze.Found, "warning main.setup"},
+			one(gone(1, "sleep", "time.Sleep(1)", "main.setup.func1():7", "sync.(*Once).doSlow(0?,1)", "sync.(*Once).Do(...)", "main.setup():5")))), analyze.Found, "critical main.setup"},
 	})
 }
 

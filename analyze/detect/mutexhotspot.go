@@ -41,15 +41,6 @@ claim is an info unless the CPU is spent at the lock itself.`,
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "waiting at the lock, of all waiting for locks",
 			Source: "by meaning: below half, no one lock is to blame"},
-		{Name: "min-delay", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
-			Doc:    "waiting at the lock, of wall time x GOMAXPROCS; at most min-delay-severe is asked for",
-			Source: "a twentieth of the processors' time is what a change can win at least; the healthy fixtures stay below a hundredth"},
-		{Name: "min-delay-severe", Default: evidence.Quantity{Number: 1, Unit: evidence.SecPerSec},
-			Doc:    "waiting at the lock per second from which it is critical, and which is enough whatever GOMAXPROCS is",
-			Source: "Little's law: at 1 s per s one goroutine stands in the lock at any moment"},
-		{Name: "min-lost", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
-			Doc:    "waiting at the lock, of wall time x GOMAXPROCS, from which even short waits are worth a warning",
-			Source: "half of the processors' time lost to many short waits is a hot spot as well"},
 		{Name: "min-wanted", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
 			Doc:    "time in which anybody waited for the lock, of the trace, below which it is one moment and an info",
 			Source: "by meaning: nobody stands in a lock for nineteen twentieths of the time that serialises the program"},
@@ -59,18 +50,9 @@ claim is an info unless the CPU is spent at the lock itself.`,
 		{Name: "min-wait", Default: evidence.Duration(time.Millisecond),
 			Doc:    "mean wait from which it is worth a warning",
 			Source: "sync/mutex.go, starvationThresholdNs: the mutex itself takes a wait of 1 ms for starvation"},
-		{Name: "min-wait-severe", Default: evidence.Duration(10 * time.Millisecond),
-			Doc:    "mean wait from which it can be critical",
-			Source: "runtime/proc.go, forcePreemptNS: longer than any goroutine may keep a processor"},
-		{Name: "min-count", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
-			Doc:    "waits, or contended unlocks, below which the evidence is thin; fifty times as many for a warning from a profile that counts since the start",
-			Source: "Poisson: 20 events have a standard error of 22 %"},
-		{Name: "min-waiters", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
-			Doc:    "goroutines of one dump that stand in the lock",
-			Source: "Little's law: ten in the lock at a random moment are about 10 s of waiting per second, with a standard error of 3"},
-		{Name: "min-waiters-severe", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
-			Doc:    "goroutines of one dump that stand in the lock from which it is critical",
-			Source: "as min-waiters; with a standard error of a tenth"},
+		{Name: "min-count", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
+			Doc:    "waits, or contended unlocks, below which the evidence is thin and an info",
+			Source: "Judgement call: a job that waits its turn once or twice, however long, is no queue"},
 		{Name: "min-cpu", Default: evidence.Quantity{Number: 0.15, Unit: evidence.Share},
 			Doc:    "CPU samples inside Lock and Unlock at the site, of all CPU samples",
 			Source: "incident write-ups: above 15 % in (*Mutex).Lock in the bad case, a few per cent in healthy services"},
@@ -111,6 +93,9 @@ const (
 	insideBoth   = `^sync\.\(\*(RW)?Mutex\)\.R?(Lock|Unlock)$`
 )
 
+// minEvents is how many events a profile must hold to deny anything: 20 have a standard error of 22 % (Poisson).
+const minEvents = 20
+
 // hotspotProfile judges a mutex or block profile. It denies the claim only where it
 // covers a known time and holds enough events: an empty one may never have been recorded.
 func hotspotProfile(in *analyze.Input, says, whole, inside, empty string) analyze.Reading {
@@ -134,7 +119,7 @@ func hotspotProfile(in *analyze.Input, says, whole, inside, empty string) analyz
 	switch {
 	case c.wall == 0:
 		r.Silent = "it counts since the start of the process and tells no rate; " + r.Says
-	case c.count < int64(in.Limit("min-count").Number):
+	case c.count < minEvents:
 		r.Silent = fmt.Sprintf("only %d contended events are in it; %s", c.count, r.Says)
 	}
 	return r
@@ -162,13 +147,17 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 		if share.Number < in.Limit("min-share").Number/5 {
 			continue
 		}
-		severity, thin := lockJudgement(in, share.Number, l.delay, l.count, c.wall)
+		judged := judgeLock(in, l, c.wall)
+		// Other locks together take more: no one lock is to blame.
+		if share.Number < in.Limit("min-share").Number {
+			judged.severity = analyze.NoSeverity
+		}
 		// Too little to be what another kind of evidence means.
-		if severity == analyze.NoSeverity && !worthAVote(in, l, c.wall) {
+		if judged.severity == analyze.NoSeverity && !judged.votes {
 			continue
 		}
 		cand := analyze.Candidate{
-			Site: l.site, Path: lockPath(l.site, l.path), Sites: l.sites(), Ends: l.ends, Whole: lockWaiting, Fix: fixInside(l.site), Variant: l.kind, Severity: severity, Thin: thin, Share: share.Number,
+			Site: l.site, Path: lockPath(l.site, l.path), Sites: l.sites(), Ends: l.ends, Whole: lockWaiting, Fix: fixInside(l.site), Variant: l.kind, Severity: judged.severity, Thin: judged.thin, Share: share.Number, Caveats: judged.caveats,
 			Summary: fmt.Sprintf("%s takes %s of the %s lost to locks, %s per wait on average", l.words(), share, evidence.Duration(c.delay), evidence.Duration(l.mean())),
 			Facts: []analyze.Fact{
 				{Exhibit: c.exhibit.ID, Says: says, Value: evidence.Duration(l.delay), Of: analyze.PartOf(evidence.Duration(c.delay), whole),
@@ -179,10 +168,10 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 		}
 		if c.wall > 0 {
 			rate := perSecond(l.delay, c.wall)
-			cand.Summary = fmt.Sprintf("%s takes %s of the time lost to locks: %s go by waiting there, %s per wait on average", l.words(), share, rate, evidence.Duration(l.mean()))
+			cand.Summary = fmt.Sprintf("%s takes %s of the time lost to locks: %s there, %s per wait on average", l.words(), share, standing(rate), evidence.Duration(l.mean()))
 			// First, because the kinds cover different times and only their rates compare.
 			cand.Facts = slices.Insert(cand.Facts, 0, analyze.Fact{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("%s per second, over %s", says, evidence.Duration(c.wall)),
-				Value: rate, Limit: in.Against("min-delay-severe"), At: analyze.At(l.site), Reproduce: reproduce(l)})
+				Value: rate, Limit: againstStanding(in), At: analyze.At(l.site), Reproduce: reproduce(l)})
 		} else {
 			cand.Caveats = append(cand.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
 		}
@@ -207,15 +196,6 @@ func lockPath(site stack.Site, path []string) []string {
 		return path
 	}
 	return slices.Insert(slices.Clone(path), 1, typ)
-}
-
-// worthAVote reports whether waiting that is no claim by itself is still enough
-// to vouch for one: a quarter of what the claim asks for.
-func worthAVote(in *analyze.Input, l lockSite, wall time.Duration) bool {
-	if wall <= 0 {
-		return float64(l.mean()) >= in.Limit("min-wait").Number/4
-	}
-	return perSecond(l.delay, wall).Number >= neededDelay(in)/4
 }
 
 // maxCandidates is how many sites a measure hands on.
@@ -442,19 +422,21 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 			n := len(l.waiters)
 			share := evidence.Part(n, all)
 			site, path, _ := l.site()
-			severity, thin := analyze.NoSeverity, n < int(in.Limit("min-waiters-severe").Number)
-			switch {
-			// Nobody will ever get this lock: that is a deadlock and not a busy lock.
-			case deadlocked[l] || l.orphan(e.Dump):
-			// Few, or few of many: any program that shares data has some.
-			case n < int(in.Limit("min-waiters").Number), share.Number < in.Limit("min-share").Number:
-			// As in lockJudgement: with every processor busy the lock makes nothing slower.
-			case in.Case.Busy >= in.Limit("max-busy").Number:
-				severity = analyze.Info
-			case !thin:
-				severity = analyze.Critical
-			default:
-				severity = analyze.Warning
+			requests, inFlight := 0, atWork(e.Dump)
+			for _, w := range l.waiters {
+				if inRequest(w.g.Stack()) {
+					requests++
+				}
+			}
+			if 2*requests >= n {
+				inFlight = requestsIn(e.Dump)
+			}
+			impact := analyze.Impact{Of: analyze.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(n, inFlight).Number}
+			busy := busyElsewhere(in, site.Function)
+			severity, thin := in.Severity(impact, busy), n < int(in.Limit("impact.min-standing-moment").Number)
+			// Nobody will ever get this lock: that is a deadlock and not a busy lock. Few of many: no one lock is to blame. A few alone: any program that shares data has some.
+			if deadlocked[l] || l.orphan(e.Dump) || share.Number < in.Limit("min-share").Number || thin {
+				severity = analyze.NoSeverity
 			}
 			// Who holds it waits for others: whether anybody gets through at all, another kind must show.
 			raises := severity
@@ -467,9 +449,12 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 				Summary: fmt.Sprintf("%s in one lock at %s, %s of all that wait for locks", amount(n, "goroutine stands", "goroutines stand"), site.Function, share),
 				Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + l.name(), Value: evidence.Of(n, evidence.Count),
 					Of:    analyze.PartOf(evidence.Of(all, evidence.Count), "all goroutines of the dump that wait for locks"),
-					Limit: in.Against("min-waiters"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())}},
+					Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())}},
 			}
-			if !thin {
+			if busy.Holds {
+				cand.Caveats = append(cand.Caveats, busy.Says)
+			}
+			if n >= minCrowd {
 				cand.Whole = lockWaiting // who waits at one moment is as good a sample of it
 			}
 			if l.addr == 0 {
@@ -480,6 +465,9 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 	}
 	return r
 }
+
+// minCrowd is how many waiters of one moment are as good a sample of the waiting as a profile: a standard error of a tenth.
+const minCrowd = 100
 
 func atGoroutine(s stack.Site, id int64) analyze.Location {
 	at := analyze.At(s)
@@ -540,7 +528,7 @@ func hotspotCPU(in *analyze.Input) analyze.Reading {
 			severity = analyze.Info
 			// Spinning in a process that has processors to spare costs nobody anything.
 			procs := float64(max(in.Case.GOMAXPROCS, 1))
-			if p.Duration > 0 && float64(p.Total(p.Column("cpu"))) >= in.Limit("min-lost").Number*procs*float64(p.Duration) {
+			if p.Duration > 0 && 2*float64(p.Total(p.Column("cpu"))) >= procs*float64(p.Duration) {
 				severity = analyze.Warning
 			}
 		}

@@ -21,24 +21,24 @@ func TestMutexHotspotMutexProfile(t *testing.T) {
 	hot := contended(1000, 20*time.Second, unlockedAt("main.(*B).Place:9", "main.main.func1")...)
 	expectAll(t, MutexHotspot, []expect{
 		{"nothing recorded", of(mutex(10*time.Second), fourProcs()), analyze.Undecided, ""},
-		{"twenty seconds in ten", of(mutex(10*time.Second, hot), fourProcs()), analyze.Found, "critical main.(*B).Place"},
+		{"twenty seconds in ten", of(mutex(10*time.Second, hot), fourProcs()), analyze.Found, "warning main.(*B).Place"},
 		{"the same since start, no rate known", of(mutex(0, hot), fourProcs()), analyze.Found, "warning main.(*B).Place"},
 		{"less than a thousand long waits since start", of(mutex(0, contended(999, 20*time.Second, unlockedAt("main.f")...))), analyze.Found, "info main.f"},
 		{"a thousand", of(mutex(0, contended(1000, 20*time.Second, unlockedAt("main.f")...))), analyze.Found, "warning main.f"},
-		{"nineteen", of(mutex(0, contended(19, 20*time.Second, unlockedAt("main.f")...))), analyze.Undecided, ""},
-		{"just below a twentieth of the processors' time", of(mutex(10*time.Second, contended(1000, 1990*time.Millisecond, unlockedAt("main.f")...)), fourProcs()), analyze.Clear, ""},
-		{"at a twentieth of the processors' time", of(mutex(10*time.Second, contended(1000, 2*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "warning main.f"},
-		{"GOMAXPROCS unknown, below a second per second", of(mutex(10*time.Second, contended(1000, 9*time.Second, unlockedAt("main.f")...))), analyze.Clear, ""},
-		{"mean just below a millisecond", of(mutex(10*time.Second, contended(10001, 10*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "info main.f"},
+		{"nineteen", of(mutex(0, contended(19, 20*time.Second, unlockedAt("main.f")...))), analyze.Found, "info main.f"},
+		{"just below a twentieth of the processors' time", of(mutex(10*time.Second, contended(1000, 1990*time.Millisecond, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "info main.f"},
+		{"at a twentieth of the processors' time", of(mutex(10*time.Second, contended(1000, 2*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "info main.f"},
+		{"GOMAXPROCS unknown, below a second per second", of(mutex(10*time.Second, contended(1000, 9*time.Second, unlockedAt("main.f")...))), analyze.Found, "info main.f"},
+		{"mean just below a millisecond", of(mutex(10*time.Second, contended(10001, 10*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "warning main.f"},
 		{"short waits that take half the processors' time", of(mutex(10*time.Second, contended(100000, 20*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "warning main.f"},
 		{"mean just below ten milliseconds", of(mutex(10*time.Second, contended(1001, 10*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "warning main.f"},
 		{"spread over two locks of which neither has half", of(mutex(10*time.Second,
 			contended(1000, 10*time.Second, unlockedAt("main.f")...), contended(1000, 10*time.Second, unlockedAt("main.g")...), contended(9, time.Second, unlockedAt("main.h")...)), fourProcs()), analyze.Clear, ""},
 		{"three methods of one type", of(mutex(10*time.Second,
-			contended(1000, 11*time.Second, unlockedAt("main.(*C).A")...), contended(1000, 10*time.Second, unlockedAt("main.(*C).B")...), contended(900, 10*time.Second, unlockedAt("main.(*C).D")...)), fourProcs()), analyze.Found, "critical main.(*C).A"},
+			contended(1000, 11*time.Second, unlockedAt("main.(*C).A")...), contended(1000, 10*time.Second, unlockedAt("main.(*C).B")...), contended(900, 10*time.Second, unlockedAt("main.(*C).D")...)), fourProcs()), analyze.Found, "warning main.(*C).A"},
 		{"the runtime's own locks", of(mutex(10*time.Second,
 			contended(1000, 20*time.Second, "runtime.unlock", "runtime.selectgo", "main.f"), contended(1000, 20*time.Second, "runtime._LostContendedRuntimeLock")), fourProcs()), analyze.Undecided, ""},
-		{"a lock of the standard library", of(mutex(10*time.Second, contended(1000, 20*time.Second, unlockedAt("log.(*Logger).output", "log.Printf", "main.f")...)), fourProcs()), analyze.Found, "critical log.(*Logger).output"},
+		{"a lock of the standard library", of(mutex(10*time.Second, contended(1000, 20*time.Second, unlockedAt("log.(*Logger).output", "log.Printf", "main.f")...)), fourProcs()), analyze.Found, "warning log.(*Logger).output"},
 		{"every processor is busy anyway", of(mutex(10*time.Second, hot),
 			traced(&exectrace.Timeline{Duration: time.Millisecond, Procs: exectrace.Procs{Max: 4, Running: 95, Idle: 5}})), analyze.Found, "info main.(*B).Place"},
 	})
@@ -53,7 +53,7 @@ func TestMutexHotspotOfTwoCumulativeProfiles(t *testing.T) {
 	first := profiled(evidence.Mutex, 0, old, contended(10, time.Second, unlockedAt("main.f")...))
 	second := profiled(evidence.Mutex, 10, old, contended(1010, 21*time.Second, unlockedAt("main.f")...))
 	expectAll(t, MutexHotspot, []expect{
-		{"what was added counts", of(first, second, fourProcs()), analyze.Found, "critical main.f"},
+		{"what was added counts", of(first, second, fourProcs()), analyze.Found, "warning main.f"},
 		{"falling values are another process: the last one counts", of(second, profiled(evidence.Mutex, 20, contended(1000, 20*time.Second, unlockedAt("main.g")...)), fourProcs()), analyze.Found, "warning main.g"},
 	})
 }
@@ -66,7 +66,7 @@ func TestMutexHotspotBlockProfile(t *testing.T) {
 	expectAll(t, MutexHotspot, []expect{
 		{"parked workers are no lock waits", of(block(idle, contended(5000, 5000*time.Second, "runtime.selectgo", "main.worker")), fourProcs()), analyze.Undecided, ""},
 		{"nor are wait groups and conditions", of(block(contended(1000, 1000*time.Second, "sync.(*WaitGroup).Wait", "main.f"), contended(1000, 1000*time.Second, "sync.(*Cond).Wait", "main.f")), fourProcs()), analyze.Undecided, ""},
-		{"a lock among parked workers", of(block(idle, contended(1000, 20*time.Second, lockedAt("main.f")...)), fourProcs()), analyze.Found, "critical main.f"},
+		{"a lock among parked workers", of(block(idle, contended(1000, 20*time.Second, lockedAt("main.f")...)), fourProcs()), analyze.Found, "warning main.f"},
 	})
 	// One site in two kinds, with both numbers.
 	j := judge(t, MutexHotspot, block(contended(1000, 20*time.Second, lockedAt("main.(*B).get")...)),
@@ -88,17 +88,17 @@ func TestMutexHotspotTrace(t *testing.T) {
 	expectAll(t, MutexHotspot, []expect{
 		{"no waits", of(trace()), analyze.Clear, ""},
 		{"too short to say", of(traced(&exectrace.Timeline{Duration: 99 * time.Millisecond})), analyze.Undecided, ""},
-		{"one goroutine always in the lock", of(trace(waited(exectrace.Mutex, 100, 10*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "critical main.f"},
-		{"just below a twentieth of the processors' time", of(trace(waited(exectrace.Mutex, 99, 2*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Clear, ""},
-		{"at a twentieth", of(trace(waited(exectrace.Mutex, 100, 2*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "warning main.f"},
+		{"one goroutine always in the lock", of(trace(waited(exectrace.Mutex, 100, 10*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "warning main.f"},
+		{"just below a twentieth of the processors' time", of(trace(waited(exectrace.Mutex, 99, 2*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "info main.f"},
+		{"at a twentieth", of(trace(waited(exectrace.Mutex, 100, 2*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "info main.f"},
 		{"one goroutine that waits once, for long", of(trace(waited(exectrace.Mutex, 1, 900*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "info main.f"},
 		{"nineteen", of(trace(waited(exectrace.Mutex, 19, 50*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "info main.f"},
-		{"twenty", of(trace(waited(exectrace.Mutex, 20, 50*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "critical main.f"},
+		{"twenty", of(trace(waited(exectrace.Mutex, 20, 50*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "warning main.f"},
 		{"a wait group is no mutex", of(trace(waited(exectrace.WaitGroup, 100, 10*time.Millisecond, 0, "sync.(*WaitGroup).Wait", "main.f"))), analyze.Clear, ""},
 		{"nobody gets through: stuck, not busy", of(trace(waited(exectrace.Mutex, 100, time.Second, 100, lockedAt("main.f")...))), analyze.Undecided, ""},
 		{"a herd that meets for a moment", of(met(49 * time.Millisecond)), analyze.Found, "info main.f"},
 		{"wanted for a twentieth of the time", of(met(50 * time.Millisecond)), analyze.Found, "critical main.f"},
-		{"the class alone, where the stack begins in the runtime", of(trace(waited(exectrace.RWWrite, 100, 10*time.Millisecond, 0, "runtime.gopark", "main.f"))), analyze.Found, "critical main.f"},
+		{"the class alone, where the stack begins in the runtime", of(trace(waited(exectrace.RWWrite, 100, 10*time.Millisecond, 0, "runtime.gopark", "main.f"))), analyze.Found, "warning main.f"},
 	})
 }
 
@@ -109,8 +109,8 @@ func TestMutexHotspotDump(t *testing.T) {
 	expectAll(t, MutexHotspot, []expect{
 		{"nobody in a lock", of(join(one(gone(1, "chan receive", "main.f():1")))), analyze.Undecided, ""},
 		{"nine in one lock", of(crowd(9)), analyze.Undecided, ""},
-		{"ten", of(crowd(10)), analyze.Found, "warning main.(*S).Put"},
-		{"ninety-nine", of(crowd(99)), analyze.Found, "warning main.(*S).Put"},
+		{"ten", of(crowd(10)), analyze.Found, "critical main.(*S).Put"},
+		{"ninety-nine", of(crowd(99)), analyze.Found, "critical main.(*S).Put"},
 		{"a hundred", of(crowd(100)), analyze.Found, "critical main.(*S).Put"},
 		{"many locks with few waiters each, as objects with locks of their own have", of(join(
 			many(9, 10, inMutex(0, "c108", "main.(*S).Put(c100):9")), many(9, 30, inMutex(0, "c208", "main.(*S).Put(c200):9")), many(9, 50, inMutex(0, "c308", "main.(*S).Put(c300):9")))), analyze.Undecided, ""},

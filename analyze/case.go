@@ -1,0 +1,78 @@
+package analyze
+
+import (
+	"time"
+
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
+)
+
+// Case is what is known about the process as a whole.
+type Case struct {
+	GOMAXPROCS int    // 0 when unknown
+	GoVersion  string // such as "go1.26"; "" when unknown
+	// Busy is how much of the processors' time the traces show in use, 0 to 1; 0 when
+	// unknown. Waiting costs throughput only while processors have nothing else to do.
+	Busy float64
+	// Age is how old the process was when the evidence was taken, as far as a log of its collector or
+	// scheduler or the longest wait of a goroutine shows; 0 when unknown. It may have been older.
+	Age time.Duration
+
+	cpu     map[string]float64 // processors in use below a function, by its normalised name
+	sampled time.Duration      // time in which that was sampled
+	used    float64            // processors in use in all
+}
+
+// Under returns how many processors were in use below a function, on average, by the CPU
+// samples of the case, how many in all, and over which time; the time is 0 where nothing tells.
+// Unlike the processor time of a trace, samples do not contain what the host took away.
+func (c Case) Under(function string) (processors, all float64, over time.Duration) {
+	return c.cpu[function], c.used, c.sampled
+}
+
+func caseOf(b *evidence.Bundle) Case {
+	c := Case{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b), Age: age(b)}
+	for _, e := range b.Of(evidence.CPU) {
+		p := e.Profile
+		column := p.Column("cpu")
+		if column < 0 || p.Duration <= c.sampled {
+			continue
+		}
+		c.cpu, c.sampled, c.used = map[string]float64{}, p.Duration, 0
+		for i := range p.Samples {
+			s := &p.Samples[i]
+			n := float64(s.Values[column]) / float64(p.Duration)
+			c.used += n
+			seen := map[string]bool{}
+			for _, f := range s.Stack {
+				if name := stack.Normal(f.Function); !seen[name] {
+					seen[name] = true
+					c.cpu[name] += n
+				}
+			}
+		}
+	}
+	return c
+}
+
+// busy returns how much of the processors' time the traces show in use.
+func busy(b *evidence.Bundle) float64 {
+	var running, all time.Duration
+	for _, e := range b.Of(evidence.Trace) {
+		running += e.Trace.Procs.Running
+		all += e.Trace.Procs.Running + e.Trace.Procs.Idle
+	}
+	return evidence.Part(running, all).Number
+}
+
+func age(b *evidence.Bundle) (longest time.Duration) {
+	for _, e := range b.Of(evidence.GCTrace) {
+		longest = max(longest, e.GC.Total.To)
+	}
+	for _, e := range b.Of(evidence.Dump) {
+		for i := range e.Dump.Goroutines {
+			longest = max(longest, e.Dump.Goroutines[i].Wait)
+		}
+	}
+	return longest
+}
