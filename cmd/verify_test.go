@@ -173,7 +173,7 @@ var documentTampering = map[string]func(r map[string]any){
 	"chain severity":        func(r map[string]any) { object(r, "chains", 0)["severity"] = "info" },
 	"confidence":            func(r map[string]any) { object(r, "findings", 0)["confidence"] = "low" },
 	"number":                func(r map[string]any) { object(r, "findings", 0, "evidence", 0, "value")["number"] = json.Number("1") },
-	"unit":                  func(r map[string]any) { object(r, "findings", 0, "evidence", 0, "value")["unit"] = "count" },
+	"unit":                  func(r map[string]any) { object(r, "findings", 0, "evidence", 0, "value")["unit"] = "ns" },
 	"verdict":               func(r map[string]any) { object(r, "verdicts", 0)["result"] = "undecided" },
 	"verdict's why":         func(r map[string]any) { object(r, "verdicts", 1)["why"] = "would show and does not" },
 	"verdict removed":       func(r map[string]any) { drop(r, "verdicts", 3) },

@@ -423,7 +423,6 @@ func leakDump(in *analyze.Input) analyze.Reading {
 type helpers struct {
 	madeBy  map[int64]bool  // goroutines that have made another that lives
 	working map[string]bool // functions that goroutines work in which do not wait for a wait group, or were made in
-	known   bool            // the dump tells who made whom
 }
 
 func helpersOf(d *dump.Dump) helpers {
@@ -431,10 +430,14 @@ func helpersOf(d *dump.Dump) helpers {
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		h.known = h.known || g.Creator != 0
+		class := waitClass(g, s)
+		// A server reads on while a request is handled.
+		if class != "" && knownIdle(class, s) && class != exectrace.Sleep && class != exectrace.SyscallWait {
+			continue
+		}
 		h.madeBy[g.Creator] = true
 		h.working[stack.Normal(g.CreatedBy.Function)] = true
-		if waitClass(g, s) != exectrace.WaitGroup {
+		if class != exectrace.WaitGroup {
 			for _, f := range s {
 				h.working[stack.Normal(f.Function)] = true
 			}
