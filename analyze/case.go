@@ -34,10 +34,10 @@ func caseOf(b *evidence.Bundle) Case {
 	c := Case{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b), Age: age(b)}
 	for _, e := range b.Of(evidence.CPU) {
 		p := e.Profile
-		column := p.Column("cpu")
-		if column < 0 || p.Duration <= c.sampled {
+		if p == nil || p.Column("cpu") < 0 || p.Duration <= c.sampled {
 			continue
 		}
+		column := p.Column("cpu")
 		c.cpu, c.sampled, c.used = map[string]float64{}, p.Duration, 0
 		for i := range p.Samples {
 			s := &p.Samples[i]
@@ -67,9 +67,14 @@ func busy(b *evidence.Bundle) float64 {
 
 func age(b *evidence.Bundle) (longest time.Duration) {
 	for _, e := range b.Of(evidence.GCTrace) {
-		longest = max(longest, e.GC.Total.To)
+		if e.GC != nil {
+			longest = max(longest, e.GC.Total.To)
+		}
 	}
 	for _, e := range b.Of(evidence.Dump) {
+		if e.Dump == nil {
+			continue
+		}
 		for i := range e.Dump.Goroutines {
 			longest = max(longest, e.Dump.Goroutines[i].Wait)
 		}
