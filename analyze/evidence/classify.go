@@ -290,16 +290,7 @@ func (o *opener) kinds(it *item, e *Exhibit, c *content, head []byte) []*Exhibit
 
 // profile measures a pprof profile.
 func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
-	if c.size > pprofile.MaxUnpacked {
-		e.problem("a profile of %s: more than is read of one", Of(c.size, Bytes))
-		return it.none(e)
-	}
-	data := make([]byte, c.size)
-	if _, err := c.ReadAt(data, 0); err != nil && err != io.EOF {
-		e.problem("cannot be read: %s", cause(err))
-		return it.none(e)
-	}
-	p, err := pprofile.Read(data)
+	p, err := pprofile.Read(c, c.size, pprofile.Options{Labels: o.opt.Focus.Label[0] != ""})
 	if err != nil {
 		e.problem("%v", err)
 		return it.none(e)

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/google/pprof/profile"
 
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -20,10 +21,13 @@ var (
 	heapHeader  = regexp.MustCompile(`^heap profile: *(\d+): *(\d+) *\[ *(\d+): *(\d+) *\] *@ *heap`)
 )
 
+// legacyHead is how many bytes tell the older forms apart.
+const legacyHead = 256
+
 // legacy reports whether data begins like one of the forms that came before
 // protobuf: what ?debug=1 still writes, and the binary CPU profile.
 func legacy(data []byte) bool {
-	head := data[:min(len(data), 256)]
+	head := data[:min(len(data), legacyHead)]
 	return heapHeader.Match(head) || countHeader.Match(head) ||
 		bytes.HasPrefix(head, []byte("--- mutex:")) || bytes.HasPrefix(head, []byte("--- contention")) ||
 		legacyCPU(head)
@@ -45,11 +49,26 @@ func legacyCPU(head []byte) bool {
 	return false
 }
 
+// perLegacyByte is what parsing a byte of the older forms takes: a sample of 8 bytes
+// becomes records of 200, and the text is copied.
+const perLegacyByte = 30
+
 // readLegacy reads the older forms. The parser skips comments, and in the text
 // form the comments are where the function names and labels stand.
-func readLegacy(data []byte) (*Profile, error) {
-	if len(data) > maxText {
-		return nil, fmt.Errorf("%d MB of profile text: more than the %d MB that are read; record it in the protobuf form (without debug=1)", len(data)>>20, maxText>>20)
+func readLegacy(r io.Reader, opt Options) (*Profile, error) {
+	var data []byte
+	buf := make([]byte, pieceSize)
+	for {
+		n, err := r.Read(buf)
+		if over := opt.Memory.Grow(bound.Mul(int64(n), perLegacyByte)); over != nil {
+			return nil, over
+		}
+		data = append(data, buf[:n]...)
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
 	}
 	// The runtime records no stacks for threads it created itself, and the parser takes no sample without one.
 	parsed, err := profile.ParseData(noStack.ReplaceAll(data, []byte("$1 0x1")))
@@ -59,13 +78,17 @@ func readLegacy(data []byte) (*Profile, error) {
 		}
 		return nil, explain(err)
 	}
-	p, err := convert(parsed)
+	var modern bytes.Buffer
+	if err := parsed.WriteUncompressed(&modern); err != nil {
+		return nil, explain(err)
+	}
+	p, err := decode(&file{r: bytes.NewReader(modern.Bytes()), size: int64(modern.Len())}, opt)
 	if err != nil {
 		return nil, err
 	}
 	p.Legacy = true
 	if !legacyCPU(data) {
-		annotate(p, data)
+		annotate(p, data, opt.Labels)
 	}
 	nameHeapColumns(p, data)
 	switch {
@@ -81,7 +104,7 @@ func readLegacy(data []byte) (*Profile, error) {
 
 // annotate gives the samples, which stand one to a line, the frames and labels
 // of the comment lines below each.
-func annotate(p *Profile, data []byte) {
+func annotate(p *Profile, data []byte, labelled bool) {
 	p.Unsymbolised = 0
 	known := map[string]stack.Stack{}
 	parked := parkedAt(data)
@@ -124,7 +147,7 @@ func annotate(p *Profile, data []byte) {
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimRight(line, "\r\n")
 		switch {
-		case strings.HasPrefix(line, "# labels: ") && next >= 0 && next < len(p.Samples):
+		case strings.HasPrefix(line, "# labels: ") && labelled && next >= 0 && next < len(p.Samples):
 			p.Samples[next].Labels = commentLabels(strings.TrimPrefix(line, "# labels: "))
 		case strings.HasPrefix(line, "#\t0x"):
 			lines = append(lines, line)

@@ -19,7 +19,7 @@ type Column struct {
 type Sample struct {
 	Stack  stack.Stack         // leaf first, inlined frames expanded; shared between samples, never modified. Code without symbols is "[library]".
 	Values []int64             // one per Profile.Columns
-	Labels map[string][]string // pprof labels; nil when none
+	Labels map[string][]string // pprof labels; nil when none, and unless Options.Labels asks for them
 	Size   int64               // heap profiles: bytes per object (label "bytes"); 0 when absent
 }
 

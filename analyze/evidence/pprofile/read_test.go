@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,13 +18,17 @@ import (
 	"inquest/analyze/evidence/stack"
 )
 
+func parse(data []byte) (*Profile, error) {
+	return Read(bytes.NewReader(data), int64(len(data)), Options{Labels: true})
+}
+
 func read(t testing.TB, parts ...string) *Profile {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(append([]string{"testdata"}, parts...)...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Read(data)
+	p, err := parse(data)
 	if err != nil {
 		t.Fatalf("%s: %v", filepath.Join(parts...), err)
 	}
@@ -175,7 +180,7 @@ func TestKind(t *testing.T) {
 		"an Unlock of ours":  {contention, [][]string{{"main.Unlock", "sync.(*Mutex).Unlock"}}, Contention},
 		"more waits":         {contention, [][]string{{"runtime.chanrecv1", app}, {"runtime.selectgo", app}, {"sync.(*Mutex).Unlock", app}}, "block"},
 	} {
-		p, err := Read(encode(t, build(c.types, c.stacks...)))
+		p, err := parse(encode(t, build(c.types, c.stacks...)))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		} else if p.Kind != c.want {
@@ -194,7 +199,7 @@ func TestExpansion(t *testing.T) {
 	p.Sample[1].NumLabel = map[string][]int64{"bytes": {48}, "rows": {3}}
 	p.Sample[1].NumUnit = map[string][]string{"rows": {"count"}}
 	p.DurationNanos, p.TimeNanos = 3e9, 5
-	got, err := Read(encode(t, p))
+	got, err := parse(encode(t, p))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,10 +232,7 @@ func zipped(data []byte) []byte {
 // TestBad holds every broken input to one clear sentence.
 func TestBad(t *testing.T) {
 	good := encode(t, build("samples/count cpu/nanoseconds", []string{"main.leaf", "main.main"}))
-	raw, _, err := unpack(good)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := unzipped(good)
 	deep := build("samples/count cpu/nanoseconds", []string{"main.f"})
 	for range 40_000 {
 		deep.Location[0].Line = append(deep.Location[0].Line, deep.Location[0].Line[0])
@@ -251,13 +253,13 @@ func TestBad(t *testing.T) {
 		"a flipped bit in gzip": {flip(good, len(good)/2), "damaged"},
 		"two profiles":          {append(bytes.Clone(raw), raw...), "several profiles one after another"},
 		"two gzipped profiles":  {append(bytes.Clone(good), good...), "several profiles one after another"},
-		"a bomb":                {zipped(make([]byte, 64<<20)), "decompression bomb"},
-		"many tiny messages":    {bytes.Repeat([]byte{0x12, 0}, 20<<20), "too large to read safely"},
+		"a bomb":                {zipped(append([]byte("\x0a\x04\x08\x01\x10\x01\x32\x00\x32\x80\x80\x80\x20"), make([]byte, 64<<20)...)), "decompression bomb"},
+		"many tiny messages":    {bytes.Repeat([]byte{0x12, 0}, 20<<20), "missing sample type"},
 		"very deep":             {encode(t, deep), ""},
 		"missing function":      {[]byte("\x0a\x04\x08\x01\x10\x01\x22\x06\x08\x01\x22\x02\x08\x05"), "damaged profile"},
 		"goroutines, bad line":  {[]byte("goroutine profile: total 1\nx\n"), "damaged profile"},
 	} {
-		p, err := Read(c.data)
+		p, err := parse(c.data)
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
@@ -267,14 +269,26 @@ func TestBad(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
-	p, err := Read(append(bytes.Clone(good), "trailing"...))
+	p, err := parse(append(bytes.Clone(good), "trailing"...))
 	if err != nil || len(p.Samples) != 1 || len(p.Problems) != 1 || !strings.Contains(p.Problems[0], "8 bytes that follow") {
 		t.Errorf("bytes after gzip: error %v", err)
 	}
-	p, err = Read(encode(t, deep))
+	p, err = parse(encode(t, deep))
 	if err != nil || len(p.Samples[0].Stack) != maxDepth || len(p.Problems) != 1 || !strings.Contains(p.Problems[0], "deeper than") {
 		t.Errorf("very deep: error %v", err)
 	}
+}
+
+func unzipped(data []byte) []byte {
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		panic(err)
+	}
+	out, err := io.ReadAll(z)
+	if err != nil {
+		panic(err)
+	}
+	return out
 }
 
 func flip(data []byte, i int) []byte {
@@ -289,7 +303,7 @@ func TestSniff(t *testing.T) {
 		for _, file := range files {
 			data, _ := os.ReadFile(file)
 			if bytes.HasPrefix(data, gzipMagic) {
-				data, _, _ = unpack(data)
+				data = unzipped(data)
 			}
 			for _, n := range []int{512, 4096} {
 				if !Sniff(data[:min(n, len(data))]) {
@@ -311,14 +325,14 @@ func FuzzRead(f *testing.F) {
 	for _, file := range files {
 		data, _ := os.ReadFile(file)
 		if bytes.HasPrefix(data, gzipMagic) {
-			data, _, _ = unpack(data)
+			data = unzipped(data)
 		}
 		if len(data) < 3000 {
 			f.Add(data)
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := Read(data)
+		p, err := parse(data)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") || len(err.Error()) > 500 {
 				t.Errorf("unclear error: %v", err)
@@ -367,7 +381,7 @@ func BenchmarkRead(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
 				start := time.Now()
-				if _, err := Read(data); err != nil {
+				if _, err := Read(bytes.NewReader(data), int64(len(data)), Options{}); err != nil {
 					b.Fatal(err)
 				}
 				middle := time.Now()
