@@ -42,6 +42,7 @@ that hold dumps, crashes, race reports, gctrace or schedtrace lines.`,
 	c.Flags().StringVar(&f.task, "task", "", "look only at user tasks of the type `NAME`, in traces")
 	c.Flags().StringVar(&f.window, "window", "", "look only at the time `FROM,TO`: offsets from the start of the trace (1.2s,3s) or RFC 3339 times; either may be empty")
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
+	f.memory.register(c)
 	c.Flags().BoolVar(&f.each, "each", false, "every folder, archive or file in PATH is a case of its own: write a report for each into the folder of -o, and an index")
 	registerFollow(c, &f.follow)
 	return c
@@ -54,6 +55,7 @@ type analyzeFlags struct {
 	limits, only, skip       []string
 	label, task, window      string
 	jobs                     int
+	memory                   memoryFlag
 	each, follow             bool
 }
 
@@ -109,11 +111,15 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 		}
 		opt.Skip = append(slices.Clone(opt.Skip), detect.Deadlock.ID)
 	}
+	memory, err := f.memory.budget(c)
+	if err != nil {
+		return err
+	}
 	if f.each {
-		return runEach(c, f, paths, opt, focus, failOn)
+		return runEach(c, f, paths, opt, focus, failOn, memory)
 	}
 
-	bundle, err := open(c, paths, evidence.Options{Jobs: f.jobs, Focus: focus, Follow: f.follow}, f.output.quiet)
+	bundle, err := open(c, paths, evidence.Options{Jobs: f.jobs, Focus: focus, Follow: f.follow, Memory: memory}, f.output.quiet)
 	if err != nil {
 		return err
 	}

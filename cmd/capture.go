@@ -39,6 +39,7 @@ type captureFlags struct {
 	ca, cert, key          string
 	insecure, dryRun       bool
 	analyze                bool
+	memory                 memoryFlag
 	pid                    int
 	yes                    bool
 
@@ -78,6 +79,7 @@ SIGQUIT makes a Go process print its goroutines to its own stderr and exit.`,
 	fl.BoolVarP(&f.report.quiet, "quiet", "q", false, "say nothing on stderr but errors and what is dangerous")
 	f.report.registerSign(c)
 	fl.BoolVar(&f.analyze, "analyze", false, "analyse the case at once")
+	f.memory.register(c)
 	fl.IntVar(&f.seconds, "seconds", 10, "length `N` of the CPU profile and of the mutex and block profiles")
 	fl.IntVar(&f.traceSeconds, "trace-seconds", 0, "length `N` of the trace (0: --seconds, at most 5)")
 	fl.StringSliceVar(&f.only, "only", nil, "take only these, `NAME,...`: "+sourceNames())
@@ -159,6 +161,9 @@ func (f *captureFlags) check(c *cobra.Command, args []string) error {
 	if (f.cert == "") != (f.key == "") {
 		return failed("", "--cert and --key go together")
 	}
+	if _, err := f.memory.check(); err != nil {
+		return err
+	}
 	return f.report.check()
 }
 
@@ -183,7 +188,7 @@ func runCapture(c *cobra.Command, f *captureFlags, args []string) error {
 		defer stop()
 		c.SetContext(ctx)
 	}
-	return runAnalyze(c, &analyzeFlags{output: f.report}, []string{f.dir})
+	return runAnalyze(c, &analyzeFlags{output: f.report, memory: f.memory}, []string{f.dir})
 }
 
 func (f *captureFlags) say(c *cobra.Command, format string, args ...any) {

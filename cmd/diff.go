@@ -59,6 +59,7 @@ not run. What could not be compared is inconclusive, never a pass: exit 3 with
 	c.Flags().StringArrayVar(&f.renames, "rename", nil, "a function or package has another name after, as `OLD=NEW` (repeatable)")
 	c.Flags().BoolVar(&f.strict, "strict", false, "exit 3 when inconclusive")
 	registerFollow(c, &f.follow)
+	f.memory.register(c)
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
 	return c
 }
@@ -71,6 +72,7 @@ type diffFlags struct {
 	strict         bool
 	jobs           int
 	follow         bool
+	memory         memoryFlag
 }
 
 var diffViews = views{
@@ -95,6 +97,12 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	if err := sameTokens(c, args); err != nil {
 		return err
 	}
+	memory, err := f.memory.budget(c)
+	if err != nil {
+		return err
+	}
+	// Each side has its half, so that what is left out of one does not hang on the other.
+	halves := memory.Split(len(args))
 	var sides [2]*compare.Side
 	var others [2][]string
 	var said [2]bytes.Buffer
@@ -102,7 +110,7 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	var both errgroup.Group
 	for i, arg := range args {
 		both.Go(func() error {
-			sides[i], others[i], errs[i] = readSide(c, arg, evidence.Options{Jobs: perSide(f.jobs), Stdin: c.InOrStdin(), Follow: f.follow}, f.output.quiet, &said[i])
+			sides[i], others[i], errs[i] = readSide(c, arg, evidence.Options{Jobs: perSide(f.jobs), Stdin: c.InOrStdin(), Follow: f.follow, Memory: halves[i]}, f.output.quiet, &said[i])
 			return nil
 		})
 	}

@@ -18,6 +18,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/bound"
 	"inquest/report"
 )
 
@@ -91,7 +92,7 @@ func casesIn(paths []string, follow bool) (cases []oneCase, passed []evidence.Pa
 }
 
 // runEach analyses case after case and keeps of each only its line in the index.
-func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Options, focus evidence.Focus, failOn analyze.Severity) error {
+func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Options, focus evidence.Focus, failOn analyze.Severity, memory *bound.Memory) error {
 	if slices.Contains(paths, "-") {
 		return failed("", "--each takes folders, not standard input")
 	}
@@ -111,7 +112,7 @@ func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Opti
 			return failed("", "%v", pathError(dir, err))
 		}
 	}
-	e := &each{c: c, flags: f, opt: opt, focus: focus, failOn: failOn, dir: dir, names: map[string]bool{"index": true}}
+	e := &each{c: c, flags: f, opt: opt, focus: focus, failOn: failOn, memory: memory, dir: dir, names: map[string]bool{"index": true}}
 	e.index = report.NewIndex(report.Tool{Name: "inquest", Version: Version, Revision: revision()}, strings.Replace(invocation(c, paths), " analyze ", " analyze --each ", 1))
 	step, done := caseProgress(c.ErrOrStderr(), len(cases), f.output.quiet)
 	for _, one := range cases {
@@ -137,6 +138,7 @@ type each struct {
 	opt    analyze.Options
 	focus  evidence.Focus
 	failOn analyze.Severity
+	memory *bound.Memory // of all cases together
 	dir    string
 	names  map[string]bool // of reports that have been written
 	index  *report.Index
@@ -151,11 +153,12 @@ func (e *each) one(one oneCase) {
 			e.fail(one, fmt.Sprintf("a bug of ours: %v", p))
 		}
 	}()
-	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, evidence.Options{Jobs: e.flags.jobs, Focus: e.focus, Follow: e.flags.follow, Found: true})
+	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, evidence.Options{Jobs: e.flags.jobs, Focus: e.focus, Follow: e.flags.follow, Found: true, Memory: e.memory})
 	if bundle == nil || err != nil && !errors.Is(err, context.Canceled) {
 		e.fail(one, err.Error())
 		return
 	}
+	defer bundle.Free()
 	if len(bundle.Exhibits) == 0 {
 		// A folder of sources or settings beside the cases; what was left empty by mistake is named too.
 		r := e.flags.output.redacted(&report.Report{Case: report.Case{Title: one.name}})

@@ -15,11 +15,16 @@ import (
 
 func inspectCommand() *cobra.Command {
 	var opt evidence.Options
+	var memory memoryFlag
 	c := &cobra.Command{
 		Use:   "inspect PATH...",
 		Short: "List the evidence of a case and what it can prove, without judging it",
 		Args:  needPaths,
 		RunE: func(c *cobra.Command, paths []string) error {
+			var err error
+			if opt.Memory, err = memory.budget(c); err != nil {
+				return err
+			}
 			bundle, err := open(c, paths, opt, true)
 			if err != nil {
 				return err
@@ -32,6 +37,7 @@ func inspectCommand() *cobra.Command {
 		},
 	}
 	registerFollow(c, &opt.Follow)
+	memory.register(c)
 	return c
 }
 

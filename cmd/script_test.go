@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -60,6 +61,7 @@ func TestScript(t *testing.T) {
 			"version":      scriptVersion,
 			"allow":        scriptAllow,
 			"exitcode":     scriptExitCode,
+			"manylabels":   scriptManyLabels,
 		},
 	})
 }
@@ -218,6 +220,24 @@ func scriptExitCode(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
+}
+
+// scriptManyLabels writes a CPU profile with one sample that carries tenant=a so many times: manylabels FILE N.
+func scriptManyLabels(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	fn := &profile.Function{ID: 1, Name: "main.serve", Filename: "main.go"}
+	loc := &profile.Location{ID: 1, Line: []profile.Line{{Function: fn, Line: 7}}}
+	p := &profile.Profile{
+		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: 1e7, DurationNanos: 10e9,
+		Function: []*profile.Function{fn}, Location: []*profile.Location{loc},
+		Sample: []*profile.Sample{{Location: []*profile.Location{loc}, Value: []int64{500, 5e9}, Label: map[string][]string{"tenant": slices.Repeat([]string{"a"}, n)}}},
+	}
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(p.Write(f))
+	ts.Check(f.Close())
 }
 
 func read(ts *testscript.TestScript, name string) []byte {

@@ -54,6 +54,7 @@ as far as could be checked, but the replay could not be made or could not decide
 	}
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "list only what is not ok")
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to read at once (0: one per processor, one to hash)")
+	f.memory.register(c)
 	c.Flags().BoolVar(&f.replay, "replay", true, "analyse the evidence again and compare the whole report; false checks hashes only")
 	c.Flags().StringVar(&f.mapping, "redact-map", "", "the `FILE` of tokens that the report was redacted with")
 	c.Flags().StringVar(&f.keys, "verify-key", "", "check the signature REPORT.json.sig: a public SSH key, or an allowed_signers `FILE` as ssh-keygen reads it")
@@ -65,6 +66,7 @@ type verifyFlags struct {
 	quiet, replay bool
 	jobs          int
 	mapping, keys string
+	memory        memoryFlag
 }
 
 // verification is one run of verify. What is wrong is collected, so that one answer says it all.
@@ -141,7 +143,11 @@ func (v *verification) content() {
 
 // evidence checks the files, and the report against what they give.
 func (v *verification) evidence(paths []string) error {
-	opt := evidence.Options{Jobs: v.jobs, Stdin: v.c.InOrStdin(), Follow: v.report.Followed()}
+	memory, err := v.memory.budget(v.c)
+	if err != nil {
+		return err
+	}
+	opt := evidence.Options{Jobs: v.jobs, Memory: memory, Stdin: v.c.InOrStdin(), Follow: v.report.Followed()}
 	if slices.Contains(paths, "-") { // it is read twice
 		spooled, err := spoolInput(opt.Stdin)
 		if err != nil {
@@ -278,16 +284,22 @@ func (v *verification) again(paths []string, opt evidence.Options) error {
 		return err
 	}
 	var again *report.Report
+	var bundle *evidence.Bundle
 	focus, settings, err := settingsOf(r)
 	if err == nil {
 		opt.Focus = focus
-		var bundle *evidence.Bundle
 		if bundle, err = evidence.Open(v.c.Context(), paths, opt); err == nil {
 			again, err = judged(bundle, focus, settings, r.Command)
 		}
 	}
 	if v.c.Context().Err() != nil {
 		return failed("", "interrupted")
+	}
+	if bundle != nil && bundle.Short {
+		const why = "not all of the evidence fits into the memory budget; --memory gives more"
+		v.line("replay", "not made: %s", why)
+		v.unknown = append(v.unknown, why)
+		return nil
 	}
 	if err != nil { // of a setting that no inquest of this version takes
 		v.line("replay", "fails: %v", err)

@@ -281,6 +281,7 @@ func (o *opener) spooled(m *item, r io.Reader, left *int64) {
 	o.group.Go(func() error {
 		defer func() { <-o.slots }()
 		defer c.close()
+		defer m.guard(&Exhibit{Path: m.name})
 		o.measure(m, c, err, func() {})
 		return nil
 	})

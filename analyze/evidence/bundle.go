@@ -6,6 +6,7 @@ package evidence
 import (
 	"time"
 
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
@@ -87,6 +88,19 @@ type Bundle struct {
 	Unreadable []string
 	PassedOver []PassedOver // what folders and archives hold beside evidence, by reason
 	Captures   []Capture    // manifests that lay beside the evidence, in the order they were found
+
+	// Short says that not everything fitted into the memory budget.
+	Short bool
+
+	accounts []*bound.Account
+}
+
+// Free gives back what the bundle holds of its budget. It is of no use afterwards.
+func (b *Bundle) Free() {
+	for _, a := range b.accounts {
+		a.Close()
+	}
+	b.Exhibits, b.accounts = nil, nil
 }
 
 // Of returns the usable exhibits of a kind, oldest first.

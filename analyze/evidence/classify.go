@@ -28,6 +28,9 @@ const headSize = 4096
 func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 	e := &Exhibit{Path: it.name, Bytes: c.size, Kind: Unknown, Coverage: Whole}
 	defer it.guard(e)
+	if !o.hashOnly {
+		it.account = o.opt.Memory.Account()
+	}
 	defer o.advance(c.size, 0, 0)
 	if failed != nil {
 		e.Coverage = Partial
@@ -99,6 +102,7 @@ func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 			}
 		}
 		it.exhibits = append(it.exhibits, found...)
+		it.settle()
 	}()
 	if k := packed(head); k != nil {
 		found = o.unpacked(it, e, c, k, leave)
@@ -179,6 +183,13 @@ func (o *opener) passes(it *item, head []byte) bool {
 		return false
 	}
 	return true
+}
+
+// settle gives back what an item holds of the budget when nothing of it can be used.
+func (it *item) settle() {
+	if !slices.ContainsFunc(it.exhibits, func(e *Exhibit) bool { return e.Coverage != None }) {
+		it.account.Close()
+	}
 }
 
 // nested refuses an archive in an archive.
@@ -290,7 +301,7 @@ func (o *opener) kinds(it *item, e *Exhibit, c *content, head []byte) []*Exhibit
 
 // profile measures a pprof profile.
 func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
-	p, err := pprofile.Read(c, c.size, pprofile.Options{Labels: o.opt.Focus.Label[0] != ""})
+	p, err := pprofile.Read(c, c.size, pprofile.Options{Labels: o.opt.Focus.Label[0] != "", Memory: it.account})
 	if err != nil {
 		e.problem("%v", err)
 		return it.none(e)
@@ -300,6 +311,7 @@ func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
 		e.problem("nothing in it tells a mutex profile from a block profile: taken for a %s profile"+byName, p.Kind)
 	}
 	if p.Kind == "" {
+		it.account.Close()
 		var columns []string
 		for _, c := range p.Columns {
 			columns = append(columns, c.Name+"/"+c.Unit)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -90,6 +91,17 @@ func (p *passing) add(reason, name string) {
 	i, _ := slices.BinarySearch(of.Examples, name)
 	of.Examples = slices.Insert(of.Examples, i, name)
 	of.Examples = of.Examples[:min(len(of.Examples), maxExamples)]
+}
+
+// copy returns what was passed over so far, apart from what comes.
+func (p *passing) copy() map[string]*PassedOver {
+	all := maps.Clone(p.all)
+	for reason, of := range all {
+		one := *of
+		one.Examples = slices.Clone(of.Examples)
+		all[reason] = &one
+	}
+	return all
 }
 
 // list returns what was passed over, in the order of the reasons.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // File is a file of a case with its digest.
@@ -31,17 +33,14 @@ func Hash(ctx context.Context, paths []string, opt Options) (files []File, unrea
 	if opt.Stdin == nil {
 		opt.Stdin = os.Stdin
 	}
-	o := &opener{ctx: ctx, opt: opt, slots: make(chan struct{}, opt.Jobs), hashOnly: true}
+	if opt.Memory == nil {
+		opt.Memory = bound.NewMemory(bound.Default)
+	}
+	o := &opener{ctx: ctx, opt: opt, hashOnly: true}
 	b := &Bundle{}
 	o.find(paths, b)
 	nameItems(o.items)
-	for _, it := range o.items {
-		o.group.Go(func() error {
-			o.item(it)
-			return nil
-		})
-	}
-	_ = o.group.Wait()
+	o.read(o.items, opt.Memory.Jobs(opt.Jobs))
 	var exhibits []*Exhibit
 	for _, it := range o.items {
 		exhibits = it.collect(exhibits)

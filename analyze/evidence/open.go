@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // Options are how to open evidence. The zero value is good.
@@ -32,6 +34,9 @@ type Options struct {
 	// Found says that nobody named the paths: they were found by [Cases], and what
 	// holds no evidence is passed over as it is in a folder.
 	Found bool
+	// Memory is the budget that everything read shares, also with others that are given the same;
+	// nil for one of bound.Default. What does not fit is an exhibit without coverage that says so.
+	Memory *bound.Memory
 	// Progress is told, when not nil, how many bytes of all the files found have
 	// been measured, and how many events of traces. It is called from several
 	// goroutines, one at a time.
@@ -56,25 +61,36 @@ func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 	if opt.Stdin == nil {
 		opt.Stdin = os.Stdin
 	}
-	o := &opener{ctx: ctx, opt: opt, slots: make(chan struct{}, opt.Jobs)}
+	if opt.Memory == nil {
+		opt.Memory = bound.NewMemory(bound.Default)
+	}
+	o := &opener{ctx: ctx, opt: opt}
 	b := &Bundle{Title: title(paths)}
 	o.find(paths, b)
+	o.found = o.total
 	nameItems(o.items)
 	for _, it := range o.items {
 		o.rename(it)
 	}
 	o.base = o.firstTrace()
-	for _, it := range o.items {
-		o.group.Go(func() error {
-			o.item(it)
-			return nil
-		})
+	// What can be read only once comes first, one after the other.
+	jobs := opt.Memory.Jobs(opt.Jobs)
+	o.read(slices.DeleteFunc(slices.Clone(o.items), func(it *item) bool { return !it.once() }), 1)
+	passed := o.passing.copy()
+	b.Short = opt.Memory.Short()
+	files := slices.DeleteFunc(slices.Clone(o.items), (*item).once)
+	o.read(files, jobs)
+	if short := opt.Memory.Short(); ctx.Err() == nil && (short || !opt.Memory.Fits(o.accounts())) {
+		// What fits must not hang on what happened to be read at the same time.
+		o.forget(files)
+		o.passing.all = passed
+		o.read(files, 1)
+		b.Short = opt.Memory.Short() || b.Short
 	}
-	_ = o.group.Wait()
-
 	for _, it := range o.items {
 		b.Exhibits = it.collect(b.Exhibits)
 	}
+	b.accounts = o.accounts()
 	b.Captures = attach(o.items)
 	b.PassedOver = o.passing.list()
 	order(b.Exhibits)
@@ -83,6 +99,70 @@ func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 	}
 	countOnce(b.Exhibits)
 	return b, ctx.Err()
+}
+
+// read measures all items, so many at a time; one at a time in order.
+func (o *opener) read(items []*item, jobs int) {
+	o.slots = make(chan struct{}, jobs)
+	o.opt.Jobs = jobs
+	for _, it := range items {
+		o.group.Go(func() error {
+			o.item(it)
+			return nil
+		})
+		if jobs == 1 {
+			_ = o.group.Wait()
+		}
+	}
+	_ = o.group.Wait()
+}
+
+// once reports whether an item can be read only once: standard input, a pipe, a device.
+func (it *item) once() bool {
+	if it.location == "-" || it.location == "" {
+		return it.location == "-"
+	}
+	info, err := os.Stat(it.location)
+	return err == nil && !info.Mode().IsRegular()
+}
+
+// accounts lists what all files hold of the budget, in the order of reading one by one.
+func (o *opener) accounts() (all []*bound.Account) {
+	var list func(items []*item)
+	list = func(items []*item) {
+		for _, it := range items {
+			if it.account != nil {
+				all = append(all, it.account)
+			}
+			list(it.members)
+		}
+	}
+	for _, once := range []bool{true, false} {
+		for _, it := range o.items {
+			if it.once() == once {
+				list([]*item{it})
+			}
+		}
+	}
+	return all
+}
+
+// forget drops what was read of items.
+func (o *opener) forget(items []*item) {
+	var drop func(it *item)
+	drop = func(it *item) {
+		it.account.Close()
+		for _, m := range it.members {
+			drop(m)
+		}
+	}
+	for _, it := range items {
+		drop(it)
+		if it.location != "" {
+			it.exhibits, it.members, it.manifest, it.account = nil, nil, nil, nil
+		}
+	}
+	o.done, o.events, o.total = 0, 0, o.found
 }
 
 // countOnce leaves one exhibit of each that hold the same bytes, so that a folder
@@ -136,6 +216,7 @@ type opener struct {
 
 	mu                  sync.Mutex
 	done, total, events int64
+	found               int64 // total before any archive was opened
 }
 
 // item is one file of the case: named, found in a folder, or member of an archive.
@@ -151,7 +232,8 @@ type item struct {
 
 	exhibits []*Exhibit
 	members  []*item
-	manifest *Manifest // when it is a capture's manifest
+	manifest *Manifest      // when it is a capture's manifest
+	account  *bound.Account // what it holds of the budget
 }
 
 func (it *item) collect(into []*Exhibit) []*Exhibit {
@@ -244,6 +326,7 @@ func (o *opener) item(it *item) {
 		}
 	}
 	defer leave()
+	defer it.guard(&Exhibit{Path: it.name})
 	if it.location == "-" {
 		o.stream(it, o.interruptible(o.opt.Stdin), leave)
 		return
@@ -336,6 +419,7 @@ func (e *Exhibit) problem(format string, args ...any) {
 func (it *item) guard(e *Exhibit) {
 	if r := recover(); r != nil {
 		it.exhibits = nil
+		it.account.Close()
 		it.fail(e, "could not be read: the reader failed (%v) at %s; please report it", r, origin(debug.Stack()))
 	}
 }

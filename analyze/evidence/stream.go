@@ -145,6 +145,9 @@ func (o *opener) stream(it *item, r io.Reader, leave func()) {
 		return
 	}
 	defer it.guard(e)
+	if !o.hashOnly {
+		it.account = o.opt.Memory.Account()
+	}
 	h, n := sha256.New(), int64(0)
 	text := o.unending(b, func(p []byte) {
 		n += int64(len(p))
@@ -164,6 +167,7 @@ func (o *opener) stream(it *item, r io.Reader, leave func()) {
 		x.SHA256, x.Bytes = hex.EncodeToString(h.Sum(nil)), n
 	}
 	it.exhibits = append(it.exhibits, found...)
+	it.settle()
 }
 
 // recognised reports whether a stream that begins with head may be evidence. It looks into what is compressed.

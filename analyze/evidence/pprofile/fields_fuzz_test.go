@@ -27,7 +27,7 @@ func FuzzFields(f *testing.F) {
 		f.Add(uint8(i), uint64(i), uint64(7))
 	}
 	f.Fuzz(func(t *testing.T, which uint8, a, b uint64) {
-		p, err := Read(mutate.Of(mutate.Profile, profiles[int(which)%len(profiles)], rand.New(rand.NewPCG(a, b))))
+		p, err := parse(mutate.Of(mutate.Profile, profiles[int(which)%len(profiles)], rand.New(rand.NewPCG(a, b))))
 		if err != nil {
 			if err.Error() == "" || !utf8.ValidString(err.Error()) {
 				t.Errorf("unclear error: %q", err)
