@@ -343,9 +343,10 @@ func contentionByName(name string) string {
 // readers of lines all get every line.
 func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibit {
 	var stacks dump.Reader
-	var lines runtimelog.Reader
-	var traced folded.Reader
-	err := logline.Each(o.limited(r), func(line []byte) {
+	stacks.Memory = it.account
+	lines := runtimelog.Reader{Memory: it.account}
+	traced := folded.Reader{Memory: it.account}
+	cut, err := logline.Each(o.limited(r), it.account, func(line []byte) {
 		stacks.Line(line)
 		lines.Line(line)
 		traced.Line(line)
@@ -353,6 +354,10 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 	if err != nil {
 		e.Coverage = Partial
 		e.problem("%v", err)
+	}
+	if cut > 0 {
+		e.Coverage = Partial
+		e.problem("%s longer than the memory budget holds, cut", Things(cut, "line"))
 	}
 	var out []*Exhibit
 	file := func(kind Kind, of int, lines [2]int, problems []string) *Exhibit {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"inquest/analyze/evidence/stack"
 )
@@ -292,8 +293,20 @@ type crashKey struct {
 	lived    bool
 }
 
+// size returns about what is held of a crash, in bytes.
+func (c *Crash) size() int64 {
+	n := 1024 + len(c.Message) + len(c.Signal) + 2*len(c.Stack)*int(unsafe.Sizeof(stack.Frame{}))
+	for _, p := range c.Chain {
+		n += 64 + len(p.Value)
+	}
+	for _, d := range c.Detail {
+		n += 32 + len(d)
+	}
+	return int64(n)
+}
+
 // add counts a crash; nil is none.
-func (cs *crashes) add(c *Crash) {
+func (cs *crashes) add(c *Crash, pay func(int64) int64) {
 	if c == nil {
 		return
 	}
@@ -303,7 +316,7 @@ func (cs *crashes) add(c *Crash) {
 	case first != nil:
 		first.Count++
 		first.Lines[1], first.Last = c.Lines[0], c.Time
-	case len(cs.all) == maxCrashes:
+	case len(cs.all) == maxCrashes, pay(c.size()) == 0:
 		cs.left++
 	default:
 		if cs.seen == nil {

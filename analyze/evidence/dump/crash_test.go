@@ -15,7 +15,7 @@ import (
 func read(t testing.TB, text string) Found {
 	t.Helper()
 	var r Reader
-	if err := logline.Each(strings.NewReader(text), r.Line); err != nil {
+	if _, err := logline.Each(strings.NewReader(text), nil, r.Line); err != nil {
 		t.Fatal(err)
 	}
 	return r.Close()

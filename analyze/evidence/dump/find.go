@@ -2,6 +2,7 @@ package dump
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -10,24 +11,22 @@ import (
 	"strings"
 	"time"
 
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/stack"
 )
 
-// Bounds of what is kept of one file. A dump of a million goroutines is real; a
-// longer one says nothing that its first million do not.
+// Bounds of what is kept of one file, beside its memory: a dump of a million goroutines is real.
 const (
-	maxDumps      = 256     // dumps of one file
-	maxGoroutines = 1 << 20 // goroutines over all dumps of one file
-	maxFrames     = 8 << 20 // frames over all dumps of one file
-	maxDepth      = 1024    // frames of one goroutine; the runtime prints 100 (runtime/traceback.go)
-	maxArgs       = 32      // argument words of one frame, as many as Frame.Stale has bits; the runtime prints 10
-	maxLabels     = 64      // labels of one goroutine
-	maxNesting    = 3       // quoted strings within quoted strings
-	maxForeign    = 8       // lines of other output in a row that a dump may be interleaved with
-	maxRecent     = 256     // lines kept to look back for the message above a dump
-	recentLength  = 512     // bytes kept of each
-	maxAfter      = 50      // lines below a dump in which a time stamp may still date it
+	maxDumps     = 256  // dumps of one file
+	maxDepth     = 1024 // frames of one goroutine; the runtime prints 100 (runtime/traceback.go)
+	maxArgs      = 32   // argument words of one frame, as many as Frame.Stale has bits; the runtime prints 10
+	maxLabels    = 64   // labels of one goroutine
+	maxNesting   = 3    // quoted strings within quoted strings
+	maxForeign   = 8    // lines of other output in a row that a dump may be interleaved with
+	maxRecent    = 256  // lines kept to look back for the message above a dump
+	recentLength = 512  // bytes kept of each
+	maxAfter     = 50   // lines below a dump in which a time stamp may still date it
 )
 
 // Find reads a text of any size to its end and returns the goroutine dumps in
@@ -39,14 +38,14 @@ const (
 // The error is that of r; the dumps found before it are returned with it.
 func Find(r io.Reader) ([]*Dump, error) {
 	var f Reader
-	err := logline.Each(r, f.Line)
+	_, err := logline.Each(r, nil, f.Line)
 	return f.Close().Dumps, err
 }
 
 // Reader reads a text that it is given line by line. The zero Reader is ready.
 type Reader struct {
-	finder
-	races races
+	finder // its Memory pays for what is kept
+	races  races
 }
 
 // Found is what a text holds, each sort first to last.
@@ -74,7 +73,11 @@ func (r *Reader) Close() Found {
 	}
 	found := Found{Dumps: r.dumps, Crashes: r.crashed.all}
 	if r.crashed.left > 0 {
-		found.Problems = append(found.Problems, fmt.Sprintf("%d crashes were left out: more than %d different ones in one file", r.crashed.left, maxCrashes))
+		why := fmt.Errorf("more than %d different ones in one file", maxCrashes)
+		if len(found.Crashes) < maxCrashes {
+			why = r.why(len(found.Crashes), r.crashed.left)
+		}
+		found.Problems = append(found.Problems, fmt.Sprintf("%d crashes were left out: %v", r.crashed.left, why))
 	}
 	races, problems := r.races.close()
 	found.Races, found.Problems = races, append(found.Problems, problems...)
@@ -84,6 +87,10 @@ func (r *Reader) Close() Found {
 // finder looks for dumps.
 type finder struct {
 	*builder // the dump being read; nil between dumps
+
+	// Memory pays for what is kept of the text; nil is without bound.
+	Memory *bound.Account
+	over   error // why something could not be kept, while it is not said yet
 
 	dumps    []*Dump
 	crashed  crashes // the dumps that tell of a crash
@@ -95,8 +102,6 @@ type finder struct {
 	fence    int   // lines remembered before the last dump: its message is not the next one's
 	detailed bool  // the lines are the scheduler's state
 	undated  *Dump // the last dump, while a stamp below may still date it
-	routines int   // goroutines kept so far
-	frames   int   // frames kept so far
 
 	names    map[string]string
 	slab     []Frame
@@ -179,15 +184,14 @@ func (f *finder) outside(line []byte, keys []string) {
 		return
 	}
 	keys = append(slices.Clip(keys), key)
-	lines := logline.Split(value)
-	for _, l := range lines {
+	for l := range logline.Lines(value) {
 		if f.builder != nil {
 			f.take(l)
 		} else {
 			f.outside(l, keys)
 		}
 	}
-	if len(lines) > 1 { // a string of many lines holds the dump to its end
+	if logline.Several(value) { // a string of many lines holds the dump to its end
 		f.close()
 	}
 }
@@ -207,7 +211,7 @@ func (f *finder) inside(line []byte, keys []string) {
 		f.other(line)
 		return
 	}
-	for _, l := range logline.Split(value) {
+	for l := range logline.Lines(value) {
 		f.inside(l, keys[1:])
 	}
 }
@@ -409,9 +413,7 @@ func (f *finder) split(i int) {
 	moved := slices.Clone(d.Goroutines[i:])
 	d.Goroutines = d.Goroutines[:i:i]
 	d.Lines[1] = moved[0].Line - 1
-	f.routines -= len(moved)
 	f.reopen()
-	f.routines += len(moved)
 	b := f.builder
 	b.dump.Goroutines = moved
 	b.dump.Lines = [2]int{moved[0].Line, last}
@@ -443,10 +445,12 @@ func (f *finder) called(name, args []byte) {
 	fr := Frame{Frame: stack.Frame{Function: f.name(name)}, Inlined: string(args) == "..."}
 	if !fr.Inlined && len(args) > 0 {
 		if cap(f.argument)-len(f.argument) < maxArgs {
-			f.argument = make([]uint64, 0, 8192)
+			f.argument = make([]uint64, 0, f.pay(8*argumentSlab)/8)
 		}
 		start := len(f.argument)
-		f.argument, fr.Stale = words(f.argument, args)
+		if cap(f.argument)-start >= maxArgs {
+			f.argument, fr.Stale = words(f.argument, args)
+		}
 		if end := len(f.argument); end > start {
 			fr.Args = f.argument[start:end:end]
 		}
@@ -483,7 +487,7 @@ func (f *finder) endBlock() {
 	if g == nil {
 		return
 	}
-	if f.routines >= maxGoroutines || f.frames+len(b.stack) > maxFrames {
+	if !f.affords(g, len(b.stack)) {
 		b.lost++
 		return
 	}
@@ -498,15 +502,19 @@ func (f *finder) endBlock() {
 		start := len(f.slab)
 		f.slab = append(f.slab, b.stack...)
 		g.Frames = f.slab[start:len(f.slab):len(f.slab)]
-		f.frames += n
 	}
 	if b.relay && again {
 		b.dump.Goroutines[at] = *g
 		return
 	}
-	f.routines++
-	b.seen[g.ID] = len(b.dump.Goroutines)
-	b.dump.Goroutines = append(b.dump.Goroutines, *g)
+	more, err := bound.Append(f.Memory, b.dump.Goroutines, *g)
+	if err != nil {
+		b.lost++
+		f.over = err
+		return
+	}
+	b.seen[g.ID] = len(more) - 1
+	b.dump.Goroutines = more
 	if n := len(b.dump.Goroutines) - 1; n > 0 && profiled(g) {
 		f.split(n)
 	}
@@ -533,7 +541,6 @@ func (f *finder) close() {
 	f.builder = nil
 	d := b.dump
 	if !b.shaped || len(d.Goroutines) == 0 {
-		f.routines -= len(d.Goroutines)
 		return
 	}
 	partly := func(format string, args ...any) {
@@ -547,7 +554,7 @@ func (f *finder) close() {
 		partly("%d goroutines whose header could not be read are left out", b.broken)
 	}
 	if b.lost > 0 {
-		partly("%d goroutines are left out: more than %d goroutines or %d frames in one file", b.lost, maxGoroutines, maxFrames)
+		partly("%d goroutines are left out: %v", b.lost, f.why(len(d.Goroutines), b.lost))
 	}
 	if b.strangers > 0 {
 		d.Problems = append(d.Problems, fmt.Sprintf("%d lines of other output stand inside the dump", b.strangers))
@@ -556,16 +563,14 @@ func (f *finder) close() {
 		d.Origin = origin(&d.Goroutines[0])
 	}
 	d.GoVersion = version(d)
-	f.crashed.add(crash(d, b.head, b.exit))
+	f.crashed.add(crash(d, b.head, b.exit), f.pay)
 	if d.Time.IsZero() {
 		f.undated = d
 	}
 	switch {
 	case d.Lone() && len(f.dumps) >= maxDumps/2: // the crash that it tells of is counted; whole dumps need the room
-		f.routines--
 	case len(f.dumps) == maxDumps:
 		f.left++
-		f.routines -= len(d.Goroutines)
 	default:
 		f.dumps = append(f.dumps, d)
 	}
@@ -603,9 +608,55 @@ func (f *finder) name(b []byte) string {
 	if s, ok := f.names[string(b)]; ok {
 		return s
 	}
+	if f.pay(int64(len(b))+2*16+bound.PerEntry) == 0 {
+		return ""
+	}
 	s := string(b)
 	f.names[s] = s
 	return s
+}
+
+const argumentSlab = 8192
+
+// pay pays for n bytes and returns n, or 0 when they do not fit.
+func (f *finder) pay(n int64) int64 {
+	if err := f.Memory.Grow(n); err != nil {
+		f.over = err
+		return 0
+	}
+	return n
+}
+
+// affords pays for a goroutine beside its place in the list. What was refused before
+// while its block was read has left a hole in it.
+func (f *finder) affords(g *Goroutine, frames int) bool {
+	if f.over != nil && f.builder.lost > 0 {
+		return false // those that follow would be kept by chance
+	}
+	n := bound.Size[Frame](frames) + bound.PerEntry + 16
+	if g.Labels != nil {
+		n += perLabels
+		for k, v := range g.Labels {
+			n += int64(len(k)+len(v)) + perLabel
+		}
+	}
+	return f.over == nil && f.pay(n) > 0
+}
+
+// What a map of labels takes, and a label in it: it has room for eight, and for twice as many as it holds later.
+const (
+	perLabels = 400
+	perLabel  = 4 * 16
+)
+
+// why says why so many of the goroutines of a dump could not be kept.
+func (f *finder) why(kept, lost int) error {
+	err := f.over
+	f.over = nil
+	if over := (*bound.Exceeded)(nil); errors.As(err, &over) {
+		return over.Of(int64(kept), int64(kept)+int64(lost))
+	}
+	return err
 }
 
 // lookBack reads the lines above a dump, nearest first, for the message that
@@ -628,8 +679,8 @@ func (f *finder) lookBack() {
 		}
 		for _, key := range b.Keys {
 			if value, ok := logline.After(line, key); ok {
-				lines := logline.Split(value)
-				line = lines[len(lines)-1]
+				value = bytes.TrimSuffix(value, []byte("\n"))
+				line = bytes.TrimSuffix(value[bytes.LastIndexByte(value, '\n')+1:], []byte("\r"))
 			}
 		}
 		raw := b.Bare(line)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/stack"
@@ -31,6 +32,15 @@ type Access struct {
 	Stack     stack.Stack // leaf first; empty when the race detector had lost it
 	Created   stack.Stack // where the goroutine was started; empty for the main goroutine
 	Finished  bool        // the goroutine had ended
+}
+
+// size returns about what is held of a race, in bytes.
+func (r *Race) size() int64 {
+	n := 512 + len(r.Memory)
+	for _, a := range r.Access {
+		n += 2 * (len(a.Stack) + len(a.Created)) * int(unsafe.Sizeof(stack.Frame{}))
+	}
+	return int64(n)
 }
 
 // Site returns the application code of the access.
@@ -107,15 +117,14 @@ func (r *races) outside(line []byte, keys []string) {
 		return
 	}
 	keys = append(append([]string{}, keys...), key)
-	lines := logline.Split(value)
-	for _, l := range lines {
+	for l := range logline.Lines(value) {
 		if r.report != nil {
 			r.take(l)
 		} else {
 			r.outside(l, keys)
 		}
 	}
-	if len(lines) > 1 { // a string of many lines holds the report to its end
+	if logline.Several(value) { // a string of many lines holds the report to its end
 		r.end()
 	}
 }
@@ -139,7 +148,7 @@ func (r *races) inside(line []byte, keys []string) {
 		r.other()
 		return
 	}
-	for _, l := range logline.Split(value) {
+	for l := range logline.Lines(value) {
 		r.inside(l, keys[1:])
 	}
 }
@@ -163,7 +172,7 @@ func (r *races) take(line []byte) {
 	case p.call != "":
 		if file, n, ok := position(line); ok {
 			if p.into != nil && len(*p.into) < maxRaceDepth {
-				*p.into = append(*p.into, stack.Frame{Function: p.call, File: string(file), Line: n})
+				*p.into = append(*p.into, stack.Frame{Function: r.log.name([]byte(p.call)), File: r.log.name(file), Line: n})
 			}
 			p.call, p.foreign = "", 0
 			return
@@ -239,7 +248,7 @@ func (r *races) end() {
 	switch first := r.seen[pair]; {
 	case first != nil:
 		first.Count++
-	case len(r.all) == maxRaces:
+	case len(r.all) == maxRaces, r.log.over != nil, r.log.pay(p.race.size()) == 0:
 		r.left++
 	default:
 		if r.seen == nil {
@@ -257,7 +266,11 @@ func (r *races) close() (all []*Race, problems []string) {
 		problems = append(problems, fmt.Sprintf("%d race reports are cut off or without stacks and were left out", r.cut))
 	}
 	if r.left > 0 {
-		problems = append(problems, fmt.Sprintf("%d race reports were left out: more than %d different ones in one file", r.left, maxRaces))
+		why := fmt.Errorf("more than %d different ones in one file", maxRaces)
+		if len(r.all) < maxRaces {
+			why = r.log.why(len(r.all), r.left)
+		}
+		problems = append(problems, fmt.Sprintf("%d race reports were left out: %v", r.left, why))
 	}
 	return r.all, problems
 }

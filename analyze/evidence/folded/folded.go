@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
@@ -24,8 +26,6 @@ const (
 
 // Bounds of what is kept of one text.
 const (
-	maxStacks  = 200_000 // different ones
-	maxFrames  = 8 << 20 // over all of them
 	maxDepth   = 1024    // frames of one; bpftrace and perf record 127 unless told otherwise
 	maxName    = 1024    // bytes of a frame
 	maxProbes  = 8       // functions that stacks of calls end in
@@ -35,6 +35,8 @@ const (
 
 // Reader reads a text that it is given line by line. The zero Reader is ready.
 type Reader struct {
+	Memory *bound.Account // pays for what is kept; nil is without bound
+
 	block   *block
 	blocks  counted // from bpftrace and perf script, whose shape is their own
 	lines   counted // collapsed: believed when the whole text is made of them
@@ -65,7 +67,8 @@ type counted struct {
 	index  map[string]int
 	stacks []counter
 	names  map[string]string
-	frames int
+	paid   int64 // bytes
+	over   error // why counts were lost
 	lost   int64 // counts of stacks that were too many
 	key    []byte
 }
@@ -93,6 +96,7 @@ func (r *Reader) Line(line []byte) {
 	default:
 		r.foreign++
 		if r.abandoned() {
+			r.Memory.Shrink(r.lines.paid)
 			r.lines = counted{}
 		}
 	}
@@ -236,7 +240,7 @@ func (r *Reader) close(n int64) {
 			c.frames = slices.Insert(c.frames, 1, frame{name: name})
 		}
 	}
-	r.blocks.add(c)
+	r.blocks.add(r.Memory, c)
 }
 
 // cpuEvents are the events of perf that come by processor time (perf list).
@@ -297,12 +301,12 @@ func (r *Reader) collapsed(line []byte) bool {
 		}
 	}
 	slices.Reverse(frames)
-	r.lines.add(counter{frames: frames, n: n})
+	r.lines.add(r.Memory, counter{frames: frames, n: n})
 	return true
 }
 
 // add files a stack, with those that are equal.
-func (c *counted) add(s counter) {
+func (c *counted) add(memory *bound.Account, s counter) {
 	if c.index == nil {
 		c.index, c.names = map[string]int{}, map[string]string{}
 	}
@@ -315,11 +319,19 @@ func (c *counted) add(s counter) {
 		return
 	}
 	s.n = min(s.n, maxCount)
-	if len(c.stacks) == maxStacks || c.frames+len(s.frames) > maxFrames {
-		c.lost = plus(c.lost, s.n)
+	// It is held as it was printed, and as a sample of the profile that is made of it.
+	price := perStack + 2*int64(len(c.key)) + int64(len(s.frames))*perFrame
+	for _, f := range s.frames {
+		price += int64(len(f.offset))
+		if _, ok := c.names[f.name]; !ok {
+			price += int64(len(f.name)) + 2*16 + bound.PerEntry
+		}
+	}
+	if err := memory.Grow(price); err != nil {
+		c.over, c.lost = err, plus(c.lost, s.n)
 		return
 	}
-	c.frames += len(s.frames)
+	c.paid += price
 	for i, f := range s.frames {
 		name, ok := c.names[f.name]
 		if !ok {
@@ -331,6 +343,12 @@ func (c *counted) add(s counter) {
 	c.index[string(c.key)] = len(c.stacks)
 	c.stacks = append(c.stacks, s)
 }
+
+// What a stack takes and a frame of it, both ways of holding them together.
+const (
+	perStack = 3*int64(unsafe.Sizeof(counter{})) + 3*int64(unsafe.Sizeof(pprofile.Sample{})) + 2*(bound.PerEntry+24)
+	perFrame = 2*int64(unsafe.Sizeof(frame{})) + int64(unsafe.Sizeof(stack.Frame{}))
+)
 
 // plus adds counts, each at most maxCount and positive.
 func plus(a, b int64) int64 { return min(a+min(b, maxCount), maxCount) }
@@ -345,13 +363,13 @@ func (r *Reader) Close() *pprofile.Profile {
 		}
 	}
 	all := r.blocks.stacks
-	lost := r.blocks.lost
+	lost, over := r.blocks.lost, r.blocks.over
 	var problems []string
 	if len(all) == 0 {
 		if n := len(r.lines.stacks); n == 0 || r.foreign > 0 && r.foreign*maxForeign > n {
 			return nil
 		}
-		all, lost = r.lines.stacks, r.lines.lost
+		all, lost, over = r.lines.stacks, r.lines.lost, r.lines.over
 		commands(all)
 		if r.foreign > 0 {
 			problems = append(problems, fmt.Sprintf("%d lines that are no stacks were left out", r.foreign))
@@ -367,7 +385,7 @@ func (r *Reader) Close() *pprofile.Profile {
 		problems = append(problems, fmt.Sprintf("%d counts of commands that are not written in Go were left out", others))
 	}
 	if lost > 0 {
-		problems = append(problems, fmt.Sprintf("%d counts were left out: more than %d different stacks", lost, maxStacks))
+		problems = append(problems, fmt.Sprintf("%d counts were left out with their stacks: %v", lost, over))
 	}
 	counts := r.counts(all)
 	p := &pprofile.Profile{Kind: "folded", Columns: []pprofile.Column{{Name: counts, Unit: "count"}}, Problems: problems}

@@ -17,7 +17,7 @@ func FuzzLines(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		total := 0
 		var c Carrier
-		err := Each(bytes.NewReader(text), func(line []byte) {
+		_, err := Each(bytes.NewReader(text), nil, func(line []byte) {
 			total += len(line)
 			if got := c.Bare(line); len(got) > 4*len(line) {
 				t.Errorf("%q became %q", line, got)
@@ -28,7 +28,8 @@ func FuzzLines(f *testing.F) {
 			for at := range line {
 				if line[at] == '"' {
 					if value, _, ok := Quoted(line, at); ok {
-						Split(value)
+						for range Lines(value) {
+						}
 					}
 				}
 			}

@@ -8,30 +8,49 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"iter"
 	"regexp"
 	"strconv"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"inquest/analyze/evidence/bound"
 )
 
-// maxLine is how many bytes of one line are kept: a whole dump may stand in one JSON string.
-const maxLine = 64 << 20
+// perLineByte is what a byte of a line that is longer than the reader's buffer takes
+// while it is looked at: the line, what it was before it grew, and the strings in it
+// that are decoded, inside one another.
+const perLineByte = 6
 
 // Each hands every line of a text of any size to take, without its end. The line
-// is only good until take returns. The error is that of r.
-func Each(r io.Reader, take func(line []byte)) error {
+// is only good until take returns. Long lines are paid for from memory; where they
+// do not fit, the beginning is handed over, and cut counts them. The error is that of r.
+func Each(r io.Reader, memory *bound.Account, take func(line []byte)) (cut int, err error) {
 	br := bufio.NewReaderSize(r, 256<<10)
 	var long []byte // a line longer than the reader's buffer
+	var paid int64
+	full := false
+	add := func(piece []byte) {
+		price := int64(len(piece)) * perLineByte
+		if full = full || memory.Grow(price) != nil; full {
+			return
+		}
+		paid += price
+		long = append(long, piece...)
+	}
 	for {
 		line, err := br.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
-			long = append(long, line[:min(len(line), maxLine-len(long))]...)
+			add(line)
 			continue
 		}
-		if len(long) > 0 {
-			long = append(long, line[:min(len(line), maxLine-len(long))]...)
+		if len(long) > 0 || full {
+			add(line)
 			line = long
+		}
+		if full {
+			cut++
 		}
 		if len(line) > 0 {
 			take(trimEnd(line))
@@ -39,14 +58,15 @@ func Each(r io.Reader, take func(line []byte)) error {
 		if cap(long) > 1<<20 {
 			long = nil
 		}
-		long = long[:0]
+		memory.Shrink(paid)
+		long, paid, full = long[:0], 0, false
 		if err == nil {
 			continue
 		}
 		if err == io.EOF {
 			err = nil
 		}
-		return err
+		return cut, err
 	}
 }
 
@@ -230,14 +250,24 @@ func hexRune(s []byte, n int) (rune, bool) {
 	return rune(x), err == nil
 }
 
-// Split cuts the value of a string into its lines.
-func Split(value []byte) [][]byte {
-	value = bytes.TrimSuffix(value, []byte("\n"))
-	lines := bytes.Split(value, []byte("\n"))
-	for i := range lines {
-		lines[i] = trimEnd(lines[i])
+// Lines goes through the lines of the value of a string.
+func Lines(value []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		value := bytes.TrimSuffix(value, []byte("\n"))
+		for more := true; more; {
+			var line []byte
+			line, value, more = bytes.Cut(value, []byte("\n"))
+			if !yield(trimEnd(line)) {
+				return
+			}
+		}
 	}
-	return lines
+}
+
+// Several reports whether the value of a string has more than one line.
+func Several(value []byte) bool {
+	i := bytes.IndexByte(value, '\n')
+	return i >= 0 && i < len(value)-1
 }
 
 const stampPattern = `(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\d* ?(Z|UTC|[+-]\d\d:?\d\d)?`

@@ -34,12 +34,12 @@ func TestStamp(t *testing.T) {
 func TestEach(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	var got []string
-	err := Each(iotest.HalfReader(strings.NewReader("a\n\r\nb\r\n"+long+"\nlast")), func(line []byte) { got = append(got, string(line)) })
+	_, err := Each(iotest.HalfReader(strings.NewReader("a\n\r\nb\r\n"+long+"\nlast")), nil, func(line []byte) { got = append(got, string(line)) })
 	if want := []string{"a", "", "b", long, "last"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%d lines, error %v", len(got), err)
 	}
 	n := 0
-	err = Each(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("a\nb\n"))), func([]byte) { n++ })
+	_, err = Each(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("a\nb\n"))), nil, func([]byte) { n++ })
 	if err != iotest.ErrTimeout {
 		t.Errorf("error %v after %d lines", err, n)
 	}

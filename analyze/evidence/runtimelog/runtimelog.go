@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/logline"
 )
 
@@ -109,6 +111,9 @@ const (
 	maxLongest   = 8
 )
 
+// perProcess is what a process takes at most: its windows while they grow, and its worst collections.
+const perProcess = 3*maxWindows*int64(max(unsafe.Sizeof(GCWindow{}), unsafe.Sizeof(SchedWindow{}))) + maxLongest*int64(unsafe.Sizeof(Cycle{})) + 4096
+
 // apart is how far two lines may disagree about when their process started and
 // still be of one, where numbers are missing between them: log pipelines stamp
 // lines late, rarely by more.
@@ -116,6 +121,8 @@ const apart = 5 * time.Second
 
 // Reader reads a text that it is given line by line. The zero Reader is ready.
 type Reader struct {
+	Memory *bound.Account // pays for what is kept; nil is without bound
+
 	line    int
 	gc      []*gcStream
 	sched   []*schedStream
@@ -218,7 +225,7 @@ func (r *Reader) cycle(c Cycle, line, prefix []byte) {
 		}
 	}
 	if s == nil {
-		if len(r.gc) == maxProcesses {
+		if len(r.gc) == maxProcesses || r.Memory.Grow(perProcess) != nil {
 			r.lost++
 			return
 		}
@@ -261,7 +268,7 @@ func (r *Reader) sample(p schedLine, line, prefix []byte) {
 		}
 	}
 	if s == nil {
-		if len(r.sched) == maxProcesses {
+		if len(r.sched) == maxProcesses || r.Memory.Grow(perProcess) != nil {
 			r.lost++
 			return
 		}
@@ -388,7 +395,7 @@ func (r *Reader) Close() Found {
 		found.Problems = append(found.Problems, fmt.Sprintf("%d lines of gctrace or schedtrace are cut off or mixed with other output and were left out", r.damaged))
 	}
 	if r.lost > 0 {
-		found.Problems = append(found.Problems, fmt.Sprintf("%d lines of gctrace or schedtrace were left out: more than %d processes in one file", r.lost, maxProcesses))
+		found.Problems = append(found.Problems, fmt.Sprintf("%d lines of gctrace or schedtrace were left out: more than %d processes in one file, or more than the memory budget holds", r.lost, maxProcesses))
 	}
 	return found
 }
