@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"inquest/analyze/evidence/bound"
 )
 
 func TestStamp(t *testing.T) {
@@ -61,5 +63,18 @@ func TestBare(t *testing.T) {
 		if got := k.Bare([]byte(c.line)); !bytes.Equal(got, []byte(c.want)) {
 			t.Errorf("%q behind %q: %q, want %q", c.line, c.prefix, got, c.want)
 		}
+	}
+}
+
+// A line that does not fit is cut, and counted; the next is whole.
+func TestLongLinesArePaidFor(t *testing.T) {
+	memory := bound.NewMemory(16 << 20).Account()
+	var sizes []int
+	cut, err := Each(strings.NewReader(strings.Repeat("x", 4<<20)+"\nshort\n"+strings.Repeat("y", 1<<20)), memory, func(line []byte) { sizes = append(sizes, len(line)) })
+	if err != nil || cut != 1 || len(sizes) != 3 || sizes[0] < 256<<10 || sizes[0] > 2<<20 || sizes[1] != 5 || sizes[2] != 1<<20 {
+		t.Errorf("%d lines cut, sizes %v, %v", cut, sizes, err)
+	}
+	if memory.Used() != 0 {
+		t.Errorf("%d bytes are not given back", memory.Used())
 	}
 }
