@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"analyze":                     {"inquest/analyze/evidence/..."},
 	"analyze/detect":              {"inquest/analyze", "inquest/analyze/evidence/..."},
 	"analyze/compare":             {"inquest/analyze", "inquest/analyze/evidence/..."},
-	"analyze/evidence":            {"inquest/analyze/evidence/..."},
+	"analyze/evidence":            {"inquest/analyze/evidence/...", "inquest/recorder/manifest"},
 	"analyze/evidence/stack":      {},
 	"analyze/evidence/bound":      {},
 	"analyze/evidence/pprofile":   {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound"},
@@ -47,12 +47,13 @@ var mayImport = map[string][]string{
 	"analyze/evidence/runtimelog": {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline"},
 	"analyze/evidence/folded":     {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/pprofile"},
 	"analyze/evidence/logline":    {"inquest/analyze/evidence/bound"},
-	"analyze/evidence/capture":    {"inquest/analyze/evidence"},
+	"analyze/evidence/capture":    {"inquest/analyze/evidence", "inquest/recorder/manifest"},
 	"report":                      {"inquest/analyze", "inquest/analyze/compare", "inquest/analyze/evidence/...", "inquest/templates", "inquest/report/..."},
 	"report/draw":                 {},
 	"report/sshsig":               {},
 	"templates":                   {},
-	"recorder":                    {},
+	"recorder":                    {"inquest/recorder/manifest"},
+	"recorder/manifest":           {},
 }
 
 // onlyIn lists the libraries that one place alone may know.

@@ -95,11 +95,17 @@ func captures(b *evidence.Bundle) []Remark {
 			}
 			say("%s", text)
 		}
+		if c.Ended.IsZero() {
+			say("the capture was cut short: what it says of its files holds until then, and the rest was not taken")
+		}
 		alike := map[[2]string][]string{} // files by what became of them and why
 		for _, f := range c.Files {
 			alike[[2]string{string(f.Result), f.Why}] = append(alike[[2]string{string(f.Result), f.Why}], short(f.Name))
 		}
 		for _, f := range c.Files {
+			if f.Redirect != nil {
+				say("%s came from another server than the one that was asked: %q answered for %q", short(f.Name), short(f.Redirect.To), short(f.Redirect.From))
+			}
 			key := [2]string{string(f.Result), f.Why}
 			names := alike[key]
 			delete(alike, key)

@@ -13,6 +13,7 @@ import (
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
+	"inquest/recorder/manifest"
 )
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -172,6 +173,7 @@ func cutAt(e *evidence.Exhibit, depth int) {
 func TestQualityOfCaptures(t *testing.T) {
 	b := full()
 	b.Captures = []evidence.Capture{{Path: "manifest.json", Manifest: &evidence.Manifest{
+		Ended:   noon,
 		Trigger: &evidence.Trigger{Name: "latency", Value: 0.512, Limit: 0.1, Unit: "seconds", At: noon},
 		Files: []evidence.ManifestFile{
 			{Name: "cpu.pb.gz", Result: evidence.Taken},
@@ -184,13 +186,20 @@ func TestQualityOfCaptures(t *testing.T) {
 	for _, r := range quality(b) {
 		got = append(got, r.Says)
 	}
-	if len(got) != 3 {
-		t.Fatalf("remarks %q, want three: the trigger, what failed, what is partial", got)
+	b.Captures = []evidence.Capture{{Path: "cut/manifest.json", Manifest: &evidence.Manifest{Files: []evidence.ManifestFile{
+		{Name: "heap.pb.gz", Result: evidence.Taken, Redirect: &manifest.Redirect{From: "http://a/heap", To: "http://b/heap"}}}}}}
+	for _, r := range quality(b) {
+		got = append(got, r.Says)
+	}
+	if len(got) != 5 {
+		t.Fatalf("remarks %q, want three and two: the trigger, what failed, what is partial; a capture that was cut short, a redirect", got)
 	}
 	for i, want := range []string{
 		"manifest.json: taken because latency reached 512 ms, limit 100 ms, at 2026-05-04 12:00:00.000 UTC",
 		"manifest.json: heap.pb.gz and heap-2.pb.gz could not be taken: \"503 Service Unavailablex",
 		"manifest.json: trace.out, taken in part: \"the connection was dropped\"",
+		"cut/manifest.json: the capture was cut short",
+		"cut/manifest.json: heap.pb.gz came from another server than the one that was asked: \"http://b/heap\" answered for \"http://a/heap\"",
 	} {
 		if !strings.HasPrefix(got[i], want) {
 			t.Errorf("remark %q, want %q", got[i], want)

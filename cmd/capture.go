@@ -242,7 +242,8 @@ func (f *captureFlags) fromServer(c *cobra.Command, target string) error {
 		}
 		return nil
 	}
-	if err := makeCase(f.dir); err != nil {
+	undo, err := makeCase(f.dir)
+	if err != nil {
 		return err
 	}
 	f.say(c, "%s: recording for %v; what it costs the program:", server.Base, plan.Lasts())
@@ -255,6 +256,7 @@ func (f *captureFlags) fromServer(c *cobra.Command, target string) error {
 	m, err := server.Take(c.Context(), plan, f.dir)
 	finish()
 	if err != nil {
+		undo()
 		return failed("", "%s: %v", f.dir, err)
 	}
 	f.summary(c, m)
@@ -346,19 +348,30 @@ func (f *captureFlags) tls() (*tls.Config, error) {
 }
 
 // makeCase makes the folder of a case. One that holds anything is refused: evidence of
-// two captures in one folder would be judged as one.
-func makeCase(dir string) error {
+// two captures in one folder would be judged as one. undo removes what a capture that brought no
+// evidence left there, so that nothing is in the way of the next one.
+func makeCase(dir string) (undo func(), err error) {
 	entries, err := os.ReadDir(dir)
+	made := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = os.MkdirAll(dir, 0o777)
+	case made:
+		err = os.MkdirAll(dir, 0o750)
 	case err == nil && len(entries) > 0:
-		return failed("name a folder that does not exist yet", "-o %s: the folder is not empty", dir)
+		return nil, failed("name a folder that does not exist yet", "-o %s: the folder is not empty", dir)
 	}
 	if err != nil {
-		return failed("", "-o %v", pathError(dir, err))
+		return nil, failed("", "-o %v", pathError(dir, err))
 	}
-	return nil
+	return func() {
+		entries, err := os.ReadDir(dir)
+		if err != nil || slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != evidence.ManifestName }) {
+			return
+		}
+		_ = os.Remove(filepath.Join(dir, evidence.ManifestName))
+		if made {
+			_ = os.Remove(dir)
+		}
+	}, nil
 }
 
 // captureProgress shows how much of the recording has passed.
@@ -389,7 +402,8 @@ func captureProgress(f *os.File) (update func(done, total time.Duration, what st
 }
 
 func (f *captureFlags) fromCommand(c *cobra.Command, args []string) error {
-	if err := makeCase(f.dir); err != nil {
+	undo, err := makeCase(f.dir)
+	if err != nil {
 		return err
 	}
 	run := capture.Command{Args: args, Stdin: c.InOrStdin(), Stdout: raw(c.OutOrStdout()), Stderr: raw(c.ErrOrStderr()),
@@ -399,6 +413,7 @@ func (f *captureFlags) fromCommand(c *cobra.Command, args []string) error {
 	}
 	m, err := run.Run(f.dir)
 	if err != nil {
+		undo()
 		return failed(errorHint(err), "%s: %v", filepath.Base(args[0]), err)
 	}
 	f.summary(c, m)
@@ -420,11 +435,13 @@ func (f *captureFlags) fromProcess(c *cobra.Command) error {
 		}
 		return failed("--yes does it; a net/http/pprof server is asked without harm: inquest capture URL -o DIR", "process %d was left alone", f.pid)
 	}
-	if err := makeCase(f.dir); err != nil {
+	undo, err := makeCase(f.dir)
+	if err != nil {
 		return err
 	}
 	m, err := p.Quit(c.Context(), f.dir, capture.Quit{Wait: f.timeout, MaxBytes: f.bytes, Version: Version})
 	if err != nil {
+		undo()
 		return failed(errorHint(err), "process %d: %v", f.pid, err)
 	}
 	f.summary(c, m)

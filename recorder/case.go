@@ -5,69 +5,26 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"inquest/recorder/manifest"
 )
-
-// The manifest of a case, as docs/capture.md describes it.
-type manifest struct {
-	Schema  string    `json:"schema"`
-	Tool    tool      `json:"tool"`
-	Source  string    `json:"source"`
-	Started time.Time `json:"started"`
-	Ended   time.Time `json:"ended"`
-	Trigger trigger   `json:"trigger"`
-	Program program   `json:"program"`
-	Files   []file    `json:"files"`
-	Notes   []string  `json:"notes,omitempty"`
-}
-
-type tool struct {
-	Name string `json:"name"`
-}
-
-type trigger struct {
-	Name  string    `json:"name"`
-	At    time.Time `json:"at"`
-	Value float64   `json:"value,omitempty"`
-	Limit float64   `json:"limit,omitempty"`
-	Unit  string    `json:"unit,omitempty"`
-	Says  string    `json:"says,omitempty"`
-}
-
-type program struct {
-	Name       string `json:"name"`
-	GoVersion  string `json:"go_version"`
-	GOMAXPROCS int    `json:"gomaxprocs"`
-	PID        int    `json:"pid"`
-	Goroutines int    `json:"goroutines"`
-}
-
-type file struct {
-	Name    string    `json:"name"`
-	Request string    `json:"request,omitempty"`
-	Result  string    `json:"result"` // taken, partial or failed
-	Why     string    `json:"why,omitempty"`
-	Started time.Time `json:"started"`
-	Ended   time.Time `json:"ended"`
-	Bytes   int64     `json:"bytes,omitempty"`
-	SHA256  string    `json:"sha256,omitempty"`
-}
 
 const (
 	casePrefix    = "case-"
 	scratchPrefix = ".inquest-case-"
-	manifestName  = "manifest.json"
 	// mostDump bounds how long the world stops for a dump: some 8,000 goroutines are
 	// printed in 50 ms. The goroutine profile has them all, counted.
 	mostDump = 4 << 20
@@ -75,13 +32,24 @@ const (
 
 // writer is one case being written.
 type writer struct {
-	dir   string
-	left  int64 // bytes that the case may still grow by
-	files []file
+	dir      string
+	left     int64 // bytes that the case may still grow by
+	create   func(path string) (io.WriteCloser, error)
+	manifest manifest.Manifest
+	kept     *manifest.Writer // of the manifest
+	steps    []func(io.Writer) error
+}
+
+// cutShort stands in the manifest for what has not been written yet, in case the process dies meanwhile.
+const cutShort = "the case was cut short before it"
+
+// createFile makes a file of a case.
+func createFile(path string) (io.WriteCloser, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 }
 
 // take writes one case and returns its folder. busy must be set; it is cleared.
-func (r *Recorder) take(t trigger, crash []byte) (dir string, err error) {
+func (r *Recorder) take(t manifest.Trigger, crash []byte) (dir string, err error) {
 	r.mu.Lock()
 	hurry, idle := r.hurry, r.idle
 	r.mu.Unlock()
@@ -101,35 +69,76 @@ func (r *Recorder) take(t trigger, crash []byte) (dir string, err error) {
 		t.At = time.Now()
 	}
 	t.At = stamp(t.At)
-	scratch, err := os.MkdirTemp(r.opt.Dir, scratchPrefix)
+	scratch, err := makeScratch(r.opt.Dir)
 	if err != nil {
 		return "", fmt.Errorf("recorder: %w", err)
 	}
-	defer os.RemoveAll(scratch) // of nothing once it has its name
-	if err := os.Chmod(scratch, 0o750); err != nil {
+	w := &writer{dir: scratch, left: r.opt.MaxBytes, create: r.create, manifest: r.describe(&t)}
+	defer func() {
+		if w.kept != nil {
+			w.kept.Abandon()
+		}
+		if !w.manifest.Kept() { // what holds evidence stays, whatever happened; sweep gives it its name
+			_ = os.RemoveAll(scratch)
+		}
+	}()
+	r.plan(w, crash, hurry)
+	// First of all: it needs its room, and whoever finds a case that was cut short must be able to read it.
+	if w.kept, err = manifest.Create(scratch, &w.manifest); err != nil {
+		r.missed.Add(1)
+		return "", fmt.Errorf("recorder: there is no room for a case: %w", err)
+	}
+	for i, write := range w.steps {
+		if write != nil {
+			w.add(&w.manifest.Files[i], write)
+			_ = w.kept.Update(&w.manifest) // the last one counts
+		}
+	}
+	w.manifest.Ended = stamp(time.Now())
+	if !w.manifest.Kept() {
+		return "", errors.New("recorder: nothing could be written: " + w.manifest.Files[0].Why)
+	}
+	err = w.kept.Close(&w.manifest)
+	w.kept = nil
+	if err != nil {
 		return "", fmt.Errorf("recorder: %w", err)
 	}
+	if dir, err = name(scratch, t); err != nil {
+		return "", fmt.Errorf("recorder: the case is in %s: %w", filepath.Base(scratch), err)
+	}
+	r.opt.Logger.Info("recorder: case written", "trigger", t.Name, "dir", dir)
+	sweep(r.opt.Dir)
+	r.prune()
+	return dir, nil
+}
+
+// describe begins the manifest of a case.
+func (r *Recorder) describe(t *manifest.Trigger) manifest.Manifest {
 	name := filepath.Base(os.Args[0])
-	m := manifest{
-		Schema: "inquest/capture/v1", Tool: tool{"inquest/recorder"}, Source: "recorder in " + name, Started: stamp(time.Now()), Trigger: t,
-		Program: program{name, runtime.Version(), runtime.GOMAXPROCS(0), os.Getpid(), runtime.NumGoroutine()},
+	m := manifest.Manifest{
+		Schema: manifest.Schema, Tool: manifest.Tool{Name: "inquest/recorder"}, Source: "recorder in " + name, Started: stamp(time.Now()), Trigger: t,
+		Program: manifest.Program{Name: name, GoVersion: runtime.Version(), GOMAXPROCS: runtime.GOMAXPROCS(0), PID: os.Getpid(), Goroutines: runtime.NumGoroutine()},
 	}
 	if n := r.missed.Swap(0); n > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("triggers fired %d times since the case before and found it too soon", n))
+		m.Notes = append(m.Notes, fmt.Sprintf("triggers fired %d times since the case before and gave none: it was too soon, or there was no room", n))
 	}
-	w := &writer{dir: scratch, left: r.opt.MaxBytes}
+	return m
+}
 
-	// What is gone first comes first; the trace looks back and can wait.
+// plan lists what the case shall hold. What is gone first comes first; the trace looks back and can wait.
+func (r *Recorder) plan(w *writer, crash []byte, hurry <-chan struct{}) {
 	if crash != nil {
-		w.add("crash.txt", "", func(out io.Writer) error { _, err := out.Write(crash); return err })
+		w.step("crash.txt", "", func(out io.Writer) error { _, err := out.Write(crash); return err })
 	}
-	w.add("dump-1.txt", "", dump)
+	w.step("dump-1.txt", "", dump)
 	if r.flight == nil {
-		m.Notes = append(m.Notes, "no execution trace: the service turned it off")
+		w.manifest.Notes = append(w.manifest.Notes, "no execution trace: the service turned it off")
 	} else if r.flightErr == nil {
-		w.add("trace.out", "", func(out io.Writer) error { _, err := r.flight.WriteTo(out); return err })
+		w.step("trace.out", "", func(out io.Writer) error { _, err := r.flight.WriteTo(out); return err })
 	} else {
-		w.files = append(w.files, file{Name: "trace.out", Result: "failed", Why: r.flightErr.Error(), Started: m.Started, Ended: m.Started})
+		w.step("trace.out", "", nil)
+		f := &w.manifest.Files[len(w.manifest.Files)-1]
+		f.Result, f.Why, f.Started, f.Ended = manifest.Failed, r.flightErr.Error(), w.manifest.Started, w.manifest.Started
 	}
 	w.profile("goroutine", "goroutine.pb.gz")
 	for _, p := range []string{"heap", "mutex", "block"} {
@@ -137,7 +146,7 @@ func (r *Recorder) take(t trigger, crash []byte) (dir string, err error) {
 	}
 	if r.opt.CPU > 0 && crash == nil {
 		var out bytes.Buffer // what the profiler is given must not fail, and a profile is small
-		w.add("cpu.pb.gz", "", func(to io.Writer) error {
+		w.step("cpu.pb.gz", "", func(to io.Writer) error {
 			if err := pprof.StartCPUProfile(&out); err != nil {
 				return err
 			}
@@ -155,31 +164,29 @@ func (r *Recorder) take(t trigger, crash []byte) (dir string, err error) {
 		for _, p := range []string{"heap", "mutex", "block"} {
 			w.profile(p, p+"-2.pb.gz")
 		}
-		w.add("dump-2.txt", "", dump)
+		w.step("dump-2.txt", "", dump)
 	}
-	m.Files, m.Ended = w.files, stamp(time.Now())
-	if !slices.ContainsFunc(w.files, func(f file) bool { return f.Result != "failed" }) {
-		return "", errors.New("recorder: nothing could be written: " + w.files[0].Why)
+}
+
+// makeScratch makes the folder that a case is written in. Its mode follows the umask.
+func makeScratch(dir string) (string, error) {
+	for {
+		scratch := filepath.Join(dir, scratchPrefix+strconv.FormatUint(rand.Uint64(), 36))
+		if err := os.Mkdir(scratch, 0o750); !errors.Is(err, fs.ErrExist) {
+			return scratch, err
+		}
 	}
-	data, err := json.MarshalIndent(m, "", "  ")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(scratch, manifestName), append(data, '\n'), 0o640)
-	}
-	if err != nil {
-		return "", fmt.Errorf("recorder: %w", err)
-	}
-	dir = filepath.Join(r.opt.Dir, casePrefix+t.At.Format("20060102T150405.000Z")+"-"+t.Name)
+}
+
+// name gives a case that has been written its name.
+func name(scratch string, t manifest.Trigger) (dir string, err error) {
+	dir = filepath.Join(filepath.Dir(scratch), casePrefix+t.At.UTC().Format("20060102T150405.000Z")+"-"+t.Name)
 	err = os.Rename(scratch, dir)
 	if errors.Is(err, fs.ErrExist) { // of another process that shares the folder
 		dir += "-" + strings.TrimPrefix(filepath.Base(scratch), scratchPrefix)
 		err = os.Rename(scratch, dir)
 	}
-	if err != nil {
-		return "", fmt.Errorf("recorder: %w", err)
-	}
-	r.opt.Logger.Info("recorder: case written", "trigger", t.Name, "dir", dir)
-	r.prune()
-	return dir, nil
+	return dir, err
 }
 
 func stamp(t time.Time) time.Time { return t.UTC().Round(time.Millisecond) }
@@ -190,7 +197,7 @@ func (w *writer) profile(name, as string) {
 	if p == nil {
 		return
 	}
-	w.add(as, name, func(out io.Writer) error { return p.WriteTo(out, 0) })
+	w.step(as, name, func(out io.Writer) error { return p.WriteTo(out, 0) })
 }
 
 // dump prints all goroutines in one stop of the world.
@@ -215,17 +222,20 @@ type cut string
 
 func (c cut) Error() string { return string(c) }
 
+// step plans one file of the case.
+func (w *writer) step(name, request string, write func(io.Writer) error) {
+	w.manifest.Files = append(w.manifest.Files, manifest.File{Name: name, Request: request, Result: manifest.Skipped, Why: cutShort})
+	w.steps = append(w.steps, write)
+}
+
 // add writes one file of the case and notes what became of it.
-func (w *writer) add(name, request string, write func(io.Writer) error) {
-	f := file{Name: name, Request: request, Result: "taken", Started: stamp(time.Now())}
-	defer func() {
-		f.Ended = stamp(time.Now())
-		w.files = append(w.files, f)
-	}()
-	path := filepath.Join(w.dir, name)
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+func (w *writer) add(f *manifest.File, write func(io.Writer) error) {
+	f.Result, f.Why, f.Started = manifest.Taken, "", stamp(time.Now())
+	defer func() { f.Ended = stamp(time.Now()) }()
+	path := filepath.Join(w.dir, f.Name)
+	out, err := w.create(path)
 	if err != nil {
-		f.Result, f.Why = "failed", plain(err)
+		f.Result, f.Why = manifest.Failed, plain(err)
 		return
 	}
 	sum := sha256.New()
@@ -237,13 +247,14 @@ func (w *writer) add(name, request string, write func(io.Writer) error) {
 	if e := out.Close(); err == nil {
 		err = e
 	}
-	// Of a trace and of text the beginning is of use; of a packed profile it is not.
+	// Of text the beginning is of use, and of a trace that has its size; of a packed profile it is not.
 	var short cut
-	switch packed := strings.HasSuffix(name, ".gz"); {
-	case errors.As(err, &short) && !packed && b.written > 0:
-		f.Result, f.Why = "partial", err.Error()
+	limited := errors.As(err, &short)
+	switch {
+	case err != nil && b.written > 0 && (strings.HasSuffix(f.Name, ".txt") || limited && !strings.HasSuffix(f.Name, ".gz")):
+		f.Result, f.Why = manifest.InPart, plain(err)
 	case err != nil:
-		f.Result, f.Why = "failed", plain(err)
+		f.Result, f.Why = manifest.Failed, plain(err)
 		_ = os.Remove(path)
 		return
 	}
@@ -288,7 +299,7 @@ func (r *Recorder) prune() {
 	var names []string
 	for _, e := range entries {
 		// Nothing is removed that a recorder did not write.
-		if _, err := os.Stat(filepath.Join(r.opt.Dir, e.Name(), manifestName)); err == nil && e.IsDir() && strings.HasPrefix(e.Name(), casePrefix) {
+		if _, err := os.Stat(filepath.Join(r.opt.Dir, e.Name(), manifest.Name)); err == nil && e.IsDir() && strings.HasPrefix(e.Name(), casePrefix) {
 			names = append(names, e.Name())
 		}
 	}
@@ -303,12 +314,37 @@ func (r *Recorder) prune() {
 	}
 }
 
-// sweep removes what processes left half written that died long ago.
+// sweep looks after what processes left that died while they wrote: a case that holds evidence gets its name,
+// and the rest is removed.
 func sweep(dir string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && e.IsDir() && strings.HasPrefix(e.Name(), scratchPrefix) && time.Since(info.ModTime()) > time.Hour {
-			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+		info, err := e.Info()
+		if err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), scratchPrefix) || time.Since(info.ModTime()) <= time.Hour {
+			continue
+		}
+		scratch := filepath.Join(dir, e.Name())
+		m := readManifest(scratch)
+		if m == nil || !m.Kept() || m.Trigger == nil || !slices.Contains(triggers, m.Trigger.Name) {
+			_ = os.RemoveAll(scratch)
+		} else {
+			_, _ = name(scratch, *m.Trigger)
 		}
 	}
+}
+
+// triggers are the names that triggers have.
+var triggers = []string{"latency", "goroutines", "heap", "panic", "signal", "request"}
+
+func readManifest(dir string) *manifest.Manifest {
+	f, err := os.Open(filepath.Join(dir, manifest.Name))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	m, err := manifest.Read(f)
+	if err != nil {
+		return nil
+	}
+	return m
 }

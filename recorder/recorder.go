@@ -22,6 +22,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -33,6 +34,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"inquest/recorder/manifest"
 )
 
 // Options are what a recorder watches and how much it may write. Only Dir must
@@ -68,14 +71,15 @@ var ErrTooSoon = errors.New("recorder: a case is being taken or was taken a mome
 type Recorder struct {
 	opt       Options
 	began     time.Time
-	slow      func()                // fires for a request that passed the limit
+	slow      func() // fires for a request that passed the limit
+	create    func(path string) (io.WriteCloser, error)
 	flight    *trace.FlightRecorder // nil when there shall be no trace
 	flightErr error
 	fraction  int // mutex profile fraction to go back to
 
 	next   atomic.Int64 // time since began before which no case is taken
 	busy   atomic.Bool
-	missed atomic.Int64 // triggers since the last case that found it too soon
+	missed atomic.Int64 // triggers since the last case that gave none
 
 	mu      sync.Mutex
 	stopped bool
@@ -102,7 +106,7 @@ func Start(opt Options) (*Recorder, error) {
 	}
 	if err == nil { // an incident is too late to learn that nothing can be written
 		var probe string
-		if probe, err = os.MkdirTemp(dir, scratchPrefix); err == nil {
+		if probe, err = makeScratch(dir); err == nil {
 			err = os.Remove(probe)
 		}
 	}
@@ -118,7 +122,7 @@ func Start(opt Options) (*Recorder, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Recorder{opt: opt, began: time.Now(), stop: make(chan struct{}), watched: make(chan struct{})}
+	r := &Recorder{opt: opt, create: createFile, began: time.Now(), stop: make(chan struct{}), watched: make(chan struct{})}
 	r.slow = func() { r.fire(tooSlow(opt.Latency, opt.Latency)) }
 	sweep(dir)
 
@@ -210,16 +214,16 @@ func (r *Recorder) Capture(reason string) (dir string, err error) {
 		return "", errors.New("recorder: stopped")
 	}
 	defer r.cases.Done()
-	return r.take(trigger{Name: "request", Says: reason}, nil)
+	return r.take(manifest.Trigger{Name: "request", Says: reason}, nil)
 }
 
 // tooSlow is the trigger of work that took d.
-func tooSlow(d, limit time.Duration) trigger {
-	return trigger{Name: "latency", Value: d.Seconds(), Limit: limit.Seconds(), Unit: "seconds"}
+func tooSlow(d, limit time.Duration) manifest.Trigger {
+	return manifest.Trigger{Name: "latency", Value: d.Seconds(), Limit: limit.Seconds(), Unit: "seconds"}
 }
 
 // fire takes a case in the background unless it is too soon.
-func (r *Recorder) fire(t trigger) {
+func (r *Recorder) fire(t manifest.Trigger) {
 	if !r.claim() {
 		return
 	}
@@ -282,8 +286,8 @@ func (r *Recorder) watch(signals chan os.Signal) {
 	defer close(r.watched)
 	defer signal.Stop(signals)
 	gauges := []*gauge{
-		{trigger: trigger{Name: "goroutines", Limit: float64(r.opt.Goroutines), Unit: "goroutines"}, metric: "/sched/goroutines:goroutines"},
-		{trigger: trigger{Name: "heap", Limit: float64(r.opt.Heap), Unit: "bytes"}, metric: "/memory/classes/heap/objects:bytes"},
+		{Trigger: manifest.Trigger{Name: "goroutines", Limit: float64(r.opt.Goroutines), Unit: "goroutines"}, metric: "/sched/goroutines:goroutines"},
+		{Trigger: manifest.Trigger{Name: "heap", Limit: float64(r.opt.Heap), Unit: "bytes"}, metric: "/memory/classes/heap/objects:bytes"},
 	}
 	var tick <-chan time.Time
 	if r.opt.Goroutines > 0 || r.opt.Heap > 0 {
@@ -296,11 +300,11 @@ func (r *Recorder) watch(signals chan os.Signal) {
 		case <-r.stop:
 			return
 		case s := <-signals:
-			r.fire(trigger{Name: "signal", Says: s.String()})
+			r.fire(manifest.Trigger{Name: "signal", Says: s.String()})
 		case <-tick:
 			for _, g := range gauges {
 				if g.Limit > 0 && g.reached() {
-					r.fire(g.trigger)
+					r.fire(g.Trigger)
 				}
 			}
 		}
@@ -309,7 +313,7 @@ func (r *Recorder) watch(signals chan os.Signal) {
 
 // gauge is a number of the runtime's with a limit.
 type gauge struct {
-	trigger
+	manifest.Trigger
 	metric string
 	level  float64 // at which it fires next, once it has fired
 }
@@ -369,7 +373,7 @@ func (r *Recorder) panicked(v any) {
 	go func() {
 		defer r.cases.Done()
 		defer close(written)
-		_, _ = r.take(trigger{Name: "panic", Says: first}, fmt.Appendf(nil, "panic: %s\n\n%s\n", text, stack))
+		_, _ = r.take(manifest.Trigger{Name: "panic", Says: first}, fmt.Appendf(nil, "panic: %s\n\n%s\n", text, stack))
 	}()
 	// A disk that does not answer must not keep a panic, and the locks below it, for ever.
 	select {

@@ -3,7 +3,6 @@ package recorder
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"go/parser"
@@ -19,13 +18,17 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"inquest/recorder/manifest"
 )
 
 func TestStandardLibraryAlone(t *testing.T) {
 	names, err := filepath.Glob("*.go")
-	if err != nil || len(names) == 0 {
-		t.Fatal(names, err)
+	more, _ := filepath.Glob("manifest/*.go")
+	if err != nil || len(names) == 0 || len(more) == 0 {
+		t.Fatal(names, more, err)
 	}
+	names = append(names, more...)
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -37,7 +40,7 @@ func TestStandardLibraryAlone(t *testing.T) {
 		for _, spec := range f.Imports {
 			path, _ := strconv.Unquote(spec.Path.Value)
 			// Only module paths have a dot in their first element; ours has none.
-			if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") || first == "inquest" || first == "C" {
+			if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") || first == "inquest" && path != "inquest/recorder/manifest" || first == "C" {
 				t.Errorf("%s imports %s", name, path)
 			}
 		}
@@ -91,15 +94,11 @@ func await(t *testing.T, r *Recorder, n int) []string {
 	return nil
 }
 
-func readManifest(t *testing.T, dir string) manifest {
+func manifestOf(t *testing.T, dir string) *manifest.Manifest {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, manifestName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m manifest
-	if err := json.Unmarshal(data, &m); err != nil {
-		t.Fatal(err)
+	m := readManifest(dir)
+	if m == nil {
+		t.Fatalf("%s has no manifest", dir)
 	}
 	return m
 }
@@ -112,7 +111,7 @@ func TestObserve(t *testing.T) {
 	}
 	r.Observe(100 * time.Millisecond)
 	dir := await(t, r, 1)[0]
-	m := readManifest(t, dir)
+	m := manifestOf(t, dir)
 	if m.Trigger.Name != "latency" || m.Trigger.Value != 0.1 || m.Trigger.Limit != 0.1 || m.Trigger.Unit != "seconds" {
 		t.Errorf("trigger %+v", m.Trigger)
 	}
@@ -145,7 +144,7 @@ func TestConcurrentTriggersTakeOneCase(t *testing.T) {
 		t.Fatalf("%d cases, want one", len(got))
 	}
 	told := 0
-	for _, note := range readManifest(t, got[0]).Notes {
+	for _, note := range manifestOf(t, got[0]).Notes {
 		fmt.Sscanf(note, "triggers fired %d times", &told)
 	}
 	if n := told + int(r.missed.Load()); n != 50*20*2-1 {
@@ -188,7 +187,7 @@ func TestMissedTriggersAreToldInTheNextCase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := readManifest(t, dir); len(m.Notes) != 1 || !strings.Contains(m.Notes[0], "2 times") {
+	if m := manifestOf(t, dir); len(m.Notes) != 1 || !strings.Contains(m.Notes[0], "2 times") {
 		t.Errorf("notes %q", m.Notes)
 	}
 }
@@ -200,7 +199,7 @@ func TestSizeCap(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sum int64
-	m := readManifest(t, dir)
+	m := manifestOf(t, dir)
 	worse := 0
 	for _, f := range m.Files {
 		info, err := os.Stat(filepath.Join(dir, f.Name))
@@ -234,7 +233,7 @@ func TestBounded(t *testing.T) {
 }
 
 func TestGaugeFiresOnceUntilItGrows(t *testing.T) {
-	g := &gauge{trigger: trigger{Limit: 100}}
+	g := &gauge{Trigger: manifest.Trigger{Limit: 100}}
 	for i, step := range []struct {
 		value float64
 		fires bool
@@ -249,7 +248,7 @@ func TestGoroutinesAndHeap(t *testing.T) {
 	for name, opt := range map[string]Options{"goroutines": {Goroutines: 1}, "heap": {Heap: 1}} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, opt)
-			if m := readManifest(t, await(t, r, 1)[0]); m.Trigger.Name != name || m.Trigger.Value < m.Trigger.Limit {
+			if m := manifestOf(t, await(t, r, 1)[0]); m.Trigger.Name != name || m.Trigger.Value < m.Trigger.Limit {
 				t.Errorf("trigger %+v", m.Trigger)
 			}
 		})
@@ -344,7 +343,7 @@ func TestSecondRecorderHasNoTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range readManifest(t, dir).Files {
+	for _, f := range manifestOf(t, dir).Files {
 		if f.Name == "trace.out" && (f.Result != "failed" || f.Why == "") {
 			t.Errorf("%+v", f)
 		}
@@ -357,7 +356,7 @@ func TestNoTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := readManifest(t, dir)
+	m := manifestOf(t, dir)
 	for _, f := range m.Files {
 		if f.Name == "trace.out" {
 			t.Errorf("%+v", f)
@@ -390,7 +389,7 @@ func TestTwoCasesOfOneName(t *testing.T) {
 		if !r.claim() || !r.enter() {
 			t.Fatal("too soon")
 		}
-		if _, err := r.take(trigger{Name: "heap", At: at}, nil); err != nil {
+		if _, err := r.take(manifest.Trigger{Name: "heap", At: at}, nil); err != nil {
 			t.Error(err)
 		}
 		r.cases.Done()

@@ -13,7 +13,7 @@ func TestSignal(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}
-	if m := readManifest(t, await(t, r, 1)[0]); m.Trigger.Name != "signal" || m.Trigger.Says != "user defined signal 1" {
+	if m := manifestOf(t, await(t, r, 1)[0]); m.Trigger.Name != "signal" || m.Trigger.Says != "user defined signal 1" {
 		t.Errorf("trigger %+v", m.Trigger)
 	}
 }

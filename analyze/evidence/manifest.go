@@ -2,121 +2,34 @@ package evidence
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+
+	"inquest/recorder/manifest"
 )
 
-// ManifestSchema names the format of a capture's manifest.
-const ManifestSchema = "inquest/capture/v1"
+// The manifest of a capture, as [manifest] has it.
+type (
+	Manifest     = manifest.Manifest
+	ManifestTool = manifest.Tool
+	ManifestFile = manifest.File
+	Program      = manifest.Program
+	Trigger      = manifest.Trigger
+	Result       = manifest.Result
+)
 
-// ManifestName is the file that a capture leaves beside its evidence.
-const ManifestName = "manifest.json"
-
-// Manifest tells how a folder of evidence was taken: by what, from where, when, and
-// what could not be taken. It is an exhibit with a hash, as what it says is relied upon, and no
-// evidence of the program. inquest capture and package recorder write it; docs/capture.md describes it field by field.
-type Manifest struct {
-	Schema  string         `json:"schema"`
-	Tool    ManifestTool   `json:"tool"`
-	Source  string         `json:"source"` // URL without secrets, command, or process
-	Started time.Time      `json:"started"`
-	Ended   time.Time      `json:"ended"`
-	Trigger *Trigger       `json:"trigger,omitempty"` // why a recorder took it; nil when a person did
-	Program Program        `json:"program"`
-	Files   []ManifestFile `json:"files"`           // in the order in which they were asked for
-	Notes   []string       `json:"notes,omitempty"` // on the capture as a whole
-}
-
-// ManifestTool is the program that took the evidence.
-type ManifestTool struct {
-	Name    string `json:"name"`
-	Version string `json:"version,omitempty"`
-}
-
-// Program is the process that the evidence is of, as far as it was told. Arguments
-// are left out, as they often hold secrets.
-type Program struct {
-	Name       string `json:"name,omitempty"` // base name of the executable
-	GoVersion  string `json:"go_version,omitempty"`
-	GOMAXPROCS int    `json:"gomaxprocs,omitempty"`
-	PID        int    `json:"pid,omitempty"`
-	Goroutines int    `json:"goroutines,omitempty"` // when the capture began
-}
-
-// Trigger is what made a recorder take a case.
-type Trigger struct {
-	Name  string    `json:"name"` // latency, goroutines, heap, panic, signal, request
-	At    time.Time `json:"at"`
-	Value float64   `json:"value,omitempty"`
-	Limit float64   `json:"limit,omitempty"`
-	Unit  string    `json:"unit,omitempty"`
-	Says  string    `json:"says,omitempty"` // such as the panic's value
-}
-
-// Result says what became of one file of a capture.
-type Result string
-
-// The results of asking for a file.
+// Names of the manifest's contract.
 const (
-	Taken   Result = "taken"   // whole
-	InPart  Result = "partial" // kept, and Why says what is missing
-	Absent  Result = "absent"  // the program does not offer it
-	Failed  Result = "failed"  // offered and not got; nothing is kept
-	Skipped Result = "skipped" // not asked for, and Why says why
+	ManifestSchema = manifest.Schema
+	ManifestName   = manifest.Name
+
+	Taken   = manifest.Taken
+	InPart  = manifest.InPart
+	Absent  = manifest.Absent
+	Failed  = manifest.Failed
+	Skipped = manifest.Skipped
 )
-
-// ManifestFile is one file that was asked for.
-type ManifestFile struct {
-	Name     string    `json:"name"`              // file beside the manifest, there when Result is taken or partial
-	Request  string    `json:"request,omitempty"` // what was asked for, such as "mutex?seconds=10"
-	Result   Result    `json:"result"`
-	Why      string    `json:"why,omitempty"` // of any result but a plain taken
-	Started  time.Time `json:"started,omitzero"`
-	Ended    time.Time `json:"ended,omitzero"`
-	Attempts int       `json:"attempts,omitempty"`
-	Bytes    int64     `json:"bytes,omitempty"`
-	SHA256   string    `json:"sha256,omitempty"`
-}
-
-// Bounds of what is read of a manifest: it comes from strangers as all evidence does.
-const (
-	maxManifest      = 4 << 20
-	maxManifestFiles = 10_000
-)
-
-// ReadManifest reads a manifest and fails on what is none.
-func ReadManifest(r io.Reader) (*Manifest, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxManifest {
-		return nil, fmt.Errorf("a manifest of more than %s", Of(maxManifest, Bytes))
-	}
-	var m Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("not a manifest: %w", err)
-	}
-	if m.Schema != ManifestSchema {
-		return nil, fmt.Errorf("not a manifest: schema %q, want %q", m.Schema, ManifestSchema)
-	}
-	if len(m.Files) > maxManifestFiles {
-		return nil, fmt.Errorf("a manifest of more than %d files", maxManifestFiles)
-	}
-	for _, f := range m.Files {
-		if f.Name == "" || f.Name != path.Base(f.Name) || f.Name == ".." || strings.ContainsAny(f.Name, `\`+"\x00") {
-			return nil, errors.New("a manifest that names files outside of its folder")
-		}
-	}
-	return &m, nil
-}
 
 // captureSchemas begins the schema of every version of a manifest.
 const captureSchemas = "inquest/capture/"
@@ -146,7 +59,7 @@ type Capture struct {
 
 // manifest reads a capture's manifest.
 func (o *opener) manifest(it *item, e *Exhibit, c *content) []*Exhibit {
-	m, err := ReadManifest(c.all())
+	m, err := manifest.Read(c.all())
 	if err != nil {
 		e.problem("%v", err)
 		return it.none(e)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"inquest/recorder/manifest"
 )
 
 var taken = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -106,7 +108,7 @@ func TestBadManifest(t *testing.T) {
 		"cut":     string(manifestOf(t))[:60],
 		"version": `{"schema": "inquest/capture/v9", "files": []}`,
 		"leaving": `{"schema": "inquest/capture/v1", "files": [{"name": "../dump.txt"}]}`,
-		"many":    `{"schema": "inquest/capture/v1", "files": [` + strings.Repeat(`{"name":"x"},`, maxManifestFiles) + `{"name":"x"}]}`,
+		"many":    `{"schema": "inquest/capture/v1", "files": [` + strings.Repeat(`{"name":"x"},`, manifest.MaxFiles) + `{"name":"x"}]}`,
 	} {
 		dir := folder(t, map[string][]byte{"manifest.json": []byte(data), "dump.txt": []byte(oneDump)})
 		b := open(t, dir)
@@ -120,7 +122,7 @@ func FuzzManifest(f *testing.F) {
 	f.Add(manifestOf(f, ManifestFile{Name: "dump.txt", Result: Taken, Ended: taken}))
 	f.Add([]byte(`{"schema":"inquest/capture/v1","files":[{"name":".."}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := ReadManifest(bytes.NewReader(data))
+		m, err := manifest.Read(bytes.NewReader(data))
 		if err != nil {
 			return
 		}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"inquest/analyze/evidence"
+	"inquest/recorder/manifest"
 )
 
 // Command is a program to run so that its stderr becomes evidence.
@@ -58,17 +59,27 @@ func (c *Command) Run(dir string) (*evidence.Manifest, error) {
 		m.Notes = append(m.Notes, m.Program.Name+" is no Go program itself; Go programs that it starts get the same settings, and SIGQUIT goes to it alone")
 	}
 
-	tmp := filepath.Join(dir, ".inquest-stderr")
-	file, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	m.Started = time.Now().UTC().Round(time.Millisecond)
+	m.Files = []evidence.ManifestFile{{Name: stderrName, Request: "stderr", Started: m.Started, Attempts: 1,
+		Result: evidence.InPart, Why: "the capture was cut short: it is what had been written until then"}}
+	w, err := manifest.Create(dir, m)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(tmp)
+	defer w.Abandon()
+	file, err := os.OpenFile(filepath.Join(dir, stderrName), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o640)
+	if err != nil {
+		return nil, err
+	}
 	defer file.Close()
+	defer func() {
+		if cmd.Process == nil { // it never ran
+			_ = os.Remove(file.Name())
+		}
+	}()
 	kept := newKeeper(file, c.MaxBytes)
 	cmd.Stderr = tee{c.Stderr, kept}
 
-	m.Started = time.Now().UTC().Round(time.Millisecond)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
@@ -85,16 +96,10 @@ func (c *Command) Run(dir string) (*evidence.Manifest, error) {
 	m.Notes = append(m.Notes, c.attend(cmd, signals, ended)...)
 	m.Ended = time.Now().UTC().Round(time.Millisecond)
 
-	f := evidence.ManifestFile{Name: stderrName, Request: "stderr", Started: m.Started, Ended: m.Ended, Attempts: 1}
+	f := &m.Files[0]
+	f.Why, f.Ended = "", m.Ended
 	left := kept.close()
-	if kept.failed != nil { // the manifest needs room
-		if info, err := file.Stat(); err == nil {
-			size := max(0, info.Size()-64<<10)
-			left += info.Size() - size
-			_ = file.Truncate(size)
-		}
-	}
-	if err := keep(tmp, dir, &f); err != nil {
+	if err := judgeFile(dir, f); err != nil {
 		return nil, err
 	}
 	if f.Result == evidence.Taken && kept.failed != nil {
@@ -102,8 +107,7 @@ func (c *Command) Run(dir string) (*evidence.Manifest, error) {
 	} else if f.Result == evidence.Taken && left > 0 {
 		f.Result, f.Why = evidence.InPart, fmt.Sprintf("%s between beginning and end were not kept; --max-bytes keeps more", evidence.Of(left, evidence.Bytes))
 	}
-	m.Files = []evidence.ManifestFile{f}
-	if err := writeManifest(dir, m); err != nil {
+	if err := w.Close(m); err != nil {
 		return nil, err
 	}
 	if f.Result == evidence.Failed {
@@ -174,9 +178,10 @@ func debugSettings(have string) string {
 	return have
 }
 
-// keep moves a file into the case if it holds evidence, and says so in f.
-func keep(file, dir string, f *evidence.ManifestFile) error {
-	b, err := evidence.Open(context.Background(), []string{file}, evidence.Options{})
+// judgeFile says in f whether the file of that name holds evidence, and removes it if not.
+func judgeFile(dir string, f *evidence.ManifestFile) error {
+	name := filepath.Join(dir, f.Name)
+	b, err := evidence.Open(context.Background(), []string{name}, evidence.Options{})
 	if err != nil {
 		return err
 	}
@@ -184,7 +189,7 @@ func keep(file, dir string, f *evidence.ManifestFile) error {
 	for _, e := range b.Exhibits {
 		if e.Coverage != evidence.None {
 			f.Result, f.Bytes, f.SHA256 = evidence.Taken, e.Bytes, e.SHA256
-			return os.Rename(file, filepath.Join(dir, f.Name))
+			return nil
 		}
 		for _, p := range e.Problems {
 			_, p, _ = strings.Cut(p, ": ")
@@ -192,7 +197,7 @@ func keep(file, dir string, f *evidence.ManifestFile) error {
 		}
 	}
 	f.Result, f.Why = evidence.Failed, strings.Join(why, "; ")
-	return nil
+	return os.Remove(name)
 }
 
 // tee writes to both; that the first cannot take it is no reason not to keep it.

@@ -42,6 +42,16 @@ func TestMain(m *testing.M) {
 	case "wait":
 		fmt.Fprintln(os.Stderr, "waiting")
 		time.Sleep(time.Hour)
+	case "stand":
+		for range 5 {
+			runtime.GC()
+		}
+		time.Sleep(time.Hour)
+	case "capture": // of a program that stands, until somebody kills both
+		exe, _ := os.Executable()
+		os.Setenv("CAPTURE_TEST", "stand")
+		c := &Command{Args: []string{exe}, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, MaxBytes: 1 << 20}
+		_, _ = c.Run(os.Getenv("CAPTURE_DIR"))
 	case "echo":
 		io.Copy(os.Stdout, os.Stdin)
 		time.Sleep(monitored)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
+	"inquest/recorder/manifest"
 )
 
 // Process is a local Go process, looked at without touching it.
@@ -217,6 +218,13 @@ func (p *Process) Quit(ctx context.Context, dir string, opt Quit) (*evidence.Man
 		Source: fmt.Sprintf("process %d, ended with SIGQUIT", p.PID), Notes: p.Facts,
 		Program: evidence.Program{Name: p.Name, PID: p.PID, GoVersion: p.goVersion}}
 	m.Started = time.Now().UTC().Round(time.Millisecond)
+	m.Files = []evidence.ManifestFile{{Name: "dump.txt", Request: "SIGQUIT", Started: m.Started, Attempts: 1,
+		Result: evidence.InPart, Why: "the capture was cut short"}}
+	w, err := manifest.Create(dir, m) // before the process is ended for what could then not be kept
+	if err != nil {
+		return nil, err
+	}
+	defer w.Abandon()
 	if err := p.process.Signal(syscall.SIGQUIT); err != nil {
 		return nil, err
 	}
@@ -232,9 +240,7 @@ func (p *Process) Quit(ctx context.Context, dir string, opt Quit) (*evidence.Man
 	if info, err := log.Stat(); err == nil && info.Size() < from {
 		from = 0 // cut short by who rotates it
 	}
-	tmp := filepath.Join(dir, ".inquest-dump")
-	defer os.Remove(tmp)
-	out, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	out, err := os.OpenFile(filepath.Join(dir, "dump.txt"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
 		return nil, err
 	}
@@ -242,15 +248,15 @@ func (p *Process) Quit(ctx context.Context, dir string, opt Quit) (*evidence.Man
 	if err = errors.Join(err, out.Close()); err != nil {
 		return nil, err
 	}
-	f := evidence.ManifestFile{Name: "dump.txt", Request: "SIGQUIT", Started: m.Started, Ended: m.Ended, Attempts: 1}
-	if err := keep(tmp, dir, &f); err != nil {
+	f := &m.Files[0]
+	f.Why, f.Ended = "", m.Ended
+	if err := judgeFile(dir, f); err != nil {
 		return nil, err
 	}
 	if f.Result == evidence.Taken && n == opt.MaxBytes {
 		f.Result, f.Why = evidence.InPart, "cut at --max-bytes"
 	}
-	m.Files = []evidence.ManifestFile{f}
-	if err := writeManifest(dir, m); err != nil {
+	if err := w.Close(m); err != nil {
 		return nil, err
 	}
 	if f.Result == evidence.Failed {

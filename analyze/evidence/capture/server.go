@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"inquest/recorder/manifest"
 )
 
 // Options are how to capture from a server. Lengths and bounds must be positive.
@@ -171,7 +173,11 @@ func (s *Server) newClient(socket string) *http.Client {
 			return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "unix", socket)
 		}
 	}
-	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+	others := t.Clone()
+	if others.TLSClientConfig != nil {
+		others.TLSClientConfig.Certificates = nil
+	}
+	return &http.Client{Transport: homeOnly{s, t, others}, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if len(via) > 5 {
 			return errors.New("more than 5 redirects")
 		}
@@ -179,9 +185,51 @@ func (s *Server) newClient(socket string) *http.Client {
 			for name := range s.header {
 				delete(r.Header, name)
 			}
+			r.URL.User = nil        // nobody gave us those
+			r.Header.Del("Referer") // where the pages are is no business of another server's
 		}
 		return nil
 	}}
+}
+
+// homeOnly shows the client certificate to the server that was named and to no other.
+type homeOnly struct {
+	*Server
+	home, others *http.Transport
+}
+
+func (t homeOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if sameServer(t.base, r.URL) {
+		return t.home.RoundTrip(r)
+	}
+	return t.others.RoundTrip(r)
+}
+
+// redirect says that another server gave an answer; nil when the one that was asked did.
+func (s *Server) redirect(resp *http.Response) *manifest.Redirect {
+	if resp.Request == nil || sameServer(s.base, resp.Request.URL) {
+		return nil
+	}
+	first := resp.Request
+	for first.Response != nil {
+		first = first.Response.Request
+	}
+	return &manifest.Redirect{From: s.bare(first.URL), To: s.bare(resp.Request.URL)}
+}
+
+// bare is a URL without what may be secret: user, query but for what pprof is asked, fragment.
+func (s *Server) bare(u *url.URL) string {
+	c := *u
+	c.User, c.Fragment, c.RawFragment, c.RawQuery = nil, "", "", ""
+	keep := url.Values{}
+	for _, name := range []string{"seconds", "debug", "gc"} {
+		if v := u.Query().Get(name); v != "" && len(v) < 10 && strings.Trim(v, "0123456789") == "" {
+			keep.Set(name, v)
+		}
+	}
+	c.RawQuery = keep.Encode()
+	c.Path, c.RawPath = s.clean(c.Path), ""
+	return s.clean(c.String())
 }
 
 // sameServer reports whether secrets meant for the first may be sent to the second.
@@ -229,6 +277,9 @@ func (s *Server) look(ctx context.Context, base *url.URL) (found bool, why strin
 		}
 		s.notes = append(s.notes, "the server has no index page: every page was asked for")
 	}
+	if page.elsewhere != nil {
+		s.notes = append(s.notes, fmt.Sprintf("the index page came from another server: %s answered for %s", page.elsewhere.To, page.elsewhere.From))
+	}
 	s.Base = base.String()
 	if base.Host == "unix" && s.base.Scheme == "http" {
 		s.Base = "unix socket, " + base.Path
@@ -257,7 +308,8 @@ func (s *Server) look(ctx context.Context, base *url.URL) (found bool, why strin
 type small struct {
 	code         int
 	status, body string
-	moved        string        // says that a redirect led elsewhere, so that no secrets were sent
+	moved        string // says that a redirect led elsewhere, so that no secrets were sent
+	elsewhere    *manifest.Redirect
 	off          time.Duration // of the server's clock against ours; 0 when it may well be right
 }
 
@@ -292,6 +344,9 @@ func (s *Server) page(ctx context.Context, name string) (small, error) {
 			// The beginning is all that is looked at, and it need not come whole.
 			body, _ := io.ReadAll(io.LimitReader(resp.Body, 256<<10))
 			p = small{code: resp.StatusCode, status: status(resp), body: string(body)}
+			if to := s.redirect(resp); to != nil && name == "" {
+				p.elsewhere = to
+			}
 			if resp.Request != nil && !sameServer(s.base, resp.Request.URL) && len(s.header) > 0 {
 				p.moved = fmt.Sprintf(" (redirected to %s, where the headers and the token of the environment are not sent)", resp.Request.URL.Host)
 			}

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
+	"inquest/recorder/manifest"
 )
 
 // options are those of a short capture that fails fast.
@@ -84,12 +85,17 @@ func checkFolder(t *testing.T, m *evidence.Manifest, dir string) {
 				t.Error(p)
 			}
 		}
-		if e.CapturedAt.IsZero() {
+		if e.CapturedAt.IsZero() && e.Kind != evidence.Provenance {
 			t.Errorf("%s has no time", e.Path)
 		}
 	}
 	if len(b.Captures) != 1 {
 		t.Errorf("%d captures recognised", len(b.Captures))
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err != nil || info.Mode().Perm()&0o027 != 0 {
+			t.Errorf("%s has mode %v, so that more than its owner and group read it, or its group writes it", e.Name(), info.Mode())
+		}
 	}
 }
 
@@ -560,11 +566,12 @@ func TestToken(t *testing.T) {
 }
 
 func TestRedirects(t *testing.T) {
+	const other = "s3cret-of-another-host"
 	heap := sample(t, "heap")
 	var leaked, heard atomic.Int64
 	there := recorded(t)
 	there.on("heap", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "" || r.Header.Get("X-Tenant") != "" {
+		if r.Header.Get("Authorization") != "" || r.Header.Get("X-Tenant") != "" || r.Header.Get("Referer") != "" {
 			leaked.Add(1)
 		}
 		w.Write(heap)
@@ -572,7 +579,8 @@ func TestRedirects(t *testing.T) {
 	elsewhere := serve(t, there)
 	p := recorded(t)
 	p.on("heap", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, elsewhere.URL+"/debug/pprof/heap", http.StatusFound)
+		to := strings.Replace(elsewhere.URL, "http://", "http://guest:"+other+"@", 1)
+		http.Redirect(w, r, to+"/debug/pprof/heap?gc=1&token="+other+"#"+other, http.StatusFound)
 	})
 	p.on("mutex", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/moved", http.StatusFound) })
 	p.mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) {
@@ -584,12 +592,64 @@ func TestRedirects(t *testing.T) {
 	p.on("block", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "block", http.StatusFound) })
 	opt := options()
 	opt.Header = http.Header{"Authorization": {"Bearer " + secret}, "X-Tenant": {"blue-tenant"}}
-	m, _ := gather(t, serve(t, p).URL, opt)
-	expect(t, m, "heap-1.pb.gz", evidence.Taken, "")
-	expect(t, m, "mutex.pb.gz", evidence.Taken, "")
+	here := serve(t, p).URL
+	m, dir := gather(t, here, opt)
+	f := expect(t, m, "heap-1.pb.gz", evidence.Taken, "")
+	if want := (manifest.Redirect{From: here + "/debug/pprof/heap", To: elsewhere.URL + "/debug/pprof/heap?gc=1"}); f.Redirect == nil || *f.Redirect != want {
+		t.Errorf("redirect %v, want %v", f.Redirect, want)
+	}
+	if !slices.ContainsFunc(m.Notes, func(n string) bool { return strings.HasPrefix(n, "heap-1.pb.gz came from another server") }) {
+		t.Errorf("notes %q do not tell of the redirect", m.Notes)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, evidence.ManifestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{secret, other, "guest", "blue-tenant"} {
+		if bytes.Contains(text, []byte(s)) {
+			t.Errorf("the manifest holds %s", s)
+		}
+	}
+	if f := expect(t, m, "mutex.pb.gz", evidence.Taken, ""); f.Redirect != nil {
+		t.Errorf("a redirect on one server is recorded as %v", f.Redirect)
+	}
 	expect(t, m, "block.pb.gz", evidence.Failed, "redirects")
 	if leaked.Load() > 0 || heard.Load() == 0 {
 		t.Errorf("the token went to another host %d times and to its own %d times", leaked.Load(), heard.Load())
+	}
+}
+
+// TestClientCertificateStaysHome redirects to a server that would like to see a certificate.
+func TestClientCertificateStaysHome(t *testing.T) {
+	heap := sample(t, "heap")
+	var home, away atomic.Int64
+	secure := func(h http.Handler) *httptest.Server {
+		srv := httptest.NewUnstartedServer(h)
+		srv.Config.ErrorLog = quiet()
+		srv.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+		srv.StartTLS()
+		t.Cleanup(srv.Close)
+		return srv
+	}
+	there := recorded(t)
+	there.on("heap", func(w http.ResponseWriter, r *http.Request) {
+		away.Add(int64(len(r.TLS.PeerCertificates)))
+		w.Write(heap)
+	})
+	elsewhere := secure(there)
+	p := recorded(t)
+	p.on("heap", func(w http.ResponseWriter, r *http.Request) {
+		home.Add(int64(len(r.TLS.PeerCertificates)))
+		http.Redirect(w, r, elsewhere.URL+"/debug/pprof/heap", http.StatusFound)
+	})
+	srv := secure(p)
+	opt := options()
+	opt.TLS = &tls.Config{RootCAs: x509.NewCertPool(), Certificates: srv.TLS.Certificates}
+	opt.TLS.RootCAs.AddCert(srv.Certificate())
+	m, _ := gather(t, srv.URL, opt)
+	expect(t, m, "heap-1.pb.gz", evidence.Taken, "")
+	if home.Load() == 0 || away.Load() != 0 {
+		t.Errorf("the certificate was shown %d times to the server named and %d times to another", home.Load(), away.Load())
 	}
 }
 

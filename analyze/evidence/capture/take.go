@@ -3,7 +3,6 @@ package capture
 import (
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
+	"inquest/recorder/manifest"
 )
 
 // Take asks for everything in the plan and writes what is evidence into dir, which
@@ -31,28 +31,51 @@ func (s *Server) Take(ctx context.Context, p *Plan, dir string) (*evidence.Manif
 		Schema: evidence.ManifestSchema, Tool: evidence.ManifestTool{Name: "inquest capture", Version: s.opt.Version},
 		Source: s.Base, Started: s.now(), Program: evidence.Program{Name: s.program, Goroutines: s.Goroutines},
 	}
+	for _, stage := range p.stages {
+		for _, st := range stage {
+			m.Files = append(m.Files, evidence.ManifestFile{Name: st.file, Request: st.request(), Result: evidence.Skipped, Why: "the capture was cut short before it"})
+		}
+	}
+	asked := len(m.Files)
+	m.Files = append(m.Files, p.left...)
+	m.Notes = slices.Clone(s.notes)
+	w, err := manifest.Create(dir, m)
+	if err != nil {
+		return nil, err
+	}
 	stop := t.tick()
+	next := 0
 	for _, stage := range p.stages {
 		var wg sync.WaitGroup
-		files := make([]evidence.ManifestFile, len(stage))
 		for i, st := range stage {
-			wg.Go(func() { files[i] = t.settle(ctx, st) })
+			file := &m.Files[next+i]
+			wg.Go(func() {
+				f := t.settle(ctx, st)
+				t.mu.Lock()
+				defer t.mu.Unlock()
+				*file = f
+				_ = w.Update(m) // the last one counts
+			})
 		}
 		wg.Wait()
-		m.Files = append(m.Files, files...)
+		next += len(stage)
 	}
 	stop()
-	m.Files = append(m.Files, p.left...)
 	m.Ended = s.now()
 	m.Program.GoVersion = t.goVersion
-	m.Notes = append(slices.Clone(s.notes), t.notes...)
+	m.Notes = append(m.Notes, t.notes...)
 	if ctx.Err() != nil {
 		m.Notes = append(m.Notes, "interrupted: what came later was not taken")
 	}
-	if err := writeManifest(dir, m); err != nil {
+	for _, f := range m.Files[:asked] {
+		if f.Redirect != nil {
+			m.Notes = append(m.Notes, fmt.Sprintf("%s came from another server: %s answered for %s", f.Name, f.Redirect.To, f.Redirect.From))
+		}
+	}
+	if err := w.Close(m); err != nil {
 		return nil, err
 	}
-	if !kept(m) {
+	if !m.Kept() {
 		why := ""
 		for _, f := range m.Files {
 			if f.Result == evidence.Failed {
@@ -63,34 +86,6 @@ func (s *Server) Take(ctx context.Context, p *Plan, dir string) (*evidence.Manif
 		return m, errors.New("nothing could be taken" + why)
 	}
 	return m, nil
-}
-
-// kept reports whether the capture holds any evidence.
-func kept(m *evidence.Manifest) bool {
-	return slices.ContainsFunc(m.Files, func(f evidence.ManifestFile) bool {
-		return f.Result == evidence.Taken || f.Result == evidence.InPart
-	})
-}
-
-func writeManifest(dir string, m *evidence.Manifest) error {
-	data, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
-	// Exclusive, so that no link laid there by another user is followed.
-	tmp := filepath.Join(dir, ".inquest-manifest")
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(tmp, filepath.Join(dir, evidence.ManifestName))
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
-	}
-	return err
 }
 
 // take is one Take.
@@ -190,6 +185,7 @@ func (t *take) try(ctx context.Context, st step) evidence.ManifestFile {
 		f.Started = t.now()
 		a := t.once(ctx, &st)
 		f.Ended = t.now()
+		f.Redirect = a.redirect
 		t.judge(ctx, &st, a, &f)
 		if f.Result != evidence.Failed || !a.again || f.Attempts > t.opt.Retries || ctx.Err() != nil {
 			t.mu.Lock()
@@ -223,6 +219,7 @@ type answer struct {
 	connection bool   // the server was not reached
 	tooLong    bool   // the server or something before it does not let requests last that long
 	after      string // Retry-After
+	redirect   *manifest.Redirect
 }
 
 // once sends one request and spools its answer.
@@ -241,6 +238,9 @@ func (t *take) once(ctx context.Context, st *step) (a answer) {
 		return otherwise
 	}
 	resp, err := t.get(rctx, st.request())
+	if err == nil {
+		a.redirect = t.redirect(resp)
+	}
 	if err != nil {
 		a.again, a.connection = passing(err), true
 		a.why = late(err, t.plain(err).Error())
@@ -268,7 +268,7 @@ func (t *take) once(ctx context.Context, st *step) (a answer) {
 
 	// The name stays, as what cannot be told by content is told by it.
 	a.file = filepath.Join(t.scratch, st.file)
-	out, err := os.OpenFile(a.file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
+	out, err := os.OpenFile(a.file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
 	if err != nil {
 		a.why = onDisk(err)
 		return a
