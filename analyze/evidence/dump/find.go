@@ -18,15 +18,16 @@ import (
 
 // Bounds of what is kept of one file, beside its memory: a dump of a million goroutines is real.
 const (
-	maxDumps     = 256  // dumps of one file
-	maxDepth     = 1024 // frames of one goroutine; the runtime prints 100 (runtime/traceback.go)
-	maxArgs      = 32   // argument words of one frame, as many as Frame.Stale has bits; the runtime prints 10
-	maxLabels    = 64   // labels of one goroutine
-	maxNesting   = 3    // quoted strings within quoted strings
-	maxForeign   = 8    // lines of other output in a row that a dump may be interleaved with
-	maxRecent    = 256  // lines kept to look back for the message above a dump
-	recentLength = 512  // bytes kept of each
-	maxAfter     = 50   // lines below a dump in which a time stamp may still date it
+	maxDumps     = 256      // dumps of one file
+	maxDepth     = 1024     // frames of one goroutine; the runtime prints 100 (runtime/traceback.go)
+	maxArgs      = 32       // argument words of one frame, as many as Frame.Stale has bits; the runtime prints 10
+	maxLabels    = 64       // labels of one goroutine
+	maxHeader    = 64 << 10 // bytes of the first line of one
+	maxNesting   = 3        // quoted strings within quoted strings
+	maxForeign   = 8        // lines of other output in a row that a dump may be interleaved with
+	maxRecent    = 256      // lines kept to look back for the message above a dump
+	recentLength = 512      // bytes kept of each
+	maxAfter     = 50       // lines below a dump in which a time stamp may still date it
 )
 
 // Find reads a text of any size to its end and returns the goroutine dumps in
@@ -99,6 +100,8 @@ type finder struct {
 	present  []byte  // the present line of the file, as it stands there
 	recent   [maxRecent][]byte
 	next     int   // lines remembered so far; recent is a ring
+	looked   int   // lines remembered that have been looked at for a time
+	stamped  int   // the last of them that has one, counted from 1; 0 for none
 	fence    int   // lines remembered before the last dump: its message is not the next one's
 	detailed bool  // the lines are the scheduler's state
 	undated  *Dump // the last dump, while a stamp below may still date it
@@ -667,15 +670,8 @@ func (f *finder) lookBack() {
 	others, done, above := 0, false, false
 	for i := f.next - 1; i >= max(0, f.next-maxRecent); i-- {
 		line := f.recent[i%maxRecent]
-		if b.dump.Time.IsZero() {
-			b.dump.date(line)
-		}
-		done = done || i < f.fence
-		if done {
-			if !b.dump.Time.IsZero() {
-				break
-			}
-			continue
+		if done = done || i < f.fence; done {
+			break
 		}
 		for _, key := range b.Keys {
 			if value, ok := logline.After(line, key); ok {
@@ -719,6 +715,9 @@ func (f *finder) lookBack() {
 			others++
 		}
 	}
+	if b.dump.Time.IsZero() {
+		b.dump.date(f.stampAbove())
+	}
 	slices.Reverse(b.head)
 	if len(b.Keys) > 0 { // one record holds the stack and, in another string, what went wrong
 		b.head = append(b.head, string(f.present[:min(len(f.present), recentLength)]))
@@ -733,12 +732,24 @@ func (f *finder) lookBack() {
 // recentTime returns the time of the present line, or of the nearest above it that carries one.
 func (f *finder) recentTime() time.Time {
 	d := &Dump{}
-	for i := f.next - 1; !d.date(f.present) && i >= max(0, f.next-maxRecent); i-- {
-		if d.date(f.recent[i%maxRecent]) {
+	_ = d.date(f.present) || d.date(f.stampAbove())
+	return d.Time
+}
+
+// stampAbove returns the nearest line above that carries a time, of those that are
+// remembered. Each of them is looked at once, however often it is asked for.
+func (f *finder) stampAbove() []byte {
+	for i := f.next - 1; i >= max(f.looked, f.next-maxRecent); i-- {
+		if (&Dump{}).date(f.recent[i%maxRecent]) {
+			f.stamped = i + 1
 			break
 		}
 	}
-	return d.Time
+	f.looked = f.next
+	if f.stamped <= max(0, f.next-maxRecent) {
+		return nil
+	}
+	return f.recent[(f.stamped-1)%maxRecent]
 }
 
 // schedLine matches the beginning of a line of schedtrace. The runtime's monitor prints it without regard

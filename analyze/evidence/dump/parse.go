@@ -24,7 +24,7 @@ func header(s []byte) (g Goroutine, ok bool) {
 		return g, false
 	}
 	n := digits(s)
-	if n == 0 || n > 18 {
+	if n == 0 || n > 18 || len(s) > maxHeader {
 		return g, false
 	}
 	g.ID, _ = strconv.ParseInt(string(s[:n]), 10, 64)
@@ -38,7 +38,7 @@ func header(s []byte) (g Goroutine, ok bool) {
 		return g, false
 	}
 	end := 0
-	for end < len(s) && s[end] != ',' && s[end] != ']' && !bytes.HasPrefix(s[end:], []byte(" labels:{")) {
+	for end < min(len(s), 101) && s[end] != ',' && s[end] != ']' && !bytes.HasPrefix(s[end:], []byte(" labels:{")) {
 		end++
 	}
 	if end == len(s) || end > 100 {
@@ -62,7 +62,7 @@ func header(s []byte) (g Goroutine, ok bool) {
 	for bytes.HasPrefix(s, []byte(", ")) {
 		s = s[2:]
 		end := bytes.IndexAny(s, ",]")
-		if i := bytes.Index(s, []byte(" labels:{")); i >= 0 && i < end {
+		if i := bytes.Index(s[:min(len(s), max(end, 0)+len(" labels:{"))], []byte(" labels:{")); i >= 0 && i < end {
 			end = i
 		}
 		if end < 0 {

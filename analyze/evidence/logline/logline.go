@@ -11,7 +11,6 @@ import (
 	"iter"
 	"regexp"
 	"strconv"
-	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -268,73 +267,6 @@ func Lines(value []byte) iter.Seq[[]byte] {
 func Several(value []byte) bool {
 	i := bytes.IndexByte(value, '\n')
 	return i >= 0 && i < len(value)-1
-}
-
-const stampPattern = `(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\d* ?(Z|UTC|[+-]\d\d:?\d\d)?`
-
-var (
-	stampRE    = regexp.MustCompile(stampPattern)
-	stampFirst = regexp.MustCompile(`^[\[(<]?` + stampPattern + `[\])>]? *`)
-	syslog     = regexp.MustCompile(`^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d `)
-	epochRE    = regexp.MustCompile(`"(?:ts|t|time|timestamp|@timestamp|__REALTIME_TIMESTAMP)" ?: ?"?(\d{10,19})(?:\.(\d{1,9}))?`)
-)
-
-// Unstamped returns the line without the time stamp it begins with.
-func Unstamped(line []byte) []byte {
-	for _, re := range []*regexp.Regexp{stampFirst, syslog} {
-		if m := re.Find(line); m != nil {
-			return line[len(m):]
-		}
-	}
-	return line
-}
-
-// Stamp finds a time with a year in a line, and whether it names its zone.
-func Stamp(line []byte) (t time.Time, zoned, ok bool) {
-	if m := stampRE.FindSubmatch(line); m != nil {
-		n := func(i int) int {
-			x, _ := strconv.Atoi(string(m[i]))
-			return x
-		}
-		nanos := n(7)
-		for i := len(m[7]); i < 9; i++ {
-			nanos *= 10
-		}
-		t := time.Date(n(1), time.Month(n(2)), n(3), n(4), n(5), n(6), nanos, time.UTC)
-		zone := string(m[8])
-		if len(zone) >= 5 {
-			hours, _ := strconv.Atoi(zone[1:3])
-			minutes, _ := strconv.Atoi(zone[len(zone)-2:])
-			offset := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
-			if zone[0] == '+' {
-				offset = -offset
-			}
-			t = t.Add(offset)
-		}
-		if n(2) >= 1 && n(2) <= 12 && n(3) >= 1 && n(3) <= 31 && n(1) > 1990 {
-			return t, zone != "", true
-		}
-	}
-	if m := epochRE.FindSubmatch(line); m != nil {
-		x, err := strconv.ParseInt(string(m[1]), 10, 64)
-		if err != nil {
-			return time.Time{}, false, false
-		}
-		switch { // seconds, milliseconds, microseconds or nanoseconds, by the number of digits
-		case len(m[1]) < 12:
-			nanos, _ := strconv.Atoi(string(m[2]))
-			for i := len(m[2]); i < 9; i++ {
-				nanos *= 10
-			}
-			return time.Unix(x, int64(nanos)).UTC(), true, true
-		case len(m[1]) < 15:
-			return time.UnixMilli(x).UTC(), true, true
-		case len(m[1]) < 18:
-			return time.UnixMicro(x).UTC(), true, true
-		}
-		return time.Unix(0, x).UTC(), true, true
-	}
-	return time.Time{}, false, false
 }
 
 func digits(s []byte) int {
