@@ -178,7 +178,8 @@ func (r *races) take(line []byte) {
 			return
 		}
 	}
-	if m := accessRE.FindSubmatch(line); m != nil {
+	heading := line[len(line)-1] == ':' // of the stack that follows
+	if m := match(accessRE, line, heading); m != nil {
 		p.foreign = 0
 		p.into = nil
 		if p.accesses < 2 {
@@ -194,7 +195,7 @@ func (r *races) take(line []byte) {
 		p.accesses++
 		return
 	}
-	if m := createdRE.FindSubmatch(line); m != nil {
+	if m := match(createdRE, line, heading); m != nil {
 		p.foreign = 0
 		p.into = nil
 		id, _ := strconv.ParseInt(string(m[1]), 10, 64)
@@ -207,7 +208,7 @@ func (r *races) take(line []byte) {
 		}
 		return
 	}
-	if m := memoryRE.FindSubmatch(line); m != nil {
+	if m := match(memoryRE, line, bytes.HasPrefix(line, []byte("Heap block")) || bytes.HasPrefix(line, []byte("Global var"))); m != nil {
 		p.race.Memory, p.into, p.foreign = string(m[1]), nil, 0
 		return
 	}
@@ -220,6 +221,14 @@ func (r *races) take(line []byte) {
 		return
 	}
 	r.other()
+}
+
+// match asks a pattern, which takes long, only where it can match.
+func match(re *regexp.Regexp, line []byte, can bool) [][]byte {
+	if !can {
+		return nil
+	}
+	return re.FindSubmatch(line)
 }
 
 // other takes a line that is not part of the report.

@@ -331,7 +331,7 @@ func carried(line, prefix []byte, at time.Duration) (shape string, start time.Ti
 
 // goesOn reports whether a line can be of the same process as those before.
 func (s *stream) goesOn(shape string, number int64, at time.Duration, start time.Time) bool {
-	return s.shape == shape && at >= s.at && (number > s.number || s.number == 0) &&
+	return at >= s.at && s.shape == shape && (number > s.number || s.number == 0) &&
 		(number == s.number+1 || start.IsZero() || s.start.IsZero() || start.Sub(s.start).Abs() <= apart)
 }
 
