@@ -117,7 +117,11 @@ func (r *Reader) opens(line []byte) bool {
 		r.block = &block{keys: keys(rest)}
 		return true
 	case len(line) > 0 && line[0] != ' ' && line[0] != '\t' && len(line) < maxName:
-		owner, event, ok := perfHeader(string(bytes.TrimRight(line, " ")))
+		line = bytes.TrimRight(line, " ")
+		if !bytes.HasSuffix(line, []byte(":")) || !bytes.Contains(line, []byte(": ")) { // few lines that are none get further
+			return false
+		}
+		owner, event, ok := perfHeader(string(line))
 		if !ok {
 			return false
 		}
