@@ -14,8 +14,9 @@ func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 	e.Kind = Trace
 	var last [2]int64 // bytes and events told so far
 	opt := exectrace.Options{
-		Jobs: o.opt.Jobs,
-		Task: o.opt.Focus.Task,
+		Jobs:   o.opt.Jobs,
+		Memory: o.opt.Memory,
+		Task:   o.opt.Focus.Task,
 		Progress: func(done, _, events int64) {
 			o.advance(done-last[0], 0, events-last[1])
 			last = [2]int64{done, events}

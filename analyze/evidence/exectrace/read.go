@@ -15,11 +15,14 @@ import (
 	"unsafe"
 
 	"golang.org/x/exp/trace"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // Options are how to read. The zero value uses every processor and is silent.
 type Options struct {
 	Jobs     int                             // generations read at a time; 0 means GOMAXPROCS
+	Memory   *bound.Memory                   // bounds what is decoded at a time, of all traces that share it; nil for one of bound.Default
 	Progress func(done, total, events int64) // called now and then from one goroutine: bytes, bytes, events; may be nil
 
 	// Window, when not nil, tells what part of the trace to read, as offsets from its
@@ -69,6 +72,9 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Timelin
 	}
 	if opt.Jobs <= 0 {
 		opt.Jobs = runtime.GOMAXPROCS(0)
+	}
+	if opt.Memory == nil {
+		opt.Memory = bound.NewMemory(bound.Default)
 	}
 	e := &engine{ctx: ctx, r: r, size: size, head: head, opt: opt, fold: newFold()}
 	e.fold.focus.task = opt.Task
@@ -213,11 +219,6 @@ type stream struct {
 	err     error         // valid once chunks is closed
 }
 
-// maxMemory bounds what generations that are being decoded and their records take
-// together, in bytes, unless a single generation takes more. x/exp/trace holds a
-// generation as a whole.
-const maxMemory = 192 << 20
-
 // maxWorkers bounds the generations that are decoded at a time: the fold needs
 // about a third of the time of one decoder, so more would only wait for it.
 const maxWorkers = 6
@@ -228,13 +229,13 @@ const maxWorkers = 6
 // that is what keeps two processors busy, one with the rest of a generation, the
 // other with its fold. The generation that the fold is at always has a few more to
 // get through with, so the bound cannot block it.
-func aheadChunks(gens []generation, workers int) int {
+func aheadChunks(gens []generation, workers int, most int64) int {
 	var largest int64
 	for i := range gens {
 		largest = max(largest, gens[i].size())
 	}
 	want := largest * 2 / 5 * 2 / 11 / chunkRecords * int64(min(workers-1, 3))
-	left := (maxMemory - largest*int64(workers)) / chunkBytes
+	left := (most - largest*int64(workers)) / chunkBytes
 	return int(max(min(want, left, maxAhead), minAhead))
 }
 
@@ -248,12 +249,11 @@ const (
 // admission hands out generations, in order, and holds back those for which
 // there is no memory yet. Those before them get through, so it cannot block for good.
 type admission struct {
-	mu       sync.Mutex
-	done     sync.Cond
-	gens     []generation
-	next     int
-	decoding int64 // bytes
-	garbage  int64 // bytes of those that have been decoded since the collector ran
+	memory  *bound.Memory // which all traces that are read share
+	mu      sync.Mutex
+	gens    []generation
+	next    int
+	garbage int64 // bytes of those that have been decoded since the collector ran
 }
 
 // take returns the index of the next generation, or false when there is none or
@@ -261,15 +261,11 @@ type admission struct {
 func (a *admission) take(ctx context.Context) (int, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for a.next < len(a.gens) && a.decoding > 0 && a.decoding+a.gens[a.next].memory() > maxMemory {
-		a.done.Wait()
-	}
-	if a.next >= len(a.gens) || ctx.Err() != nil {
+	if a.next >= len(a.gens) || !a.memory.Work(a.gens[a.next].memory(), func() bool { return ctx.Err() == nil }) {
 		return 0, false
 	}
 	i := a.next
 	a.next++
-	a.decoding += a.gens[i].memory()
 	return i, true
 }
 
@@ -277,15 +273,14 @@ func (a *admission) take(ctx context.Context) (int, bool) {
 // before the next takes as much again: left to itself, the collector would let
 // garbage grow to the size of what is alive.
 func (a *admission) give(i int) {
-	a.mu.Lock()
 	size := a.gens[i].memory()
-	a.decoding -= size
+	a.memory.Done(size) // before the lock, under which others wait for it
+	a.mu.Lock()
 	a.garbage += size
 	collect := a.garbage >= minGarbage
 	if collect {
 		a.garbage = 0
 	}
-	a.done.Broadcast()
 	a.mu.Unlock()
 	if collect {
 		runtime.GC()
@@ -370,17 +365,21 @@ func (e *engine) split(version int) error {
 
 func (e *engine) sequential(gens []generation, version int) {
 	c := &chunk{records: make([]record, 0, chunkRecords+1)}
-	a := admission{gens: gens}
-	for i := range gens {
+	a := admission{memory: e.opt.Memory, gens: gens}
+	for range gens {
+		i, ok := a.take(e.ctx)
+		if !ok {
+			return
+		}
 		g := &gens[i]
 		e.nextGeneration()
 		before := e.fold.events
 		err := e.readGeneration(g, version, e.direct(c))
 		e.folded(gens, i, before, err)
+		a.give(i)
 		if e.ctx.Err() != nil {
 			return
 		}
-		a.give(i)
 	}
 }
 
@@ -393,7 +392,7 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 	// file can have a million generations.
 	var lock sync.Mutex
 	streams := map[int]*stream{}
-	budget := aheadChunks(gens, workers)
+	budget := aheadChunks(gens, workers, e.opt.Memory.Decoding())
 	at := func(i int) *stream {
 		lock.Lock()
 		defer lock.Unlock()
@@ -432,8 +431,7 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 		c.token = token
 		return c, nil
 	}
-	a := admission{gens: gens}
-	a.done.L = &a.mu
+	a := admission{memory: e.opt.Memory, gens: gens}
 	for range workers {
 		wait.Go(func() {
 			for {
