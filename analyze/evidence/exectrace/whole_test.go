@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // readWhole folds a trace through one reader: the obvious way that the parallel
@@ -79,7 +81,7 @@ func TestReadingAheadGivesBackItsTokens(t *testing.T) {
 			clear(damaged[g.parts[0].from+200 : g.parts[0].from+400])
 		}
 		for _, b := range [][]byte{whole, damaged} {
-			e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:headerSize], fold: newFold(), opt: Options{Jobs: 3}}
+			e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:headerSize], fold: newFold(), opt: Options{Memory: bound.NewMemory(bound.Default), Jobs: 3}}
 			v, _ := formatVersion(b)
 			if err := e.split(v); err != nil {
 				t.Fatal(err)
