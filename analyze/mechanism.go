@@ -82,6 +82,8 @@ var mechanisms = []mechanism{
 	{from: "data-race", to: "crash", why: "what two goroutines change at once can be seen half changed", source: "go.dev/ref/mem"},
 	{from: "concurrent-map-access", to: "crash", why: "the runtime ends a program that it catches using a map from two goroutines at once", source: "internal/runtime/maps/map.go, fatal"},
 	{from: "deadlock", to: "crash", why: "the runtime ends a program in which no goroutine can run any more", source: "runtime/proc.go, checkdead"},
+	{from: "deadlock", to: "test-timeout", why: "a test that waits for goroutines in a cycle never ends", source: "testing/testing.go, startAlarm"},
+	{from: "goroutine-leak", to: "test-timeout", why: "a test that waits for a goroutine which never ends does not end either", source: "testing/testing.go, startAlarm"},
 	{from: "stw-extension", to: "sched-latency", why: "nothing is scheduled while the world is stopped", source: "runtime/proc.go, stopTheWorldWithSema"},
 }
 

@@ -258,7 +258,7 @@ func dumpTotals(d *dump.Dump) []Total {
 func crashTotals(crashes []*dump.Crash) []Total {
 	var died, lived int
 	for _, c := range crashes {
-		if c.Lived {
+		if c.Fate != dump.Died {
 			lived += c.Count
 		} else {
 			died += c.Count

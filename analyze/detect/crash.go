@@ -24,8 +24,8 @@ The place is the first function outside the standard library: for a panic below 
 function that panics again does not hide it. Equal crashes are counted.
 
 **When it is wrong.** The place is where it became impossible to go on, which need not be where the mistake is: a nil pointer was made somewhere else. A panic that a
-library raises on purpose is at the library's function; the caller is one frame out. A crash whose stack is cut off, or that was printed with GOTRACEBACK=none, is not
-seen. A process that was killed from outside, such as by the kernel for its memory, prints nothing.`,
+library raises on purpose is at the library's function; the caller is one frame out. A crash whose stack was not logged has no place. A stack that a handler printed does not
+say whether the process went on. A process that was killed from outside, such as by the kernel for its memory, prints nothing.`,
 	Measures: []analyze.Measure{
 		{Kind: evidence.Crash, Doc: "panics and fatal errors with the stack of what failed; equal ones are counted, a log without any proves nothing", Run: crashes},
 	},
@@ -45,11 +45,14 @@ var crashClasses = map[dump.Class]struct {
 	dump.StackOverflow: {"%s called itself until the stack was full", []string{"Give the recursion an end: look at the arguments of the repeating frames", "Walk deep or cyclic data with a list of what is left to do in place of calls"}},
 	dump.OutOfMemory: {"memory ran out in %s", []string{"Look at the size that was asked for: check it against a bound before allocating",
 		"Where the size is ordinary, find what fills the heap: see heap-growth and map-growth"}},
-	dump.ThreadExhaustion: {"the program had no thread left in %s", []string{"Bound how many goroutines can be in blocking system calls or C code at once", "Give names and files that are resolved or read a time limit"}},
+	dump.ThreadExhaustion: {"the program ran out of threads with goroutines in system calls or C code in %s", []string{"Bound how many goroutines can be in blocking system calls or C code at once", "Give names and files that are resolved or read a time limit",
+		"Where the system refused the thread (newosproc, pthread_create), look at its limits: pids of the container's cgroup, ulimit -u, seccomp"}},
 	dump.UnlockOfUnlocked: {"%s unlocked a lock that was not locked", []string{"Unlock with defer right below the Lock, once", "Do not copy a value that holds a lock: go vet (copylocks) finds copies"}},
 	dump.Corruption: {"the runtime found memory damaged, or an address that is none, in %s", []string{"Run the tests with -race and with -gcflags=all=-d=checkptr: data races and unsafe are the usual causes",
 		"Look at unsafe, cgo and memory-mapped files that shrink"}},
-	dump.SignalClass: {"a signal ended the process in code below %s that is not Go", []string{"Look at the C code that was called: the address and code of the signal say what it touched", "Check what the C code keeps of Go memory (cmd/cgo, Passing pointers)"}},
+	dump.MappedFile: {"%s touched a page of a mapped file that has nothing behind it: the file was cut short while it was mapped, or the disk is full", []string{"Reserve the file's space before mapping it (fallocate), and never truncate a file that is mapped",
+		"Look at free space and at who else writes the file; on a network file system at the connection"}},
+	dump.SignalClass: {"a signal ended the process in C code that %s called", []string{"Look at the C code that was called: the address and code of the signal say what it touched", "Check what the C code keeps of Go memory (cmd/cgo, Passing pointers)"}},
 	dump.NilDereference: {"%s used a nil pointer", []string{"Find which value was nil: the line has few candidates; a result used before its error was checked is the usual one",
 		"Make the zero value usable, or refuse to build the value without what it needs"}},
 	dump.NilMapWrite:   {"%s wrote to a map that was never made", []string{"Make the map where the value is built"}},
@@ -63,7 +66,6 @@ var crashClasses = map[dump.Class]struct {
 	dump.Unhashable:    {"%s used a key or compared values of a type that cannot be compared", []string{"Keep slices, maps and functions out of interface values that are compared or used as keys"}},
 	dump.WaitGroupMisuse: {"%s misused a wait group", []string{"Call Add before the goroutine is started, and Done once in it (or use WaitGroup.Go)",
 		"Do not start work on a wait group while somebody waits for it to end"}},
-	dump.TestTimeout:   {"a test took too long in %s", []string{"Look at the goroutines printed with it: see deadlock and goroutine-leak"}},
 	dump.RuntimeFault:  {"the runtime gave up in %s", nil},
 	dump.ExplicitPanic: {"%s panicked", []string{"Return an error where the caller can handle it", "Mend what makes the panic's message true"}},
 }
@@ -78,7 +80,7 @@ type found struct {
 type sameCrash struct {
 	class    dump.Class
 	function string
-	lived    bool
+	fate     dump.Fate
 }
 
 func crashes(in *analyze.Input) analyze.Reading {
@@ -86,6 +88,9 @@ func crashes(in *analyze.Input) analyze.Reading {
 	byFunction := map[string]*analyze.Candidate{}
 	var order []*analyze.Candidate
 	for _, group := range crashGroups(in.Exhibits, nil) {
+		if group[0].Class == dump.TestTimeout { // test-timeout tells it
+			continue
+		}
 		c := crashCandidate(group)
 		// One candidate per function: what else failed there is told with the worst.
 		if first := byFunction[c.Site.Function]; first != nil {
@@ -111,7 +116,7 @@ func crashGroups(exhibits []*evidence.Exhibit, classes []dump.Class) [][]found {
 			if classes != nil && !slices.Contains(classes, c.Class) {
 				continue
 			}
-			key := sameCrash{c.Class, c.Site().Function, c.Lived}
+			key := sameCrash{c.Class, c.Site().Function, c.Fate}
 			i, ok := at[key]
 			if !ok {
 				i = len(groups)
@@ -122,16 +127,9 @@ func crashGroups(exhibits []*evidence.Exhibit, classes []dump.Class) [][]found {
 		}
 	}
 	slices.SortStableFunc(groups, func(a, b []found) int {
-		return cmp.Or(cmp.Compare(lived(a), lived(b)), -cmp.Compare(times(a), times(b)), cmp.Compare(a[0].Site().Function, b[0].Site().Function), cmp.Compare(a[0].Class, b[0].Class))
+		return cmp.Or(cmp.Compare(a[0].Fate, b[0].Fate), -cmp.Compare(times(a), times(b)), cmp.Compare(a[0].Site().Function, b[0].Site().Function), cmp.Compare(a[0].Class, b[0].Class))
 	})
 	return groups
-}
-
-func lived(group []found) int {
-	if group[0].Lived {
-		return 1
-	}
-	return 0
 }
 
 func times(group []found) (n int) {
@@ -147,8 +145,15 @@ func crashCandidate(group []found) analyze.Candidate {
 	site := first.Site()
 	class := crashClasses[first.Class]
 	place := site.Function
+	missing := ""
 	if place == "" {
-		place = "a place that was not printed"
+		place = "a place that was not logged"
+		switch {
+		case len(first.Runtime) > 0:
+			missing = "only the runtime's own stack is in the log: the goroutine's stack, further down in the output, names the place"
+		case first.Goroutine == 0:
+			missing = "no stack was logged with it: the output of the process right below this line names the place"
+		}
 	}
 	c := analyze.Candidate{Site: site, Path: first.Stack.Path(), Variant: string(first.Class), Severity: analyze.Critical, Share: 1, Fix: class.fix}
 	c.Summary = fmt.Sprintf(class.says, place)
@@ -156,13 +161,17 @@ func crashCandidate(group []found) analyze.Candidate {
 		c.Summary += fmt.Sprintf(" (%q)", oneLine(first.Message))
 	}
 	switch {
-	case first.Lived:
+	case first.Fate == dump.Lived:
 		// The process lives, and somebody's request does not: the mistake is as real.
 		c.Severity = analyze.Warning
 		c.Summary += "; the panic was recovered and the process went on"
-	case first.Class == dump.TestTimeout:
+	case first.Fate == dump.Untold:
 		c.Severity = analyze.Warning
-		c.Summary += "; the test process ended"
+		by := "a handler"
+		if first.Handler != "" {
+			by += fmt.Sprintf(" (%s)", first.Handler)
+		}
+		c.Summary += fmt.Sprintf("; %s logged the panic, and what became of the process is not in the log", by)
 	default:
 		c.Summary += "; the process died"
 	}
@@ -173,8 +182,8 @@ func crashCandidate(group []found) analyze.Candidate {
 	where.Goroutine = first.Goroutine
 	for i, f := range group {
 		says := plural(f.Count, "crash", "crashes") + " of this class at this place"
-		if f.Lived {
-			says = "recovered " + plural(f.Count, "panic", "panics") + " of this class at this place"
+		if f.Fate != dump.Died {
+			says = "logged " + plural(f.Count, "panic", "panics") + " of this class at this place"
 		}
 		fact := analyze.Fact{Exhibit: f.exhibit.ID, Says: says, Value: evidence.Of(f.Count, evidence.Count), At: where, Reproduce: grepCrash(f)}
 		if i == 0 && len(group) > 1 {
@@ -200,7 +209,18 @@ func crashCandidate(group []found) analyze.Candidate {
 	if len(first.Chain) > 1 {
 		c.Caveats = append(c.Caveats, fmt.Sprintf("%d panics were under way; the place is that of the first, the last was: %q", len(first.Chain), oneLine(first.Chain[len(first.Chain)-1].Value)))
 	}
-	if first.Message == "" {
+	if missing != "" {
+		c.Caveats = append(c.Caveats, missing)
+		c.Fix = append([]string{"Find the rest of the output (stderr of the process, the log of the container before the restart): the stack below the message names the place"}, class.fix...)
+	}
+	if first.During != "" {
+		c.Caveats = append(c.Caveats, fmt.Sprintf("a deferred call ran into %q while the panic was under way: the panic came first", oneLine(first.During)))
+	}
+	if first.Alike > 0 {
+		c.Facts = append(c.Facts, analyze.Fact{Exhibit: first.exhibit.ID, Says: "goroutines in system calls or C code at this place", Value: evidence.Of(first.Alike, evidence.Count),
+			Of: &analyze.Whole{Quantity: evidence.Of(first.Beside+1, evidence.Count), What: "goroutines printed"}, At: where, Reproduce: analyze.Grep(first.exhibit, "[syscall")})
+	}
+	if first.Message == "" && first.During == "" {
 		c.Caveats = append(c.Caveats, "what the panic said is not in the log above its stack")
 	}
 	if site.Function != "" && stack.Standard(site.Function) {

@@ -22,7 +22,7 @@ func died(class dump.Class, message string, frame ...string) *dump.Crash {
 }
 
 func lives(c *dump.Crash) *dump.Crash {
-	c.Lived, c.Exit = true, 0
+	c.Fate, c.Exit = dump.Lived, 0
 	return c
 }
 
@@ -44,7 +44,7 @@ func TestCrash(t *testing.T) {
 	expectAll(t, Crash, []expect{
 		{"died", of(crashed(died(dump.NilDereference, "runtime error: ...", "main.(*store).count:7"))), "found", "critical main.(*store).count"},
 		{"request died", of(crashed(lives(died(dump.NilDereference, "runtime error: ...", "main.(*store).count:7")))), "found", "warning main.(*store).count"},
-		{"a test took too long", of(crashed(died(dump.TestTimeout, "test timed out after 10m0s", "testing.(*M).startAlarm.func1"))), "found", "warning testing.(*M).startAlarm"},
+		{"a test took too long, see test-timeout", of(crashed(died(dump.TestTimeout, "test timed out after 10m0s", "testing.(*M).startAlarm.func1"))), "undecided", ""},
 		{"nothing but the standard library", of(crashed(died(dump.SignalClass, "SIGSEGV: segmentation violation"))), "found", "critical"},
 		{"no log", of(procs()), "skipped", ""},
 	})

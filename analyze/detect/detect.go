@@ -39,5 +39,6 @@ var All = []*analyze.Detector{
 	SlowTask,
 	ConcurrentMapAccess,
 	DataRace,
+	TestTimeout,
 	Crash,
 }

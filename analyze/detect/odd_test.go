@@ -30,7 +30,7 @@ func TestOddEvidence(t *testing.T) {
 				case evidence.Trace:
 					e.Trace = oddTimeline(r)
 				case evidence.Crash:
-					e.Crashes = []*dump.Crash{{Class: dump.ConcurrentMap, Count: int(oddNumber(r))}, {Class: "?", Lived: true}}
+					e.Crashes = []*dump.Crash{{Class: dump.ConcurrentMap, Count: int(oddNumber(r))}, {Class: "?", Fate: dump.Lived}}
 				case evidence.Race:
 					e.Races = []*dump.Race{{Count: int(oddNumber(r))}}
 				case evidence.GCTrace:

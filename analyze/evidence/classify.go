@@ -346,8 +346,8 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 	stacks.Memory = it.account
 	lines := runtimelog.Reader{Memory: it.account}
 	traced := folded.Reader{Memory: it.account}
-	cut, err := logline.Each(o.limited(r), it.account, func(line []byte) {
-		stacks.Line(line)
+	cut, err := logline.Read(o.limited(r), it.account, func(n int, line []byte) {
+		stacks.Line(n, line)
 		lines.Line(line)
 		traced.Line(line)
 	})

@@ -15,7 +15,7 @@ import (
 func read(t testing.TB, text string) Found {
 	t.Helper()
 	var r Reader
-	if _, err := logline.Each(strings.NewReader(text), nil, r.Line); err != nil {
+	if _, err := logline.Read(strings.NewReader(text), nil, r.Line); err != nil {
 		t.Fatal(err)
 	}
 	return r.Close()
@@ -24,9 +24,7 @@ func read(t testing.TB, text string) Found {
 // says is what of a crash does not depend on the run.
 func says(c *Crash) string {
 	s := fmt.Sprintf("%s at %s x%d", c.Class, c.Site().Function, c.Count)
-	if c.Lived {
-		s += ", lived"
-	}
+	s += [...]string{"", ", lived", ", untold"}[c.Fate]
 	if c.Exit != 0 {
 		s += fmt.Sprintf(", exit %d", c.Exit)
 	}
@@ -55,7 +53,7 @@ func TestRecordedCrashes(t *testing.T) {
 		"failed type assertion at main.name x1, exit 2",
 		"wait group misuse at main.main x1, exit 2",
 		"panic at main.settle x3, exit 2",
-		"panic at main.settle x1, lived",
+		"panic at main.settle x1, untold",
 		"nil dereference at main.(*inventory).count x2, lived",
 	}
 	files, _ := filepath.Glob("testdata/crashes-go1.*.txt")
@@ -125,12 +123,11 @@ func TestNoCrash(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		"words":                 "ERROR panic: runtime error: index out of range\nfatal error: concurrent map writes was in the log\n",
-		"message without stack": "panic: boom\n\nexit status 2\n",
-		"asked for":             "goroutine 7 [running]:\nruntime/debug.Stack()\n\t/a.go:1 +0x1\nmain.report()\n\t/a.go:2 +0x1\n",
-		"prose above a dump":    "a panic: it was not\n\ngoroutine 7 [running]:\nmain.report()\n\t/a.go:2 +0x1\n",
-		"watchdog":              "SIGABRT: abort\nPC=0x47 m=0 sigcode=0\n\ngoroutine 7 [running]:\nmain.report()\n\t/a.go:2 +0x1\n",
-		"killed by hand":        "SIGSEGV: segmentation violation\nPC=0x47 m=0 sigcode=0\n\ngoroutine 7 [running]:\nmain.report()\n\t/a.go:2 +0x1\n",
+		"words":              "ERROR panic: runtime error: index out of range\nfatal error: concurrent map writes was in the log\n",
+		"asked for":          "goroutine 7 [running]:\nruntime/debug.Stack()\n\t/a.go:1 +0x1\nmain.report()\n\t/a.go:2 +0x1\n",
+		"prose above a dump": "a panic: it was not\n\ngoroutine 7 [running]:\nmain.report()\n\t/a.go:2 +0x1\n",
+		"watchdog":           "SIGABRT: abort\nPC=0x47 m=0 sigcode=0\n\ngoroutine 7 [running]:\nmain.report()\n\t/a.go:2 +0x1\n",
+		"killed by hand":     "SIGSEGV: segmentation violation\nPC=0x47 m=0 sigcode=0\n\ngoroutine 7 [running]:\nmain.report()\n\t/a.go:2 +0x1\n",
 	} {
 		if all := read(t, text).Crashes; len(all) != 0 {
 			t.Errorf("%s: %s", name, says(all[0]))
@@ -142,11 +139,11 @@ func TestNoCrash(t *testing.T) {
 func TestLoggedPanics(t *testing.T) {
 	const stack = "goroutine 7 [running]:\nruntime/debug.Stack()\n\t/b.go:1 +0x1\nexample.com/rpc.recovered()\n\t/r.go:2 +0x1\npanic({0x1?, 0x2?})\n\truntime/panic.go:1 +0x1\nmain.(*cart).item(0x1)\n\t/a.go:3 +0x1\n"
 	for text, want := range map[string]string{
-		"panic recovered: runtime error: index out of range [7] with length 1\n" + stack:                                                 "index out of range at main.(*cart).item x1, lived",
-		"2026-09-01T12:00:00Z ERROR recovered: assignment to entry in nil map\n" + stack:                                                 "write to a nil map at main.(*cart).item x1, lived",
-		fmt.Sprintf(`{"level":"error","error":"runtime error: integer divide by zero","msg":"recovered","stacktrace":%s}`, quote(stack)): "divide by zero at main.(*cart).item x1, lived",
-		"panic: runtime error: invalid memory address or nil pointer dereference\n" + stack:                                              "nil dereference at main.(*cart).item x1, lived",
-		"out of stock\n" + stack: "panic at main.(*cart).item x1, lived",
+		"panic recovered: runtime error: index out of range [7] with length 1\n" + stack:                                                 "index out of range at main.(*cart).item x1, untold",
+		"2026-09-01T12:00:00Z ERROR recovered: assignment to entry in nil map\n" + stack:                                                 "write to a nil map at main.(*cart).item x1, untold",
+		fmt.Sprintf(`{"level":"error","error":"runtime error: integer divide by zero","msg":"recovered","stacktrace":%s}`, quote(stack)): "divide by zero at main.(*cart).item x1, untold",
+		"panic: runtime error: invalid memory address or nil pointer dereference\n" + stack:                                              "nil dereference at main.(*cart).item x1, untold",
+		"out of stock\n" + stack: "panic at main.(*cart).item x1, untold",
 	} {
 		all := read(t, text).Crashes
 		if len(all) != 1 || says(all[0]) != want {

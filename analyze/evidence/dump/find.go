@@ -39,14 +39,15 @@ const (
 // The error is that of r; the dumps found before it are returned with it.
 func Find(r io.Reader) ([]*Dump, error) {
 	var f Reader
-	_, err := logline.Each(r, nil, f.Line)
+	_, err := logline.Read(r, nil, f.Line)
 	return f.Close().Dumps, err
 }
 
-// Reader reads a text that it is given line by line. The zero Reader is ready.
+// Reader reads a text that it is given line by line, as [logline.Read] hands them on. The zero Reader is ready.
 type Reader struct {
 	finder // its Memory pays for what is kept
 	races  races
+	sorter *logline.Sorter
 }
 
 // Found is what a text holds, each sort first to last.
@@ -58,15 +59,26 @@ type Found struct {
 	Problems []string
 }
 
-// Line takes the next line of the text, without its end.
-func (r *Reader) Line(line []byte) {
-	r.physical(line)
+// Line takes a line of the text, without its end: the n-th, counted from 1.
+func (r *Reader) Line(n int, line []byte) {
+	if r.sorter == nil {
+		r.sorter = logline.NewSorter(r.sorted)
+	}
+	r.sorter.Line(n, line)
+}
+
+func (r *Reader) sorted(n int, line []byte) {
+	r.physical(n, line)
 	r.races.physical(line, &r.finder)
 }
 
 // Close ends the text.
 func (r *Reader) Close() Found {
+	if r.sorter != nil {
+		r.sorter.Close()
+	}
 	r.close()
+	r.conclude()
 	if r.left > 0 {
 		last := r.dumps[len(r.dumps)-1]
 		last.Partial = true
@@ -104,6 +116,7 @@ type finder struct {
 	stamped  int   // the last of them that has one, counted from 1; 0 for none
 	fence    int   // lines remembered before the last dump: its message is not the next one's
 	detailed bool  // the lines are the scheduler's state
+	lone     *lone // a message of a crash that waits for its goroutines; nil for none
 	undated  *Dump // the last dump, while a stamp below may still date it
 
 	names    map[string]string
@@ -136,6 +149,7 @@ type builder struct {
 	broken    int      // headers that could not be parsed
 	head      []string // what stands above it about a crash, line by line, nearest last
 	exit      int      // "exit status N" below it
+	killed    string   // the line of the go command that it killed the test
 	lost      int      // goroutines beyond the bounds
 	shaped    bool     // it has a frame, so it is a dump
 }
@@ -151,9 +165,9 @@ const (
 
 var goroutineWord = []byte("goroutine ")
 
-// physical takes one line of the file.
-func (f *finder) physical(line []byte) {
-	f.line++
+// physical takes the n-th line of the file.
+func (f *finder) physical(n int, line []byte) {
+	f.line = n
 	f.present = line
 	if f.builder == nil {
 		f.outside(line, nil)
@@ -165,6 +179,7 @@ func (f *finder) physical(line []byte) {
 // outside takes a line while no dump is being read; keys are the strings it stands in.
 func (f *finder) outside(line []byte, keys []string) {
 	if !bytes.Contains(line, goroutineWord) {
+		f.omen(line, keys)
 		f.remember(line)
 		return
 	}
@@ -183,6 +198,7 @@ func (f *finder) outside(line []byte, keys []string) {
 	}
 	value, key, ok := logline.Quoted(line, bytes.Index(line, goroutineWord))
 	if !ok || len(keys) == maxNesting {
+		f.omen(line, keys)
 		f.remember(line)
 		return
 	}
@@ -334,6 +350,10 @@ func (f *finder) take(line []byte) {
 		b.exit, _ = strconv.Atoi(string(line[len("exit status "):]))
 		f.mark()
 		return
+	case bytes.HasPrefix(line, []byte("*** Test killed")) && killed.Match(line):
+		b.killed = string(line)
+		f.mark()
+		return
 	case bytes.HasPrefix(line, []byte("non-Go function")), bytes.HasPrefix(line, []byte("pc=0x")), machine(line):
 		f.mark()
 		return
@@ -351,6 +371,7 @@ func (f *finder) take(line []byte) {
 	}
 	if origin, _ := trigger(line); origin != "" && !b.relay {
 		f.close()
+		f.await(line, b.Carrier)
 		f.remember(line)
 		return
 	}
@@ -544,8 +565,17 @@ func (f *finder) close() {
 	f.builder = nil
 	d := b.dump
 	if !b.shaped || len(d.Goroutines) == 0 {
+		if f.lone != nil && b.dump.Origin != "" { // a header is shape enough
+			f.lone.shaped = true
+			f.conclude()
+		}
 		return
 	}
+	if l := f.lone; l != nil && d.Origin == "" { // more stood between the message and the goroutines than is looked back over
+		d.Origin, b.head = l.origin, l.head
+		_, d.Message = trigger([]byte(l.head[0]))
+	}
+	f.lone = nil
 	partly := func(format string, args ...any) {
 		d.Partial = true
 		d.Problems = append(d.Problems, fmt.Sprintf(format, args...))
@@ -564,6 +594,9 @@ func (f *finder) close() {
 	}
 	if d.Origin == "" {
 		d.Origin = origin(&d.Goroutines[0])
+	}
+	if b.killed != "" {
+		b.head = append(b.head, b.killed)
 	}
 	d.GoVersion = version(d)
 	f.crashed.add(crash(d, b.head, b.exit), f.pay)
@@ -667,7 +700,7 @@ func (f *finder) why(kept, lost int) error {
 func (f *finder) lookBack() {
 	b := f.builder
 	var message []string // last line first
-	others, done, above := 0, false, false
+	others, done, above, chained := 0, false, false, false
 	for i := f.next - 1; i >= max(0, f.next-maxRecent); i-- {
 		line := f.recent[i%maxRecent]
 		if done = done || i < f.fence; done {
@@ -694,17 +727,17 @@ func (f *finder) lookBack() {
 			// Raised while another panic was under way, which stands above.
 			message = append(message, string(text))
 			b.head = append(b.head, string(text))
-			b.dump.Origin = origin
+			b.dump.Origin, chained = origin, true
 		case origin != "":
 			message = append(message, says)
 			b.head = append(b.head, string(text))
 			b.dump.Origin, above = origin, true
-		case b.dump.Origin != "":
+		case b.dump.Origin != "" && !chained:
 			done = true
 		case bytes.HasPrefix(text, []byte("[signal ")), bytes.HasPrefix(text, []byte("PC=0x")):
 			message = message[:0]
 			b.head = append(b.head, string(text))
-		case len(text) == 0, bytes.HasPrefix(text, []byte("runtime stack:")), machine(text), framed(text):
+		case len(text) == 0, bytes.HasPrefix(text, []byte("runtime stack:")), machine(text), framed(text), memoryWords.Match(text):
 			message, b.head = message[:0], signals(b.head) // what stands below a blank line is no message
 		case len(bare) < len(raw), others == 20:
 			b.head = append(b.head, string(text))
@@ -712,7 +745,9 @@ func (f *finder) lookBack() {
 		default: // a message may have several lines
 			message = append(message, string(text))
 			b.head = append(b.head, string(text))
-			others++
+			if !runningTest(string(text)) {
+				others++
+			}
 		}
 	}
 	if b.dump.Time.IsZero() {

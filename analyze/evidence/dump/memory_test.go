@@ -16,12 +16,12 @@ func goroutines(r *Reader, n int) {
 		if i == 0 {
 			state = "running"
 		}
-		r.Line(fmt.Appendf(nil, "goroutine %d [%s]:", i+1, state))
+		r.Line(1, fmt.Appendf(nil, "goroutine %d [%s]:", i+1, state))
 		for k := range 8 {
-			r.Line(fmt.Appendf(nil, "main.(*Server).handle%d(0x%x, 0x%x)", k, 0xc000000000+64*i, 0xc000000000+64*i+8*k))
-			r.Line(fmt.Appendf(nil, "\t/src/app/server%d.go:%d +0x1d", k, 10+k))
+			r.Line(1, fmt.Appendf(nil, "main.(*Server).handle%d(0x%x, 0x%x)", k, 0xc000000000+64*i, 0xc000000000+64*i+8*k))
+			r.Line(1, fmt.Appendf(nil, "\t/src/app/server%d.go:%d +0x1d", k, 10+k))
 		}
-		r.Line(nil)
+		r.Line(1, nil)
 	}
 }
 

@@ -21,7 +21,7 @@ func TestRareCrashes(t *testing.T) {
 		"wait group misuse",
 		"out of memory at main.main x1, exit 2",
 		"memory corruption",
-		"memory corruption at main.load x1, exit 2",
+		"bus error at main.load x1, exit 2",
 	}
 	// Whether Add or Wait notices, and whether the program's goroutine or the collector's, is chance.
 	chance := []string{"wait group misuse", "memory corruption"}

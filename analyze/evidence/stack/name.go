@@ -45,8 +45,11 @@ func normalise(function string) string {
 	if dot > 0 {
 		symbol := base[dot+1:]
 		if cut := cutSuffixes(symbol); len(cut) < len(symbol) {
-			if cut == "main" {
+			switch cut {
+			case "main":
 				cut = firstClosure(symbol)
+			case "func": // func·028: up to Go 1.4 closures are named after nothing but their package
+				cut = symbol
 			}
 			name = name[:len(name)-len(symbol)+len(cut)]
 			if i := inlinedInto(cut); i > 0 {
@@ -217,15 +220,16 @@ var standard = set(`archive arena bufio bytes cmp compress container context cry
 	syscall testing text time unicode unique unsafe uuid vendor weak type`)
 
 // Plumbing reports whether a function is machinery that code stands on rather
-// than a place anyone would look for a cause: the runtime, locks, and the thin
-// wrappers over reads, writes and sleeps. It is the one list of its kind.
+// than a place anyone would look for a cause: the runtime, locks, the thin
+// wrappers over reads, writes and sleeps, and those that cgo makes for the functions of C
+// (cmd/cgo/out.go: _Cfunc_, _C2func_). It is the one list of its kind.
 func Plumbing(function string) bool {
 	pkg := Package(function)
 	if bare(function) || plumbingPackages[pkg] || strings.HasPrefix(pkg, "internal/runtime/") ||
 		strings.HasPrefix(pkg, "internal/syscall/") || strings.HasPrefix(pkg, "runtime/internal/") {
 		return true
 	}
-	return plumbingFunctions[Normal(function)]
+	return plumbingFunctions[Normal(function)] || strings.HasPrefix(function[min(len(pkg), len(function)):], "._C")
 }
 
 var plumbingPackages = set(`runtime sync internal/sync sync/atomic syscall internal/poll internal/race
