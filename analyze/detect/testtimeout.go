@@ -128,7 +128,7 @@ func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*dumpL
 		return cand
 	}
 	g, s := run.g, run.g.Stack()
-	user, path := standing(s)
+	user, path := testPlace(s)
 	cand.Site, cand.Path = user, path
 	cand.Facts[0].At = atGoroutine(user, g.ID)
 	variant, does := doing(g, s)
@@ -248,8 +248,8 @@ func partners(e *evidence.Exhibit, cand *analyze.Candidate, d *dump.Dump, run te
 	}
 }
 
-// helpers are goroutines that do the same at the same place.
-type helpers struct {
+// testHelpers are goroutines that do the same at the same place.
+type testHelpers struct {
 	g    *dump.Goroutine // the first
 	site stack.Site
 	does string
@@ -258,8 +258,8 @@ type helpers struct {
 
 // startedBy returns the goroutines that a test's goroutine has started and that are left, other tests aside, most first.
 // Before Go 1.21 only the function that started them is printed.
-func startedBy(d *dump.Dump, test *dump.Goroutine) []*helpers {
-	var all []*helpers
+func startedBy(d *dump.Dump, test *dump.Goroutine) []*testHelpers {
+	var all []*testHelpers
 	function, _ := testFunction(test)
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
@@ -271,23 +271,23 @@ func startedBy(d *dump.Dump, test *dump.Goroutine) []*helpers {
 		if _, ok := testFunction(g); ok {
 			continue
 		}
-		site, _ := standing(s)
+		site, _ := testPlace(s)
 		_, does := doing(g, s)
-		i := slices.IndexFunc(all, func(c *helpers) bool { return c.site.Function == site.Function && c.does == does })
+		i := slices.IndexFunc(all, func(c *testHelpers) bool { return c.site.Function == site.Function && c.does == does })
 		if i < 0 {
-			all = append(all, &helpers{g, site, does, 0})
+			all = append(all, &testHelpers{g, site, does, 0})
 			i = len(all) - 1
 		}
 		all[i].n++
 	}
-	slices.SortStableFunc(all, func(a, b *helpers) int {
+	slices.SortStableFunc(all, func(a, b *testHelpers) int {
 		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.site.Function, b.site.Function))
 	})
 	return all
 }
 
 // startedText tells of the goroutines that a test has started.
-func startedText(e *evidence.Exhibit, cand *analyze.Candidate, all []*helpers) {
+func startedText(e *evidence.Exhibit, cand *analyze.Candidate, all []*testHelpers) {
 	total := 0
 	for _, c := range all {
 		total += c.n
@@ -320,7 +320,7 @@ func slowSuite(in *analyze.Input, e *evidence.Exhibit, c *dump.Crash, tests []te
 		}}
 	cand.Facts[0].Limit = in.Against("min-part")
 	if run.g != nil {
-		cand.Site, cand.Path = standing(run.g.Stack())
+		cand.Site, cand.Path = testPlace(run.g.Stack())
 		cand.Facts[0].At = atGoroutine(cand.Site, run.g.ID)
 	}
 	return cand
@@ -337,7 +337,7 @@ func unknownTest(e *evidence.Exhibit, c *dump.Crash) analyze.Candidate {
 		if g.ID != 1 || len(s) == 0 {
 			continue
 		}
-		site, path := standing(s)
+		site, path := testPlace(s)
 		if stack.Package(site.Function) == "testing" || stack.Package(site.Function) == "runtime" {
 			break
 		}
@@ -366,9 +366,9 @@ func runFact(e *evidence.Exhibit, c *dump.Crash, run testRun) analyze.Fact {
 	return analyze.Fact{Exhibit: e.ID, Says: says, Value: limit, Reproduce: analyze.Grep(e, oneLine(c.Message))}
 }
 
-// standing is the place of a stack as a reader looks for it: the application's, or the test's own where
+// testPlace is the place of a stack as a reader looks for it: the application's, or the test's own where
 // libraries were called.
-func standing(s stack.Stack) (stack.Site, []string) {
+func testPlace(s stack.Stack) (stack.Site, []string) {
 	site := s.Owner()
 	for i, f := range s {
 		if f.Site().Function == site.Function {
