@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"analyze/evidence":            {"inquest/analyze/evidence/...", "inquest/recorder/manifest"},
 	"analyze/evidence/stack":      {},
 	"analyze/evidence/bound":      {},
-	"analyze/evidence/pprofile":   {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound"},
+	"analyze/evidence/pprofile":   {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline"},
 	"analyze/evidence/exectrace":  {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound"},
 	"analyze/evidence/dump":       {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/logline"},
 	"analyze/evidence/runtimelog": {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline"},

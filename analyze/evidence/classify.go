@@ -291,6 +291,8 @@ func (o *opener) kinds(it *item, e *Exhibit, c *content, head []byte) []*Exhibit
 	switch {
 	case exectrace.Sniff(head):
 		return o.trace(it, e, c)
+	case pprofile.SniffText(head):
+		return o.profileText(it, e, c, head)
 	case pprofile.Sniff(head):
 		return o.profile(it, e, c)
 	case isManifest(head):
@@ -306,8 +308,30 @@ func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
 		e.problem("%v", err)
 		return it.none(e)
 	}
+	return o.measured(it, e, p)
+}
+
+// profileText measures a profile in text form. What was done to it after it was printed is undone where
+// it cannot be read as it is.
+func (o *opener) profileText(it *item, e *Exhibit, c *content, head []byte) []*Exhibit {
+	plain := *e
+	found := o.profile(it, &plain, c)
+	if len(found) == 1 && found[0].Coverage != None && found[0].Profile.Unsymbolised == 0 {
+		return found
+	}
+	if repaired := o.texts(it, e, c.all(), head); len(repaired) > 0 && repaired[0].Coverage != None {
+		return repaired
+	}
+	return found
+}
+
+// measured files a profile that was read.
+func (o *opener) measured(it *item, e *Exhibit, p *pprofile.Profile) []*Exhibit {
 	if p.Kind == pprofile.Contention {
-		p.Kind = contentionByName(it.name)
+		if p.Kind = contentionByName(it.name); p.Kind == "" {
+			e.problem("contention of unknown kind: nothing in it tells a mutex profile from a block profile or from waits that go tool trace wrote; if you know which it is, put mutex or block into its name")
+			return it.none(e)
+		}
 		e.problem("nothing in it tells a mutex profile from a block profile: taken for a %s profile"+byName, p.Kind)
 	}
 	if p.Kind == "" {
@@ -324,6 +348,9 @@ func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
 	for _, problem := range p.Problems {
 		e.problem("%s", problem)
 	}
+	if p.Missing > 0 {
+		e.Coverage = Partial
+	}
 	e.misnamed()
 	return []*Exhibit{e}
 }
@@ -331,12 +358,15 @@ func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
 // byName ends the problem of an exhibit whose kind its name alone told. A manifest settles it.
 const byName = " by its name"
 
-// contentionByName breaks the tie between an empty mutex and an empty block profile.
+// contentionByName breaks the tie between an empty mutex and an empty block profile; "" when the name says neither.
 func contentionByName(name string) string {
-	if strings.Contains(strings.ToLower(path.Base(name)), "block") {
-		return "block"
+	base := strings.ToLower(path.Base(name))
+	for _, kind := range []string{"block", "mutex"} {
+		if strings.Contains(base, kind) {
+			return kind
+		}
 	}
-	return "mutex"
+	return ""
 }
 
 // texts finds what programs and their runtime print into logs, in one pass: the
@@ -346,8 +376,12 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 	stacks.Memory = it.account
 	lines := runtimelog.Reader{Memory: it.account}
 	traced := folded.Reader{Memory: it.account}
+	profiles := pprofile.TextReader{Memory: it.account, Labels: o.opt.Focus.Label[0] != ""}
+	var tool pprofile.ToolReader
 	cut, err := logline.Read(o.limited(r), it.account, func(n int, line []byte) {
 		stacks.Line(n, line)
+		profiles.Line(n, line)
+		tool.Line(line)
 		lines.Line(line)
 		traced.Line(line)
 	})
@@ -414,6 +448,30 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 	if p := traced.Close(); p != nil {
 		x := file(Folded, 1, [2]int{}, p.Problems)
 		x.Profile = p
+	}
+	found := profiles.Close()
+	printed, says := tool.Close()
+	if printed != nil {
+		found = append(found, printed)
+	}
+	for _, p := range found {
+		x := *e
+		x.Problems = slices.Clone(e.Problems)
+		if len(found)+len(out) > 1 {
+			x.Part = fmt.Sprintf("lines %d-%d", p.Lines[0], p.Lines[1])
+		}
+		if p.Err != nil {
+			x.problem("%v", p.Err)
+			out = append(out, it.none(&x)...)
+			continue
+		}
+		out = append(out, o.measured(it, &x, p.Profile)...)
+		if p == printed {
+			x.Coverage = Partial
+		}
+	}
+	if says != nil {
+		e.problem("%v", says)
 	}
 	if len(out) > 0 {
 		return out

@@ -108,6 +108,7 @@ var messages = []struct {
 	{"all goroutines are asleep", DeadlockClass},
 	{"no goroutines (main called runtime.Goexit)", DeadlockClass},
 	{"deadlock: ", DeadlockClass}, // testing/synctest
+	{potential, DeadlockClass},    // github.com/sasha-s/go-deadlock
 	{"stack overflow", StackOverflow},
 	{"goroutine stack exceeds ", StackOverflow},
 	{"failed to create new OS thread ", ThreadExhaustion},
@@ -339,7 +340,7 @@ func (c *Crash) read(head []string) {
 			c.Chain[len(c.Chain)-1].add(strings.TrimPrefix(line, "panic: "))
 		case strings.HasPrefix(line, "fatal error: "):
 			c.Message = strings.TrimPrefix(line, "fatal error: ")
-		case strings.HasPrefix(line, "*** Test killed"):
+		case strings.HasPrefix(line, "*** Test killed"), strings.HasPrefix(line, potential):
 			c.Message = line
 		case strings.HasPrefix(line, "unexpected fault address "), noThread(line):
 			c.Detail = append(c.Detail, line)

@@ -241,7 +241,7 @@ func TestRaceShapes(t *testing.T) {
 		"other line":        {report + strings.ReplaceAll(report, "a.go:1", "a.go:9"), 2, 1, ""},
 		"no end":            {strings.TrimSuffix(report, "==================\n") + report, 1, 2, ""},
 		"foreign lines":     {strings.ReplaceAll(report, "\n\n", "\nserved\n\n"), 1, 1, ""},
-		"cut":               {report[:strings.Index(report, "Previous")], 0, 0, "1 race reports are cut off or without stacks and were left out"},
+		"cut in a stack":    {report[:strings.Index(report, "  main.put")], 0, 0, "1 race reports are cut off or without stacks and were left out"},
 		"one stack lost":    {strings.Replace(report, "  main.get()\n      /a.go:2 +0x1", "  [failed to restore the stack]", 1), 1, 1, ""},
 		"words":             {"WARNING: DATA RACE\nthat is what it said\n", 0, 0, ""},
 		"quoted":            {"the test printed WARNING: DATA RACE again\nWrite at 0x00c000012345 by goroutine 7:\n", 0, 0, ""},

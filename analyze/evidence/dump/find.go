@@ -68,6 +68,12 @@ func (r *Reader) Line(n int, line []byte) {
 }
 
 func (r *Reader) sorted(n int, line []byte) {
+	if lines := foreign(line); lines != nil {
+		for _, l := range lines {
+			r.physical(n, l)
+		}
+		return
+	}
 	r.physical(n, line)
 	r.races.physical(line, &r.finder)
 }
@@ -402,6 +408,10 @@ func (f *finder) mark() {
 // nothing but a blank line between two.
 func (f *finder) another(g Goroutine) {
 	b := f.builder
+	if b.g != nil && b.g.ID == g.ID && len(b.stack) == 0 { // goleak names it, and its stack does so again
+		b.g.State, b.g.Wait = f.name([]byte(g.State)), g.Wait
+		return
+	}
 	f.endBlock()
 	at, again := b.seen[g.ID]
 	again = again && g.ID != 0 // every thread has a goroutine 0
@@ -814,6 +824,12 @@ func trigger(line []byte) (origin, message string) {
 	if name, says, ok := strings.Cut(s, ": "); ok && strings.HasPrefix(name, "SIG") && len(name) < 12 &&
 		strings.ToUpper(name) == name && !strings.Contains(name, " ") {
 		return name, says
+	}
+	if strings.HasSuffix(s, unexpected) {
+		return "goleak", unexpected
+	}
+	if strings.HasPrefix(s, potential) {
+		return "fatal error", s
 	}
 	if _, after, ok := strings.Cut(s, "http: panic serving "); ok {
 		if _, says, ok := strings.Cut(after, ": "); ok {

@@ -26,6 +26,7 @@ type lone struct {
 	stack   []Frame
 	runtime stack.Stack
 	files   bool // the stack is one that gin prints: file, then function
+	heads   int  // goroutines named without their state
 	foreign int  // lines in a row that belong to no crash
 	exit    int
 	shaped  bool // more than the message has the shape of a crash
@@ -133,10 +134,19 @@ func (f *finder) goesOn(raw []byte) {
 		return
 	case bytes.HasPrefix(text, goroutineWord) && digits(text[len(goroutineWord):]) > 0: // its header was cut off
 		l.section, l.shaped, l.foreign = ofGoroutine, true, 0
+		l.heads++
 		return
 	case bytes.HasPrefix(text, []byte("exit status ")):
 		l.exit, _ = strconv.Atoi(string(text[len("exit status "):]))
 		f.conclude()
+		return
+	}
+	if m := lockFrame.FindSubmatch(text); m != nil && strings.HasPrefix(l.head[0], potential) {
+		n, _ := strconv.Atoi(string(m[2]))
+		if l.shaped = true; l.heads < 2 && len(l.stack) < maxDepth {
+			l.stack = append(l.stack, Frame{Frame: stack.Frame{Function: f.name(m[3]), File: f.name(m[1]), Line: n}})
+		}
+		l.foreign = 0
 		return
 	}
 	if l.files && l.fileFirst(text, raw) {
@@ -206,6 +216,8 @@ func (f *finder) stranger() {
 var (
 	// memoryWords matches what the runtime prints of a stack that it cannot walk (runtime/print.go, hexdumpWords).
 	memoryWords = regexp.MustCompile(`^(?:0x)?[0-9a-f]{8,16}: +(?:[ <>=*!]?(?:0x)?[0-9a-f]{8,16}[ <>=*!]*)+(?:<.*>.*)?$`)
+	// lockFrame matches a frame of a report of go-deadlock: "store.go:12 shop.(*store).get { s.mu.Lock() } <<<<<".
+	lockFrame = regexp.MustCompile(`^(\S+\.go):(\d+) (\S+) \{ .* \}(?: <+)?$`)
 	// ginFrame matches the first line of a frame as the recovery of gin prints it: "/src/main.go:31 (0xb3e1f5)".
 	ginFrame = regexp.MustCompile(`^(.+\.(?:go|s)):(\d+) \(0x[0-9a-f]+\)$`)
 	ginName  = regexp.MustCompile(`^([\w.()*\[\]-]+): .*$`)
@@ -322,7 +334,7 @@ func wholeMessage(c *Crash) bool {
 var wholeFatal = regexp.MustCompile(`^(?:concurrent map (?:writes|read and map write|iteration and map write)|all goroutines are asleep - deadlock!|` +
 	`no goroutines \(main called runtime\.Goexit\) - deadlock!|stack overflow|thread exhaustion|newosproc|sync: (?:unlock|Unlock|RUnlock) of unlocked (?:mutex|RWMutex)|` +
 	`sync: inconsistent mutex state|(?:runtime: )?out of memory(?: \([\w ]+\))?|runtime: cannot allocate memory|found (?:bad pointer in Go heap|pointer to free object).*|` +
-	`unexpected signal during runtime execution|fault|checkptr: .*|sweep increased allocation count|deadlock: .*|pthread_create failed.*)$`)
+	`unexpected signal during runtime execution|fault|checkptr: .*|sweep increased allocation count|deadlock: .*|POTENTIAL DEADLOCK:.*|pthread_create failed.*)$`)
 
 // omenAt returns where in a line the message of a crash begins, or -1. Every line of every log is asked.
 func omenAt(line []byte) int {
@@ -334,6 +346,9 @@ func omenAt(line []byte) int {
 		i += j
 		before, after := line[:i], line[i+1:]
 		if len(after) == 0 {
+			if bytes.HasSuffix(before, []byte("POTENTIAL DEADLOCK")) {
+				return i - len("POTENTIAL DEADLOCK")
+			}
 			if bytes.HasSuffix(before, []byte("panic recovered")) {
 				return i - len("panic recovered")
 			}
@@ -357,6 +372,8 @@ func omenAt(line []byte) int {
 			at = i - len("runtime/cgo")
 		case bytes.HasPrefix(before, []byte("*** Test killed")):
 			at = 0
+		case bytes.HasSuffix(before, []byte("POTENTIAL DEADLOCK")):
+			at = i - len("POTENTIAL DEADLOCK")
 		default:
 			start := i
 			for start > 0 && i-start < 10 && line[start-1] >= 'A' && line[start-1] <= 'Z' {

@@ -57,7 +57,7 @@ var (
 	raceEnd   = []byte("==================")
 	// The lines of a report are those of the race detector's run-time library
 	// (compiler-rt, tsan_report.cpp, the part for Go).
-	accessRE  = regexp.MustCompile(`^(?:Previous )?(?:atomic )?(?i:(read|write)) (?:of size \d+ )?at 0x([0-9a-f]{1,16}) by (?:main goroutine|goroutine (\d{1,18})):$`)
+	accessRE  = regexp.MustCompile(`^(?:Previous )?(?:atomic )?(?i:(read|write))(?: of size \d+)?(?: at 0x([0-9a-f]{1,16}))? by (?:main goroutine|goroutine (\d{1,18})):$`)
 	createdRE = regexp.MustCompile(`^Goroutine (\d{1,18}) \((running|finished)\) created at:$`)
 	memoryRE  = regexp.MustCompile(`^((?:Heap block|Global var \S+) of size \d+) at 0x[0-9a-f]+ (?:allocated by|declared at) .*$`)
 )
@@ -69,7 +69,8 @@ type races struct {
 	all  []*Race
 	seen map[racePair]*Race
 	left int     // beyond maxRaces
-	cut  int     // reports without both accesses
+	cut  int     // reports without a stack
+	half int     // reports of which one side is left
 	log  *finder // knows the present line and its time
 }
 
@@ -246,9 +247,12 @@ func (r *races) end() {
 		return
 	}
 	a, b := &p.race.Access[0], &p.race.Access[1]
-	if p.accesses < 2 || len(a.Stack)+len(b.Stack) == 0 {
+	if len(a.Stack)+len(b.Stack) == 0 {
 		r.cut++
 		return
+	}
+	if p.accesses < 2 {
+		r.half++
 	}
 	pair := racePair{a.Site(), b.Site(), a.Write, b.Write}
 	if cmp.Or(cmp.Compare(pair.a.Function, pair.b.Function), cmp.Compare(pair.a.Line, pair.b.Line)) > 0 {
@@ -273,6 +277,9 @@ func (r *races) close() (all []*Race, problems []string) {
 	r.end()
 	if r.cut > 0 {
 		problems = append(problems, fmt.Sprintf("%d race reports are cut off or without stacks and were left out", r.cut))
+	}
+	if r.half > 0 {
+		problems = append(problems, fmt.Sprintf("%d race reports name one side only: the other was cut off", r.half))
 	}
 	if r.left > 0 {
 		why := fmt.Errorf("more than %d different ones in one file", maxRaces)

@@ -822,6 +822,9 @@ func (d *decoder) profile() (err error) {
 	}
 	out := d.out
 	out.PeriodUnit = text(d.period.unit)
+	if text(d.period.kind) == "trace" { // cmd/trace, -pprof
+		return errors.New("waits that go tool trace took from an execution trace (-pprof), of the network, a lock or the system: give the trace itself")
+	}
 	if len(d.types) > 0 {
 		if out.Columns, err = bound.Make[Column](d.memory, len(d.types)); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strconv"
@@ -91,6 +92,10 @@ func readLegacy(r io.Reader, opt Options) (*Profile, error) {
 		annotate(p, data, opt.Labels)
 	}
 	nameHeapColumns(p, data)
+	if n, sum := promised(data), p.Total(0); n > sum && len(p.Columns) == 1 {
+		p.Missing = n - sum
+		p.Problems = append(p.Problems, fmt.Sprintf("its head says %d, and the file holds %d: the rest was cut off, and shares are of %d", n, sum, n))
+	}
 	switch {
 	case bytes.HasPrefix(data, []byte("--- mutex:")):
 		p.Kind = "mutex"

@@ -37,6 +37,7 @@ type Profile struct {
 	PeriodUnit   string
 	BuildID      string   // of the main mapping
 	Legacy       bool     // read from the text form
+	Missing      int64    // of the first column: what its head or table promises beyond its samples, which were cut off; part of Total
 	Unsymbolised int      // samples without a single function name
 	GoVersion    string   // such as "go1.24.9", when the file names of the standard library tell it
 	Problems     []string // what was odd about it, one sentence each
@@ -60,6 +61,9 @@ func (p *Profile) Total(column int) int64 {
 	}
 	for i := range p.Samples {
 		sum += p.Samples[i].Values[column]
+	}
+	if column == 0 {
+		sum += p.Missing
 	}
 	return sum
 }

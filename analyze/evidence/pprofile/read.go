@@ -78,12 +78,20 @@ func Read(r io.ReaderAt, size int64, opt Options) (*Profile, error) {
 	if f.ignored > 0 {
 		p.Problems = append(p.Problems, fmt.Sprintf("%d bytes that follow the gzip stream were ignored", f.ignored))
 	}
+	p.remarks()
+	return p, nil
+}
+
+// remarks notes what is odd about a profile, in whatever form it came.
+func (p *Profile) remarks() {
 	// Threads that the runtime created have no stack in any profile (golang/go#6104).
 	if p.Unsymbolised > 0 && p.Unsymbolised == len(p.Samples) && p.Kind != "threadcreate" {
 		p.Problems = append(p.Problems, "no function names: it holds addresses only, so nothing in it can be placed in the source")
 	}
-	return p, nil
 }
+
+// SniffText reports whether a file that begins with head is a profile in text form.
+func SniffText(head []byte) bool { return legacy(head) && !legacyCPU(head) }
 
 var gzipMagic = []byte{0x1f, 0x8b}
 

@@ -1,0 +1,45 @@
+package dump
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+)
+
+const (
+	unexpected = "found unexpected goroutines:" // go.uber.org/goleak
+	potential  = "POTENTIAL DEADLOCK"           // github.com/sasha-s/go-deadlock
+)
+
+var (
+	// goleakHead is how goleak names a goroutine (internal/stack, String).
+	goleakHead = regexp.MustCompile(`Goroutine (\d{1,18}) in state ([^,\[\]]{1,60}(?:, \d+ minutes)?)(?:, locked to thread)?, with \S+ on top of the stack:$`)
+	// delveLine is a line of delve's list of goroutines (cmd/dlv, "goroutines").
+	delveLine = regexp.MustCompile(`^\*?\s*Goroutine (\d{1,18}) - (?:User|Runtime|Start|Go): (\S+):(\d{1,9}) (\S+) \(0x[0-9a-f]+\)(?: \(thread \d+\))?(?: \[([^\]\d]+?)(?: \d+)?\])?$`)
+)
+
+// foreign returns a line in which a debugger or a leak checker names a goroutine as the lines in which Go does; nil for others.
+func foreign(line []byte) [][]byte {
+	i := bytes.Index(line, []byte("Goroutine "))
+	if i < 0 || len(line) > 1024 {
+		return nil
+	}
+	text := bytes.TrimSpace(line)
+	if m := goleakHead.FindSubmatch(text); m != nil {
+		// What stands before it may be the line that introduces the list.
+		before := bytes.TrimRight(text[:bytes.Index(text, m[0])], " [")
+		state, minutes, _ := bytes.Cut(m[2], []byte(", "))
+		if len(minutes) > 0 {
+			minutes = append([]byte(", "), minutes...)
+		}
+		return [][]byte{before, nil, fmt.Appendf(nil, "goroutine %s [%s (leaked)%s]:", m[1], state, minutes)}
+	}
+	if m := delveLine.FindSubmatch(text); m != nil {
+		state := m[5]
+		if len(state) == 0 {
+			state = []byte("running")
+		}
+		return [][]byte{nil, fmt.Appendf(nil, "goroutine %s [%s]:", m[1], state), fmt.Appendf(nil, "%s(...)", m[4]), fmt.Appendf(nil, "\t%s:%s", m[2], m[3])}
+	}
+	return nil
+}

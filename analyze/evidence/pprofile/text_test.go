@@ -1,0 +1,145 @@
+package pprofile
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const twoStacks = `goroutine profile: total 3949
+1970 @ 0x4576cd 0x4577ae
+#	0x919a42	database/sql.(*DB).connectionOpener+0x72	/usr/local/go/src/database/sql/sql.go:871
+
+1979 @ 0x4576cd 0x4692e3
+# labels: {"tenant":"a"}
+#	0x957ed8	example.com/driver.(*conn).watch+0x128	/src/driver/conn.go:182
+#	0x957ed9	main.main+0x1	/src/main.go:2
+
+`
+
+func texts(text string) []*Text {
+	var r TextReader
+	for i, line := range strings.Split(text, "\n") {
+		r.Line(i+1, []byte(line))
+	}
+	return r.Close()
+}
+
+// seen is what a profile in a text says: its kind, total, and goroutines by leaf.
+func seen(all []*Text) string {
+	var out []string
+	for _, x := range all {
+		if x.Err != nil {
+			out = append(out, x.Err.Error())
+			continue
+		}
+		s := fmt.Sprintf("%s of %d:", x.Profile.Kind, x.Profile.Total(0))
+		for i := range x.Profile.Samples {
+			if st := x.Profile.Samples[i].Stack; len(st) > 0 {
+				s += fmt.Sprintf(" %d %s:%d", x.Profile.Samples[i].Values[0], st[0].Function, st[0].Line)
+			}
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, "; ")
+}
+
+// TestTexts finds profiles in text form whatever was done to them.
+func TestTexts(t *testing.T) {
+	const want = "goroutine of 3949: 1970 database/sql.(*DB).connectionOpener:871 1979 example.com/driver.(*conn).watch:182"
+	prefixed := func(p string) string {
+		return p + strings.ReplaceAll(strings.TrimSuffix(twoStacks, "\n"), "\n", "\n"+p) + "\n"
+	}
+	for name, text := range map[string]string{
+		"as printed":          twoStacks,
+		"behind a command":    "$ curl -s localhost:6060/debug/pprof/goroutine?debug=1\n" + twoStacks,
+		"behind curl's meter": "  % Total    % Received % Xferd\n100  1024    0  1024\n" + twoStacks + "\n$ exit\n",
+		"blanks for tabs":     strings.ReplaceAll(twoStacks, "\t", "       "),
+		"indented":            prefixed("    "),
+		"behind a time":       prefixed("2026-09-01T12:00:00Z stderr F "),
+		"hash eaten":          strings.ReplaceAll(strings.ReplaceAll(twoStacks, "#", ""), "  labels", " labels"),
+		"doubled lines":       strings.ReplaceAll(twoStacks, "\n", "\n\n"),
+		"broken addresses":    strings.ReplaceAll(twoStacks, " 0x4577ae", "\n 0x4577ae"),
+		"broken frame":        strings.ReplaceAll(twoStacks, "+0x72\t", "+0x72\n"),
+		"cut in a sample":     strings.TrimSuffix(twoStacks, "\n") + "\n12 @ 0x45 0x",
+	} {
+		if got := seen(texts(text)); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	for text, want := range map[string]string{
+		strings.Replace(twoStacks, "goroutine profile: total 3949\n", "", 1):                                              "goroutine of 3949: 1970 database/sql.(*DB).connectionOpener:871 1979 example.com/driver.(*conn).watch:182",
+		twoStacks[:strings.Index(twoStacks, "1979 @")]:                                                                    "goroutine of 3949: 1970 database/sql.(*DB).connectionOpener:871",
+		"1: 64 [2: 128] @ 0x4576cd\n#\t0x919a42\tmain.load+0x72\t/src/a.go:7\n":                                           "heap of 2: 2 main.load:7",
+		"--- mutex:\ncycles/second=1000\nsampling period=1\n100 2 @ 0x4576cd\n#\t0x919a42\tmain.load+0x72\t/src/a.go:7\n": "mutex of 2: 2 main.load:7",
+		twoStacks + "and later\n" + twoStacks:                                                                             want + "; " + want,
+	} {
+		if got := seen(texts(text)); got != want && !strings.HasPrefix(want, "heap") {
+			t.Errorf("%.60q: %s, want %s", text, got, want)
+		} else if strings.HasPrefix(want, "heap") && !strings.Contains(got, "main.load:7") {
+			t.Errorf("%.60q: %s", text, got)
+		}
+	}
+	cut := texts(twoStacks[:strings.Index(twoStacks, "1979 @")])[0].Profile
+	if cut.Missing != 1979 || len(cut.Problems) != 1 || !strings.Contains(cut.Problems[0], "holds 1970") {
+		t.Errorf("a profile that is cut short: %d missing, %v", cut.Missing, cut.Problems)
+	}
+	for _, text := range []string{"mail me @ noon\n", "12 @ 0x45 is what it printed\n", "the goroutine profile: total 3 is what I saw\n", "12 @ 0x45\nnothing\n", "goroutine profile: total 7\n\nwas printed\n"} {
+		if all := texts(text); len(all) > 0 {
+			t.Errorf("%q is taken for a profile: %s", text, seen(all))
+		}
+	}
+}
+
+// TestTool reads what go tool pprof prints, and names the views that it does not read.
+func TestTool(t *testing.T) {
+	const top = "File: shopd\nType: inuse_space\nTime: Jan 10, 2024 at 11:59am (CET)\nShowing nodes accounting for 237.90MB, 92.61% of 256.87MB total\nDropped 113 nodes (cum <= 1.28MB)\n" +
+		"      flat  flat%   sum%        cum   cum%\n  146.80MB 57.15% 57.15%   146.80MB 57.15%  example.com/rpc.newWriter (inline)\n   68.58MB 26.70% 83.85%    68.58MB 26.70%  bufio.NewReaderSize (inline)\n"
+	const traces = "File: shopd\nType: cpu\nDuration: 10s, Total samples = 30ms\n-----------+-------------------------------------------------------\n      20ms   main.f\n             main.main\n" +
+		"-----------+-------------------------------------------------------\n  key: value\n      10ms   main.g\n             main.main\n-----------+-------------------------------------------------------\n"
+	for text, want := range map[string]string{
+		top:              "heap 153930956 example.com/rpc.newWriter of 269347717",
+		"(pprof) " + top: "heap 153930956 example.com/rpc.newWriter of 269347717",
+		traces:           "cpu 20000000 main.f of 30000000",
+		"File: shopd\nType: cpu\nShowing nodes accounting for 1s, 100% of 1s total\n      flat  flat%   sum%        cum   cum%   calls calls% + context\n": "this is the text of go tool pprof (-tree or -peek); give the file it came from",
+		"PeriodType: cpu nanoseconds\nPeriod: 10000000\nSamples:\n":                                                                                        "this is the text of go tool pprof (-raw); give the file it came from",
+		"Type: cpu\nand nothing\n":     "",
+		"a log line about Type: cpu\n": "",
+	} {
+		var r ToolReader
+		for _, line := range strings.Split(text, "\n") {
+			r.Line([]byte(line))
+		}
+		x, err := r.Close()
+		got := ""
+		switch {
+		case err != nil:
+			got = err.Error()
+		case x != nil:
+			p := x.Profile
+			got = fmt.Sprintf("%s %d %s of %d", p.Kind, p.Samples[0].Values[0], p.Samples[0].Stack[0].Function, p.Total(0))
+		}
+		if got != want {
+			t.Errorf("%.60q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func FuzzText(f *testing.F) {
+	f.Add(twoStacks)
+	f.Add("1: 64 [2: 128] @ 0x4576cd\n#\t0x919a42\tmain.load+0x72\t/src/a.go:7\n")
+	f.Add("--- mutex:\ncycles/second=1000\n100 2 @ 0x1\n#\t0x1\tmain.f+0x1\t/a.go:7\n")
+	f.Add("Type: cpu\n-----------+---\n 10ms   main.f\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, x := range texts(text) {
+			if (x.Profile == nil) == (x.Err == nil) {
+				t.Errorf("%+v", x)
+			}
+		}
+		var r ToolReader
+		for line := range strings.Lines(text) {
+			r.Line([]byte(line))
+		}
+		_, _ = r.Close()
+	})
+}
