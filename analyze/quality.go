@@ -1,7 +1,9 @@
 package analyze
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -334,6 +336,8 @@ func profileQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 		cpuQuality(b, e, say)
 	case evidence.Mutex, evidence.Block:
 		contentionQuality(b, e, say)
+	case evidence.Goroutine:
+		goroutineQuality(e, say)
 	case evidence.Heap:
 		switch {
 		case p.Period > 0 && p.PeriodUnit == "bytes" && p.Period <= 16<<10:
@@ -341,6 +345,28 @@ func profileQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 		case p.Period > heapPeriod && p.PeriodUnit == "bytes":
 			say("one allocation in every %s was sampled (MemProfileRate; 512 KiB unless set): sites that hold less than some times that may be missing or far off", evidence.Of(p.Period, evidence.Bytes))
 		}
+	}
+}
+
+// goroutineQuality says what a profile in text form tells, which prints no states: where its goroutines stand.
+func goroutineQuality(e *evidence.Exhibit, say remark) {
+	p := e.Profile
+	if !p.Legacy || len(p.Columns) != 1 {
+		return
+	}
+	at := map[string]int64{}
+	for i := range p.Samples {
+		if f := p.Samples[i].Stack.Site().Function; f != "" {
+			at[f] += p.Samples[i].Values[0]
+		}
+	}
+	places := slices.SortedFunc(maps.Keys(at), func(a, b string) int { return cmp.Or(-cmp.Compare(at[a], at[b]), cmp.Compare(a, b)) })
+	var most []string
+	for _, f := range places[:min(len(places), 2)] {
+		most = append(most, fmt.Sprintf("%s (%d)", f, at[f]))
+	}
+	if len(most) > 0 {
+		say("it prints no states; most of its %d goroutines stand in %s", p.Total(0), strings.Join(most, " and "))
 	}
 }
 

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
@@ -63,6 +64,14 @@ type hotspot struct {
 	whole   analyze.Command // that shows all of them
 }
 
+// processors says how many processors are in use: a part of those that the process has, or their number where that is unknown.
+func (h *hotspot) processors(in *analyze.Input) string {
+	if in.Case.GOMAXPROCS == 0 {
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", h.busy.Number), ".0") + plural(int64(math.Ceil(h.busy.Number)), " processor", " processors")
+	}
+	return fmt.Sprintf("%s of its processors", h.busy)
+}
+
 func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
 	share := evidence.Part(h.samples, h.total)
 	// The runtime's own work has detectors of its own.
@@ -73,7 +82,7 @@ func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
 		Site: h.site.site, Path: h.site.path, Severity: analyze.Info, Share: share.Number,
 		// Two standard errors of a binomial share.
 		Thin:    share.Number-2*math.Sqrt(share.Number*(1-share.Number)/float64(h.total)) < in.Limit("min-share").Number,
-		Summary: fmt.Sprintf("%s takes %s of the CPU samples, and the process keeps %s of its processors busy", h.site.site.Function, share, h.busy),
+		Summary: fmt.Sprintf("%s takes %s of the CPU samples, and the process keeps %s busy", h.site.site.Function, share, h.processors(in)),
 		Facts: []analyze.Fact{{
 			Exhibit: h.exhibit.ID, Says: "CPU samples in the function and the standard library code it calls", Value: share,
 			Of:    analyze.PartOf(evidence.Of(h.total, evidence.Count), h.sampled),
@@ -83,13 +92,16 @@ func (h *hotspot) candidate(in *analyze.Input) (analyze.Candidate, bool) {
 			Limit: in.Against("min-busy"), Reproduce: h.whole,
 		}},
 	}
+	if in.Case.GOMAXPROCS == 0 { // a share of an unknown number says nothing
+		c.Facts[1].Says, c.Facts[1].Value, c.Facts[1].Of = "processors in use, of an unknown number", evidence.Quantity{Number: h.busy.Number, Unit: evidence.Ratio}, nil
+	}
 	// A busy function in a process that mostly idles costs nobody anything; it still
 	// vouches for the share.
 	if h.busy.Number < in.Limit("min-busy").Number {
 		c.Severity = analyze.NoSeverity
 	}
 	if in.Case.GOMAXPROCS == 0 {
-		c.Caveats = []string{"GOMAXPROCS is unknown; how busy the processors are was judged against one"}
+		c.Caveats = []string{"GOMAXPROCS is unknown: whether the processors in use are all that there are was judged against one"}
 	}
 	return c, true
 }
@@ -106,7 +118,7 @@ func cpuHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if len(sites) == 0 {
 		return analyze.Reading{Silent: "no sample of the profile has a function name"}
 	}
-	r := analyze.Reading{Says: fmt.Sprintf("the busiest function, %s, has %s of the samples, and %s of the processors are in use", sites[0].site.Function, evidence.Part(sites[0].values[column], total), h.busy)}
+	r := analyze.Reading{Says: fmt.Sprintf("the busiest function, %s, has %s of the samples, and %s in use", sites[0].site.Function, evidence.Part(sites[0].values[column], total), h.processors(in))}
 	for _, s := range sites[:min(len(sites), 2)] {
 		h.site, h.samples, h.command = s, s.values[column], peekOwn(e, "samples", s.site, nil)
 		if c, ok := h.candidate(in); ok {

@@ -129,6 +129,10 @@ func fragmentedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	})
 	for _, g := range found {
 		site := g.at.Stack.Site()
+		// The test harness is not the program: tests run one after the other by design.
+		if stack.Package(site.Function) == "testing" {
+			continue
+		}
 		if len(r.Candidates) == 3 || slices.ContainsFunc(r.Candidates, func(c analyze.Candidate) bool { return c.Site.Function == site.Function }) {
 			continue
 		}

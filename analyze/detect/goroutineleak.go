@@ -134,6 +134,17 @@ func leakProfile(in *analyze.Input) analyze.Reading {
 
 func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class exectrace.Class, n, total, goroutine int64, reproduce analyze.Command) analyze.Candidate {
 	who := amount(n, "goroutine that waits", "goroutines that wait") + strings.TrimPrefix(waitingFor(class, false), "wait")
+	if e.Dump != nil && e.Dump.Origin == "goleak" { // a library that compares goroutines before and after a test proves less
+		return analyze.Candidate{
+			Site: site, Path: path, Variant: "goleak", Severity: analyze.Warning, Share: evidence.Part(n, total).Number,
+			Summary: fmt.Sprintf("goleak reports %s in %s after the test had ended", who, site.Function),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines reported by goleak here", Value: evidence.Of(n, evidence.Count),
+				Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines reported by goleak"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
+			Caveats: []string{"goleak tries for less than a second: a goroutine that is just ending, or an idle connection that nobody closed, shows as well"},
+			Fix: []string{"Wait in the test for what it started: close servers, response bodies and clients (CloseIdleConnections), cancel contexts, then wait for the goroutines",
+				"What is meant to outlive the test goes into goleak.IgnoreTopFunction"},
+		}
+	}
 	return analyze.Candidate{
 		Site: site, Path: path, Variant: "proven", Severity: analyze.Critical, Share: evidence.Part(n, total).Number,
 		Summary: fmt.Sprintf("%s in %s can never go on: the collector proved that nobody alive can reach what is waited for", who, site.Function),

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -500,26 +501,37 @@ func hotspotCPU(in *analyze.Input) analyze.Reading {
 		return analyze.Reading{Silent: fmt.Sprintf("only %d samples, and goroutines that wait for a lock take none", total)}
 	}
 	r := analyze.Reading{Silent: "goroutines that wait for a lock use no CPU, so it shows only what queueing itself costs"}
-	ofType := map[string]stack.Site{}
-	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
+	methods := bySite(p, column, func(s *pprofile.Sample) stack.Site {
 		// Locks inside the runtime show as runtime.lock2 without a sync frame and are left out.
 		if use := lockOf(s.Stack); use.kind != "" && use.kind != lockFileIO {
 			user, _ := userOf(s.Stack[use.above:], nil)
-			site := user.Site()
-			// The methods of one type are one site, as in lockSites.finish.
-			if typ, ok := methodType(site.Function); ok {
-				first, seen := ofType[typ]
-				if !seen {
-					ofType[typ], first = site, site
-				}
-				return first
-			}
-			return site
+			return user.Site()
 		}
 		return stack.Site{}
 	})
-	for _, s := range sites[:min(len(sites), maxCandidates)] {
-		share := evidence.Part(s.values[column], total)
+	// The methods of one type are one site, as in lockSites.finish, told by the one with most samples.
+	type lockSum struct {
+		methods []*siteSum
+		samples int64
+	}
+	var sites []*lockSum
+	ofType := map[string]*lockSum{}
+	for _, m := range methods {
+		typ, ok := methodType(m.site.Function)
+		sum := ofType[typ]
+		if !ok || sum == nil {
+			sum = &lockSum{}
+			sites = append(sites, sum)
+			if ok {
+				ofType[typ] = sum
+			}
+		}
+		sum.methods = append(sum.methods, m)
+		sum.samples += m.values[column]
+	}
+	slices.SortStableFunc(sites, func(a, b *lockSum) int { return -cmp.Compare(a.samples, b.samples) })
+	for _, sum := range sites[:min(len(sites), maxCandidates)] {
+		s, share := sum.methods[0], evidence.Part(sum.samples, total)
 		if share.Number < in.Limit("min-cpu").Number/5 {
 			break
 		}
@@ -532,13 +544,28 @@ func hotspotCPU(in *analyze.Input) analyze.Reading {
 				severity = analyze.Warning
 			}
 		}
-		r.Candidates = append(r.Candidates, analyze.Candidate{
+		c := analyze.Candidate{
 			Site: s.site, Path: lockPath(s.site, s.path), Severity: severity, Share: share.Number,
 			Summary: fmt.Sprintf("%s of the CPU samples are spent getting and giving back the lock in %s", share, s.site.Function),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples inside Lock and Unlock here", Value: share,
-				Of:    analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-				Limit: in.Against("min-cpu"), At: analyze.At(s.site), Reproduce: analyze.PeekInside(e, "samples", s.site, insideBoth)}},
-		})
+		}
+		if len(sum.methods) > 1 {
+			typ, _ := methodType(s.site.Function)
+			c.Summary = fmt.Sprintf("%s of the CPU samples are spent getting and giving back the lock of %s: %s in %s", share, typ, evidence.Part(s.values[column], total), s.site.Function)
+			for _, m := range sum.methods[1:min(len(sum.methods), 3)] {
+				c.Summary += fmt.Sprintf(", %s in %s", evidence.Part(m.values[column], total), m.site.Function)
+			}
+		}
+		for i, m := range sum.methods[:min(len(sum.methods), 3)] {
+			fact := analyze.Fact{Exhibit: e.ID, Says: "CPU samples inside Lock and Unlock here", Value: evidence.Part(m.values[column], total),
+				Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+				At: analyze.At(m.site), Reproduce: analyze.PeekInside(e, "samples", m.site, insideBoth)}
+			if i == 0 && len(sum.methods) == 1 {
+				fact.Limit = in.Against("min-cpu")
+			}
+			c.Facts = append(c.Facts, fact)
+			addSites(&c, m.site)
+		}
+		r.Candidates = append(r.Candidates, c)
 	}
 	return r
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/pprofile"
 )
 
 // TestRecordedTimeouts judges tests that really ran out of time, see testdata/timeouts: one release that prints
@@ -106,5 +108,58 @@ func TestTestTimeout(t *testing.T) {
 	j := judge(t, TestTimeout, timedOut(time.Minute, pay(29*time.Second)))
 	if s := j.all.Findings[0].Summary; !strings.Contains(s, "as a whole") || j.all.Findings[0].Variant != "slow-suite" {
 		t.Errorf("a suite that is slow as a whole: %s", s)
+	}
+}
+
+// TestPastes judges what people paste: lists of leak checkers and the text of pprof.
+func TestPastes(t *testing.T) {
+	for name, c := range map[string]struct{ text, want, says string }{
+		"goleak": {"found unexpected goroutines:\n[Goroutine 708 in state select, with net/http.(*persistConn).writeLoop on top of the stack:\nnet/http.(*persistConn).writeLoop(0xc0020ff8c0)\n\t/usr/local/go/src/net/http/transport.go:2421 +0xe5\n" +
+			"created by net/http.(*Transport).dialConn in goroutine 703\n\t/usr/local/go/src/net/http/transport.go:1777 +0x16f1\n]\n", "warning goroutine-leak net/http.(*persistConn).writeLoop", "goleak reports 1 goroutine"},
+		"stack lost": {"fatal error: runtime: out of memory\n\nruntime stack:\nruntime.throw(0x1, 0x16)\n\t/usr/local/go/src/runtime/panic.go:617 +0x72\n", "critical crash ", "a place that was not logged"},
+		"handler": {"E0325 22:39:20.622081    9913 report.go:79] Observed a panic: \"invalid\" (runtime error: invalid memory address or nil pointer dereference)\ngoroutine 344 [running]:\nmain.report({0x1})\n\t/src/report.go:75 +0xb4\n" +
+			"panic({0x1})\n\t/go/src/runtime/panic.go:1038 +0x25b\nmain.(*sync).run(0x1)\n\t/src/sync.go:50 +0x2b5\n", "warning crash main.(*sync).run", "(main.report) logged the panic, and what became of the process is not in the log"},
+	} {
+		file := filepath.Join(t.TempDir(), "paste.txt")
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := evidence.Open(context.Background(), []string{file}, evidence.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := analyze.Run(b, All, analyze.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(res.Findings) != 1 {
+			t.Errorf("%s: %d findings", name, len(res.Findings))
+			continue
+		}
+		f := res.Findings[0]
+		if got := f.Severity.String() + " " + f.Detector + " " + f.Site.Function; got != c.want || !strings.Contains(f.Summary, c.says) {
+			t.Errorf("%s: %s: %s", name, got, f.Summary)
+		}
+	}
+}
+
+// TestLockOfManyMethods holds site and number to the same stacks where a lock is used in several methods.
+func TestLockOfManyMethods(t *testing.T) {
+	p := &pprofile.Profile{Kind: "cpu", Columns: []pprofile.Column{{Name: "samples", Unit: "count"}, {Name: "cpu", Unit: "nanoseconds"}}, Duration: 10 * time.Second}
+	add := func(n int64, names ...string) {
+		p.Samples = append(p.Samples, pprofile.Sample{Stack: frames(names...), Values: []int64{n, n * 1e7}})
+	}
+	add(125, "sync.(*RWMutex).RLock", "main.(*pool).intern", "main.loop")
+	add(190, "sync.(*RWMutex).RLock", "main.(*pool).release", "main.loop")
+	add(685, "main.loop")
+	e := &evidence.Exhibit{Path: "cpu.pb.gz", Kind: evidence.CPU, Coverage: evidence.Whole, Profile: p}
+	f := judge(t, MutexHotspot, e).all.Findings[0]
+	if f.Site.Function != "main.(*pool).release" || f.Evidence[0].Value.Number != 0.19 || !strings.Contains(f.Summary, "the lock of main.(*pool): 19 % in main.(*pool).release, 12.5 % in main.(*pool).intern") {
+		t.Errorf("%s, %v: %s", f.Site.Function, f.Evidence[0].Value, f.Summary)
+	}
+	for _, f := range judge(t, CPUHotspot, e).all.Findings {
+		if strings.Contains(f.Summary, "of its processors") || !strings.Contains(f.Summary, "keeps 1 processor busy") {
+			t.Errorf("an unknown GOMAXPROCS: %s", f.Summary)
+		}
 	}
 }
