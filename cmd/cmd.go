@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"inquest/analyze/evidence/stack"
 	"inquest/report"
 )
 
@@ -69,7 +70,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand())
 
-	err := root.ExecuteContext(ctx)
+	err := guarded(func() error { return root.ExecuteContext(ctx) })()
 	if err == nil {
 		return exitDone
 	}
@@ -85,6 +86,19 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		complain(root.ErrOrStderr(), "hint: "+e.hint)
 	}
 	return e.code
+}
+
+// guarded turns a panic of fn into its error: whatever is wrong with one part of the
+// work must not end the process without a word. Everything that runs in a goroutine of its own goes through it.
+func guarded(fn func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = failed("", "a bug of ours: %v at %s; please report it", p, stack.Origin(debug.Stack()))
+			}
+		}()
+		return fn()
+	}
 }
 
 // complain writes one line to stderr. What it quotes may come from strangers,

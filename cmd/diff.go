@@ -110,7 +110,10 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	var both errgroup.Group
 	for i, arg := range args {
 		both.Go(func() error {
-			sides[i], others[i], errs[i] = readSide(c, arg, evidence.Options{Jobs: perSide(f.jobs), Stdin: c.InOrStdin(), Follow: f.follow, Memory: halves[i]}, f.output.quiet, &said[i])
+			errs[i] = guarded(func() (err error) {
+				sides[i], others[i], err = readSide(c, arg, evidence.Options{Jobs: perSide(f.jobs), Stdin: c.InOrStdin(), Follow: f.follow, Memory: halves[i]}, f.output.quiet, &said[i])
+				return err
+			})()
 			return nil
 		})
 	}
@@ -368,10 +371,10 @@ func judgeSides(sides [2]*compare.Side) error {
 		if !slices.ContainsFunc(s.Exhibits, func(e *evidence.Exhibit) bool { return e.Coverage != evidence.None }) {
 			continue
 		}
-		all.Go(func() (err error) {
+		all.Go(guarded(func() (err error) {
 			s.Judged, err = judgeSide(&evidence.Bundle{Title: s.Title, Exhibits: s.Exhibits})
 			return err
-		})
+		}))
 	}
 	if err := all.Wait(); err != nil {
 		return err
@@ -381,10 +384,10 @@ func judgeSides(sides [2]*compare.Side) error {
 	}
 	for i, s := range sides {
 		if doubtful := lacking(s.Judged, sides[1-i].Judged); len(doubtful) > 0 && len(s.Exhibits) > 0 {
-			all.Go(func() (err error) {
+			all.Go(guarded(func() (err error) {
 				s.Judged.Near, err = judgeNear(s, doubtful)
 				return err
-			})
+			}))
 		}
 	}
 	return all.Wait()

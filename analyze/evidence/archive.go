@@ -16,6 +16,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // Bounds of what is unpacked, so that a small file cannot fill memory or disk.
@@ -63,13 +65,13 @@ func (c *content) hash() (string, error) {
 type compression struct {
 	name  string
 	magic string
-	open  func(io.Reader) (io.ReadCloser, error)
+	open  func(r io.Reader, window uint64) (io.ReadCloser, error) // window is what it may look back, in bytes
 }
 
 var compressions = []compression{
-	{"gzip", "\x1f\x8b", func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
-	{"zstd", "\x28\xb5\x2f\xfd", func(r io.Reader) (io.ReadCloser, error) {
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+	{"gzip", "\x1f\x8b", func(r io.Reader, _ uint64) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+	{"zstd", "\x28\xb5\x2f\xfd", func(r io.Reader, window uint64) (io.ReadCloser, error) {
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
 		if err != nil {
 			return nil, err
 		}
@@ -87,13 +89,34 @@ func packed(head []byte) *compression {
 	return nil
 }
 
+// Windows of zstd streams, which their decoder holds, in bytes.
+const (
+	freeWindow = 8 << 20   // of what the buffers of any file have room for; RFC 8878 asks every decoder to have as much
+	mostWindow = 128 << 20 // what zstd itself unpacks unless it is told to take more
+)
+
+// window returns how far a stream that begins with head looks back.
+func (k *compression) window(head []byte) uint64 {
+	var h zstd.Header
+	if k.name != "zstd" || h.Decode(head) != nil {
+		return 0
+	}
+	return h.WindowSize
+}
+
 var errBomb = errors.New("expands too far for its size: not read on, it looks like a decompression bomb")
 
 // unpack returns the decompressed stream of a content, bounded in its ratio.
-// Errors of the stream are in plain words.
-func (k *compression) unpack(c *content) (io.ReadCloser, error) {
-	z, err := k.open(c.all())
+// Errors of the stream are in plain words. The account pays for its decoder until it is closed.
+func (k *compression) unpack(c *content, account *bound.Account) (io.ReadCloser, error) {
+	window := max(min(k.window(c.head(headSize)), mostWindow), freeWindow)
+	pays := int64(window - freeWindow)
+	if err := account.Grow(pays); err != nil {
+		return nil, err
+	}
+	z, err := k.open(c.all(), window)
 	if err != nil {
+		account.Shrink(pays)
 		return nil, k.explain(err, 0)
 	}
 	var n int64
@@ -110,12 +133,18 @@ func (k *compression) unpack(c *content) (io.ReadCloser, error) {
 			err = k.explain(err, n)
 		}
 		return m, err
-	}), z}, nil
+	}), closer(func() error {
+		account.Shrink(pays)
+		return z.Close()
+	})}, nil
 }
 
 func (k *compression) explain(err error, n int64) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s stream ends early: %s could be unpacked", k.name, Of(n, Bytes))
+	}
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return fmt.Errorf("%s stream that looks back further than the %s that are read: pack it with --long=27 or less", k.name, Of(mostWindow, Bytes))
 	}
 	return fmt.Errorf("damaged %s stream after %s unpacked: %w", k.name, Of(n, Bytes), err)
 }

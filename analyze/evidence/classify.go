@@ -69,7 +69,7 @@ func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 	}
 	if o.hashOnly {
 		if k := packed(head); k != nil && !it.archive && tarInside(c, k) {
-			if z, err := k.unpack(c); err == nil {
+			if z, err := k.unpack(c, it.account); err == nil {
 				defer z.Close()
 				leave()
 				o.tar(it, z, c.size)
@@ -89,8 +89,10 @@ func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 	}
 	sums := make(chan sum, 1)
 	go func() {
-		hex, err := c.hash()
-		sums <- sum{hex, err}
+		var s sum
+		defer func() { sums <- s }()
+		defer rescue(&s.err)
+		s.hex, s.err = c.hash()
 	}()
 	var found []*Exhibit
 	defer func() {
@@ -203,7 +205,7 @@ func (it *item) nested(e *Exhibit, what string) bool {
 
 // unpacked measures a compressed file.
 func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leave func()) []*Exhibit {
-	open := func() (io.ReadCloser, error) { return k.unpack(c) }
+	open := func() (io.ReadCloser, error) { return k.unpack(c, it.account) }
 	z, err := open()
 	if err != nil {
 		e.problem("%v", err)

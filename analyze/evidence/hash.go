@@ -75,7 +75,7 @@ func (o *opener) hashed(it *item, e *Exhibit, c *content, head []byte) {
 
 // tarInside reports whether a compressed file holds a tar archive.
 func tarInside(c *content, k *compression) bool {
-	z, err := k.unpack(c)
+	z, err := k.unpack(c, nil)
 	if err != nil {
 		return false
 	}

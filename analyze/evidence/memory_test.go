@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/pprof/profile"
+	"github.com/klauspost/compress/zstd"
 
 	"inquest/analyze/evidence/bound"
 )
@@ -116,6 +117,50 @@ func TestBudgetOfStandardInput(t *testing.T) {
 	for _, e := range b.Exhibits {
 		if e.Bytes == 0 || len(e.SHA256) != 64 {
 			t.Errorf("%s: %d bytes, hash %q, %v", e.Path, e.Bytes, e.SHA256, e.Problems)
+		}
+	}
+}
+
+// A zstd stream that looks back far is paid for, or left out by name; what even zstd refuses
+// without being asked is not unpacked.
+func TestWindowOfZstdIsPaidFor(t *testing.T) {
+	text := []byte("goroutine 1 [running]:\nmain.main()\n\t/src/main.go:10 +0x1d\n\n")
+	for _, c := range []struct {
+		window int
+		budget int64
+		want   string // of the problem; empty when it is read
+	}{
+		{1 << 20, bound.Least, ""},
+		{8 << 20, bound.Least, ""},
+		{64 << 20, bound.Least, "it needs at least 56 MiB of memory"},
+		{64 << 20, 256 << 20, ""},
+		{128 << 20, 1 << 30, ""},
+		{256 << 20, 4 << 30, "looks back further than the 128 MiB that are read"},
+	} {
+		var b bytes.Buffer
+		w, err := zstd.NewWriter(&b, zstd.WithWindowSize(c.window), zstd.WithSingleSegment(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // more than fits into one write, so that the window is not cut to the content
+			_, _ = w.Write(text)
+			_ = w.Flush()
+		}
+		_ = w.Close()
+		memory := bound.NewMemory(c.budget)
+		name := filepath.Join(t.TempDir(), "dump.txt.zst")
+		write(t, name, b.Bytes())
+		bundle, err := Open(context.Background(), []string{name}, Options{Memory: memory})
+		if err != nil || len(bundle.Exhibits) == 0 {
+			t.Fatal(err, bundle)
+		}
+		e := bundle.Exhibits[0]
+		if problems := strings.Join(e.Problems, "\n"); (e.Coverage == None) != (c.want != "") || !strings.Contains(problems, c.want) {
+			t.Errorf("window of %d MB, budget of %d MB: %s, %q", c.window>>20, c.budget>>20, e.Coverage, problems)
+		}
+		bundle.Free()
+		if err := memory.Account().Grow(c.budget/2 - 64<<10); err != nil {
+			t.Errorf("window of %d MB: after the case was freed: %v", c.window>>20, err)
 		}
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/stack"
 )
 
 // Options are how to open evidence. The zero value is good.
@@ -420,19 +420,15 @@ func (it *item) guard(e *Exhibit) {
 	if r := recover(); r != nil {
 		it.exhibits = nil
 		it.account.Close()
-		it.fail(e, "could not be read: the reader failed (%v) at %s; please report it", r, origin(debug.Stack()))
+		it.fail(e, "could not be read: the reader failed (%v) at %s; please report it", r, stack.Origin(debug.Stack()))
 	}
 }
 
-// origin returns the function that panicked, of a stack as debug.Stack prints it.
-func origin(trace []byte) string {
-	_, rest, _ := strings.Cut(string(trace), "\npanic(")
-	for i, line := range strings.Split(rest, "\n") {
-		if name, _, ok := strings.Cut(line, "("); ok && i > 1 && !strings.HasPrefix(line, "\t") && !strings.HasPrefix(line, "runtime.") {
-			return name
-		}
+// rescue turns a panic into an error, for a goroutine that it would end the process in.
+func rescue(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("the reader failed (%v) at %s; please report it", r, stack.Origin(debug.Stack()))
 	}
-	return "an unknown place"
 }
 
 // cause returns an error of the file system without its operation and path.

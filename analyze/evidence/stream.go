@@ -106,9 +106,13 @@ func (o *opener) interruptible(r io.Reader) io.Reader {
 	pr, pw := io.Pipe()
 	stop := context.AfterFunc(o.ctx, func() { pw.CloseWithError(o.ctx.Err()) })
 	go func() {
-		_, err := io.CopyBuffer(struct{ io.Writer }{pw}, struct{ io.Reader }{r}, make([]byte, 256<<10))
-		stop()
-		pw.CloseWithError(err)
+		var err error
+		defer func() {
+			stop()
+			pw.CloseWithError(err)
+		}()
+		defer rescue(&err)
+		_, err = io.CopyBuffer(struct{ io.Writer }{pw}, struct{ io.Reader }{r}, make([]byte, 256<<10))
 	}()
 	return pr
 }
@@ -180,7 +184,7 @@ func recognised(b *bufio.Reader, head []byte) bool {
 		return true
 	}
 	start, _ := b.Peek(peekSize)
-	z, err := k.open(bytes.NewReader(start))
+	z, err := k.open(bytes.NewReader(start), freeWindow)
 	if err != nil {
 		return true // what is wrong with it is said when it is unpacked
 	}

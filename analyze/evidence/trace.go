@@ -14,9 +14,10 @@ func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 	e.Kind = Trace
 	var last [2]int64 // bytes and events told so far
 	opt := exectrace.Options{
-		Jobs:   o.opt.Jobs,
-		Memory: o.opt.Memory,
-		Task:   o.opt.Focus.Task,
+		Jobs:    o.opt.Jobs,
+		Memory:  o.opt.Memory,
+		Account: it.account,
+		Task:    o.opt.Focus.Task,
 		Progress: func(done, _, events int64) {
 			o.advance(done-last[0], 0, events-last[1])
 			last = [2]int64{done, events}
@@ -27,6 +28,7 @@ func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 	}
 	tl, err := exectrace.Read(o.ctx, c, c.size, opt)
 	if err == nil && opt.Task != "" && tl.InFocus == 0 && slices.ContainsFunc(tl.Tasks, func(t exectrace.Task) bool { return t.Name == opt.Task }) {
+		it.account.Close()
 		opt.Task = "" // nobody says which goroutine works for such a task, so none can be left out
 		tl, err = exectrace.Read(o.ctx, c, c.size, opt)
 	}

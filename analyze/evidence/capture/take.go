@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
 	"inquest/recorder/manifest"
 )
 
@@ -50,7 +52,7 @@ func (s *Server) Take(ctx context.Context, p *Plan, dir string) (*evidence.Manif
 		for i, st := range stage {
 			file := &m.Files[next+i]
 			wg.Go(func() {
-				f := t.settle(ctx, st)
+				f := t.guarded(ctx, st)
 				t.mu.Lock()
 				defer t.mu.Unlock()
 				*file = f
@@ -113,6 +115,7 @@ func (t *take) tick() (stop func()) {
 	done, ended := make(chan bool), make(chan bool)
 	go func() {
 		defer close(ended)
+		defer func() { _ = recover() }() // what shows progress must not cost the case
 		for {
 			select {
 			case <-done:
@@ -132,6 +135,16 @@ func (t *take) tick() (stop func()) {
 	return func() { close(done); <-ended }
 }
 
+// guarded takes one file; a panic costs that file, and none of the others of the case.
+func (t *take) guarded(ctx context.Context, st *step) (f evidence.ManifestFile) {
+	defer func() {
+		if p := recover(); p != nil {
+			f = evidence.ManifestFile{Name: st.file, Request: st.request(), Result: evidence.Failed, Why: fmt.Sprintf("a bug of ours: %v at %s", p, stack.Origin(debug.Stack()))}
+		}
+	}()
+	return t.settle(ctx, st)
+}
+
 // settle takes one file, with retries, and says what became of it.
 func (t *take) settle(ctx context.Context, st *step) evidence.ManifestFile {
 	t.mu.Lock()
@@ -149,11 +162,11 @@ func (t *take) settle(ctx context.Context, st *step) evidence.ManifestFile {
 	}
 	f.Why = t.clean(f.Why) // it may quote the server
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	delete(t.running, st.file)
 	if t.opt.Done != nil {
 		t.opt.Done(line(f))
 	}
-	t.mu.Unlock()
 	return f
 }
 

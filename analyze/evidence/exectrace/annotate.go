@@ -1,6 +1,10 @@
 package exectrace
 
-import "time"
+import (
+	"time"
+
+	"inquest/analyze/evidence/bound"
+)
 
 // openTask is a user task that has begun.
 type openTask struct {
@@ -81,7 +85,7 @@ func (f *fold) annotate(r *record, n *note, t int64) {
 				g.inside++
 				f.focus.regions++
 			}
-			g.regions = append(g.regions, region{g.bracket(t), n.task, n.name, inside})
+			g.regions = push(&f.live, g.regions, region{g.bracket(t), n.task, n.name, inside})
 		}
 	case opRegionEnd:
 		if g == nil {
@@ -103,12 +107,13 @@ func (f *fold) annotate(r *record, n *note, t int64) {
 			if g != nil {
 				id = g.id
 			}
-			f.logs = append(f.logs, Log{At: time.Duration(t), Goroutine: id, Task: n.task, Category: n.name, Message: n.text})
+			f.kept += int64(len(n.name) + len(n.text))
+			f.logs = push(&f.kept, f.logs, Log{At: time.Duration(t), Goroutine: id, Task: n.task, Category: n.name, Message: n.text})
 		}
 	}
 }
 
-func sumOf(m map[string]*bracketed, name string) *bracketed {
+func (f *fold) sumOf(m map[string]*bracketed, name string) *bracketed {
 	s := m[name]
 	if s == nil {
 		if len(m) >= maxTypes {
@@ -117,27 +122,29 @@ func sumOf(m map[string]*bracketed, name string) *bracketed {
 				return s
 			}
 		}
-		s = &bracketed{}
+		s = took(f, &bracketed{})
+		f.kept += perString + int64(len(name))
 		m[name] = s
 	}
 	return s
 }
 
 func (f *fold) endTask(task openTask, t int64) {
-	s := sumOf(f.taskType, task.name)
+	s := f.sumOf(f.taskType, task.name)
 	s.count++
-	s.times.Add(time.Duration(t - task.since))
+	f.count(&s.times, time.Duration(t-task.since))
 	s.worst.add(task.since, t, task.g)
 }
 
 func (f *fold) endRegion(g *goroutine, i int, t int64) {
 	r := &g.regions[i]
 	if r.inside || f.focus.task == "" {
-		sumOf(f.regions, r.name).add(&r.bracket, g, t)
+		f.sumOf(f.regions, r.name).add(f, &r.bracket, g, t)
 	}
 	if r.inside {
 		g.inside--
 	}
+	f.live -= bound.Size[blockedAt](cap(r.blocked))
 	g.regions = append(g.regions[:i], g.regions[i+1:]...)
 }
 

@@ -323,7 +323,7 @@ func (d *decoder) event(ev *trace.Event) error {
 		c.records = append(c.records, record{op: opTime, g: uint32(raw), actor: uint32(raw >> 32)})
 		dt = 0
 	}
-	if raw > d.latest {
+	if raw > d.latest || raw > maxClock {
 		return damage{errors.New("holds a time far behind its end")}
 	}
 	d.last = raw
@@ -414,7 +414,8 @@ func (d *decoder) event(ev *trace.Event) error {
 		d.bound(raw)
 		clear(d.direct) // ids begin anew
 		clear(d.reasons)
-		if s := ev.Sync(); s.ClockSnapshot != nil && c.wall.IsZero() {
+		if s := ev.Sync(); s.ClockSnapshot != nil && c.wall.IsZero() && s.ClockSnapshot.Trace >= 0 && s.ClockSnapshot.Trace <= maxClock &&
+			s.ClockSnapshot.Wall.Unix() >= 0 && s.ClockSnapshot.Wall.Unix() < maxWall {
 			c.wall, c.wallAt = s.ClockSnapshot.Wall, int64(s.ClockSnapshot.Trace)
 		}
 	case trace.EventTaskBegin, trace.EventTaskEnd:
@@ -464,6 +465,9 @@ func (d *decoder) bound(raw int64) {
 		d.latest = int64(at) + int64(slack)
 	}
 }
+
+// maxWall is after the wall clock of any trace, in seconds since 1970: the year 2242.
+const maxWall = 1 << 33
 
 const stwPrefix = "stop-the-world ("
 

@@ -93,7 +93,7 @@ func (f *fold) finishGoroutines(tl *Timeline, t int64) {
 		f.endAssist(g, t)
 		f.endRegions(g, t)
 		if g.delay >= 0 {
-			f.groups[g.group].Runnable.Add(time.Duration(g.delay))
+			f.count(&f.groups[g.group].Runnable, time.Duration(g.delay))
 		}
 	})
 	tl.OpenCount = len(tl.Open)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -76,6 +77,15 @@ type fold struct {
 	systemWait  uint32 // and of "system goroutine wait"
 	epochDemand int64  // the demand clock at epoch
 	pauseTotal  time.Duration
+
+	// What all goroutines spent up to the open window, and how many there were then; see canBe.
+	spent       float64
+	alive, made int
+	beyond      bool // the times cannot be
+
+	// What it holds, in bytes, as far as size does not tell; see memory.go.
+	kept int64 // that the Timeline will hold
+	live int64 // that hangs on goroutines
 }
 
 // gState is the state of a goroutine; the values equal trace.GoState.
@@ -192,6 +202,7 @@ func (f *fold) reasonID(s string) uint32 {
 		}
 		id = uint32(len(f.reasons))
 		f.reasons = append(f.reasons, s)
+		f.kept += perString + int64(len(s))
 		f.reason[s] = id
 	}
 	return id
@@ -208,6 +219,9 @@ func (f *fold) chunk(c *chunk, raw int64) int64 {
 	}
 	f.notes = append(f.notes, c.notes...)
 	f.wide = append(f.wide, c.wide...)
+	if f.beyond {
+		return raw
+	}
 	for i := range c.records {
 		r := &c.records[i]
 		if r.op == opTime {
@@ -241,6 +255,9 @@ func (f *fold) chunk(c *chunk, raw int64) int64 {
 		if quiet := t - f.last; quiet >= minGap && !f.first {
 			f.gap(f.now, t-f.origin)
 		}
+		if t-f.origin >= f.windows.end && !f.canBe(t-f.origin) {
+			return raw
+		}
 		f.last = t
 		f.now = t - f.origin
 		if f.first {
@@ -260,6 +277,24 @@ func (f *fold) chunk(c *chunk, raw int64) int64 {
 	return raw
 }
 
+// Bounds of the times of a trace, in nanoseconds. All sums of times that the fold keeps
+// are of one state of each goroutine or P at a time, so within these bounds none of them can
+// wrap; where a time counts more than once, as in regions inside one another, sums saturate.
+const (
+	maxClock = 1 << 62 // of the trace clock
+	maxSpan  = 1 << 50 // from the first event on: 13 days
+	maxSpent = 1 << 61 // by all goroutines together: a million of them for half an hour
+)
+
+// canBe reports whether the times of the trace keep to these bounds up to t. It is asked once for each window.
+func (f *fold) canBe(t int64) bool {
+	g := &f.goroutines
+	f.spent += float64(t-f.windows.from) * float64(f.alive+g.made-f.made)
+	f.alive, f.made = g.live, g.made
+	f.beyond = t > maxSpan || f.spent > maxSpent
+	return !f.beyond
+}
+
 // lost says that what comes next does not join what came before: states are
 // closed where they were last known, and what is announced next began at the
 // end of the stretch.
@@ -275,6 +310,7 @@ func (f *fold) lost() {
 		}
 		f.endAssist(g, t)
 		f.endRegions(g, t)
+		f.live -= g.own() - bound.Size[uint32](cap(g.seenMore))
 		*g = goroutine{id: g.id, state: unknown, system: g.system, group: g.group, creator: g.creator, born: g.born,
 			slice: -1, left: -1, delay: -1, assist: -1, slot: slotNone, ever: true, seen: g.seen, seenMore: g.seenMore}
 	})
@@ -470,7 +506,7 @@ func (f *fold) endAssist(g *goroutine, t int64) {
 	}
 	a := f.assists[g.assistStack]
 	if a == nil {
-		a = &Assist{Stack: f.places.all[g.assistStack].frames}
+		a = took(f, &Assist{Stack: f.places.all[g.assistStack].frames})
 		f.assists[g.assistStack] = a
 	}
 	d := time.Duration(t - g.assist)
@@ -590,14 +626,14 @@ func (f *fold) startRun(g *goroutine, proc uint16, t int64) {
 		case g.group == 0:
 			g.delay = d
 		default:
-			f.groups[g.group].Runnable.Add(time.Duration(d))
+			f.count(&f.groups[g.group].Runnable, time.Duration(d))
 		}
 		if !g.yielding && !g.system {
 			f.latency.worst.add(g.since, t, g.id)
 			f.windows.latency = max(f.windows.latency, d)
 		}
 		if g.left >= 0 {
-			f.groups[g.group].Gaps.Add(time.Duration(t - g.left))
+			f.count(&f.groups[g.group].Gaps, time.Duration(t-g.left))
 		}
 	}
 	f.leave(g, t, false)
@@ -622,9 +658,9 @@ func (f *fold) endSlice(g *goroutine, t int64, handOver bool) {
 	}
 	d := t - g.slice
 	gr := f.groups[g.group]
-	gr.Slices.Add(time.Duration(d))
+	f.count(&gr.Slices, time.Duration(d))
 	if handOver && d < shortSlice && g.woke != 0 {
-		gr.partners.add(g.woke)
+		gr.partners.add(f, g.woke)
 	}
 	g.slice = -1
 }
@@ -709,7 +745,7 @@ func (f *fold) create(r *record, t int64) {
 	}
 	gr := f.groups[g.group]
 	gr.Created++
-	gr.creators.add(g.creator)
+	gr.creators.add(f, g.creator)
 	if a := f.goroutine(r.actor); a != nil {
 		a.woke = g.group
 		f.touch(a, g.creator)
@@ -729,7 +765,7 @@ func (f *fold) create(r *record, t int64) {
 func (f *fold) end(g *goroutine, t int64) {
 	f.leave(g, t, false)
 	if g.delay >= 0 {
-		f.groups[g.group].Runnable.Add(time.Duration(g.delay))
+		f.count(&f.groups[g.group].Runnable, time.Duration(g.delay))
 	}
 	f.endSlice(g, t, true)
 	f.endAssist(g, t)
@@ -737,7 +773,7 @@ func (f *fold) end(g *goroutine, t int64) {
 	gr := f.groups[g.group]
 	gr.Ended++
 	if g.born >= 0 {
-		gr.Lifetime.Add(time.Duration(t - g.born))
+		f.count(&gr.Lifetime, time.Duration(t-g.born))
 	}
 	f.goroutines.drop(g)
 }
@@ -777,6 +813,7 @@ func (f *fold) status(g *goroutine, s gState, r *record, t int64) {
 	g.before = from == f.epoch
 	g.atEpoch = g.before && f.epoch == 0
 	g.since = from
+	f.spent += float64(t - from)
 	f.windows.before(g.slot, from, t)
 	if g.syncing {
 		f.windows.before(slotSync, from, t)
@@ -816,12 +853,12 @@ func (f *fold) assign(g *goroutine, st uint32) {
 		id = uint32(len(f.groups))
 		f.groupID[p.root] = id
 		root := p.frames[len(p.frames)-1]
-		f.groups = append(f.groups, &group{
+		f.groups = append(f.groups, took(f, &group{
 			Group: Group{
 				Start:  stack.Site{Function: f.places.info(root.Function).normal, File: root.File, Line: root.Line},
 				System: p.system,
 			},
-		})
+		}))
 	}
 	p.group = id
 	gr := f.groups[id]
@@ -833,7 +870,7 @@ func (f *fold) assign(g *goroutine, st uint32) {
 		g.system = true
 	}
 	if g.delay >= 0 {
-		gr.Runnable.Add(time.Duration(g.delay))
+		f.count(&gr.Runnable, time.Duration(g.delay))
 		g.delay = -1
 	}
 }

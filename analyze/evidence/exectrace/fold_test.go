@@ -1,6 +1,7 @@
 package exectrace
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -24,7 +25,11 @@ func newScript() *script {
 // add appends a record that happens d after the beginning, which is at 1 s of the trace clock.
 func (s *script) add(d time.Duration, r record) {
 	t := int64(time.Second) + int64(d)
-	r.dt = uint32(t - s.at)
+	if d := t - s.at; d > math.MaxUint32 {
+		s.c.records = append(s.c.records, record{op: opTime, g: uint32(t), actor: uint32(t >> 32)})
+	} else {
+		r.dt = uint32(d)
+	}
 	s.at = t
 	s.c.records = append(s.c.records, r)
 }

@@ -3,6 +3,8 @@ package exectrace
 import (
 	"math/bits"
 	"time"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // Histogram counts durations in buckets that grow by a sixteenth of a power of
@@ -42,7 +44,7 @@ func (h *Histogram) Add(d time.Duration) {
 	}
 	h.bins[b]++
 	h.Count++
-	h.Sum += d
+	h.Sum = bound.Add(h.Sum, d)
 	h.Max = max(h.Max, d)
 }
 
@@ -55,7 +57,7 @@ func (h *Histogram) Merge(o *Histogram) {
 		h.bins[i] += n
 	}
 	h.Count += o.Count
-	h.Sum += o.Sum
+	h.Sum = bound.Add(h.Sum, o.Sum)
 	h.Max = max(h.Max, o.Max)
 }
 
@@ -84,7 +86,7 @@ func (h *Histogram) Mean() time.Duration {
 // 6.25 % too high.
 func (h *Histogram) Beyond(d time.Duration) (sum time.Duration) {
 	for b := bucket(d); b < len(h.bins); b++ {
-		sum += max(min(upper(b), h.Max)-d, 0) * time.Duration(h.bins[b])
+		sum = bound.Add(sum, bound.Mul(max(min(upper(b), h.Max)-d, 0), time.Duration(h.bins[b])))
 	}
 	return sum
 }

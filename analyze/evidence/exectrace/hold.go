@@ -3,6 +3,9 @@ package exectrace
 import (
 	"math"
 	"time"
+	"unsafe"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // A trace does not say who holds a lock. It says who waited for one, and whose
@@ -60,7 +63,7 @@ func (g *goroutine) totals(t int64) (ran, ready, calls int64) {
 // maxBlocked bounds the places told apart within one bracket.
 const maxBlocked = 2 * MaxBlocked
 
-func (b *bracket) blocks(w uint32, d int64) {
+func (b *bracket) blocks(f *fold, w uint32, d int64) {
 	for i := range b.blocked {
 		if b.blocked[i].wait == w {
 			b.blocked[i].count++
@@ -69,7 +72,7 @@ func (b *bracket) blocks(w uint32, d int64) {
 		}
 	}
 	if len(b.blocked) < maxBlocked {
-		b.blocked = append(b.blocked, blockedAt{w, 1, d})
+		b.blocked = push(&f.live, b.blocked, blockedAt{w, 1, d})
 	}
 }
 
@@ -105,7 +108,7 @@ func (g *goroutine) remember(w uint32, from, to int64) {
 }
 
 // did adds to a sum what a goroutine is known to have waited at since a moment.
-func (g *goroutine) did(since, t int64, sum map[uint32]*blockedAt) map[uint32]*blockedAt {
+func (g *goroutine) did(f *fold, since, t int64, sum map[uint32]*blockedAt) map[uint32]*blockedAt {
 	for i := range g.recent {
 		p := &g.recent[i]
 		if p.count == 0 || p.to <= since || p.from >= t {
@@ -124,10 +127,10 @@ func (g *goroutine) did(since, t int64, sum map[uint32]*blockedAt) map[uint32]*b
 			if len(sum) >= maxPlaces {
 				continue
 			}
-			o = &blockedAt{wait: p.wait}
+			o = blocked(f, p.wait)
 			sum[p.wait] = o
 		}
-		o.total += total
+		o.total = bound.Add(o.total, total)
 		o.count += count
 	}
 	return sum
@@ -143,14 +146,14 @@ type bracketed struct {
 }
 
 // add counts a bracket of g that ends at t.
-func (s *bracketed) add(b *bracket, g *goroutine, t int64) {
+func (s *bracketed) add(f *fold, b *bracket, g *goroutine, t int64) {
 	s.count++
-	s.times.Add(time.Duration(t - b.since))
+	f.count(&s.times, time.Duration(t-b.since))
 	s.worst.add(b.since, t, g.id)
 	ran, ready, calls := g.totals(t)
-	s.ran += ran - b.ran
-	s.ready += ready - b.ready
-	s.calls += calls - b.calls
+	s.ran = bound.Add(s.ran, ran-b.ran)
+	s.ready = bound.Add(s.ready, ready-b.ready)
+	s.calls = bound.Add(s.calls, calls-b.calls)
 	if s.blocked == nil && len(b.blocked) > 0 {
 		s.blocked = map[uint32]*blockedAt{}
 	}
@@ -160,12 +163,18 @@ func (s *bracketed) add(b *bracket, g *goroutine, t int64) {
 			if len(s.blocked) >= maxPlaces {
 				continue
 			}
-			o = &blockedAt{wait: e.wait}
+			o = blocked(f, e.wait)
 			s.blocked[e.wait] = o
 		}
 		o.count += e.count
-		o.total += e.total
+		o.total = bound.Add(o.total, e.total)
 	}
+}
+
+// blocked makes the sum of one place.
+func blocked(f *fold, wait uint32) *blockedAt {
+	f.kept += int64(unsafe.Sizeof(blockedAt{})) + 4 + 8 + bound.PerEntry
+	return &blockedAt{wait: wait}
 }
 
 // maxPlaces bounds the places told apart in a sum of brackets.
@@ -387,7 +396,7 @@ func (f *fold) lockGroup(p *place) uint32 {
 	if !ok {
 		id = uint32(len(f.locks))
 		f.lockIDs[p.site.Function] = id
-		f.locks = append(f.locks, lockGroup{lastAt: -1, lastBy: -1, place: p, same: id})
+		f.locks = push(&f.kept, f.locks, lockGroup{lastAt: -1, lastBy: -1, place: p, same: id})
 	}
 	return id
 }
@@ -416,7 +425,7 @@ func (f *fold) acquire(g *goroutine, index uint32, t int64) {
 		h.blocked = blocked
 		return
 	}
-	g.holds = append(g.holds, hold{bracket: g.bracket(t), wait: index, repeated: math.MaxInt64, waited: waited})
+	g.holds = push(&f.live, g.holds, hold{bracket: g.bracket(t), wait: index, repeated: math.MaxInt64, waited: waited})
 }
 
 // touch notes what a goroutine does while it may hold locks.
@@ -438,7 +447,7 @@ holds:
 			h.lost = true
 			continue
 		}
-		h.between = append(h.between, touch{st, f.now})
+		h.between = push(&f.live, h.between, touch{st, f.now})
 	}
 }
 
@@ -455,7 +464,7 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		// next writer, each by an event of its own (sync/rwmutex.go).
 		if f.counts(g) {
 			a.hand.holder.Delay += time.Duration(t - g.since)
-			a.hand.holder.waiters.add(w.stack)
+			a.hand.holder.waiters.add(f, w.stack)
 			if g.queue != 0 {
 				a.hand.holder.Waited += f.charge(g, g.joined, t)
 				f.freed(unlock, w.lockIdx, t)
@@ -493,7 +502,7 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	}
 	h.Handoffs++
 	h.Delay += time.Duration(t - g.since)
-	h.waiters.add(w.stack)
+	h.waiters.add(f, w.stack)
 	start := g.joined
 	if at >= 0 && f.lockRoot(f.waits[a.holds[at].wait].lockIdx) == f.lockRoot(w.lockIdx) {
 		start = a.holds[at].waited
@@ -503,7 +512,7 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	}
 	over := Handed{Holder: a.id, To: time.Duration(t), Waiter: g.id, Since: time.Duration(g.since)}
 	if found != nil {
-		h.add(&found.bracket, a, t)
+		h.add(f, &found.bracket, a, t)
 		over.From, over.Known = time.Duration(found.since), true
 	} else {
 		h.Unknown++
@@ -515,7 +524,7 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 		}
 		h.Least += time.Duration(least)
 		over.From = time.Duration(t - least)
-		h.least = a.did(t-least, t, h.least)
+		h.least = a.did(f, t-least, t, h.least)
 	}
 	if at >= 0 {
 		last := a.holds[at]
@@ -536,7 +545,7 @@ func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
 	}
 	if group.handed == nil && f.handedGroups < maxHandedGroups {
 		f.handedGroups++
-		group.handed, group.class = &handed{}, w.Class
+		group.handed, group.class = took(f, &handed{}), w.Class
 	}
 	if group.handed != nil {
 		group.handed.add(over)
@@ -553,7 +562,7 @@ func (f *fold) holderOf(key holderKey, counts bool) *holder {
 	case h == nil && len(f.holders) >= maxHolders:
 		return nil
 	case h == nil:
-		h = &holder{}
+		h = took(f, &holder{})
 		h.Unlock, h.Acquire, h.Class = f.places.all[key.unlock].frames, f.places.all[key.acquire].frames, key.class
 		f.holders[key] = h
 	}

@@ -448,3 +448,33 @@ func TestManyHolesInOneGeneration(t *testing.T) {
 		t.Errorf("%d generations, %v; want one that is given up and says so", len(gens), err)
 	}
 }
+
+// faulty is a file whose reading panics from some place on.
+type faulty struct {
+	*bytes.Reader
+	from int64
+	on   atomic.Bool
+}
+
+func (f *faulty) ReadAt(b []byte, off int64) (int, error) {
+	if f.on.Load() && off >= f.from {
+		panic("a bug")
+	}
+	return f.Reader.ReadAt(b, off)
+}
+
+// A panic in a goroutine of the reader costs what it was reading, not the process.
+func TestPanicOfAWorkerIsDamage(t *testing.T) {
+	b := load(t, "long1.26.trace")
+	gens := generations(t, b)
+	for _, jobs := range []int{1, 3} {
+		f := &faulty{Reader: bytes.NewReader(b), from: gens[2].parts[0].from}
+		tl, err := Read(context.Background(), f, int64(len(b)), Options{Jobs: jobs, Window: func(time.Time) (time.Duration, time.Duration) {
+			f.on.Store(true) // the generations have been found
+			return 0, math.MaxInt64
+		}})
+		if err != nil || tl.Reading.Read != 2 || !strings.Contains(tl.Reading.Problem, "a bug") {
+			t.Errorf("%d at a time: %v, %+v", jobs, err, tl)
+		}
+	}
+}

@@ -2,7 +2,9 @@ package exectrace
 
 import (
 	"strings"
+	"unsafe"
 
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -45,9 +47,18 @@ type places struct {
 	all    []*place
 	byHash map[uint64]uint32
 	fns    map[string]uint32
+	names  []string // by number in fns
+	files  map[string]string
 	sites  map[string]fnInfo
-	kept   int // frames
+	kept   int   // frames
+	bytes  int64 // of all of it
 }
+
+// What a place and a string take with the entries that find them, in bytes.
+const (
+	placeSize = int64(unsafe.Sizeof(place{})) + 2*8 + 12 + bound.PerEntry
+	perString = 2*16 + bound.PerEntry
+)
 
 type fnInfo struct {
 	normal   string
@@ -59,6 +70,7 @@ func newPlaces() *places {
 		all:    []*place{{}},
 		byHash: map[uint64]uint32{},
 		fns:    map[string]uint32{},
+		files:  map[string]string{},
 		sites:  map[string]fnInfo{},
 	}
 }
@@ -80,9 +92,19 @@ func (ps *places) intern(f frames) uint32 {
 		if !ok {
 			id = uint32(len(ps.fns))
 			ps.fns[fr.Function] = id
+			ps.names = append(ps.names, fr.Function)
+			ps.bytes += 2*perString + int64(len(fr.Function))
 		}
 		p.fns[i] = id
+		file, ok := ps.files[fr.File]
+		if !ok {
+			file = fr.File
+			ps.files[file] = file
+			ps.bytes += perString + int64(len(file))
+		}
+		fr.Function, fr.File = ps.names[id], file // each generation has copies of its own
 	}
+	ps.bytes += placeSize + bound.Size[stack.Frame](cap(p.frames)) + bound.Size[uint32](len(p.fns))
 	p.site = ps.site(p.frames)
 	if len(p.frames) < maxFrames {
 		p.root = p.frames[len(p.frames)-1].Function
@@ -111,6 +133,7 @@ func (ps *places) info(fn string) fnInfo {
 	if !ok {
 		in = fnInfo{stack.Normal(fn), stack.Plumbing(fn)}
 		ps.sites[fn] = in
+		ps.bytes += perString + 8 + int64(len(in.normal))
 	}
 	return in
 }

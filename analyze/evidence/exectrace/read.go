@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Jobs     int                             // generations read at a time; 0 means GOMAXPROCS
 	Memory   *bound.Memory                   // bounds what is decoded at a time, of all traces that share it; nil for one of bound.Default
+	Account  *bound.Account                  // pays for what is kept of the trace, of the same budget; nil for none
 	Progress func(done, total, events int64) // called now and then from one goroutine: bytes, bytes, events; may be nil
 
 	// Window, when not nil, tells what part of the trace to read, as offsets from its
@@ -93,6 +94,7 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Timelin
 		return tl, nil
 	}
 	tl := e.fold.finish()
+	e.settle()
 	tl.Version = fmt.Sprintf("go1.%d", version)
 	tl.Reading = e.reading
 	if e.fold.part.cut {
@@ -122,6 +124,9 @@ type engine struct {
 	torn     bool          // the generation before could not be read to its end
 	done     int64
 	chunks   int
+
+	paid, beyond int64 // of the account: for the fold, and for generations; see memory.go
+	stopped      error // why nothing more is read, nil while it is
 }
 
 // whole folds the file through one reader, as formats without generations need.
@@ -165,6 +170,9 @@ func (e *engine) direct(c *chunk) sink {
 		put: func(c *chunk) error {
 			raw = e.fold.chunk(c, raw)
 			e.progress()
+			if err := e.goOn(); err != nil {
+				return err
+			}
 			return e.ctx.Err()
 		},
 	}
@@ -198,12 +206,19 @@ func (e *engine) blame(err error, where string) {
 	if err == nil || e.reading.Problem != "" {
 		return
 	}
-	if e.ctx.Err() != nil {
+	switch {
+	case e.ctx.Err() != nil:
 		e.reading.Problem = "interrupted"
+		return
+	case e.stopped != nil:
+		e.reading.Problem = e.stopped.Error()
 		return
 	}
 	e.reading.Problem = where + short(err).Error()
 }
+
+// ended reports whether no more is to be read.
+func (e *engine) ended() bool { return e.stopped != nil || e.ctx.Err() != nil }
 
 func (e *engine) progress() {
 	if e.chunks++; e.opt.Progress != nil && e.chunks%64 == 0 {
@@ -333,6 +348,7 @@ func (e *engine) split(version int) error {
 	gens = e.choose(gens, version)
 	toEnd := &gens[len(gens)-1] == end
 	e.reading.Generations = len(gens)
+	e.payFor(gens)
 	if workers := min(e.opt.Jobs, len(gens), maxWorkers); workers == 1 {
 		e.sequential(gens, version)
 	} else {
@@ -377,7 +393,7 @@ func (e *engine) sequential(gens []generation, version int) {
 		err := e.readGeneration(g, version, e.direct(c))
 		e.folded(gens, i, before, err)
 		a.give(i)
-		if e.ctx.Err() != nil {
+		if e.ended() {
 			return
 		}
 	}
@@ -440,19 +456,22 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 					return
 				}
 				s := at(i)
-				s.err = e.readGeneration(s.gen, version, sink{
-					get: func() (*chunk, error) { return get(s) },
-					put: func(c *chunk) error {
-						select {
-						case s.chunks <- c:
-							return nil
-						case <-ctx.Done():
-							return ctx.Err()
-						}
-					},
-				})
-				close(s.chunks)
-				a.give(i)
+				func() {
+					defer a.give(i)
+					defer close(s.chunks)
+					defer rescue(&s.err)
+					s.err = e.readGeneration(s.gen, version, sink{
+						get: func() (*chunk, error) { return get(s) },
+						put: func(c *chunk) error {
+							select {
+							case s.chunks <- c:
+								return nil
+							case <-ctx.Done():
+								return ctx.Err()
+							}
+						},
+					})
+				}()
 			}
 		})
 	}
@@ -474,12 +493,23 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 				spare.put(c)
 				<-token
 				e.progress()
+				if err := e.goOn(); err != nil {
+					e.folded(gens, i, before, err)
+					return
+				}
 			case <-ctx.Done():
 				e.folded(gens, i, before, ctx.Err())
 				return
 			}
 		}
 		e.folded(gens, i, before, s.err)
+	}
+}
+
+// rescue turns a panic into damage: in a goroutine of its own it would end the process.
+func rescue(err *error) {
+	if p := recover(); p != nil {
+		*err = damage{fmt.Errorf("makes no sense to the reader: %v", p)}
 	}
 }
 
@@ -519,7 +549,7 @@ func (e *engine) folded(gens []generation, i int, before int64, err error) {
 		return
 	}
 	last := i == len(gens)-1
-	if last && !g.ended && g.damaged == "" && e.ctx.Err() == nil {
+	if last && !g.ended && g.damaged == "" && !e.ended() {
 		e.reading.Truncated = true
 	} else {
 		e.blame(err, fmt.Sprintf("generation %d of %d is damaged: ", i+1, len(gens)))
@@ -528,7 +558,7 @@ func (e *engine) folded(gens []generation, i int, before int64, err error) {
 	if last {
 		m.to = max(m.to, m.from+e.guess(gens))
 	}
-	if e.ctx.Err() != nil {
+	if e.ended() {
 		m.to = float64(gens[len(gens)-1].latest) // all that would have come
 	}
 	if e.fold.events > before {

@@ -43,6 +43,11 @@ const (
 	experimentalBatch = 49
 	endOfGeneration   = 52
 
+	// What batches begin with that fill the tables of a generation: stacks, strings, CPU samples.
+	stacksBatch  = 2
+	stringsBatch = 4
+	samplesBatch = 6
+
 	maxBatchSize = 64 << 10
 )
 
@@ -54,6 +59,7 @@ type generation struct {
 	number   uint64
 	parts    []section // whole batches; more than one only where bytes between made no sense
 	batches  int
+	tables   int64   // bytes of parts that hold strings, stacks and CPU samples
 	ended    bool    // it has its end byte, or the next one follows
 	cut      bool    // the file ends inside it
 	damaged  string  // what is wrong with it, as far as headers show
@@ -71,10 +77,16 @@ func (g *generation) size() (n int64) {
 }
 
 // memory returns what a reader needs to hold it, about, in bytes: x/exp/trace allocates
-// room for bytes.MinRead more with small batches.
-func (g *generation) memory() int64 { return g.size() + int64(g.batches)*batchMemory }
+// room for bytes.MinRead more with small batches, and makes tables of others.
+func (g *generation) memory() int64 {
+	return g.size() + int64(g.batches)*batchMemory + g.tables*tableMemory
+}
 
-const batchMemory = 600
+const (
+	batchMemory = 600
+	// A string, a frame or a CPU sample takes four bytes at least, and in the tables 64 or so, as do its frames in ours.
+	tableMemory = 16
+)
 
 // maxBatches bounds the batches of a generation that is read, and so what small ones can ask for.
 // Threads that C code makes write one for each call into Go (dropm in runtime/proc.go), all
@@ -90,6 +102,7 @@ type header struct {
 	size      int64 // of what follows the header
 	length    int64 // of the header
 	end       bool  // not a batch but the end of a generation
+	tables    bool  // it fills tables
 }
 
 var errShort = errors.New("the file ends inside a batch")
@@ -127,6 +140,9 @@ func parseHeader(b []byte, ends bool) (h header, err error) {
 	if h.gen == 0 || v[3] > maxBatchSize {
 		return h, errors.New("a batch header that cannot be")
 	}
+	if i < len(b) {
+		h.tables = b[i] == stacksBatch || b[i] == stringsBatch || b[i] == samplesBatch
+	}
 	return h, nil
 }
 
@@ -143,7 +159,7 @@ type scanner struct {
 }
 
 const (
-	maxHeader = 2 + 4*binary.MaxVarintLen64
+	maxHeader = 2 + 4*binary.MaxVarintLen64 + 1 // and what the batch begins with
 	scanPiece = 4 << 10
 )
 
@@ -295,7 +311,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 		switch {
 		case cur == nil || bound.Sub(h.gen, cur.number) == 1 || closed && h.gen > cur.number:
 		case h.gen == cur.number && !closed:
-			cur.add(off, end)
+			cur.add(off, end, h.tables)
 			cur.first, cur.latest = min(cur.first, h.time), max(cur.latest, h.time)
 			off = end
 			continue
@@ -312,7 +328,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 		}
 		gens = append(gens, generation{number: h.gen, first: h.time, latest: h.time, damaged: tainted})
 		cur, closed, tainted = &gens[len(gens)-1], false, ""
-		cur.add(off, end)
+		cur.add(off, end, h.tables)
 		off = end
 	}
 	if len(gens) >= maxGenerations && off < size {
@@ -338,7 +354,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 }
 
 // add adds a batch.
-func (g *generation) add(from, to int64) {
+func (g *generation) add(from, to int64, tables bool) {
 	if g.batches >= maxBatches {
 		if g.parts != nil {
 			g.parts, g.damaged = nil, fmt.Sprintf("it has more than %d batches", maxBatches)
@@ -346,6 +362,9 @@ func (g *generation) add(from, to int64) {
 		return
 	}
 	g.batches++
+	if tables {
+		g.tables += to - from
+	}
 	g.extend(from, to)
 }
 

@@ -3,6 +3,9 @@ package exectrace
 import (
 	"maps"
 	"slices"
+	"unsafe"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // goTable finds goroutines by id. Ids are handed out in runs, so pages of them
@@ -15,6 +18,8 @@ type goTable struct {
 	free   []*goroutine
 	slab   []goroutine
 	live   int
+	made   int   // so far
+	bytes  int64 // of pages and goroutines, also those to be used again
 }
 
 const pageBits = 6
@@ -24,6 +29,13 @@ type goPage struct {
 	used   int
 	g      [1 << pageBits]*goroutine
 }
+
+// What the table holds for a page and for a goroutine, in bytes. Readers keep a state and
+// an id of every goroutine as well.
+const (
+	pageSize      = int64(unsafe.Sizeof(goPage{})) + 8 + 8 + bound.PerEntry
+	goroutineSize = int64(unsafe.Sizeof(goroutine{})) + 200
+)
 
 // get returns the goroutine with an id and makes one when there is none.
 func (t *goTable) get(id int64) *goroutine {
@@ -56,6 +68,7 @@ func (t *goTable) page(number int64) *goPage {
 			t.spare = t.spare[:n-1]
 		} else {
 			p = &goPage{}
+			t.bytes += pageSize
 		}
 		p.number = number
 		t.pages[number] = p
@@ -68,11 +81,14 @@ func (t *goTable) giveBack(p *goPage) {
 	delete(t.pages, p.number)
 	if len(t.spare) < len(t.recent) {
 		t.spare = append(t.spare, p)
+	} else {
+		t.bytes -= pageSize
 	}
 }
 
 func (t *goTable) make(id int64) *goroutine {
 	t.live++
+	t.made++
 	var g *goroutine
 	if n := len(t.free); n > 0 {
 		g = t.free[n-1]
@@ -82,6 +98,7 @@ func (t *goTable) make(id int64) *goroutine {
 	} else {
 		if len(t.slab) == 0 {
 			t.slab = make([]goroutine, 64)
+			t.bytes += int64(len(t.slab)) * goroutineSize
 		}
 		g = &t.slab[0]
 		t.slab = t.slab[1:]

@@ -58,7 +58,7 @@ func (f *fold) waitFor(st, reason uint32) uint32 {
 	if st != 0 && len(f.waits) >= maxWaits {
 		return f.waitFor(0, reason)
 	}
-	w := &wait{stack: st, reason: reason}
+	w := took(f, &wait{stack: st, reason: reason})
 	w.Reason = f.reasons[reason]
 	w.Stack = p.frames
 	w.Class = classify(w.Reason, p)
@@ -68,7 +68,7 @@ func (f *fold) waitFor(st, reason uint32) uint32 {
 	}
 	id := uint32(len(f.waits))
 	f.waits = append(f.waits, w)
-	p.waits = append(p.waits, waitAt{reason, id})
+	p.waits = push(&f.kept, p.waits, waitAt{reason, id})
 	return id
 }
 
@@ -80,11 +80,11 @@ func (f *fold) endWait(g *goroutine, t int64, open bool) {
 		f.countWait(g, f.waits[g.wait], t, open)
 	}
 	for i := range g.holds {
-		g.holds[i].blocks(g.wait, int64(d))
+		g.holds[i].blocks(f, g.wait, int64(d))
 	}
 	g.remember(g.wait, g.since, t)
 	for i := range g.regions {
-		g.regions[i].blocks(g.wait, int64(d))
+		g.regions[i].blocks(f, g.wait, int64(d))
 	}
 }
 
@@ -100,16 +100,16 @@ func (f *fold) countWait(g *goroutine, w *wait, t int64, open bool) {
 	}
 	w.Total += d
 	w.Max = max(w.Max, d)
-	w.Times.Add(d)
+	f.count(&w.Times, d)
 	w.worst.add(g.since, t, g.id)
-	if g.firstSeen(g.wait + 1) {
+	if g.firstSeen(f, g.wait+1) {
 		w.Goroutines++
 	}
 }
 
 // firstSeen reports whether a goroutine had not been counted in a wait before.
 // It is kept with the goroutine, so memory follows the live ones.
-func (g *goroutine) firstSeen(mark uint32) bool {
+func (g *goroutine) firstSeen(f *fold, mark uint32) bool {
 	for i, s := range g.seen {
 		if s == mark {
 			return false
@@ -127,7 +127,7 @@ func (g *goroutine) firstSeen(mark uint32) bool {
 	if len(g.seenMore) >= maxSeen {
 		return false
 	}
-	g.seenMore = append(g.seenMore, mark)
+	g.seenMore = push(&f.live, g.seenMore, mark)
 	return true
 }
 
@@ -182,7 +182,7 @@ type counted struct {
 // maxTally bounds the things told apart; those that come later are not counted.
 const maxTally = 64
 
-func (t *tally) add(key uint32) {
+func (t *tally) add(f *fold, key uint32) {
 	s := *t
 	for i := range s {
 		if s[i].key == key {
@@ -194,7 +194,7 @@ func (t *tally) add(key uint32) {
 		}
 	}
 	if len(s) < maxTally {
-		*t = append(s, counted{key, 1})
+		*t = push(&f.kept, s, counted{key, 1})
 	}
 }
 

@@ -96,6 +96,8 @@ func (f *fold) begin(at int64) {
 	n.stacks, n.names, n.notes, n.wide = f.stacks, f.names, f.notes, f.wide
 	n.places, n.reasons, n.reason, n.fits = f.places, f.reasons, f.reason, f.fits
 	n.focus = f.focus // with its tasks
+	n.kept, n.live = f.kept, f.live
+	n.spent, n.alive, n.made, n.beyond = f.spent, f.alive, f.made, f.beyond
 	for _, w := range f.waits {
 		c := &wait{stack: w.stack, reason: w.reason, lock: w.lock, lockIdx: w.lockIdx}
 		c.Reason, c.Stack, c.Class = w.Reason, w.Stack, w.Class
