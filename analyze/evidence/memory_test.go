@@ -91,13 +91,17 @@ func TestBudgetLeavesOutTheSameFiles(t *testing.T) {
 		}
 		return strings.Join(lines, "\n"), memory
 	}
+	times := 3
+	if testing.Short() {
+		times = 1
+	}
 	for _, budget := range []int64{40 << 20, 130 << 20, 1 << 30} {
 		want, _ := picture(1, budget)
 		left := strings.Count(want, " none")
 		if (budget == 1<<30) != (left == 0) || strings.Count(want, " whole") < 6 {
 			t.Errorf("budget %d MB:\n%s", budget>>20, want)
 		}
-		for range 3 {
+		for range times {
 			if got, _ := picture(8, budget); got != want {
 				t.Errorf("budget %d MB: eight at a time:\n%s\none at a time:\n%s", budget>>20, got, want)
 			}
