@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"encoding/pem"
 	"io"
 	"log"
@@ -8,6 +9,9 @@ import (
 	"net/http/httptest"
 	"net/http/pprof"
 	"os"
+	"path/filepath"
+	"strings"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -44,4 +48,28 @@ func scriptService(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Defer(srv.Close)
 	ts.Setenv("URL", srv.URL)
+}
+
+// A server whose trace counts its generations up to the last number there is costs its trace
+// alone, also when what was taken is analysed at once.
+func TestCaptureOfHostileTrace(t *testing.T) {
+	hostile := []byte("go 1.26 trace\x00\x00\x00")
+	last := "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" // 2^64-1
+	hostile = append(hostile, strings.Repeat("\x01"+last+"\x01\x64\x02\x00\x00", 2)+"\xff"+strings.Repeat("\x01"+last+"\x01\x64\x02\x00\x00", 2)...)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(hostile) })
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	dir := filepath.Join(t.TempDir(), "case")
+	var out, said bytes.Buffer
+	code := Main([]string{"capture", "--analyze", "-f", "json", "--seconds", "1", "-o", dir, srv.URL}, strings.NewReader(""), &out, &said)
+	if code != exitDone && code != exitFindings || !strings.Contains(out.String(), `"kind": "heap"`) {
+		t.Fatalf("exit code %d: %s\n%.2000s", code, said.String(), out.String())
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "manifest.json")); err != nil || !strings.Contains(string(data), "trace.out") {
+		t.Errorf("%v: the manifest does not say what became of the trace:\n%s", err, data)
+	}
 }
