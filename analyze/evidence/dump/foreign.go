@@ -36,8 +36,12 @@ func foreign(line []byte) [][]byte {
 	}
 	if m := delveLine.FindSubmatch(text); m != nil {
 		state := m[5]
-		if len(state) == 0 {
+		switch {
+		case len(state) > 0:
+		case bytes.Contains(text, []byte(" (thread ")):
 			state = []byte("running")
+		default: // delve says only of some why they wait
+			state = []byte("waiting")
 		}
 		return [][]byte{nil, fmt.Appendf(nil, "goroutine %s [%s]:", m[1], state), fmt.Appendf(nil, "%s(...)", m[4]), fmt.Appendf(nil, "\t%s:%s", m[2], m[3])}
 	}

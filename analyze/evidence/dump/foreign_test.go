@@ -17,8 +17,8 @@ func TestForeign(t *testing.T) {
 			t.Errorf("goleak: %+v", g)
 		}
 	}
-	d = find(t, "(dlv) goroutines\n* Goroutine 1 - User: ./main.go:12 main.main (0x4a5a3c) (thread 1234)\n  Goroutine 2 - User: /usr/local/go/src/runtime/proc.go:399 runtime.gopark (0x43e04e) [force gc (idle)]\n  Goroutine 18 - User: /src/q.go:9 main.(*queue).take (0x4a5a3c) [chan receive 5123]\n[3 goroutines]\n")
-	if len(d) != 1 || len(d[0].Goroutines) != 3 || d[0].Goroutines[2].State != "chan receive" || d[0].Goroutines[2].Frames[0].Function != "main.(*queue).take" {
+	d = find(t, "(dlv) goroutines\n* Goroutine 1 - User: ./main.go:12 main.main (0x4a5a3c) (thread 1234)\n  Goroutine 2 - User: /usr/local/go/src/runtime/proc.go:399 runtime.gopark (0x43e04e) [force gc (idle)]\n  Goroutine 4 - Runtime: /usr/local/go/src/runtime/proc.go:399 runtime.gopark (0x43e04e)\n  Goroutine 18 - User: /src/q.go:9 main.(*queue).take (0x4a5a3c) [chan receive 5123]\n[3 goroutines]\n")
+	if len(d) != 1 || len(d[0].Goroutines) != 4 || d[0].Goroutines[0].State != "running" || d[0].Goroutines[2].State != "waiting" || d[0].Goroutines[3].State != "chan receive" || d[0].Goroutines[3].Frames[0].Function != "main.(*queue).take" {
 		t.Errorf("delve: %+v", d)
 	}
 	for _, text := range []string{"Goroutine 7 is stuck\n", "Goroutine 7 (running) created at:\n  main.main()\n      /a.go:1 +0x1\n", "Goroutine 7 in state of shock, with f on top\n"} {
