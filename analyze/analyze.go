@@ -145,6 +145,7 @@ type Candidate struct {
 	Variant  string       // the detector's own word for the flavour, such as "rwmutex-write"; may be empty
 	Summary  string       // one sentence with the number that matters, site named; the strongest measure's is the finding's
 	Severity Severity     // that this kind alone would justify
+	Plain    bool         // a fact that says where something is and accuses nobody: no other kind raises it, and it explains nothing
 	Raises   Severity     // what a finding becomes, at least, that another kind accuses of and this one vouches for: it says that the claim matters
 	Thin     bool         // seen, but on too few samples or in partial evidence to be sure
 	Share    float64      // part of the incident's resource it accounts for (wait, heap, CPU), 0 to 1
@@ -228,6 +229,7 @@ type Finding struct {
 	Accepted    bool       `json:"accepted,omitempty"` // listed in the baseline
 	Graph       *WaitGraph `json:"wait_graph,omitempty"`
 
+	plain bool   // it accuses nobody
 	owner string // function of the program that reached the site, when that is in a library
 	build string // of the exhibits it stands on
 	order int    // of its detector

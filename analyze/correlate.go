@@ -61,7 +61,8 @@ func wokenSites(b *evidence.Bundle) map[[2]string]wake {
 func (c *correlation) link() {
 	for _, a := range c.findings {
 		for _, b := range c.findings {
-			if a == b || a.build != b.build {
+			// A plain fact is there whatever is wrong: that it names the same place joins nothing.
+			if a == b || a.build != b.build || a.plain || b.plain {
 				continue
 			}
 			c.links = append(c.links, c.between(a, b)...)

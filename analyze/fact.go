@@ -42,7 +42,18 @@ func PeekLine(e *evidence.Exhibit, column string, s stack.Site, line int) Comman
 
 // Pattern matches a function as pprof shows it, its instances and closures included.
 func Pattern(function string) string {
-	return strings.ReplaceAll(regexp.QuoteMeta(function), `\[\.\.\.\]`, `\[.*\]`)
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(function), `\[\.\.\.\]`, `\[.*\]`)
+	// The linker writes %2e for the dots of a path's last element (cmd/internal/objabi/path.go, PathToPrefix); which are its
+	// dots, a name as nats.go.(*Conn).Publish leaves open.
+	symbol := len(pattern)
+	if i := strings.IndexAny(pattern, "([{"); i >= 0 {
+		symbol = i
+	}
+	path := strings.LastIndexByte(pattern[:symbol], '/') + 1
+	if i := strings.LastIndex(strings.TrimSuffix(pattern[:symbol], `\`), `\.`); path > 0 && i > path {
+		return pattern[:path] + strings.ReplaceAll(pattern[path:i], `\.`, `(\.|%2e)`) + pattern[i:]
+	}
+	return pattern
 }
 
 // Tags returns the command that shows what a function's samples are labelled with,

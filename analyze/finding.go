@@ -26,6 +26,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 			lead = c
 		}
 	}
+	f.plain = !slices.ContainsFunc(g.candidates, func(c Candidate) bool { return c.Severity > NoSeverity && !c.Plain })
 	f.Variant, f.Summary, f.Site = lead.Variant, lead.Summary, Site(lead.Site)
 	fix := lead.Fix
 	for _, c := range g.candidates {

@@ -18,7 +18,7 @@ func (g *grouped) severity() Severity {
 	for i, c := range g.candidates {
 		worst = max(worst, c.Severity)
 		for j, o := range g.candidates {
-			if i != j && o.Severity > NoSeverity {
+			if i != j && o.Severity > NoSeverity && !o.Plain {
 				worst = max(worst, c.Raises)
 			}
 		}

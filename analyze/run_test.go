@@ -500,3 +500,29 @@ func TestWhatDeniesNeedsPower(t *testing.T) {
 		}
 	}
 }
+
+// TestPlainFacts: what merely says where something is, no other kind raises, and it is joined to nothing.
+func TestPlainFacts(t *testing.T) {
+	fact := func(plain bool) Measure {
+		return Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *Input) Reading {
+			c := candidate(in.Exhibits[0].ID, Info, "main.f")
+			c.Plain = plain
+			return Reading{Candidates: []Candidate{c}}
+		}}
+	}
+	raises := Measure{Kind: evidence.Trace, Doc: "test", Run: func(in *Input) Reading {
+		c := candidate(in.Exhibits[0].ID, NoSeverity, "")
+		c.Raises = Warning
+		return Reading{Silent: "it names no place", Candidates: []Candidate{c}}
+	}}
+	for plain, want := range map[bool]Severity{true: Info, false: Warning} {
+		res := mustRun(t, bundle(evidence.CPU, evidence.Trace), Options{}, detector("d", fact(plain), raises), detector("e", shows(evidence.CPU, Warning, "main.f")))
+		i := slices.IndexFunc(res.Findings, func(f Finding) bool { return f.Detector == "d" })
+		if res.Findings[i].Severity != want {
+			t.Errorf("plain %v: %s, want %s", plain, res.Findings[i].Severity, want)
+		}
+		if joined := len(res.Chains) == 1; joined == plain {
+			t.Errorf("plain %v: %d chains", plain, len(res.Chains))
+		}
+	}
+}

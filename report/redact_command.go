@@ -113,7 +113,7 @@ func (x *redactor) patterns(s string) string {
 	}
 	alternatives := splitTop(s, '|')
 	for i, a := range alternatives {
-		plain := strings.NewReplacer(`\[.*\]`, "[...]", `\`, "").Replace(strings.Trim(a, "^$"))
+		plain := strings.NewReplacer(`\[.*\]`, "[...]", `(\.|%2e)`, ".", `\`, "").Replace(strings.Trim(a, "^$"))
 		switch token, ok := x.exact[a]; {
 		case ok:
 			alternatives[i] = token

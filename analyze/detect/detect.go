@@ -16,6 +16,7 @@ var All = []*analyze.Detector{
 	SyscallBlocking,
 	MapGrowth,
 	HeapGrowth,
+	LiveHeap,
 	AllocHotspot,
 	SliceRegrowth,
 	SyncMapChurn,

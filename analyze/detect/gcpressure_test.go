@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -197,16 +198,45 @@ func TestAllocHotspot(t *testing.T) {
 
 func TestCPUHotspot(t *testing.T) {
 	expectAll(t, CPUHotspot, []expect{
-		{"below the share", of(cpuProfile(cpu(399, "crypto/sha256.block", "main.f"), cpu(300, "main.g"), cpu(301, "main.h")), procs()), analyze.Clear, ""},
+		{"the largest part, below the share", of(cpuProfile(cpu(399, "crypto/sha256.block", "main.f"), cpu(300, "main.g"), cpu(301, "main.h")), procs()), analyze.Found, "info main.f"},
+		{"below the share, and requests wait", of(cpuProfile(cpu(399, "main.f"), cpu(300, "main.g"), cpu(301, "main.h")), waitingForCPU()), analyze.Found, "info main.f"},
+		{"at the share, and requests wait", of(cpuProfile(cpu(400, "main.f"), cpu(300, "main.g"), cpu(300, "main.h")), waitingForCPU()), analyze.Found, "warning main.f"},
+		{"processors half idle, and requests wait", of(cpuProfile(cpu(400, "main.f"), cpu(599, "main.g")), waitingForCPU()), analyze.Found, "info main.g"},
 		{"at the share", of(cpuProfile(cpu(400, "crypto/sha256.block", "main.f"), cpu(300, "main.g"), cpu(300, "main.h")), procs()), analyze.Found, "info main.f"},
 		{"closures are their function's", of(cpuProfile(cpu(400, "main.f.func1"), cpu(400, "main.f"), cpu(300, "main.g")), procs()), analyze.Found, "info main.f"},
-		{"processors half idle", of(cpuProfile(cpu(900, "main.f"), cpu(99, "main.g")), procs()), analyze.Clear, ""},
-		{"the collector is no function of the program", of(cpuProfile(cpu(900, "runtime.gcBgMarkWorker"), cpu(200, "main.g")), procs()), analyze.Clear, ""},
-		{"too few samples", of(cpuProfile(cpu(99, "main.f"))), analyze.Undecided, ""},
+		{"processors half idle", of(cpuProfile(cpu(900, "main.f"), cpu(99, "main.g")), procs()), analyze.Found, "info main.f"},
+		{"the collector is no function of the program", of(cpuProfile(cpu(900, "runtime.gcBgMarkWorker"), cpu(200, "main.g")), procs()), analyze.Found, "info main.g"},
+		{"few samples", of(cpuProfile(cpu(2, "main.g"), cpu(3, "main.f"))), analyze.Found, "info main.f"},
+		{"nothing but the collector", of(cpuProfile(cpu(99, "runtime.gcBgMarkWorker"))), analyze.Undecided, ""},
 		{"a trace without samples", of(procs()), analyze.Undecided, ""},
 		{"samples in a trace", of(sampled(time.Microsecond)), analyze.Found, "info main.f"},
 		{"samples in a trace, and requests wait", of(sampled(20 * time.Millisecond)), analyze.Found, "warning main.f"},
 	})
+}
+
+// waitingForCPU is a trace without samples in which requests wait for a processor.
+func waitingForCPU() *evidence.Exhibit {
+	e := sampled(20 * time.Millisecond)
+	e.Trace.Samples = nil
+	return e
+}
+
+// TestUsageOfUnknownProcessors: where GOMAXPROCS is unknown, nothing is said of a part of the processors.
+func TestUsageOfUnknownProcessors(t *testing.T) {
+	profile := func() *evidence.Exhibit { return cpuProfile(cpu(3800, "main.f", "main.(*API).serve")) }
+	for _, c := range []struct {
+		exhibits   []*evidence.Exhibit
+		want, lack string
+	}{
+		{of(profile()), "keeps 3.8 processors busy", "%"},
+		{of(profile(), procs()), "190 % of 2 processors", "3.8"},
+	} {
+		f := judge(t, CPUHotspot, c.exhibits...).all.Findings[0]
+		_, rest, _ := strings.Cut(f.Summary, "below main.(*API).serve")
+		if !strings.Contains(rest, c.want) || strings.Contains(rest, c.lack) {
+			t.Errorf("%q, want %q and no %q", f.Summary, c.want, c.lack)
+		}
+	}
 }
 
 // sampled is a trace with CPU samples in main.f, and a server whose goroutines

@@ -221,6 +221,7 @@ type growth struct {
 	grown  int64   // last less first
 	noise  float64 // three standard errors of grown, from sampling
 	made   int64   // allocated meanwhile
+	events int64   // allocations meanwhile
 	kept   float64 // part of what was allocated meanwhile that is still in use, 0 to 1
 }
 
@@ -239,7 +240,7 @@ func (s *heapSeries) growth(name string, pick func(*heapSite) heapSum) growth {
 	first, last := sums[0], sums[len(sums)-1]
 	g.grown = last.inuse - first.inuse
 	allocated := max(last.alloc-first.alloc, 0)
-	g.made = allocated
+	g.made, g.events = allocated, max(last.allocObjects-first.allocObjects, 0)
 	if allocated > 0 {
 		g.kept = min(max(float64(g.grown)/float64(allocated), 0), 1)
 	}
@@ -283,6 +284,21 @@ func (g growth) steady() bool {
 
 // ended reports whether a series of three or more snapshots shows that the growth stopped.
 func (g growth) ended() bool { return len(g.values) >= 3 && !g.steady() }
+
+// step reports whether what grew came in one piece: with one allocation, or between two of three or more
+// snapshots that are alike before and after. Snapshots without a collection between them are alike.
+func (g growth) step() bool {
+	steps, alike := 0, 0
+	for i := 1; i < len(g.values); i++ {
+		switch d := g.values[i] - g.values[i-1]; {
+		case d >= g.grown/8:
+			steps++
+		case float64(max(d, -d)) <= max(g.noise/3, float64(g.values[i])/100):
+			alike++
+		}
+	}
+	return g.events == 1 || steps == 1 && alike > 0
+}
 
 // unsure says at which place memory grew by least or more, though by no more than
 // sampling can bring about; empty when there is none. Such growth is neither shown nor denied.

@@ -8,6 +8,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/stack"
 )
 
 // HeapGrowth claims that the live heap grows at a site between snapshots, or as a whole over a trace.
@@ -71,11 +72,10 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 	if column < 0 {
 		return analyze.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
+	r.Power = analyze.GrowthPower(max(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number*float64(was)), s.span())
 	r.Silent = s.unsure(in.Limit("min-growth").Number, allMemory)
-	for i, g := range s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
-		if i == 3 {
-			break
-		}
+	grown := s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory)
+	for _, g := range grown[:min(len(grown), 3)] {
 		h := s.last().sites[g.name]
 		c := analyze.Candidate{
 			Site: h.site, Path: h.path, Severity: analyze.Warning, Thin: !g.steady(),
@@ -88,10 +88,19 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 			c.Variant = "slice"
 			c.Summary = fmt.Sprintf("a slice that %s appends to is never cut: what the function allocated and is still in use grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(g.values[len(g.values)-1]), within(s.span()))
 		}
+		// Who allocates is often a helper; who keeps it has a container that grows with it.
+		callers := callersOf(s.lastExhibit().Profile, h.site.Function, inColumn(column))
+		if i := slices.IndexFunc(callers, func(by stack.Site) bool { return s.growth(by.Function, allMemory).grown > 0 }); i >= 0 {
+			callers = callers[i:]
+		}
+		calledBy(&c, callers)
 		switch {
 		// What hardly moves the heap as a whole is worth a line, not an alarm.
 		case float64(g.grown) < in.Limit("min-heap-share").Number*float64(was):
 			c.Severity = analyze.Info
+		case g.step():
+			c.Severity = analyze.Info
+			c.Caveats = append(c.Caveats, "it grew in one step and is alike before and after: one large allocation, or one thing that was loaded, is no growth")
 		// A program that fills its caches at the start stops growing: a leak does not.
 		case g.ended():
 			c.Severity = analyze.Info

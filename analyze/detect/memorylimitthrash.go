@@ -9,6 +9,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
+	"inquest/analyze/evidence/stack"
 )
 
 // MemoryLimitThrash claims that collections follow each other without a rest because the heap has no room left.
@@ -43,6 +44,9 @@ trade, not a mistake.`,
 		{Name: "min-critical", Default: evidence.Quantity{Number: 0.4, Unit: evidence.Share},
 			Doc:    "the same, from which it is critical",
 			Source: "runtime/mgclimit.go: the runtime holds the collector to half of the processors on average; what is close to it is held by that alone"},
+		{Name: "min-holder", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "memory in use that one function holds, of all, from which it is named",
+			Source: "Judgement call: half of what fills the limit is where room can be made"},
 		{Name: "min-cycles", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
 			Doc:    "tight collections in a row, below which nothing is said",
 			Source: "a burst that is freed again passes the goal for one or two collections"},
@@ -51,6 +55,7 @@ trade, not a mistake.`,
 		{Kind: evidence.GCTrace, Doc: "heap goal against marked heap, and the time in collections, in the longest tight stretch", Run: worstOf(thrashGCTrace)},
 		{Kind: evidence.Trace, Doc: "the same by the heap metric and the mark phases; a trace of seconds can miss it", Run: worstOf(thrashTrace)},
 		{Kind: evidence.CPU, Doc: "what the collector costs; it cannot say why, and never denies it", Run: worstOf(thrashCPU)},
+		{Kind: evidence.Heap, Doc: "who holds the live memory; it names a place and never accuses or denies", Run: thrashHeap},
 	},
 	Fix: []string{
 		"Raise the limit to what the program needs and the container allows: the live heap, the goroutines' stacks and a good part more",
@@ -212,5 +217,15 @@ func thrashCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in the collector, idle workers left out", Value: share,
 			Of: analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"), Reproduce: collectorTop(e, focusAll)}},
 	}}
+	return r
+}
+
+func thrashHeap(in *analyze.Input) analyze.Reading {
+	r := analyze.Reading{Silent: "a heap profile shows who holds memory and not how much room there is"}
+	if _, c, ok := holder(oneProcess(in.Exhibits)); ok && c.Share >= in.Limit("min-holder").Number {
+		c.Sites, c.Site, c.Thin = append([]stack.Site{c.Site}, c.Sites...), stack.Site{}, true
+		c.Facts[0].Limit = in.Against("min-holder")
+		r.Candidates = []analyze.Candidate{c}
+	}
 	return r
 }

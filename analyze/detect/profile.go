@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+	"time"
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
@@ -102,4 +104,110 @@ const muchOfIt = 0.4
 // same: within two standard errors of a binomial share.
 func rough(share, limit float64, samples int64) bool {
 	return share-2*math.Sqrt(share*max(1-share, 0)/float64(max(samples, 1))) < limit
+}
+
+// nearlyAll is the part of a function's samples from which who calls it answers for them: of ten calls at most one is another's.
+const nearlyAll = 0.9
+
+// callersOf returns the functions of the program that call a site and are on nearly all
+// stacks by which it is reached, nearest first; weigh is what a sample counts.
+// The entry points of programs and tests, where everything meets, are none.
+func callersOf(p *pprofile.Profile, site string, weigh func(*pprofile.Sample) int64) []stack.Site {
+	sums, sites, depths := map[string]int64{}, map[string]stack.Site{}, map[string]int{}
+	var all int64
+	for i := range p.Samples {
+		s := &p.Samples[i]
+		n := weigh(s)
+		if n <= 0 || s.Stack.Owner().Function != site {
+			continue
+		}
+		all += n
+		seen := map[string]bool{}
+		below := false
+		for depth, f := range s.Stack {
+			name := stack.Normal(f.Function)
+			below = below || name == site
+			if !below || name == site || seen[name] || !changeable(f) {
+				continue
+			}
+			seen[name] = true
+			sums[name] += n
+			if depths[name] == 0 || depth < depths[name] {
+				sites[name], depths[name] = f.Site(), depth
+			}
+		}
+	}
+	var out []stack.Site
+	for name, n := range sums {
+		if float64(n) >= nearlyAll*float64(all) {
+			out = append(out, sites[name])
+		}
+	}
+	slices.SortFunc(out, func(a, b stack.Site) int {
+		return cmp.Or(cmp.Compare(depths[a.Function], depths[b.Function]), cmp.Compare(a.Function, b.Function))
+	})
+	return out
+}
+
+// changeable reports whether a frame is of the program's own code and no entry point of a program or a test.
+func changeable(f stack.Frame) bool {
+	name := stack.Normal(f.Function)
+	return !stack.Standard(name) && !stack.Plumbing(name) && !f.Dependency() && name != "main.main" && !strings.HasSuffix(f.File, "_test.go")
+}
+
+// inColumn weighs samples by a column of the profile.
+func inColumn(column int) func(*pprofile.Sample) int64 {
+	return func(s *pprofile.Sample) int64 { return s.Values[column] }
+}
+
+// calledBy adds who answers for a candidate's helper to its sites and its sentence.
+func calledBy(c *analyze.Candidate, callers []stack.Site) {
+	if len(callers) == 0 {
+		return
+	}
+	c.Sites = append(c.Sites, callers[0])
+	c.Summary += fmt.Sprintf("; nearly all of it below %s", callers[0].Function)
+}
+
+// usage is how many processors a CPU profile shows in use, on average.
+type usage struct {
+	procs int     // GOMAXPROCS; 0 when unknown
+	used  float64 // processors; 0 when the profile states no duration
+}
+
+func usageOf(p *pprofile.Profile, procs int) usage {
+	if p.Duration <= 0 {
+		return usage{procs, 0}
+	}
+	return usage{procs, evidence.Part(time.Duration(p.Total(p.Column("cpu"))), p.Duration).Number}
+}
+
+// part is the use that a share of the samples makes.
+func (u usage) part(share float64) usage { return usage{u.procs, u.used * share} }
+
+// share is the part of all processors; where their number is unknown, of one.
+func (u usage) share() float64 { return u.used / float64(max(u.procs, 1)) }
+
+// String says how many processors are in use, of how many where that is known.
+func (u usage) String() string {
+	if u.procs == 0 {
+		return evidence.Of(u.used, evidence.Count).String() + " processors"
+	}
+	return fmt.Sprintf("%s of %s", evidence.Quantity{Number: u.share(), Unit: evidence.Share}, evidence.Things(u.procs, "processor"))
+}
+
+// fact is the use as a number with its whole, or without where nobody knows how many processors there are.
+func (u usage) fact(in *analyze.Input, e *evidence.Exhibit, says, limit string, at analyze.Location, reproduce analyze.Command) analyze.Fact {
+	if u.procs == 0 {
+		return analyze.Fact{Exhibit: e.ID, Says: says + ", as CPU time", Value: evidence.Duration(time.Duration(u.used * float64(e.Duration))), Of: analyze.PartOf(evidence.Duration(e.Duration), "the time of the profile"), At: at, Reproduce: reproduce}
+	}
+	return analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Quantity{Number: u.share(), Unit: evidence.Share}, Of: analyze.PartOf(evidence.Of(u.procs, evidence.Count), "processors (GOMAXPROCS)"), Limit: in.Against(limit), At: at, Reproduce: reproduce}
+}
+
+// doubt is what an unknown number of processors leaves open.
+func (u usage) doubt() []string {
+	if u.procs > 0 {
+		return nil
+	}
+	return []string{"GOMAXPROCS is unknown; how much of the processors that is was judged against one"}
 }
