@@ -9,7 +9,7 @@ import (
 func TestPattern(t *testing.T) {
 	for name, shown := range map[string]string{
 		"main.f": "main.f", "main.(*T).M": "main.(*T).M.func1",
-		"a.b/c.F":                                    "a.b/c.F",
+		"a.b/c.F": "a.b/c.F",
 		"github.com/nats-io/nats.go.(*Conn).Publish": "github.com/nats-io/nats%2ego.(*Conn).Publish",
 		"github.com/nats-io/nats.go.Publish":         "github.com/nats-io/nats%2ego.Publish",
 		"gopkg.in/yaml.v3.Unmarshal[...]":            "gopkg.in/yaml%2ev3.Unmarshal[go.shape.int]",
