@@ -32,9 +32,6 @@ var (
 	limitCostCapacity = analyze.Limit{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
 		Doc:    "CPU time in that work, of duration x GOMAXPROCS, from which it is a warning",
 		Source: "a twentieth of the machine: what a nearly idle process does with the little it uses is nobody's concern"}
-	limitCostSamples = analyze.Limit{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
-		Doc:    "CPU samples in all, below which shares mean little",
-		Source: "binomial: at 100 samples a share of 0.05 has a standard error of 0.02"}
 	limitCostAlloc = analyze.Limit{Name: "min-alloc-share", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 		Doc:    "bytes allocated in that work under one function between two heap profiles, of all",
 		Source: "a tenth of the garbage is what makes a tenth of the collections"}
@@ -51,9 +48,6 @@ func (k costly) cpu(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	total := p.Total(column)
-	if total < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(total, "sample"))}
-	}
 	focus := []string{"-focus=" + k.focus, "-ignore=runtime.gcAssistAlloc$"}
 	var all int64
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
@@ -64,33 +58,32 @@ func (k costly) cpu(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		all += s.Values[column]
 		return s.Stack.Owner()
 	})
-	r := analyze.Reading{Says: fmt.Sprintf("%s of the CPU samples are in %s", evidence.Part(all, total), k.what)}
+	use := usageOf(p, in.Case.GOMAXPROCS)
+	r := analyze.Reading{
+		Says:  fmt.Sprintf("%s of the CPU samples are in %s", evidence.Part(all, total), k.what),
+		Power: analyze.SharePower(in.Limit("min-share").Number, total, in.Limit("min-warning").Number, "of the CPU samples"),
+	}
 	for _, s := range sites {
 		share := evidence.Part(s.values[column], total)
 		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == 3 {
 			break
 		}
-		capacity := evidence.Quantity{Number: share.Number * busy(p, in.Case.GOMAXPROCS), Unit: evidence.Share}
+		its := use.part(share.Number)
 		c := analyze.Candidate{
-			Site: s.site, Path: s.path, Severity: analyze.Info, Share: share.Number,
+			Site: s.site, Path: s.path, Share: share.Number, Thin: rough(share.Number, in.Limit("min-share").Number/2, total), Caveats: use.doubt(),
 			Summary: fmt.Sprintf("%s of the CPU samples are in %s under %s", share, k.what, s.site.Function),
 			Facts: []analyze.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in " + k.what + " under the function", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: peekOwn(e, "samples", s.site, k.does).With(focus...)},
-				{Exhibit: e.ID, Says: "CPU time in " + k.what + " under the function", Value: capacity,
-					Of:    analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"),
-					Limit: in.Against("min-of-capacity"), At: analyze.At(s.site), Reproduce: peekOwn(e, "cpu", s.site, k.does).With(focus...)},
+				its.fact(in, e, "processors in use in "+k.what+" under the function", "min-of-capacity", analyze.At(s.site), peekOwn(e, "cpu", s.site, k.does).With(focus...)),
 			},
 		}
-		switch {
-		// A process that hardly runs does nothing often.
-		case capacity.Number < in.Limit("min-of-capacity").Number:
-			c.Severity = analyze.NoSeverity
-		case share.Number >= in.Limit("min-warning").Number:
-			c.Severity = analyze.Warning
-		}
-		if in.Case.GOMAXPROCS == 0 {
-			c.Caveats = []string{"GOMAXPROCS is unknown; how much of the processors it takes was judged against one"}
+		// What a process that hardly runs does often costs nobody anything.
+		if its.share() >= in.Limit("min-of-capacity").Number {
+			c.Severity = analyze.Info
+			if share.Number >= in.Limit("min-warning").Number {
+				c.Severity = analyze.Warning
+			}
 		}
 		r.Candidates = append(r.Candidates, c)
 	}

@@ -43,9 +43,6 @@ goroutines that stand in an assist.
 		{Name: "min-cycles", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
 			Doc:    "collections in a trace, below which it is an info at most",
 			Source: "a collection that a profile or the tracer itself set off weighs a fifth of five"},
-		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
-			Doc:    "CPU samples of the program's goroutines, below which shares mean little",
-			Source: "binomial: at 100 samples a share of 0.05 has a standard error of 0.02"},
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Trace, Doc: "time in mark assists by the code that was made to assist", Run: worstOf(gcAssistTrace)},
@@ -148,11 +145,11 @@ func gcAssistCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
-	if g.mutators() < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %s of the program's own goroutines", evidence.Things(g.mutators(), "sample"))}
-	}
 	share := evidence.Part(g.assist, g.mutators())
-	r := analyze.Reading{Says: fmt.Sprintf("%s of the samples of the program's own goroutines are in mark assists", share)}
+	r := analyze.Reading{
+		Says:  fmt.Sprintf("%s of the samples of the program's own goroutines are in mark assists", share),
+		Power: analyze.SharePower(in.Limit("min-share").Number, g.mutators(), in.Limit("min-warning").Number, "of the CPU samples in mark assists"),
+	}
 	severity := assistSeverity(in, share.Number, busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.assist, g.total).Number)
 	// Near the limit it shows the same, if less of it: it vouches.
 	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
@@ -165,7 +162,7 @@ func gcAssistCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		return s.Stack.Owner()
 	})
 	c := analyze.Candidate{
-		Path: sites[0].path, Severity: severity, Share: share.Number,
+		Path: sites[0].path, Severity: severity, Share: share.Number, Thin: rough(share.Number, in.Limit("min-share").Number/2, g.mutators()),
 		Summary: fmt.Sprintf("goroutines spend %s of their CPU time marking for the collector, most of it in %s", share, sites[0].site.Function),
 		Facts: []analyze.Fact{{
 			Exhibit: e.ID, Says: "CPU samples in mark assists", Value: share, Of: analyze.PartOf(evidence.Of(g.mutators(), evidence.Count), "CPU samples of the program's own goroutines"),

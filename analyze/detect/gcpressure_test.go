@@ -136,8 +136,9 @@ func TestGCAssist(t *testing.T) {
 		{"CPU below the share", of(collecting(0, 0, 49), procs()), analyze.Clear, ""},
 		{"CPU at the warning", of(collecting(0, 0, 100), procs()), analyze.Found, "warning"},
 		{"background workers are no mutators", of(collecting(500, 0, 50), procs()), analyze.Found, "warning"},
-		{"a process that hardly runs", of(cpuProfile(cpu(30, "runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"), cpu(90, "main.f")), procs()), analyze.Clear, ""},
-		{"too few samples", of(cpuProfile(cpu(40, "runtime.gcAssistAlloc", "main.f"), cpu(59, "main.f"))), analyze.Undecided, ""},
+		{"a process that hardly runs", of(cpuProfile(cpu(35, "runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"), cpu(105, "main.f")), procs()), analyze.Clear, ""},
+		{"too few samples to deny", of(cpuProfile(cpu(99, "main.f"))), analyze.Undecided, ""},
+		{"few samples, most of them in assists", of(cpuProfile(cpu(40, "runtime.gcAssistAlloc", "main.f"), cpu(59, "main.f"))), analyze.Found, "critical"},
 		{"a dump alone accuses nobody", of(standing), analyze.Undecided, ""},
 	})
 	f := judge(t, GCAssist, collected(20, 0, 0, 200), standing).all.Findings

@@ -152,7 +152,7 @@ func callersOf(p *pprofile.Profile, site string, weigh func(*pprofile.Sample) in
 // changeable reports whether a frame is of the program's own code and no entry point of a program or a test.
 func changeable(f stack.Frame) bool {
 	name := stack.Normal(f.Function)
-	return !stack.Standard(name) && !stack.Plumbing(name) && !f.Dependency() && name != "main.main" && !strings.HasSuffix(f.File, "_test.go")
+	return !stack.Standard(name) && !stack.Plumbing(name) && !f.Dependency() && name != "main.main" && !strings.HasPrefix(name, "main.main.func") && !strings.HasSuffix(f.File, "_test.go")
 }
 
 // inColumn weighs samples by a column of the profile.

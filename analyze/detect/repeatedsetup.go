@@ -20,7 +20,7 @@ same each time.
 listed in one table by what they set up. What runs in package initialisation is left out.
 
 **When it is wrong.** A program that is starting does its set-up then. A pattern or template that comes from the user is different each time; a small cache by its text helps where few of them are in use.`,
-	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostSamples, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate},
+	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate},
 	Measures: []analyze.Measure{
 		{Kind: evidence.CPU, Doc: "samples below functions that set something up, by function", Run: worstOf(repeatedSetupCPU)},
 		{Kind: evidence.Heap, Doc: "bytes allocated below the same functions; can confirm and never deny", Run: settingUp.heap},

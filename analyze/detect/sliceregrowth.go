@@ -19,12 +19,12 @@ var SliceRegrowth = &analyze.Detector{
 what there is and leaves the old array to the collector. A slice that ends with n elements has been copied about as often as log n, and all its smaller arrays are garbage.
 
 **How it is measured.** In a CPU profile: samples in runtime.growslice, bytes.growSlice and the growing of a strings.Builder, allocation and copying included but mark assists left out, by the first function
-outside the standard library. In heap profiles, which cut the runtime's frames: the arrays that one line allocated have sizes that follow append's steps. It doubles up to 256 elements and then
+outside the standard library. What grows inside of a library, such as an encoder's own buffer, and room that is asked for with Grow are left out: the program cannot size the one and has sized the other. In heap profiles, which cut the runtime's frames: the arrays that one line allocated have sizes that follow append's steps. It doubles up to 256 elements and then
 grows by less and less, down to a quarter (runtime/slice.go, nextslicecap).
 
 **When it is wrong.** The tables of small maps double too; a series that only doubles is therefore told by the CPU profile alone. A slice that cannot know its
 size in advance, such as one read from the network, has to grow; using it again still helps.`,
-	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostSamples, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
+	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
 		{Name: "min-sizes", Default: evidence.Quantity{Number: minAppends, Unit: evidence.Count},
 			Doc:    "different sizes of arrays at one line that follow each other as append makes them",
 			Source: "runtime/slice.go, nextslicecap: five steps are from one element to sixteen, or a slice made three times as large"},
@@ -45,20 +45,32 @@ var growing = costly{
 	focus: `runtime.growslice$|bytes.growSlice$|strings.\(\*Builder\).grow$|reflect.growslice$`,
 }
 
-// growsSlice reports whether a stack is in the growing of a slice or buffer.
+// growsSlice reports whether a stack is in the growing of a slice or buffer that the program could have made with its size.
 func growsSlice(s stack.Stack) bool {
+	grows := false
 	for _, f := range s {
-		switch f.Function {
-		case "runtime.growslice", "bytes.growSlice", "strings.(*Builder).grow", "reflect.growslice":
-			return true
-		}
-		// What the program calls is the program's.
-		if !stack.Standard(f.Function) {
+		switch {
+		case growers[f.Function]:
+			grows = true
+		// Room that is asked for in advance is the cure.
+		case asksForRoom[stack.Normal(f.Function)]:
+			return false
+		case !stack.Standard(f.Function):
+			// A slice inside of a library is not the program's to make larger.
+			return grows && !f.Dependency()
+		case grows && !fills[stack.Package(f.Function)]:
 			return false
 		}
 	}
 	return false
 }
+
+var (
+	growers     = map[string]bool{"runtime.growslice": true, "bytes.growSlice": true, "strings.(*Builder).grow": true, "reflect.growslice": true}
+	asksForRoom = map[string]bool{"strings.(*Builder).Grow": true, "bytes.(*Buffer).Grow": true, "slices.Grow": true, "slices.Grow[...]": true}
+	// fills are the packages that fill a buffer or slice that is their caller's.
+	fills = map[string]bool{"runtime": true, "bytes": true, "strings": true, "slices": true, "io": true, "bufio": true, "fmt": true, "strconv": true}
+)
 
 // growsInHeap is growsSlice for heap profiles, which cut the runtime's frames: what a
 // strings.Builder appends to is allocated in its own methods there.

@@ -27,9 +27,6 @@ a service with very many short requests has a share of its own.`,
 		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.15, Unit: evidence.Share},
 			Doc:    "CPU time in the scheduler, of duration x GOMAXPROCS",
 			Source: "measured: a service that answers 8,000 short requests a second on two processors has 0.07 there, and all of it is waking up for the network"},
-		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
-			Doc:    "CPU samples in all, below which shares mean little",
-			Source: "binomial: at 100 samples a share of 0.2 has a standard error of 0.04"},
 		{Name: "min-flips", Default: evidence.Quantity{Number: 5000, Unit: evidence.PerSecond},
 			Doc:    "changes of one processor from running to idle per second, from which a trace vouches",
 			Source: "putting a thread to sleep and waking it takes some 10 µs (a futex call each, runtime/lock_futex.go), so five thousand take a twentieth of a processor"},
@@ -54,9 +51,6 @@ func spinningCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	column := p.Column("samples")
 	var n int64
 	total := p.Total(column)
-	if total < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %s; the process was nearly idle or the profile short", evidence.Things(total, "sample"))}
-	}
 	var yields, sweeping int64
 	for i := range p.Samples {
 		s := &p.Samples[i]
@@ -78,24 +72,25 @@ func spinningCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		n -= yields
 	}
 	share := evidence.Part(n, total)
-	capacity := evidence.Quantity{Number: share.Number * busy(p, in.Case.GOMAXPROCS), Unit: evidence.Share}
-	r := analyze.Reading{Says: fmt.Sprintf("the scheduler has %s of the CPU samples and %s of the processors", share, capacity)}
+	use := usageOf(p, in.Case.GOMAXPROCS).part(share.Number)
+	r := analyze.Reading{
+		Says:  fmt.Sprintf("the scheduler has %s of the CPU samples, %s", share, use),
+		Power: analyze.SharePower(in.Limit("min-share").Number, total, muchOfIt, "of the CPU samples in the scheduler"),
+	}
 	// In a process that mostly idles, the scheduler is most of what runs.
-	if share.Number < in.Limit("min-share").Number || capacity.Number < in.Limit("min-of-capacity").Number {
+	if share.Number < in.Limit("min-share").Number || use.share() < in.Limit("min-of-capacity").Number {
 		return r
 	}
 	c := analyze.Candidate{
-		Severity: analyze.Warning, Share: share.Number,
-		Summary: fmt.Sprintf("%s of the CPU samples are in the scheduler, looking for work and waking threads: %s of all processors", share, capacity),
+		Severity: analyze.Warning, Share: share.Number, Caveats: use.doubt(), Thin: rough(share.Number, in.Limit("min-share").Number/2, total),
+		Summary: fmt.Sprintf("%s of the CPU samples are in the scheduler, looking for work and waking threads: %s", share, use),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"), Limit: in.Against("min-share"),
 				Reproduce: analyze.Top(e, "samples").With(schedulerFocus)},
-			{Exhibit: e.ID, Says: "CPU time in the scheduler", Value: capacity, Of: analyze.PartOf(evidence.Of(max(in.Case.GOMAXPROCS, 1), evidence.Count), "processors (GOMAXPROCS)"), Limit: in.Against("min-of-capacity"),
-				Reproduce: analyze.Top(e, "cpu").With(schedulerFocus)},
+			use.fact(in, e, "processors in use in the scheduler", "min-of-capacity", analyze.Location{}, analyze.Top(e, "cpu").With(schedulerFocus)),
 		},
 	}
 	if in.Case.GOMAXPROCS == 0 {
-		c.Caveats = []string{"GOMAXPROCS is unknown; how much of the processors it takes was judged against one"}
 		c.Severity = analyze.Info
 	}
 	r.Candidates = []analyze.Candidate{c}

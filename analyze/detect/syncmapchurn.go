@@ -21,7 +21,7 @@ Written to all the time, it allocates for every store: an entry, and the boxes o
 standard library, as part of all samples; in heap profiles what these allocate, as part of all bytes. In a mutex profile, waiting for the tree's locks vouches for it.
 
 **When it is wrong.** Where goroutines write keys of their own, a sync.Map can still be the better choice: compare with a map under a lock, split in shards, before changing it. Storing pointers that exist already costs less than storing values.`,
-	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostSamples, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
+	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
 		{Name: "min-writes", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "CPU samples in the writing methods, of those in any method of a sync.Map under the function, below which it is an info",
 			Source: "half: where reading takes more than writing, the map is used for what it is made for"},
