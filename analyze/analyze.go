@@ -230,6 +230,7 @@ type Finding struct {
 	Graph       *WaitGraph `json:"wait_graph,omitempty"`
 
 	plain bool   // it accuses nobody
+	leads []Fact // the first of each kind of evidence
 	owner string // function of the program that reached the site, when that is in a library
 	build string // of the exhibits it stands on
 	order int    // of its detector
@@ -278,6 +279,7 @@ const (
 	SameSite = "same-site" // both name the same function
 	Overlaps = "overlaps"  // both happened in the same stretch of time
 	Explains = "explains"  // a documented mechanism leads from the first to the second
+	AddsTo   = "adds-to"   // the same, though the first is too small a part of the whole to explain the second
 )
 
 // Link joins two findings of a chain.

@@ -127,7 +127,7 @@ func (c *correlation) between(a, b *Finding) []Link {
 	m, mechanical := c.mechanism(a, b)
 	shared := sharedSite(a, b)
 	woken, from, to := c.wakes(a, b)
-	overlap, overlaps := sharedTime(a, b)
+	overlap, overlaps := c.sharedTime(a, b)
 	if mechanical && aboutWaiting[b.Detector] && woken.count > 0 {
 		add(Wakes, fmt.Sprintf("the trace %s shows %s waking goroutines that waited in %s %s times",
 			woken.exhibit, from, to, evidence.Of(woken.count, evidence.Count)))
@@ -139,7 +139,10 @@ func (c *correlation) between(a, b *Finding) []Link {
 	if mechanical && overlaps {
 		add(Overlaps, "both were seen "+overlap)
 	}
-	if mechanical {
+	small := tooSmall(a, b)
+	if mechanical && small != "" && (shared != "" || overlaps || c.process[a.Detector] || c.process[b.Detector]) {
+		add(AddsTo, m.why+", but "+small)
+	} else if mechanical {
 		switch {
 		case aboutWaiting[b.Detector] && woken.count > 0 || shared != "" || overlaps:
 			add(Explains, m.why)
@@ -200,11 +203,28 @@ var everywhere = map[string]bool{
 	"net/http.(*Server).Serve":       true,
 }
 
-// sharedTime reports whether two findings rest on stretches of one trace that overlap.
-func sharedTime(a, b *Finding) (string, bool) {
+// tooSmall says that what a finding takes is too small a part to explain another, where both
+// lead with their part of one whole; empty where it is not, or nothing compares them.
+func tooSmall(cause, effect *Finding) string {
+	for _, f := range cause.leads {
+		for _, g := range effect.leads {
+			if f.Of != nil && g.Of != nil && f.Exhibit == g.Exhibit && f.Of.What == g.Of.What && f.Value.Unit == evidence.Share && g.Value.Unit == evidence.Share && f.Value.Number < minCause*g.Value.Number {
+				return fmt.Sprintf("%s of %s does not explain %s of it", f.Value, f.Of.What, g.Value)
+			}
+		}
+	}
+	return ""
+}
+
+// minCause is the part of an effect that its cause must be: what is less than half of it leaves most of it unexplained.
+const minCause = 0.5
+
+// sharedTime reports whether two findings rest on stretches of one trace that overlap. That both last
+// as long as the trace ties nothing to anything.
+func (c *correlation) sharedTime(a, b *Finding) (string, bool) {
 	for _, f := range a.Evidence {
 		for _, g := range b.Evidence {
-			if f.Exhibit != g.Exhibit || f.At.To == 0 || g.At.To == 0 {
+			if f.Exhibit != g.Exhibit || f.At.To == 0 || g.At.To == 0 || c.throughout(f) && c.throughout(g) {
 				continue
 			}
 			from, to := max(f.At.From, g.At.From), min(f.At.To, g.At.To)
@@ -216,6 +236,15 @@ func sharedTime(a, b *Finding) (string, bool) {
 	}
 	return "", false
 }
+
+// throughout reports whether a fact is of nearly all of the time that its exhibit covers.
+func (c *correlation) throughout(f Fact) bool {
+	i := slices.IndexFunc(c.bundle.Exhibits, func(e *evidence.Exhibit) bool { return e.ID == f.Exhibit })
+	return i >= 0 && c.bundle.Exhibits[i].Duration > 0 && float64(f.At.To-f.At.From) >= nearlyAll*float64(c.bundle.Exhibits[i].Duration)
+}
+
+// nearlyAll is the part of a recording from which a stretch says nothing of when.
+const nearlyAll = 0.9
 
 func (c *correlation) chains() []Chain {
 	var chains []Chain

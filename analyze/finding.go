@@ -61,6 +61,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 			f.addSite(Site(s))
 		}
 		f.Share = max(f.Share, c.Share)
+		f.leads = append(f.leads, c.Facts[0])
 		for _, fact := range c.Facts {
 			// pprof finds no function where there is nothing.
 			if fact.Value.Number == 0 && fact.Reproduce.Runs("go", "tool", "pprof") {

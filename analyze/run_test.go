@@ -526,3 +526,49 @@ func TestPlainFacts(t *testing.T) {
 		}
 	}
 }
+
+// TestCauseAsLargeAsItsEffect holds what explains apart from what adds, at the limit.
+func TestCauseAsLargeAsItsEffect(t *testing.T) {
+	part := func(share float64, whole string, severity Severity) Measure {
+		return Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *Input) Reading {
+			c := candidate(in.Exhibits[0].ID, severity, "main.f")
+			c.Facts[0].Value, c.Facts[0].Of = evidence.Quantity{Number: share, Unit: evidence.Share}, PartOf(evidence.Of(1000, evidence.Count), whole)
+			return Reading{Candidates: []Candidate{c}}
+		}}
+	}
+	for _, tt := range []struct {
+		name   string
+		share  float64
+		whole  string
+		want   string
+		isRoot bool
+	}{
+		{"half of it", 0.45, "all CPU samples", Explains, true},
+		{"less than half of it", 0.44, "all CPU samples", AddsTo, false},
+		{"a part of something else", 0.05, "all bytes", Explains, true},
+	} {
+		res := mustRun(t, bundle(evidence.CPU), Options{}, detector("slice-regrowth", part(tt.share, tt.whole, Warning)), detector("cpu-hotspot", part(0.9, "all CPU samples", Warning)))
+		if len(res.Chains) != 1 || !slices.ContainsFunc(res.Chains[0].Links, func(l Link) bool { return l.Relation == tt.want }) {
+			t.Errorf("%s: %+v, want %s", tt.name, res.Chains, tt.want)
+			continue
+		}
+		i := slices.IndexFunc(res.Findings, func(f Finding) bool { return f.ID == res.Chains[0].Root })
+		if root := res.Findings[i].Detector == "slice-regrowth"; root != tt.isRoot && tt.want == Explains {
+			t.Errorf("%s: the root is %s", tt.name, res.Findings[i].Detector)
+		}
+		if tt.want == AddsTo && slices.ContainsFunc(res.Chains[0].Links, func(l Link) bool { return l.Relation == Explains }) {
+			t.Errorf("%s: it explains as well", tt.name)
+		}
+	}
+}
+
+// TestNoMutualExplanation: of two detectors at most one explains the other, whatever their variants.
+func TestNoMutualExplanation(t *testing.T) {
+	for _, m := range mechanisms {
+		for _, o := range mechanisms {
+			if m.from == o.to && m.to == o.from && !(m.when != "" && m.when == o.unless) && !(o.when != "" && o.when == m.unless) {
+				t.Errorf("%s and %s explain each other", m.from, m.to)
+			}
+		}
+	}
+}

@@ -213,7 +213,7 @@ func (c *chainView) Matrix() matrix {
 // Relations is the two most telling ways in which a layer hangs on the ones before it.
 func (c *chainView) Relations(layer int) string {
 	var words []string
-	for _, kind := range []string{analyze.Explains, analyze.Wakes, analyze.SameSite, analyze.Overlaps} {
+	for _, kind := range []string{analyze.Explains, analyze.Wakes, analyze.SameSite, analyze.Overlaps, analyze.AddsTo} {
 		for _, f := range c.Layers[layer] {
 			if word := relation(kind); len(words) < 2 && !slices.Contains(words, word) &&
 				slices.ContainsFunc(f.Links, func(l linkView) bool { return l.Relation == word }) {

@@ -297,6 +297,8 @@ func relation(r string) string {
 		return "same function"
 	case analyze.Overlaps:
 		return "same time"
+	case analyze.AddsTo:
+		return "adds to"
 	}
 	return r
 }

@@ -136,7 +136,7 @@ func TestGCAssist(t *testing.T) {
 		{"CPU below the share", of(collecting(0, 0, 49), procs()), analyze.Clear, ""},
 		{"CPU at the warning", of(collecting(0, 0, 100), procs()), analyze.Found, "warning"},
 		{"background workers are no mutators", of(collecting(500, 0, 50), procs()), analyze.Found, "warning"},
-		{"a process that hardly runs", of(cpuProfile(cpu(35, "runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"), cpu(105, "main.f")), procs()), analyze.Clear, ""},
+		{"a process that hardly runs", of(cpuProfile(cpu(39, "runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"), cpu(117, "main.f")), procs()), analyze.Clear, ""},
 		{"too few samples to deny", of(cpuProfile(cpu(99, "main.f"))), analyze.Undecided, ""},
 		{"few samples, most of them in assists", of(cpuProfile(cpu(40, "runtime.gcAssistAlloc", "main.f"), cpu(59, "main.f"))), analyze.Found, "critical"},
 		{"a dump alone accuses nobody", of(standing), analyze.Undecided, ""},
