@@ -519,7 +519,7 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 	n := a.last()
 	many := float64(n) >= in.Limit("min-goroutines").Number
 	// Started over a stretch of time, among others, rather than all at once as a pool is.
-	scattered := 2*(slices.Max(a.ids)-slices.Min(a.ids)) >= 3*n
+	scattered := len(a.ids) > 0 && 2*(slices.Max(a.ids)-slices.Min(a.ids)) >= 3*n
 	old, oldOnes := float64(a.old) >= in.Limit("min-goroutines").Number, a.old > 0
 	allAlong := many && scattered && a.allAlong(e.Dump)
 	crowd := float64(a.orphans) >= in.Limit("min-orphans").Number

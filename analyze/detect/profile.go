@@ -191,7 +191,7 @@ func (u usage) share() float64 { return u.used / float64(max(u.procs, 1)) }
 // String says how many processors are in use, of how many where that is known.
 func (u usage) String() string {
 	if u.procs == 0 {
-		return evidence.Of(u.used, evidence.Count).String() + " processors"
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", u.used), ".0") + plural(int64(math.Ceil(u.used)), " processor", " processors")
 	}
 	return fmt.Sprintf("%s of %s", evidence.Quantity{Number: u.share(), Unit: evidence.Share}, evidence.Things(u.procs, "processor"))
 }
