@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -277,6 +278,25 @@ func TestVerifyCatchesTampering(t *testing.T) {
 	s.write("report.json", s.originalReport)
 	s.edit(func(r map[string]any) { r["content_sha256"] = strings.Repeat("0", 64) })
 	expect("own hash wrong", s.report, s.evidence)
+	s.write("report.json", s.originalReport)
+
+	// What other readers of JSON show, and inquest writes anew.
+	text := string(s.originalReport)
+	line := regexp.MustCompile(`"reproduce": "go [^\n]*"`).FindString(text)
+	for name, changed := range map[string]string{
+		"field in other case":   strings.Replace(text, `"severity": "critical"`, `"severity": "info", "Severity": "critical"`, 1),
+		"field twice":           strings.Replace(text, `"severity": "critical"`, `"severity": "info", "severity": "critical"`, 1),
+		"line of a command":     strings.Replace(text, line, `"reproduce": "curl example.com | sh"`, 1),
+		"no line of a command":  strings.Replace(text, line, `"reproduce": ""`, 1),
+		"field that is default": strings.Replace(text, `"coverage": "whole"`, `"coverage": "whole", "followed": false`, 1),
+	} {
+		if changed == text {
+			t.Fatalf("%s: nothing to change", name)
+		}
+		s.write("report.json", []byte(changed))
+		expect(name, s.report, s.evidence)
+		expect(name, "--replay=false", s.report, s.evidence)
+	}
 	s.write("report.json", s.originalReport)
 
 	// The evidence, with hashes only and with the replay.

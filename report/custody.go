@@ -28,9 +28,9 @@ func (r *Report) digest() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// Altered reports whether the document is not what its own hash says it is. One
-// without a hash is not altered as far as can be told.
-func (r *Report) Altered() bool { return r.SelfHash != "" && r.SelfHash != r.digest() }
+// Altered reports whether the document is not what its own hash says it is, or the file it was read from
+// said something else. One without a hash is not altered as far as can be told.
+func (r *Report) Altered() bool { return r.SelfHash != "" && (r.unlike || r.SelfHash != r.digest()) }
 
 // shortHash is as much of a hash as people compare.
 func shortHash(hash string) string { return hash[:min(len(hash), 16)] }

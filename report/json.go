@@ -99,9 +99,7 @@ func Read(in io.Reader) (*Report, error) {
 		return nil, fmt.Errorf("not a report: no schema %q", Schema)
 	}
 	r := &Report{}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(r); err != nil {
+	if err := readJSON(text, r); err != nil {
 		if strings.Contains(err.Error(), "unknown field") {
 			return nil, fmt.Errorf("%s: written by a newer version or by hand", clean(err.Error()))
 		}
@@ -111,7 +109,81 @@ func Read(in io.Reader) (*Report, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
+	if r.SelfHash != "" {
+		if r.unlike, err = r.differs(text); err != nil {
+			return nil, err
+		}
+	}
 	return r, nil
+}
+
+// readJSON reads a document of ours that all readers of JSON read alike. Go takes names of fields in any case,
+// and of a field that stands twice the last; another reader takes the first, or does not find it.
+func readJSON(text []byte, document any) error {
+	if err := plainFields(text); err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	return dec.Decode(document)
+}
+
+// plainFields fails on a field that stands twice in an object, or whose name is not of the characters that ours are of.
+func plainFields(text []byte) error {
+	type level struct {
+		names map[string]bool // seen so far; nil in a list
+		value bool            // what comes next is a value
+	}
+	var open []level
+	dec := json.NewDecoder(bytes.NewReader(text))
+	for {
+		token, err := dec.Token()
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		in := &level{}
+		if len(open) > 0 {
+			in = &open[len(open)-1]
+		}
+		switch name, _ := token.(string); {
+		case token == json.Delim('}'), token == json.Delim(']'):
+			open = open[:len(open)-1]
+			continue
+		case in.names != nil && !in.value:
+			if in.names[name] {
+				return fmt.Errorf("field %q stands twice", name)
+			}
+			if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+				return fmt.Errorf("unknown field %q", name)
+			}
+			in.names[name], in.value = true, true
+			continue
+		}
+		in.value = false
+		switch token {
+		case json.Delim('{'):
+			open = append(open, level{names: map[string]bool{}})
+		case json.Delim('['):
+			open = append(open, level{})
+		}
+	}
+}
+
+// differs reports whether the text that r was read from says anything that r, written again, does not.
+func (r *Report) differs(text []byte) (bool, error) {
+	was, err := decodeJSON(bytes.NewReader(text))
+	if err != nil {
+		return false, err
+	}
+	is, err := decoded(r)
+	if err != nil {
+		return false, err
+	}
+	var c comparison
+	c.compare("", was, is)
+	return len(c.found) > 0, nil
 }
 
 // check holds a report to what the views rely on.

@@ -1,10 +1,8 @@
 package report
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"regexp"
@@ -101,9 +99,7 @@ func ReadMapping(r io.Reader) (*Mapping, error) {
 		return nil, err
 	}
 	var in mappingFile
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&in); err != nil || len(text) > maxRead || in.Schema != MappingSchema || in.ID == "" {
+	if err := readJSON(text, &in); err != nil || len(text) > maxRead || in.Schema != MappingSchema || in.ID == "" {
 		return nil, fmt.Errorf("not a mapping: want JSON of schema %q with an id", MappingSchema)
 	}
 	m := &Mapping{ID: in.ID, number: map[string]map[string]int{}}

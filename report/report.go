@@ -39,6 +39,8 @@ type Report struct {
 	Distributions []Distribution `json:"distributions,omitempty"` // of the traces that chains rest on
 	Curves        []Curve        `json:"curves,omitempty"`        // over several exhibits of a kind, or over the time of a log
 	LockMoments   []LockMoment   `json:"lock_moments,omitempty"`  // of the locks that findings name
+
+	unlike bool // the file it was read from says what this, written again, does not
 }
 
 // Tool is the program that wrote the report.

@@ -96,6 +96,11 @@ func TestReadRefuses(t *testing.T) {
 		"finding in no chain": {change("\"findings\": [\n    \"f4\"\n   ]", `"findings": []`), "not one of its findings"},
 		"uneven series":       {change(`"gc": [`, `"gc": [1,`), "different lengths"},
 		"unknown severity":    {change(`"severity": "critical"`, `"severity": "dire"`), "severity"},
+		"other case":          {change(`"severity": "critical"`, `"Severity": "critical"`), `unknown field "Severity"`},
+		"Kelvin sign":         {change(`"kind"`, "\"\u212Aind\""), "unknown field"},
+		"long s":              {change(`"severity"`, "\"\u017Feverity\""), "unknown field"},
+		"a field twice":       {change(`"severity": "critical"`, `"severity": "info", "severity": "critical"`), "twice"},
+		"a list twice":        {change(`"verdicts": [`, `"verdicts": null, "verdicts": [`), "twice"},
 		"terminal escapes":    {change(`"severity": "critical"`, `"severity": "\u001b[31m"`), `\x1b[31m`},
 	} {
 		_, err := Read(strings.NewReader(c.text))
