@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,9 +86,9 @@ func captures(b *evidence.Bundle) []Remark {
 			}
 		}
 		if t := c.Trigger; t != nil {
-			text := "taken because of " + short(t.Name)
+			text := "taken because of " + named(t.Name)
 			if t.Limit > 0 {
-				text = fmt.Sprintf("taken because %s reached %s, limit %s", short(t.Name), amount(t.Value, t.Unit), amount(t.Limit, t.Unit))
+				text = fmt.Sprintf("taken because %s reached %s, limit %s", named(t.Name), amount(t.Value, t.Unit), amount(t.Limit, t.Unit))
 			}
 			if t.Says != "" {
 				text += fmt.Sprintf(": %q", short(t.Says))
@@ -102,7 +103,7 @@ func captures(b *evidence.Bundle) []Remark {
 		}
 		alike := map[[2]string][]string{} // files by what became of them and why
 		for _, f := range c.Files {
-			alike[[2]string{string(f.Result), f.Why}] = append(alike[[2]string{string(f.Result), f.Why}], short(f.Name))
+			alike[[2]string{string(f.Result), f.Why}] = append(alike[[2]string{string(f.Result), f.Why}], named(f.Name))
 		}
 		for _, f := range c.Files {
 			if f.Redirect != nil {
@@ -131,8 +132,19 @@ func amount(value float64, unit string) string {
 	case "bytes":
 		return evidence.Of(value, evidence.Bytes).String()
 	}
-	return strings.TrimSpace(strconv.FormatFloat(value, 'f', -1, 64) + " " + short(unit))
+	return strings.TrimSpace(strconv.FormatFloat(value, 'f', -1, 64) + " " + named(unit))
 }
+
+// named is a name that a manifest gives: as it stands where a recorder or a capture of ours gives it, quoted where
+// it is somebody else's.
+func named(s string) string {
+	if s == "" || ourNames.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(short(s))
+}
+
+var ourNames = regexp.MustCompile(`^(?:goroutines|heap|latency|panic|request|signal|seconds|bytes|(?:cpu|heap|allocs|mutex|block|goroutine|goroutineleak|threadcreate)\.pb\.gz|trace\.out|dump\.txt|crash\.txt|stderr\.log)$`)
 
 // short keeps a text of a manifest to one line of sensible length. What it says in
 // its own words is quoted (%q), so that readers and redaction can tell it from ours.

@@ -111,12 +111,12 @@ func custody(t Tool, command string, r *Redaction) []made {
 }
 
 func (r *Redaction) words() string {
-	s := "names of people, machines and places, labels, and what logs say are replaced by tokens"
+	s := "names of people, machines and places, labels, and what logs say are replaced by tokens; build ids stay, by which whoever has the program can tell that it is the one"
 	if r.Level == RedactStrict {
-		s = "all names but the standard library's are replaced by tokens"
+		s = "all names but the standard library's are replaced by tokens, and build ids are left out"
 	}
 	if r.Mapping != "" {
-		s += fmt.Sprintf(" of the mapping %s", r.Mapping)
+		s += fmt.Sprintf("; the tokens are of the mapping %s", r.Mapping)
 	}
 	return s
 }

@@ -89,7 +89,7 @@ type redactor struct {
 	own    []string          // without their first letter and full stop, longest first
 	ours   map[string]bool   // own sentences as they stand
 	exact  map[string]string // names that stand in fields of their own, and what becomes of them in sentences
-	spaced []string          // those of exact that hold a space, longest first
+	odd    map[byte][]string // those of exact that a sentence cannot be cut into, by their first byte, longest first
 }
 
 func newRedactor(level string, m *Mapping, own []string, before *Redaction) *redactor {
@@ -137,20 +137,29 @@ func (x *redactor) document(v reflect.Value) {
 			x.know(s, x.path(s))
 		case aTitle:
 			_ = x.path(s) // the first token is the case's
+		case aVersion:
+			x.know(s, x.version(s))
+		case aBuild:
+			if x.strict && s != "" {
+				x.know(s, "(left out)")
+			}
 		}
 		return s
 	})
+	x.odd = map[byte][]string{}
 	for s := range x.exact {
-		if strings.ContainsFunc(s, unicode.IsSpace) {
-			x.spaced = append(x.spaced, s)
+		if odd(s) {
+			x.odd[s[0]] = append(x.odd[s[0]], s)
 		}
 	}
-	slices.SortFunc(x.spaced, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
-		}
-		return strings.Compare(a, b)
-	})
+	for _, names := range x.odd {
+		slices.SortFunc(names, func(a, b string) int {
+			if len(a) != len(b) {
+				return len(b) - len(a)
+			}
+			return strings.Compare(a, b)
+		})
+	}
 	visit(v, "", x.command, func(field, s string) string {
 		switch fields[field] {
 		case kept:
@@ -169,6 +178,15 @@ func (x *redactor) document(v reflect.Value) {
 			return x.invocation(s)
 		case aBenchmark:
 			return x.benchmark(s)
+		case aColumn:
+			return x.column(s)
+		case aVersion:
+			return x.version(s)
+		case aBuild:
+			if x.strict {
+				return ""
+			}
+			return s
 		case aSource:
 			word, name, _ := strings.Cut(s, " ")
 			return word + " " + x.path(name)
@@ -250,46 +268,66 @@ func visit(v reflect.Value, field string, command func(analyze.Command) analyze.
 }
 
 // quoted is a text between double quotes, as %q writes it. One that does not end is taken to its end.
-var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*(?:"|$)`)
+var quotedText = regexp.MustCompile(`^"(?:[^"\\]|\\.)*(?:"|$)`)
 
-// sentence replaces the names in a sentence of ours: what it quotes, what the
-// document names elsewhere, and what looks like a name.
+// sentence replaces the names in a sentence of ours: what it quotes, what the document names elsewhere, and what
+// looks like a name. Names come first that would be cut at what they hold, such as a quote.
 func (x *redactor) sentence(s string) string {
 	if s == "" || x.ours[s] {
 		return s
 	}
 	var b strings.Builder
-	at := 0
-	for _, m := range quotedText.FindAllStringIndex(s, -1) {
-		b.WriteString(x.unquoted(s[at:m[0]]))
-		quote := s[m[0]:m[1]]
+	from := 0
+	upTo := func(i int) { b.WriteString(x.unquoted(s[from:i])) }
+	for i := 0; i < len(s); {
+		if name := x.oddAt(s, i); name != "" {
+			upTo(i)
+			b.WriteString(x.exact[name])
+			i += len(name)
+			from = i
+			continue
+		}
+		if s[i] != '"' {
+			i++
+			continue
+		}
+		upTo(i)
+		quote := quotedText.FindString(s[i:])
+		i += len(quote)
+		from = i
 		if text, err := strconv.Unquote(quote); err == nil {
 			quote = strings.ToValidUTF8(text, "\uFFFD")
 		}
 		b.WriteString(`"` + x.text(quote) + `"`)
-		at = m[1]
 	}
-	b.WriteString(x.unquoted(s[at:]))
+	upTo(len(s))
 	return b.String()
+}
+
+// oddAt returns the longest odd name that stands at s[i:], or "".
+func (x *redactor) oddAt(s string, i int) string {
+	for _, name := range x.odd[s[i]] {
+		if strings.HasPrefix(s[i:], name) && bounded(s, i, i+len(name)) {
+			return name
+		}
+	}
+	return ""
+}
+
+// odd reports whether a name would not stay whole where a sentence is cut into words.
+func odd(name string) bool {
+	if !strings.ContainsFunc(name, nameRune) {
+		return false // it names nothing, and would be found in every sentence
+	}
+	head, _, tail := outer(name)
+	return head+tail != "" || strings.ContainsFunc(name, func(r rune) bool { return r == '"' || unicode.IsSpace(r) }) ||
+		strings.Count(name, "(") != strings.Count(name, ")")
 }
 
 // unquoted is sentence of a stretch without quotes.
 func (x *redactor) unquoted(s string) string {
 	if s == "" {
 		return s
-	}
-	for _, name := range x.spaced {
-		for from := 0; ; {
-			i := strings.Index(s[from:], name)
-			if i < 0 {
-				break
-			}
-			i += from
-			if bounded(s, i, i+len(name)) {
-				return x.unquoted(s[:i]) + x.exact[name] + x.unquoted(s[i+len(name):])
-			}
-			from = i + 1
-		}
 	}
 	for _, own := range x.own {
 		if i := strings.Index(s, own); i > 0 {
@@ -769,6 +807,30 @@ func (x *redactor) element(name string) string {
 		return name
 	}
 	return x.tokens.token(pathToken, name) + strings.ToLower(extension(name))
+}
+
+// column replaces the name of a column of a profile or its unit, unless it is made of words of ours.
+func (x *redactor) column(s string) string {
+	for _, w := range strings.Fields(s) {
+		if _, core, _ := outer(w); !known(core) {
+			return x.text(s)
+		}
+	}
+	return s
+}
+
+// release is a version of Go as the Go project names it.
+var release = regexp.MustCompile(`^(?:go1(?:\.\d{1,3}){0,2}(?:(?:rc|beta)\d{1,2})?|devel)$`)
+
+// version keeps what can only be a version of Go.
+func (x *redactor) version(s string) string {
+	if s == "" || x.before != nil && anyToken.MatchString(s) {
+		return s
+	}
+	if first := cutAt(s, " -+"); release.MatchString(first) {
+		return first
+	}
+	return x.text(s)
 }
 
 // benchmark replaces, in strict, the name of a benchmark and of its cases.

@@ -138,6 +138,9 @@ const (
 	anInvocation           // the command line that made the document
 	aBenchmark             // name of a benchmark
 	aSource                // a word of ours and a file's name
+	aColumn                // of a profile, or its unit: ours, or whatever a program writes
+	aVersion               // of Go
+	aBuild                 // id of a build
 )
 
 // fields says what each string of the documents is. A test holds it to the types:
@@ -145,28 +148,28 @@ const (
 var fields = func() map[string]fieldKind {
 	m := map[string]fieldKind{}
 	for of, names := range map[fieldKind]string{
-		kept: `report.Report.Schema report.Report.SelfHash report.Report.Only report.Report.Skip report.Report.Baseline report.Tool.Name report.Tool.Version report.Tool.Revision report.Case.GoVersion
-			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage report.Exhibit.BuildID report.Exhibit.GoVersion
+		kept: `report.Report.Schema report.Report.SelfHash report.Report.Only report.Report.Skip report.Report.Baseline report.Tool.Name report.Tool.Version report.Tool.Revision
+			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage 
 			report.Quality.Exhibit report.Focus.From report.Focus.To report.Focused.Exhibit report.Focused.Result
 			report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings report.Curve.Exhibits report.Curve.Unit
 			report.LockMoment.Exhibit report.LockMoment.Class analyze.WaitGraph.Exhibit
 			report.Timeline.Exhibit report.Bars.Exhibit report.Growth.From report.Growth.To
 			analyze.WaitGraph.Exhibit report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings
 			report.Curve.Exhibits report.Curve.Unit report.LockMoment.Exhibit report.LockMoment.Class
-			report.Redaction.Level report.Redaction.Mapping evidence.Quantity.Unit
+			report.Redaction.Level report.Redaction.Mapping
 			analyze.Verdict.Detector analyze.Verdict.Result analyze.Finding.ID analyze.Finding.Fingerprint analyze.Finding.Detector analyze.Finding.Confidence
 			analyze.Fact.Exhibit analyze.LimitUse.Name analyze.Check.Kind analyze.Check.Result
 			analyze.Chain.ID analyze.Chain.Confidence analyze.Chain.Root analyze.Chain.Findings analyze.Link.From analyze.Link.To analyze.Link.Relation analyze.Missing.Kind
-			report.Diff.Schema report.DiffSide.GoVersion
+			report.Diff.Schema 
 			compare.Result.Verdict compare.Kind.Kind compare.Kind.Verdict compare.Kind.Before compare.Kind.After
 			compare.Measure.Per compare.Measure.Verdict compare.Measure.Method compare.Change.Reach compare.Distribution.Verdict compare.Distribution.Method
 			compare.Benchmark.Unit compare.Benchmark.Verdict compare.FindingChange.Fingerprint compare.FindingChange.Detector
 			compare.FindingState.ID compare.FindingState.Confidence compare.Trend.Side compare.Trend.Exhibits`,
-		aSentence: `report.Exhibit.Part report.Exhibit.Problems report.Total.Name report.Quality.Says report.Focused.Says report.Pause.Reason
+		aSentence: `report.Exhibit.Part report.Exhibit.Problems report.Quality.Says report.Focused.Says report.Pause.Reason
 			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name analyze.WaitStep.State analyze.WaitStep.Lock
 			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name analyze.WaitStep.State analyze.WaitStep.Lock
 			report.Bars.Title report.Growth.Title analyze.Verdict.Why analyze.Finding.Title analyze.Finding.Variant analyze.Finding.Summary
-			analyze.Finding.Caveats analyze.Finding.Next analyze.Finding.Sketch analyze.Fact.Says analyze.Whole.What analyze.Location.SampleType
+			analyze.Finding.Caveats analyze.Finding.Next analyze.Finding.Sketch analyze.Fact.Says analyze.Whole.What
 			analyze.Check.Why analyze.Chain.Title analyze.Chain.Narrative analyze.Link.Why analyze.Missing.How analyze.Missing.Cost analyze.Missing.Would
 			compare.Result.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
 			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,
@@ -180,6 +183,9 @@ var fields = func() map[string]fieldKind {
 		anInvocation: `report.Report.Command report.Diff.Command`,
 		aBenchmark:   `compare.Benchmark.Name`,
 		aSource:      `report.DiffSide.Others`,
+		aColumn:      `report.Total.Name analyze.Location.SampleType evidence.Quantity.Unit`,
+		aVersion:     `report.Case.GoVersion report.Exhibit.GoVersion report.DiffSide.GoVersion`,
+		aBuild:       `report.Exhibit.BuildID`,
 	} {
 		for _, name := range strings.Fields(names) {
 			m[name] = of

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -340,7 +341,7 @@ func (o *opener) measured(it *item, e *Exhibit, p *pprofile.Profile) []*Exhibit 
 		it.account.Close()
 		var columns []string
 		for _, c := range p.Columns {
-			columns = append(columns, c.Name+"/"+c.Unit)
+			columns = append(columns, strconv.Quote(c.Name+"/"+c.Unit))
 		}
 		e.problem("a profile of %s, which is none of the kinds that Go's runtime writes", strings.Join(columns, ", "))
 		return it.none(e)
