@@ -134,7 +134,7 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 }
 
 // judged makes the report of a bundle.
-func judged(b *evidence.Bundle, focus evidence.Focus, opt analyze.Options, command string) (*report.Report, error) {
+func judged(b *evidence.Bundle, focus evidence.Focus, opt analyze.Options, argv []string) (*report.Report, error) {
 	narrowed, became, err := focus.Narrow(b)
 	if err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func judged(b *evidence.Bundle, focus evidence.Focus, opt analyze.Options, comma
 	if err != nil {
 		return nil, err
 	}
-	return report.New(narrowed, result, report.Version(Version), report.Made(command, revision()), report.Narrowed(focus, became), report.Ran(opt)), nil
+	return report.New(narrowed, result, report.Version(Version), report.Made(argv, revision()), report.Narrowed(focus, became), report.Ran(opt)), nil
 }
 
 // focus reads what the analysis is to be restricted to.

@@ -137,7 +137,8 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	}
 	result := compare.Compare(sides[0], sides[1], opt)
 	d := report.NewDiff(sides[0], sides[1], result, opt, others, Version, f.strict)
-	d.Command, d.Tool.Revision = invocation(c, args), revision()
+	d.Argv, d.Tool.Revision = invocation(c, args), revision()
+	d.Command = report.CommandLine(d.Argv)
 	if d, err = f.output.redactedDiff(c, d); err != nil {
 		return err
 	}

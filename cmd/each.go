@@ -113,7 +113,7 @@ func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Opti
 		}
 	}
 	e := &each{c: c, flags: f, opt: opt, focus: focus, failOn: failOn, memory: memory, dir: dir, names: map[string]bool{"index": true}}
-	e.index = report.NewIndex(report.Tool{Name: "inquest", Version: Version, Revision: revision()}, strings.Replace(invocation(c, paths), " analyze ", " analyze --each ", 1))
+	e.index = report.NewIndex(report.Tool{Name: "inquest", Version: Version, Revision: revision()}, slices.Insert(invocation(c, paths), 2, "--each"))
 	step, done := caseProgress(c.ErrOrStderr(), len(cases), f.output.quiet)
 	for _, one := range cases {
 		if c.Context().Err() != nil {
@@ -262,6 +262,10 @@ func fileName(title string) string {
 // finish writes the index and decides the exit code.
 func (e *each) finish() error {
 	o := &e.flags.output
+	if o.redact != "" {
+		called := o.redacted(&report.Report{Argv: e.index.Argv})
+		e.index.Argv, e.index.Command = called.Argv, called.Command
+	}
 	if err := o.keepTokens(e.c); err != nil {
 		return err
 	}

@@ -202,14 +202,17 @@ func (o *output) keepTokens(c *cobra.Command) error {
 
 // invocation is what was asked for, without what only says where the answer
 // goes. Of a path that begins at the root of a machine only its last element is told.
-func invocation(c *cobra.Command, paths []string) string {
+func invocation(c *cobra.Command, paths []string) []string {
 	captured := c.Name() == "capture" // its flags say how the case was recorded, which the manifest tells
 	words := []string{"inquest", c.Name()}
 	if captured {
 		words[1] = "analyze"
 	}
 	for _, p := range paths {
-		words = append(words, portable(p))
+		if p != "-" { // standard input
+			p = analyze.PathArgument(portable(p))
+		}
+		words = append(words, p)
 	}
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if captured {
@@ -233,7 +236,7 @@ func invocation(c *cobra.Command, paths []string) string {
 			words = append(words, word)
 		}
 	})
-	return report.CommandLine(words...)
+	return words
 }
 
 func portable(p string) string {

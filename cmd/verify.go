@@ -289,7 +289,7 @@ func (v *verification) again(paths []string, opt evidence.Options) error {
 	if err == nil {
 		opt.Focus = focus
 		if bundle, err = evidence.Open(v.c.Context(), paths, opt); err == nil {
-			again, err = judged(bundle, focus, settings, r.Command)
+			again, err = judged(bundle, focus, settings, r.Argv)
 		}
 	}
 	if v.c.Context().Err() != nil {
@@ -323,8 +323,8 @@ func (v *verification) compared(different []report.Difference, settings analyze.
 		if otherBuild {
 			v.good("note", "the report names revision %s, and this build is %s", word(r.Tool.Revision), word(revision()))
 		}
-		if words := report.CommandWords(r.Command); r.Redacted == nil && len(words) > 2 && !slices.Contains(words, portable(paths[0])) {
-			v.good("note", "the evidence was called otherwise when the report was made: %s", r.Command)
+		if r.Redacted == nil && len(r.Argv) > 2 && !slices.Contains(r.Argv, analyze.PathArgument(portable(paths[0]))) {
+			v.good("note", "the evidence was called otherwise when the report was made: %s", report.CommandLine(r.Argv))
 		}
 		if r.Redacted != nil {
 			v.good("note", "redacted: which name a token stands for was not checked%s", accepting(r))
@@ -432,8 +432,8 @@ func called(r *report.Report) []report.Difference {
 	wrong := func(field, was, is string) []report.Difference {
 		return []report.Difference{{Path: field, Was: was, Is: is}}
 	}
-	words := report.CommandWords(r.Command)
-	if len(words) < 3 || words[0] != "inquest" || words[1] != "analyze" {
+	words := r.Argv
+	if r.Command != report.CommandLine(words) || len(words) < 3 || words[0] != "inquest" || words[1] != "analyze" {
 		return wrong("command", r.Command, "inquest analyze PATH...")
 	}
 	c := analyzeCommand()

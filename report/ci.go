@@ -60,7 +60,7 @@ func ciLevel(s analyze.Severity) string {
 func caseNotices(r *Report) notices {
 	r = cleaned(r)
 	v := newView(r)
-	n := notices{Version: r.Tool.Version, Title: v.Headline, Command: r.Command, Made: v.Made(), Files: r.Exhibits}
+	n := notices{Version: r.Tool.Version, Title: v.Headline, Command: CommandLine(r.Argv), Made: v.Made(), Files: r.Exhibits}
 	for _, f := range r.Findings {
 		n.rule(rule{ID: f.Detector, Title: f.Title, Help: "inquest explain " + f.Detector})
 		message := f.Summary
@@ -96,7 +96,7 @@ func caseNotices(r *Report) notices {
 // diffNotices is what to tell of a comparison.
 func diffNotices(d *Diff) notices {
 	v := newDiffView(d)
-	n := notices{Version: v.Tool.Version, Title: v.Headline(), Command: v.Command, Made: v.Made(), Files: slices.Concat(v.Before.Exhibits, v.After.Exhibits)}
+	n := notices{Version: v.Tool.Version, Title: v.Headline(), Command: CommandLine(v.Argv), Made: v.Made(), Files: slices.Concat(v.Before.Exhibits, v.After.Exhibits)}
 	for _, r := range v.Counted() {
 		if !r.Worse {
 			continue

@@ -11,10 +11,10 @@ import (
 	"inquest/analyze/evidence"
 )
 
-// Made says which command made the document, and from which revision of its
+// Made says which command made the document, as words, and from which revision of its
 // source the program was built; either may be empty.
-func Made(command, revision string) Option {
-	return func(r *Report) { r.Command, r.Tool.Revision = command, revision }
+func Made(argv []string, revision string) Option {
+	return func(r *Report) { r.Argv, r.Command, r.Tool.Revision = argv, CommandLine(argv), revision }
 }
 
 // digest is the SHA-256 of the document as WriteJSON writes it without the line that holds the hash.
@@ -35,19 +35,12 @@ func (r *Report) Altered() bool { return r.SelfHash != "" && (r.unlike || r.Self
 // shortHash is as much of a hash as people compare.
 func shortHash(hash string) string { return hash[:min(len(hash), 16)] }
 
-// CommandLine joins words to a line that can be pasted into a shell.
-func CommandLine(words ...string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = shellQuote(w)
+// CommandLine is the line to paste for a command of one program, empty where there is none or its words cannot be pasted.
+func CommandLine(argv []string) string {
+	if len(argv) == 0 {
+		return ""
 	}
-	return strings.Join(quoted, " ")
-}
-
-// CommandWords cuts such a line into its words.
-func CommandWords(line string) []string {
-	words, _ := shellWords(line)
-	return words
+	return analyze.NewCommand(argv...).String()
 }
 
 // made is one line of how a document came about.
@@ -70,7 +63,7 @@ func (t Tool) String() string {
 
 // Made lists what the report rests on beside its exhibits, for the chain of custody.
 func (v *view) Made() []made {
-	out := custody(v.Tool, v.Command, v.Redacted)
+	out := custody(v.Tool, v.Argv, v.Redacted)
 	if v.SelfHash != "" {
 		says := "content sha256 " + shortHash(v.SelfHash)
 		if v.altered {
@@ -97,12 +90,14 @@ func (v *view) Made() []made {
 }
 
 // Made is what view.Made is, for a comparison.
-func (v diffView) Made() []made { return custody(v.Tool, v.Command, v.Redacted) }
+func (v diffView) Made() []made { return custody(v.Tool, v.Argv, v.Redacted) }
 
-func custody(t Tool, command string, r *Redaction) []made {
+func custody(t Tool, argv []string, r *Redaction) []made {
 	out := []made{{"Written by", t.String(), false}}
-	if command != "" {
-		out = append(out, made{"Command", command, true})
+	if line := CommandLine(argv); line != "" { // what a saved document has as its line may have been written by anybody
+		out = append(out, made{"Command", line, true})
+	} else if len(argv) > 0 {
+		out = append(out, made{"Command", analyze.NewCommand(argv...).Note, false})
 	}
 	if r != nil {
 		out = append(out, made{"Redacted", r.words(), false})

@@ -25,8 +25,9 @@ const DiffSchema = "inquest/diff/v1"
 type Diff struct {
 	Schema   string       `json:"schema"`
 	Tool     Tool         `json:"tool"`
-	Command  string       `json:"command,omitempty"`  // that made it, without what only says where it goes
-	Redacted *Redaction   `json:"redacted,omitempty"` // what was taken out; nil when nothing
+	Command  string       `json:"command,omitempty"`      // that made it, without what only says where it goes
+	Argv     []string     `json:"command_argv,omitempty"` // the same as words
+	Redacted *Redaction   `json:"redacted,omitempty"`     // what was taken out; nil when nothing
 	Settings DiffSettings `json:"settings"`
 	Before   DiffSide     `json:"before"`
 	After    DiffSide     `json:"after"`
@@ -135,7 +136,7 @@ var diffFormats = []struct {
 	{"text", []string{".txt"}, guarded(inText, func(w io.Writer, d *Diff) error { return WriteDiffTerminal(w, d, TerminalOptions{}) })},
 	{"markdown", []string{".md", ".markdown"}, guarded(inText, WriteDiffMarkdown)},
 	{"html", []string{".html", ".htm"}, guarded(inMarkup, WriteDiffHTML)},
-	{"json", []string{".json"}, guarded(inJSON, WriteDiffJSON)},
+	{"json", []string{".json"}, WriteDiffJSON},
 	{"sarif", []string{".sarif"}, guarded(inJSON, WriteDiffSARIF)},
 	{"github", []string{".annotations"}, workflow(WriteDiffGitHub)},
 	{"junit", []string{".xml"}, guarded(inMarkup, WriteDiffJUnit)},

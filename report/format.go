@@ -21,7 +21,7 @@ var formats = []format{
 	{"text", []string{".txt"}, guarded(inText, func(w io.Writer, r *Report) error { return WriteTerminal(w, r, TerminalOptions{}) })},
 	{"markdown", []string{".md", ".markdown"}, guarded(inText, WriteMarkdown)},
 	{"html", []string{".html", ".htm"}, guarded(inMarkup, WriteHTML)},
-	{"json", []string{".json"}, guarded(inJSON, WriteJSON)},
+	{"json", []string{".json"}, WriteJSON},
 	{"sarif", []string{".sarif"}, guarded(inJSON, WriteSARIF)},
 	{"github", []string{".annotations"}, workflow(WriteGitHub)},
 	{"junit", []string{".xml"}, guarded(inMarkup, WriteJUnit)},

@@ -28,6 +28,7 @@ type Index struct {
 	Schema   string      `json:"schema"`
 	Tool     Tool        `json:"tool"`
 	Command  string      `json:"command,omitempty"`
+	Argv     []string    `json:"command_argv,omitempty"` // the same as words
 	Redacted *Redaction  `json:"redacted,omitempty"`
 	Cases    []IndexCase `json:"cases"`
 	// PassedOver names the folders that hold nothing to read, and so are no cases.
@@ -61,8 +62,8 @@ type IndexCase struct {
 }
 
 // NewIndex starts an index with what its cases' reports say of themselves.
-func NewIndex(tool Tool, command string) *Index {
-	return &Index{Schema: IndexSchema, Tool: tool, Command: command}
+func NewIndex(tool Tool, argv []string) *Index {
+	return &Index{Schema: IndexSchema, Tool: tool, Argv: argv, Command: CommandLine(argv)}
 }
 
 // Add enters a case by its report. Nothing else of the report is kept.
@@ -175,7 +176,7 @@ func (v *indexView) Headline() string {
 }
 
 // Made is how the index came about.
-func (v *indexView) Made() []made { return custody(v.Tool, v.Command, v.Redacted) }
+func (v *indexView) Made() []made { return custody(v.Tool, v.Argv, v.Redacted) }
 
 // Link is the report that a case's name leads to.
 func (c IndexCase) Link() string {
@@ -225,7 +226,7 @@ var indexFormats = []struct {
 	{"text", ".txt", guarded(inText, func(w io.Writer, x *Index) error { return WriteIndexTerminal(w, x, TerminalOptions{}) })},
 	{"markdown", ".md", guarded(inText, WriteIndexMarkdown)},
 	{"html", ".html", guarded(inMarkup, WriteIndexHTML)},
-	{"json", ".json", guarded(inJSON, WriteIndexJSON)},
+	{"json", ".json", WriteIndexJSON},
 }
 
 // IndexForName returns the writer of a format and the extension of its files.

@@ -13,7 +13,7 @@ import (
 )
 
 func testIndex(t testing.TB) *Index {
-	x := NewIndex(Tool{Name: "inquest", Version: "test"}, "inquest analyze --each cases")
+	x := NewIndex(Tool{Name: "inquest", Version: "test"}, []string{"inquest", "analyze", "--each", "cases"})
 	for i := range 7 {
 		r := load(t, "incident")
 		r.Case.Title = fmt.Sprintf("pod-%d", i)

@@ -37,7 +37,7 @@ func writeJSON(w io.Writer, document any, polish func([]byte) []byte) error {
 	if polish != nil {
 		text = polish(text)
 	}
-	_, err := w.Write(escapeHidden(text))
+	_, err := newGuard(w, inJSON).Write(escapeHidden(text))
 	return err
 }
 

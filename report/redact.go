@@ -40,6 +40,8 @@ func Redact(r *Report, level string, m *Mapping, own []string) *Report {
 	out := *r
 	x := newRedactor(level, m, own, r.Redacted)
 	x.document(reflect.ValueOf(&out).Elem())
+	out.Argv = x.invocation(r.Argv)
+	out.Command = CommandLine(out.Argv)
 	out.Redacted = x.mark(r.Redacted)
 	if level == RedactStrict {
 		for i := range out.Findings {
@@ -68,6 +70,8 @@ func RedactDiff(d *Diff, level string, m *Mapping, own []string) *Diff {
 	out := *d
 	x := newRedactor(level, m, own, d.Redacted)
 	x.document(reflect.ValueOf(&out).Elem())
+	out.Argv = x.invocation(d.Argv)
+	out.Command = CommandLine(out.Argv)
 	out.Redacted = x.mark(d.Redacted)
 	if level == RedactStrict {
 		f := &out.Findings
@@ -162,7 +166,7 @@ func (x *redactor) document(v reflect.Value) {
 	}
 	visit(v, "", x.command, func(field, s string) string {
 		switch fields[field] {
-		case kept:
+		case kept, anInvocation:
 			return s
 		case aFunction:
 			return x.function(s)
@@ -174,8 +178,6 @@ func (x *redactor) document(v reflect.Value) {
 			return x.label(s)
 		case aText:
 			return x.text(s)
-		case anInvocation:
-			return x.invocation(s)
 		case aBenchmark:
 			return x.benchmark(s)
 		case aColumn:

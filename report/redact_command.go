@@ -150,66 +150,16 @@ func splitTop(s string, at byte) []string {
 	return append(parts, s[from:])
 }
 
-// shellWords cuts a command into its words, without their quotes, and the comment behind it.
-func shellWords(s string) (words []string, comment string) {
-	var b strings.Builder
-	in, started := rune(0), false
-	end := func() {
-		if started {
-			words = append(words, b.String())
-		}
-		b.Reset()
-		started = false
-	}
-	escaped := false
-	for i, r := range s {
-		switch {
-		case escaped:
-			b.WriteRune(r)
-			escaped = false
-		case in != 0:
-			if r == in {
-				in = 0
-			} else {
-				b.WriteRune(r)
-			}
-		case r == '\'' || r == '"':
-			in, started = r, true
-		case r == '\\':
-			escaped, started = true, true
-		case r == ' ':
-			end()
-		case r == '#' && !started:
-			return words, strings.TrimLeft(s[i+1:], " ")
-		default:
-			started = true
-			b.WriteRune(r)
-		}
-	}
-	end()
-	return words, ""
-}
-
-// shellQuote makes a word safe to paste into a shell.
-func shellQuote(word string) string {
-	if word != "" && word[0] != '#' && !strings.ContainsFunc(word, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=+@%", r))
-	}) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
 // invocation replaces the names in the command line that made the document:
 // inquest COMMAND PATH... --flag=value.
-func (x *redactor) invocation(s string) string {
-	words, _ := shellWords(s)
+func (x *redactor) invocation(argv []string) []string {
+	words := slices.Clone(argv)
 	for i, w := range words {
 		flag, value, _ := strings.Cut(w, "=")
 		switch {
-		case i < 2:
-		case !strings.HasPrefix(w, "--"):
-			words[i] = x.path(w)
+		case i < 2, w == "-":
+		case !strings.HasPrefix(w, "-"):
+			words[i] = analyze.PathArgument(x.path(strings.TrimPrefix(w, "./")))
 		case flag == "--label":
 			words[i] = flag + "=" + x.label(value)
 		case flag == "--config", flag == "--baseline":
@@ -222,7 +172,7 @@ func (x *redactor) invocation(s string) string {
 			words[i] = flag + "=" + x.text(value)
 		}
 	}
-	return CommandLine(words...)
+	return words
 }
 
 // renamed replaces the name of a function or of a package.

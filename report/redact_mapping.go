@@ -135,7 +135,7 @@ const (
 	aTitle                 // of a case: no sentence names it
 	aLabel                 // key=value
 	aText                  // as the evidence has it
-	anInvocation           // the command line that made the document
+	anInvocation           // the command that made the document, which Redact and RedactDiff replace as a whole
 	aBenchmark             // name of a benchmark
 	aSource                // a word of ours and a file's name
 	aColumn                // of a profile, or its unit: ours, or whatever a program writes
@@ -180,7 +180,7 @@ var fields = func() map[string]fieldKind {
 		aTitle:       `report.Case.Title report.DiffSide.Title`,
 		aLabel:       `report.Focus.Label`,
 		aText:        `report.Focus.Task`,
-		anInvocation: `report.Report.Command report.Diff.Command`,
+		anInvocation: `report.Report.Command report.Diff.Command report.Report.Argv report.Diff.Argv`,
 		aBenchmark:   `compare.Benchmark.Name`,
 		aSource:      `report.DiffSide.Others`,
 		aColumn:      `report.Total.Name analyze.Location.SampleType evidence.Quantity.Unit`,

@@ -135,7 +135,7 @@ func TestRedactOdd(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					r := New(narrowed, res, Version("test"), Narrowed(f, became), Made(CommandLine("inquest", "analyze", dir, "--label=tenant="+secret), "abc"))
+					r := New(narrowed, res, Version("test"), Narrowed(f, became), Made([]string{"inquest", "analyze", dir, "--label=tenant=" + secret}, "abc"))
 					if plain := written(t, WriteJSON, r); strings.Count(plain, secret) < 10 {
 						t.Fatalf("the report never named it: %s", plain)
 					}

@@ -18,8 +18,9 @@ type Report struct {
 	Schema    string             `json:"schema"`
 	SelfHash  string             `json:"content_sha256,omitempty"` // of the document as WriteJSON writes it, but for this line
 	Tool      Tool               `json:"tool"`
-	Command   string             `json:"command,omitempty"`  // that made it, without what only says where it goes
-	Redacted  *Redaction         `json:"redacted,omitempty"` // what was taken out; nil when nothing
+	Command   string             `json:"command,omitempty"`      // that made it, without what only says where it goes
+	Argv      []string           `json:"command_argv,omitempty"` // the same as words
+	Redacted  *Redaction         `json:"redacted,omitempty"`     // what was taken out; nil when nothing
 	Case      Case               `json:"case"`
 	Exhibits  []Exhibit          `json:"exhibits"`
 	Verdicts  []analyze.Verdict  `json:"verdicts"`

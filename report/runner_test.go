@@ -7,7 +7,6 @@ import (
 	"io"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -125,8 +124,8 @@ func TestNothingIsObeyed(t *testing.T) {
 func TestGuardKeepsValues(t *testing.T) {
 	r := baited(*load(t, "incident"), 3)
 	normalise(&r)
-	text := written(t, formats[slices.Index(Formats(), "json")].write, &r)
-	if plain := written(t, WriteJSON, &r); plain == text {
+	text := written(t, WriteJSON, &r)
+	if !strings.Contains(text, `##\u005b`) {
 		t.Fatal("nothing was guarded against")
 	}
 	back, err := Read(strings.NewReader(text))

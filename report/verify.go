@@ -121,7 +121,7 @@ const maxDifferences = 10_000
 func Differences(saved, replay *Report) ([]Difference, error) {
 	a, b := *saved, *replay
 	for _, r := range []*Report{&a, &b} {
-		r.SelfHash, r.Command, r.Case.Title, r.Tool.Revision = "", "", "", ""
+		r.SelfHash, r.Command, r.Argv, r.Case.Title, r.Tool.Revision = "", "", nil, "", ""
 	}
 	if saved.Redacted != nil {
 		if b.Redacted != nil {
