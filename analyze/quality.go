@@ -144,7 +144,7 @@ func named(s string) string {
 	return strconv.Quote(short(s))
 }
 
-var ourNames = regexp.MustCompile(`^(?:goroutines|heap|latency|panic|request|signal|seconds|bytes|(?:cpu|heap|allocs|mutex|block|goroutine|goroutineleak|threadcreate)\.pb\.gz|trace\.out|dump\.txt|crash\.txt|stderr\.log)$`)
+var ourNames = regexp.MustCompile(`^(?:goroutines|heap|latency|panic|request|signal|seconds|bytes|(?:cpu|heap|allocs|mutex|block|goroutine|goroutineleak|threadcreate)(?:-\d{1,4})?\.pb\.gz|trace\.out|dump\.txt|crash\.txt|stderr\.log)$`)
 
 // short keeps a text of a manifest to one line of sensible length. What it says in
 // its own words is quoted (%q), so that readers and redaction can tell it from ours.

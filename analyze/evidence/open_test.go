@@ -381,7 +381,7 @@ func TestBad(t *testing.T) {
 		"zeros in a zip":   {"x.zip", "unknown x.zip!zeros.log none: x.zip!zeros.log: not evidence that inquest reads", zipFile(t, file{"zeros.log", make([]byte, 70<<20)})},
 		"zeros in gzip":    {"x.log.gz", "unknown x.log.gz none: x.log.gz: not evidence that inquest reads", zipped(t, make([]byte, 70<<20))},
 		"executable":       {"service", "unknown service none: service: an executable", append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 5000)...)},
-		"wall clock":       {"wall.pb.gz", "unknown wall.pb.gz none: wall.pb.gz: a profile of samples/count, time/nanoseconds", zipped(t, wallClock())},
+		"wall clock":       {"wall.pb.gz", "unknown wall.pb.gz none: wall.pb.gz: a profile of \"samples/count\", \"time/nanoseconds\"", zipped(t, wallClock())},
 		"empty contention": {"svc-block.pb", "block svc-block.pb whole: svc-block.pb: nothing in it tells", contentionProfile()},
 		"cut dump":         {"d.txt", "dump d.txt partial: d.txt: cut off inside goroutine 1", []byte("goroutine 1 [running]:\nmain.f()\n\t/a.go:1\nmain.main()")},
 	} {
