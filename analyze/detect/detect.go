@@ -36,6 +36,7 @@ var All = []*analyze.Detector{
 	Spinning,
 	ThreadGrowth,
 	CPUHotspot,
+	BusyLoop,
 	RepeatedSetup,
 	SlowTask,
 	ConcurrentMapAccess,
