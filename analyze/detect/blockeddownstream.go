@@ -68,7 +68,7 @@ func downstreamTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if t.Duration < 2*wait {
 		r.Silent = fmt.Sprintf("the trace covers %s, too short for waits of %s", evidence.Duration(t.Duration), evidence.Duration(wait))
 	}
-	for _, w := range sumWaits(t.Waits, answersOf) {
+	for _, w := range sumWaits(t.Waits, answersOf, nil) {
 		slow := w.times.Above(wait)
 		share := evidence.Part(slow, w.count)
 		if slow == 0 || len(r.Candidates) == maxCandidates {

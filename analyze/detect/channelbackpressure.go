@@ -30,18 +30,6 @@ the receiver being the sender's own function, in a dump by goroutines that are f
 its word alone is an info. Producers of a batch are held back by a bounded channel on purpose: outside of the handling of a request the claim is
 an info. A send inside a select, as with a context, looks like any select and is missed.`,
 	Limits: []analyze.Limit{
-		{Name: "min-senders", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
-			Doc:    "goroutines that wait to send at one place, in a dump at one moment, in a trace all together",
-			Source: "as mutex-hotspot.min-waiters: ten at a random moment are about 10 s of waiting per second, with a standard error of 3"},
-		{Name: "min-delay", Default: evidence.Quantity{Number: 0.1, Unit: evidence.SecPerSec},
-			Doc:    "waiting to send at one place per second from which it is told",
-			Source: "by meaning: a tenth of the time somebody stands there"},
-		{Name: "min-delay-severe", Default: evidence.Quantity{Number: 1, Unit: evidence.SecPerSec},
-			Doc:    "waiting to send at one place per second from which it is worth a warning",
-			Source: "Little's law: at 1 s per s one sender stands there at any moment"},
-		{Name: "min-wait", Default: evidence.Duration(time.Millisecond),
-			Doc:    "mean wait of one send",
-			Source: "as mutex-hotspot.min-wait: shorter waits are the hand-over itself on a busy machine"},
 		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
 			Doc:    "processors' time in use in the trace, from which it is an info: the receiver is slow because there is no processor for it",
 			Source: "as mutex-hotspot.max-busy"},
@@ -65,14 +53,10 @@ func backpressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	t := e.Trace
 	r := analyze.Reading{Says: fmt.Sprintf("no place has many senders waiting in %s", evidence.Duration(t.Duration))}
-	for _, w := range sumWaits(t.Waits, sendsOf) {
+	for _, w := range sumWaits(t.Waits, sendsOf, operationsOf(t)) {
 		rate := perSecond(w.total, t.Duration)
-		switch {
-		// A tenth of what the claim asks for is neither a claim nor a vote.
-		case rate.Number < in.Limit("min-delay").Number || len(r.Candidates) == maxCandidates:
-			continue
 		// Nobody has taken anything off in the whole trace: stuck, not slow.
-		case w.open == w.count:
+		if w.open == w.count || len(r.Candidates) == maxCandidates || rate.Number < in.Limit("impact.min-standing").Number {
 			continue
 		}
 		receiver, woken := receiverOf(t, w.site.Function)
@@ -80,27 +64,22 @@ func backpressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if woken > 0 && sameFamily(receiver.Function, w.site.Function) {
 			continue
 		}
-		severity := analyze.NoSeverity
-		switch {
-		// A few producers that wait now and then for their turn: what bounded channels are for.
-		case float64(w.goroutines) < in.Limit("min-senders").Number, float64(w.mean()) < in.Limit("min-wait").Number:
-		// Producers of a batch, or a receiver without a processor.
-		case !w.request, in.Case.Busy >= in.Limit("max-busy").Number, starved(t), rate.Number < in.Limit("min-delay-severe").Number:
-			severity = analyze.Info
-		default:
-			severity = analyze.Warning
-		}
 		c := analyze.Candidate{
-			Site: w.site, Path: w.path, Severity: severity, Share: min(1, rate.Number/float64(max(w.goroutines, 1))),
-			Summary: fmt.Sprintf("%s go by waiting to send on a channel in %s, %s per send on average", rate, w.name(), evidence.Duration(w.mean())),
+			Site: w.site, Path: w.path, Share: min(1, rate.Number/float64(max(w.goroutines, 1))),
+			Summary: fmt.Sprintf("%s to send on a channel in %s, %s per send", standing(rate), w.name(), evidence.Duration(w.mean())),
 			Facts: []analyze.Fact{
-				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited to send here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: in.Against("min-delay-severe"),
+				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited to send here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: againstStanding(in),
 					At: spanAt(w), Reproduce: blockedView(e, w)},
-				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"),
+				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()),
 					At: analyze.At(w.site), Reproduce: blockedView(e, w)},
-				{Exhibit: e.ID, Says: "goroutines that waited to send here", Value: evidence.Of(w.goroutines, evidence.Count), Limit: in.Against("min-senders"), At: analyze.At(w.site), Reproduce: blockedView(e, w)},
+				{Exhibit: e.ID, Says: "goroutines that waited to send here", Value: evidence.Of(w.goroutines, evidence.Count), At: analyze.At(w.site), Reproduce: blockedView(e, w)},
 			},
 		}
+		users := []string{w.site.Function}
+		if woken > 0 {
+			users = append(users, receiver.Function)
+		}
+		w.weigh(in, &c, t.Duration, busyElsewhere(in, users...), starvedExcuse(t))
 		addSites(&c, w.owner)
 		if woken > 0 {
 			c.Summary += fmt.Sprintf("; %s receives", receiver.Function)
@@ -181,33 +160,25 @@ func backpressureDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines wait to send"}
 	for _, x := range dumpWaits(e.Dump, sendsOf) {
 		n := len(x.goroutines)
-		if float64(n) < in.Limit("min-senders").Number/2 || len(r.Candidates) == maxCandidates {
-			continue
+		if len(r.Candidates) == maxCandidates {
+			break
 		}
 		// Goroutines past the send in the same function have a slot of a semaphore and will give it back.
 		if past(e.Dump, x) > 0 {
 			continue
 		}
-		severity := analyze.NoSeverity
-		switch {
 		// Stuck rather than slow.
-		case 2*x.old >= n:
+		if 2*x.old >= n {
 			continue
-		// Two or three meet at any channel now and then.
-		case float64(n) < in.Limit("min-senders").Number:
-		// Producers of a batch, held back on purpose; or no processor for the receiver.
-		case x.request == 0, in.Case.Busy >= in.Limit("max-busy").Number:
-			severity = analyze.Info
-		default:
-			severity = analyze.Warning
 		}
 		c := analyze.Candidate{
-			Site: x.site, Path: x.path, Severity: severity, Thin: float64(n) < in.Limit("min-senders").Number, Share: 0,
+			Site: x.site, Path: x.path,
 			Summary: fmt.Sprintf("%s to send on a channel in %s", amount(n, "goroutine waits", "goroutines wait"), x.name()),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait to send on a channel here", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
-				Limit: in.Against("min-senders"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
+				Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
 			Caveats: []string{"a dump does not print channels: goroutines at one place are taken to send on one"},
 		}
+		weighMoment(in, &c, e.Dump, n, x.request, busyElsewhere(in, x.site.Function))
 		addSites(&c, x.owner)
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -306,30 +277,20 @@ func backpressureBlock(in *analyze.Input) analyze.Reading {
 	}
 	for _, w := range sums[:min(len(sums), maxCandidates)] {
 		rate := perSecond(w.total, wall)
-		severity := analyze.NoSeverity
-		switch {
-		case float64(w.mean()) < in.Limit("min-wait").Number:
-		case wall > 0 && rate.Number < in.Limit("min-delay").Number:
-			continue
-		// Without a rate it may be what happened at the start, or last week.
-		case wall == 0 && float64(w.count) < 10*in.Limit("min-senders").Number:
-		default:
-			severity = analyze.Info
-		}
-		value, says, limit := rate, fmt.Sprintf("time blocked in sends here per second, over %s", evidence.Duration(wall)), in.Against("min-delay-severe")
-		summary := fmt.Sprintf("%s go by waiting to send on a channel in %s, %s per send on average", rate, w.name(), evidence.Duration(w.mean()))
+		value, says, limit := rate, fmt.Sprintf("time blocked in sends here per second, over %s", evidence.Duration(wall)), againstStanding(in)
+		summary := fmt.Sprintf("%s to send on a channel in %s, %s per send", standing(rate), w.name(), evidence.Duration(w.mean()))
 		if wall == 0 {
 			value, says, limit = evidence.Duration(w.total), fmt.Sprintf("time blocked in %s sends here since the process started", evidence.Of(w.count, evidence.Count)), nil
 			summary = fmt.Sprintf("sends on a channel in %s waited %s on average", w.name(), evidence.Duration(w.mean()))
 		}
 		c := analyze.Candidate{
-			Site: w.site, Path: w.path, Severity: severity, Thin: wall == 0, Summary: summary,
+			Site: w.site, Path: w.path, Thin: wall == 0, Summary: summary,
 			Facts: []analyze.Fact{
 				{Exhibit: e.ID, Says: says, Value: value, Limit: limit, At: delayAt(w), Reproduce: peekWait(e, "delay", w.site, w.stack)},
-				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"), At: delayAt(w), Reproduce: analyze.Mean(peekWait(e, "delay", w.site, w.stack))},
+				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: delayAt(w), Reproduce: analyze.Mean(peekWait(e, "delay", w.site, w.stack))},
 			},
-			Caveats: []string{"a block profile cannot tell a queue from a channel that is used as a semaphore"},
 		}
+		w.weigh(in, &c, wall, analyze.Excuse{Holds: true, Says: "a block profile cannot tell a queue from a channel that is used as a semaphore"})
 		addSites(&c, w.owner)
 		r.Candidates = append(r.Candidates, c)
 	}

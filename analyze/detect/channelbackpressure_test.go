@@ -38,8 +38,8 @@ func TestChannelBackpressureTrace(t *testing.T) {
 		{"just below", of(trace("main.take", by(10, send(100, 10*ms-1, 0, handler...)))), analyze.Found, "info main.put"},
 		{"a tenth of a second per s", of(trace("main.take", by(10, send(10, 10*ms, 0, handler...)))), analyze.Found, "info main.put"},
 		{"less than that", of(trace("main.take", by(10, send(9, 11*ms, 0, handler...)))), analyze.Clear, ""},
-		{"nine senders", of(trace("main.take", by(9, send(1000, 10*ms, 0, handler...)))), analyze.Clear, ""},
-		{"many short waits", of(trace("main.take", by(100, send(5000, ms-1, 0, handler...)))), analyze.Clear, ""},
+		{"nine senders", of(trace("main.take", by(9, send(1000, 10*ms, 0, handler...)))), analyze.Found, "warning main.put"},
+		{"many short waits", of(trace("main.take", by(100, send(5000, ms-1, 0, handler...)))), analyze.Found, "warning main.put"},
 		{"producers of a batch", of(trace("main.take", by(50, send(1000, 10*ms, 0, "main.put:3")))), analyze.Found, "info main.put"},
 		{"every processor busy", of(busy), analyze.Found, "info main.put"},
 		{"a semaphore: the sender's own function receives", of(trace("main.put", by(50, send(1000, 10*ms, 0, handler...)))), analyze.Clear, ""},
@@ -57,8 +57,8 @@ func TestChannelBackpressureDump(t *testing.T) {
 	const serve = "net/http.(*conn).serve(1)"
 	sends := gone(0, "chan send", "main.put():3", serve)
 	expectAll(t, ChannelBackpressure, []expect{
-		{"ten handlers", of(join(many(10, 1, sends))), analyze.Found, "warning main.put"},
-		{"nine", of(join(many(9, 1, sends))), analyze.Undecided, ""},
+		{"ten handlers", of(join(many(10, 1, sends))), analyze.Found, "critical main.put"},
+		{"nine", of(join(many(9, 1, sends))), analyze.Found, "info main.put"},
 		{"producers", of(join(many(500, 1, gone(0, "chan send", "main.put():3")))), analyze.Found, "info main.put"},
 		{"stuck for a minute", of(join(many(500, 1, aged(1, sends)))), analyze.Undecided, ""},
 		{"a semaphore: others are past the send", of(join(many(50, 1, sends), one(gone(99, "sleep", "time.Sleep(1)", "main.put():9", serve)))), analyze.Undecided, ""},
@@ -74,7 +74,7 @@ func TestChannelBackpressureBlock(t *testing.T) {
 		{"a tenth of a second per second", of(over(10*time.Second, send(100, time.Second))), analyze.Found, "info main.put"},
 		{"less", of(over(10*time.Second, send(100, time.Second-1))), analyze.Clear, ""},
 		{"since the start, a hundred", of(send(100, time.Second)), analyze.Found, "info main.put"},
-		{"since the start, fewer", of(send(99, time.Second)), analyze.Undecided, ""},
+		{"since the start, fewer", of(send(99, time.Second)), analyze.Found, "info main.put"},
 		{"an empty profile", of(profiled(evidence.Block, 0)), analyze.Undecided, ""},
 	})
 }

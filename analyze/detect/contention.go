@@ -292,7 +292,7 @@ func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgeme
 	standing := float64(l.delay) / float64(wall)
 	// Short waits hold up no operation that anybody would notice; what they take is processors that could run meanwhile.
 	if procs := in.Case.GOMAXPROCS; procs > 0 {
-		j.severity = in.Severity(analyze.Impact{Of: analyze.Processors, Share: standing / float64(procs)}, excuses...)
+		j.severity = min(analyze.Warning, in.Severity(analyze.Impact{Of: analyze.Processors, Share: standing / float64(procs)}, excuses...))
 	}
 	if l.mean() >= time.Duration(in.Limit("min-wait").Number) {
 		j.severity = max(j.severity, in.Severity(analyze.Impact{Of: analyze.Operations, Standing: standing, Mean: l.mean()}, excuses...))

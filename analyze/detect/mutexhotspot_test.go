@@ -97,7 +97,7 @@ func TestMutexHotspotTrace(t *testing.T) {
 		{"a wait group is no mutex", of(trace(waited(exectrace.WaitGroup, 100, 10*time.Millisecond, 0, "sync.(*WaitGroup).Wait", "main.f"))), analyze.Clear, ""},
 		{"nobody gets through: stuck, not busy", of(trace(waited(exectrace.Mutex, 100, time.Second, 100, lockedAt("main.f")...))), analyze.Undecided, ""},
 		{"a herd that meets for a moment", of(met(49 * time.Millisecond)), analyze.Found, "info main.f"},
-		{"wanted for a twentieth of the time", of(met(50 * time.Millisecond)), analyze.Found, "critical main.f"},
+		{"wanted for a twentieth of the time", of(met(50 * time.Millisecond)), analyze.Found, "warning main.f"},
 		{"the class alone, where the stack begins in the runtime", of(trace(waited(exectrace.RWWrite, 100, 10*time.Millisecond, 0, "runtime.gopark", "main.f"))), analyze.Found, "warning main.f"},
 	})
 }

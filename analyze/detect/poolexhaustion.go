@@ -32,21 +32,12 @@ The variant is database, semaphore, http, workers, channel, or lost: requests wa
 net/http.Transport may be for a new connection to be made rather than for a free one; where as many goroutines are dialling, the claim is not made. Pools made by
 hand out of a channel that holds the things are not told from other channels.`,
 	Limits: []analyze.Limit{
-		{Name: "min-waiters", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
-			Doc:    "goroutines of a dump or goroutine profile that wait for a slot of one pool",
-			Source: "as mutex-hotspot.min-waiters"},
-		{Name: "min-delay", Default: evidence.Quantity{Number: 0.05, Unit: evidence.SecPerSec},
-			Doc:    "waiting for a slot per second from which it is told",
-			Source: "by meaning: for a twentieth of the time somebody waits"},
-		{Name: "min-delay-severe", Default: evidence.Quantity{Number: 1, Unit: evidence.SecPerSec},
-			Doc:    "waiting for a slot per second from which it is worth a warning",
-			Source: "Little's law: at 1 s per s one caller waits at any moment, so the pool is never free"},
-		{Name: "min-wait", Default: evidence.Duration(time.Millisecond),
-			Doc:    "mean wait for a slot",
-			Source: "as mutex-hotspot.min-wait"},
+		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+			Doc:    "processors' time in use in the trace, from which it is an info: those who have a slot wait for a processor",
+			Source: "as mutex-hotspot.max-busy"},
 		{Name: "min-count", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
-			Doc:    "waits below which a profile or a trace is thin; five times as many for a warning from a profile that counts since the start",
-			Source: "as mutex-hotspot.min-count"},
+			Doc:    "waits below which a profile or a trace is thin",
+			Source: "Poisson: 20 events have a standard error of 22 %"},
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Trace, Doc: "waits inside the calls of known pools, and sends that the sender's own function lets go", Run: worstOf(poolTrace)},
@@ -106,40 +97,20 @@ func poolFix(variant string) []string {
 	return nil
 }
 
-// ownLimit reports whether a pool is one whose only purpose is to hold callers back.
-func ownLimit(s stack.Stack) bool {
-	_, variant := poolKind(s)
-	return variant != "database" && variant != "http"
-}
-
-// slotJudgement decides how bad waiting for a slot is, over a known time.
-func slotJudgement(in *analyze.Input, w *waitSum, wall time.Duration) analyze.Severity {
-	rate := perSecond(w.total, wall).Number
-	switch {
-	// The hand-over itself on a busy machine, or once in a while.
-	case float64(w.mean()) < in.Limit("min-wait").Number, rate < in.Limit("min-delay").Number:
-		return analyze.NoSeverity
-	// A limit that a batch has set itself.
-	case !w.request && ownLimit(w.stack):
-		return analyze.NoSeverity
-	// Not in a request, or too few waits to be sure.
-	case !w.request, rate < in.Limit("min-delay-severe").Number, w.count < int64(in.Limit("min-count").Number):
-		return analyze.Info
-	}
-	return analyze.Warning
-}
-
 func poolCandidate(in *analyze.Input, e *evidence.Exhibit, w *waitSum, wall time.Duration, at analyze.Location, reproduce analyze.Command) analyze.Candidate {
 	rate := perSecond(w.total, wall)
 	words, variant := poolKind(w.stack)
 	c := analyze.Candidate{
-		Site: w.site, Path: w.path, Variant: variant, Severity: slotJudgement(in, w, wall), Thin: w.count < int64(in.Limit("min-count").Number), Fix: poolFix(variant),
-		Summary: fmt.Sprintf("%s go by waiting for %s in %s, %s per wait on average", rate, words, w.name(), evidence.Duration(w.mean())),
+		Site: w.site, Path: w.path, Variant: variant, Thin: w.count < int64(in.Limit("min-count").Number), Fix: poolFix(variant),
+		Summary: fmt.Sprintf("%s for %s in %s, %s per wait", standing(rate), words, w.name(), evidence.Duration(w.mean())),
 		Facts: []analyze.Fact{
-			{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited for %s per second, over %s", words, evidence.Duration(wall)), Value: rate, Limit: in.Against("min-delay-severe"), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"), At: analyze.At(w.site), Reproduce: analyze.Mean(reproduce)},
+			{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited for %s per second, over %s", words, evidence.Duration(wall)), Value: rate, Limit: againstStanding(in), At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: analyze.At(w.site), Reproduce: analyze.Mean(reproduce)},
 		},
 	}
+	// When a program starts, its first calls wait for connections to be made.
+	w.weigh(in, &c, wall, analyze.Excuse{Holds: !w.served && variant != "database" && variant != "http", Says: "a program that holds its own work back with a limit does so on purpose"},
+		analyze.Excuse{Holds: wall == 0 && variant == "http", Says: "waits since the start of the process contain those for the first connections to be made"})
 	addSites(&c, w.owner)
 	addSites(&c, w.callers.sites()...)
 	return c
@@ -152,8 +123,8 @@ func poolTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
 	r := analyze.Reading{Says: fmt.Sprintf("next to no waiting for a slot of a known pool in %s", evidence.Duration(t.Duration))}
 	dials := dialling(t)
-	sums := sumWaits(t.Waits, slotsOf)
-	for _, w := range sumWaits(t.Waits, sendsOf) {
+	sums := sumWaits(t.Waits, slotsOf, operationsOf(t))
+	for _, w := range sumWaits(t.Waits, sendsOf, operationsOf(t)) {
 		// A send that the sender's own function lets go takes a slot of a semaphore.
 		if from, n := receiverOf(t, w.site.Function); n > 0 && sameFamily(from.Function, w.site.Function) {
 			sums = append(sums, w)
@@ -164,7 +135,7 @@ func poolTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if _, variant := poolKind(w.stack); variant == "http" && dials*2 >= w.total {
 			continue
 		}
-		if perSecond(w.total, t.Duration).Number < in.Limit("min-delay").Number {
+		if perSecond(w.total, t.Duration).Number < in.Limit("impact.min-standing").Number {
 			continue
 		}
 		c := poolCandidate(in, e, w, t.Duration, spanAt(w), blockedView(e, w))
@@ -274,25 +245,16 @@ func poolDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if variant == "http" && 2*dialers(e.Dump) >= n {
 			continue
 		}
-		severity := analyze.NoSeverity
-		switch {
-		// One or two wait at any pool that is sized to its load.
-		case float64(n) < in.Limit("min-waiters").Number:
-		case x.request == 0 && ownLimit(x.stack):
-		case x.request == 0:
-			severity = analyze.Info
-		default:
-			severity = analyze.Warning
-		}
 		c := analyze.Candidate{
-			Site: x.site, Path: x.path, Variant: variant, Severity: severity, Thin: float64(n) < in.Limit("min-waiters").Number, Fix: poolFix(variant),
+			Site: x.site, Path: x.path, Variant: variant, Fix: poolFix(variant),
 			Summary: fmt.Sprintf("%s for %s in %s", amount(n, "goroutine waits", "goroutines wait"), words, x.name()),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
-				Limit: in.Against("min-waiters"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
+				Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
 		}
+		weighMoment(in, &c, e.Dump, n, x.request)
 		addSites(&c, x.owner)
 		addSites(&c, x.callers.sites()...)
-		if variant == "database" && x.request > 0 && severity > analyze.Info && unused(e.Dump, x) {
+		if variant == "database" && x.request > 0 && c.Severity > analyze.Info && unused(e.Dump, x) {
 			c.Summary += "; nobody is seen to use one"
 			c.Fix = lostFix
 		}
@@ -381,33 +343,20 @@ func poolBlock(in *analyze.Input) analyze.Reading {
 		r.Silent, r.Says = "", fmt.Sprintf("most waiting for a slot is in %s, %s of %s", sums[0].site.Function, evidence.Duration(sums[0].total), evidence.Duration(wall))
 	}
 	for _, w := range sums[:min(len(sums), maxCandidates)] {
-		if wall > 0 {
-			if perSecond(w.total, wall).Number >= in.Limit("min-delay").Number {
-				r.Candidates = append(r.Candidates, poolCandidate(in, e, w, wall, delayAt(w), peekWait(e, "delay", w.site, w.stack)))
-			}
+		if wall > 0 && perSecond(w.total, wall).Number < in.Limit("impact.min-standing").Number {
 			continue
 		}
-		words, variant := poolKind(w.stack)
-		severity := analyze.NoSeverity
-		switch {
-		// A few waits since the start are the start.
-		case w.count < int64(in.Limit("min-count").Number), float64(w.mean()) < in.Limit("min-wait").Number:
-		case !w.request && ownLimit(w.stack):
-		// When a program starts, its first calls wait for connections to be made.
-		case variant == "http":
-		case w.request && w.count >= 5*int64(in.Limit("min-count").Number) && float64(w.mean()) >= 10*in.Limit("min-wait").Number:
-			severity = analyze.Warning
-		default:
-			severity = analyze.Info
+		c := poolCandidate(in, e, w, wall, delayAt(w), peekWait(e, "delay", w.site, w.stack))
+		if wall == 0 {
+			words, variant := poolKind(w.stack)
+			c.Summary = fmt.Sprintf("%s for %s in %s took %s on average", amount(w.count, "wait", "waits"), words, w.name(), evidence.Duration(w.mean()))
+			c.Facts = c.Facts[1:]
+			c.Caveats = append(c.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
+			// Many long waits are more than a slow start.
+			if w.request && variant != "http" && w.count >= 5*int64(in.Limit("min-count").Number) && w.mean() >= 10*shortWait {
+				c.Severity = max(c.Severity, analyze.Warning)
+			}
 		}
-		c := analyze.Candidate{
-			Site: w.site, Path: w.path, Variant: variant, Severity: severity, Thin: true, Fix: poolFix(variant),
-			Summary: fmt.Sprintf("%s for %s in %s took %s on average", amount(w.count, "wait", "waits"), words, w.name(), evidence.Duration(w.mean())),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait for %s, over %s waits since the process started", words, evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()),
-				Limit: in.Against("min-wait"), At: delayAt(w), Reproduce: analyze.Mean(peekWait(e, "delay", w.site, w.stack))}},
-			Caveats: []string{"the profile counts since the start of the process, so how much of it belongs to the incident is not known"},
-		}
-		addSites(&c, w.owner)
 		r.Candidates = append(r.Candidates, c)
 	}
 	return r
@@ -436,21 +385,13 @@ func poolGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if len(r.Candidates) == maxCandidates || variant == "http" {
 			continue // whether they wait for a connection to be made, a profile does not tell
 		}
-		severity := analyze.NoSeverity
-		switch {
-		case float64(w.count) < in.Limit("min-waiters").Number:
-		case !w.request && ownLimit(w.stack):
-		case !w.request:
-			severity = analyze.Info
-		default:
-			severity = analyze.Warning
-		}
 		cand := analyze.Candidate{
-			Site: w.site, Path: w.path, Variant: variant, Severity: severity, Thin: float64(w.count) < in.Limit("min-waiters").Number, Fix: poolFix(variant),
+			Site: w.site, Path: w.path, Variant: variant, Thin: float64(w.count) < in.Limit("impact.min-standing-moment").Number, Fix: poolFix(variant),
 			Summary: fmt.Sprintf("%s for %s in %s", amount(w.count, "goroutine waits", "goroutines wait"), words, w.name()),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(w.count, evidence.Count), Limit: in.Against("min-waiters"),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(w.count, evidence.Count), Limit: in.Against("impact.min-standing-moment"),
 				At: analyze.At(w.site), Reproduce: peekWait(e, p.Columns[column].Name, w.site, w.stack)}},
 		}
+		in.Weigh(&cand, analyze.Impact{Of: analyze.Operations, Standing: float64(w.count), Moment: true}, notOutside(w.request))
 		addSites(&cand, w.owner)
 		r.Candidates = append(r.Candidates, cand)
 	}

@@ -28,12 +28,12 @@ func TestPoolExhaustionTrace(t *testing.T) {
 		{"nobody waits", of(trace()), analyze.Clear, ""},
 		{"requests wait 1 s per s", of(trace(conn(100, 10*ms, handler...))), analyze.Found, "warning database/sql.(*DB).conn"},
 		{"just below", of(trace(conn(100, 10*ms-1, handler...))), analyze.Found, "info database/sql.(*DB).conn"},
-		{"a twentieth of a second", of(trace(conn(50, ms, handler...))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"a twentieth of a second", of(trace(conn(50, ms, handler...))), analyze.Clear, ""},
 		{"less", of(trace(conn(49, ms, handler...))), analyze.Clear, ""},
-		{"many short waits", of(trace(conn(5000, ms-1, handler...))), analyze.Clear, ""},
-		{"too few to be sure", of(trace(conn(19, 100*ms, handler...))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"many short waits", of(trace(conn(5000, ms-1, handler...))), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"too few to be sure", of(trace(conn(19, 100*ms, handler...))), analyze.Found, "warning database/sql.(*DB).conn"},
 		{"a background job", of(trace(conn(100, 100*ms, "main.job"))), analyze.Found, "info database/sql.(*DB).conn"},
-		{"a batch behind its own semaphore", of(trace(weighted)), analyze.Clear, ""},
+		{"a batch behind its own semaphore", of(trace(weighted)), analyze.Found, "info main.crawl"},
 		{"connections to one host", of(trace(host)), analyze.Found, "warning net/http.(*Transport).getConn"},
 		{"connections that are being made", of(trace(host, dial)), analyze.Clear, ""},
 		{"idle workers", of(trace(waited(exectrace.ChanRecv, 8, time.Second, 8, "runtime.chanrecv2", "main.worker"))), analyze.Clear, ""},
@@ -71,18 +71,18 @@ func TestPoolExhaustionAtOneMoment(t *testing.T) {
 	foreign := gone(0, "select", "example.com/cache/internal.(*sema).wait(1)", "example.com/cache.(*ConnPool).Get(1)", "example.com/cache.(*Client).Do(1)", "main.order():9", serve)
 	asking := gone(0, "select", "net.(*Resolver).lookupIPAddr(1)", "example.com/cache.(*ConnPool).Get(1)", "main.order():9", serve)
 	expectAll(t, PoolExhaustion, []expect{
-		{"a pool nobody has heard of", of(join(many(10, 1, library(foreign)))), analyze.Found, "warning example.com/cache.(*ConnPool).Get"},
+		{"a pool nobody has heard of", of(join(many(10, 1, library(foreign)))), analyze.Found, "critical example.com/cache.(*ConnPool).Get"},
 		{"a pool that looks up its peer", of(join(many(10, 1, library(asking)))), analyze.Undecided, ""},
 		{"the program's own type of that name", of(join(many(10, 1, gone(0, "select", "main.(*ConnPool).Get(1)", "main.order():9", serve)))), analyze.Undecided, ""},
-		{"ten", of(join(many(10, 1, waits))), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"nine", of(join(many(9, 1, waits))), analyze.Undecided, ""},
+		{"ten", of(join(many(10, 1, waits))), analyze.Found, "critical database/sql.(*DB).conn"},
+		{"nine", of(join(many(9, 1, waits))), analyze.Found, "info database/sql.(*DB).conn"},
 		{"ten jobs", of(join(many(10, 1, gone(0, "select", "database/sql.(*DB).conn(1)", "main.job():9")))), analyze.Found, "info database/sql.(*DB).conn"},
-		{"a batch behind its own semaphore", of(join(many(500, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.crawl():9")))), analyze.Undecided, ""},
-		{"requests behind a semaphore", of(join(many(10, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.handle():9", serve)))), analyze.Found, "warning main.handle"},
-		{"connections to one host", of(join(many(10, 1, host))), analyze.Found, "warning net/http.(*Transport).getConn"},
+		{"a batch behind its own semaphore", of(join(many(500, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.crawl():9")))), analyze.Found, "info main.crawl"},
+		{"requests behind a semaphore", of(join(many(10, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.handle():9", serve)))), analyze.Found, "critical main.handle"},
+		{"connections to one host", of(join(many(10, 1, host))), analyze.Found, "critical net/http.(*Transport).getConn"},
 		{"connections that are being made", of(join(many(10, 1, host), many(5, 20, dial))), analyze.Undecided, ""},
 		{"a goroutine profile", of(counted(0, sampleOf(10, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"a goroutine profile of nine", of(counted(0, sampleOf(9, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Undecided, ""},
+		{"a goroutine profile of nine", of(counted(0, sampleOf(9, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Found, "info database/sql.(*DB).conn"},
 	})
 	f := judge(t, PoolExhaustion, join(many(10, 1, waits), many(4, 20, gone(0, "sleep", "time.Sleep(1)", "main.print():3", "main.order():12", serve)))).all.Findings[0]
 	if !strings.Contains(f.Summary, "4 sleep in main.print") {
@@ -143,7 +143,7 @@ func TestPoolExhaustionByShape(t *testing.T) {
 		{"trace", trace(in(module, wait...)), analyze.Found, found},
 		{"block profile", block(in(module, wait...)), analyze.Found, found},
 		{"goroutine profile", profile(10, in(module, wait...)), analyze.Found, found},
-		{"goroutine profile of nine", profile(9, in(module, wait...)), analyze.Undecided, ""},
+		{"goroutine profile of nine", profile(9, in(module, wait...)), analyze.Found, "info example.com/cache.(*ConnPool).Get"},
 		{"vendored", trace(in(vendored, wait...)), analyze.Found, found},
 		{"the program's own", trace(in(own, wait...)), analyze.Clear, ""},
 		{"a client that waits for its answer", trace(in(module, "example.com/cache.(*call).wait", "example.com/cache.(*Client).Do")), analyze.Clear, ""},
@@ -163,9 +163,9 @@ func TestPoolExhaustionBlock(t *testing.T) {
 		{"hardly any", of(over(10*time.Second, conn(100, 499*ms))), analyze.Clear, ""},
 		{"since the start, long", of(conn(100, time.Second)), analyze.Found, "warning database/sql.(*DB).conn"},
 		{"since the start, few", of(conn(99, time.Second)), analyze.Found, "info database/sql.(*DB).conn"},
-		{"since the start, at the start", of(conn(19, time.Second)), analyze.Undecided, ""},
+		{"since the start, at the start", of(conn(19, time.Second)), analyze.Found, "info database/sql.(*DB).conn"},
 		{"since the start, just below ten milliseconds each", of(conn(100, time.Second-1)), analyze.Found, "info database/sql.(*DB).conn"},
-		{"since the start, connections that were made", of(profiled(evidence.Block, 0, contended(300, 30*time.Second, serving("runtime.selectgo", "net/http.(*Transport).getConn", "main.call")...))), analyze.Undecided, ""},
+		{"since the start, connections that were made", of(profiled(evidence.Block, 0, contended(300, 30*time.Second, serving("runtime.selectgo", "net/http.(*Transport).getConn", "main.call")...))), analyze.Found, "info net/http.(*Transport).getConn"},
 		{"an empty profile", of(profiled(evidence.Block, 0)), analyze.Undecided, ""},
 	})
 	// What a trace of the program at work denies is past.
@@ -191,8 +191,8 @@ func TestPoolLost(t *testing.T) {
 	}
 	expectAll(t, PoolExhaustion, []expect{
 		{"none ended and nobody asks", of(trace(time.Second, stuck(30))), analyze.Found, "critical database/sql.(*DB).conn"},
-		{"one ended", of(trace(time.Second, stuck(29))), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"somebody asks by one", of(trace(time.Second, stuck(30), asks)), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"a short trace", of(trace(time.Second-1, stuck(30))), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"one ended", of(trace(time.Second, stuck(29))), analyze.Found, "critical database/sql.(*DB).conn"},
+		{"somebody asks by one", of(trace(time.Second, stuck(30), asks)), analyze.Found, "critical database/sql.(*DB).conn"},
+		{"a short trace", of(trace(time.Second-1, stuck(30))), analyze.Found, "critical database/sql.(*DB).conn"},
 	})
 }

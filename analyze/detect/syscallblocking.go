@@ -34,9 +34,6 @@ Waits of the network are not system calls in Go.`,
 		{Name: "min-goroutines", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
 			Doc:    "goroutines in calls at one place: in a trace all together, in a dump at one moment",
 			Source: "as mutex-hotspot.min-waiters; a journal's writer is one"},
-		{Name: "min-count", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
-			Doc:    "slow calls below which the evidence is thin",
-			Source: "as mutex-hotspot.min-count"},
 		{Name: "min-threads-per-proc", Default: evidence.Quantity{Number: 2, Unit: evidence.Count},
 			Doc:    "goroutines of a dump in system calls at one place per processor",
 			Source: "runtime/proc.go: a thread in a short call keeps its processor, so short calls are at most GOMAXPROCS at a time"},
@@ -86,36 +83,36 @@ func syscallTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			ended = append(ended, w)
 		}
 	}
-	for _, w := range sumWaits(ended, callsOf) {
+	for _, w := range sumWaits(ended, callsOf, operationsOf(t)) {
 		slow := w.times.Above(call)
 		inSlow := w.times.Beyond(call) + time.Duration(slow)*call // what the slow ones took
 		rate := perSecond(min(inSlow, w.total), t.Duration)
 		need := in.Limit("min-share").Number * float64(procs)
-		if slow == 0 || rate.Number < need/4 || len(r.Candidates) == maxCandidates {
-			continue
+		excuses := []analyze.Excuse{notOutside(w.request),
+			{Holds: float64(w.goroutines) < in.Limit("min-goroutines").Number, Says: "few goroutines make the calls: a journal has one writer, who waits for the disk as it should"}}
+		// Short calls that goroutines stand in all the time, more of them than any number of processors explains.
+		lengths := fmt.Sprintf(" of %s and more", evidence.Duration(call))
+		if all, many := perSecond(w.total, t.Duration), in.Limit("min-threads-per-proc").Number*float64(procs); all.Number/many > rate.Number/need {
+			rate, need, slow, lengths, excuses = all, many, w.count, "", excuses[:1]
 		}
-		severity := analyze.NoSeverity
-		switch {
-		case rate.Number < need:
-		// Background work waits for the disk as it should; a journal has one writer; a few calls are chance.
-		case !w.request, float64(w.goroutines) < in.Limit("min-goroutines").Number, float64(slow) < in.Limit("min-count").Number:
-			severity = analyze.Info
-		default:
-			severity = analyze.Warning
+		if rate.Number < need/4 || len(r.Candidates) == maxCandidates {
+			continue
 		}
 		limit := in.Against("min-share")
 		limit.Number = need
 		c := analyze.Candidate{
-			Site: w.site, Path: w.path, Severity: severity, Thin: float64(slow) < in.Limit("min-count").Number,
-			Summary: fmt.Sprintf("%s go by in system calls of %s and more in %s, the longest took %s", rate, evidence.Duration(call), w.name(), evidence.Duration(w.max)),
+			Site: w.site, Path: w.path,
+			Summary: fmt.Sprintf("%s goroutines are in system calls%s in %s on average, the longest call took %s", evidence.Quantity{Number: rate.Number, Unit: evidence.Count}, lengths, w.name(), evidence.Duration(w.max)),
 			Facts: []analyze.Fact{
-				{Exhibit: e.ID, Says: fmt.Sprintf("time in system calls of %s and more here per second, over %s and %d processors", evidence.Duration(call), evidence.Duration(t.Duration), procs), Value: rate, Limit: limit,
+				{Exhibit: e.ID, Says: fmt.Sprintf("time in system calls%s here per second, over %s and %d processors", lengths, evidence.Duration(t.Duration), procs), Value: rate, Limit: limit,
 					At: spanAt(w), Reproduce: analyze.TraceProfile(e, "syscall")},
-				{Exhibit: e.ID, Says: fmt.Sprintf("system calls of %s and more here", evidence.Duration(call)), Value: evidence.Of(slow, evidence.Count), Of: analyze.PartOf(evidence.Of(w.count, evidence.Count), "the calls here that did not return at once"),
-					Limit: in.Against("min-count"), At: analyze.At(w.site), Reproduce: analyze.TraceProfile(e, "syscall")},
+				{Exhibit: e.ID, Says: fmt.Sprintf("system calls%s here", lengths), Value: evidence.Of(slow, evidence.Count), Of: analyze.PartOf(evidence.Of(w.count, evidence.Count), "the calls here that did not return at once"),
+					At: analyze.At(w.site), Reproduce: analyze.TraceProfile(e, "syscall")},
 				{Exhibit: e.ID, Says: "goroutines that made them", Value: evidence.Of(w.goroutines, evidence.Count), Limit: in.Against("min-goroutines"), At: analyze.At(w.site), Reproduce: analyze.TraceProfile(e, "syscall")},
 			},
 		}
+		// Calls are a program's own work: they hold operations up where more stand in them than there is need for.
+		in.Weigh(&c, analyze.Impact{Of: analyze.Operations, Standing: rate.Number / need, Mean: w.mean()}, excuses...)
 		addSites(&c, w.owner)
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -136,27 +133,19 @@ func syscallDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if float64(n) < need/2 || len(r.Candidates) == maxCandidates {
 			continue
 		}
-		severity := analyze.NoSeverity
-		switch {
-		case float64(n) < need:
-		// Readers of standard input or devices, and background work. How many processors there
-		// are may be unknown: more than any usual machine has say enough.
-		case x.request == 0, in.Case.GOMAXPROCS == 0 && float64(n) < usualProcs*in.Limit("min-threads-per-proc").Number:
-			severity = analyze.Info
-		default:
-			severity = analyze.Warning
-		}
 		limit := in.Against("min-goroutines")
 		if need > limit.Number {
 			limit = in.Against("min-threads-per-proc")
 			limit.Number = need
 		}
 		c := analyze.Candidate{
-			Site: x.site, Path: x.path, Severity: severity, Thin: float64(n) < need,
+			Site: x.site, Path: x.path, Thin: float64(n) < need,
 			Summary: fmt.Sprintf("%s in a system call in %s", amount(n, "goroutine is", "goroutines are"), x.name()),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines in a system call here, each with a thread of its own", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: limit, At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
 		}
+		in.Weigh(&c, analyze.Impact{Of: analyze.Operations, Standing: in.Limit("impact.min-standing-moment").Number * float64(n) / need, Moment: true}, notOutside(x.request > 0),
+			analyze.Excuse{Holds: in.Case.GOMAXPROCS == 0 && float64(n) < usualProcs*in.Limit("min-threads-per-proc").Number, Says: "how many processors there are is not known: so many may be in short calls at a time on a large machine"})
 		addSites(&c, x.owner)
 		r.Candidates = append(r.Candidates, c)
 	}

@@ -116,3 +116,26 @@ func handOff(c exectrace.Class) bool {
 	}
 	return isLock(c)
 }
+
+// minDriven is the part of a group's waits that must be ended from outside for it to answer to the outside.
+const minDriven = 0.1
+
+// operations tells which waits of a trace hold up something that answers to the outside: a
+// request, or what the network or a timer sets going, for which no server's frame stands on the stack.
+type operations map[string]bool // functions in which such goroutines start
+
+func operationsOf(t *exectrace.Timeline) operations {
+	o, waking := operations{}, readWaking(t)
+	for i := range t.Groups {
+		if g := &t.Groups[i]; !g.System && waking.answers(g, minDriven) {
+			o[g.Start.Function] = true
+		}
+	}
+	return o
+}
+
+// has reports whether a stack is that of an operation.
+func (o operations) has(s stack.Stack) bool {
+	n := len(s)
+	return n > 0 && (inRequest(s) || o[stack.Normal(s[n-1].Function)] || n > 1 && o[stack.Normal(s[n-2].Function)])
+}

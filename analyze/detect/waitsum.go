@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 )
@@ -17,7 +19,8 @@ type waitSum struct {
 	site, owner stack.Site // where, and the application code that reached it
 	path        []string
 	class       exectrace.Class
-	request     bool // some of it keeps a client of this process waiting
+	served      bool // some of it is below a server's frame
+	request     bool // some of it holds up an operation: a request, or in a trace what else answers to the outside
 	total       time.Duration
 	count       int64 // waits, open ones included
 	open        int64 // of those, not ended
@@ -149,7 +152,8 @@ func (c *waitSums) add(class exectrace.Class, s, above stack.Stack, owner stack.
 		w.most, w.site, w.owner, w.path, w.class, w.stack = total, site, owner, above.Path(), class, s
 	}
 	w.callers.add(owner, float64(count))
-	w.request = w.request || inRequest(s)
+	w.served = w.served || inRequest(s)
+	w.request = w.request || w.served
 	w.total += total
 	w.count += count
 	return w
@@ -163,7 +167,7 @@ func (c *waitSums) sorted() []*waitSum {
 }
 
 // sumWaits adds up waits of a trace by place, most waiting first.
-func sumWaits(waits []exectrace.Wait, at placer) []*waitSum {
+func sumWaits(waits []exectrace.Wait, at placer, of operations) []*waitSum {
 	var c waitSums
 	for i := range waits {
 		w := &waits[i]
@@ -176,6 +180,7 @@ func sumWaits(waits []exectrace.Wait, at placer) []*waitSum {
 		}
 		x := c.add(w.Class, w.Stack, above, owner, w.Total, w.Count)
 		x.open += w.Open
+		x.request = x.request || of.has(w.Stack)
 		x.goroutines += w.Goroutines
 		x.times.Merge(&w.Times)
 		if w.Max > x.max {
@@ -272,6 +277,53 @@ func answersOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, b
 	return s[last:], s[last:].Owner(), true
 }
 
+// weigh judges what goroutines waited at a place, over wall. Where that is not known it is the
+// age of the process; where that is not known either, it is an info.
+func (w *waitSum) weigh(in *analyze.Input, c *analyze.Candidate, wall time.Duration, excuses ...analyze.Excuse) {
+	excuses = append(excuses, notOutside(w.request))
+	if wall == 0 && in.Case.Age > 0 {
+		wall, c.Thin = in.Case.Age, true
+		c.Caveats = append(c.Caveats, fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(wall)))
+	}
+	if wall == 0 {
+		c.Thin = true
+		in.Weigh(c, analyze.Impact{Of: analyze.Operations, Standing: in.Limit("impact.min-standing").Number}, excuses...)
+		return
+	}
+	standing := float64(w.total) / float64(wall)
+	// Short waits are not noticed one by one: what they take is counted as processors.
+	if w.mean() < shortWait {
+		in.Weigh(c, analyze.Impact{Of: analyze.Processors, Share: standing / procsOrUsual(in)}, excuses...)
+		c.Severity = min(c.Severity, analyze.Warning)
+		return
+	}
+	in.Weigh(c, analyze.Impact{Of: analyze.Operations, Standing: standing, Mean: w.mean()}, excuses...)
+}
+
+// notOutside excuses waiting that holds up nothing that answers to the outside.
+func notOutside(request bool) analyze.Excuse {
+	return analyze.Excuse{Holds: !request, Says: "those who wait here are not seen to answer to anybody outside: a batch is held back so on purpose"}
+}
+
+// procsOrUsual is GOMAXPROCS or, where that is unknown, more than most services are given.
+func procsOrUsual(in *analyze.Input) float64 {
+	if in.Case.GOMAXPROCS == 0 {
+		return usualProcs
+	}
+	return float64(in.Case.GOMAXPROCS)
+}
+
+// weighMoment judges n goroutines that wait at a place at the moment of a dump, requests of them in a request.
+func weighMoment(in *analyze.Input, c *analyze.Candidate, d *dump.Dump, n, requests int, excuses ...analyze.Excuse) {
+	whole := atWork(d)
+	if 2*requests >= n {
+		whole = requestsIn(d)
+	}
+	excuses = append(excuses, notOutside(requests > 0))
+	in.Weigh(c, analyze.Impact{Of: analyze.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(n, whole).Number}, excuses...)
+	c.Thin = c.Thin || float64(n) < in.Limit("impact.min-standing-moment").Number
+}
+
 // siteStack cuts a stack to the part from its site on.
 func siteStack(s stack.Stack) stack.Stack {
 	for i, f := range s {
@@ -291,4 +343,8 @@ func starved(t *exectrace.Timeline) bool {
 		lost += g.To - g.From
 	}
 	return 5*lost >= t.Duration
+}
+
+func starvedExcuse(t *exectrace.Timeline) analyze.Excuse {
+	return analyze.Excuse{Holds: starved(t), Says: "the program was not given its processors for a fifth of the trace: whoever serves others is slow for that alone"}
 }
