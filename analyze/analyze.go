@@ -152,6 +152,7 @@ type Candidate struct {
 	Facts    []Fact       // at least one; the first carries the value that checks quote
 	Caveats  []string     // why it could be wrong here
 	Graph    *WaitGraph   // who waits for whom, where the evidence shows it; may be nil
+	Excuses  []string     // why what is shown may be meant or cost nothing, see Excuse; they fall away where another kind shows that it matters
 	Fix      []string     // what to change here, in place of the detector's Fix; nil where that fits
 }
 

@@ -21,6 +21,19 @@ type Case struct {
 	cpu     map[string]float64 // processors in use below a function, by its normalised name
 	sampled time.Duration      // time in which that was sampled
 	used    float64            // processors in use in all
+	waited  map[string]waiting // in all waits that ended below a function, by its normalised name
+}
+
+type waiting struct {
+	count int64
+	total time.Duration
+}
+
+// Waited returns how many waits below a function the block profiles show to have ended since the
+// process started, and how long they took together.
+func (c Case) Waited(function string) (count int64, total time.Duration) {
+	w := c.waited[function]
+	return w.count, w.total
 }
 
 // Under returns how many processors were in use below a function, on average, by the CPU
@@ -43,16 +56,38 @@ func caseOf(b *evidence.Bundle) Case {
 			s := &p.Samples[i]
 			n := float64(s.Values[column]) / float64(p.Duration)
 			c.used += n
-			seen := map[string]bool{}
-			for _, f := range s.Stack {
-				if name := stack.Normal(f.Function); !seen[name] {
-					seen[name] = true
-					c.cpu[name] += n
-				}
+			for name := range through(s.Stack) {
+				c.cpu[name] += n
+			}
+		}
+	}
+	for _, e := range b.Of(evidence.Block) {
+		p := e.Profile
+		if p == nil || p.Column("delay") < 0 || p.Column("contentions") < 0 {
+			continue
+		}
+		if c.waited == nil {
+			c.waited = map[string]waiting{}
+		}
+		delay, count := p.Column("delay"), p.Column("contentions")
+		for i := range p.Samples {
+			s := &p.Samples[i]
+			for name := range through(s.Stack) {
+				w := c.waited[name]
+				c.waited[name] = waiting{w.count + s.Values[count], w.total + time.Duration(s.Values[delay])}
 			}
 		}
 	}
 	return c
+}
+
+// through is the functions that a stack passes through, each once.
+func through(s stack.Stack) map[string]bool {
+	out := make(map[string]bool, len(s))
+	for _, f := range s {
+		out[stack.Normal(f.Function)] = true
+	}
+	return out
 }
 
 // busy returns how much of the processors' time the traces show in use.

@@ -72,7 +72,11 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 		if f.Graph == nil {
 			f.Graph = c.Graph
 		}
-		for _, caveat := range c.Caveats {
+		said := c.Caveats
+		if f.Severity <= Info {
+			said = slices.Concat(said, c.Excuses)
+		}
+		for _, caveat := range said {
 			if !slices.Contains(f.Caveats, caveat) {
 				f.Caveats = append(f.Caveats, caveat)
 			}

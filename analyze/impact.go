@@ -35,7 +35,7 @@ type Impact struct {
 // then makes a fact an info: it never removes it.
 type Excuse struct {
 	Holds bool
-	Says  string // what the evidence shows, as a caveat
+	Says  string // what the evidence shows
 }
 
 // ImpactLimits are what severity follows from, for all detectors; their names begin with "impact.".
@@ -98,13 +98,13 @@ func (in *Input) Severity(i Impact, excuses ...Excuse) Severity {
 	return severity
 }
 
-// Weigh sets how bad a candidate is from its impact, and adds the excuses that hold to its caveats.
+// Weigh sets how bad a candidate is from its impact, and notes the excuses that hold.
 func (in *Input) Weigh(c *Candidate, i Impact, excuses ...Excuse) {
 	c.Severity = in.Severity(i, excuses...)
 	c.Share = max(c.Share, min(i.Share, 1))
 	for _, e := range excuses {
 		if e.Holds {
-			c.Caveats = append(c.Caveats, e.Says)
+			c.Excuses = append(c.Excuses, e.Says)
 		}
 	}
 }

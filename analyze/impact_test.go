@@ -52,7 +52,7 @@ func TestSeverity(t *testing.T) {
 func TestWeigh(t *testing.T) {
 	c := Candidate{Share: 0.2}
 	withLimits(nil).Weigh(&c, Impact{Of: Processors, Share: 0.3}, Excuse{true, "a batch"}, Excuse{false, "not that"})
-	if c.Severity != Info || c.Share != 0.3 || len(c.Caveats) != 1 || c.Caveats[0] != "a batch" {
+	if c.Severity != Info || c.Share != 0.3 || len(c.Excuses) != 1 || c.Excuses[0] != "a batch" {
 		t.Errorf("%+v", c)
 	}
 }

@@ -37,11 +37,11 @@ func TestBlockedDownstreamTrace(t *testing.T) {
 func TestBlockedDownstreamDump(t *testing.T) {
 	asks := gone(0, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Client).do(1)", "main.ask():3", "net/http.(*conn).serve(1)")
 	expectAll(t, BlockedDownstream, []expect{
-		{"calls under way", of(join(many(99, 1, asks))), analyze.Undecided, ""},
+		{"calls under way", of(join(many(99, 1, asks))), analyze.Found, "info main.ask"},
 		{"next to all there is to do", of(join(many(100, 1, asks))), analyze.Found, "info main.ask"},
-		{"others are at work", of(join(many(100, 1, asks), many(12, 500, gone(0, "running", "main.work():1", "net/http.(*conn).serve(1)")))), analyze.Undecided, ""},
-		{"two for a minute", of(join(many(2, 1, aged(1, asks)))), analyze.Undecided, ""},
-		{"three", of(join(many(3, 1, aged(1, asks)))), analyze.Found, "warning main.ask"},
+		{"others are at work", of(join(many(100, 1, asks), many(12, 500, gone(0, "running", "main.work():1", "net/http.(*conn).serve(1)")))), analyze.Found, "info main.ask"},
+		{"two for a minute", of(join(many(2, 1, aged(1, asks)))), analyze.Found, "info main.ask"},
+		{"three", of(join(many(3, 1, aged(1, asks)))), analyze.Found, "critical main.ask"},
 		{"thirty", of(join(many(30, 1, aged(1, asks)))), analyze.Found, "critical main.ask"},
 		{"watchers", of(join(many(30, 1, aged(5, gone(0, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Client).do(1)", "main.watch():3"))))), analyze.Found, "info main.watch"},
 	})

@@ -16,14 +16,15 @@ import (
 // ChannelBackpressure claims that senders wait for a receiver that is slower than they are.
 var ChannelBackpressure = &analyze.Detector{
 	ID:    "channel-backpressure",
-	Title: "Senders wait for a slow receiver",
+	Title: "Work queues in front of a slow worker",
 	Doc: `Goroutines stand in a channel send because whoever receives does not come back fast enough. The channel's buffer is full all the time; what
 the senders get through is what the receiver gets through, and whoever called them waits as well.
 
 **How it is measured.** In a trace and a block profile, waits in a channel send are summed up by the function that sends; by Little's law the
 waiting per second is how many senders stand there on average. A trace also names the receiver: it is who wakes the senders, and what its own
 goroutine waits for in between. A goroutine dump counts the senders of one moment. Sends that nobody takes off in the whole trace, or that have
-stood for a minute, are stuck rather than slow and left to other claims.
+stood for a minute, are stuck rather than slow and left to other claims. In a trace, requests that wait for an answer from within the program (at a receive, a select or a
+condition) queue as well, if whoever ends their waits is at work for most of the time; the variant is then reply.
 
 **When it is wrong.** A channel is often used as a semaphore: a send takes a slot, a receive gives it back. That is no slow receiver. In a trace it shows by
 the receiver being the sender's own function, in a dump by goroutines that are further down in it, past the send; a block profile cannot tell, and
@@ -94,6 +95,11 @@ func backpressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			}
 		}
 		r.Candidates = append(r.Candidates, c)
+	}
+	for _, c := range slowWorkers(in, e) {
+		if !slices.ContainsFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function }) {
+			r.Candidates = append(r.Candidates, c)
+		}
 	}
 	if e.Coverage != evidence.Whole {
 		r.Silent = "the trace was read in part only; " + r.Says

@@ -256,6 +256,7 @@ type lockJudgement struct {
 	thin     bool
 	votes    bool // too little for a claim, and enough to vouch for that of another kind
 	caveats  []string
+	excuses  []string
 }
 
 // judgeLock weighs what goroutines waited at a lock. By Little's law the waiting per second is how many
@@ -300,7 +301,7 @@ func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgeme
 	j.votes = standing >= in.Limit("impact.min-standing").Number/4
 	for _, e := range excuses {
 		if e.Holds && j.severity > analyze.NoSeverity {
-			j.caveats = append(j.caveats, e.Says)
+			j.excuses = append(j.excuses, e.Says)
 		}
 	}
 	return j

@@ -158,7 +158,7 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 			continue
 		}
 		cand := analyze.Candidate{
-			Site: l.site, Path: lockPath(l.site, l.path), Sites: l.sites(), Ends: l.ends, Whole: lockWaiting, Fix: fixInside(l.site), Variant: l.kind, Severity: judged.severity, Thin: judged.thin, Share: share.Number, Caveats: judged.caveats,
+			Site: l.site, Path: lockPath(l.site, l.path), Sites: l.sites(), Ends: l.ends, Whole: lockWaiting, Fix: fixInside(l.site), Variant: l.kind, Severity: judged.severity, Thin: judged.thin, Share: share.Number, Caveats: judged.caveats, Excuses: judged.excuses,
 			Summary: fmt.Sprintf("%s takes %s of the %s lost to locks, %s per wait on average", l.words(), share, evidence.Duration(c.delay), evidence.Duration(l.mean())),
 			Facts: []analyze.Fact{
 				{Exhibit: c.exhibit.ID, Says: says, Value: evidence.Duration(l.delay), Of: analyze.PartOf(evidence.Duration(c.delay), whole),
@@ -453,7 +453,7 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 					Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())}},
 			}
 			if busy.Holds {
-				cand.Caveats = append(cand.Caveats, busy.Says)
+				cand.Excuses = append(cand.Excuses, busy.Says)
 			}
 			if n >= minCrowd {
 				cand.Whole = lockWaiting // who waits at one moment is as good a sample of it
