@@ -230,11 +230,11 @@ type Finding struct {
 	Accepted    bool       `json:"accepted,omitempty"` // listed in the baseline
 	Graph       *WaitGraph `json:"wait_graph,omitempty"`
 
-	plain bool   // it accuses nobody
-	leads []Fact // the first of each kind of evidence
-	owner string // function of the program that reached the site, when that is in a library
-	build string // of the exhibits it stands on
-	order int    // of its detector
+	plain   bool   // it accuses nobody
+	leads   []Fact // the first of each kind of evidence
+	library string // function of a library that the evidence names, reached from the site; empty where that is the program's own
+	build   string // of the exhibits it stands on
+	order   int    // of its detector
 }
 
 // Site is a stack.Site in the JSON contract.

@@ -282,8 +282,8 @@ func (c *correlation) chains() []Chain {
 		ch.Title = root.Title
 		if root.Site.Function != "" {
 			ch.Title += ": " + root.Site.Function
-			if root.owner != "" {
-				ch.Title += " (by way of " + root.owner + ")"
+			if root.library != "" {
+				ch.Title += " (in " + root.library + ")"
 			}
 		}
 		ch.Missing = missing(ordered)

@@ -46,14 +46,9 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 	if j.detector.Process {
 		f.Site = Site{}
 	}
-	f.addSite(f.Site)
-	for _, c := range append([]Candidate{lead}, g.candidates...) {
-		if !j.detector.Process && f.owner == "" && len(c.Path) > 0 && c.Path[0] == f.Site.Function {
-			if own := p.owner(c.Path); own.Function != "" {
-				f.owner = own.Function
-				f.addSite(Site(own))
-			}
-		}
+	measured := f.Site.Function
+	if !j.detector.Process {
+		f.place(append([]Candidate{lead}, g.candidates...), p)
 	}
 	for _, c := range g.candidates {
 		f.addSite(Site(c.Site))
@@ -117,9 +112,37 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 		f.Caveats = append(f.Caveats, "what accuses is thin, and the "+against+", which covers the program at work, does not show it: it is past, or a start")
 	}
 	f.Confidence = confidence(len(solid), len(agree), disagree)
-	f.Fingerprint = Fingerprint(f.Detector, f.Site.Function)
+	f.Fingerprint = Fingerprint(f.Detector, measured)
 	return f
 }
+
+// place makes the site one that a change can touch: where the evidence names a function of a
+// library, the program's own code that reached it comes first and the library's after it.
+func (f *Finding) place(candidates []Candidate, p *part) {
+	measured := f.Site
+	for _, c := range candidates {
+		if len(c.Path) == 0 || c.Path[0] != measured.Function {
+			continue
+		}
+		own := p.owner(c.Path)
+		if own.Function == "" {
+			continue
+		}
+		// The line from which it was reached, where a candidate has it.
+		for _, c := range candidates {
+			for _, s := range c.Sites {
+				if s.Function == own.Function && s.Line > 0 {
+					own = s
+				}
+			}
+		}
+		f.Site, f.library = Site(own), measured.Function
+		break
+	}
+	f.addSite(f.Site)
+	f.addSite(measured)
+}
+
 
 // outweighed names the kind of evidence that contradicts a finding of which only thin evidence accuses that counts
 // over a time: since the start, or between two states. What was seen at a moment nothing that was recorded at another outweighs.

@@ -50,7 +50,7 @@ func TestGoroutinePileupDump(t *testing.T) {
 		{"handlers that wait for events", of(join(crowd(5000, "select", "main.events():3", serve))), analyze.Clear, ""},
 		{"a batch behind a semaphore", of(join(crowd(5000, "chan send", "main.run.func1():3"))), analyze.Found, "info main.run"},
 		{"requests behind a semaphore", of(join(crowd(500, "chan send", "main.handle():3", serve))), analyze.Found, "warning main.handle"},
-		{"requests that wait for a database connection", of(join(crowd(500, "select", "database/sql.(*DB).conn(1)", "database/sql.(*DB).query(1)", "main.handle():3", serve))), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"requests that wait for a database connection", of(join(crowd(500, "select", "database/sql.(*DB).conn(1)", "database/sql.(*DB).query(1)", "main.handle():3", serve))), analyze.Found, "warning main.handle"},
 		{"requests that fan out to helpers of their own", of(join(many(300, 1, gone(0, "sync.WaitGroup.Wait", "sync.runtime_SemacquireWaitGroup(0?)", "sync.(*WaitGroup).Wait(0?)", "main.handle():3", serve)))), analyze.Found, "info main.handle"},
 		{"requests that wait for the network for a moment", of(join(crowd(500, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.call():3", "main.handle():9", serve))), analyze.Found, "info main.call"},
 		{"and for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "github.com/lib/pq.(*conn).recv1Buf(1)", "main.call():3", "main.handle():9", serve))))), analyze.Found, "warning github.com/lib/pq.(*conn).recv1Buf"},

@@ -114,7 +114,7 @@ func TestHeapGrowthBelowTheProgram(t *testing.T) {
 		{"for two functions of the program", two(4, 4, "main.(*API).other"), analyze.Clear, ""},
 		{"nobody of the program but main", two(8, 4, "main.main", "main.main"), analyze.Found, "warning " + observe},
 		{"a library's goroutine of its own", of(heapAt(0, library(kept(10, "github.com/x/metric.(*Agent).loop"))), heapAt(600, library(kept(90, "github.com/x/metric.(*Agent).loop")))), analyze.Found, "warning github.com/x/metric.(*Agent).loop"},
-		{"handlers are not their middleware", of(heapAt(0, library(kept(10, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1"))), heapAt(600, library(kept(90, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1")))), analyze.Found, "warning github.com/x/metric.(*Vec).With"},
+		{"handlers are not their middleware", of(heapAt(0, library(kept(10, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1"))), heapAt(600, library(kept(90, "github.com/x/metric.(*Vec).With", "net/http.HandlerFunc.ServeHTTP", "main.withLogging.func1")))), analyze.Found, "warning main.withLogging"},
 	})
 	f := judge(t, HeapGrowth, two(26, 9, observe)...).all.Findings
 	if len(f) != 1 || f[0].Evidence[0].Value.Number != 35*mb {

@@ -64,7 +64,7 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 	writer.Waiter, reader.Waiter = frames("sync.(*RWMutex).RLock", "main.read:4"), frames("sync.(*RWMutex).Lock", "main.refresh:8")
 	inLog := holder(300, 3*ms, 100*time.Second)
 	inLog.Unlock, inLog.Waiter = frames(unlockedAt("log.(*Logger).output:9", "log.Println", "main.order:4")...), frames(lockedAt("log.(*Logger).output:8", "log.Println", "main.order:4")...)
-	for name, want := range map[*exectrace.Holder]string{&helped: "main.(*B).Place", &writer: "main.refresh", &inLog: "log.(*Logger).output"} {
+	for name, want := range map[*exectrace.Holder]string{&helped: "main.(*B).Place", &writer: "main.refresh", &inLog: "main.order"} {
 		holders := []exectrace.Holder{*name}
 		if name == &writer {
 			holders = append(holders, reader)
@@ -78,7 +78,7 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 		for _, s := range got[0].Sites {
 			sites = append(sites, s.Function)
 		}
-		for _, s := range map[string][]string{"main.(*B).Place": {"main.(*B).leave"}, "main.refresh": {"main.read"}, "log.(*Logger).output": {"main.order"}}[want] {
+		for _, s := range map[string][]string{"main.(*B).Place": {"main.(*B).leave"}, "main.refresh": {"main.read"}, "main.order": {"log.(*Logger).output"}}[want] {
 			if !slices.Contains(sites, s) {
 				t.Errorf("%s is not among the sites %v", s, sites)
 			}

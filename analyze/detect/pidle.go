@@ -16,14 +16,15 @@ var PIdle = &analyze.Detector{
 	Title:   "Processors idle while work waits",
 	Process: true,
 	Doc: `A processor of the program stands idle although there is something to do: goroutines are runnable and are not given to it, or many goroutines
-stand in one lock, so that all but the holder's processor have nothing they may run.
+stand in one lock or wait for one goroutine's answers, so that all but one processor have nothing they may run.
 
 **How it is measured.** A trace shows when each processor stops and starts and how many goroutines are runnable meanwhile. Idle time with at
 least one goroutine that has been runnable for 50 µs or more, with the world not stopped, is held against all processor time; one runnable goroutine can use
 one processor only, so it counts for no more than all goroutines together waited for a processor beyond their first 50 µs. It is a warning where
 goroutines that answer to the outside wait too, as sched-latency measures it. For locks, the windows of
 the trace count in which at least as many goroutines as there are processors wait for a lock while at least half of the processors' time is idle, and
-one lock must have most of those waits. How often processors flip between running and idle is told beside it.
+one lock must have most of those waits. For one goroutine that all others wait for, it must run for most of the trace, and
+those whose waits it ends must be at least as many on average as there are processors, and two. How often processors flip between running and idle is told beside it.
 
 **When it is wrong.** An idle processor without waiting work is healthy, and this says clear. Between a wake-up and the start of a thread there is always a moment of idleness with
 demand; on a busy machine the operating system can stretch it, and then the machine is what is missing. The five longest waits for a processor are therefore left out.`,
@@ -40,6 +41,12 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 		{Name: "min-lock-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "waits for one lock, of all time goroutines wait for locks",
 			Source: "as mutex-hotspot: one lock, not many that happen to be busy"},
+		{Name: "min-worker", Default: evidence.Quantity{Number: 0.8, Unit: evidence.Share},
+			Doc:    "time for which one goroutine runs, of the trace, while others wait for its answers",
+			Source: "Judgement call: what runs for less has time to spare"},
+		{Name: "min-worker-idle", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "processors idle meanwhile, of duration x GOMAXPROCS",
+			Source: "Judgement call: a quarter of the machine, as impact.min-share-warning"},
 		{Name: "min-turns", Default: evidence.Quantity{Number: 10, Unit: evidence.PerSecond},
 			Doc:    "waits for that lock that ended, per second",
 			Source: "a lock that is hardly ever given back is a deadlock or a leak, which idle processors do not describe; ten a second is one per window"},
@@ -107,9 +114,11 @@ func pIdleTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
-	if c, ok := lockIdle(in, e); ok {
-		c.Facts = append(c.Facts, context...)
-		r.Candidates = append(r.Candidates, c)
+	for _, find := range []func(*analyze.Input, *evidence.Exhibit) (analyze.Candidate, bool){lockIdle, workerIdle} {
+		if c, ok := find(in, e); ok {
+			c.Facts = append(c.Facts, context...)
+			r.Candidates = append(r.Candidates, c)
+		}
 	}
 	return r
 }
@@ -121,6 +130,43 @@ func idleProcs(t *exectrace.Timeline, w exectrace.Window) float64 {
 		running += share
 	}
 	return max(float64(t.Procs.Max)-running, 0)
+}
+
+// workerIdle looks for processors that idle while goroutines queue for the answers of one that runs all the time.
+func workerIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) {
+	t := e.Trace
+	idle := evidence.Part(t.Procs.Idle, procTime(t))
+	if idle.Number < in.Limit("min-worker-idle").Number {
+		return analyze.Candidate{}, false
+	}
+	of := operationsOf(t)
+	for _, w := range append(sumWaits(t.Waits, repliesOf, of), sumWaits(t.Waits, sendsOf, of)...) {
+		rate := perSecond(w.total, t.Duration)
+		worker, n := workerOf(t, w.class, w.stack.Site().Function)
+		runs := evidence.Part(worker.running, t.Duration)
+		// More than one runs there, or one that rests now and then; or others end most of the waits.
+		if runs.Number > 1 || runs.Number < in.Limit("min-worker").Number || 2*n < w.count-w.open || rate.Number < float64(max(2, t.Procs.Max)) {
+			continue
+		}
+		at := analyze.At(worker.site)
+		c := analyze.Candidate{
+			Sites: []stack.Site{worker.site, w.site}, Path: w.path, Variant: "worker",
+			Summary: fmt.Sprintf("processors idle for %s of their time while %s in %s for one goroutine in %s, which runs for %s of the time", idle, standing(rate), w.site.Function, worker.site.Function, runs),
+			Facts: []analyze.Fact{
+				{Exhibit: e.ID, Says: "time for which the goroutine in " + worker.site.Function + " runs", Value: runs, Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-worker"), At: at,
+					Reproduce: analyze.TraceView(e, "goroutine analysis of "+worker.site.Function)},
+				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited in %s per second, over %s", w.site.Function, evidence.Duration(t.Duration)), Value: rate, At: analyze.At(w.site), Reproduce: blockedView(e, w)},
+			},
+			Fix: []string{
+				"Run several such workers, as many as there are processors, where their work does not depend on each other",
+				"Let the callers do the work themselves, and keep only what must be done one after the other in the worker",
+			},
+		}
+		// Workers that wait for a busy producer idle by design.
+		in.Weigh(&c, analyze.Impact{Of: analyze.Processors, Share: idle.Number}, notOutside(w.request))
+		return c, true
+	}
+	return analyze.Candidate{}, false
 }
 
 // lockIdle looks for processors that idle while goroutines queue for one lock.

@@ -101,7 +101,7 @@ func poolCandidate(in *analyze.Input, e *evidence.Exhibit, w *waitSum, wall time
 	rate := perSecond(w.total, wall)
 	words, variant := poolKind(w.stack)
 	c := analyze.Candidate{
-		Site: w.site, Path: w.path, Variant: variant, Thin: w.count < int64(in.Limit("min-count").Number), Fix: poolFix(variant),
+		Site: w.site, Path: w.callers.lead(w.path), Variant: variant, Thin: w.count < int64(in.Limit("min-count").Number), Fix: poolFix(variant),
 		Summary: fmt.Sprintf("%s for %s in %s, %s per wait", standing(rate), words, w.name(), evidence.Duration(w.mean())),
 		Facts: []analyze.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited for %s per second, over %s", words, evidence.Duration(wall)), Value: rate, Limit: againstStanding(in), At: at, Reproduce: reproduce},
@@ -153,7 +153,7 @@ func poolTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		if d > 0 {
 			c.Summary += fmt.Sprintf("; those who have one mostly wait in %s", busy.words)
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which callers of %s that had got through waited in %s", w.owner.Function, busy.words), Value: evidence.Duration(d),
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which those who had got through waited in %s", busy.words), Value: evidence.Duration(d),
 				At: analyze.At(busy.site), Reproduce: analyze.TraceView(e, "goroutines that wait in "+busy.site.Function)})
 			addSites(&c, busy.site)
 		}
@@ -246,7 +246,7 @@ func poolDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			continue
 		}
 		c := analyze.Candidate{
-			Site: x.site, Path: x.path, Variant: variant, Fix: poolFix(variant),
+			Site: x.site, Path: x.callers.lead(x.path), Variant: variant, Fix: poolFix(variant),
 			Summary: fmt.Sprintf("%s for %s in %s", amount(n, "goroutine waits", "goroutines wait"), words, x.name()),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
@@ -386,7 +386,7 @@ func poolGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			continue // whether they wait for a connection to be made, a profile does not tell
 		}
 		cand := analyze.Candidate{
-			Site: w.site, Path: w.path, Variant: variant, Thin: float64(w.count) < in.Limit("impact.min-standing-moment").Number, Fix: poolFix(variant),
+			Site: w.site, Path: w.callers.lead(w.path), Variant: variant, Thin: float64(w.count) < in.Limit("impact.min-standing-moment").Number, Fix: poolFix(variant),
 			Summary: fmt.Sprintf("%s for %s in %s", amount(w.count, "goroutine waits", "goroutines wait"), words, w.name()),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(w.count, evidence.Count), Limit: in.Against("impact.min-standing-moment"),
 				At: analyze.At(w.site), Reproduce: peekWait(e, p.Columns[column].Name, w.site, w.stack)}},

@@ -26,15 +26,15 @@ func TestPoolExhaustionTrace(t *testing.T) {
 	dial := waited(exectrace.Network, 50, 100*ms, 0, "internal/poll.runtime_pollWait", "net.(*netFD).connect", "net/http.(*Transport).dialConn", "net/http.(*Transport).dialConnFor")
 	expectAll(t, PoolExhaustion, []expect{
 		{"nobody waits", of(trace()), analyze.Clear, ""},
-		{"requests wait 1 s per s", of(trace(conn(100, 10*ms, handler...))), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"just below", of(trace(conn(100, 10*ms-1, handler...))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"requests wait 1 s per s", of(trace(conn(100, 10*ms, handler...))), analyze.Found, "warning main.order"},
+		{"just below", of(trace(conn(100, 10*ms-1, handler...))), analyze.Found, "info main.order"},
 		{"a twentieth of a second", of(trace(conn(50, ms, handler...))), analyze.Clear, ""},
 		{"less", of(trace(conn(49, ms, handler...))), analyze.Clear, ""},
-		{"many short waits", of(trace(conn(5000, ms-1, handler...))), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"too few to be sure", of(trace(conn(19, 100*ms, handler...))), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"a background job", of(trace(conn(100, 100*ms, "main.job"))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"many short waits", of(trace(conn(5000, ms-1, handler...))), analyze.Found, "warning main.order"},
+		{"too few to be sure", of(trace(conn(19, 100*ms, handler...))), analyze.Found, "warning main.order"},
+		{"a background job", of(trace(conn(100, 100*ms, "main.job"))), analyze.Found, "info main.job"},
 		{"a batch behind its own semaphore", of(trace(weighted)), analyze.Found, "info main.crawl"},
-		{"connections to one host", of(trace(host)), analyze.Found, "warning net/http.(*Transport).getConn"},
+		{"connections to one host", of(trace(host)), analyze.Found, "warning main.call"},
 		{"connections that are being made", of(trace(host, dial)), analyze.Clear, ""},
 		{"idle workers", of(trace(waited(exectrace.ChanRecv, 8, time.Second, 8, "runtime.chanrecv2", "main.worker"))), analyze.Clear, ""},
 	})
@@ -71,18 +71,18 @@ func TestPoolExhaustionAtOneMoment(t *testing.T) {
 	foreign := gone(0, "select", "example.com/cache/internal.(*sema).wait(1)", "example.com/cache.(*ConnPool).Get(1)", "example.com/cache.(*Client).Do(1)", "main.order():9", serve)
 	asking := gone(0, "select", "net.(*Resolver).lookupIPAddr(1)", "example.com/cache.(*ConnPool).Get(1)", "main.order():9", serve)
 	expectAll(t, PoolExhaustion, []expect{
-		{"a pool nobody has heard of", of(join(many(10, 1, library(foreign)))), analyze.Found, "critical example.com/cache.(*ConnPool).Get"},
+		{"a pool nobody has heard of", of(join(many(10, 1, library(foreign)))), analyze.Found, "critical main.order"},
 		{"a pool that looks up its peer", of(join(many(10, 1, library(asking)))), analyze.Undecided, ""},
 		{"the program's own type of that name", of(join(many(10, 1, gone(0, "select", "main.(*ConnPool).Get(1)", "main.order():9", serve)))), analyze.Undecided, ""},
-		{"ten", of(join(many(10, 1, waits))), analyze.Found, "critical database/sql.(*DB).conn"},
-		{"nine", of(join(many(9, 1, waits))), analyze.Found, "info database/sql.(*DB).conn"},
-		{"ten jobs", of(join(many(10, 1, gone(0, "select", "database/sql.(*DB).conn(1)", "main.job():9")))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"ten", of(join(many(10, 1, waits))), analyze.Found, "critical main.order"},
+		{"nine", of(join(many(9, 1, waits))), analyze.Found, "info main.order"},
+		{"ten jobs", of(join(many(10, 1, gone(0, "select", "database/sql.(*DB).conn(1)", "main.job():9")))), analyze.Found, "info main.job"},
 		{"a batch behind its own semaphore", of(join(many(500, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.crawl():9")))), analyze.Found, "info main.crawl"},
 		{"requests behind a semaphore", of(join(many(10, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.handle():9", serve)))), analyze.Found, "critical main.handle"},
-		{"connections to one host", of(join(many(10, 1, host))), analyze.Found, "critical net/http.(*Transport).getConn"},
+		{"connections to one host", of(join(many(10, 1, host))), analyze.Found, "critical main.call"},
 		{"connections that are being made", of(join(many(10, 1, host), many(5, 20, dial))), analyze.Undecided, ""},
-		{"a goroutine profile", of(counted(0, sampleOf(10, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"a goroutine profile of nine", of(counted(0, sampleOf(9, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"a goroutine profile", of(counted(0, sampleOf(10, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Found, "warning main.order"},
+		{"a goroutine profile of nine", of(counted(0, sampleOf(9, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Found, "info main.order"},
 	})
 	f := judge(t, PoolExhaustion, join(many(10, 1, waits), many(4, 20, gone(0, "sleep", "time.Sleep(1)", "main.print():3", "main.order():12", serve)))).all.Findings[0]
 	if !strings.Contains(f.Summary, "4 sleep in main.print") {
@@ -138,12 +138,12 @@ func TestPoolExhaustionByShape(t *testing.T) {
 	block := func(s stack.Stack) []*evidence.Exhibit {
 		return of(over(10*time.Second, profiled(evidence.Block, 0, row{values: []int64{100, int64(10 * time.Second)}, stack: s})))
 	}
-	const found = "warning example.com/cache.(*ConnPool).Get"
+	const found = "warning main.order"
 	expectAll(t, PoolExhaustion, []expect{
 		{"trace", trace(in(module, wait...)), analyze.Found, found},
 		{"block profile", block(in(module, wait...)), analyze.Found, found},
 		{"goroutine profile", profile(10, in(module, wait...)), analyze.Found, found},
-		{"goroutine profile of nine", profile(9, in(module, wait...)), analyze.Found, "info example.com/cache.(*ConnPool).Get"},
+		{"goroutine profile of nine", profile(9, in(module, wait...)), analyze.Found, "info main.order"},
 		{"vendored", trace(in(vendored, wait...)), analyze.Found, found},
 		{"the program's own", trace(in(own, wait...)), analyze.Clear, ""},
 		{"a client that waits for its answer", trace(in(module, "example.com/cache.(*call).wait", "example.com/cache.(*Client).Do")), analyze.Clear, ""},
@@ -158,14 +158,14 @@ func TestPoolExhaustionBlock(t *testing.T) {
 		return profiled(evidence.Block, 0, contended(n, d, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))
 	}
 	expectAll(t, PoolExhaustion, []expect{
-		{"1 s per s", of(over(10*time.Second, conn(100, 10*time.Second))), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"less", of(over(10*time.Second, conn(100, 10*time.Second-1))), analyze.Found, "info database/sql.(*DB).conn"},
+		{"1 s per s", of(over(10*time.Second, conn(100, 10*time.Second))), analyze.Found, "warning main.order"},
+		{"less", of(over(10*time.Second, conn(100, 10*time.Second-1))), analyze.Found, "info main.order"},
 		{"hardly any", of(over(10*time.Second, conn(100, 499*ms))), analyze.Clear, ""},
-		{"since the start, long", of(conn(100, time.Second)), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"since the start, few", of(conn(99, time.Second)), analyze.Found, "info database/sql.(*DB).conn"},
-		{"since the start, at the start", of(conn(19, time.Second)), analyze.Found, "info database/sql.(*DB).conn"},
-		{"since the start, just below ten milliseconds each", of(conn(100, time.Second-1)), analyze.Found, "info database/sql.(*DB).conn"},
-		{"since the start, connections that were made", of(profiled(evidence.Block, 0, contended(300, 30*time.Second, serving("runtime.selectgo", "net/http.(*Transport).getConn", "main.call")...))), analyze.Found, "info net/http.(*Transport).getConn"},
+		{"since the start, long", of(conn(100, time.Second)), analyze.Found, "warning main.order"},
+		{"since the start, few", of(conn(99, time.Second)), analyze.Found, "info main.order"},
+		{"since the start, at the start", of(conn(19, time.Second)), analyze.Found, "info main.order"},
+		{"since the start, just below ten milliseconds each", of(conn(100, time.Second-1)), analyze.Found, "info main.order"},
+		{"since the start, connections that were made", of(profiled(evidence.Block, 0, contended(300, 30*time.Second, serving("runtime.selectgo", "net/http.(*Transport).getConn", "main.call")...))), analyze.Found, "info main.call"},
 		{"an empty profile", of(profiled(evidence.Block, 0)), analyze.Undecided, ""},
 	})
 	// What a trace of the program at work denies is past.
@@ -173,10 +173,10 @@ func TestPoolExhaustionBlock(t *testing.T) {
 		return traced(&exectrace.Timeline{Duration: d, Procs: exectrace.Procs{Max: 2, Running: running, Idle: 2*d - running}})
 	}
 	expectAll(t, PoolExhaustion, []expect{
-		{"since the start, and a trace denies it", of(conn(100, time.Second), working(900*ms, 900*ms)), analyze.Found, "info database/sql.(*DB).conn"},
-		{"since the start, and the trace is short", of(conn(100, time.Second), working(899*ms, 899*ms)), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"since the start, and the program rests in the trace", of(conn(100, time.Second), working(time.Second, 9*ms)), analyze.Found, "warning database/sql.(*DB).conn"},
-		{"over a time of its own, and a trace denies it", of(over(10*time.Second, conn(100, 10*time.Second)), working(time.Second, time.Second)), analyze.Found, "warning database/sql.(*DB).conn"},
+		{"since the start, and a trace denies it", of(conn(100, time.Second), working(900*ms, 900*ms)), analyze.Found, "info main.order"},
+		{"since the start, and the trace is short", of(conn(100, time.Second), working(899*ms, 899*ms)), analyze.Found, "warning main.order"},
+		{"since the start, and the program rests in the trace", of(conn(100, time.Second), working(time.Second, 9*ms)), analyze.Found, "warning main.order"},
+		{"over a time of its own, and a trace denies it", of(over(10*time.Second, conn(100, 10*time.Second)), working(time.Second, time.Second)), analyze.Found, "warning main.order"},
 	})
 }
 
@@ -190,9 +190,9 @@ func TestPoolLost(t *testing.T) {
 		return traced(&exectrace.Timeline{Duration: d, Waits: waits, Procs: exectrace.Procs{Max: 4, Running: 1, Idle: 3}})
 	}
 	expectAll(t, PoolExhaustion, []expect{
-		{"none ended and nobody asks", of(trace(time.Second, stuck(30))), analyze.Found, "critical database/sql.(*DB).conn"},
-		{"one ended", of(trace(time.Second, stuck(29))), analyze.Found, "critical database/sql.(*DB).conn"},
-		{"somebody asks by one", of(trace(time.Second, stuck(30), asks)), analyze.Found, "critical database/sql.(*DB).conn"},
-		{"a short trace", of(trace(time.Second-1, stuck(30))), analyze.Found, "critical database/sql.(*DB).conn"},
+		{"none ended and nobody asks", of(trace(time.Second, stuck(30))), analyze.Found, "critical main.order"},
+		{"one ended", of(trace(time.Second, stuck(29))), analyze.Found, "critical main.order"},
+		{"somebody asks by one", of(trace(time.Second, stuck(30), asks)), analyze.Found, "critical main.order"},
+		{"a short trace", of(trace(time.Second-1, stuck(30))), analyze.Found, "critical main.order"},
 	})
 }

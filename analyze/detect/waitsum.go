@@ -111,6 +111,22 @@ func (c callers) sites() (out []stack.Site) {
 	return out
 }
 
+// minLead is the part of what is measured at a helper or a library that one caller must carry to be named in its place.
+const minLead = 0.9
+
+// lead returns the path from a place outwards where one caller carries nearly all of it, and the
+// place alone where several do: none of them is to be named in its place.
+func (c callers) lead(path []string) []string {
+	sum := 0.0
+	for _, x := range c {
+		sum += x.count
+	}
+	if len(path) > 1 && len(c) > 1 && c.sorted()[0].count < minLead*sum {
+		return path[:1]
+	}
+	return path
+}
+
 func (w *waitSum) mean() time.Duration {
 	if w.count == 0 {
 		return 0

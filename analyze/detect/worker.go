@@ -16,7 +16,7 @@ type worker struct {
 	running time.Duration // of all goroutines that pass through it
 	away    time.Duration // they waited for something else than work
 	at      busyAt        // where most of that
-	serves  bool          // they answer to the outside themselves
+	serves  bool          // some of that in a request
 }
 
 // busy is the part of a trace in which at least one of its goroutines was at work.
@@ -33,7 +33,7 @@ func (w worker) does(t *exectrace.Timeline) string {
 }
 
 // workerOf returns the code that ended most of the waits of a class at a function, and how many of them.
-func workerOf(t *exectrace.Timeline, class exectrace.Class, function string, of operations) (w worker, n int64) {
+func workerOf(t *exectrace.Timeline, class exectrace.Class, function string) (w worker, n int64) {
 	for _, x := range t.Wakes {
 		if x.To.Function == function && x.Class == class && x.From.Function != "" && x.Count > n {
 			w.site, n = x.From, x.Count
@@ -49,7 +49,7 @@ func workerOf(t *exectrace.Timeline, class exectrace.Class, function string, of 
 		if !s.Contains(w.site.Function) {
 			continue
 		}
-		w.serves = w.serves || of.has(s)
+		w.serves = w.serves || inRequest(s)
 		for _, f := range s[max(0, len(s)-2):] { // a go statement may add a wrapper
 			starts[stack.Normal(f.Function)] = true
 		}
@@ -95,7 +95,7 @@ func slowWorkers(in *analyze.Input, e *evidence.Exhibit) (out []analyze.Candidat
 		if rate.Number < in.Limit("impact.min-standing").Number || len(out) == maxCandidates {
 			break
 		}
-		worker, n := workerOf(t, w.class, w.stack.Site().Function, of)
+		worker, n := workerOf(t, w.class, w.stack.Site().Function)
 		// Timers, the network and nobody end the rest: time-outs, and events from outside.
 		if !w.request || 2*n < w.count-w.open || n == 0 || sameFamily(worker.site.Function, w.site.Function) {
 			continue
