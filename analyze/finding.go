@@ -143,7 +143,6 @@ func (f *Finding) place(candidates []Candidate, p *part) {
 	f.addSite(measured)
 }
 
-
 // outweighed names the kind of evidence that contradicts a finding of which only thin evidence accuses that counts
 // over a time: since the start, or between two states. What was seen at a moment nothing that was recorded at another outweighs.
 func outweighed(g *grouped, checks []Check) string {

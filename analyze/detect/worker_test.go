@@ -13,7 +13,9 @@ import (
 // answered is a second on two processors in which callers wait for answers, so many on average, that one
 // goroutine ends, which runs and waits elsewhere for so long.
 func answered(class exectrace.Class, standing int, running, away time.Duration, caller ...string) *exectrace.Timeline {
-	loop := func(names ...string) stack.Stack { return frames(append(names, "main.(*Studio).Conduct", "main.main.func1")...) }
+	loop := func(names ...string) stack.Stack {
+		return frames(append(names, "main.(*Studio).Conduct", "main.main.func1")...)
+	}
 	t := &exectrace.Timeline{Duration: time.Second, Procs: exectrace.Procs{Max: 2, Running: running, Idle: 2*time.Second - running},
 		Waits: []exectrace.Wait{
 			waited(class, 10*standing, 100*time.Millisecond, 0, append([]string{"runtime.chanrecv1", "main.(*Studio).Render"}, caller...)...),
