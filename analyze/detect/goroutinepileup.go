@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"inquest/analyze"
@@ -26,29 +27,17 @@ as part of the whole: accept loops, connections kept alive, timers and sleepers,
 at a channel receive or a select.
 
 **When it is wrong.** A program may start a thousand goroutines on purpose and let a semaphore hold them back; outside of the handling
-of a request a wait for a channel send, a slot, a wait group or a condition is therefore an info at most. Waits for the
+of a request a wait is therefore an info at most. Waits for the
 network count only when they have lasted for a minute below the client of a known protocol: a busy proxy has many that are short, and a
-connection that a handler has taken over (web sockets) may be silent for hours. Handlers that wait at a channel receive or a select for events
-(long polling, web sockets) are taken for idle, so a pile-up behind a hand-made channel of results is missed.`,
+connection that a handler has taken over (web sockets) may be silent for hours. Handlers that wait at a channel receive, a select or a condition may wait for events
+(long polling, web sockets): they are an info, and channel-backpressure tells from a trace who ends their waits.`,
 	Limits: []analyze.Limit{
-		{Name: "min-goroutines", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
-			Doc:    "goroutines at one place, when they are also min-share of those not idle",
-			Source: "a hundred waiting together is no accident of one moment in a healthy service; the busy fixtures have below 20"},
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
-			Doc:    "goroutines at one place, of all that are not idle",
-			Source: "by meaning: more wait there than do anything else"},
-		{Name: "min-requests", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
-			Doc:    "goroutines of requests at one place from which an info tells of them, when they are next to all that are not idle",
-			Source: "a queue of twenty is not there by chance; small services have no more than some tens of requests under way"},
-		{Name: "min-share-requests", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
-			Doc:    "those goroutines, of all that are not idle",
-			Source: "by meaning: the service does next to nothing else"},
+			Doc:    "goroutines at one place, of all that are not idle, or requests at one place of all requests",
+			Source: "Judgement call: more wait there than do anything else"},
 		{Name: "min-per-proc", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
-			Doc:    "goroutines at one lock per processor (GOMAXPROCS) from which they count whatever else goes on; at least half of min-goroutines",
+			Doc:    "goroutines at one lock per processor (GOMAXPROCS) from which they count whatever else goes on; at least 50",
 			Source: "twenty turns of each processor's time are queued at one place"},
-		{Name: "min-goroutines-severe", Default: evidence.Quantity{Number: 1000, Unit: evidence.Count},
-			Doc:    "goroutines at one place from which it is critical",
-			Source: "ten times the limit; at 8 KB of stack and a request each it is memory as well"},
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Dump, Doc: "goroutines by state and site at one moment", Run: pileupDump},
@@ -65,6 +54,7 @@ connection that a handler has taken over (web sockets) may be silent for hours. 
 type crowd struct {
 	site, owner stack.Site
 	path        []string
+	stack       stack.Stack // one of theirs
 	class       exectrace.Class
 	words       string             // what they wait for, to end a sentence
 	others      []stack.Site       // further places: other methods of the lock's type, helpers
@@ -93,14 +83,15 @@ func (x *crowd) peek(e *evidence.Exhibit) analyze.Command {
 	if isLock(x.class) {
 		return analyze.PeekInside(e, "goroutine", x.counted(), insideLock)
 	}
-	return analyze.Peek(e, "goroutine", x.site)
+	return peekWait(e, "goroutine", x.site, x.stack)
 }
 
 // crowds collects waiting goroutines.
 type crowds struct {
-	by   map[string]*crowd
-	all  []*crowd
-	busy float64 // goroutines that are not idle by design
+	by       map[string]*crowd
+	all      []*crowd
+	busy     float64 // goroutines that are not idle by design
+	requests float64 // of them, below a server's frame
 }
 
 func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint64) *crowd {
@@ -109,29 +100,33 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 	}
 	if class == "" {
 		c.busy += n
+		if inRequest(s) {
+			c.requests += n
+		}
 		return nil
 	}
 	slot := waitsForSlot(class, s)
 	request := inRequest(s)
-	switch {
-	// Idle by design, or a worker that waits for work: neither piled up nor busy.
-	case knownIdle(class, s):
-		return nil
-	case (class == exectrace.ChanRecv || class == exectrace.Select || class == exectrace.OtherWait) && !slot:
-		if request {
-			c.busy += n
-		}
-		return nil
-	// Workers parked at a condition outside of any request wait for work as well.
-	case class == exectrace.Cond && !request && !slot:
+	waitsForWork := class == exectrace.ChanRecv || class == exectrace.Select || class == exectrace.Cond || class == exectrace.OtherWait
+	// Idle by design, or a worker that waits for work: neither piled up nor busy. A request has work, whatever it waits in.
+	if knownIdle(class, s) || waitsForWork && !request && !slot {
 		return nil
 	}
 	c.busy += n
+	if request {
+		c.requests += n
+	}
 	above, passed := s, []stack.Site(nil)
-	if slot {
+	switch use := lockOf(s); {
+	case slot:
 		above = s[slotFrame(s):]
-	} else if use := lockOf(s); use.kind != "" {
+	case use.kind != "":
 		above, passed = userOf(s[min(use.above, len(s)):], nil)
+	case waitsForWork:
+		// The application's line that entered the wait.
+		above = s[max(0, slices.IndexFunc(s, func(f stack.Frame) bool {
+			return !stack.Standard(f.Function) && !stack.Plumbing(f.Function) && !f.Dependency()
+		})):]
 	}
 	site := above.Site()
 	if site.Function == "" {
@@ -151,7 +146,7 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 	}
 	x.at[site.Function] += n
 	if old := x.site; x.at[site.Function] > x.busiest {
-		x.busiest, x.site, x.owner, x.path = x.at[site.Function], site, above.Owner(), above.Path()
+		x.busiest, x.site, x.owner, x.path, x.stack = x.at[site.Function], site, above.Owner(), above.Path(), s
 		passed = append(passed, old)
 	} else {
 		passed = append(passed, site)
@@ -178,36 +173,45 @@ func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, repr
 	slices.SortStableFunc(c.all, func(a, b *crowd) int {
 		return cmp.Or(-cmp.Compare(a.count, b.count), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
-	minimum := in.Limit("min-goroutines").Number
-	perProc := max(minimum/2, in.Limit("min-per-proc").Number*float64(in.Case.GOMAXPROCS))
+	perProc := max(50, in.Limit("min-per-proc").Number*float64(in.Case.GOMAXPROCS))
 	var out []analyze.Candidate
 	seen := map[string]bool{}
 	for _, x := range c.all {
-		share := evidence.Part(x.count, c.busy)
-		if x.count < minimum/10 || len(out) == maxCandidates || seen[x.site.Function] {
+		if x.count < in.Limit("impact.min-standing-moment").Number || len(out) == maxCandidates || seen[x.site.Function] {
 			continue
 		}
 		seen[x.site.Function] = true
-		severity, limit := analyze.NoSeverity, in.Against("min-goroutines")
-		switch {
-		case x.count >= minimum && share.Number >= in.Limit("min-share").Number:
-			severity = x.severity(in)
-		case in.Case.GOMAXPROCS > 0 && isLock(x.class) && x.count >= perProc:
-			severity, limit = x.severity(in), in.Against("min-per-proc")
-			limit.Number = perProc
-		// A service with few clients: next to all it has to do waits at one place. Long polling looks the same.
-		case x.request > 0 && !x.slot && !isLock(x.class) && x.count >= in.Limit("min-requests").Number && share.Number >= in.Limit("min-share-requests").Number:
-			severity, limit = analyze.Info, in.Against("min-requests")
+		// Clients in the same process, or batch work beside, make a queue of requests no shorter.
+		busy, ofWords := c.busy, "all goroutines that are not idle by design"
+		if 2*float64(x.request) >= x.count && c.requests > 0 {
+			busy, ofWords = c.requests, "all requests"
 		}
-		of := evidence.Quantity{Number: float64(int64(c.busy + 0.5)), Unit: evidence.Count}
+		share := evidence.Part(x.count, busy)
+		limit := in.Against("min-share")
+		limit.Number, limit.Unit = limit.Number*busy, evidence.Count
+		severity := analyze.NoSeverity
+		excuses := x.excuses(in)
+		switch {
+		case share.Number >= in.Limit("min-share").Number:
+			severity = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: x.count, Moment: true, Share: share.Number}, excuses...)
+		case in.Case.GOMAXPROCS > 0 && isLock(x.class) && x.count >= perProc:
+			severity, limit = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: x.count, Moment: true}, excuses...), in.Against("min-per-proc")
+			limit.Number = perProc
+		}
+		of := evidence.Quantity{Number: float64(int64(busy + 0.5)), Unit: evidence.Count}
 		n := evidence.Quantity{Number: float64(int64(x.count + 0.5)), Unit: evidence.Count}
 		cand := analyze.Candidate{
 			Site: x.site, Path: x.path, Severity: severity, Share: share.Number,
 			Variant: variantOf(x.class, x.slot),
-			Summary: fmt.Sprintf("%s goroutines %s in %s, %s of all that are not idle", n, x.words, x.name(), share),
+			Summary: fmt.Sprintf("%s goroutines %s in %s, %s of %s", n, x.words, x.name(), share, strings.Replace(ofWords, "all goroutines that are not idle by design", "all that are not idle", 1)),
 			Facts: []analyze.Fact{{Exhibit: e.ID, Says: says + " that " + x.words + " here", Value: n,
-				Of: analyze.PartOf(of, "all goroutines that are not idle by design"), Limit: limit,
+				Of: analyze.PartOf(of, ofWords), Limit: limit,
 				At: atGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)}},
+		}
+		for _, e := range excuses {
+			if e.Holds {
+				cand.Excuses = append(cand.Excuses, e.Says)
+			}
 		}
 		if x.old > 0 {
 			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "of them, waiting for a minute or more", Value: evidence.Of(x.old, evidence.Count),
@@ -230,32 +234,21 @@ func (x *crowd) name() string {
 	return x.site.Function
 }
 
-// severity judges a crowd that is large enough to tell.
-func (x *crowd) severity(in *analyze.Input) analyze.Severity {
-	severity := analyze.Warning
-	if x.count >= in.Limit("min-goroutines-severe").Number {
-		severity = analyze.Critical
+// excuses are the reasons why a crowd may be meant.
+func (x *crowd) excuses(in *analyze.Input) []analyze.Excuse {
+	if isLock(x.class) {
+		return nil
 	}
-	inRequest := x.request > 0
-	switch {
-	case isLock(x.class):
-		return severity
-	case x.class == exectrace.Network:
-		// A busy proxy has hundreds in flight; for a minute none should wait for an answer.
-		// Below code that is no known client the connection may be that of the server's own
-		// client (web sockets and other hijacked ones), who may be silent for hours.
-		if inRequest && x.client && float64(x.old) >= x.count/2 {
-			return analyze.Warning
-		}
-		return analyze.Info
-	case x.class == exectrace.WaitGroup && (len(x.gates) == 0 || 10*len(x.gates) > int(x.count)):
-		// Each request waits for helpers of its own, or a few for the same: that is fan-out, and the helpers are where to look.
-		return analyze.Info
-	case !inRequest:
-		// Started by the thousand and held back on purpose, as batch programs do.
-		return analyze.Info
+	waitsForEvents := x.class == exectrace.ChanRecv || x.class == exectrace.Select || x.class == exectrace.Cond || x.class == exectrace.OtherWait
+	return []analyze.Excuse{
+		notOutside(x.request > 0),
+		{Holds: waitsForEvents && !x.slot, Says: "requests that wait for events, as with long polling, look the same at any moment"},
+		// For a minute none should wait for an answer. Below code that is no known client the connection may be that of the
+		// server's own client (web sockets and other hijacked ones), who may be silent for hours.
+		{Holds: x.class == exectrace.Network && !(x.client && float64(x.old) >= x.count/2), Says: "a busy proxy has many requests on their way at any moment"},
+		{Holds: x.class == exectrace.WaitGroup && (len(x.gates) == 0 || 10*len(x.gates) > int(x.count)), Says: "each waits for helpers of its own: the helpers are where to look"},
+		{Holds: x.class == exectrace.WaitGroup && x.count < minCrowd && 2*float64(x.old) < x.count, Says: "a few requests that wait for what one of them is about to have are what saves it from being done for each"},
 	}
-	return severity
 }
 
 func variantOf(c exectrace.Class, slot bool) string {
@@ -435,7 +428,7 @@ func pileupTrace(in *analyze.Input) analyze.Reading {
 		switch {
 		case e.Coverage != evidence.Whole:
 			r.Silent = "the trace was read in part only; " + r.Says
-		case hidden >= in.Limit("min-goroutines").Number/2:
+		case hidden >= 50:
 			r.Silent = fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell; %s", hidden, r.Says)
 		}
 		if n := c.largest(); n > most {
