@@ -414,6 +414,11 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 		}
 		c.Summary = fmt.Sprintf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever, and with it %d others",
 			w.g.ID, lead.holder.site().Function, w.site().Function, asks, behind-1)
+		c.Fix = []string{
+			"Do not call what takes the lock while holding it: keep an inner function that expects the lock to be held, beside the outer one that takes it",
+			"Never take a read lock twice in one goroutine: pass what was read instead",
+			"Unlock before calling out of the locked section",
+		}
 		c.Site, c.Path = lead.holder.site(), w.g.Stack()[lead.holder.at:].Path() // what calls into the lock it holds is what to change
 		c.Facts[0].Says = fmt.Sprintf("goroutines that wait for a lock they hold themselves: goroutine %d", w.g.ID)
 		c.Facts[1].Says = "goroutines that wait for that lock, or for one whose holder waits for it"

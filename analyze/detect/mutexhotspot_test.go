@@ -127,6 +127,7 @@ func TestMutexHotspotCPU(t *testing.T) {
 		{"at the share", of(cpuProfile(spin(150), cpu(850, "main.g")), procs()), analyze.Undecided, ""},
 		{"above it, in a process that is busy", of(cpuProfile(spin(151), cpu(849, "main.g")), procs()), analyze.Found, "warning main.f"},
 		{"above it, in a process that idles", of(cpuProfile(spin(60), cpu(240, "main.g")), procs()), analyze.Found, "info main.f"},
+		{"two methods of one type, the heavier names it", of(cpuProfile(cpu(60, "sync.(*RWMutex).RLock", "main.(*P).intern"), cpu(100, "sync.(*RWMutex).RLock", "main.(*P).release"), cpu(840, "main.g")), procs()), analyze.Found, "warning main.(*P).release"},
 		{"too few samples", of(cpuProfile(spin(50), cpu(49, "main.g")), procs()), analyze.Undecided, ""},
 		{"locks of the runtime", of(cpuProfile(cpu(500, "runtime.procyield", "runtime.lock2", "runtime.selectgo", "main.f"), cpu(500, "main.g")), procs()), analyze.Undecided, ""},
 	})

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"inquest/analyze"
@@ -27,7 +28,7 @@ func (w worker) busy(t *exectrace.Timeline) evidence.Quantity {
 // does is what keeps it, in words.
 func (w worker) does(t *exectrace.Timeline) string {
 	if w.away > w.running {
-		return fmt.Sprintf("spends %s of its time waiting in %s", evidence.Part(w.away, t.Duration), w.at.words)
+		return fmt.Sprintf("spends %s of its time waiting in %s", evidence.Part(min(w.away, t.Duration), t.Duration), w.at.words)
 	}
 	return fmt.Sprintf("runs for %s of the time", evidence.Part(min(w.running, t.Duration), t.Duration))
 }
@@ -42,12 +43,21 @@ func workerOf(t *exectrace.Timeline, class exectrace.Class, function string) (w 
 	if n == 0 {
 		return w, 0
 	}
-	w.at, w.away = between(t, w.site.Function)
 	starts := map[string]bool{w.site.Function: true}
+	var most time.Duration
 	for i := range t.Waits {
-		s := t.Waits[i].Stack
-		if !s.Contains(w.site.Function) {
+		x := &t.Waits[i]
+		s := x.Stack
+		if !slices.Contains(s.Path(), w.site.Function) {
 			continue
+		}
+		// In its own loop it waits for work, or sets its own pace, as who publishes events does.
+		own := s.Site().Function == w.site.Function && (x.Class == exectrace.ChanRecv || x.Class == exectrace.Select || x.Class == exectrace.Cond || x.Class == exectrace.Sleep)
+		if !own && x.Class != exectrace.SystemWait {
+			w.away += x.Total
+			if x.Total > most {
+				most, w.at = x.Total, busyAt{s.Site(), fmt.Sprintf("%s (%s)", s.Site().Function, x.Class)}
+			}
 		}
 		w.serves = w.serves || inRequest(s)
 		for _, f := range s[max(0, len(s)-2):] { // a go statement may add a wrapper

@@ -46,6 +46,9 @@ func TestWorkerThatOthersWaitFor(t *testing.T) {
 		{"one on average", of(answered(exectrace.ChanRecv, 1, s, 0, server...), nil), analyze.Found, "warning main.(*Studio).Render"},
 		{"nobody answers to the outside", of(answered(exectrace.ChanRecv, 4, s, 0, batch...), nil), analyze.Clear, ""},
 		{"timers end most of the waits", of(answered(exectrace.ChanRecv, 4, s, 0, server...), func(t *exectrace.Timeline) { t.Wakes[0].Count = 19 }), analyze.Clear, ""},
+		{"it publishes at its own pace", of(answered(exectrace.ChanRecv, 4, 0, s, server...), func(t *exectrace.Timeline) {
+			t.Waits[1].Stack = frames("time.Sleep", "main.(*Studio).Conduct", "main.main.func1")
+		}), analyze.Found, "info main.(*Studio).Render"},
 		{"another request ends them", of(answered(exectrace.ChanRecv, 4, s, 0, server...), func(t *exectrace.Timeline) { t.Waits[1].Stack = append(t.Waits[1].Stack, frames(server...)...) }), analyze.Found, "info main.(*Studio).Render"},
 	})
 	expectAll(t, PIdle, []expect{
