@@ -21,7 +21,7 @@ var markdownTemplate = template.Must(template.New("report.md").Funcs(template.Fu
 	"code":     markdownCode,
 	"fence":    func(lines []string) string { return markdownFence("sh", lines) },
 	"code_go":  func(lines []string) string { return markdownFence("go", lines) },
-	"summary":  html.EscapeString, // inside <summary> a line is HTML, not Markdown
+	"summary":  markdownSummary,
 	"kind":     analyze.KindName,
 	"short":    shortFile,
 	"holds":    holds,
@@ -99,6 +99,20 @@ func markdownCode(s string) string {
 		}
 	}
 	b.WriteString("</code>")
+	return b.String()
+}
+
+// markdownSummary sets a sentence inside <summary>, where a line is HTML and not Markdown. Names are
+// code there too: GitHub makes mentions, references and links of what it meets in words.
+func markdownSummary(s string) string {
+	var b strings.Builder
+	for _, p := range prose(s) {
+		text := html.EscapeString(p.Text)
+		if p.Code {
+			text = "<code>" + text + "</code>"
+		}
+		b.WriteString(text)
+	}
 	return b.String()
 }
 

@@ -96,3 +96,31 @@ func TestWrap(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkdownSummary holds names in <summary> to code: GitHub notifies people and makes links of what it meets in words.
+func TestMarkdownSummary(t *testing.T) {
+	for name, want := range map[string]string{
+		"main.@octocat.f":        "<code>main.@octocat.f</code>",
+		"main.#123":              "<code>main.#123</code>",
+		"http://example.com/<b>": "<code>http://example.com/&lt;b&gt;</code>",
+		"@octocat":               "<code>@octocat</code>",
+		"work":                   "work",
+	} {
+		if got := markdownSummary("It waits in " + name + ", always"); got != "It waits in "+want+", always" {
+			t.Errorf("%q becomes %q", name, got)
+		}
+	}
+}
+
+// TestMarkdownBlocks holds what follows HTML to a line of its own: up to the next blank line everything is HTML.
+func TestMarkdownBlocks(t *testing.T) {
+	for _, name := range cases {
+		before := ""
+		for line := range strings.Lines(written(t, WriteMarkdown, load(t, name))) {
+			if strings.HasPrefix(before, "</details>") && strings.TrimSpace(line) != "" && line[0] != '<' {
+				t.Errorf("%s: %q stands in the HTML of %q", name, line, before)
+			}
+			before = line
+		}
+	}
+}
