@@ -177,7 +177,7 @@ func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		if late && old == 0 {
 			c.Summary += fmt.Sprintf("; the %s answers that came here before took %s in all", evidence.Of(ended, evidence.Count), evidence.Duration(took))
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "those goroutines times a second, over all waiting here that ended since the process started", Value: ratio, Limit: in.Against("min-standing-ratio"), At: analyze.At(x.site)})
+			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "those goroutines times a second, over all waiting here that ended since the process started", Value: ratio, Limit: in.Against("min-standing-ratio"), At: analyze.At(x.site), Reproduce: analyze.Grep(e, x.text)})
 		}
 		in.Weigh(&c, impact, notOutside(x.request > 0),
 			analyze.Excuse{Holds: young, Says: "how long they have waited the dump does not print: a program at work that asks others looks the same at any moment"})
