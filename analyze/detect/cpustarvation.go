@@ -68,15 +68,13 @@ func regular(gaps []exectrace.Interval) evidence.Quantity {
 
 func cpuStarvationTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	t := e.Trace
-	var sum time.Duration
 	worst := exectrace.Interval{}
 	for _, g := range t.Gaps {
-		sum += g.To - g.From
 		if g.To-g.From > worst.To-worst.From {
 			worst = g
 		}
 	}
-	share := evidence.Part(sum, t.Duration)
+	share := evidence.Part(gapTime(t), t.Duration)
 	r := analyze.Reading{Says: fmt.Sprintf("%s in which no thread did anything while work was runnable, %s of the trace", evidence.Things(len(t.Gaps), "stretch"), share)}
 	if float64(len(t.Gaps)) < in.Limit("min-gaps").Number {
 		// What happens once in a while is not in every trace, and one that is short misses it.

@@ -40,10 +40,10 @@ runnable.
 			Doc:    "processors running, on average, below which nobody waits",
 			Source: "as fragmented-slices: half of one processor"},
 		{Name: "min-burst", Default: evidence.Quantity{Number: 1000, Unit: evidence.Count},
-			Doc:    "goroutines of one place runnable at one moment",
+			Doc:    "goroutines of one place runnable at the moment of a dump, which does not tell how long they run",
 			Source: "fan-outs of tens and hundreds are ordinary; a thousand is one per element of a list"},
 		{Name: "min-burst-per-proc", Default: evidence.Quantity{Number: 5, Unit: evidence.Ratio},
-			Doc:    "the same, over GOMAXPROCS",
+			Doc:    "goroutines of one place runnable at one moment of a trace, over GOMAXPROCS",
 			Source: "starting point: five in line for each processor"},
 		{Name: "min-work", Default: evidence.Duration(forcedPreemption),
 			Doc:    "time the processors need to work such a burst off: goroutines times their mean slice over GOMAXPROCS",
@@ -131,7 +131,7 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 		mean := f.slices.Mean()
 		work := time.Duration(float64(f.burst) * float64(mean) / procs)
 		often := rate(f.created).Number >= in.Limit("min-rate").Number
-		burst := float64(f.burst) >= in.Limit("min-burst").Number && float64(f.burst) >= procs*in.Limit("min-burst-per-proc").Number && float64(work) >= in.Limit("min-work").Number
+		burst := float64(f.burst) >= procs*in.Limit("min-burst-per-proc").Number && float64(work) >= in.Limit("min-work").Number
 		if !often && !burst || len(r.Candidates) == 3 {
 			continue
 		}
@@ -167,14 +167,15 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 			c.Variant = "burst"
 			c.Summary += fmt.Sprintf("; up to %s of them are runnable at once, %s of work for all processors", evidence.Of(f.burst, evidence.Count), evidence.Duration(work))
 			c.Facts = append(c.Facts,
-				fact("most of them runnable at one moment", evidence.Of(f.burst, evidence.Count), nil, "min-burst"),
+				fact("most of them runnable at one moment", evidence.Of(f.burst, evidence.Count), nil, ""),
 				fact("time the processors need to work that off", evidence.Duration(work), nil, "min-work"))
 		}
 		for _, g := range f.groups[:min(len(f.groups), 3)] {
 			c.Sites = append(c.Sites, g.Start)
 		}
 		crumbs := often && share.Number >= in.Limit("min-running").Number && float64(each) <= in.Limit("max-slice").Number && busy >= in.Limit("min-busy").Number
-		held := burst && len(late) > 0 && t.Duration >= shortTrace
+		// What piles up while the machine runs nothing of the program is not who creates it.
+		held := burst && len(late) > 0 && t.Duration >= shortTrace && gapTime(t)*2 < work
 		if crumbs || held {
 			c.Severity = analyze.Warning
 		}

@@ -55,7 +55,8 @@ func TestGoroutineBurst(t *testing.T) {
 		{"one per request of a server", with(func(f *fanned) { f.creator = "net/http.(*Server).Serve" }), analyze.Clear, ""},
 		{"a burst that others wait behind", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 1000, true }), analyze.Found, found},
 		{"a burst that nobody waits behind", with(func(f *fanned) { f.created, f.burst = 2000, 1000 }), analyze.Found, "info main.rows"},
-		{"a fan-out of hundreds", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 999, true }), analyze.Clear, ""},
+		{"hundreds that take ten milliseconds to work off", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 400, true }), analyze.Found, found},
+		{"hundreds that take less", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 399, true }), analyze.Clear, ""},
 		{"a burst that is over in a moment", with(func(f *fanned) { f.created, f.burst, f.slice, f.late = 2000, 1000, 15*µs, true }), analyze.Clear, ""},
 		{"a glimpse", of(procs()), analyze.Undecided, ""},
 		{"a dump alone accuses nobody", of(dumped(standing...)), analyze.Undecided, ""},
@@ -132,6 +133,17 @@ func TestSpinning(t *testing.T) {
 		f := judge(t, Spinning, profileOf(400, 2000, looking...), procs(), scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Spinning: spinning})).all.Findings
 		if len(f) != 1 || vouched(f[0], evidence.SchedTrace) != want {
 			t.Errorf("%d spinning: %+v", spinning, f)
+		}
+	}
+}
+
+// TestBurstOfAStarvedProcess: what piles up while the machine runs nothing of the program is not who creates it.
+func TestBurstOfAStarvedProcess(t *testing.T) {
+	for gap, want := range map[time.Duration]string{12 * time.Millisecond: "warning main.rows", 13 * time.Millisecond: "info main.rows"} {
+		e := fan(fanned{creator: "main.rows", created: 2000, slice: 50 * µs, burst: 1000, late: true}) // 25 ms of work for two processors
+		e.Trace.Gaps = []exectrace.Interval{{From: 0, To: gap}}
+		if j := judge(t, GoroutineBurst, e); j.worst != want {
+			t.Errorf("%s of the host's: %q, want %q", gap, j.worst, want)
 		}
 	}
 }

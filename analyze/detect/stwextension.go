@@ -219,10 +219,7 @@ func blame(order []*pauseGroup) []*pauseGroup {
 func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze.Candidate {
 	t := e.Trace
 	share, part := evidence.Part(g.total, t.Duration), evidence.Part(g.long, g.stops)
-	var gaps time.Duration
-	for _, gap := range t.Gaps {
-		gaps += gap.To - gap.From
-	}
+	gaps := gapTime(t)
 	enough := g.counted >= int(in.Limit("min-pauses").Number)
 	c := analyze.Candidate{
 		Site: g.culprit, Path: g.path, Variant: g.reason, Share: share.Number, Severity: analyze.Info, Thin: true,

@@ -23,6 +23,14 @@ func rateOf(n float64, over time.Duration) evidence.Quantity {
 	return evidence.Quantity{Number: n / max(over.Seconds(), 1e-9), Unit: evidence.PerSecond}
 }
 
+// gapTime is the time in which the machine ran no thread of the program although work was runnable.
+func gapTime(t *exectrace.Timeline) (sum time.Duration) {
+	for _, g := range t.Gaps {
+		sum += g.To - g.From
+	}
+	return sum
+}
+
 // procTime is all the processor time there was in a trace.
 func procTime(t *exectrace.Timeline) time.Duration {
 	return time.Duration(t.Procs.Max) * t.Duration
