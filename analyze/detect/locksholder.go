@@ -10,7 +10,7 @@ import (
 )
 
 // minQueue is the queue from which a lock surely has a holder who is not about
-// to let go, as long-critical-section.min-waiters.
+// to let go, as impact.min-standing-moment.
 const minQueue = 10
 
 // likelyHolder returns the goroutine that probably holds a lock which is taken in one
