@@ -372,22 +372,52 @@ func contentionByName(name string) string {
 	return ""
 }
 
-// texts finds what programs and their runtime print into logs, in one pass: the
-// readers of lines all get every line.
+// readers are those of lines. A text may hold evidence for any of them.
+type readers struct {
+	stacks   dump.Reader
+	profiles pprofile.TextReader
+	tool     pprofile.ToolReader
+	runtime  runtimelog.Reader
+	traced   folded.Reader
+}
+
+// Line hands a line to every reader to which it can be of use.
+func (r *readers) Line(n int, line []byte, signs logline.Signs) {
+	r.stacks.Line(n, line, signs)
+	if r.profiles.Wants(signs) {
+		r.profiles.Line(n, line)
+	}
+	if r.tool.Wants(signs) {
+		r.tool.Line(n, line)
+	}
+	if r.runtime.Wants(signs) {
+		r.runtime.Line(n, line)
+	}
+	if r.traced.Wants(signs) {
+		r.traced.Line(line)
+	}
+}
+
+// Idle reports whether a line without signs is of use to nobody.
+func (r *readers) Idle() bool {
+	return r.stacks.Idle() && r.traced.Idle() && !r.profiles.Wants(0) && !r.tool.Wants(0)
+}
+
+// Words passes over lines without signs.
+func (r *readers) Words(w logline.Words) {
+	r.stacks.Words(w)
+	r.traced.Words(w)
+}
+
+// texts finds what programs and their runtime print into logs, in one pass.
 func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibit {
-	var stacks dump.Reader
-	stacks.Memory = it.account
-	lines := runtimelog.Reader{Memory: it.account}
-	traced := folded.Reader{Memory: it.account}
-	profiles := pprofile.TextReader{Memory: it.account, Labels: o.opt.Focus.Label[0] != ""}
-	var tool pprofile.ToolReader
-	cut, err := logline.Read(o.limited(r), it.account, func(n int, line []byte) {
-		stacks.Line(n, line)
-		profiles.Line(n, line)
-		tool.Line(line)
-		lines.Line(line)
-		traced.Line(line)
-	})
+	t := readers{
+		profiles: pprofile.TextReader{Memory: it.account, Labels: o.opt.Focus.Label[0] != ""},
+		runtime:  runtimelog.Reader{Memory: it.account},
+		traced:   folded.Reader{Memory: it.account},
+	}
+	t.stacks.Memory = it.account
+	cut, err := logline.Read(o.limited(r), it.account, &t)
 	if err != nil {
 		e.Coverage = Partial
 		e.problem("%v", err)
@@ -410,7 +440,7 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 		out = append(out, &x)
 		return &x
 	}
-	s := stacks.Close()
+	s := t.stacks.Close()
 	// The stack of a panic alone is told with the crash; it is no picture of the process.
 	dumps := slices.DeleteFunc(s.Dumps, (*dump.Dump).Lone)
 	for _, d := range dumps {
@@ -433,7 +463,7 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 		x := file(Race, 1, [2]int{}, s.Problems)
 		x.Races, x.CapturedAt = s.Races, s.Races[0].Time
 	}
-	l := lines.Close()
+	l := t.runtime.Close()
 	for _, g := range l.GC {
 		x := file(GCTrace, len(l.GC), g.Lines, slices.Concat(l.Problems, g.Problems))
 		x.GC, x.Duration = g, g.Total.To-g.Total.From
@@ -448,12 +478,12 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 			x.CapturedAt = p.Start.Add(p.Total.From)
 		}
 	}
-	if p := traced.Close(); p != nil {
+	if p := t.traced.Close(); p != nil {
 		x := file(Folded, 1, [2]int{}, p.Problems)
 		x.Profile = p
 	}
-	found := profiles.Close()
-	printed, says := tool.Close()
+	found := t.profiles.Close()
+	printed, says := t.tool.Close()
 	if printed != nil {
 		found = append(found, printed)
 	}

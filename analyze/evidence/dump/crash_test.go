@@ -15,7 +15,7 @@ import (
 func read(t testing.TB, text string) Found {
 	t.Helper()
 	var r Reader
-	if _, err := logline.Read(strings.NewReader(text), nil, r.Line); err != nil {
+	if _, err := logline.Read(strings.NewReader(text), nil, &r); err != nil {
 		t.Fatal(err)
 	}
 	return r.Close()

@@ -27,6 +27,7 @@ const (
 	maxForeign   = 8        // lines of other output in a row that a dump may be interleaved with
 	maxRecent    = 256      // lines kept to look back for the message above a dump
 	recentLength = 512      // bytes kept of each
+	maxBuffer    = 1 << 20  // bytes of memory kept for the string around the next line
 	maxAfter     = 50       // lines below a dump in which a time stamp may still date it
 )
 
@@ -39,7 +40,7 @@ const (
 // The error is that of r; the dumps found before it are returned with it.
 func Find(r io.Reader) ([]*Dump, error) {
 	var f Reader
-	_, err := logline.Read(r, nil, f.Line)
+	_, err := logline.Read(r, nil, &f)
 	return f.Close().Dumps, err
 }
 
@@ -60,22 +61,42 @@ type Found struct {
 }
 
 // Line takes a line of the text, without its end: the n-th, counted from 1.
-func (r *Reader) Line(n int, line []byte) {
+func (r *Reader) Line(n int, line []byte, signs logline.Signs) {
 	if r.sorter == nil {
 		r.sorter = logline.NewSorter(r.sorted)
 	}
-	r.sorter.Line(n, line)
+	r.sorter.Line(n, line, signs)
 }
 
-func (r *Reader) sorted(n int, line []byte) {
-	if lines := foreign(line); lines != nil {
-		for _, l := range lines {
-			r.physical(n, l)
+// Idle reports whether nothing is being read that a line of words could belong to.
+func (r *Reader) Idle() bool {
+	return r.builder == nil && r.lone == nil && r.races.report == nil && (r.sorter == nil || r.sorter.Idle())
+}
+
+func (r *Reader) sorted(n int, line []byte, signs logline.Signs) {
+	r.signs = signs
+	if signs&logline.Backslash != 0 {
+		r.signs = logline.Any // any of them may stand there escaped
+	}
+	if signs&logline.Says != 0 {
+		if lines := foreign(line); lines != nil {
+			r.signs = logline.Any
+			for _, l := range lines {
+				r.physical(n, l)
+			}
+			return
 		}
-		return
 	}
 	r.physical(n, line)
 	r.races.physical(line, &r.finder)
+}
+
+// Words takes lines that are kept only to look back at.
+func (r *Reader) Words(w logline.Words) {
+	r.detailed = false
+	r.next += max(0, w.Lines-maxRecent)
+	w.Last(maxRecent, r.keep)
+	r.line = w.First + w.Lines - 1
 }
 
 // Close ends the text.
@@ -112,10 +133,11 @@ type finder struct {
 	over   error // why something could not be kept, while it is not said yet
 
 	dumps    []*Dump
-	crashed  crashes // the dumps that tell of a crash
-	left     int     // dumps beyond maxDumps
-	line     int     // number of the present line
-	present  []byte  // the present line of the file, as it stands there
+	crashed  crashes       // the dumps that tell of a crash
+	left     int           // dumps beyond maxDumps
+	line     int           // number of the present line
+	present  []byte        // the present line of the file, as it stands there
+	signs    logline.Signs // that it may hold
 	recent   [maxRecent][]byte
 	next     int   // lines remembered so far; recent is a ring
 	looked   int   // lines remembered that have been looked at for a time
@@ -125,6 +147,7 @@ type finder struct {
 	lone     *lone // a message of a crash that waits for its goroutines; nil for none
 	undated  *Dump // the last dump, while a stamp below may still date it
 
+	values   [maxNesting + 1][]byte // of the strings around the present line, outermost last
 	names    map[string]string
 	slab     []Frame
 	argument []uint64
@@ -184,7 +207,7 @@ func (f *finder) physical(n int, line []byte) {
 
 // outside takes a line while no dump is being read; keys are the strings it stands in.
 func (f *finder) outside(line []byte, keys []string) {
-	if !bytes.Contains(line, goroutineWord) {
+	if f.signs&(logline.Says|logline.Quote) == 0 || !bytes.Contains(line, goroutineWord) {
 		f.omen(line, keys)
 		f.remember(line)
 		return
@@ -231,10 +254,14 @@ func (f *finder) inside(line []byte, keys []string) {
 		f.take(line)
 		return
 	}
-	value, ok := logline.After(line, keys[0])
+	buf := &f.values[len(keys)-1]
+	value, ok := logline.After(*buf, line, keys[0])
 	if !ok {
 		f.other(line)
 		return
+	}
+	if cap(value) <= maxBuffer {
+		*buf = value
 	}
 	for l := range logline.Lines(value) {
 		f.inside(l, keys[1:])
@@ -245,7 +272,7 @@ func (f *finder) inside(line []byte, keys []string) {
 // scheduler, which stands between a fatal error and its stack when
 // GODEBUG=schedtrace is on (runtime/panic.go, startpanic_m) and names every goroutine.
 func (f *finder) remember(line []byte) {
-	if bytes.Contains(line, []byte(" gcwaiting=")) {
+	if f.signs&logline.Equals != 0 && bytes.Contains(line, []byte(" gcwaiting=")) {
 		f.detailed = true
 		return
 	}
@@ -261,6 +288,11 @@ func (f *finder) remember(line []byte) {
 			f.undated = nil
 		}
 	}
+	f.keep(line)
+}
+
+// keep keeps a line for looking back.
+func (f *finder) keep(line []byte) {
 	slot := &f.recent[f.next%maxRecent]
 	*slot = append((*slot)[:0], line[:min(len(line), recentLength)]...)
 	f.next++
@@ -293,9 +325,11 @@ func (f *finder) take(line []byte) {
 	if b.torn != nil {
 		line, b.torn = append(b.torn, line...), nil
 	}
-	if i := bytes.Index(line, []byte("SCHED ")); i > 0 && schedLine.Match(line[i:]) {
-		b.torn = bytes.Clone(line[:i])
-		return
+	if f.signs&logline.Says != 0 {
+		if i := bytes.Index(line, []byte("SCHED ")); i > 0 && schedLine.Match(line[i:]) {
+			b.torn = bytes.Clone(line[:i])
+			return
+		}
 	}
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 {
@@ -717,7 +751,7 @@ func (f *finder) lookBack() {
 			break
 		}
 		for _, key := range b.Keys {
-			if value, ok := logline.After(line, key); ok {
+			if value, ok := logline.After(nil, line, key); ok {
 				value = bytes.TrimSuffix(value, []byte("\n"))
 				line = bytes.TrimSuffix(value[bytes.LastIndexByte(value, '\n')+1:], []byte("\r"))
 			}

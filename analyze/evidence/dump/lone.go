@@ -49,7 +49,7 @@ func (f *finder) omen(line []byte, keys []string) {
 	if l := f.lone; l != nil {
 		text := line
 		for _, key := range l.Keys[min(len(keys), len(l.Keys)):] {
-			value, ok := logline.After(text, key)
+			value, ok := logline.After(nil, text, key)
 			if !ok {
 				f.stranger()
 				return
@@ -61,6 +61,9 @@ func (f *finder) omen(line []byte, keys []string) {
 				f.goesOn(l.Bare(t))
 			}
 		}
+		return
+	}
+	if f.signs&logline.Says == 0 {
 		return
 	}
 	at := omenAt(line)

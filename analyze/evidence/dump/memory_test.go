@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/logline"
 )
 
 // goroutines writes a dump of so many, each with arguments of its own.
@@ -16,12 +17,12 @@ func goroutines(r *Reader, n int) {
 		if i == 0 {
 			state = "running"
 		}
-		r.Line(1, fmt.Appendf(nil, "goroutine %d [%s]:", i+1, state))
+		r.Line(1, fmt.Appendf(nil, "goroutine %d [%s]:", i+1, state), logline.Any)
 		for k := range 8 {
-			r.Line(1, fmt.Appendf(nil, "main.(*Server).handle%d(0x%x, 0x%x)", k, 0xc000000000+64*i, 0xc000000000+64*i+8*k))
-			r.Line(1, fmt.Appendf(nil, "\t/src/app/server%d.go:%d +0x1d", k, 10+k))
+			r.Line(1, fmt.Appendf(nil, "main.(*Server).handle%d(0x%x, 0x%x)", k, 0xc000000000+64*i, 0xc000000000+64*i+8*k), logline.Any)
+			r.Line(1, fmt.Appendf(nil, "\t/src/app/server%d.go:%d +0x1d", k, 10+k), logline.Any)
 		}
-		r.Line(1, nil)
+		r.Line(1, nil, 0)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"inquest/analyze/evidence/logline"
 )
 
 // header parses the first line of a goroutine's block as runtime.goroutineheader
@@ -184,12 +186,15 @@ func call(s []byte) (name, args []byte, ok bool) {
 	}
 	depth := 0
 	for i, c := range name {
+		if !inName[c] {
+			continue
+		}
 		switch c {
 		case '[', '{':
 			depth++
 		case ']', '}':
 			depth--
-		case ' ', '\t', '"', '=':
+		default:
 			if depth <= 0 && name[min(i+1, len(name)-1)] != '{' { // "type:.eq.struct { main.a int }"
 				return nil, nil, false
 			}
@@ -205,6 +210,9 @@ var argument = func() (t [256]bool) {
 	}
 	return t
 }()
+
+// inName holds the characters that tell a function's name from a sentence.
+var inName = [256]bool{'[': true, '{': true, ']': true, '}': true, ' ': true, '\t': true, '"': true, '=': true}
 
 // words appends the argument words of a frame, maxArgs at most. One that was not
 // recorded ("_") counts as 0, so that those after it keep their place.
@@ -244,17 +252,12 @@ func hexDigit(c byte) int {
 // position parses the second line of a frame, "/src/main.go:12 +0x1d fp=0x.. sp=0x.. pc=0x..",
 // without the white space before it.
 func position(s []byte) (file []byte, line int, ok bool) {
-	for _, mark := range []string{" +0x", " fp=0x", " pc=0x"} {
-		if i := bytes.Index(s, []byte(mark)); i >= 0 {
-			s = s[:i]
-		}
-	}
-	colon := bytes.LastIndexByte(s, ':')
-	if colon <= 0 || colon == len(s)-1 || digits(s[colon+1:]) != len(s)-colon-1 {
+	file, digits, ok := logline.Position(s)
+	if !ok {
 		return nil, 0, false
 	}
-	line, err := strconv.Atoi(string(s[colon+1:]))
-	return s[:colon], line, err == nil
+	line, err := strconv.Atoi(string(digits))
+	return file, line, err == nil
 }
 
 // createdBy parses "created by main.main in goroutine 1", the number since Go 1.21.

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
-	"strconv"
 	"time"
 	"unsafe"
 
@@ -57,9 +56,7 @@ var (
 	raceEnd   = []byte("==================")
 	// The lines of a report are those of the race detector's run-time library
 	// (compiler-rt, tsan_report.cpp, the part for Go).
-	accessRE  = regexp.MustCompile(`^(?:Previous )?(?:atomic )?(?i:(read|write))(?: of size \d+)?(?: at 0x([0-9a-f]{1,16}))? by (?:main goroutine|goroutine (\d{1,18})):$`)
-	createdRE = regexp.MustCompile(`^Goroutine (\d{1,18}) \((running|finished)\) created at:$`)
-	memoryRE  = regexp.MustCompile(`^((?:Heap block|Global var \S+) of size \d+) at 0x[0-9a-f]+ (?:allocated by|declared at) .*$`)
+	memoryRE = regexp.MustCompile(`^((?:Heap block|Global var \S+) of size \d+) at 0x[0-9a-f]+ (?:allocated by|declared at) .*$`)
 )
 
 // races looks for reports of the race detector.
@@ -72,6 +69,8 @@ type races struct {
 	cut  int     // reports without a stack
 	half int     // reports of which one side is left
 	log  *finder // knows the present line and its time
+
+	values [maxNesting + 1][]byte // of the strings around the present line, outermost last
 }
 
 type racePair struct {
@@ -101,7 +100,7 @@ func (r *races) physical(line []byte, log *finder) {
 
 // outside takes a line while no report is being read; keys are the strings it stands in.
 func (r *races) outside(line []byte, keys []string) {
-	if !bytes.Contains(line, raceWords) {
+	if r.log.signs&logline.Says == 0 || !bytes.Contains(line, raceWords) {
 		return
 	}
 	line = logline.Plain(line)
@@ -144,10 +143,14 @@ func (r *races) inside(line []byte, keys []string) {
 		r.take(line)
 		return
 	}
-	value, ok := logline.After(line, keys[0])
+	buf := &r.values[len(keys)-1]
+	value, ok := logline.After(*buf, line, keys[0])
 	if !ok {
 		r.other()
 		return
+	}
+	if cap(value) <= maxBuffer {
+		*buf = value
 	}
 	for l := range logline.Lines(value) {
 		r.inside(l, keys[1:])
@@ -173,48 +176,23 @@ func (r *races) take(line []byte) {
 	case p.call != "":
 		if file, n, ok := position(line); ok {
 			if p.into != nil && len(*p.into) < maxRaceDepth {
-				*p.into = append(*p.into, stack.Frame{Function: r.log.name([]byte(p.call)), File: r.log.name(file), Line: n})
+				*p.into = append(*p.into, stack.Frame{Function: p.call, File: r.log.name(file), Line: n})
 			}
 			p.call, p.foreign = "", 0
 			return
 		}
 	}
-	heading := line[len(line)-1] == ':' // of the stack that follows
-	if m := match(accessRE, line, heading); m != nil {
-		p.foreign = 0
-		p.into = nil
-		if p.accesses < 2 {
-			a := &p.race.Access[p.accesses]
-			a.Write = m[1][0] == 'W' || m[1][0] == 'w'
-			a.Address, _ = strconv.ParseUint(string(m[2]), 16, 64)
-			a.Goroutine = 1
-			if len(m[3]) > 0 {
-				a.Goroutine, _ = strconv.ParseInt(string(m[3]), 10, 64)
-			}
-			p.into = &a.Stack
-		}
-		p.accesses++
+	if line[len(line)-1] == ':' && r.heading(line) {
 		return
 	}
-	if m := match(createdRE, line, heading); m != nil {
-		p.foreign = 0
-		p.into = nil
-		id, _ := strconv.ParseInt(string(m[1]), 10, 64)
-		for i := range p.race.Access {
-			if a := &p.race.Access[i]; a.Goroutine == id && i < p.accesses && len(a.Created) == 0 {
-				a.Finished = string(m[2]) == "finished"
-				p.into = &a.Created
-				break
-			}
+	if bytes.HasPrefix(line, []byte("Heap block")) || bytes.HasPrefix(line, []byte("Global var")) {
+		if m := memoryRE.FindSubmatch(line); m != nil {
+			p.race.Memory, p.into, p.foreign = string(m[1]), nil, 0
+			return
 		}
-		return
-	}
-	if m := match(memoryRE, line, bytes.HasPrefix(line, []byte("Heap block")) || bytes.HasPrefix(line, []byte("Global var"))); m != nil {
-		p.race.Memory, p.into, p.foreign = string(m[1]), nil, 0
-		return
 	}
 	if name, _, ok := call(line); ok {
-		p.call = string(name)
+		p.call = r.log.name(name)
 		return
 	}
 	if bytes.Equal(line, []byte("[failed to restore the stack]")) {
@@ -224,12 +202,86 @@ func (r *races) take(line []byte) {
 	r.other()
 }
 
-// match asks a pattern, which takes long, only where it can match.
-func match(re *regexp.Regexp, line []byte, can bool) [][]byte {
-	if !can {
-		return nil
+// heading takes the line above a stack of the report, and reports whether it is one.
+func (r *races) heading(line []byte) bool {
+	p := r.report
+	if a, ok := access(line); ok {
+		p.foreign, p.into = 0, nil
+		if p.accesses < 2 {
+			p.race.Access[p.accesses] = a
+			p.into = &p.race.Access[p.accesses].Stack
+		}
+		p.accesses++
+		return true
 	}
-	return re.FindSubmatch(line)
+	id, finished, ok := created(line)
+	if !ok {
+		return false
+	}
+	p.foreign, p.into = 0, nil
+	for i := range p.race.Access {
+		if a := &p.race.Access[i]; a.Goroutine == id && i < p.accesses && len(a.Created) == 0 {
+			a.Finished = finished
+			p.into = &a.Created
+			break
+		}
+	}
+	return true
+}
+
+// access parses "Previous atomic write of size 8 at 0x00c000012345 by goroutine 7:". All but
+// what was done and by whom may be missing.
+func access(line []byte) (a Access, ok bool) {
+	line = bytes.TrimPrefix(line, []byte("Previous "))
+	line = bytes.TrimPrefix(line, []byte("atomic "))
+	n := word(line)
+	switch verb := line[:n]; {
+	case bytes.EqualFold(verb, []byte("write")):
+		a.Write = true
+	case !bytes.EqualFold(verb, []byte("read")):
+		return a, false
+	}
+	line = line[n:]
+	if rest, ok := bytes.CutPrefix(line, []byte(" of size ")); ok {
+		if n := digits(rest); n > 0 {
+			line = rest[n:]
+		}
+	}
+	if rest, ok := bytes.CutPrefix(line, []byte(" at 0x")); ok {
+		for n = 0; n < len(rest) && hexDigit(rest[n]) >= 0; n++ {
+			a.Address = a.Address<<4 | uint64(hexDigit(rest[n]))
+		}
+		if n > 0 && n <= 16 {
+			line = rest[n:]
+		}
+	}
+	if string(line) == " by main goroutine:" {
+		a.Goroutine = 1
+		return a, true
+	}
+	line, ok = bytes.CutPrefix(line, []byte(" by goroutine "))
+	a.Goroutine, n = number(line)
+	return a, ok && n > 0 && string(line[n:]) == ":"
+}
+
+// created parses "Goroutine 7 (running) created at:".
+func created(line []byte) (id int64, finished, ok bool) {
+	line, ok = bytes.CutPrefix(line, []byte("Goroutine "))
+	id, n := number(line)
+	finished = string(line[n:]) == " (finished) created at:"
+	return id, finished, ok && n > 0 && (finished || string(line[n:]) == " (running) created at:")
+}
+
+// number reads the number that s begins with, and tells its length; 0 for none and for one that is too long.
+func number(s []byte) (x int64, length int) {
+	n := digits(s)
+	if n == 0 || n > 18 {
+		return 0, 0
+	}
+	for _, c := range s[:n] {
+		x = x*10 + int64(c-'0')
+	}
+	return x, n
 }
 
 // other takes a line that is not part of the report.

@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
@@ -37,7 +38,9 @@ const (
 type Reader struct {
 	Memory *bound.Account // pays for what is kept; nil is without bound
 
-	block   *block
+	block   *block // being read; nil between blocks
+	spare   block  // what it is made of
+	frames  []printed
 	blocks  counted // from bpftrace and perf script, whose shape is their own
 	lines   counted // collapsed: believed when the whole text is made of them
 	foreign int     // lines that are neither a collapsed stack nor empty nor a comment
@@ -53,13 +56,25 @@ type block struct {
 	event  string
 	owner  string // command
 	keys   []string
-	frames []frame
+	frames []printed
+	text   []byte // of the frames
 }
 
 // frame is one call as it is printed.
 type frame struct {
 	name   string
 	offset string // in the function, as printed; "" when it is not
+}
+
+// printed is a frame in the line that it stands in.
+type printed struct{ name, offset []byte }
+
+// sample is a stack in the lines that it stands in, leaf first.
+type sample struct {
+	frames []printed
+	owner  string
+	caller bool // the leaf's caller was told apart from the stack
+	n      int64
 }
 
 // counted is different stacks with their counts.
@@ -80,6 +95,30 @@ type counter struct {
 	n      int64
 }
 
+// Wants reports whether a line with such signs can be of use now.
+func (r *Reader) Wants(signs logline.Signs) bool {
+	return r.block != nil || !r.abandoned() || signs&(logline.At|logline.Says) != 0
+}
+
+// Words takes lines that are neither stacks nor comments.
+func (r *Reader) Words(w logline.Words) {
+	if !r.abandoned() {
+		r.others(w.Filled)
+	}
+}
+
+// Idle reports whether a line of words is of no stack.
+func (r *Reader) Idle() bool { return r.block == nil }
+
+// others counts lines that are no stacks.
+func (r *Reader) others(n int) {
+	r.foreign += n
+	if r.abandoned() {
+		r.Memory.Shrink(r.lines.paid)
+		r.lines = counted{}
+	}
+}
+
 // Line takes the next line of the text, without its end.
 func (r *Reader) Line(line []byte) {
 	if r.block != nil && r.within(line) {
@@ -94,11 +133,7 @@ func (r *Reader) Line(line []byte) {
 	case r.abandoned():
 	case r.collapsed(trimmed):
 	default:
-		r.foreign++
-		if r.abandoned() {
-			r.Memory.Shrink(r.lines.paid)
-			r.lines = counted{}
-		}
+		r.others(1)
 	}
 }
 
@@ -114,7 +149,7 @@ func (r *Reader) opens(line []byte) bool {
 		if !ok || len(line) > maxName || bytes.ContainsFunc(name, notWord) || bytes.Contains(rest, []byte("]:")) {
 			return false
 		}
-		r.block = &block{keys: keys(rest)}
+		r.begin(block{keys: keys(rest)})
 		return true
 	case len(line) > 0 && line[0] != ' ' && line[0] != '\t' && len(line) < maxName:
 		line = bytes.TrimRight(line, " ")
@@ -125,10 +160,17 @@ func (r *Reader) opens(line []byte) bool {
 		if !ok {
 			return false
 		}
-		r.block = &block{perf: true, owner: owner, event: event}
+		r.begin(block{perf: true, owner: owner, event: event})
 		return true
 	}
 	return false
+}
+
+// begin opens a block in the memory of the last one.
+func (r *Reader) begin(b block) {
+	b.frames, b.text = r.spare.frames[:0], r.spare.text[:0]
+	r.spare = b
+	r.block = &r.spare
 }
 
 func notWord(c rune) bool {
@@ -173,8 +215,13 @@ func perfHeader(line string) (owner, event string, ok bool) {
 	return "", "", false
 }
 
-func digits(s string) bool {
-	return s != "" && strings.IndexFunc(s, func(c rune) bool { return c < '0' || c > '9' }) < 0
+func digits[S string | []byte](s S) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return len(s) > 0
 }
 
 // within takes a line that may belong to the open block, and reports whether it does.
@@ -200,7 +247,7 @@ func (r *Reader) within(line []byte) bool {
 		return true
 	}
 	indented := len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
-	f, ok := printedFrame(string(trimmed[:min(len(trimmed), maxName)]))
+	f, ok := printedFrame(trimmed[:min(len(trimmed), maxName)])
 	if !indented || !ok {
 		if b.perf && len(b.frames) > 0 { // the last empty line is missing
 			r.close(1)
@@ -211,9 +258,16 @@ func (r *Reader) within(line []byte) bool {
 		return false
 	}
 	if len(b.frames) < maxDepth {
-		b.frames = append(b.frames, f)
+		b.frames = append(b.frames, printed{b.copy(f.name), b.copy(f.offset)})
 	}
 	return true
+}
+
+// copy keeps a part of a line until the block is closed.
+func (b *block) copy(s []byte) []byte {
+	start := len(b.text)
+	b.text = append(b.text, s...)
+	return b.text[start:len(b.text):len(b.text)]
 }
 
 // close counts the open block.
@@ -233,15 +287,15 @@ func (r *Reader) close(n int64) {
 			r.other++
 		}
 	}
-	c := counter{frames: b.frames, owner: b.owner, n: n}
+	c := sample{frames: b.frames, owner: b.owner, n: n}
 	for _, k := range b.keys {
 		name, ok := goName(k)
 		if !ok || c.caller {
 			continue
 		}
 		c.caller = true
-		if len(c.frames) < 2 || clean(c.frames[1].name) != name {
-			c.frames = slices.Insert(c.frames, 1, frame{name: name})
+		if len(c.frames) < 2 || clean(string(c.frames[1].name)) != name {
+			c.frames = slices.Insert(c.frames, 1, printed{name: []byte(name)})
 		}
 	}
 	r.blocks.add(r.Memory, c)
@@ -251,32 +305,49 @@ func (r *Reader) close(n int64) {
 var cpuEvents = []string{"cycles", "cpu-cycles", "cpu-clock", "task-clock", "cpu/cycles", "cpu_core/cycles", "ref-cycles", "bus-cycles"}
 
 // printedFrame reads a frame of a block: "NAME+OFFSET" or "ADDRESS NAME+OFFSET (FILE)".
-func printedFrame(s string) (frame, bool) {
+func printedFrame(s []byte) (printed, bool) {
 	addressed := false
-	if word, rest, ok := strings.Cut(s, " "); ok && hex(word) {
-		s, addressed = strings.TrimSpace(rest), true
+	if i := bytes.IndexByte(s, ' '); i >= 0 && hex(s[:i]) {
+		s, addressed = bytes.TrimSpace(s[i+1:]), true
 	}
-	s, _, _ = strings.Cut(s, " @ ") // file and line
-	if strings.HasSuffix(s, ")") && addressed {
-		if i := strings.LastIndex(s, " ("); i >= 0 {
+	if i := bytes.Index(s, []byte(" @ ")); i >= 0 { // file and line
+		s = s[:i]
+	}
+	if addressed && bytes.HasSuffix(s, []byte(")")) {
+		if i := bytes.LastIndex(s, []byte(" (")); i >= 0 {
 			s = s[:i]
 		}
 	}
-	i := strings.LastIndexByte(s, '+')
 	switch {
-	case s == "" || s == "[unknown]" || strings.HasPrefix(s, "0x") && hex(s[2:]):
-		return frame{name: unknown}, addressed || s != ""
-	case i > 0 && (digits(s[i+1:]) || strings.HasPrefix(s[i+1:], "0x") && hex(s[i+3:])):
-		return frame{s[:i], s[i+1:]}, true
+	case len(s) == 0 || string(s) == unknown || bytes.HasPrefix(s, []byte("0x")) && hex(s[2:]):
+		return printed{name: []byte(unknown)}, addressed || len(s) > 0
+	case s[len(s)-1] >= '0': // no offset ends otherwise
+		if f := split(s); f.offset != nil {
+			return f, true
+		}
 	}
 	// Without an offset it could be anything that is indented.
-	return frame{name: s}, addressed
+	return printed{name: s}, addressed
+}
+
+// split takes the offset from a frame's name.
+func split(s []byte) printed {
+	i := bytes.LastIndexByte(s, '+')
+	if i > 0 && (digits(s[i+1:]) || bytes.HasPrefix(s[i+1:], []byte("0x")) && hex(s[i+3:])) {
+		return printed{s[:i], s[i+1:]}
+	}
+	return printed{name: s}
 }
 
 const unknown = "[unknown]"
 
-func hex(s string) bool {
-	return s != "" && strings.IndexFunc(s, func(c rune) bool { return !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') }) < 0
+func hex[S string | []byte](s S) bool {
+	for i := range len(s) {
+		if c := s[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return false
+		}
+	}
+	return len(s) > 0
 }
 
 // collapsed takes a line "OUTERMOST;...;LEAF COUNT", and reports whether it is one.
@@ -289,28 +360,43 @@ func (r *Reader) collapsed(line []byte) bool {
 	if err != nil || n < 0 {
 		return false
 	}
-	var frames []frame
-	for name := range strings.SplitSeq(string(line[:i]), ";") {
-		name = strings.TrimSpace(name)
-		// Only type arguments hold spaces: what else does is a sentence with a semicolon.
-		if name == "" || len(name) > maxName || strings.ContainsAny(name, "\t=\"") || strings.Contains(name, " ") && !strings.Contains(name, "[") {
+	frames := r.frames[:0]
+	for more, rest := true, line[:i]; more; {
+		var name []byte
+		name, rest, more = bytes.Cut(rest, []byte(";"))
+		name = bytes.TrimSpace(name)
+		if !frameName(name) {
 			return false
 		}
-		f := frame{name: name}
-		if i := strings.LastIndexByte(name, '+'); i > 0 && (digits(name[i+1:]) || strings.HasPrefix(name[i+1:], "0x") && hex(name[i+3:])) {
-			f = frame{name[:i], name[i+1:]}
-		}
 		if len(frames) < maxDepth {
-			frames = append(frames, f)
+			frames = append(frames, split(name))
 		}
 	}
 	slices.Reverse(frames)
-	r.lines.add(r.Memory, counter{frames: frames, n: n})
+	r.frames = frames
+	r.lines.add(r.Memory, sample{frames: frames, n: n})
 	return true
 }
 
+// frameName reports whether a function may be called so. Only type arguments hold blanks:
+// what else does is a sentence with a semicolon.
+func frameName(name []byte) bool {
+	blank, bracket := false, false
+	for _, c := range name {
+		switch c {
+		case '\t', '=', '"':
+			return false
+		case ' ':
+			blank = true
+		case '[':
+			bracket = true
+		}
+	}
+	return len(name) > 0 && len(name) <= maxName && (bracket || !blank)
+}
+
 // add files a stack, with those that are equal.
-func (c *counted) add(memory *bound.Account, s counter) {
+func (c *counted) add(memory *bound.Account, s sample) {
 	if c.index == nil {
 		c.index, c.names = map[string]int{}, map[string]string{}
 	}
@@ -322,30 +408,30 @@ func (c *counted) add(memory *bound.Account, s counter) {
 		c.stacks[i].n = plus(c.stacks[i].n, s.n)
 		return
 	}
-	s.n = min(s.n, maxCount)
 	// It is held as it was printed, and as a sample of the profile that is made of it.
 	price := perStack + 2*int64(len(c.key)) + int64(len(s.frames))*perFrame
 	for _, f := range s.frames {
 		price += int64(len(f.offset))
-		if _, ok := c.names[f.name]; !ok {
+		if _, ok := c.names[string(f.name)]; !ok {
 			price += int64(len(f.name)) + 2*16 + bound.PerEntry
 		}
 	}
 	if err := memory.Grow(price); err != nil {
-		c.over, c.lost = err, plus(c.lost, s.n)
+		c.over, c.lost = err, plus(c.lost, min(s.n, maxCount))
 		return
 	}
 	c.paid += price
+	frames := make([]frame, len(s.frames))
 	for i, f := range s.frames {
-		name, ok := c.names[f.name]
+		name, ok := c.names[string(f.name)]
 		if !ok {
-			name = strings.Clone(f.name)
+			name = string(f.name)
 			c.names[name] = name
 		}
-		s.frames[i].name = name
+		frames[i] = frame{name, string(f.offset)}
 	}
 	c.index[string(c.key)] = len(c.stacks)
-	c.stacks = append(c.stacks, s)
+	c.stacks = append(c.stacks, counter{frames: frames, owner: s.owner, caller: s.caller, n: min(s.n, maxCount)})
 }
 
 // What a stack takes and a frame of it, both ways of holding them together.

@@ -17,7 +17,7 @@ func FuzzLines(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		total := 0
 		var c Carrier
-		_, err := Each(bytes.NewReader(text), nil, func(line []byte) {
+		err := each(bytes.NewReader(text), func(line []byte) {
 			total += len(line)
 			if got := c.Bare(line); len(got) > 4*len(line) {
 				t.Errorf("%q became %q", line, got)

@@ -4,9 +4,7 @@
 package logline
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"io"
 	"iter"
 	"regexp"
@@ -22,12 +20,14 @@ import (
 // that are decoded, inside one another.
 const perLineByte = 6
 
-// Each hands every line of a text of any size to take, without its end. The line
-// is only good until take returns. Long lines are paid for from memory; where they
-// do not fit, the beginning is handed over, and cut counts them. The error is that of r.
-func Each(r io.Reader, memory *bound.Account, take func(line []byte)) (cut int, err error) {
-	br := bufio.NewReaderSize(r, 256<<10)
-	var long []byte // a line longer than the reader's buffer
+// chunks hands a text of any size to take in pieces, each of whole lines with their ends; the last
+// may lack its end. A piece is only good until take returns. A line that is longer than
+// a piece comes alone and is paid for from memory; where it does not fit, its beginning is
+// handed over, and cut counts it. The error is that of r.
+func chunks(r io.Reader, memory *bound.Account, take func(lines []byte)) (cut int, err error) {
+	buf := make([]byte, 256<<10)
+	n := 0          // bytes in it, without an end of line
+	var long []byte // a line longer than the buffer
 	var paid int64
 	full := false
 	add := func(piece []byte) {
@@ -38,35 +38,58 @@ func Each(r io.Reader, memory *bound.Account, take func(line []byte)) (cut int, 
 		paid += price
 		long = append(long, piece...)
 	}
-	for {
-		line, err := br.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			add(line)
-			continue
-		}
-		if len(long) > 0 || full {
-			add(line)
-			line = long
-		}
+	ended := func() {
 		if full {
 			cut++
 		}
-		if len(line) > 0 {
-			take(trimEnd(line))
+		if len(long) > 0 {
+			take(long)
 		}
 		if cap(long) > 1<<20 {
 			long = nil
 		}
 		memory.Shrink(paid)
 		long, paid, full = long[:0], 0, false
-		if err == nil {
-			continue
-		}
-		if err == io.EOF {
-			err = nil
-		}
-		return cut, err
 	}
+	for nothing := 0; err == nil; {
+		if n == len(buf) {
+			add(buf)
+			n = 0
+		}
+		var m int
+		m, err = r.Read(buf[n:])
+		if nothing++; m > 0 {
+			nothing = 0
+		} else if nothing == 100 && err == nil {
+			err = io.ErrNoProgress
+		}
+		from := 0
+		if len(long) > 0 || full {
+			if i := bytes.IndexByte(buf[n:n+m], '\n'); i >= 0 {
+				add(buf[:n+i+1])
+				ended()
+				from = n + i + 1
+			}
+		}
+		end := max(from, n+bytes.LastIndexByte(buf[n:n+m], '\n')+1)
+		if end == n { // no end of line in what is new
+			end = from
+		}
+		if end > from {
+			take(buf[from:end])
+		}
+		n = copy(buf, buf[end:n+m])
+	}
+	if len(long) > 0 || full {
+		add(buf[:n])
+		ended()
+	} else if n > 0 {
+		take(buf[:n])
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return cut, err
 }
 
 // Carrier is what a log put around the first line of a message, by which the
@@ -170,7 +193,7 @@ func Quoted(line []byte, at int) (value []byte, key string, ok bool) {
 			start--
 		}
 	}
-	return unescape(line[open+1:]), string(line[start : open+1]), true
+	return unescape(nil, line[open+1:]), string(line[start : open+1]), true
 }
 
 // openQuote returns the last quotation mark before at that is not escaped, or -1.
@@ -190,25 +213,35 @@ func openQuote(line []byte, at int) int {
 	return -1
 }
 
-// After returns the value of the quoted string that key introduces.
-func After(line []byte, key string) ([]byte, bool) {
+// After returns the value of the quoted string that key introduces. It may be written into buf.
+func After(buf, line []byte, key string) ([]byte, bool) {
 	i := bytes.Index(line, []byte(key))
 	if i < 0 {
 		return nil, false
 	}
-	return unescape(line[i+len(key):]), true
+	return unescape(buf[:0], line[i+len(key):]), true
 }
 
-// unescape decodes a string of JSON, or of Go, up to its closing quotation mark.
-func unescape(s []byte) []byte {
-	out := make([]byte, 0, len(s))
+// unescape decodes a string of JSON, or of Go, up to its closing quotation mark, and appends it to out.
+func unescape(out, s []byte) []byte {
+	if out == nil {
+		out = make([]byte, 0, len(s))
+	}
+	tail := len(s) + 1 // bytes from the next quotation mark to the end; more than there are when it is not known
 	for len(s) > 0 {
-		i := bytes.IndexAny(s, `"\`)
+		if tail > len(s) {
+			tail = 0
+			if i := bytes.IndexByte(s, '"'); i >= 0 {
+				tail = len(s) - i
+			}
+		}
+		quote := len(s) - tail
+		i := bytes.IndexByte(s[:quote], '\\')
 		if i < 0 {
-			return append(out, s...)
+			return append(out, s[:quote]...)
 		}
 		out = append(out, s[:i]...)
-		if s[i] == '"' || i == len(s)-1 {
+		if i == len(s)-1 {
 			return out
 		}
 		c := s[i+1]

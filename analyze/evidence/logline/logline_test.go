@@ -2,6 +2,7 @@ package logline
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -33,15 +34,32 @@ func TestStamp(t *testing.T) {
 	}
 }
 
-func TestEach(t *testing.T) {
+// takeLine takes every line by itself.
+type takeLine func(line []byte)
+
+func (f takeLine) Line(_ int, line []byte, _ Signs) { f(line) }
+func (takeLine) Idle() bool                         { return false }
+func (takeLine) Words(Words)                        {}
+
+// each takes the lines of a text as they stand there.
+func each(r io.Reader, take func(line []byte)) error {
+	_, err := chunks(r, nil, func(lines []byte) {
+		for line := range bytes.Lines(lines) {
+			take(trimEnd(line))
+		}
+	})
+	return err
+}
+
+func TestChunks(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	var got []string
-	_, err := Each(iotest.HalfReader(strings.NewReader("a\n\r\nb\r\n"+long+"\nlast")), nil, func(line []byte) { got = append(got, string(line)) })
+	err := each(iotest.HalfReader(strings.NewReader("a\n\r\nb\r\n"+long+"\nlast")), func(line []byte) { got = append(got, string(line)) })
 	if want := []string{"a", "", "b", long, "last"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%d lines, error %v", len(got), err)
 	}
 	n := 0
-	_, err = Each(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("a\nb\n"))), nil, func([]byte) { n++ })
+	err = each(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("a\nb\n"))), func([]byte) { n++ })
 	if err != iotest.ErrTimeout {
 		t.Errorf("error %v after %d lines", err, n)
 	}
@@ -70,7 +88,7 @@ func TestBare(t *testing.T) {
 func TestLongLinesArePaidFor(t *testing.T) {
 	memory := bound.NewMemory(16 << 20).Account()
 	var sizes []int
-	cut, err := Each(strings.NewReader(strings.Repeat("x", 4<<20)+"\nshort\n"+strings.Repeat("y", 1<<20)), memory, func(line []byte) { sizes = append(sizes, len(line)) })
+	cut, err := Read(strings.NewReader(strings.Repeat("x", 4<<20)+"\nshort\n"+strings.Repeat("y", 1<<20)), memory, takeLine(func(line []byte) { sizes = append(sizes, len(line)) }))
 	if err != nil || cut != 1 || len(sizes) != 3 || sizes[0] < 256<<10 || sizes[0] > 2<<20 || sizes[1] != 5 || sizes[2] != 1<<20 {
 		t.Errorf("%d lines cut, sizes %v, %v", cut, sizes, err)
 	}

@@ -18,7 +18,7 @@ const (
 // broken where a terminal or a mail ends, and logs that show the newest line first.
 // Lines of other text pass as they come. It knows the outlines of a stack's lines and no more.
 type Sorter struct {
-	take func(n int, line []byte)
+	take func(n int, line []byte, signs Signs)
 
 	last    shape   // of the last line handed on that was not blank
 	prefix  Carrier // of that line
@@ -34,10 +34,24 @@ type held struct {
 	n     int
 	line  []byte
 	shape shape
+	signs Signs
+}
+
+// keep appends a line to lines that are held back, in the memory of those that were before.
+func keep(list []held, h held) []held {
+	var line []byte
+	if len(list) < cap(list) {
+		line = list[:len(list)+1][len(list)].line
+	}
+	if cap(line) > 4096 {
+		line = nil
+	}
+	h.line = append(line[:0], h.line...)
+	return append(list, h)
 }
 
 // NewSorter returns a Sorter that hands lines on to take.
-func NewSorter(take func(n int, line []byte)) *Sorter { return &Sorter{take: take} }
+func NewSorter(take func(n int, line []byte, signs Signs)) *Sorter { return &Sorter{take: take} }
 
 // shape is the outline of a line.
 type shape byte
@@ -53,89 +67,94 @@ const (
 
 func (s shape) ofStack() bool { return s >= head }
 
+// Idle reports whether no line is held back and a line of words is handed on as it comes.
+func (s *Sorter) Idle() bool {
+	return !s.last.ofStack() && len(s.blanks) == 0 && len(s.pieces) == 0 && len(s.back) == 0
+}
+
 // Line takes a line of the text.
-func (s *Sorter) Line(n int, line []byte) {
-	sh, at := outline(line)
+func (s *Sorter) Line(n int, line []byte, signs Signs) {
+	sh, at := outline(line, signs)
 	if sh == other && (s.last.ofStack() || len(s.back) > 0) && s.prefix.empty(line) {
 		sh = blank
 	}
 	if len(s.back) > 0 {
-		if s.backwards(n, line, sh) {
+		if s.backwards(n, line, signs, sh) {
 			return
 		}
 	}
-	s.forwards(n, line, sh, at)
+	s.forwards(n, line, signs, sh, at)
 }
 
-func (s *Sorter) forwards(n int, line []byte, sh shape, at int) {
+func (s *Sorter) forwards(n int, line []byte, signs Signs, sh shape, at int) {
 	switch {
 	case len(s.pieces) > 0:
-		if s.joined(n, line, sh) {
+		if s.joined(n, line, signs, sh) {
 			return
 		}
 	case sh == other && !s.last.ofStack():
 		s.release()
 		s.last = other
-		s.take(n, line)
+		s.take(n, line, signs)
 		return
 	}
 	switch sh {
 	case blank:
 		if s.last.ofStack() && len(s.blanks) < maxBlank {
-			s.blanks = append(s.blanks, held{n: n, line: bytes.Clone(line)})
+			s.blanks = keep(s.blanks, held{n: n, line: line, signs: signs})
 			return
 		}
 		s.release()
 		if len(s.blanks) == 0 && s.last.ofStack() && len(line) > 0 {
 			s.last = other
 		}
-		s.take(n, line)
+		s.take(n, line, signs)
 		return
 	case other:
 		if s.last == position && rest(line) { // the registers that a frame's second line ends with
 			return
 		}
 		if s.last.ofStack() && len(line) < 1024 && !bytes.Contains(line, monitor) {
-			s.pieces = append(s.pieces, held{n: n, line: bytes.Clone(line)})
+			s.pieces = keep(s.pieces, held{n: n, line: line, signs: signs})
 			return
 		}
 		s.release()
 		s.last = other
-		s.take(n, line)
+		s.take(n, line, signs)
 		return
 	case position:
 		if s.last != call && s.last != creator && s.last != position {
 			s.release()
-			s.back = append(s.back, held{n, bytes.Clone(line), sh})
+			s.back = append(s.back, held{n, bytes.Clone(line), sh, signs})
 			s.held = len(line)
 			s.prefix.Prefix = append(s.prefix.Prefix[:0], line[:min(at, 512)]...)
 			return
 		}
 	}
-	s.emit(n, line, sh, at)
+	s.emit(n, line, signs, sh, at)
 }
 
 // emit hands on a line of a stack. Between the lines of one goroutine Go prints no blank ones.
-func (s *Sorter) emit(n int, line []byte, sh shape, at int) {
+func (s *Sorter) emit(n int, line []byte, signs Signs, sh shape, at int) {
 	if (sh == position && (s.last == call || s.last == creator)) || ((sh == call || sh == creator) && (s.last == position || s.last == head)) {
 		s.blanks = s.blanks[:0]
 	}
 	s.release()
 	s.last = sh
 	s.prefix.Prefix = append(s.prefix.Prefix[:0], line[:min(at, 512)]...)
-	s.take(n, line)
+	s.take(n, line, signs)
 }
 
 // release hands on the blank lines that were held back.
 func (s *Sorter) release() {
 	for _, b := range s.blanks {
-		s.take(b.n, b.line)
+		s.take(b.n, b.line, b.signs)
 	}
 	s.blanks = s.blanks[:0]
 }
 
 // joined puts a line together with the pieces before it if they make a line of a stack.
-func (s *Sorter) joined(n int, line []byte, sh shape) bool {
+func (s *Sorter) joined(n int, line []byte, signs Signs, sh shape) bool {
 	if sh == other || sh == position && (s.last == call || s.last == creator) && path(s.pieces[len(s.pieces)-1].line) {
 		for _, gap := range []string{"", " "} {
 			whole := s.scratch[:0]
@@ -147,15 +166,23 @@ func (s *Sorter) joined(n int, line []byte, sh shape) bool {
 			}
 			whole = append(whole, bytes.TrimLeft(line, " \t")...)
 			s.scratch = whole
-			if sh, at := outline(whole); sh.ofStack() && follows(s.last, sh) {
+			// A piece has every sign that the whole has, but for a colon before the gap.
+			all := signs
+			for _, p := range s.pieces {
+				all |= p.signs
+			}
+			if all&colon != 0 {
+				all |= Says
+			}
+			if sh, at := outline(whole, all); sh.ofStack() && follows(s.last, sh) {
 				n := s.pieces[0].n
 				s.pieces = s.pieces[:0]
-				s.emit(n, whole, sh, at)
+				s.emit(n, whole, all, sh, at)
 				return true
 			}
 		}
 		if sh == other && len(s.pieces) < maxPieced && len(line) < 1024 {
-			s.pieces = append(s.pieces, held{n: n, line: bytes.Clone(line)})
+			s.pieces = keep(s.pieces, held{n: n, line: line, signs: signs})
 			return true
 		}
 	}
@@ -173,7 +200,7 @@ func path(line []byte) bool {
 func (s *Sorter) apart() {
 	s.release()
 	for _, p := range s.pieces {
-		s.take(p.n, p.line)
+		s.take(p.n, p.line, p.signs)
 	}
 	if len(s.pieces) > 0 {
 		s.last = other
@@ -195,7 +222,7 @@ func follows(last, next shape) bool {
 // backwards takes a line while a stack may be printed with its last line first, and reports
 // whether it was taken. A stack whose beginning was cut off may look the same up to its first
 // head: there the line above is that of a call in the one and a position in the other.
-func (s *Sorter) backwards(n int, line []byte, sh shape) bool {
+func (s *Sorter) backwards(n int, line []byte, signs Signs, sh shape) bool {
 	prev := s.back[len(s.back)-1].shape
 	ok := sh != other
 	switch {
@@ -218,7 +245,7 @@ func (s *Sorter) backwards(n int, line []byte, sh shape) bool {
 		if sh == blank && !s.headed {
 			sh = prev // blank lines between the lines of a stack say nothing
 		}
-		s.back = append(s.back, held{n, bytes.Clone(line), sh})
+		s.back = append(s.back, held{n, bytes.Clone(line), sh, signs})
 		s.held += len(line)
 		return true
 	}
@@ -235,13 +262,13 @@ func (s *Sorter) turn() {
 	}
 	s.headed = false
 	for _, l := range lines {
-		sh, at := outline(l.line)
+		sh, at := outline(l.line, l.signs)
 		if sh.ofStack() {
-			s.emit(l.n, l.line, sh, at)
+			s.emit(l.n, l.line, l.signs, sh, at)
 			continue
 		}
 		s.release()
-		s.take(l.n, l.line)
+		s.take(l.n, l.line, l.signs)
 		if sh == other {
 			s.last = other
 		}
@@ -298,22 +325,25 @@ var (
 
 // outline tells the shape of a line and where in it the text of the stack begins, behind what a log
 // put before it.
-func outline(line []byte) (shape, int) {
-	s, at := outlineOf(line)
-	if s.ofStack() && bytes.Contains(line, monitor) {
+func outline(line []byte, signs Signs) (shape, int) {
+	s, at := outlineOf(line, signs)
+	if s.ofStack() && signs&Says != 0 && bytes.Contains(line, monitor) {
 		return other, 0
 	}
 	return s, at
 }
 
 // outlineOf looks from the end, so that ordinary lines cost little.
-func outlineOf(line []byte) (shape, int) {
-	t := bytes.TrimRight(line, " \t")
+func outlineOf(line []byte, signs Signs) (shape, int) {
+	t := line
+	for len(t) > 0 && (t[len(t)-1] == ' ' || t[len(t)-1] == '\t') {
+		t = t[:len(t)-1]
+	}
 	if len(t) == 0 {
 		return blank, 0
 	}
 	switch c := t[len(t)-1]; {
-	case c == ')':
+	case c == ')' && signs&Open != 0:
 		if at := callAt(t); at >= 0 {
 			return call, at
 		}
@@ -324,10 +354,13 @@ func outlineOf(line []byte) (shape, int) {
 				return head, i
 			}
 		}
-	case c >= '0' && c <= '9' || c >= 'a' && c <= 'f':
+	case signs&colon != 0 && (c >= '0' && c <= '9' || c >= 'a' && c <= 'f'):
 		if at := positionAt(t); at >= 0 {
 			return position, at
 		}
+	}
+	if signs&dot == 0 {
+		return other, 0
 	}
 	if i := bytes.Index(t, createdBy); i >= 0 && bytes.IndexByte(t[i+len(createdBy):], '.') > 0 && !bytes.Contains(t[:i], []byte(`"`)) {
 		return creator, i
@@ -374,18 +407,35 @@ func callAt(t []byte) int {
 	return start
 }
 
-// positionAt returns where in a line the position of a frame begins that the line ends with, or -1.
-func positionAt(t []byte) int {
-	for _, mark := range []string{" +0x", " fp=0x", " pc=0x"} {
-		if i := bytes.Index(t, []byte(mark)); i >= 0 {
-			t = t[:i]
+// Position parses the second line of a frame, "/src/main.go:12 +0x1d fp=0x.. sp=0x.. pc=0x..".
+func Position(s []byte) (file, line []byte, ok bool) {
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(s[at:], ' ')
+		if i < 0 {
+			break
+		}
+		at += i
+		if mark := s[at+1:]; bytes.HasPrefix(mark, []byte("+0x")) || bytes.HasPrefix(mark, []byte("fp=0x")) || bytes.HasPrefix(mark, []byte("pc=0x")) {
+			s = s[:at]
+			break
 		}
 	}
-	colon := bytes.LastIndexByte(t, ':')
-	if colon <= 3 || colon == len(t)-1 || digits(t[colon+1:]) != len(t)-colon-1 {
+	i := len(s)
+	for i > 0 && isDigit(s[i-1]) {
+		i--
+	}
+	if i < 2 || i == len(s) || s[i-1] != ':' {
+		return nil, nil, false
+	}
+	return s[:i-1], s[i:], true
+}
+
+// positionAt returns where in a line the position of a frame begins that the line ends with, or -1.
+func positionAt(t []byte) int {
+	file, _, ok := Position(t)
+	if !ok || len(file) <= 3 {
 		return -1
 	}
-	file := t[:colon]
 	if !bytes.HasSuffix(file, []byte(".go")) && !bytes.HasSuffix(file, []byte(".s")) && !bytes.HasSuffix(file, []byte("<autogenerated>")) {
 		return -1
 	}

@@ -14,21 +14,50 @@ import (
 	"inquest/analyze/evidence/bound"
 )
 
+// Taker takes the lines of a text.
+type Taker interface {
+	// Line takes a line, whose number in the file is n, counted from 1. It is only good until Line returns.
+	Line(n int, line []byte, signs Signs)
+	// Idle reports whether lines without signs are of no use to the taker now. While they are, Words takes runs of them.
+	Idle() bool
+	Words(w Words)
+}
+
 // Read reads a text of any size and hands on its lines as the program wrote them: what web pages,
 // mail, chats, editors and shells did to their characters and around them is undone.
-// n counts the lines of the file from 1. The line is only good until take returns. What is paid for
-// and what is cut is as with [Each].
-func Read(r io.Reader, memory *bound.Account, take func(n int, line []byte)) (cut int, err error) {
+// Long lines are paid for from memory; where they do not fit, the beginning is handed over, and
+// cut counts them. The error is that of r.
+func Read(r io.Reader, memory *bound.Account, t Taker) (cut int, err error) {
 	n := 0
 	var c cleaner
-	return Each(decoded(r), memory, func(line []byte) {
-		n++
-		if !c.suspicious(line) {
-			take(n, line)
-			return
-		}
-		for _, l := range c.clean(line) {
-			take(n, l)
+	plain := false // the last line had no signs
+	return chunks(decoded(r), memory, func(text []byte) {
+		for len(text) > 0 {
+			if plain && t.Idle() {
+				if w := words(text); w.Lines > 0 {
+					w.First = n + 1
+					t.Words(w)
+					n += w.Lines
+					text = text[len(w.Text):]
+					continue
+				}
+			}
+			end := bytes.IndexByte(text, '\n') + 1
+			if end == 0 {
+				end = len(text)
+			}
+			line := trimEnd(text[:end])
+			text = text[end:]
+			n++
+			signs := Scan(line)
+			plain = signs == 0
+			if !suspicious(line, signs) {
+				t.Line(n, line, signs)
+				continue
+			}
+			for _, l := range c.clean(line) {
+				t.Line(n, l, Scan(l))
+			}
 		}
 	})
 }
@@ -86,24 +115,65 @@ type cleaner struct {
 	pieces [][]byte
 }
 
-// suspicious reports whether a line may hold anything that clean would change. Most do not, and every line is asked.
-func (c *cleaner) suspicious(line []byte) bool {
-	first := 0
-	for first < len(line) && (line[first] == ' ' || line[first] == '\t') {
-		first++
-	}
-	if first == len(line) {
+// suspicious reports whether clean may change a line. It changes few, and every line is asked.
+func suspicious(line []byte, signs Signs) bool {
+	switch {
+	case signs&repair != 0,
+		signs&Backslash != 0 && markdownEscape(line),
+		signs&Open != 0 && withoutStar(line):
+		return true
+	case signs&rare == 0: // no mark of a quotation or of a block of code
 		return false
 	}
-	switch line[first] {
-	case '>', '`', '~', '{', '[', '|':
-		return true
+	t := bytes.TrimSpace(line)
+	if len(t) == 0 {
+		return false
 	}
-	return line[len(line)-1] == '`' || line[len(line)-1] == '}' ||
-		bytes.IndexByte(line, '<') >= 0 || bytes.IndexByte(line, '&') >= 0 || bytes.IndexByte(line, '\\') >= 0 ||
-		bytes.IndexByte(line, 0x1b) >= 0 || bytes.IndexByte(line, 0) >= 0 ||
-		bytes.IndexByte(line, 0xc2) >= 0 || bytes.IndexByte(line, 0xe2) >= 0 || bytes.IndexByte(line, 0xef) >= 0 ||
-		bytes.Contains(line, starless)
+	switch t[0] {
+	case '>', '`', '~':
+		return true
+	case '{', '[':
+		if bytes.HasPrefix(t, []byte("{noformat}")) || bytes.HasPrefix(t, []byte("{code}")) || bytes.HasPrefix(t, []byte("[code]")) || bytes.HasPrefix(t, []byte("[/code]")) {
+			return true
+		}
+	}
+	switch t[len(t)-1] {
+	case '`', '~':
+		return true
+	case '}', ']':
+		return bytes.HasSuffix(t, []byte("{noformat}")) || bytes.HasSuffix(t, []byte("{code}")) || bytes.HasSuffix(t, []byte("code]"))
+	}
+	return false
+}
+
+// markdownEscape reports whether a backslash stands before a sign of Markdown.
+func markdownEscape(line []byte) bool {
+	for {
+		i := bytes.IndexByte(line, '\\')
+		if i < 0 || i+1 == len(line) {
+			return false
+		}
+		if bytes.IndexByte(markdownSigns, line[i+1]) >= 0 {
+			return true
+		}
+		line = line[i+1:]
+	}
+}
+
+// markdownSigns are those that stand in stacks and before which Markdown wants a backslash.
+var markdownSigns = []byte("*_[]()#<>{}~`")
+
+// withoutStar reports whether a receiver in a line may lack its asterisk.
+func withoutStar(line []byte) bool {
+	for {
+		i := bytes.Index(line, starless)
+		if i < 0 {
+			return false
+		}
+		if line = line[i+len(starless):]; len(line) > 0 && line[0] != '*' {
+			return true
+		}
+	}
 }
 
 var starless = []byte(".(")
@@ -301,7 +371,7 @@ func unescaped(line []byte) []byte {
 			continue
 		}
 		switch c := out[i+1]; {
-		case c == '*', !path && (c == '_' || c == '[' || c == ']' || c == '(' || c == ')' || c == '#' || c == '<' || c == '>' || c == '{' || c == '}' || c == '~' || c == '`'):
+		case c == '*', !path && bytes.IndexByte(markdownSigns, c) >= 0:
 			if !changed {
 				out, changed = bytes.Clone(out), true
 			}

@@ -9,7 +9,7 @@ import (
 
 func lines(t testing.TB, text string) (out []string) {
 	t.Helper()
-	if _, err := Read(strings.NewReader(text), nil, func(_ int, line []byte) { out = append(out, string(line)) }); err != nil {
+	if _, err := Read(strings.NewReader(text), nil, takeLine(func(line []byte) { out = append(out, string(line)) })); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -106,9 +106,9 @@ exit status 2
 
 func sorted(text string) string {
 	var out []string
-	s := NewSorter(func(_ int, line []byte) { out = append(out, string(line)) })
+	s := NewSorter(func(_ int, line []byte, _ Signs) { out = append(out, string(line)) })
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		s.Line(i+1, []byte(line))
+		s.Line(i+1, []byte(line), Scan([]byte(line)))
 	}
 	s.Close()
 	return strings.Join(out, "\n") + "\n"
@@ -172,6 +172,10 @@ func FuzzSorter(f *testing.F) {
 	})
 }
 
+type sorting struct{ *Sorter }
+
+func (sorting) Words(Words) {}
+
 func BenchmarkRead(b *testing.B) {
 	log := strings.Repeat("2026-09-01T12:00:00Z INFO served path=/orders/17 status=200 in 12ms (cached)\n", 10000)
 	dump := strings.Repeat(whole, 2000)
@@ -179,8 +183,8 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				s := NewSorter(func(int, []byte) {})
-				_, _ = Read(strings.NewReader(text), nil, s.Line)
+				s := NewSorter(func(int, []byte, Signs) {})
+				_, _ = Read(strings.NewReader(text), nil, sorting{s})
 				s.Close()
 			}
 		})

@@ -60,6 +60,11 @@ var (
 	settings = regexp.MustCompile(`^(?:cycles/second|sampling period|ms since reset|discarded samples) ?= ?\d+$`)
 )
 
+// Wants reports whether a line with such signs can be of use now.
+func (t *TextReader) Wants(signs logline.Signs) bool {
+	return t.textProfile != nil || signs&(logline.At|logline.Says) != 0
+}
+
 // Line takes the n-th line of the text, without its end.
 func (t *TextReader) Line(n int, line []byte) {
 	p := t.textProfile
@@ -94,14 +99,15 @@ func (t *TextReader) outside(n int, line []byte) {
 	if bytes.IndexByte(line, '@') < 0 && !bytes.Contains(line, []byte("profile: total ")) && !bytes.Contains(line, []byte("--- ")) {
 		return
 	}
-	if len(line) < 4096 {
+	// Patterns take long: they are asked only where they can match.
+	if len(line) < 4096 && (bytes.Contains(line, []byte("profile:")) || bytes.Contains(line, []byte("--- "))) {
 		if m := headRE.FindSubmatchIndex(line); m != nil {
 			t.textProfile = &textProfile{Carrier: logline.Carrier{Prefix: bytes.Clone(line[:m[2]])}, lines: [2]int{n, n}, headed: true}
 			t.put(line[m[2]:m[3]])
 			return
 		}
 	}
-	if text := bytes.TrimSpace(line); text[0] >= '0' && text[0] <= '9' {
+	if text := bytes.TrimSpace(line); sampled(text) {
 		if m := sampleRE.FindSubmatch(text); m != nil && len(m[2]) > 0 {
 			p := &textProfile{lines: [2]int{n, n}}
 			switch {
@@ -116,6 +122,12 @@ func (t *TextReader) outside(n int, line []byte) {
 			p.take(text)
 		}
 	}
+}
+
+// sampled reports whether a line begins as a sample does: with a number, and with a colon, an at sign or a number behind it.
+func sampled(text []byte) bool {
+	rest := bytes.TrimLeft(text, "0123456789")
+	return len(rest) < len(text) && len(rest) > 2 && (rest[0] == ':' || rest[0] == ' ' && (rest[1] == '@' || rest[1] >= '0' && rest[1] <= '9'))
 }
 
 // take takes a line of the profile.

@@ -107,8 +107,8 @@ func TestTool(t *testing.T) {
 		"a log line about Type: cpu\n": "",
 	} {
 		var r ToolReader
-		for _, line := range strings.Split(text, "\n") {
-			r.Line([]byte(line))
+		for i, line := range strings.Split(text, "\n") {
+			r.Line(i+1, []byte(line))
 		}
 		x, err := r.Close()
 		got := ""
@@ -138,7 +138,7 @@ func FuzzText(f *testing.F) {
 		}
 		var r ToolReader
 		for line := range strings.Lines(text) {
-			r.Line([]byte(line))
+			r.Line(1, []byte(line))
 		}
 		_, _ = r.Close()
 	})

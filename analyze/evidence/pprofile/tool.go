@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -15,7 +16,7 @@ import (
 // -traces, which prints whole stacks. Of its other views it says what they are. The zero ToolReader is ready.
 type ToolReader struct {
 	lines  [2]int
-	n      int
+	n      int // of the present line
 	typ    string
 	view   string // "top", "traces", "tree", "raw"
 	total  int64
@@ -36,9 +37,14 @@ var (
 // maxRows bounds the functions and stacks that are kept.
 const maxRows = 100_000
 
-// Line takes a line of the text, without its end.
-func (t *ToolReader) Line(line []byte) {
-	t.n++
+// Wants reports whether a line with such signs can be of use now.
+func (t *ToolReader) Wants(signs logline.Signs) bool {
+	return t.view != "" || t.typ != "" || signs&(logline.Says|logline.Percent) != 0
+}
+
+// Line takes the n-th line of the text, without its end.
+func (t *ToolReader) Line(n int, line []byte) {
+	t.n = n
 	if t.view == "" && t.typ == "" && !bytes.Contains(line, []byte("Type: ")) && !bytes.Contains(line, []byte("Showing nodes accounting for ")) && !bytes.Contains(line, []byte("flat%")) {
 		return
 	}

@@ -1,9 +1,6 @@
 package runtimelog
 
-import (
-	"bytes"
-	"time"
-)
+import "time"
 
 // parseGC reads a line as runtime/mgc.go prints it since Go 1.5:
 //
@@ -114,7 +111,7 @@ func parseSched(s []byte) (l schedLine, begun, ok bool) {
 			break
 		}
 		n := p.integer()
-		switch name {
+		switch string(name) {
 		case "idleprocs":
 			l.idle, seen = n, true
 		case "threads":
@@ -202,12 +199,12 @@ func (p *cursor) decimal(unit time.Duration) time.Duration {
 // megabytes reads a size that is printed in MiB (shifted by 20 bits).
 func (p *cursor) megabytes() int64 { return p.integer() << 20 }
 
-func (p *cursor) name() string {
-	i := bytes.IndexFunc(p.s, func(r rune) bool { return r < 'a' || r > 'z' })
-	if i < 0 {
-		i = len(p.s)
+func (p *cursor) name() []byte {
+	i := 0
+	for i < len(p.s) && p.s[i] >= 'a' && p.s[i] <= 'z' {
+		i++
 	}
-	name := string(p.s[:i])
+	name := p.s[:i]
 	p.s = p.s[i:]
 	return name
 }

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unsafe"
 
@@ -126,8 +125,9 @@ type Reader struct {
 	line    int
 	gc      []*gcStream
 	sched   []*schedStream
-	damaged int // lines that begin like one of ours and do not go on so
-	lost    int // lines of more processes than are told apart
+	damaged int    // lines that begin like one of ours and do not go on so
+	lost    int    // lines of more processes than are told apart
+	shape   []byte // what stands before the present line
 }
 
 // Found is what a text holds, by process, in the order in which they first appear.
@@ -165,13 +165,16 @@ var (
 	schedWord = []byte("SCHED ")
 )
 
-// Line takes the next line of the text, without its end.
-func (r *Reader) Line(line []byte) {
-	r.line++
+// Wants reports whether a line with such signs can be of use.
+func (r *Reader) Wants(signs logline.Signs) bool { return signs&(logline.At|logline.Says) != 0 }
+
+// Line takes a line of the text, without its end: the n-th, counted from 1.
+func (r *Reader) Line(n int, line []byte) {
+	r.line = n
 	r.each(line, gcWord, func(at, first int) (begun, ok bool) {
 		c, begun, ok := parseGC(line[at:])
 		if ok {
-			c.Line = r.line
+			c.Line = n
 			r.cycle(c, line, line[:first])
 		}
 		return begun, ok
@@ -210,7 +213,7 @@ func (r *Reader) each(line, word []byte, take func(at, first int) (begun, ok boo
 
 // cycle files a collection with those of its process.
 func (r *Reader) cycle(c Cycle, line, prefix []byte) {
-	shape, start, zoned := carried(line, prefix, c.At)
+	shape, start, zoned := r.carried(line, prefix, c.At)
 	var s *gcStream
 	for _, other := range r.gc {
 		if other.goesOn(shape, c.Number, c.At, start) && (s == nil || s.further(&other.stream, c.Number, start)) {
@@ -230,7 +233,7 @@ func (r *Reader) cycle(c Cycle, line, prefix []byte) {
 			return
 		}
 		s = &gcStream{out: &GC{Log: begun(r.line, start, zoned)}, windows: fold[GCWindow]{merge: (*GCWindow).Add}}
-		s.shape = shape
+		s.shape = string(shape)
 		r.gc = append(r.gc, s)
 	} else {
 		s.out.Missing += c.Number - s.number - 1
@@ -253,7 +256,7 @@ func (r *Reader) cycle(c Cycle, line, prefix []byte) {
 
 // sample files a line about the scheduler with those of its process.
 func (r *Reader) sample(p schedLine, line, prefix []byte) {
-	shape, start, zoned := carried(line, prefix, p.at)
+	shape, start, zoned := r.carried(line, prefix, p.at)
 	var s *schedStream
 	for _, other := range r.sched {
 		if other.goesOn(shape, 1, p.at, start) && (s == nil || s.further(&other.stream, 1, start)) {
@@ -273,7 +276,7 @@ func (r *Reader) sample(p schedLine, line, prefix []byte) {
 			return
 		}
 		s = &schedStream{out: &Sched{Log: begun(r.line, start, zoned)}, windows: fold[SchedWindow]{merge: (*SchedWindow).Add}}
-		s.shape = shape
+		s.shape = string(shape)
 		r.sched = append(r.sched, s)
 	}
 	s.passed(p.at, start)
@@ -303,7 +306,7 @@ func begun(line int, start time.Time, zoned bool) Log {
 
 // carried tells what a log put around a line: the shape of what stands before it,
 // and when its process started by its time stamp.
-func carried(line, prefix []byte, at time.Duration) (shape string, start time.Time, zoned bool) {
+func (r *Reader) carried(line, prefix []byte, at time.Duration) (shape []byte, start time.Time, zoned bool) {
 	const end = 512
 	t, zoned, ok := logline.Stamp(prefix[:min(len(prefix), end)])
 	if !ok {
@@ -312,7 +315,7 @@ func carried(line, prefix []byte, at time.Duration) (shape string, start time.Ti
 	if ok {
 		start = t.Add(-at)
 	}
-	var b []byte
+	b := r.shape[:0]
 	prefix = logline.Unstamped(prefix)
 	for _, c := range prefix[:min(len(prefix), end)] {
 		switch {
@@ -326,19 +329,20 @@ func carried(line, prefix []byte, at time.Duration) (shape string, start time.Ti
 		}
 		b = append(b, c)
 	}
-	return string(b), start, zoned
+	r.shape = b
+	return b, start, zoned
 }
 
 // goesOn reports whether a line can be of the same process as those before.
-func (s *stream) goesOn(shape string, number int64, at time.Duration, start time.Time) bool {
-	return at >= s.at && s.shape == shape && (number > s.number || s.number == 0) &&
+func (s *stream) goesOn(shape []byte, number int64, at time.Duration, start time.Time) bool {
+	return at >= s.at && s.shape == string(shape) && (number > s.number || s.number == 0) &&
 		(number == s.number+1 || start.IsZero() || s.start.IsZero() || start.Sub(s.start).Abs() <= apart)
 }
 
 // torn reports whether a line can be of the same process although more stands before it: what the program
 // wrote to stderr without ending its line. Of a process known by one line that is not believed.
-func (s *stream) torn(shape string, number int64, at time.Duration, start time.Time) bool {
-	return s.step > 0 && (strings.HasPrefix(shape, s.shape) || strings.HasSuffix(shape, s.shape)) && s.goesOn(s.shape, number, at, start)
+func (s *stream) torn(shape []byte, number int64, at time.Duration, start time.Time) bool {
+	return s.step > 0 && (bytes.HasPrefix(shape, []byte(s.shape)) || bytes.HasSuffix(shape, []byte(s.shape))) && s.goesOn([]byte(s.shape), number, at, start)
 }
 
 // passed notes when a line was printed.

@@ -17,11 +17,22 @@ import (
 func read(t testing.TB, text string) Found {
 	t.Helper()
 	var r Reader
-	if _, err := logline.Each(strings.NewReader(text), nil, r.Line); err != nil {
+	if _, err := logline.Read(strings.NewReader(text), nil, taker{&r}); err != nil {
 		t.Fatal(err)
 	}
 	return r.Close()
 }
+
+// taker hands on what the reader wants.
+type taker struct{ *Reader }
+
+func (t taker) Line(n int, line []byte, signs logline.Signs) {
+	if t.Wants(signs) {
+		t.Reader.Line(n, line)
+	}
+}
+func (taker) Idle() bool          { return true }
+func (taker) Words(logline.Words) {}
 
 // carriers are ways in which logs carry the lines of a program.
 var carriers = map[string]func(i int, line string) string{
@@ -208,7 +219,7 @@ func TestFold(t *testing.T) {
 	const n = 10_000
 	var r Reader
 	for i := range n {
-		r.Line([]byte(cycle(i+1, time.Duration(i)*100*time.Millisecond, 100+i/100)))
+		r.Line(i+1, []byte(cycle(i+1, time.Duration(i)*100*time.Millisecond, 100+i/100)))
 	}
 	g := r.Close().GC[0]
 	if g.Total.Cycles != n || g.Total.Busy != n*5300*time.Microsecond || len(g.Windows) > maxWindows || len(g.Windows) < maxWindows/2 {
@@ -249,7 +260,7 @@ func BenchmarkReader(b *testing.B) {
 			b.SetBytes(int64(len(line)))
 			var r Reader
 			for b.Loop() {
-				r.Line([]byte(line))
+				r.Line(1, []byte(line))
 			}
 		})
 	}
