@@ -92,10 +92,10 @@ func through(s stack.Stack) map[string]bool {
 
 // busy returns how much of the processors' time the traces show in use.
 func busy(b *evidence.Bundle) float64 {
-	var running, all time.Duration
+	var running, all float64
 	for _, e := range b.Of(evidence.Trace) {
-		running += e.Trace.Procs.Running
-		all += e.Trace.Procs.Running + e.Trace.Procs.Idle
+		running += float64(e.Trace.Procs.Running)
+		all += float64(e.Trace.Procs.Running) + float64(e.Trace.Procs.Idle)
 	}
 	return evidence.Part(running, all).Number
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/bound"
 )
 
 // Currency is what a fault takes from a program.
@@ -73,7 +74,7 @@ func (in *Input) Severity(i Impact, excuses ...Excuse) Severity {
 			warning = limit("min-standing-moment")
 		}
 		switch {
-		case i.Standing >= warning && (i.Share >= limit("min-share-critical") || i.Mean >= time.Duration(limit("min-wait-critical"))):
+		case i.Standing >= warning && (i.Share >= limit("min-share-critical") || i.Mean >= time.Duration(bound.Float(limit("min-wait-critical")))):
 			severity = Critical
 		case i.Standing >= warning:
 			severity = Warning

@@ -128,7 +128,7 @@ func captures(b *evidence.Bundle) []Remark {
 func amount(value float64, unit string) string {
 	switch unit {
 	case "seconds":
-		return evidence.Duration(time.Duration(value * float64(time.Second))).String()
+		return evidence.Of(value*float64(time.Second), evidence.Nanoseconds).String()
 	case "bytes":
 		return evidence.Of(value, evidence.Bytes).String()
 	}

@@ -92,7 +92,7 @@ func attempt(m mutant, i int) (r result, err error) {
 	resetPeak()
 	start := time.Now()
 	file := filepath.Join(reports, "r.json")
-	args := []string{"analyze", "-q", evidence, "-o", file}
+	args := []string{"analyze", evidence, "-o", file} // not -q, under which what is passed over is not named
 	for _, ext := range []string{"html", "md", "txt", "sarif", "xml", "annotations"} {
 		args = append(args, "-o", filepath.Join(reports, "r."+ext))
 	}

@@ -63,7 +63,7 @@ func downstreamTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		return analyze.Reading{Silent: short}
 	}
 	t := e.Trace
-	wait, severe := time.Duration(in.Limit("min-wait").Number), time.Duration(in.Limit("min-wait-severe").Number)
+	wait, severe := in.Limit("min-wait").Duration(), in.Limit("min-wait-severe").Duration()
 	r := analyze.Reading{Says: "no place waits for a peer for so long"}
 	if t.Duration < 2*wait {
 		r.Silent = fmt.Sprintf("the trace covers %s, too short for waits of %s", evidence.Duration(t.Duration), evidence.Duration(wait))
@@ -142,7 +142,7 @@ func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		old, longest := 0, x.goroutines[0]
 		for _, g := range x.goroutines {
-			if g.Wait >= time.Duration(in.Limit("min-age").Number) {
+			if g.Wait >= in.Limit("min-age").Duration() {
 				old++
 			}
 			if g.Wait > longest.Wait {

@@ -278,7 +278,7 @@ func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgeme
 		processors, all, over := usedUnder(in, l.users())
 		switch {
 		// A long life leaves some hundreds of long waits behind, of slow starts and single stalls.
-		case l.mean() >= 10*time.Duration(in.Limit("min-wait").Number) && l.count >= 1000:
+		case l.mean() >= 10*in.Limit("min-wait").Duration() && l.count >= 1000:
 			j.severity = analyze.Warning
 		case serial(processors) && 2*processors >= all && l.delay >= over:
 			j.severity = analyze.Warning
@@ -286,7 +286,7 @@ func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgeme
 		case l.delay >= time.Second:
 			j.severity = analyze.Info
 		default:
-			j.votes = l.mean() >= time.Duration(in.Limit("min-wait").Number)/4
+			j.votes = l.mean() >= in.Limit("min-wait").Duration()/4
 		}
 		return j
 	}
@@ -295,7 +295,7 @@ func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgeme
 	if procs := in.Case.GOMAXPROCS; procs > 0 {
 		j.severity = min(analyze.Warning, in.Severity(analyze.Impact{Of: analyze.Processors, Share: standing / float64(procs)}, excuses...))
 	}
-	if l.mean() >= time.Duration(in.Limit("min-wait").Number) {
+	if l.mean() >= in.Limit("min-wait").Duration() {
 		j.severity = max(j.severity, in.Severity(analyze.Impact{Of: analyze.Operations, Standing: standing, Mean: l.mean()}, excuses...))
 	}
 	j.votes = standing >= in.Limit("impact.min-standing").Number/4

@@ -152,7 +152,7 @@ func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyz
 	s := h.g.Stack()
 	class := waitClass(h.g, s)
 	severity, raises := analyze.Info, analyze.Warning
-	if h.g.Wait >= time.Duration(in.Limit("min-wait").Number) {
+	if h.g.Wait >= in.Limit("min-wait").Duration() {
 		severity, raises = analyze.Warning, analyze.Critical
 	}
 	names := slices.Sorted(maps.Keys(others))
@@ -382,7 +382,7 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 	for _, s := range circle {
 		guessed = guessed || s.holder.object
 		// The state may be printed without its minutes; then the wait is younger.
-		old = old && s.holder.g.Wait >= time.Duration(in.Limit("min-wait").Number)
+		old = old && s.holder.g.Wait >= in.Limit("min-wait").Duration()
 	}
 	// Younger than a minute, what looks like a circle may be busy locks whose holders
 	// are others at work on the same objects.
@@ -543,7 +543,7 @@ func someoneElse(d *dump.Dump, circle []step) bool {
 // waiters have waited for a minute: an early return or a panic left it locked, or the circle
 // cannot be told from what the dump prints.
 func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock, locks []*dumpLock) (analyze.Candidate, bool) {
-	limit := time.Duration(in.Limit("min-wait").Number)
+	limit := in.Limit("min-wait").Duration()
 	old := 0
 	var longest *lockWaiter
 	for _, w := range l.waiters {
@@ -769,7 +769,7 @@ func deadlockTrace(in *analyze.Input) analyze.Reading {
 		n += x.n
 	}
 	severity := analyze.NoSeverity
-	if e.Trace.Duration >= time.Duration(in.Limit("min-trace").Number) {
+	if e.Trace.Duration >= in.Limit("min-trace").Duration() {
 		severity = analyze.Info
 	}
 	// Which of these places holds what the others wait for, a trace cannot tell:

@@ -240,7 +240,11 @@ func busy(p *pprofile.Profile, procs int) float64 {
 	if p.Duration <= 0 {
 		return 0
 	}
-	return evidence.Part(float64(p.Total(p.Column("cpu"))), float64(p.Duration)*float64(max(procs, 1))).Number
+	share := evidence.Part(float64(p.Total(p.Column("cpu"))), float64(p.Duration)*float64(max(procs, 1))).Number
+	if procs > 0 {
+		return min(share, 1) // the duration is less exact than the samples
+	}
+	return share
 }
 
 // assistTime is the processor time that goroutines were made to mark for. Their

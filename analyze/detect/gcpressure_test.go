@@ -230,7 +230,7 @@ func TestUsageOfUnknownProcessors(t *testing.T) {
 		want, lack string
 	}{
 		{of(profile()), "keeps 3.8 processors busy", "%"},
-		{of(profile(), procs()), "190 % of 2 processors", "3.8"},
+		{of(profile(), procs()), "100 % of 2 processors", "3.8"}, // and no more than there are
 	} {
 		f := judge(t, CPUHotspot, c.exhibits...).all.Findings[0]
 		_, rest, _ := strings.Cut(f.Summary, "below main.(*API).serve")

@@ -6,6 +6,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
 )
@@ -27,18 +28,22 @@ func span(g *runtimelog.GC, windows []runtimelog.GCWindow) stretch {
 		}
 		s.GCWindow.Add(&windows[i])
 	}
-	s.procs = s.lasted() * time.Duration(max(g.Procs, 1))
-	s.cost = evidence.Part(s.work(), s.procs)
+	s.procs = bound.Mul(s.lasted(), time.Duration(max(g.Procs, 1)))
+	s.cost = evidence.Part(min(s.work(), s.procs), s.procs)
 	return s
 }
 
 func (s *stretch) lasted() time.Duration { return max(s.To-s.From, 0) }
 
 // work is the collector's processor time without idle-mode workers.
-func (s *stretch) work() time.Duration { return s.Assist + s.Background + s.Stopped }
+func (s *stretch) work() time.Duration {
+	return bound.Add(bound.Add(s.Assist, s.Background), s.Stopped)
+}
 
 // busy is the time in collections that nobody forced, of the stretch.
-func (s *stretch) busy() evidence.Quantity { return evidence.Part(s.Busy-s.BusyForced, s.lasted()) }
+func (s *stretch) busy() evidence.Quantity {
+	return evidence.Part(min(s.Busy-s.BusyForced, s.lasted()), s.lasted())
+}
 
 // perSecond is how many collections there were.
 func (s *stretch) perSecond() evidence.Quantity {
@@ -76,7 +81,7 @@ func worstPart(g *runtimelog.GC) stretch {
 func gcPressureGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	s := worstPart(e.GC)
 	left := max(s.procs-s.Background-s.Stopped-s.Idle, 0)
-	assist := evidence.Part(s.Assist, left)
+	assist := evidence.Part(min(s.Assist, left), left)
 	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of all processor time, in %s collections", s.cost, s.perSecond())}
 	// What the goal leaves for the program to allocate before the next collection.
 	room := room{busy: s.busy(), cycles: s.Cycles}

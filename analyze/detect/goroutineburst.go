@@ -8,6 +8,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -125,11 +126,11 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 	}
 	all, running := floods(t)
 	procs := float64(max(t.Procs.Max, 1))
-	busy := float64(t.Procs.Running) / float64(t.Duration)
+	busy := float64(t.Procs.Running) / float64(max(t.Duration, 1))
 	late, _ := lateGroups(t, usualLateness)
 	for _, f := range all {
 		mean := f.slices.Mean()
-		work := time.Duration(float64(f.burst) * float64(mean) / procs)
+		work := time.Duration(bound.Float(float64(f.burst) * float64(mean) / procs))
 		often := rate(f.created).Number >= in.Limit("min-rate").Number
 		burst := float64(f.burst) >= procs*in.Limit("min-burst-per-proc").Number && float64(work) >= in.Limit("min-work").Number
 		if !often && !burst || len(r.Candidates) == 3 {

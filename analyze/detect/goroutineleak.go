@@ -271,7 +271,7 @@ func tooClose(in *analyze.Input) string {
 	switch {
 	case first.IsZero() || last.IsZero():
 		return "the snapshots do not tell how far apart they were taken"
-	case last.Sub(first) < time.Duration(in.Limit("min-span").Number):
+	case last.Sub(first) < in.Limit("min-span").Duration():
 		return fmt.Sprintf("the snapshots were taken only %s apart", evidence.Duration(last.Sub(first)))
 	}
 	return ""
@@ -370,7 +370,7 @@ func leakDump(in *analyze.Input) analyze.Reading {
 			if g.Creator != 0 && !inCreator[[2]string{strconv.FormatInt(g.Creator, 10), stack.Normal(g.CreatedBy.Function)}] {
 				a.orphans++
 			}
-			if g.Wait >= time.Duration(in.Limit("min-age").Number) {
+			if g.Wait >= in.Limit("min-age").Duration() {
 				a.old++
 			}
 			a.ages[g.Wait]++

@@ -179,7 +179,11 @@ func usageOf(p *pprofile.Profile, procs int) usage {
 	if p.Duration <= 0 {
 		return usage{procs, 0}
 	}
-	return usage{procs, evidence.Part(time.Duration(p.Total(p.Column("cpu"))), p.Duration).Number}
+	used := evidence.Part(time.Duration(p.Total(p.Column("cpu"))), p.Duration).Number
+	if procs > 0 {
+		used = min(used, float64(procs)) // the duration is less exact than the samples
+	}
+	return usage{procs, used}
 }
 
 // part is the use that a share of the samples makes.

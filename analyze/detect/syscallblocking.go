@@ -6,6 +6,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 )
@@ -73,7 +74,7 @@ func syscallTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	t := e.Trace
 	procs := max(in.Case.GOMAXPROCS, t.Procs.Max, 1)
-	call := time.Duration(in.Limit("min-call").Number)
+	call := in.Limit("min-call").Duration()
 	r := analyze.Reading{Says: fmt.Sprintf("next to no time goes by in system calls of %s and more", evidence.Duration(call))}
 	// One at a time: what has not returned in the whole trace is a wait by design.
 	var ended []exectrace.Wait
@@ -85,7 +86,7 @@ func syscallTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	for _, w := range sumWaits(ended, callsOf, operationsOf(t)) {
 		slow := w.times.Above(call)
-		inSlow := w.times.Beyond(call) + time.Duration(slow)*call // what the slow ones took
+		inSlow := bound.Add(w.times.Beyond(call), bound.Mul(time.Duration(slow), call)) // what the slow ones took
 		rate := perSecond(min(inSlow, w.total), t.Duration)
 		need := in.Limit("min-share").Number * float64(procs)
 		excuses := []analyze.Excuse{notOutside(w.request),

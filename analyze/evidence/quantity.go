@@ -9,6 +9,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
+
+	"inquest/analyze/evidence/bound"
 )
 
 // Unit says what a number counts. The values are part of the JSON contract.
@@ -39,6 +41,9 @@ func Of[N ~int | ~int64 | ~uint64 | ~float64](n N, u Unit) Quantity {
 
 // Duration returns d as a Quantity in nanoseconds.
 func Duration(d time.Duration) Quantity { return Of(int64(d), Nanoseconds) }
+
+// Duration returns a Quantity in nanoseconds as a duration, the nearest there is.
+func (q Quantity) Duration() time.Duration { return time.Duration(bound.Float(q.Number)) }
 
 // Things counts what a noun names: "1 stretch", "2 stretches", "1,200 waits".
 func Things[N ~int | ~int64 | ~uint64](n N, noun string) string {
@@ -88,7 +93,7 @@ func formatBytes(n float64) string {
 	if n < 0 {
 		return "-" + formatBytes(-n)
 	}
-	return humanize.IBytes(uint64(n))
+	return humanize.IBytes(uint64(bound.Float(n)))
 }
 
 func formatDuration(ns float64) string {
@@ -103,14 +108,14 @@ func formatDuration(ns float64) string {
 	case abs < 600e9:
 		return digits(ns/1e9) + " s"
 	}
-	return fmt.Sprint(time.Duration(ns).Round(time.Second))
+	return fmt.Sprint(time.Duration(bound.Float(ns)).Round(time.Second))
 }
 
 // digits keeps three significant digits and never uses an exponent.
 func digits(x float64) string {
 	switch abs := math.Abs(x); {
 	case abs >= 1000:
-		return humanize.Comma(int64(math.Round(x)))
+		return humanize.Comma(bound.Float(math.Round(x)))
 	case abs >= 100:
 		return strconv.FormatFloat(x, 'f', 0, 64)
 	case abs >= 10:

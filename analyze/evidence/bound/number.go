@@ -63,6 +63,19 @@ func Mul[T Integer](a, b T) T {
 	return most
 }
 
+// Float returns a number as the nearest int64, and 0 for what is no number.
+func Float(f float64) int64 {
+	switch {
+	case f != f:
+		return 0
+	case f >= 1<<63:
+		return 1<<63 - 1
+	case f < -1<<63:
+		return -1 << 63
+	}
+	return int64(f)
+}
+
 // Int returns a number of a file as an int, or the nearest int to it.
 func Int[T Integer](n T) int {
 	const most = int(^uint(0) >> 1)

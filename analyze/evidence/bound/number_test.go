@@ -44,6 +44,14 @@ func TestArithmeticSaturates(t *testing.T) {
 	if Add[int8](100, 100) != 127 || Sub[int8](-100, 100) != -128 || Mul[uint8](16, 16) != 255 {
 		t.Error("small types do not saturate")
 	}
+	for f, want := range map[float64]int64{math.Inf(1): math.MaxInt64, math.Inf(-1): math.MinInt64, 1 << 63: math.MaxInt64, -1 << 63: math.MinInt64, 1e300: math.MaxInt64, -7.9: -7, 0: 0} {
+		if got := Float(f); got != want {
+			t.Errorf("Float(%g) = %d, want %d", f, got, want)
+		}
+	}
+	if Float(math.NaN()) != 0 {
+		t.Error("what is no number is one")
+	}
 	if Int(uint64(math.MaxUint64)) != math.MaxInt || Int(int64(math.MinInt64)) != math.MinInt || Int(uint8(7)) != 7 {
 		t.Error("Int is not the nearest int")
 	}

@@ -9,14 +9,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
 	"inquest/recorder/manifest"
 )
 
@@ -139,7 +137,7 @@ func (t *take) tick() (stop func()) {
 func (t *take) guarded(ctx context.Context, st *step) (f evidence.ManifestFile) {
 	defer func() {
 		if p := recover(); p != nil {
-			f = evidence.ManifestFile{Name: st.file, Request: st.request(), Result: evidence.Failed, Why: fmt.Sprintf("a bug of ours: %v at %s", p, stack.Origin(debug.Stack()))}
+			f = evidence.ManifestFile{Name: st.file, Request: st.request(), Result: evidence.Failed, Why: fmt.Sprintf("a bug of ours: %v; please report it", p)}
 		}
 	}()
 	return t.settle(ctx, st)

@@ -74,7 +74,7 @@ func header(s []byte) (g Goroutine, ok bool) {
 		case attribute == "locked to thread":
 			g.Locked = true
 		case strings.HasSuffix(attribute, " minutes"):
-			minutes, err := strconv.ParseInt(strings.TrimSuffix(attribute, " minutes"), 10, 32)
+			minutes, err := strconv.ParseUint(strings.TrimSuffix(attribute, " minutes"), 10, 27) // 255 years
 			if err != nil {
 				return g, false
 			}

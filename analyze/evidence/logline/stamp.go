@@ -95,7 +95,7 @@ func firstStamp(line []byte) (stamp, bool) {
 
 // time returns the moment that a stamp names, if the calendar has it.
 func (s *stamp) time() (time.Time, bool) {
-	if s.month < 1 || s.month > 12 || s.day < 1 || s.day > 31 || s.year <= 1990 {
+	if s.month < 1 || s.month > 12 || s.day < 1 || s.day > 31 || s.year <= 1990 || s.year > 2200 {
 		return time.Time{}, false
 	}
 	t := time.Date(s.year, time.Month(s.month), s.day, s.hour, s.minute, s.second, nanoseconds(s.fraction), time.UTC)

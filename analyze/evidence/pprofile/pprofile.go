@@ -4,6 +4,7 @@
 package pprofile
 
 import (
+	"fmt"
 	"time"
 
 	"inquest/analyze/evidence/stack"
@@ -51,6 +52,34 @@ func (p *Profile) Column(name string) int {
 		}
 	}
 	return -1
+}
+
+// maxTotal bounds what the values of a column add up to, so that no sum of some of them can wrap.
+const maxTotal = 1 << 62
+
+// limit makes values what a profile can hold: none below 0, and no more than maxTotal in all.
+func (p *Profile) limit() {
+	for column, c := range p.Columns {
+		left, cut, below := int64(maxTotal), 0, 0
+		for i := range p.Samples {
+			v := &p.Samples[i].Values[column]
+			switch {
+			case *v < 0:
+				*v = 0
+				below++
+			case *v > left:
+				*v = left
+				cut++
+			}
+			left -= *v
+		}
+		if below > 0 {
+			p.Problems = append(p.Problems, fmt.Sprintf("%d of its samples have less than 0 %s, as in a difference between two profiles: they count as 0; give inquest diff both profiles instead", below, c.Name))
+		}
+		if cut > 0 {
+			p.Problems = append(p.Problems, fmt.Sprintf("the values of %s add up to more than 2^62: %d of the samples count less than they say", c.Name, cut))
+		}
+	}
 }
 
 // Total sums a column over all samples; a column of -1 sums to 0.

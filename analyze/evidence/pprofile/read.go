@@ -84,6 +84,7 @@ func Read(r io.ReaderAt, size int64, opt Options) (*Profile, error) {
 
 // remarks notes what is odd about a profile, in whatever form it came.
 func (p *Profile) remarks() {
+	p.limit()
 	// Threads that the runtime created have no stack in any profile (golang/go#6104).
 	if p.Unsymbolised > 0 && p.Unsymbolised == len(p.Samples) && p.Kind != "threadcreate" {
 		p.Problems = append(p.Problems, "no function names: it holds addresses only, so nothing in it can be placed in the source")

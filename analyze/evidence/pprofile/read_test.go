@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -393,5 +394,20 @@ func BenchmarkRead(b *testing.B) {
 			}
 			b.ReportMetric(float64(ours)/float64(parse), "x-parse")
 		})
+	}
+}
+
+// Values of a column are none below 0 and add up to a number, whatever the file says.
+func TestExtremeValues(t *testing.T) {
+	p := &Profile{Columns: []Column{{Name: "cpu"}}}
+	for _, v := range []int64{math.MinInt64, -5, 7, math.MaxInt64, math.MaxInt64} {
+		p.Samples = append(p.Samples, Sample{Values: []int64{v}})
+	}
+	p.remarks()
+	if total := p.Total(0); total != maxTotal {
+		t.Errorf("in all %d", total)
+	}
+	if len(p.Problems) != 2 || !strings.HasPrefix(p.Problems[0], "2 of its samples have less than 0 cpu") || !strings.Contains(p.Problems[1], "2 of the samples count less") {
+		t.Errorf("%q", p.Problems)
 	}
 }

@@ -19,7 +19,8 @@ func parseGC(s []byte) (c Cycle, begun, ok bool) {
 	if p.failed {
 		return c, false, false
 	}
-	c.Share = float64(p.integer()) / 100
+	share := p.integer()
+	c.Share = float64(share) / 100
 	p.word("%")
 	c.LeakCheck = p.optional(" (checking for goroutine leaks)")
 	p.word(": ")
@@ -28,7 +29,7 @@ func parseGC(s []byte) (c Cycle, begun, ok bool) {
 		if more := p.optional("+"); i == 0 {
 			c.SweepTerm = d
 		} else if more {
-			c.Concurrent += d
+			p.add(&c.Concurrent, d)
 		} else {
 			c.MarkTerm = d
 			break
@@ -39,22 +40,22 @@ func parseGC(s []byte) (c Cycle, begun, ok bool) {
 		d := p.decimal(time.Millisecond)
 		switch {
 		case i > 0 && p.optional("/"): // assist/dedicated and fractional/idle
-			c.Assist += d
-			c.Background += p.decimal(time.Millisecond)
+			p.add(&c.Assist, d)
+			p.add(&c.Background, p.decimal(time.Millisecond))
 			p.word("/")
-			c.Idle += p.decimal(time.Millisecond)
+			p.add(&c.Idle, p.decimal(time.Millisecond))
 			p.word("+")
 			marking = true
 			continue
 		case p.optional("+"):
 			if i == 0 || marking {
-				c.Stopped += d
+				p.add(&c.Stopped, d)
 			} else {
-				c.Background += d
+				p.add(&c.Background, d)
 			}
 			continue
 		}
-		c.Stopped += d
+		p.add(&c.Stopped, d)
 		break
 	}
 	p.word(" ms cpu, ")
@@ -76,7 +77,7 @@ func parseGC(s []byte) (c Cycle, begun, ok bool) {
 	p.word(" P")
 	c.Procs = int(n)
 	c.Forced = p.optional(" (forced)")
-	return c, true, !p.failed
+	return c, true, !p.failed && share <= 100 && c.Procs <= maxProcs
 }
 
 // schedLine is a line of schedtrace.
@@ -122,10 +123,10 @@ func parseSched(s []byte) (l schedLine, begun, ok bool) {
 			l.queued = n
 			if p.optional(" [") {
 				for p.optional(" "); !p.failed && !p.optional("]"); p.optional(" ") {
-					l.queued += p.integer()
+					l.queued = min(l.queued+p.integer(), maxNumber)
 				}
 			}
-			return l, true, seen && !p.failed && l.procs > 0
+			return l, true, seen && !p.failed && l.procs > 0 && l.procs <= maxProcs && max(l.idle, l.spinning) <= l.procs
 		}
 	}
 	return l, true, false
@@ -158,7 +159,15 @@ func (p *cursor) optional(w string) bool {
 const (
 	maxNumber   = 1e12
 	maxDuration = 10 * 365 * 24 * time.Hour
+	maxProcs    = 1 << 20 // of GOMAXPROCS
 )
+
+// add adds to a sum that must stay within the bounds, too.
+func (p *cursor) add(sum *time.Duration, d time.Duration) {
+	if *sum += d; *sum > maxDuration {
+		p.failed, *sum = true, 0
+	}
+}
 
 func (p *cursor) integer() int64 {
 	var n int64

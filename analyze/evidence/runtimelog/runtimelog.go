@@ -236,7 +236,7 @@ func (r *Reader) cycle(c Cycle, line, prefix []byte) {
 		s.shape = string(shape)
 		r.gc = append(r.gc, s)
 	} else {
-		s.out.Missing += c.Number - s.number - 1
+		s.out.Missing = bound.Add(s.out.Missing, c.Number-s.number-1)
 	}
 	s.number = c.Number
 	s.passed(c.At, start)
@@ -435,35 +435,37 @@ func (f *fold[W]) add(w W) {
 // Add joins a window with the one that follows it.
 func (w *GCWindow) Add(next *GCWindow) {
 	n := w.Cycles + next.Cycles
-	w.Live = (w.Live*w.Cycles + next.Live*next.Cycles) / n
-	w.Goal = (w.Goal*w.Cycles + next.Goal*next.Cycles) / n
+	mean := func(a, b int64) int64 {
+		return int64((float64(a)*float64(w.Cycles) + float64(b)*float64(next.Cycles)) / float64(n))
+	}
+	w.Live, w.Goal = mean(w.Live, next.Live), mean(w.Goal, next.Goal)
 	w.MostLive = max(w.MostLive, next.MostLive)
 	w.To = max(w.To, next.To)
 	w.Cycles = n
-	w.Forced += next.Forced
-	w.Busy += next.Busy
-	w.BusyForced += next.BusyForced
+	w.Forced = bound.Add(w.Forced, next.Forced)
+	w.Busy = bound.Add(w.Busy, next.Busy)
+	w.BusyForced = bound.Add(w.BusyForced, next.BusyForced)
 	w.SweepTerm, w.MarkTerm = max(w.SweepTerm, next.SweepTerm), max(w.MarkTerm, next.MarkTerm)
-	w.Paused += next.Paused
-	w.Stopped += next.Stopped
-	w.Assist += next.Assist
-	w.Background += next.Background
-	w.Idle += next.Idle
+	w.Paused = bound.Add(w.Paused, next.Paused)
+	w.Stopped = bound.Add(w.Stopped, next.Stopped)
+	w.Assist = bound.Add(w.Assist, next.Assist)
+	w.Background = bound.Add(w.Background, next.Background)
+	w.Idle = bound.Add(w.Idle, next.Idle)
 }
 
 // Add joins a window with the one that follows it.
 func (w *SchedWindow) Add(next *SchedWindow) {
 	w.To = next.To
-	w.Samples += next.Samples
-	w.Procs += next.Procs
-	w.Idle += next.Idle
-	w.Queued += next.Queued
+	w.Samples = bound.Add(w.Samples, next.Samples)
+	w.Procs = bound.Add(w.Procs, next.Procs)
+	w.Idle = bound.Add(w.Idle, next.Idle)
+	w.Queued = bound.Add(w.Queued, next.Queued)
 	if next.MostQueued > w.MostQueued {
 		w.MostQueued, w.MostAt = next.MostQueued, next.MostAt
 	}
-	w.Waiting += next.Waiting
-	w.Wasted += next.Wasted
-	w.Spinning += next.Spinning
+	w.Waiting = bound.Add(w.Waiting, next.Waiting)
+	w.Wasted = bound.Add(w.Wasted, next.Wasted)
+	w.Spinning = bound.Add(w.Spinning, next.Spinning)
 	w.Threads = next.Threads
 	w.MostThreads = max(w.MostThreads, next.MostThreads)
 }

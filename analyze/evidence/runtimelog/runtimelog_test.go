@@ -300,3 +300,39 @@ func TestTornLines(t *testing.T) {
 		t.Errorf("%d and %d processes, want 2 of each", len(found.GC), len(found.Sched))
 	}
 }
+
+// Numbers that no runtime prints are damage, and no sum of those it could print wraps.
+func TestExtremeLines(t *testing.T) {
+	gc := "gc %d @%s 4%%: 0.018+%s+0.014 ms clock, 0.07+0.9/0.5/0.2+0.05 ms cpu, 4->5->%s MB, 5 MB goal, 0 MB stacks, 0 MB globals, 4 P"
+	var r Reader
+	n := 0
+	for range 5000 {
+		n++
+		r.Line(n, fmt.Appendf(nil, gc, n, "300000000.000s", "300000000000", "900000000000"))
+	}
+	for _, line := range []string{
+		"gc 1 @0.1s 101%: 0+1+0 ms clock, 0+0/0/0+0 ms cpu, 4->5->2 MB, 5 MB goal, 4 P",
+		"gc 1 @0.1s 1%: 0+300000000000+300000000000+0 ms clock, 0+0/0/0+0 ms cpu, 4->5->2 MB, 5 MB goal, 4 P",
+		"gc 1 @0.1s 1%: 0+1+0 ms clock, 0+0/0/0+0 ms cpu, 4->5->2 MB, 5 MB goal, 99999999 P",
+		"SCHED 1ms: gomaxprocs=2 idleprocs=3 threads=5 spinningthreads=1 runqueue=3 [ 1 0 ]",
+		"SCHED 1ms: gomaxprocs=2 idleprocs=0 threads=5 spinningthreads=9 runqueue=3 [ 1 0 ]",
+	} {
+		n++
+		r.Line(n, []byte(line))
+	}
+	for range 5000 {
+		n++
+		r.Line(n, []byte("SCHED 300000000000ms: gomaxprocs=2 idleprocs=1 threads=999999999999 spinningthreads=1 runqueue=999999999999 [ 999999999999 999999999999 ]"))
+	}
+	found := r.Close()
+	if len(found.GC) != 1 || len(found.Sched) != 1 || len(found.Problems) != 1 || !strings.HasPrefix(found.Problems[0], "5 lines") {
+		t.Fatalf("%d and %d processes, %q", len(found.GC), len(found.Sched), found.Problems)
+	}
+	g, s := found.GC[0].Total, found.Sched[0].Total
+	if g.Cycles != 5000 || g.Busy <= 0 || g.Paused <= 0 || g.Live < 800_000_000_000<<20 || g.To < g.From {
+		t.Errorf("%+v", g)
+	}
+	if s.Samples != 5000 || s.Queued < s.MostQueued || s.Threads < 0 {
+		t.Errorf("%+v", s)
+	}
+}
