@@ -19,10 +19,11 @@ import (
 // truth is what a fixture's truth.yaml says: written by a person from the
 // program's source, see fixtures/README.md.
 type truth struct {
-	Title  string   `yaml:"title"`
-	Find   []expect `yaml:"find"`
-	May    []string `yaml:"may"` // detectors that are also true there: neither required nor a false alarm
-	Record struct {
+	Title   string   `yaml:"title"`
+	Find    []expect `yaml:"find"`
+	May     []string `yaml:"may"`      // detectors that are also true there: neither required nor a false alarm
+	MustNot []string `yaml:"must_not"` // of an unseen case: detectors that would be a false alarm
+	Record  struct {
 		Keep  []string `yaml:"keep"`  // kinds of evidence that were taken; all when empty
 		Crash string   `yaml:"crash"` // the log of a program that died is all there is
 	} `yaml:"record"`
@@ -33,10 +34,18 @@ func (w truth) partial() bool { return len(w.Record.Keep) > 0 || w.Record.Crash 
 
 // expect is a claim that must be found.
 type expect struct {
-	Detector string          `yaml:"detector"`
-	Function string          `yaml:"function"` // normalised; empty for a claim about the process
-	Root     bool            `yaml:"root"`     // it must be the root of the chain ranked first
-	Kinds    []evidence.Kind `yaml:"kinds"`    // kinds of evidence each of which must show it alone
+	Detector string           `yaml:"detector"`
+	Function string           `yaml:"function"` // normalised; empty for a claim about the process
+	Root     bool             `yaml:"root"`     // it must be the root of the chain ranked first
+	Kinds    []evidence.Kind  `yaml:"kinds"`    // kinds of evidence each of which must show it alone
+	Accept   []string         `yaml:"accept"`   // of an unseen case: other detectors that say the same
+	Or       []string         `yaml:"or"`       // of an unseen case: functions that will do as well
+	Severity analyze.Severity `yaml:"severity"` // of an unseen case: what a person on call would want; anything but info asks for a warning
+}
+
+// accepts reports whether a detector makes the claim, in its own or another's words.
+func (w expect) accepts(detector string) bool {
+	return detector == w.Detector || slices.Contains(w.Accept, detector)
 }
 
 // TestTruth judges every detector on every fixture and its fixed twin. What
@@ -134,7 +143,7 @@ func judgeCase(t *testing.T, score *score, bundle *evidence.Bundle, want truth) 
 // matches reports whether a finding is the expected one: at its function, as
 // its own site or another that it names.
 func (w expect) matches(f analyze.Finding) bool {
-	return f.Detector == w.Detector && (w.Function == "" || slices.ContainsFunc(f.Sites, func(s analyze.Site) bool { return s.Function == w.Function }))
+	return w.accepts(f.Detector) && (w.Function == "" || slices.ContainsFunc(f.Sites, func(s analyze.Site) bool { return s.Function == w.Function || slices.Contains(w.Or, s.Function) }))
 }
 
 func run(t *testing.T, b *evidence.Bundle) analyze.Result {
