@@ -199,6 +199,7 @@ func (o *opener) zip(it *item, c *content) {
 	}
 	// Many small members can expand as far as a large one.
 	left := min(archiveLimit, freeRatio+maxRatio*c.size)
+	packed := c.size // bytes that members may still be packed in
 	for i, f := range z.File {
 		if f.FileInfo().IsDir() {
 			continue
@@ -209,6 +210,13 @@ func (o *opener) zip(it *item, c *content) {
 		}
 		if i >= maxFiles {
 			it.fail(e, "more than %d members: the rest was not read", maxFiles)
+			return
+		}
+		if size := int64(f.CompressedSize64); size >= 0 && size <= c.size { // else it says so itself when it is opened
+			packed -= size
+		}
+		if packed < 0 {
+			it.fail(e, "members lie in one another, as in a decompression bomb: the last %d of %d were not read", len(z.File)-i, len(z.File))
 			return
 		}
 		m, ok := o.member(it, f.Name)

@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -377,6 +379,7 @@ func TestBad(t *testing.T) {
 		"absolute tar":     {"x.tar", "unknown x.tar!/etc/cpu none: x.tar!/etc/cpu: not read: its name leads out of the archive", tarFile(t, file{"/etc/cpu", cpu})},
 		"backslashes":      {"x.zip", `unknown x.zip!..\..\cpu none: x.zip!..\..\cpu: not read`, zipFile(t, file{`..\..\cpu`, cpu})},
 		"zip bomb":         {"x.zip", "unknown x.zip!lines none: x.zip!lines: expands too far for its size", zipFile(t, file{"lines", lines})},
+		"overlapping zip":  {"x.zip", "unknown x.zip none: x.zip: members lie in one another, as in a decompression bomb: the last 8 of 9 were not read", overlapping(zipFile(t, file{"d", []byte(noise(200_000))}), 9)},
 		"gzip bomb":        {"x.log.gz", "unknown x.log.gz none: x.log.gz: expands too far for its size", zipped(t, lines)},
 		"zeros in a zip":   {"x.zip", "unknown x.zip!zeros.log none: x.zip!zeros.log: not evidence that inquest reads", zipFile(t, file{"zeros.log", make([]byte, 70<<20)})},
 		"zeros in gzip":    {"x.log.gz", "unknown x.log.gz none: x.log.gz: not evidence that inquest reads", zipped(t, make([]byte, 70<<20))},
@@ -400,6 +403,16 @@ func TestBad(t *testing.T) {
 			}
 		})
 	}
+}
+
+// overlapping is a zip archive of one member with its entry n times, so that all share the same bytes.
+func overlapping(archive []byte, n int) []byte {
+	entries, end := bytes.Index(archive, []byte("PK\x01\x02")), bytes.LastIndex(archive, []byte("PK\x05\x06"))
+	entry, trailer := archive[entries:end], slices.Clone(archive[end:])
+	binary.LittleEndian.PutUint16(trailer[8:], uint16(n))
+	binary.LittleEndian.PutUint16(trailer[10:], uint16(n))
+	binary.LittleEndian.PutUint32(trailer[12:], uint32(n*len(entry)))
+	return slices.Concat(archive[:entries], bytes.Repeat(entry, n), trailer)
 }
 
 func cut(data []byte, n int) []byte { return data[:len(data)-n] }
