@@ -72,7 +72,7 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	if f.each {
 		check = f.output.checkEach
 	}
-	if err := check(); err != nil {
+	if err := check(c.Context()); err != nil {
 		return err
 	}
 	if f.config != "" {

@@ -164,7 +164,7 @@ func (f *captureFlags) check(c *cobra.Command, args []string) error {
 	if _, err := f.memory.check(); err != nil {
 		return err
 	}
-	return f.report.check()
+	return f.report.check(c.Context())
 }
 
 func runCapture(c *cobra.Command, f *captureFlags, args []string) error {

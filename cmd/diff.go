@@ -83,7 +83,7 @@ var diffViews = views{
 }
 
 func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
-	if err := f.output.checkFor(diffViews); err != nil {
+	if err := f.output.checkFor(c.Context(), diffViews); err != nil {
 		return err
 	}
 	opt, err := f.options()

@@ -23,8 +23,8 @@ import (
 )
 
 // checkEach is check for --each: -o is a folder, and formats may be several.
-func (o *output) checkEach() error {
-	if err := o.checkRedact(); err != nil {
+func (o *output) checkEach(ctx context.Context) error {
+	if err := o.checkRedact(ctx); err != nil {
 		return err
 	}
 	switch {
@@ -45,7 +45,7 @@ func (o *output) checkEach() error {
 			return failed("", "--format %s: want %s", name, strings.Join(report.Formats(), ", "))
 		}
 	}
-	return o.readKey()
+	return o.readKey(ctx)
 }
 
 // formats lists what -f names.

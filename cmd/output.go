@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/detect"
+	"inquest/analyze/evidence"
 	"inquest/report"
 	"inquest/report/sshsig"
 )
@@ -68,13 +70,13 @@ var reportViews = views{
 	byFile:     func(name string) bool { _, ok := report.ForFile(name); return ok },
 }
 
-func (o *output) check() error { return o.checkFor(reportViews) }
+func (o *output) check(ctx context.Context) error { return o.checkFor(ctx, reportViews) }
 
-func (o *output) checkFor(v views) error {
+func (o *output) checkFor(ctx context.Context, v views) error {
 	if o.format != "" && !v.byName(o.format) {
 		return failed("", "--format %s: want %s", o.format, strings.Join(v.names, ", "))
 	}
-	if err := o.checkRedact(); err != nil {
+	if err := o.checkRedact(ctx); err != nil {
 		return err
 	}
 	if o.signer != "" && len(o.files) == 0 {
@@ -91,18 +93,18 @@ func (o *output) checkFor(v views) error {
 			return failed("", "-o %s: no such directory", name)
 		}
 	}
-	return o.readKey()
+	return o.readKey(ctx)
 }
 
-func (o *output) readKey() (err error) {
+func (o *output) readKey(ctx context.Context) (err error) {
 	if o.signer != "" {
-		o.key, err = readSignKey(o.signer)
+		o.key, err = readSignKey(ctx, o.signer)
 	}
 	return err
 }
 
 // checkRedact checks what is to be redacted, and reads the tokens there are.
-func (o *output) checkRedact() error {
+func (o *output) checkRedact(ctx context.Context) error {
 	switch {
 	case o.redact == "" && o.mapping != "":
 		return failed("", "--redact-map keeps the tokens of --redact, which is not given")
@@ -113,7 +115,7 @@ func (o *output) checkRedact() error {
 	if o.mapping == "" {
 		return nil
 	}
-	f, err := os.Open(o.mapping)
+	f, err := evidence.OpenFile(ctx, o.mapping)
 	if errors.Is(err, fs.ErrNotExist) {
 		o.tokens = report.NewMapping()
 		return nil

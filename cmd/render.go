@@ -18,7 +18,7 @@ func renderCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.check(); err != nil {
+			if err := o.check(c.Context()); err != nil {
 				return err
 			}
 			r, err := readReport(c, args[0])

@@ -23,8 +23,8 @@ const passphraseVariable = "INQUEST_SIGN_PASSPHRASE"
 
 // readSignKey reads the private key of --sign-with. The passphrase is asked for on the terminal when the
 // environment does not hold it; a command line is read by everybody on the machine.
-func readSignKey(name string) (*sshsig.Key, error) {
-	data, err := readSmall(context.Background(), name)
+func readSignKey(ctx context.Context, name string) (*sshsig.Key, error) {
+	data, err := readSmall(ctx, name)
 	if err != nil {
 		return nil, failed("", "--sign-with %v", err)
 	}

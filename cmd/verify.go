@@ -1,11 +1,9 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -149,7 +147,7 @@ func (v *verification) evidence(paths []string) error {
 	}
 	opt := evidence.Options{Jobs: v.jobs, Memory: memory, Stdin: v.c.InOrStdin(), Follow: v.report.Followed()}
 	if slices.Contains(paths, "-") { // it is read twice
-		spooled, err := spoolInput(opt.Stdin)
+		spooled, err := evidence.Spool(v.c.Context(), opt.Stdin)
 		if err != nil {
 			return failed("", "standard input: %v", err)
 		}
@@ -177,28 +175,6 @@ func (v *verification) evidence(paths []string) error {
 	}
 	opt.Names = renamed
 	return v.again(paths, opt)
-}
-
-// spoolInput keeps standard input in a file that has no name and goes with the process.
-func spoolInput(in io.Reader) (*os.File, error) {
-	f, err := os.CreateTemp("", "inquest-*")
-	if err != nil {
-		return nil, err
-	}
-	_ = os.Remove(f.Name())
-	const most = 4 << 30
-	n, err := io.Copy(f, io.LimitReader(in, most+1))
-	if err == nil && n > most {
-		err = errors.New("more than 4 GiB")
-	}
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // files lists what became of each file, and returns whether all are as they were and the names that
@@ -280,7 +256,7 @@ func (v *verification) again(paths []string, opt evidence.Options) error {
 	if r.Redacted != nil {
 		o.redact = r.Redacted.Level
 	}
-	if err := o.checkRedact(); err != nil {
+	if err := o.checkRedact(v.c.Context()); err != nil {
 		return err
 	}
 	var again *report.Report

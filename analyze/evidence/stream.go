@@ -258,6 +258,40 @@ func (s *repetition) add(p []byte) bool {
 	return false
 }
 
+// Spool keeps a stream where it can be read more than once, as far as [Open] reads it: of what is no
+// evidence by its beginning, no more than that is kept.
+func Spool(ctx context.Context, r io.Reader) (io.ReadSeekCloser, error) {
+	o := &opener{ctx: ctx}
+	in := o.interruptible(r)
+	if c, ok := in.(io.Closer); ok {
+		defer c.Close()
+	}
+	b := bufio.NewReaderSize(in, peekSize)
+	head, _ := b.Peek(headSize)
+	var from io.Reader = b
+	switch {
+	case len(head) == 0: // its end, or why there is none, is read below
+	case !recognised(b, head):
+		from = bytes.NewReader(slices.Clone(head))
+	case plainText(head):
+		from = o.unending(b, func([]byte) {})
+	}
+	c, err := spool(from, spoolLimit)
+	if err != nil {
+		if c != nil {
+			c.close()
+		}
+		return nil, err
+	}
+	return struct {
+		io.ReadSeeker
+		io.Closer
+	}{c.all(), closer(func() error {
+		c.close()
+		return nil
+	})}, nil
+}
+
 // Room that temporary files leave on their disk: a tenth of it, and no more than this.
 const leastFree = 1 << 30
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 )
 
@@ -159,5 +160,45 @@ func TestInterruptedStream(t *testing.T) {
 			t.Errorf("%q, error %v", list(b), err)
 		}
 		_ = w.Close()
+	}
+}
+
+// TestSpoolForTwo keeps what may be evidence and no more than the beginning of what is none, without end as it may be.
+func TestSpoolForTwo(t *testing.T) {
+	profile := profileOf(t, "heap")
+	for name, c := range map[string]struct {
+		in   io.Reader
+		want []byte
+	}{
+		"text":     {iotest.HalfReader(strings.NewReader(oneDump)), []byte(oneDump)},
+		"profile":  {bytes.NewReader(profile), profile},
+		"nothing":  {strings.NewReader(""), nil},
+		"no kind":  {readerFunc(func(p []byte) (int, error) { clear(p); return len(p), nil }), make([]byte, headSize)},
+		"too long": {&endless{text: []byte("y\n")}, nil},
+	} {
+		s, err := Spool(t.Context(), c.in)
+		if name == "too long" {
+			if err == nil {
+				t.Error("a text without end is kept")
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for range 2 {
+			if got, err := io.ReadAll(s); err != nil || !bytes.Equal(got, c.want) {
+				t.Errorf("%s: %d bytes, %v; want %d", name, len(got), err, len(c.want))
+			}
+			_, _ = s.Seek(0, io.SeekStart)
+		}
+		_ = s.Close()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	r, _ := io.Pipe()
+	if _, err := Spool(ctx, r); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
 	}
 }

@@ -38,7 +38,10 @@ func (d *Dump) Lone() bool { return d.Origin == "panic" && len(d.Goroutines) == 
 // date sets the dump's time from a log line that carries one with a year.
 func (d *Dump) date(line []byte) bool {
 	const end = 512 // records have their time at either end
-	for _, s := range [][]byte{line[:min(len(line), end)], line[max(len(line)-end, 0):]} {
+	for i, s := range [][]byte{line[:min(len(line), end)], line[max(len(line)-end, 0):]} {
+		if i > 0 && len(line) <= end {
+			break
+		}
 		if t, zoned, ok := logline.Stamp(s); ok {
 			d.Time = t
 			if !zoned {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"regexp"
 	"time"
 	"unsafe"
 
@@ -54,9 +53,6 @@ const (
 var (
 	raceWords = []byte("WARNING: DATA RACE")
 	raceEnd   = []byte("==================")
-	// The lines of a report are those of the race detector's run-time library
-	// (compiler-rt, tsan_report.cpp, the part for Go).
-	memoryRE = regexp.MustCompile(`^((?:Heap block|Global var \S+) of size \d+) at 0x[0-9a-f]+ (?:allocated by|declared at) .*$`)
 )
 
 // races looks for reports of the race detector.
@@ -185,11 +181,9 @@ func (r *races) take(line []byte) {
 	if line[len(line)-1] == ':' && r.heading(line) {
 		return
 	}
-	if bytes.HasPrefix(line, []byte("Heap block")) || bytes.HasPrefix(line, []byte("Global var")) {
-		if m := memoryRE.FindSubmatch(line); m != nil {
-			p.race.Memory, p.into, p.foreign = string(m[1]), nil, 0
-			return
-		}
+	if what, ok := memory(line); ok {
+		p.race.Memory, p.into, p.foreign = r.log.name(what), nil, 0
+		return
 	}
 	if name, _, ok := call(line); ok {
 		p.call = r.log.name(name)
@@ -227,6 +221,32 @@ func (r *races) heading(line []byte) bool {
 		}
 	}
 	return true
+}
+
+// The lines of a report are those of the race detector's run-time library
+// (compiler-rt, tsan_report.cpp, the part for Go).
+
+// memory parses "Heap block of size 48 at 0x00c000012345 allocated by goroutine 7:" and
+// "Global var main.hits of size 8 at 0x5a1b2c declared at main.go:7:" up to the size.
+func memory(line []byte) (what []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte("Heap block"))
+	if !ok {
+		if rest, ok = bytes.CutPrefix(line, []byte("Global var ")); !ok {
+			return nil, false
+		}
+		n := word(rest)
+		if n == 0 {
+			return nil, false
+		}
+		rest = rest[n:]
+	}
+	rest, ok = bytes.CutPrefix(rest, []byte(" of size "))
+	n := digits(rest)
+	rest = rest[n:]
+	what = line[:len(line)-len(rest)]
+	rest, at := bytes.CutPrefix(rest, []byte(" at 0x"))
+	rest = bytes.TrimLeft(rest, "0123456789abcdef")
+	return what, ok && n > 0 && at && (bytes.HasPrefix(rest, []byte(" allocated by ")) || bytes.HasPrefix(rest, []byte(" declared at ")))
 }
 
 // access parses "Previous atomic write of size 8 at 0x00c000012345 by goroutine 7:". All but
