@@ -293,6 +293,7 @@ func (c *correlation) chains() []Chain {
 	slices.SortStableFunc(chains, func(a, b Chain) int {
 		return cmp.Or(
 			-cmp.Compare(a.Severity, b.Severity),
+			plainLast(byID[a.Root].plain, byID[b.Root].plain),
 			-cmp.Compare(a.Confidence.rank(), b.Confidence.rank()),
 			-cmp.Compare(share[a.Root], share[b.Root]),
 			worseFirst(*byID[a.Root], *byID[b.Root]),

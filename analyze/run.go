@@ -87,11 +87,12 @@ func choose(all []*Detector, only, skip []string) ([]*Detector, error) {
 	return out, nil
 }
 
-// worseFirst orders findings for the report: severity, confidence, share, then
+// worseFirst orders findings for the report: severity, plain facts after what was judged, confidence, share, then
 // the detectors' own order and the site's name, so that equal input gives equal output.
 func worseFirst(a, b Finding) int {
 	return cmp.Or(
 		-cmp.Compare(a.Severity, b.Severity),
+		plainLast(a.plain, b.plain),
 		-cmp.Compare(a.Confidence.rank(), b.Confidence.rank()),
 		cmp.Compare(a.order, b.order),
 		-cmp.Compare(a.Share, b.Share),
@@ -99,6 +100,17 @@ func worseFirst(a, b Finding) int {
 		cmp.Compare(a.Fingerprint, b.Fingerprint),
 		cmp.Compare(a.build, b.build),
 	)
+}
+
+// plainLast orders a judgement before a plain fact, which is there whatever is wrong, however sure it is.
+func plainLast(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }
 
 func (c Confidence) rank() int { return slices.Index([]Confidence{Low, Medium, High}, c) }

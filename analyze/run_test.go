@@ -535,6 +535,21 @@ func TestPlainFacts(t *testing.T) {
 	}
 }
 
+// TestPlainFactsComeLast: what was judged opens the report, however small its share and its confidence.
+func TestPlainFactsComeLast(t *testing.T) {
+	says := func(id string, plain, thin bool, share float64) *Detector {
+		return detector(id, Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *Input) Reading {
+			c := candidate(in.Exhibits[0].ID, Info, "main."+id)
+			c.Plain, c.Thin, c.Share = plain, thin, share
+			return Reading{Candidates: []Candidate{c}}
+		}})
+	}
+	res := mustRun(t, bundle(evidence.CPU), Options{}, says("fact", true, false, 1), says("judged", false, true, 0.1))
+	if len(res.Chains) != 2 || res.Chains[0].Root != "f1" || res.Findings[0].Detector != "judged" {
+		t.Errorf("%+v opens, %+v", res.Chains[0], res.Findings[0])
+	}
+}
+
 // TestCauseAsLargeAsItsEffect holds what explains apart from what adds, at the limit.
 func TestCauseAsLargeAsItsEffect(t *testing.T) {
 	part := func(share float64, whole string, severity Severity) Measure {

@@ -15,6 +15,7 @@ func TestBusyLoop(t *testing.T) {
 		{"a process that hardly runs", of(cpuProfile(cpu(90, "runtime.selectnbrecv", "main.poll")), procs()), analyze.Clear, ""},
 		{"a flag", of(cpuProfile(cpu(900, "sync/atomic.(*Bool).Load", "main.spin")), procs()), analyze.Found, "warning main.spin"},
 		{"a pointer", of(cpuProfile(cpu(900, "sync/atomic.(*Pointer[go.shape.struct {}]).Load", "main.spin")), procs()), analyze.Found, "warning main.spin"},
+		{"a lock made of a flag", of(cpuProfile(cpu(900, "sync/atomic.(*Bool).CompareAndSwap", "main.enter")), procs()), analyze.Found, "warning main.enter"},
 		{"a counter", of(cpuProfile(cpu(900, "sync/atomic.(*Int64).Add", "main.count")), procs()), analyze.Clear, ""},
 		{"the clock", of(cpuProfile(cpu(900, "time.runtimeNow", "time.Now", "main.until")), procs()), analyze.Found, "warning main.until"},
 		{"a lock that is tried", of(cpuProfile(cpu(900, "sync.(*Mutex).TryLock", "main.try")), procs()), analyze.Found, "warning main.try"},

@@ -19,6 +19,8 @@ type costly struct {
 	// does reports whether a stack is in that work.
 	does  func(stack.Stack) bool
 	focus string // the same as a pattern for go tool pprof
+	// spare says that none of the work need be done twice, so that garbage alone can make it a warning.
+	spare bool
 }
 
 // The limits that claims about costly work share.
@@ -38,6 +40,9 @@ var (
 	limitCostAllocInfo = analyze.Limit{Name: "min-alloc-info", Default: evidence.Quantity{Number: 0.3, Unit: evidence.Share},
 		Doc:    "the same, below which it only vouches",
 		Source: "as alloc-hotspot: a third is what makes one place worth changing before all others"}
+	limitCostAllocWarning = analyze.Limit{Name: "min-alloc-warning", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+		Doc:    "the same, from which it is a warning",
+		Source: "Judgement call: more garbage comes from work that need not be done than from all else"}
 	limitCostAllocRate = analyze.Limit{Name: "min-alloc-rate", Default: evidence.Quantity{Number: 10 << 20, Unit: evidence.BytesPerSec},
 		Doc:    "bytes allocated in that work under one function per second, below which it only vouches",
 		Source: "with the smallest heap goal of 4 MiB (runtime/mgcpacer.go, defaultHeapMinimum) it starts two or three collections a second"}
@@ -123,6 +128,9 @@ func (k costly) heap(in *analyze.Input) analyze.Reading {
 				At: analyze.At(a.site), Reproduce: spent.command(analyze.Peek(last, "alloc_space", a.site).With("-focus=" + k.focus))})
 			if rate.Number >= in.Limit("min-alloc-rate").Number && share.Number >= in.Limit("min-alloc-info").Number {
 				c.Severity = analyze.Info
+				if k.spare && share.Number >= in.Limit("min-alloc-warning").Number {
+					c.Severity = analyze.Warning
+				}
 			}
 		}
 		r.Candidates = append(r.Candidates, c)

@@ -78,7 +78,8 @@ func TestRepeatedSetup(t *testing.T) {
 		{"using what was set up", of(profileOf(900, 2000, "regexp.(*machine).step", "regexp.(*Regexp).MatchString", "main.f"), procs()), analyze.Clear, ""},
 		{"who connects to a server brings a certificate", of(profileOf(900, 2000, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).serverHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), procs()), analyze.Clear, ""},
 		{"a connection for each request", of(profileOf(200, 2000, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).clientHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), procs()), analyze.Found, "warning main.f"},
-		{"most bytes are for it", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...))), analyze.Found, "info main.f"},
+		{"half of the bytes are for it", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...), objects(1024, 300_000, 10, "main.g"))), analyze.Found, "warning main.f"},
+		{"a little less", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...), objects(1024, 301_000, 10, "main.g"))), analyze.Found, "info main.f"},
 		{"at a low rate", of(heapAt(0), heapAt(10, objects(1024, 90_000, 10, compile...))), analyze.Undecided, ""},
 	})
 	f := judge(t, RepeatedSetup, profileOf(200, 2000, compile...), procs()).all.Findings

@@ -7,6 +7,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
 )
 
 // LiveHeap names who holds the live memory, whatever that means.
@@ -32,8 +33,14 @@ calls that function for nine tenths of it is named beside it. What was allocated
 // the sites that a change would be made at; false when nothing is in use.
 func holder(s *heapSeries) (h *heapSite, c analyze.Candidate, ok bool) {
 	e, view := s.lastExhibit(), s.last()
+	// What the runtime and the entry point hold is there in every program: another that holds memory is where a change would be made.
 	for _, o := range view.sites {
-		if h == nil || o.inuse > h.inuse || o.inuse == h.inuse && o.site.Function < h.site.Function {
+		switch {
+		case o.inuse <= 0:
+		case h == nil || entry(h.site) && !entry(o.site):
+			h = o
+		case entry(o.site) && !entry(h.site):
+		case o.inuse > h.inuse || o.inuse == h.inuse && o.site.Function < h.site.Function:
 			h = o
 		}
 	}
@@ -44,9 +51,10 @@ func holder(s *heapSeries) (h *heapSite, c analyze.Candidate, ok bool) {
 	share := evidence.Part(h.inuse, view.inuse)
 	at := analyze.At(h.site)
 	at.SampleType = "inuse_space"
+	// A few samples do not tell who holds most.
 	c = analyze.Candidate{
 		Site: h.site, Path: h.path, Share: share.Number,
-		Thin:    rough(share.Number, 0, view.inuse/max(e.Profile.Period, 1)),
+		Thin:    rough(share.Number, share.Number/2, view.inuse/max(e.Profile.Period, 1)),
 		Summary: fmt.Sprintf("%s holds %s of the live heap of %s", h.site.Function, share, size(view.inuse)),
 		Facts: []analyze.Fact{{
 			Exhibit: e.ID, Says: "memory in use that the function allocated", Value: share, Of: analyze.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
@@ -55,6 +63,11 @@ func holder(s *heapSeries) (h *heapSite, c analyze.Candidate, ok bool) {
 	}
 	calledBy(&c, callersOf(e.Profile, h.site.Function, inColumn(e.Profile.Column("inuse_space"))))
 	return h, c, true
+}
+
+// entry reports whether a site is of the runtime, or the function that a program starts with.
+func entry(s stack.Site) bool {
+	return stack.Plumbing(s.Function) || s.Function == "main.main" || s.Function == ""
 }
 
 func liveHeap(in *analyze.Input) analyze.Reading {

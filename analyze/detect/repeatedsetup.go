@@ -20,10 +20,10 @@ same each time.
 listed in one table by what they set up. What runs in package initialisation is left out.
 
 **When it is wrong.** A program that is starting does its set-up then. A pattern or template that comes from the user is different each time; a small cache by its text helps where few of them are in use.`,
-	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate},
+	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocWarning, limitCostAllocRate},
 	Measures: []analyze.Measure{
 		{Kind: evidence.CPU, Doc: "samples below functions that set something up, by function", Run: worstOf(repeatedSetupCPU)},
-		{Kind: evidence.Heap, Doc: "bytes allocated below the same functions; can confirm and never deny", Run: settingUp.heap},
+		{Kind: evidence.Heap, Doc: "bytes allocated below the same functions; a warning where they are most of the garbage, and it never denies", Run: settingUp.heap},
 	},
 	Fix: []string{
 		"Do it once: in a package variable, in the constructor of what uses it, or behind a sync.Once or sync.OnceValue",
@@ -31,7 +31,7 @@ listed in one table by what they set up. What runs in package initialisation is 
 	},
 }
 
-var settingUp = costly{what: "set-up that could be done once", does: func(s stack.Stack) bool { return setUp(s) != "" }, focus: setupFocus}
+var settingUp = costly{what: "set-up that could be done once", does: func(s stack.Stack) bool { return setUp(s) != "" }, focus: setupFocus, spare: true}
 
 // setups is what well-known functions set up.
 var setups = map[string]string{
