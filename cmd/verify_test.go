@@ -144,8 +144,8 @@ func (s *sealedCase) reseal() {
 		s.t.Fatal(err)
 	}
 	s.write("report.json", text.Bytes())
-	if r.Altered() {
-		s.t.Fatal("the attacker's hash does not fit")
+	if r, err = report.Read(&text); err != nil || r.Altered() {
+		s.t.Fatalf("the attacker's hash does not fit: %v", err)
 	}
 }
 

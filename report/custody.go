@@ -28,9 +28,9 @@ func (r *Report) digest() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// Altered reports whether the document is not what its own hash says it is, or the file it was read from
-// said something else. One without a hash is not altered as far as can be told.
-func (r *Report) Altered() bool { return r.SelfHash != "" && (r.unlike || r.SelfHash != r.digest()) }
+// Altered reports whether the file that the document was read from is not what its own hash says it is. One
+// without a hash is not altered as far as can be told, and neither is one that was just made.
+func (r *Report) Altered() bool { return r.altered }
 
 // shortHash is as much of a hash as people compare.
 func shortHash(hash string) string { return hash[:min(len(hash), 16)] }
@@ -66,7 +66,7 @@ func (v *view) Made() []made {
 	out := custody(v.Tool, v.Argv, v.Redacted)
 	if v.SelfHash != "" {
 		says := "content sha256 " + shortHash(v.SelfHash)
-		if v.altered {
+		if v.Altered() {
 			says += ", which its content does not have: it was changed after it was written"
 		}
 		out = append(out, made{"This report", says, false})

@@ -110,9 +110,11 @@ func Read(in io.Reader) (*Report, error) {
 		return nil, err
 	}
 	if r.SelfHash != "" {
-		if r.unlike, err = r.differs(text); err != nil {
+		differs, err := r.differs(text)
+		if err != nil {
 			return nil, err
 		}
+		r.altered = differs || r.SelfHash != r.digest()
 	}
 	return r, nil
 }

@@ -41,7 +41,7 @@ type Report struct {
 	Curves        []Curve        `json:"curves,omitempty"`        // over several exhibits of a kind, or over the time of a log
 	LockMoments   []LockMoment   `json:"lock_moments,omitempty"`  // of the locks that findings name
 
-	unlike bool // the file it was read from says what this, written again, does not
+	altered bool // it was read from a file that is not what its own hash says
 }
 
 // Tool is the program that wrote the report.

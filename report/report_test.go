@@ -182,3 +182,27 @@ func TestFormats(t *testing.T) {
 		}
 	}
 }
+
+// TestUntouchedIsNotAltered holds every format to say that a report was changed where it was, and nowhere else.
+func TestUntouchedIsNotAltered(t *testing.T) {
+	for _, name := range cases {
+		r := load(t, name)
+		r.SelfHash = r.digest()
+		text := written(t, WriteJSON, r)
+		for what, c := range map[string]struct {
+			text string
+			want bool
+		}{"untouched": {text, false}, "changed": {strings.Replace(text, `"title": "`, `"title": "x`, 1), true}} {
+			read, err := Read(strings.NewReader(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, format := range []string{"text", "markdown", "html", "sarif", "junit"} {
+				write, _ := ForName(format)
+				if got := strings.Contains(written(t, write, Under(read, "/src")), "changed after it was written"); got != c.want {
+					t.Errorf("%s, %s, %s: says that it was changed: %v", name, what, format, got)
+				}
+			}
+		}
+	}
+}

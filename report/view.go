@@ -18,7 +18,6 @@ type view struct {
 	Chains   []*chainView
 	Headline string // the case in one sentence
 	exhibits map[string]*Exhibit
-	altered  bool // it is not what its own hash says
 }
 
 // chainView is a chain with its findings looked up.
@@ -76,7 +75,7 @@ type factView struct {
 
 func newView(report *Report) *view {
 	r := cleaned(report)
-	v := &view{Report: r, exhibits: map[string]*Exhibit{}, altered: report.Altered()}
+	v := &view{Report: r, exhibits: map[string]*Exhibit{}}
 	for i := range r.Exhibits {
 		v.exhibits[r.Exhibits[i].ID] = &r.Exhibits[i]
 	}
