@@ -781,7 +781,7 @@ func (f *finder) lookBack() {
 		case bytes.HasPrefix(text, []byte("[signal ")), bytes.HasPrefix(text, []byte("PC=0x")):
 			message = message[:0]
 			b.head = append(b.head, string(text))
-		case len(text) == 0, bytes.HasPrefix(text, []byte("runtime stack:")), machine(text), framed(text), memoryWords.Match(text):
+		case len(text) == 0, bytes.HasPrefix(text, []byte("runtime stack:")), machine(text), framed(text), memoryLine(text):
 			message, b.head = message[:0], signals(b.head) // what stands below a blank line is no message
 		case len(bare) < len(raw), others == 20:
 			b.head = append(b.head, string(text))
@@ -848,26 +848,27 @@ func framed(text []byte) bool {
 // trigger recognises the line that stands above a dump and says why it was
 // printed: the runtime's own, and that of net/http about a panic it recovered.
 func trigger(line []byte) (origin, message string) {
-	s := string(line[:min(len(line), recentLength)])
-	if says, ok := strings.CutPrefix(s, "panic: "); ok {
-		return "panic", says
+	line = line[:min(len(line), recentLength)]
+	if says, ok := bytes.CutPrefix(line, []byte("panic: ")); ok {
+		return "panic", string(says)
 	}
-	if says, ok := strings.CutPrefix(s, "fatal error: "); ok {
-		return "fatal error", says
+	if says, ok := bytes.CutPrefix(line, []byte("fatal error: ")); ok {
+		return "fatal error", string(says)
 	}
-	if name, says, ok := strings.Cut(s, ": "); ok && strings.HasPrefix(name, "SIG") && len(name) < 12 &&
-		strings.ToUpper(name) == name && !strings.Contains(name, " ") {
-		return name, says
+	if bytes.HasPrefix(line, []byte("SIG")) {
+		if name, says, ok := strings.Cut(string(line), ": "); ok && len(name) < 12 && strings.ToUpper(name) == name && !strings.Contains(name, " ") {
+			return name, says
+		}
 	}
-	if strings.HasSuffix(s, unexpected) {
+	if bytes.HasSuffix(line, []byte(unexpected)) {
 		return "goleak", unexpected
 	}
-	if strings.HasPrefix(s, potential) {
-		return "fatal error", s
+	if bytes.HasPrefix(line, []byte(potential)) {
+		return "fatal error", string(line)
 	}
-	if _, after, ok := strings.Cut(s, "http: panic serving "); ok {
-		if _, says, ok := strings.Cut(after, ": "); ok {
-			return "panic", says
+	if _, after, ok := bytes.Cut(line, []byte("http: panic serving ")); ok {
+		if _, says, ok := bytes.Cut(after, []byte(": ")); ok {
+			return "panic", string(says)
 		}
 	}
 	return "", ""

@@ -144,13 +144,15 @@ func (f *finder) goesOn(raw []byte) {
 		f.conclude()
 		return
 	}
-	if m := lockFrame.FindSubmatch(text); m != nil && strings.HasPrefix(l.head[0], potential) {
-		n, _ := strconv.Atoi(string(m[2]))
-		if l.shaped = true; l.heads < 2 && len(l.stack) < maxDepth {
-			l.stack = append(l.stack, Frame{Frame: stack.Frame{Function: f.name(m[3]), File: f.name(m[1]), Line: n}})
+	if strings.HasPrefix(l.head[0], potential) {
+		if m := lockFrame.FindSubmatch(text); m != nil {
+			n, _ := strconv.Atoi(string(m[2]))
+			if l.shaped = true; l.heads < 2 && len(l.stack) < maxDepth {
+				l.stack = append(l.stack, Frame{Frame: stack.Frame{Function: f.name(m[3]), File: f.name(m[1]), Line: n}})
+			}
+			l.foreign = 0
+			return
 		}
-		l.foreign = 0
-		return
 	}
 	if l.files && l.fileFirst(text, raw) {
 		return
@@ -173,7 +175,7 @@ func (f *finder) goesOn(raw []byte) {
 		l.pending = Frame{Frame: stack.Frame{Function: f.name(name)}}
 		return
 	}
-	if machine(text) || memoryWords.Match(text) {
+	if machine(text) || memoryLine(text) {
 		if bytes.HasPrefix(text, []byte("[signal ")) || bytes.HasPrefix(text, []byte("PC=0x")) || bytes.HasPrefix(text, []byte("runtime: ")) {
 			l.say(text)
 		}
@@ -225,6 +227,12 @@ var (
 	ginFrame = regexp.MustCompile(`^(.+\.(?:go|s)):(\d+) \(0x[0-9a-f]+\)$`)
 	ginName  = regexp.MustCompile(`^([\w.()*\[\]-]+): .*$`)
 )
+
+// memoryLine asks the pattern, which takes long, only of lines that begin as it does.
+func memoryLine(text []byte) bool {
+	n := bytes.IndexByte(text[:min(len(text), 19)], ':')
+	return n >= 8 && memoryWords.Match(text)
+}
 
 // fileFirst takes a line of a stack that names the file before the function, and the function without its package.
 func (l *lone) fileFirst(text, raw []byte) bool {

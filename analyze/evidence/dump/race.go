@@ -59,12 +59,13 @@ var (
 type races struct {
 	*report // being read; nil between reports
 
-	all  []*Race
-	seen map[racePair]*Race
-	left int     // beyond maxRaces
-	cut  int     // reports without a stack
-	half int     // reports of which one side is left
-	log  *finder // knows the present line and its time
+	all   []*Race
+	seen  map[racePair]*Race
+	left  int     // beyond maxRaces
+	cut   int     // reports without a stack
+	half  int     // reports of which one side is left
+	spare *report // what the last one was read into
+	log   *finder // knows the present line and its time
 
 	values [maxNesting + 1][]byte // of the strings around the present line, outermost last
 }
@@ -126,7 +127,15 @@ func (r *races) outside(line []byte, keys []string) {
 }
 
 func (r *races) begin(carrier logline.Carrier) {
-	r.report = &report{race: &Race{Count: 1, Line: r.log.line, Time: r.log.recentTime()}, Carrier: carrier}
+	p := r.spare
+	if r.spare = nil; p == nil {
+		p = &report{race: &Race{}}
+	}
+	race, a, b := p.race, &p.race.Access[0], &p.race.Access[1]
+	*race = Race{Count: 1, Line: r.log.line, Time: r.log.recentTime(),
+		Access: [2]Access{{Stack: a.Stack[:0], Created: a.Created[:0]}, {Stack: b.Stack[:0], Created: b.Created[:0]}}}
+	*p = report{race: race, Carrier: carrier}
+	r.report = p
 }
 
 // inside takes a line while a report is being read.
@@ -315,7 +324,11 @@ func (r *races) other() {
 func (r *races) end() {
 	p := r.report
 	r.report = nil
-	if p == nil || p.accesses == 0 {
+	if p == nil {
+		return
+	}
+	r.spare = p
+	if p.accesses == 0 {
 		return
 	}
 	a, b := &p.race.Access[0], &p.race.Access[1]
@@ -339,8 +352,13 @@ func (r *races) end() {
 		if r.seen == nil {
 			r.seen = map[racePair]*Race{}
 		}
-		r.seen[pair] = p.race
-		r.all = append(r.all, p.race)
+		race := *p.race
+		for i := range race.Access {
+			a := &race.Access[i]
+			a.Stack, a.Created = append(stack.Stack(nil), a.Stack...), append(stack.Stack(nil), a.Created...)
+		}
+		r.seen[pair] = &race
+		r.all = append(r.all, &race)
 	}
 }
 

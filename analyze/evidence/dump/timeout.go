@@ -28,11 +28,16 @@ var (
 )
 
 // runningTest reports whether a line is one of the list of running tests.
-func runningTest(line string) bool { return running.MatchString(line) }
+func runningTest(line string) bool {
+	return strings.HasSuffix(line, ")") && running.MatchString(line) // the pattern takes long
+}
 
 // timeout reads the message of a test that took too long; nil for another.
 func timeout(message string, d *Dump) *Timeout {
 	t := &Timeout{Dump: d}
+	if !strings.Contains(message, "ran too long (") && !strings.HasPrefix(message, "test timed out after ") {
+		return nil // the patterns take long
+	}
 	if m := killed.FindStringSubmatch(message); m != nil {
 		t.Killed = true
 		t.Limit, _ = time.ParseDuration(m[1])

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"regexp"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -36,6 +37,9 @@ func chunks(r io.Reader, memory *bound.Account, take func(lines []byte)) (cut in
 			return
 		}
 		paid += price
+		if len(long)+len(piece) > cap(long) {
+			long = slices.Grow(long, max(len(long), len(piece)))
+		}
 		long = append(long, piece...)
 	}
 	ended := func() {
