@@ -171,7 +171,7 @@ func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 				At: atGoroutine(x.site, longest.ID), Reproduce: analyze.Grep(e, x.text)}},
 		}
 		if old > 0 {
-			c.Summary += fmt.Sprintf(", %d of them for a minute or more, the longest for %s", old, evidence.Duration(longest.Wait))
+			c.Summary += fmt.Sprintf(", %d of them for a minute or more, the longest for %s", old, minutes(longest.Wait))
 			c.Facts = append([]analyze.Fact{{Exhibit: e.ID, Says: "goroutines that have waited for a peer's answer here for a minute or more", Value: evidence.Of(old, evidence.Count), Of: analyze.PartOf(evidence.Of(n, evidence.Count), "those that wait here"),
 				Limit: in.Against("min-count"), At: atGoroutine(x.site, longest.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", longest.ID))}}, c.Facts...)
 		}

@@ -378,7 +378,8 @@ func (l *dumpLock) twice(writer bool) (lockHolder, bool) {
 
 // circleCandidate judges a circle.
 func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, circle []step, variant string) (analyze.Candidate, bool) {
-	behind, old, guessed := behindCircle(locks, circle), true, false
+	behind, held := behindCircle(locks, circle)
+	old, guessed := true, false
 	for _, s := range circle {
 		guessed = guessed || s.holder.object
 		// The state may be printed without its minutes; then the wait is younger.
@@ -441,6 +442,7 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 		}
 		addSites(&c, s.lock.otherSites(c.Site)...)
 	}
+	addSites(&c, held...)
 	return c, true
 }
 
@@ -482,8 +484,8 @@ func addSites(c *analyze.Candidate, sites ...stack.Site) {
 }
 
 // behindCircle counts the goroutines that wait for a lock of the circle, and for
-// locks whose only holders wait for one of those in turn.
-func behindCircle(locks []*dumpLock, circle []step) int {
+// locks whose only holders wait for one of those in turn, and tells where those hold theirs.
+func behindCircle(locks []*dumpLock, circle []step) (n int, held []stack.Site) {
 	stuck := map[*dumpLock]bool{}
 	for _, s := range circle {
 		stuck[s.lock] = true
@@ -494,14 +496,14 @@ func behindCircle(locks []*dumpLock, circle []step) int {
 		for _, l := range locks {
 			if !stuck[l] && l.settled() && len(l.holders) == 1 && l.holders[0].waits != nil && stuck[of[l.holders[0].waits]] {
 				stuck[l], grown = true, true
+				held = append(held, l.holders[0].site())
 			}
 		}
 	}
-	n := 0
 	for l := range stuck {
 		n += len(l.waiters)
 	}
-	return n
+	return n, held
 }
 
 func (l *dumpLock) writerWaits() bool {

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +61,17 @@ func TestDeadlockWithOneself(t *testing.T) {
 		{"two of them: they unlocked before the call", of(join(one(again, inMutex(2, "c008", "main.(*S).Count(c000):30", "main.(*S).Add(c000):14")), others)), analyze.Undecided, ""},
 		{"the same method of another object", of(join(one(inMutex(1, "c008", "main.(*S).Count(c000):30", "main.(*S).Add(e000):14")), others)), analyze.Undecided, ""},
 	})
+}
+
+// TestDeadlockBehind names where a goroutine that waits for a lock of a circle holds what others wait for.
+func TestDeadlockBehind(t *testing.T) {
+	again := inMutex(1, "c008", "main.(*S).Count(c000):30", "main.(*S).report(c000):24", "main.(*S).Add(c000):14", "main.(*W).End(d000):7")
+	behind := many(3, 20, inMutex(0, "d008", "main.(*W).Loop(d000):9"))
+	others := append(many(5, 10, inMutex(0, "c008", "main.(*S).Add(c000):10")), inMutex(40, "d008", "main.(*W).End(d000):3"))
+	r := judge(t, Deadlock, join(one(again), others, behind)).all
+	if len(r.Findings) == 0 || !slices.ContainsFunc(r.Findings[0].Sites, func(s analyze.Site) bool { return s.Function == "main.(*W).End" }) {
+		t.Errorf("findings %+v", r.Findings)
+	}
 }
 
 func TestDeadlockOfReaders(t *testing.T) {

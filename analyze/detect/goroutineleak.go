@@ -438,6 +438,14 @@ type helpers struct {
 
 func helpersOf(d *dump.Dump) helpers {
 	h := helpers{madeBy: map[int64]bool{}, working: map[string]bool{}}
+	// Functions from which goroutines wait for a wait group, by goroutine.
+	waits := map[int64]stack.Stack{}
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		if s := g.Stack(); waitClass(g, s) == exectrace.WaitGroup {
+			waits[g.ID] = s
+		}
+	}
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
@@ -447,7 +455,15 @@ func helpersOf(d *dump.Dump) helpers {
 			continue
 		}
 		h.madeBy[g.Creator] = true
-		h.working[stack.Normal(g.CreatedBy.Function)] = true
+		made := stack.Normal(g.CreatedBy.Function)
+		// Who waits in the function that made a goroutine waits for it: it is no helper of others there.
+		if waits[g.Creator].Contains(g.CreatedBy.Function) {
+			if n := len(s); n > 0 && stack.Normal(s[n-1].Function) == made {
+				s = s[:n-1]
+			}
+		} else {
+			h.working[made] = true
+		}
 		if class != exectrace.WaitGroup {
 			for _, f := range s {
 				h.working[stack.Normal(f.Function)] = true
@@ -495,13 +511,13 @@ const (
 	maxUneven   = 0.3 // largest distance from an even spread (Kolmogorov-Smirnov); 0.01 to 0.1 measured in leaks, 0.42 to 0.87 in pools
 )
 
-// allAlong reports whether goroutines alike came all along the life of the process.
-func (a *alike) allAlong(d *dump.Dump) bool {
+// allAlong reports whether goroutines with these numbers came all along the life of the process.
+func allAlong(d *dump.Dump, numbers []int64) bool {
 	last := int64(0)
 	for i := range d.Goroutines {
 		last = max(last, d.Goroutines[i].ID)
 	}
-	ids := slices.Sorted(slices.Values(a.ids))
+	ids := slices.Sorted(slices.Values(numbers))
 	n := float64(len(ids))
 	if n < 2 || float64(ids[len(ids)-1]-ids[0]) < minLifeSpan*float64(last) {
 		return false
@@ -514,14 +530,39 @@ func (a *alike) allAlong(d *dump.Dump) bool {
 	return uneven < maxUneven
 }
 
+// scattered reports whether goroutines with these numbers were started over a stretch of time, among others.
+func scattered(ids []int64) bool {
+	return len(ids) > 0 && 2*(slices.Max(ids)-slices.Min(ids)) >= 3*int64(len(ids))
+}
+
+// stay reports whether of goroutines with these numbers none seems to end: they came all along the life of
+// the process, among others that have ended, or next to nothing at all has ended since the first of them came. Of a
+// server that answers, each request ends a goroutine (net/http/server.go, startBackgroundRead).
+func stay(d *dump.Dump, ids []int64) bool {
+	if len(ids) == 0 {
+		return false
+	}
+	if scattered(ids) {
+		return allAlong(d, ids)
+	}
+	first, last, live := slices.Min(ids), int64(0), int64(0)
+	for i := range d.Goroutines {
+		if id := d.Goroutines[i].ID; id >= first {
+			live++
+			last = max(last, id)
+		}
+	}
+	return 10*live >= 9*(last-first+1)
+}
+
 // aged judges goroutines alike of a single dump.
 func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64) (analyze.Candidate, bool) {
 	n := a.last()
 	many := float64(n) >= in.Limit("min-goroutines").Number
 	// Started over a stretch of time, among others, rather than all at once as a pool is.
-	scattered := len(a.ids) > 0 && 2*(slices.Max(a.ids)-slices.Min(a.ids)) >= 3*n
+	scattered := scattered(a.ids)
 	old, oldOnes := float64(a.old) >= in.Limit("min-goroutines").Number, a.old > 0
-	allAlong := many && scattered && a.allAlong(e.Dump)
+	allAlong := many && scattered && allAlong(e.Dump, a.ids)
 	crowd := float64(a.orphans) >= in.Limit("min-orphans").Number
 	severity, variant, thin := analyze.NoSeverity, "old", true
 	switch {
@@ -561,7 +602,7 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 	summary := fmt.Sprintf("%s in %s, %d of them for a minute or more", who, a.site.Function, a.old)
 	switch {
 	case n == 1:
-		summary = fmt.Sprintf("%s in %s, for %s by now", who, a.site.Function, evidence.Duration(a.longest))
+		summary = fmt.Sprintf("%s in %s, for %s by now", who, a.site.Function, minutes(a.longest))
 	case !oldOnes:
 		value, says = evidence.Of(n, evidence.Count), fmt.Sprintf("goroutines alike that %s here", waits)
 		summary = fmt.Sprintf("%s in %s, all alike", who, a.site.Function)
@@ -579,6 +620,9 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 	switch {
 	case variant == "no-helper":
 		cand.Summary = fmt.Sprintf("%s in %s, and for %d of them no goroutine is left that could say it is done", who, a.site.Function, a.alone)
+		if oldOnes {
+			cand.Summary += fmt.Sprintf("; the longest has waited for %s by now", minutes(a.longest))
+		}
 		leftBehind("of them, without a goroutine that they made or that is at work in what they called", a.alone, analyze.Grep(e, a.site.Function))
 		cand.Caveats = append(cand.Caveats, "work that stands in a queue has no goroutine yet")
 		cand.Fix = []string{

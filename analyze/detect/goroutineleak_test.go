@@ -121,6 +121,27 @@ func TestGoroutineLeakOrphans(t *testing.T) {
 
 // TestGoroutineLeakTwoSnapshots holds what two moments may say of a queue, which
 // goes up and down, and of a leak.
+// TestGoroutineLeakHelpers looks for who could let a wait group go on: helpers of one request are none of another's.
+func TestGoroutineLeakHelpers(t *testing.T) {
+	group := []string{"sync.runtime_SemacquireWaitGroup(0?)", "sync.(*WaitGroup).Wait(0?)"}
+	tally := append(group, "main.tally():9", "main.handle():3", serve)
+	helper := func(id, creator int64, frames ...string) dump.Goroutine {
+		g := gone(id, "sleep", append([]string{"time.Sleep(1)"}, frames...)...)
+		g.Creator, g.CreatedBy.Function = creator, "main.tally"
+		return g
+	}
+	var stuck []dump.Goroutine
+	for i := range 12 {
+		stuck = append(stuck, gone(int64(100+10*i), "sync.WaitGroup.Wait", tally...))
+	}
+	expectAll(t, GoroutineLeak, []expect{
+		{"no helper at all", of(join(stuck)), analyze.Found, "warning main.tally"},
+		{"one has its own", of(join(stuck, one(helper(901, 100, "main.ask():5", "main.tally.func1():2")))), analyze.Found, "warning main.tally"},
+		{"one whose maker is gone may be anybody's", of(join(stuck, one(helper(901, 7, "main.ask():5", "main.tally.func1():2")))), analyze.Undecided, ""},
+		{"a worker at a task that was made there", of(join(stuck, one(helper(901, 100, "main.tally.func1():2", "main.(*pool).work():7", "main.newPool.func1():2")))), analyze.Undecided, ""},
+	})
+}
+
 func TestGoroutineLeakTwoSnapshots(t *testing.T) {
 	grew := func(sizes ...int64) []*evidence.Exhibit {
 		var out []*evidence.Exhibit

@@ -28,8 +28,9 @@ at a channel receive or a select.
 
 **When it is wrong.** A program may start a thousand goroutines on purpose and let a semaphore hold them back; outside of the handling
 of a request a wait is therefore an info at most. Waits for the
-network count only when they have lasted for a minute below the client of a known protocol: a busy proxy has many that are short, and a
-connection that a handler has taken over (web sockets) may be silent for hours. Handlers that wait at a channel receive, a select or a condition may wait for events
+network count only when they have lasted for a minute below the client of a known protocol, or when fifty stand in the middle of a body that they read to its end, of an answer without
+the client's Timeout, or of requests of which none ends: a busy proxy has many that are short, and a
+connection that a handler has taken over (web sockets) may be silent for hours. A deadline of a context does not show on a stack. Handlers that wait at a channel receive, a select or a condition may wait for events
 (long polling, web sockets): they are an info, and channel-backpressure tells from a trace who ends their waits.`,
 	Limits: []analyze.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
@@ -62,7 +63,10 @@ type crowd struct {
 	busiest     float64            // of them, at the site
 	client      bool               // at work for a client of this process: it waits for an answer
 	slot        bool
-	request     int // of them, below the handling of a request
+	request     int     // of them, below the handling of a request
+	whole       float64 // of them, reading the body of a request or an answer to its end before they go on
+	stay        bool    // none of them seems to end, by their numbers
+	ids         []int64
 	count       float64
 	old         int   // of them, waiting for a minute or more
 	goroutine   int64 // one of them
@@ -110,6 +114,11 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 	waitsForWork := class == exectrace.ChanRecv || class == exectrace.Select || class == exectrace.Cond || class == exectrace.OtherWait
 	// Idle by design, or a worker that waits for work: neither piled up nor busy. A request has work, whatever it waits in.
 	if knownIdle(class, s) || waitsForWork && !request && !slot {
+		// A request that sleeps or is in a system call is under way.
+		if request && (class == exectrace.Sleep || class == exectrace.SyscallWait || class == exectrace.AssistWait) {
+			c.busy += n
+			c.requests += n
+		}
 		return nil
 	}
 	c.busy += n
@@ -161,6 +170,9 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 	x.count += n
 	if request {
 		x.request++
+	}
+	if readsWhole(s) {
+		x.whole += n
 	}
 	if gate != 0 {
 		x.gates[gate] = true
@@ -245,10 +257,20 @@ func (x *crowd) excuses(in *analyze.Input) []analyze.Excuse {
 		{Holds: waitsForEvents && !x.slot, Says: "requests that wait for events, as with long polling, look the same at any moment"},
 		// For a minute none should wait for an answer. Below code that is no known client the connection may be that of the
 		// server's own client (web sockets and other hijacked ones), who may be silent for hours.
-		{Holds: x.class == exectrace.Network && !(x.client && float64(x.old) >= x.count/2), Says: "a busy proxy has many requests on their way at any moment"},
+		// Nor should most stand in the middle of a body that they want to the end: its first part has come, and a stream would be taken as it comes.
+		{Holds: x.class == exectrace.Network && !(x.client && float64(x.old) >= x.count/2) && !x.cutShort(), Says: "a busy proxy has many requests on their way at any moment"},
 		{Holds: x.class == exectrace.WaitGroup && (len(x.gates) == 0 || 10*len(x.gates) > int(x.count)), Says: "each waits for helpers of its own: the helpers are where to look"},
 		{Holds: x.class == exectrace.WaitGroup && x.count < minCrowd && 2*float64(x.old) < x.count, Says: "a few requests that wait for what one of them is about to have are what saves it from being done for each"},
 	}
+}
+
+// minCutShort is how many bodies of which the rest does not come are no chance meeting of slow clients: as the limit of goroutine-leak.
+const minCutShort = 50
+
+// cutShort reports whether a crowd waits for the rest of bodies that do not come: of answers whose head has come, or of
+// requests none of which has ended.
+func (x *crowd) cutShort() bool {
+	return x.count >= minCutShort && 10*x.whole >= 9*x.count && (x.client || x.stay)
 }
 
 func variantOf(c exectrace.Class, slot bool) string {
@@ -276,12 +298,16 @@ func pileupDump(in *analyze.Input) analyze.Reading {
 			if x == nil {
 				continue
 			}
+			x.ids = append(x.ids, g.ID)
 			if g.Wait >= time.Minute {
 				x.old++
 			}
 			if x.goroutine == 0 || g.Wait > x.longest {
 				x.goroutine, x.longest = g.ID, g.Wait
 			}
+		}
+		for _, x := range c.all {
+			x.stay = stay(e.Dump, x.ids)
 		}
 		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) analyze.Command { return analyze.Grep(e, lastFrameText(e, x)) })}
 		r.Says = c.says()

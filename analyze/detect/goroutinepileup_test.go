@@ -89,6 +89,43 @@ func TestGoroutinePileupGates(t *testing.T) {
 	})
 }
 
+// TestGoroutinePileupBodies holds requests that wait for the rest of a body apart from a busy proxy's.
+func TestGoroutinePileupBodies(t *testing.T) {
+	body := func(reader ...string) []string {
+		return append([]string{"internal/poll.runtime_pollWait(1)", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "net/http.(*body).Read(1)"}, append(reader, "main.handle():3", serve)...)
+	}
+	upload := func(n int, step int64, reader ...string) []dump.Goroutine {
+		out := many(n, 1000, gone(0, "IO wait", body(reader...)...))
+		for i := range out {
+			out[i].ID = 1000 + int64(i)*step
+		}
+		return out
+	}
+	answer := func(n int64, reader ...string) pprofile.Sample {
+		names := append([]string{"runtime.gopark", "runtime.netpollblock", "internal/poll.runtime_pollWait", "net.(*conn).Read", "net/http.(*body).Read", "net/http.(*bodyEOFSignal).Read"}, reader...)
+		return sampleOf(n, append(names, "main.call", "net/http.(*conn).serve")...)
+	}
+	expectAll(t, GoroutinePileup, []expect{
+		{"read to the end, and nothing has ended since", of(join(upload(50, 1, "io.ReadAll(1)"))), analyze.Found, "critical main.handle"},
+		{"forty-nine", of(join(upload(49, 1, "io.ReadAll(1)"))), analyze.Found, "info main.handle"},
+		{"taken as it comes", of(join(upload(50, 1, "bufio.(*Scanner).Scan(1)"))), analyze.Found, "info main.handle"},
+		{"others have ended since, and these are the latest", of(join(upload(50, 2, "io.ReadAll(1)"))), analyze.Found, "info main.handle"},
+		{"from the first to the last that came, among others that ended", of(join(upload(50, 200, "io.ReadAll(1)"))), analyze.Found, "critical main.handle"},
+		{"answers that have begun", of(counted(0, answer(50, "io.ReadAll"))), analyze.Found, "critical main.call"},
+		{"by a client with a Timeout", of(counted(0, answer(50, "net/http.(*cancelTimerBody).Read", "io.ReadAll"))), analyze.Found, "info main.call"},
+		{"answers passed on", of(counted(0, answer(50, "io.copyBuffer", "io.Copy"))), analyze.Found, "info main.call"},
+	})
+}
+
+// TestGoroutinePileupSleepers counts requests that sleep or are in a system call as under way.
+func TestGoroutinePileupSleepers(t *testing.T) {
+	lock := many(60, 1000, inMutex(0, "c008", "main.(*S).Put(c000):9", serve))
+	for n, want := range map[int]string{15: "critical main.(*S).Put", 16: "warning main.(*S).Put"} {
+		sleepers := many(n, 1, gone(0, "sleep", "time.Sleep(1)", "main.pause():3", serve))
+		expectAll(t, GoroutinePileup, []expect{{fmt.Sprint(n, " requests sleep"), of(join(lock, sleepers)), analyze.Found, want}})
+	}
+}
+
 func TestGoroutinePileupGoroutineProfile(t *testing.T) {
 	lock := append([]string{"runtime.gopark", "runtime.goparkunlock", "runtime.semacquire1", "internal/sync.runtime_SemacquireMutex"}, lockedAt("main.f")...)
 	expectAll(t, GoroutinePileup, []expect{

@@ -3,6 +3,7 @@ package detect
 import (
 	"path"
 	"strings"
+	"time"
 
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
@@ -213,6 +214,34 @@ func forAnswer(s stack.Stack) bool {
 			return true
 		}
 	}
+	return readsWhole(s) && s.Contains("net/http.(*bodyEOFSignal).Read", "net/http.http2transportResponseBody.Read", "golang.org/x/net/http2.transportResponseBody.Read")
+}
+
+// bodyFrames read the body of a request or an answer.
+var bodyFrames = names(`net/http.(*body).Read net/http.http2transportResponseBody.Read net/http.(*http2requestBody).Read
+	golang.org/x/net/http2.transportResponseBody.Read golang.org/x/net/http2.(*requestBody).Read`)
+
+// wholeFrames read to the end before anything is done with what was read.
+var wholeFrames = names(`io.ReadAll io/ioutil.ReadAll bytes.(*Buffer).ReadFrom net/http.(*Request).ParseForm mime/multipart.(*Reader).ReadForm`)
+
+// readsWhole reports whether a stack reads the body of a request or an answer of net/http to its end before anything
+// is done with it, for as long as that takes. What passes it on as it comes, or takes it record by record, may be long at it.
+func readsWhole(s stack.Stack) bool {
+	body := false
+	for _, f := range s {
+		name := stack.Normal(f.Function)
+		switch {
+		case bodyFrames[name]:
+			body = true
+		// The Timeout of an http.Client bounds it.
+		case name == "net/http.(*cancelTimerBody).Read":
+			return false
+		case body && wholeFrames[name]:
+			return true
+		case !stack.Standard(name) && !bodyFrames[name]:
+			return false
+		}
+	}
 	return false
 }
 
@@ -310,6 +339,9 @@ func waitingIn(c exectrace.Class, slot bool, s stack.Stack) string {
 func amount[N int | int64](n N, one, many string) string {
 	return evidence.Of(n, evidence.Count).String() + " " + plural(n, one, many)
 }
+
+// minutes is a wait as dumps print it, in whole minutes (runtime/traceback.go, goroutineheader).
+func minutes(d time.Duration) string { return evidence.Things(int64(d/time.Minute), "minute") }
 
 // plural is what n things are called.
 func plural[N int | int64](n N, one, many string) string {
