@@ -381,7 +381,7 @@ type readers struct {
 	traced   folded.Reader
 }
 
-// Line hands a line to every reader to which it can be of use.
+// Line hands a line to the readers to which it can be of use.
 func (r *readers) Line(n int, line []byte, signs logline.Signs) {
 	r.stacks.Line(n, line, signs)
 	if r.profiles.Wants(signs) {
@@ -390,9 +390,7 @@ func (r *readers) Line(n int, line []byte, signs logline.Signs) {
 	if r.tool.Wants(signs) {
 		r.tool.Line(n, line)
 	}
-	if r.runtime.Wants(signs) {
-		r.runtime.Line(n, line)
-	}
+	r.runtime.Line(n, line, signs)
 	if r.traced.Wants(signs) {
 		r.traced.Line(line)
 	}

@@ -2,16 +2,20 @@ package evidence
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
+	"time"
 )
 
-// textSize is how much of each shape BenchmarkTexts reads. What is quick on a few
-// megabytes and slow on many is found with -textsize.
+// textSize is how much of each shape BenchmarkTexts reads.
 const textSize = 16 << 20
 
 // texts are shapes of logs, each grown from lines that programs really printed.
@@ -102,23 +106,94 @@ func texts(tb testing.TB, size int) map[string][]byte {
 	}
 }
 
-// BenchmarkTexts reads logs as inquest analyze does, hash included; MB/s is what docs/performance.md lists.
+// BenchmarkTexts reads logs as inquest analyze does, hash included. MB/cpu-s, which other work on the
+// machine changes least, and MB/s are what docs/performance.md lists. times-drain is the processor
+// time over that of the least that a reader of lines can do, and slope by how much more a file of
+// four times the size takes for each byte: they hold on any machine, see TestTextsAreReadAtOnce.
 func BenchmarkTexts(b *testing.B) {
+	if cpuTime() == 0 {
+		b.Skip("the system does not tell processor time")
+	}
 	dir := b.TempDir()
-	for name, text := range texts(b, textSize) {
+	all := texts(b, textSize)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		b.Run(name, func(b *testing.B) {
+			text := all[name]
 			file := filepath.Join(dir, name+".log")
 			if err := os.WriteFile(file, text, 0o644); err != nil {
 				b.Fatal(err)
 			}
+			defer os.Remove(file)
 			b.SetBytes(int64(len(text)))
 			start, n := cpuTime(), 0
 			for ; b.Loop(); n++ {
-				if _, err := Open(b.Context(), []string{file}, Options{Jobs: 1}); err != nil {
-					b.Fatal(err)
-				}
+				readText(b, file)
 			}
-			b.ReportMetric(float64(n*len(text))/1e6/(cpuTime()-start).Seconds(), "MB/cpu-s")
+			took := (cpuTime() - start) / time.Duration(n)
+			b.ReportMetric(float64(len(text))/1e6/took.Seconds(), "MB/cpu-s")
+			b.ReportMetric(float64(took)/float64(drain(text)), "times-drain")
+			quarter := text[:len(text)/4]
+			if err := os.WriteFile(file, quarter, 0o644); err != nil {
+				b.Fatal(err)
+			}
+			start = cpuTime()
+			readText(b, file)
+			b.ReportMetric(float64(took)/float64(len(text))/(float64(cpuTime()-start)/float64(len(quarter))), "slope")
 		})
 	}
 }
+
+func readText(tb testing.TB, file string) {
+	if _, err := Open(tb.Context(), []string{file}, Options{Jobs: 1}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// drain returns the processor time of hashing a text and of looking up each of its lines in a map.
+func drain(text []byte) time.Duration {
+	start := cpuTime()
+	_ = sha256.Sum256(text)
+	seen := map[string]int{}
+	for line := range bytes.Lines(text) {
+		if n, ok := seen[string(line)]; ok || len(seen) < 1000 {
+			seen[string(line)] = n + 1
+		}
+	}
+	return max(cpuTime()-start, time.Microsecond)
+}
+
+// TestTextsAreReadAtOnce holds that no shape of text takes much more than its lines do, or more for each byte the
+// longer it is. Both are ratios of processor time, and coarse: other work on a machine changes them by half.
+func TestTextsAreReadAtOnce(t *testing.T) {
+	if cpuTime() == 0 {
+		t.Skip("the system does not tell processor time")
+	}
+	const small, large = 1 << 20, 4 << 20
+	file := filepath.Join(t.TempDir(), "x.log")
+	for name, text := range texts(t, large) {
+		best := func(text []byte) time.Duration {
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			took := time.Duration(math.MaxInt64)
+			for range 3 {
+				start := cpuTime()
+				readText(t, file)
+				took = min(took, cpuTime()-start)
+			}
+			return took
+		}
+		least := min(drain(text), drain(text), drain(text))
+		part, whole := best(text[:len(text)*small/large]), best(text)
+		t.Logf("%-14s %5.1f times the drain, slope %.2f", name, float64(whole)/float64(least), float64(whole)/float64(part)*small/large)
+		if whole > mostOfDrain*least {
+			t.Errorf("%s takes %v of processor time, more than %d times the %v of a drain", name, whole, mostOfDrain, least)
+		}
+		if whole > 3*part*large/small {
+			t.Errorf("%s: %d bytes take %v of processor time, and %d bytes %v: more than in proportion", name, len(text)*small/large, part, len(text), whole)
+		}
+	}
+}
+
+// mostOfDrain bounds the processor time of reading a text by that of a drain.
+const mostOfDrain = 40

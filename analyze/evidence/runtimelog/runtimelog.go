@@ -165,27 +165,28 @@ var (
 	schedWord = []byte("SCHED ")
 )
 
-// Wants reports whether a line with such signs can be of use.
-func (r *Reader) Wants(signs logline.Signs) bool { return signs&(logline.At|logline.Says) != 0 }
-
 // Line takes a line of the text, without its end: the n-th, counted from 1.
-func (r *Reader) Line(n int, line []byte) {
+func (r *Reader) Line(n int, line []byte, signs logline.Signs) {
 	r.line = n
-	r.each(line, gcWord, func(at, first int) (begun, ok bool) {
-		c, begun, ok := parseGC(line[at:])
-		if ok {
-			c.Line = n
-			r.cycle(c, line, line[:first])
-		}
-		return begun, ok
-	})
-	r.each(line, schedWord, func(at, first int) (begun, ok bool) {
-		s, begun, ok := parseSched(line[at:])
-		if ok {
-			r.sample(s, line, line[:first])
-		}
-		return begun, ok
-	})
+	if signs&logline.At != 0 { // "gc 3 @0.012s"
+		r.each(line, gcWord, func(at, first int) (begun, ok bool) {
+			c, begun, ok := parseGC(line[at:])
+			if ok {
+				c.Line = n
+				r.cycle(c, line, line[:first])
+			}
+			return begun, ok
+		})
+	}
+	if signs&logline.Says != 0 { // "SCHED 1001ms: gomaxprocs=2"
+		r.each(line, schedWord, func(at, first int) (begun, ok bool) {
+			s, begun, ok := parseSched(line[at:])
+			if ok {
+				r.sample(s, line, line[:first])
+			}
+			return begun, ok
+		})
+	}
 }
 
 // each lets take try to read what begins with a word, wherever it stands in the
@@ -410,13 +411,15 @@ type fold[W any] struct {
 	all   []W
 	per   int // items in one window; 0 stands for 1
 	last  int // items in the last window
+	next  W   // that is added, in memory that is there
 	merge func(into, from *W)
 }
 
 func (f *fold[W]) add(w W) {
 	f.per = max(f.per, 1)
 	if n := len(f.all); n > 0 && f.last < f.per {
-		f.merge(&f.all[n-1], &w)
+		f.next = w
+		f.merge(&f.all[n-1], &f.next)
 		f.last++
 		return
 	}

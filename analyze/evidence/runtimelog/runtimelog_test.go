@@ -23,14 +23,9 @@ func read(t testing.TB, text string) Found {
 	return r.Close()
 }
 
-// taker hands on what the reader wants.
+// taker takes no line without signs.
 type taker struct{ *Reader }
 
-func (t taker) Line(n int, line []byte, signs logline.Signs) {
-	if t.Wants(signs) {
-		t.Reader.Line(n, line)
-	}
-}
 func (taker) Idle() bool          { return true }
 func (taker) Words(logline.Words) {}
 
@@ -219,7 +214,7 @@ func TestFold(t *testing.T) {
 	const n = 10_000
 	var r Reader
 	for i := range n {
-		r.Line(i+1, []byte(cycle(i+1, time.Duration(i)*100*time.Millisecond, 100+i/100)))
+		r.Line(i+1, []byte(cycle(i+1, time.Duration(i)*100*time.Millisecond, 100+i/100)), logline.Any)
 	}
 	g := r.Close().GC[0]
 	if g.Total.Cycles != n || g.Total.Busy != n*5300*time.Microsecond || len(g.Windows) > maxWindows || len(g.Windows) < maxWindows/2 {
@@ -260,7 +255,7 @@ func BenchmarkReader(b *testing.B) {
 			b.SetBytes(int64(len(line)))
 			var r Reader
 			for b.Loop() {
-				r.Line(1, []byte(line))
+				r.Line(1, []byte(line), logline.Scan([]byte(line)))
 			}
 		})
 	}
@@ -308,7 +303,7 @@ func TestExtremeLines(t *testing.T) {
 	n := 0
 	for range 5000 {
 		n++
-		r.Line(n, fmt.Appendf(nil, gc, n, "300000000.000s", "300000000000", "900000000000"))
+		r.Line(n, fmt.Appendf(nil, gc, n, "300000000.000s", "300000000000", "900000000000"), logline.Any)
 	}
 	for _, line := range []string{
 		"gc 1 @0.1s 101%: 0+1+0 ms clock, 0+0/0/0+0 ms cpu, 4->5->2 MB, 5 MB goal, 4 P",
@@ -318,11 +313,11 @@ func TestExtremeLines(t *testing.T) {
 		"SCHED 1ms: gomaxprocs=2 idleprocs=0 threads=5 spinningthreads=9 runqueue=3 [ 1 0 ]",
 	} {
 		n++
-		r.Line(n, []byte(line))
+		r.Line(n, []byte(line), logline.Any)
 	}
 	for range 5000 {
 		n++
-		r.Line(n, []byte("SCHED 300000000000ms: gomaxprocs=2 idleprocs=1 threads=999999999999 spinningthreads=1 runqueue=999999999999 [ 999999999999 999999999999 ]"))
+		r.Line(n, []byte("SCHED 300000000000ms: gomaxprocs=2 idleprocs=1 threads=999999999999 spinningthreads=1 runqueue=999999999999 [ 999999999999 999999999999 ]"), logline.Any)
 	}
 	found := r.Close()
 	if len(found.GC) != 1 || len(found.Sched) != 1 || len(found.Problems) != 1 || !strings.HasPrefix(found.Problems[0], "5 lines") {
