@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -497,11 +499,41 @@ func traceQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 	}
 }
 
+// fewGoroutines says where the goroutines stand of which somebody has picked out a few: no detector may have
+// enough of them to judge, and what they do is all that the text says.
+func fewGoroutines(d *dump.Dump, say remark) {
+	const few = 3
+	var at []string
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		site := g.Stack().Owner()
+		if site.Function == "" || stack.Package(site.Function) == "runtime" {
+			continue
+		}
+		if len(at) == few {
+			return
+		}
+		state := g.State
+		if g.Wait > 0 {
+			state += fmt.Sprintf(" for %d minutes", int(g.Wait.Minutes()))
+		}
+		where := site.Function
+		if site.Line > 0 {
+			where += fmt.Sprintf(" (%s:%d)", path.Base(site.File), site.Line)
+		}
+		at = append(at, fmt.Sprintf("goroutine %d, %s, in %s", g.ID, state, where))
+	}
+	if len(at) > 0 {
+		say("it shows few goroutines of the program: %s", strings.Join(at, "; "))
+	}
+}
+
 func dumpQuality(e *evidence.Exhibit, say remark) {
 	d := e.Dump
 	if d.Lone() {
 		say("it holds only the goroutine that panicked; it says nothing of the others. GOTRACEBACK=all prints them")
 	}
+	fewGoroutines(d, say)
 	if n := len(d.Goroutines); n > 0 && float64(d.Elided) >= muchCut*float64(n) {
 		say("the middle of %d of %d stacks is left out, as the runtime prints 100 frames of one at most; a caller that stands there is not seen", d.Elided, n)
 	}

@@ -42,7 +42,11 @@ func mapCrashes(in *analyze.Input) analyze.Reading {
 	for _, group := range crashGroups(in.Exhibits, []dump.Class{dump.ConcurrentMap}) {
 		c := crashCandidate(group)
 		c.Variant = strings.TrimPrefix(group[0].Message, "concurrent ")
-		c.Summary = fmt.Sprintf("%s used a map while another goroutine did (%q)", c.Site.Function, oneLine(group[0].Message))
+		who := c.Site.Function
+		if who == "" {
+			who = "a goroutine whose stack was not logged"
+		}
+		c.Summary = fmt.Sprintf("%s used a map while another goroutine did (%q)", who, oneLine(group[0].Message))
 		c.Facts[0].Says = plural(int(c.Facts[0].Value.Number), "fatal error", "fatal errors") + " about this map"
 		c.Fix = nil
 		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function }) {

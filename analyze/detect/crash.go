@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -157,6 +158,12 @@ func crashCandidate(group []found) analyze.Candidate {
 	}
 	c := analyze.Candidate{Site: site, Path: first.Stack.Path(), Variant: string(first.Class), Severity: analyze.Critical, Share: 1, Fix: class.fix}
 	c.Summary = fmt.Sprintf(class.says, place)
+	if strings.HasPrefix(first.Message, "POTENTIAL DEADLOCK") { // github.com/sasha-s/go-deadlock
+		c.Summary = fmt.Sprintf("go-deadlock reports that goroutines waited too long for a lock that is held in %s", place)
+	}
+	if refused := refusedThread(first.Crash); refused != "" {
+		c.Summary = refused
+	}
 	if first.Message != "" {
 		c.Summary += fmt.Sprintf(" (%q)", oneLine(first.Message))
 	}
@@ -228,6 +235,27 @@ func crashCandidate(group []found) analyze.Candidate {
 	}
 	return c
 }
+
+// refusedThread says with what the system refused the program a thread, where it did and no goroutine is to blame; "" else.
+func refusedThread(c *dump.Crash) string {
+	if c.Class != dump.ThreadExhaustion || c.Alike > 0 {
+		return ""
+	}
+	for _, d := range c.Detail {
+		m := newThread.FindStringSubmatch(d)
+		if m == nil {
+			continue
+		}
+		why := "its limit of threads or processes is reached, which others of the same user or container count towards"
+		if m[2] == "22" { // EINVAL: no limit says so
+			why = "it does not know this way to make one, as emulators of another processor (QEMU) and old sandboxes do not"
+		}
+		return fmt.Sprintf("the system refused the program a new thread when it had %s: %s", m[1], why)
+	}
+	return ""
+}
+
+var newThread = regexp.MustCompile(`^failed to create new OS thread \(have (\d+) already; errno=(-?\d+)\)`)
 
 // oneLine is the first line of a message, cut to a length that a sentence bears.
 // Sentences quote what a log says (%q), so that readers and redaction can tell it from ours.

@@ -60,7 +60,11 @@ func raceCandidate(g *raceGroup) analyze.Candidate {
 	case site.Function:
 		partner = "another goroutine there"
 	}
-	c.Summary = fmt.Sprintf("%s %ss memory (%s) that %s %ss without an order between them", site.Function, verb(lead), line(site), partner, verb(other))
+	does := verb(other) + "s"
+	if len(other.Stack) == 0 && !lead.Write { // one of two must write
+		does = "writes"
+	}
+	c.Summary = fmt.Sprintf("%s %ss memory (%s) that %s %s without an order between them", site.Function, verb(lead), line(site), partner, does)
 	if second.Function != "" {
 		c.Summary += fmt.Sprintf(" (%s)", line(second))
 	}

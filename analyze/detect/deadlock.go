@@ -359,21 +359,35 @@ func (l *dumpLock) recursive() (lockHolder, bool) {
 func (l *dumpLock) twice(writer bool) (lockHolder, bool) {
 	var found []lockHolder
 	for _, w := range l.waiters {
-		if w.object == 0 || w.kind == lockRead && !writer {
+		if w.kind == lockRead && !writer {
 			continue
 		}
-		for at := w.at + 1; at < len(w.g.Frames); at++ {
-			f := w.g.Frames[at]
-			if pointer(f) == w.object && typeOf(f.Function) == typeOf(w.g.Frames[w.at].Function) && f.Function != w.g.Frames[w.at].Function {
-				found = append(found, lockHolder{g: w.g, at: at, waits: w, object: true})
-				break
-			}
+		if h, ok := w.outer(l); ok {
+			found = append(found, h)
 		}
 	}
 	if len(found) == 0 || len(found) > 1 && found[0].waits.kind != lockRead {
 		return lockHolder{}, false
 	}
 	return found[0], true
+}
+
+// outer returns the frame further out on a waiter's own stack that works on the object whose lock it waits for:
+// another method of the same type with the same receiver. Where the receiver is not printed, the lock's address is
+// that of the object whose first field it is.
+func (w *lockWaiter) outer(l *dumpLock) (lockHolder, bool) {
+	object := cmp.Or(w.object, l.addr)
+	if object == 0 {
+		return lockHolder{}, false
+	}
+	inner := w.g.Frames[w.at]
+	for at := w.at + 1; at < len(w.g.Frames); at++ {
+		f := w.g.Frames[at]
+		if pointer(f) == object && typeOf(f.Function) == typeOf(inner.Function) && f.Function != inner.Function {
+			return lockHolder{g: w.g, at: at, waits: w, object: true}, true
+		}
+	}
+	return lockHolder{}, false
 }
 
 // circleCandidate judges a circle.

@@ -137,9 +137,9 @@ func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class exect
 	if e.Dump != nil && e.Dump.Origin == "goleak" { // a library that compares goroutines before and after a test proves less
 		return analyze.Candidate{
 			Site: site, Path: path, Variant: "goleak", Severity: analyze.Warning, Share: evidence.Part(n, total).Number,
-			Summary: fmt.Sprintf("goleak reports %s in %s after the test had ended", who, site.Function),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines reported by goleak here", Value: evidence.Of(n, evidence.Count),
-				Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines reported by goleak"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
+			Summary: fmt.Sprintf("the leak checker of the tests reports %s in %s", who, site.Function),
+			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines reported by the leak checker here", Value: evidence.Of(n, evidence.Count),
+				Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines reported by it"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
 			Caveats: []string{"goleak tries for less than a second: a goroutine that is just ending, or an idle connection that nobody closed, shows as well"},
 			Fix: []string{"Wait in the test for what it started: close servers, response bodies and clients (CloseIdleConnections), cancel contexts, then wait for the goroutines",
 				"What is meant to outlive the test goes into goleak.IgnoreTopFunction"},

@@ -69,7 +69,8 @@ type testRun struct {
 	name    string
 	elapsed time.Duration // 0 when not printed
 	g       *dump.Goroutine
-	shared  int // other goroutines that may be this test's
+	caller  *dump.Goroutine // where g is not in the log: the test that waits for it
+	shared  int             // other goroutines that may be this test's
 }
 
 // stoppedTests judges one time-out: a candidate for each place in which a test stands.
@@ -119,11 +120,16 @@ func testNames(tests []testRun) string {
 func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*dumpLock) analyze.Candidate {
 	t := c.Timeout
 	cand := analyze.Candidate{Severity: analyze.Critical, Share: 1, Variant: "unknown"}
-	cand.Summary = fmt.Sprintf("%s did not end within %s", run.name, evidence.Duration(t.Limit))
+	cand.Summary = run.name + " " + unended(t)
 	cand.Facts = []analyze.Fact{runFact(e, c, run)}
 	if run.g == nil {
 		cand.Thin = true
 		cand.Summary += "; its goroutine is not in the log"
+		if run.caller != nil {
+			cand.Site, cand.Path = testPlace(run.caller.Stack())
+			cand.Facts[0].At = atGoroutine(cand.Site, run.caller.ID)
+			cand.Summary += fmt.Sprintf(", that of %s waits for it%s", cand.Site.Function, inParens(line(cand.Site)))
+		}
 		cand.Caveats = append(cand.Caveats, "the goroutines that package testing prints below its message are cut off: they show where the test stands")
 		return cand
 	}
@@ -146,7 +152,7 @@ func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*dumpL
 	case "lock":
 		lockedTest(e, &cand, t.Dump, run, locks)
 	case "channel", "wait-group", "condition":
-		partners(e, &cand, t.Dump, run)
+		partners(e, &cand, t.Dump, run, locks)
 	case "running":
 		cand.Fix = []string{"Look at the loop the stack stands in: what ends it, and whether that can still happen", "Where the work is only slow, raise -timeout or split the test"}
 	case "sleep":
@@ -175,7 +181,7 @@ func lockedTest(e *evidence.Exhibit, cand *analyze.Candidate, d *dump.Dump, run 
 	if lock == nil {
 		return
 	}
-	holder, ok := outerMethod(lock, waiter)
+	holder, ok := waiter.outer(lock)
 	if ok {
 		cand.Variant = "self-lock"
 		cand.Summary += fmt.Sprintf(", called by %s%s, a method of the same object, which probably holds that lock", holder.site().Function, inParens(line(holder.site())))
@@ -211,34 +217,16 @@ func lockedTest(e *evidence.Exhibit, cand *analyze.Candidate, d *dump.Dump, run 
 	cand.Graph = queueGraph(e, lock, holder)
 }
 
-// outerMethod returns the frame further out on a waiter's own stack that works on the object whose lock it
-// waits for: a method of the same type with the same receiver.
-func outerMethod(l *dumpLock, w *lockWaiter) (lockHolder, bool) {
-	site := w.g.Frames[w.call]
-	typ := receiverType(stack.Normal(site.Function))
-	if typ == "" {
-		return lockHolder{}, false
-	}
-	object := w.object
-	if object == 0 {
-		object = l.addr
-	}
-	if object == 0 {
-		return lockHolder{}, false
-	}
-	for at := w.call + 1; at < len(w.g.Frames); at++ {
-		f := w.g.Frames[at]
-		if receiverType(stack.Normal(f.Function)) == typ && len(f.Args) > 0 && !f.Inlined && f.Args[0] == object {
-			return lockHolder{g: w.g, at: at, waits: w, object: true}, true
-		}
-	}
-	return lockHolder{}, false
-}
-
 // partners says what became of the goroutines that a test has started, which are who would let it go on.
-func partners(e *evidence.Exhibit, cand *analyze.Candidate, d *dump.Dump, run testRun) {
+func partners(e *evidence.Exhibit, cand *analyze.Candidate, d *dump.Dump, run testRun, locks []*dumpLock) {
 	if made := startedBy(d, run.g); len(made) > 0 {
 		startedText(e, cand, made)
+		if holder, ok := waitsHolding(run.g, made[0].g, locks); ok {
+			cand.Summary += fmt.Sprintf("; that lock is probably held by the test's own goroutine, in %s%s", holder.Function, inParens(line(holder)))
+			addSites(cand, holder)
+			cand.Fix = []string{"Give the lock back before waiting for goroutines that need it", "Wait first and lock afterwards, when nobody else is left"}
+			cand.Caveats = append(cand.Caveats, "a dump does not print who holds a lock: that it is taken where the test waits is likely, not shown")
+		}
 		return
 	}
 	cand.Summary += ", and no goroutine that it started is left"
@@ -246,6 +234,25 @@ func partners(e *evidence.Exhibit, cand *analyze.Candidate, d *dump.Dump, run te
 		"Find who should have sent, received or called Done: it has returned without it, on an early return or an error",
 		"Select on the test's context beside the channel, so that the test fails with a message",
 	}
+}
+
+// waitsHolding returns the method in which a goroutine waits while another one that it started waits for the lock
+// of the same object.
+func waitsHolding(g, helper *dump.Goroutine, locks []*dumpLock) (stack.Site, bool) {
+	for _, l := range locks {
+		for _, w := range l.waiters {
+			object := cmp.Or(w.object, l.addr)
+			if w.g != helper || object == 0 {
+				continue
+			}
+			for _, f := range g.Frames {
+				if pointer(f) == object && typeOf(f.Function) == typeOf(w.g.Frames[w.at].Function) {
+					return f.Site(), true
+				}
+			}
+		}
+	}
+	return stack.Site{}, false
 }
 
 // testHelpers are goroutines that do the same at the same place.
@@ -330,12 +337,15 @@ func slowSuite(in *analyze.Input, e *evidence.Exhibit, c *dump.Crash, tests []te
 func unknownTest(e *evidence.Exhibit, c *dump.Crash) analyze.Candidate {
 	t := c.Timeout
 	cand := analyze.Candidate{Severity: analyze.Critical, Share: 1, Variant: "setup", Facts: []analyze.Fact{runFact(e, c, testRun{})},
-		Summary: fmt.Sprintf("the test binary did not end within %s", evidence.Duration(t.Limit))}
+		Summary: "the test binary " + unended(t)}
 	for i := range t.Dump.Goroutines {
 		g := &t.Dump.Goroutines[i]
 		s := g.Stack()
 		if g.ID != 1 || len(s) == 0 {
 			continue
+		}
+		if inSubtest(g) {
+			break
 		}
 		site, path := testPlace(s)
 		if stack.Package(site.Function) == "testing" || stack.Package(site.Function) == "runtime" {
@@ -352,12 +362,24 @@ func unknownTest(e *evidence.Exhibit, c *dump.Crash) analyze.Candidate {
 	return cand
 }
 
+// unended says of a test that it did not end within its time limit, or before somebody stopped the binary.
+func unended(t *dump.Timeout) string {
+	if t.Limit == 0 {
+		return "had not ended when SIGQUIT stopped the tests"
+	}
+	return fmt.Sprintf("did not end within %s", evidence.Duration(t.Limit))
+}
+
 // runFact is how long a test had been running, or else the limit that the binary ran into.
 func runFact(e *evidence.Exhibit, c *dump.Crash, run testRun) analyze.Fact {
 	limit := evidence.Duration(c.Timeout.Limit)
 	if run.elapsed > 0 {
 		return analyze.Fact{Exhibit: e.ID, Says: run.name + " had been running for", Value: evidence.Duration(run.elapsed), Of: &analyze.Whole{Quantity: limit, What: "the time limit of the test binary"},
 			Reproduce: analyze.Grep(e, run.name+" (")}
+	}
+	if c.Timeout.Limit == 0 {
+		return analyze.Fact{Exhibit: e.ID, Says: "goroutines printed when the test binary was stopped", Value: evidence.Of(len(c.Timeout.Dump.Goroutines), evidence.Count),
+			Reproduce: analyze.Grep(e, "SIGQUIT")}
 	}
 	says := "time limit of the test binary"
 	if run.name != "" {
@@ -507,7 +529,36 @@ func runningTests(t *dump.Timeout) []testRun {
 		}
 		out = append(out, testRun{name: name, g: r.g})
 	}
+	if len(out) > 0 {
+		return out
+	}
+	for _, name := range t.Begun {
+		out = append(out, testRun{name: name})
+	}
+	if len(out) > 0 {
+		return out
+	}
+	// The goroutine of a subtest was cut off, and that of the test which waits for it was not.
+	for i := range t.Dump.Goroutines {
+		g := &t.Dump.Goroutines[i]
+		if !inSubtest(g) {
+			continue
+		}
+		for _, f := range slices.Backward(g.Frames) {
+			if name := testName(f.Function); name != "" && name != "TestMain" {
+				out = append(out, testRun{name: "a subtest of " + name, caller: g})
+				break
+			}
+		}
+	}
 	return out
+}
+
+// inSubtest reports whether a goroutine waits for a test, a benchmark or a fuzz target to end.
+func inSubtest(g *dump.Goroutine) bool {
+	return slices.ContainsFunc(g.Frames, func(f dump.Frame) bool {
+		return f.Function == "testing.(*T).Run" || f.Function == "testing.(*B).run" || f.Function == "testing.(*B).Run" || f.Function == "testing.(*F).Fuzz"
+	})
 }
 
 // testEntries are the frames of package testing that call what the program wrote.

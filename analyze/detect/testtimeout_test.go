@@ -95,6 +95,24 @@ func TestTestTimeout(t *testing.T) {
 	pay := func(d time.Duration) dump.RunningTest { return dump.RunningTest{Name: "TestPay", Elapsed: d} }
 	alone := timedOut(time.Minute, pay(time.Minute))
 	alone.Crashes[0].Timeout.Dump.Goroutines = alone.Crashes[0].Timeout.Dump.Goroutines[:1]
+	// What is left of older dumps, which list no tests: the test that waits for a subtest, or nothing.
+	parent, nobody, begun, quit := timedOut(time.Minute), timedOut(time.Minute), timedOut(time.Minute), timedOut(0)
+	parent.Crashes[0].Timeout.Dump.Goroutines[2] = dump.Goroutine{ID: 7, State: "chan receive", Frames: goFrames("testing.(*T).Run", "shop.TestPay")}
+	nobody.Crashes[0].Timeout.Dump.Goroutines = nobody.Crashes[0].Timeout.Dump.Goroutines[:2]
+	begun.Crashes[0].Timeout.Dump.Goroutines, begun.Crashes[0].Timeout.Begun = nobody.Crashes[0].Timeout.Dump.Goroutines, []string{"TestPay"}
+	for name, c := range map[string]struct {
+		e    *evidence.Exhibit
+		says string
+	}{
+		"a parent":        {parent, "a subtest of TestPay did not end within 60 s; its goroutine is not in the log, that of shop.TestPay waits for it"},
+		"nobody":          {nobody, "no goroutine of a test is in the log"},
+		"a test begun":    {begun, "TestPay did not end within 60 s; its goroutine is not in the log"},
+		"stopped by hand": {quit, "TestPay had not ended when SIGQUIT stopped the tests; its goroutine 7 sleeps in shop.wait"},
+	} {
+		if s := judge(t, TestTimeout, c.e).all.Findings[0].Summary; !strings.Contains(s, c.says) {
+			t.Errorf("%s: %s", name, s)
+		}
+	}
 	expectAll(t, TestTimeout, []expect{
 		{"all of the time", of(timedOut(time.Minute, pay(time.Minute))), "found", "critical shop.wait"},
 		{"half of the time", of(timedOut(time.Minute, pay(30*time.Second))), "found", "critical shop.wait"},
@@ -115,8 +133,12 @@ func TestTestTimeout(t *testing.T) {
 func TestPastes(t *testing.T) {
 	for name, c := range map[string]struct{ text, want, says string }{
 		"goleak": {"found unexpected goroutines:\n[Goroutine 708 in state select, with net/http.(*persistConn).writeLoop on top of the stack:\nnet/http.(*persistConn).writeLoop(0xc0020ff8c0)\n\t/usr/local/go/src/net/http/transport.go:2421 +0xe5\n" +
-			"created by net/http.(*Transport).dialConn in goroutine 703\n\t/usr/local/go/src/net/http/transport.go:1777 +0x16f1\n]\n", "warning goroutine-leak net/http.(*persistConn).writeLoop", "goleak reports 1 goroutine"},
-		"stack lost": {"fatal error: runtime: out of memory\n\nruntime stack:\nruntime.throw(0x1, 0x16)\n\t/usr/local/go/src/runtime/panic.go:617 +0x72\n", "critical crash ", "a place that was not logged"},
+			"created by net/http.(*Transport).dialConn in goroutine 703\n\t/usr/local/go/src/net/http/transport.go:1777 +0x16f1\n]\n", "warning goroutine-leak net/http.(*persistConn).writeLoop", "leak checker of the tests reports 1 goroutine"},
+		"stack lost":                    {"fatal error: runtime: out of memory\n\nruntime stack:\nruntime.throw(0x1, 0x16)\n\t/usr/local/go/src/runtime/panic.go:617 +0x72\n", "critical crash ", "a place that was not logged"},
+		"the other side of a race lost": {"WARNING: DATA RACE\nRead at 0x00c0011cc140 by goroutine 1509:\n  shop.(*cart).total()\n      /src/cart.go:50 +0x11b\n", "warning data-race shop.(*cart).total", "that a place whose stack was lost writes"},
+		"no thread, by an emulator":     {"runtime: failed to create new OS thread (have 2 already; errno=22)\nfatal error: newosproc\n", "critical crash ", "refused the program a new thread when it had 2: it does not know"},
+		"no thread, by a limit":         {"runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc\n", "critical crash ", "refused the program a new thread when it had 5: its limit"},
+		"go-deadlock":                   {"POTENTIAL DEADLOCK:\nPrevious place where the lock was grabbed\ngoroutine 15 lock 0xc00048e7d0\nshop/cart.go:48 shop.(*cart).total ??? <<<<<\n", "critical crash shop.(*cart).total", "waited too long for a lock that is held in shop.(*cart).total"},
 		"handler": {"E0325 22:39:20.622081    9913 report.go:79] Observed a panic: \"invalid\" (runtime error: invalid memory address or nil pointer dereference)\ngoroutine 344 [running]:\nmain.report({0x1})\n\t/src/report.go:75 +0xb4\n" +
 			"panic({0x1})\n\t/go/src/runtime/panic.go:1038 +0x25b\nmain.(*sync).run(0x1)\n\t/src/sync.go:50 +0x2b5\n", "warning crash main.(*sync).run", "(main.report) logged the panic, and what became of the process is not in the log"},
 	} {

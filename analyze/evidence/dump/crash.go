@@ -115,6 +115,7 @@ var messages = []struct {
 	{"program exceeds ", ThreadExhaustion},
 	{"thread exhaustion", ThreadExhaustion},
 	{"newosproc", ThreadExhaustion},
+	{"runtime.newosproc", ThreadExhaustion},
 	{"pthread_create failed", ThreadExhaustion},
 	{"sync: unlock of unlocked ", UnlockOfUnlocked},
 	{"sync: Unlock of unlocked ", UnlockOfUnlocked},
@@ -123,6 +124,8 @@ var messages = []struct {
 	{"*out of memory", OutOfMemory},
 	{"runtime: cannot allocate memory", OutOfMemory},
 	{"*cannot reserve arena virtual address space", OutOfMemory},
+	{"*cannot map pages in arena address space", OutOfMemory},
+	{"*failed to commit pages", OutOfMemory},
 	{"found bad pointer in Go heap", Corruption},
 	{"found pointer to free object", Corruption},
 	{"unexpected signal during runtime execution", Corruption},
@@ -165,6 +168,9 @@ func crash(d *Dump, head []string, exit int) *Crash {
 		c.Class, c.Timeout, c.Stack = TestTimeout, t, g.Stack()
 		return c
 	}
+	if d.Origin == "SIGQUIT" && tests(d) {
+		return stopped(d)
+	}
 	if c.Message == "" && len(c.Chain) == 0 && c.Signal != "" && d.Origin == "" {
 		d.Origin = "panic" // what stood above the line about the signal was cut off
 	}
@@ -173,7 +179,7 @@ func crash(d *Dump, head []string, exit int) *Crash {
 	raised, panicking := -1, -1
 	for i, f := range frames {
 		switch f.Function {
-		case "panic", "runtime.gopanic":
+		case "panic", "runtime.gopanic", "runtime.panic":
 			// The outermost panic on the stack is the first that was raised; the frames
 			// above it are those of deferred functions.
 			panicking = i
@@ -215,7 +221,14 @@ func crash(d *Dump, head []string, exit int) *Crash {
 			return nil
 		}
 		raised = -1
-		c.Class, c.Signal = SignalClass, d.Origin+": "+d.Message
+		if d.Message == "" {
+			for _, line := range head {
+				if origin, says := trigger([]byte(line)); origin == d.Origin {
+					d.Message = says
+				}
+			}
+		}
+		c.Class, c.Signal = SignalClass, strings.TrimSuffix(d.Origin+": "+d.Message, ": ")
 		c.Message = c.Signal
 		if slices.ContainsFunc(head, noThread) {
 			c.Class = ThreadExhaustion
@@ -233,6 +246,9 @@ func crash(d *Dump, head []string, exit int) *Crash {
 
 // refine settles the class by what the signal says.
 func (c *Crash) refine(fatal bool) {
+	if c.Message == "" && c.Class == "" && inC(c.Stack) {
+		c.Class = SignalClass
+	}
 	if c.Message == "" && c.Class == "" && strings.HasPrefix(c.Signal, "SIGSEGV") {
 		c.Class = NilDereference
 	}

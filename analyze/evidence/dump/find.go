@@ -79,10 +79,13 @@ func (r *Reader) sorted(n int, line []byte, signs logline.Signs) {
 		r.signs = logline.Any // any of them may stand there escaped
 	}
 	if signs&logline.Says != 0 {
-		if lines := foreign(line); lines != nil {
+		if lines, checked := foreign(line); lines != nil {
 			r.signs = logline.Any
 			for _, l := range lines {
 				r.physical(n, l)
+			}
+			if r.builder != nil && checked {
+				r.checked = true
 			}
 			return
 		}
@@ -178,6 +181,7 @@ type builder struct {
 	broken    int      // headers that could not be parsed
 	head      []string // what stands above it about a crash, line by line, nearest last
 	exit      int      // "exit status N" below it
+	checked   bool     // a leak checker names its goroutines, and not the collector
 	killed    string   // the line of the go command that it killed the test
 	lost      int      // goroutines beyond the bounds
 	shaped    bool     // it has a frame, so it is a dump
@@ -306,6 +310,7 @@ func (f *finder) open(prefix []byte, keys []string) {
 		seen:    map[int64]int{},
 	}
 	f.undated = nil
+	f.checked = bytes.HasSuffix(prefix, []byte("eaked goroutine: ")) // github.com/fortytw2/leaktest and its kin
 	_ = f.dump.date(prefix) || f.dump.date(f.present)
 	f.lookBack()
 	f.fence = f.next
@@ -496,6 +501,7 @@ func (f *finder) begin(g Goroutine) {
 	b := f.builder
 	g.Line = f.line
 	g.State = f.name([]byte(g.State))
+	g.Leaked = g.Leaked || b.checked
 	b.g, b.stack, b.pending, b.hidden = &g, b.stack[:0], nothing, false
 	f.mark()
 }
@@ -551,6 +557,10 @@ func (f *finder) place(file []byte, line int) {
 func (f *finder) endBlock() {
 	b := f.builder
 	g := b.g
+	if g != nil && b.pending == aFrame && len(b.stack) < maxDepth && (b.frame.Function == "panic" || strings.IndexByte(b.frame.Function, '.') > 0) { // its position was cut off
+		b.stack = append(b.stack, b.frame)
+		b.shaped = true
+	}
 	b.g, b.pending, b.skip = nil, nothing, false
 	if g == nil {
 		return
@@ -640,6 +650,9 @@ func (f *finder) close() {
 	if b.strangers > 0 {
 		d.Problems = append(d.Problems, fmt.Sprintf("%d lines of other output stand inside the dump", b.strangers))
 	}
+	if d.Origin == "" && b.checked {
+		d.Origin = "goleak"
+	}
 	if d.Origin == "" {
 		d.Origin = origin(&d.Goroutines[0])
 	}
@@ -647,7 +660,16 @@ func (f *finder) close() {
 		b.head = append(b.head, b.killed)
 	}
 	d.GoVersion = version(d)
-	f.crashed.add(crash(d, b.head, b.exit), f.pay)
+	c := crash(d, b.head, b.exit)
+	if c != nil && c.Timeout != nil && !c.Timeout.Listed || d.Origin == "SIGQUIT" {
+		if names := f.begunTests(&b.Carrier); len(names) > 0 {
+			if c == nil {
+				c = stopped(d)
+			}
+			c.Timeout.Begun = names
+		}
+	}
+	f.crashed.add(c, f.pay)
 	if d.Time.IsZero() {
 		f.undated = d
 	}
@@ -666,6 +688,9 @@ func origin(g *Goroutine) string {
 		return "debug=2"
 	}
 	for _, f := range g.Frames {
+		if g.State != "running" { // it panics, and a deferred call of it waits
+			break
+		}
 		if f.Function == "panic" || f.Function == "runtime.gopanic" {
 			return "panic"
 		}
@@ -768,6 +793,11 @@ func (f *finder) lookBack() {
 				b.head = append(b.head, string(text))
 			}
 			continue
+		}
+		if n := len(b.head); n > 0 && strings.HasPrefix(b.head[n-1], "PC=0x") { // the runtime writes behind what the program left unfinished
+			if at := omenAt(text); at > 0 && bytes.HasPrefix(text[at:], []byte("SIG")) {
+				text = text[at:]
+			}
 		}
 		origin, says := trigger(text)
 		switch {

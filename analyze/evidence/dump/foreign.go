@@ -9,6 +9,7 @@ import (
 const (
 	unexpected = "found unexpected goroutines:" // go.uber.org/goleak
 	potential  = "POTENTIAL DEADLOCK"           // github.com/sasha-s/go-deadlock
+	observed   = "Observed a panic:"            // k8s.io/apimachinery, pkg/util/runtime
 )
 
 var (
@@ -19,14 +20,15 @@ var (
 )
 
 // foreign returns a line in which a debugger or a leak checker names a goroutine as the lines in which Go does; nil for others.
-func foreign(line []byte) [][]byte {
+// checked reports that it is one of a leak checker.
+func foreign(line []byte) (lines [][]byte, checked bool) {
 	i := bytes.Index(line, []byte("Goroutine "))
 	if i < 0 || len(line) > 1024 {
-		return nil
+		return nil, false
 	}
 	text := bytes.TrimSpace(line)
 	if !bytes.Contains(text, []byte(" in state ")) && !bytes.Contains(text, []byte(" - ")) { // patterns take long
-		return nil
+		return nil, false
 	}
 	if m := goleakHead.FindSubmatch(text); m != nil {
 		// What stands before it may be the line that introduces the list.
@@ -35,7 +37,10 @@ func foreign(line []byte) [][]byte {
 		if len(minutes) > 0 {
 			minutes = append([]byte(", "), minutes...)
 		}
-		return [][]byte{before, nil, fmt.Appendf(nil, "goroutine %s [%s (leaked)%s]:", m[1], state, minutes)}
+		if !bytes.HasSuffix(before, []byte(unexpected)) { // the list began further up, or its beginning was cut off
+			before = nil
+		}
+		return [][]byte{before, nil, fmt.Appendf(nil, "goroutine %s [%s (leaked)%s]:", m[1], state, minutes)}, true
 	}
 	if m := delveLine.FindSubmatch(text); m != nil {
 		state := m[5]
@@ -46,7 +51,7 @@ func foreign(line []byte) [][]byte {
 		default: // delve says only of some why they wait
 			state = []byte("waiting")
 		}
-		return [][]byte{nil, fmt.Appendf(nil, "goroutine %s [%s]:", m[1], state), fmt.Appendf(nil, "%s(...)", m[4]), fmt.Appendf(nil, "\t%s:%s", m[2], m[3])}
+		return [][]byte{nil, fmt.Appendf(nil, "goroutine %s [%s]:", m[1], state), fmt.Appendf(nil, "%s(...)", m[4]), fmt.Appendf(nil, "\t%s:%s", m[2], m[3])}, false
 	}
-	return nil
+	return nil, false
 }

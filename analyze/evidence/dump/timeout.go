@@ -1,9 +1,13 @@
 package dump
 
 import (
+	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+
+	"inquest/analyze/evidence/logline"
 )
 
 // Timeout is a test binary that ran out of time, as package testing or the go command says.
@@ -12,6 +16,7 @@ type Timeout struct {
 	Killed  bool          // by the go command, a minute after the binary should have ended itself
 	Running []RunningTest // as printed since Go 1.21; empty where the list is missing or nothing ran
 	Listed  bool          // the list was printed
+	Begun   []string      // where it was not: tests, innermost ones only, that the log says were begun and not that they ended (go test -v)
 	Dump    *Dump         // the goroutines printed with it
 }
 
@@ -30,6 +35,41 @@ var (
 // runningTest reports whether a line is one of the list of running tests.
 func runningTest(line string) bool {
 	return strings.HasSuffix(line, ")") && running.MatchString(line) // the pattern takes long
+}
+
+// tests reports whether a dump is that of a test binary.
+func tests(d *Dump) bool {
+	return slices.ContainsFunc(d.Goroutines, func(g Goroutine) bool {
+		return slices.ContainsFunc(g.Frames, func(f Frame) bool { return f.Function == "testing.(*M).Run" })
+	})
+}
+
+// stopped is the end of a test binary by SIGQUIT. The go command sends it where a binary did not end itself
+// in time, and says so below the goroutines only.
+func stopped(d *Dump) *Crash {
+	return &Crash{Class: TestTimeout, Message: "SIGQUIT: quit", Timeout: &Timeout{Dump: d, Killed: true}, Stack: thrower(d).Stack(),
+		Count: 1, Lines: [2]int{d.Lines[0], d.Lines[0]}, Time: d.Time, Last: d.Time, GoVersion: d.GoVersion, Beside: len(d.Goroutines) - 1}
+}
+
+// begun matches what go test -v prints when a test begins, and when it has ended.
+var (
+	begun = regexp.MustCompile(`^=== RUN +(\S+)$`)
+	ended = regexp.MustCompile(`^--- (?:PASS|FAIL|SKIP): (\S+) \(`)
+)
+
+// begunTests returns the tests that the lines above say were begun and not that they ended.
+func (f *finder) begunTests(c *logline.Carrier) (names []string) {
+	for i := max(0, f.next-maxRecent); i < f.next; i++ {
+		line := bytes.TrimSpace(logline.Unstamped(c.Bare(f.recent[i%maxRecent])))
+		if m := begun.FindSubmatch(line); m != nil {
+			names = append(names, string(m[1]))
+		} else if m := ended.FindSubmatch(line); m != nil {
+			names = slices.DeleteFunc(names, func(n string) bool { return n == string(m[1]) })
+		}
+	}
+	return slices.DeleteFunc(names, func(outer string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, outer+"/") })
+	})
 }
 
 // timeout reads the message of a test that took too long; nil for another.

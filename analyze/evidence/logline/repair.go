@@ -352,8 +352,18 @@ func unquoted(line []byte) []byte {
 			return before
 		}
 	}
-	if len(t) > 2 && t[0] == '`' && t[len(t)-1] == '`' && bytes.Count(t, []byte("`")) == 2 {
-		return t[1 : len(t)-1]
+	switch bytes.Count(t, []byte("`")) { // a text between two of them, on one line or on many
+	case 2:
+		if len(t) > 2 && t[0] == '`' && t[len(t)-1] == '`' {
+			return t[1 : len(t)-1]
+		}
+	case 1:
+		if before, ok := bytes.CutSuffix(line, []byte("`")); ok {
+			return before
+		}
+		if rest, ok := bytes.CutPrefix(line, []byte("`")); ok {
+			return rest
+		}
 	}
 	return line
 }

@@ -24,6 +24,8 @@ func TestRead(t *testing.T) {
 		"```panic: x y\n\tx```":                                "panic: x y\nx",
 		"~~~\npanic: x\n~~~":                                   "\npanic: x\n",
 		"{noformat}panic: x\n\ty{noformat}":                    "panic: x\ny",
+		"`panic: x\ny`":                                        "panic: x\ny",
+		"a `b` and `c":                                         "a `b` and `c",
 		"`main.main()`":                                        "main.main()",
 		"main.(\\*T).Get(0x1)":                                 "main.(*T).Get(0x1)",
 		"net/http.(_conn).serve(0x1)":                          "net/http.(*conn).serve(0x1)",

@@ -133,6 +133,9 @@ func Unstamped(line []byte) []byte {
 		}
 		return bytes.TrimLeft(rest, " ")
 	}
+	if n := tornStamp(line); n > 0 {
+		return bytes.TrimLeft(line[n:], " ")
+	}
 	// Of syslog: "Sep  1 12:00:00 ".
 	const layout = "Aaa _0 00:00:00 "
 	if len(line) < len(layout) {
@@ -150,6 +153,20 @@ func Unstamped(line []byte) []byte {
 		}
 	}
 	return line[len(layout):]
+}
+
+// tornStamp returns the length of the end of a time stamp whose beginning was cut off, "3.6367390Z "; 0 for none.
+func tornStamp(line []byte) int {
+	n := bytes.IndexByte(line[:min(len(line), 28)], ' ')
+	if n < 4 || line[n-1] != 'Z' || !isDigit(line[n-2]) {
+		return 0
+	}
+	for _, c := range line[:n-1] {
+		if !isDigit(c) && c != '.' && c != ':' && c != '-' && c != 'T' {
+			return 0
+		}
+	}
+	return n + 1
 }
 
 // Stamp finds a time with a year in a line, and whether it names its zone.
