@@ -559,7 +559,6 @@ func (f *finder) endBlock() {
 	g := b.g
 	if g != nil && b.pending == aFrame && len(b.stack) < maxDepth && (b.frame.Function == "panic" || strings.IndexByte(b.frame.Function, '.') > 0) { // its position was cut off
 		b.stack = append(b.stack, b.frame)
-		b.shaped = true
 	}
 	b.g, b.pending, b.skip = nil, nothing, false
 	if g == nil {
