@@ -612,10 +612,6 @@ func (f *finder) close() {
 	var cut int64 = -1
 	if g := b.g; g != nil && (b.pending != nothing || len(b.stack) == 0 && !b.hidden) {
 		cut = g.ID
-		// The end of the text has taken its position alone.
-		if b.pending == aFrame && len(b.stack) > 0 && len(b.stack) < maxDepth && len(b.frame.Args) > 0 {
-			b.stack = append(b.stack, b.frame)
-		}
 	}
 	f.endBlock()
 	b = f.builder // endBlock may have begun a dump
