@@ -107,6 +107,12 @@ func contextRetentionHeap(in *analyze.Input) analyze.Reading {
 			Summary: fmt.Sprintf("contexts that %s derives are kept: their memory grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(h.inuse), within(s.span())),
 			Facts:   growthFacts(in, s, g, h, "memory in use of contexts that the function derived", "-focus=^context[.]"),
 		}
+		// What a context carries is often made by a function that calls the one that derives it.
+		for _, name := range h.path {
+			if by := whole.last().sites[name]; by != nil && name != h.site.Function && float64(whole.growth(name, allMemory).grown) >= in.Limit("min-growth").Number {
+				c.Sites = append(c.Sites, by.site)
+			}
+		}
 		switch {
 		// What hardly moves the heap as a whole is worth a line, not an alarm.
 		case float64(g.grown) < in.Limit("min-heap-share").Number*float64(whole.first().inuse):

@@ -125,11 +125,11 @@ func cpuHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 // for processors because the program keeps them busy; nil when there are none.
 func lateForCPU(in *analyze.Input, t *exectrace.Timeline) *exectrace.Group {
 	// Where the machine is short of processors, or most of them idle, it is not for want of CPU of the program.
-	if len(t.Gaps) > 2 || t.Duration < shortTrace || evidence.Part(t.Procs.Running, procTime(t)).Number < in.Limit("min-busy").Number {
+	if len(t.Gaps) > 2 && usedOf(in.Case).Number < givenCPU || t.Duration < shortTrace || evidence.Part(t.Procs.Running, procTime(t)).Number < in.Limit("min-busy").Number {
 		return nil
 	}
 	least := usualLateness
-	least.p99, least.readAhead = in.Limit("min-p99").Number, true
+	least.p99, least.readAhead, least.few = in.Limit("min-p99").Number, true, 5
 	if late, _ := lateGroups(t, least); len(late) > 0 {
 		return late[0]
 	}

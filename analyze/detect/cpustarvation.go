@@ -31,6 +31,9 @@ running, which a loop without calls can fill as well). Three or more are a findi
 		{Name: "min-regular", Default: evidence.Quantity{Number: 0.8, Unit: evidence.Share},
 			Doc:    "stretches that end in one phase of a period of 100 ms, of all, from which a CPU quota is named",
 			Source: "Linux Documentation/scheduler/sched-bwc.rst: cpu.cfs_period_us is 100 ms unless set otherwise; by chance a fifth would, within 10 ms"},
+		{Name: "max-given", Default: evidence.Quantity{Number: givenCPU, Unit: evidence.Share},
+			Doc:    "processors in use by the CPU profile of the case, of GOMAXPROCS, from which the stretches are an info: the machine gives the program what it asks for",
+			Source: "Judgement call: who is kept from a processor for a fifth of the time and more uses less; a loop without calls, on a machine that does not run the thread which asks it to yield, fills a stretch as well"},
 		{Name: "min-wasted", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
 			Doc:    "schedtrace lines with a goroutine queued and a processor idle, of all, from which they vouch",
 			Source: "runtime/proc.go, wakep: a processor that idles is woken within some tens of microseconds, so a line in a thousand may show it"},
@@ -43,6 +46,18 @@ running, which a loop without calls can fill as well). Three or more are a findi
 		"Give the container a higher CPU limit or none, or set GOMAXPROCS to the limit (Go 1.25 and later do so by themselves): with more threads than the quota allows, it is used up early in each period (see cpu.stat, nr_throttled)",
 		"Find what else runs on the machine (top, pressure in /proc/pressure/cpu) and give it or this program other processors",
 	},
+}
+
+// givenCPU is the default of max-given.
+const givenCPU = 0.75
+
+// usedOf is the part of the processors that the CPU profiles of a case have in use; 0 when unknown.
+func usedOf(c analyze.Case) evidence.Quantity {
+	_, used, over := c.Under("")
+	if over <= 0 || c.GOMAXPROCS <= 0 {
+		return evidence.Quantity{Unit: evidence.Share}
+	}
+	return evidence.Part(used, float64(c.GOMAXPROCS))
 }
 
 // quotaPeriod is the period of Linux's CPU quota unless it is set otherwise.
@@ -99,6 +114,11 @@ func cpuStarvationTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading 
 	// A few stretches in a long trace decide nobody's latency.
 	if share.Number >= in.Limit("min-share").Number {
 		c.Severity = analyze.Warning
+	}
+	// Samples do not contain what the host took: who computes for nearly all of the time was run.
+	if given := usedOf(in.Case); given.Number >= in.Limit("max-given").Number {
+		c.Severity, c.Plain = analyze.Info, true
+		c.Caveats = append(c.Caveats, fmt.Sprintf("a CPU profile of the case has the program use %s of its %s: it is given the processors, and its own code fills the stretches", given, evidence.Things(in.Case.GOMAXPROCS, "processor")))
 	}
 	if even.Number >= in.Limit("min-regular").Number {
 		c.Variant = "quota"

@@ -119,6 +119,9 @@ func TestRequestsMakeItMatter(t *testing.T) {
 			t.Errorf("%s: memory %+v", c.name, f)
 		}
 	}
+	if f := judge(t, CPUHotspot, cpuProfile(cpu(1500, "main.f")), waiting(2*time.Second, 200*ms, 3)).all.Findings; len(f) == 0 || f[0].Severity != analyze.Warning {
+		t.Errorf("the machine gives the program three quarters of the processors: %+v", f)
+	}
 	if got := judge(t, CPUHotspot, waiting(2*time.Second, 0, 0)); got.result != analyze.Undecided {
 		t.Errorf("a trace alone: %s", got.result)
 	}

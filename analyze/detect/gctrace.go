@@ -169,6 +169,10 @@ func heapGrowthGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	n := len(floors)
 	middle := medianLive(floors[n/3 : n-n/3])
 	switch {
+	// What was there from the start accounts for little of it, and the second half of the time brought as much as all before.
+	case !long && s.doubles():
+		c.Thin = true
+		c.Caveats = []string{"the log covers too little time to rule out a start that goes on: another of some minutes would"}
 	// Any load that has just set in raises the heap for seconds.
 	case !long:
 		c.Severity = analyze.Info

@@ -185,6 +185,7 @@ func TestHeapGrowthGCTrace(t *testing.T) {
 		{"risen, then steady, in half a minute", of(log(60, 500*time.Millisecond, func(i int) int64 { return int64(min(10+10*i, 100)) })), "clear", ""},
 		{"risen, then steady, up and down", of(log(60, 500*time.Millisecond, func(i int) int64 { return int64(min(10+10*i, 100)) + int64(i%3)*2 })), "clear", ""},
 		{"still rising in the second half", of(log(60, 500*time.Millisecond, func(i int) int64 { return int64(10 + 2*i) })), "found", "info"},
+		{"from next to nothing, and no slower in the second half", of(log(60, 500*time.Millisecond, func(i int) int64 { return int64(3 * i) })), "found", "warning"},
 		{"steady for a minute only", of(log(120, 500*time.Millisecond, func(i int) int64 { return 500 + int64(i%7) })), "undecided", ""},
 		{"up and down with the load", of(log(120, 10*time.Second, func(i int) int64 { return 100 + int64((i%40)*3) })), "clear", ""},
 		{"five collections", of(log(5, 10*time.Minute, func(i int) int64 { return int64(100 + 20*i) })), "undecided", ""},

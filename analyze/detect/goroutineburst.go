@@ -37,9 +37,9 @@ runnable.
 		{Name: "max-slice", Default: evidence.Duration(100 * time.Microsecond),
 			Doc:    "mean running time of one of them, up to which their rate is a warning",
 			Source: "as fragmented-slices: a slice should be some times what waking a goroutine takes"},
-		{Name: "min-busy", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Ratio},
-			Doc:    "processors running, on average, below which nobody waits",
-			Source: "as fragmented-slices: half of one processor"},
+		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "their running time and 0.3 µs to create and end each, of duration x GOMAXPROCS, from which their rate is a warning",
+			Source: "a twentieth of the machine: what takes less is nobody's concern; 0.3 µs as measured for min-rate"},
 		{Name: "min-burst", Default: evidence.Quantity{Number: 1000, Unit: evidence.Count},
 			Doc:    "goroutines of one place runnable at the moment of a dump, which does not tell how long they run",
 			Source: "fan-outs of tens and hundreds are ordinary; a thousand is one per element of a list"},
@@ -64,6 +64,9 @@ runnable.
 		"Do small pieces of work in place: a call costs nanoseconds, a goroutine about a microsecond",
 	},
 }
+
+// leastGoroutine is what it takes to create, schedule and end a goroutine that does nothing; see min-rate.
+const leastGoroutine = 300 * time.Nanosecond
 
 // flood is the goroutines that one place creates.
 type flood struct {
@@ -126,7 +129,6 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 	}
 	all, running := floods(t)
 	procs := float64(max(t.Procs.Max, 1))
-	busy := float64(t.Procs.Running) / float64(max(t.Duration, 1))
 	late, _ := lateGroups(t, usualLateness)
 	for _, f := range all {
 		mean := f.slices.Mean()
@@ -138,6 +140,8 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 		}
 		share := evidence.Part(f.running, running)
 		each := time.Duration(int64(f.running) / max(f.created, 1))
+		// Between two requests nobody runs: what counts is what the flood takes, not how busy the process is.
+		taken := evidence.Part(f.running+time.Duration(f.created)*leastGoroutine, procTime(t))
 		reproduce := analyze.TraceView(e, "Goroutine analysis: "+f.groups[0].Start.Function+", count and execution time")
 		at := analyze.At(f.creator)
 		at.From, at.To = 0, int64(t.Duration)
@@ -159,6 +163,7 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 				fact("goroutines created there", rate(f.created), analyze.PartOf(rate(created), "goroutines created per second"), "min-rate"),
 				fact("mean running time of one of them", evidence.Duration(each), analyze.PartOf(evidence.Of(f.created, evidence.Count), "goroutines created there"), "max-slice"),
 				fact("their running time", share, analyze.PartOf(evidence.Duration(running), "running time of all goroutines but the runtime's own"), "min-running"),
+				fact("their running time and creating them", taken, analyze.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"), "min-of-capacity"),
 			},
 		}
 		if !often {
@@ -174,7 +179,7 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 		for _, g := range f.groups[:min(len(f.groups), 3)] {
 			c.Sites = append(c.Sites, g.Start)
 		}
-		crumbs := often && share.Number >= in.Limit("min-running").Number && float64(each) <= in.Limit("max-slice").Number && busy >= in.Limit("min-busy").Number
+		crumbs := often && share.Number >= in.Limit("min-running").Number && float64(each) <= in.Limit("max-slice").Number && taken.Number >= in.Limit("min-of-capacity").Number
 		// What piles up while the machine runs nothing of the program is not who creates it.
 		held := burst && len(late) > 0 && t.Duration >= shortTrace && gapTime(t)*2 < work
 		if crumbs || held {

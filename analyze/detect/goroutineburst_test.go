@@ -87,6 +87,13 @@ func TestCPUStarvation(t *testing.T) {
 		{"none in a short trace", of(traced(silent(0, 0, 999*ms))), analyze.Undecided, ""},
 		{"schedtrace alone accuses nobody", of(scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Wasted: 20})), analyze.Undecided, ""},
 	})
+	// The host is not to blame where it ran the program all along.
+	for used, want := range map[int64]analyze.Severity{1499: analyze.Warning, 1500: analyze.Info} {
+		f := judge(t, CPUStarvation, traced(silent(3, 70*ms, time.Second)), cpuProfile(cpu(used, "main.f"))).all.Findings
+		if len(f) != 1 || f[0].Severity != want {
+			t.Errorf("%d samples: %+v, want %s", used, f, want)
+		}
+	}
 	for apart, want := range map[time.Duration]string{100 * ms: "quota", 200 * ms: "quota", 170 * ms: ""} {
 		if f := judge(t, CPUStarvation, traced(silent(5, apart, time.Second))).all.Findings; len(f) != 1 || f[0].Variant != want {
 			t.Errorf("every %v: %+v, want variant %q", apart, f, want)

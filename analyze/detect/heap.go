@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"slices"
 	"time"
@@ -36,12 +37,27 @@ type heapSite struct {
 	foreign map[int]bool
 	// syncMap is the part allocated inside a sync.Map.
 	syncMap heapSum
+	samples []*pprofile.Sample
 }
 
 // heapView is a heap profile by function.
 type heapView struct {
 	heapSum // without the recorder's own buffers
 	sites   map[string]*heapSite
+}
+
+// heapValues returns how to read the four numbers of a sample.
+func heapValues(p *pprofile.Profile) func(*pprofile.Sample) heapSum {
+	columns := [4]int{p.Column("alloc_objects"), p.Column("alloc_space"), p.Column("inuse_objects"), p.Column("inuse_space")}
+	return func(s *pprofile.Sample) heapSum {
+		var v [4]int64
+		for i, column := range columns {
+			if column >= 0 {
+				v[i] = s.Values[column]
+			}
+		}
+		return heapSum{v[0], v[1], v[2], v[3]}
+	}
 }
 
 // readHeap adds a heap profile up by the function that answers for the memory.
@@ -51,19 +67,13 @@ func readHeap(p *pprofile.Profile) *heapView { return readHeapOf(p, nil) }
 // readHeapOf is readHeap for the stacks that keep picks; all when it is nil.
 func readHeapOf(p *pprofile.Profile, keep func(stack.Stack) bool) *heapView {
 	v := &heapView{sites: map[string]*heapSite{}}
-	columns := [4]int{p.Column("alloc_objects"), p.Column("alloc_space"), p.Column("inuse_objects"), p.Column("inuse_space")}
-	value := func(s *pprofile.Sample, i int) int64 {
-		if columns[i] < 0 {
-			return 0
-		}
-		return s.Values[columns[i]]
-	}
+	value := heapValues(p)
 	for i := range p.Samples {
 		s := &p.Samples[i]
 		if len(s.Stack) == 0 || recorders(s.Stack) || keep != nil && !keep(s.Stack) {
 			continue
 		}
-		sum := heapSum{value(s, 0), value(s, 1), value(s, 2), value(s, 3)}
+		sum := value(s)
 		v.add(sum)
 		site := s.Stack.Owner()
 		h := v.sites[site.Function]
@@ -78,6 +88,7 @@ func readHeapOf(p *pprofile.Profile, keep func(stack.Stack) bool) *heapView {
 		if syncMap(s.Stack) {
 			h.syncMap.add(sum)
 		}
+		h.samples = append(h.samples, s)
 		// Leading runtime frames are cut (runtime/pprof/protomem.go), so what the
 		// runtime allocated for a line of the function stands on that line itself.
 		if leaf := s.Stack[0]; s.Size > 0 && !stack.Standard(leaf.Function) {
@@ -241,21 +252,68 @@ func (s *heapSeries) growth(name string, pick func(*heapSite) heapSum) growth {
 	g.grown = last.inuse - first.inuse
 	allocated := max(last.alloc-first.alloc, 0)
 	g.made, g.events = allocated, max(last.allocObjects-first.allocObjects, 0)
+	period := max(float64(s.lastExhibit().Profile.Period), 1)
 	if allocated > 0 {
 		g.kept = min(max(float64(g.grown)/float64(allocated), 0), 1)
 	}
-	// An object of a size is sampled with probability 1-exp(-size/period)
-	// (runtime/mprof.go), which makes each byte count for up to a period in the
-	// variance, and for nothing where objects are so large that none is missed. What
-	// counts is the bytes that came or went meanwhile.
-	period := max(float64(s.lastExhibit().Profile.Period), 1)
+	v := variance(first, last, period)
+	if 9*v > float64(g.grown)*float64(g.grown) {
+		v = min(v, s.variance(name, period))
+	}
+	g.noise = 3 * math.Sqrt(v)
+	return g
+}
+
+// variance is how far sampling alone may move the memory in use of objects that are alike, as a variance in bytes.
+//
+// An object of a size is sampled with probability 1-exp(-size/period) (runtime/mprof.go), which makes each byte count
+// for up to a period in the variance, and for nothing where objects are so large that none is missed. What counts is
+// the bytes that came and stayed or were there and went: what came and went in between is in neither profile.
+func variance(first, last heapSum, period float64) float64 {
 	weight := period
 	if last.inuseObjects > 0 && last.inuse > 0 {
 		mean := float64(last.inuse) / float64(last.inuseObjects)
 		weight = mean / math.Expm1(mean/period)
 	}
-	g.noise = 3 * math.Sqrt(max(float64(2*allocated-g.grown), float64(g.grown), 0)*weight)
-	return g
+	grown := last.inuse - first.inuse
+	allocated := max(last.alloc-first.alloc, 0)
+	// As many bytes may have been replaced by others as were there before, as are there now, and as were allocated beyond the growth.
+	replaced := max(min(first.inuse, last.inuse, allocated-max(grown, 0)), 0)
+	return float64(max(grown, -grown)+2*replaced) * weight
+}
+
+// variance is that of all memory at a site, kind by kind of object: garbage does not blur what stays.
+func (s *heapSeries) variance(name string, period float64) float64 {
+	seed := maphash.MakeSeed()
+	var kinds [2]map[uint64]heapSum // by stack and size, in the first and the last profile
+	for i, v := range []*heapView{s.first(), s.last()} {
+		kinds[i] = map[uint64]heapSum{}
+		h := v.sites[name]
+		if h == nil {
+			continue
+		}
+		value := heapValues([]*evidence.Exhibit{s.exhibits[0], s.lastExhibit()}[i].Profile)
+		for _, sample := range h.samples {
+			var hash maphash.Hash
+			hash.SetSeed(seed)
+			for _, f := range sample.Stack {
+				maphash.WriteComparable(&hash, f)
+			}
+			maphash.WriteComparable(&hash, sample.Size)
+			sum := kinds[i][hash.Sum64()]
+			sum.add(value(sample))
+			kinds[i][hash.Sum64()] = sum
+		}
+	}
+	var sum int64 // of whole bytes, so that it does not depend on the order
+	for kind, last := range kinds[1] {
+		sum += int64(variance(kinds[0][kind], last, period))
+		delete(kinds[0], kind)
+	}
+	for _, first := range kinds[0] {
+		sum += int64(variance(first, heapSum{alloc: first.alloc, allocObjects: first.allocObjects}, period))
+	}
+	return float64(sum)
 }
 
 // part is the series with nothing but the stacks that keep picks.
@@ -331,6 +389,10 @@ func (s *heapSeries) growing(least, part float64, pick func(*heapSite) heapSum) 
 		g := s.growth(name, pick)
 		// What sampling alone can bring about is no growth.
 		if float64(g.grown) < max(least, g.noise) || float64(g.grown) < part*float64(g.values[0]) {
+			continue
+		}
+		// What fell by more than it grew in all goes up and down.
+		if slices.Max(g.values)-g.values[len(g.values)-1] > g.grown {
 			continue
 		}
 		out = append(out, g)

@@ -254,6 +254,10 @@ func (s slope) started(least float64) bool {
 	return float64(rise) >= least && s.late < rise/4
 }
 
+// doubles reports whether the heap grew from next to nothing and as fast in the second half of the time as in the first: where
+// collections come evenly, the median of the last third stands at five sixths of the time, and a third of the way of five lies behind the middle.
+func (s slope) doubles() bool { return float64(s.late) >= 0.4*float64(s.last) }
+
 // rises reports whether the floors go up by enough and steadily.
 func (s slope) rises(rising, growth, share float64) bool {
 	return s.unknown == "" && s.rising >= rising && float64(s.grown) >= growth && float64(s.grown) >= share*float64(s.first)

@@ -52,6 +52,7 @@ func TestHeapGrowth(t *testing.T) {
 		{"a warm-up that ended", of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(90, "main.f")), heapAt(1200, churned(92, 200, "main.f"))), analyze.Found, "info main.f"},
 		{"growth over three snapshots", of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(90, "main.f")), heapAt(1200, kept(160, "main.f"))), analyze.Found, "warning main.f"},
 		{"a saw", of(heapAt(0, kept(20, "main.f")), heapAt(600, kept(200, "main.f")), heapAt(1200, churned(60, 240, "main.f"))), analyze.Clear, ""},
+		{"garbage beside it blurs nothing", of(heapAt(0, objects(64, 200_000, 0, "main.garbage", "main.f"), objects(64, 100_000, 100_000, "main.f")), heapAt(600, objects(64, 9_000_000, 0, "main.garbage", "main.f"), objects(64, 300_000, 300_000, "main.f"))), analyze.Found, "warning main.f"},
 		{"floors without direction", of(floors(50, 60, 50, 60, 50, 60, 50, 60)), analyze.Undecided, ""},
 		{"floors that rise", of(floors(50, 52, 54, 58, 61, 64, 68)), analyze.Found, "info"},
 		{"floors that rise by little", of(floors(50, 51, 52, 53, 54, 55)), analyze.Undecided, ""},

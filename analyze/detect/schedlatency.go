@@ -89,6 +89,7 @@ func (k *waking) answers(g *exectrace.Group, least float64) bool {
 // lateness is from when on goroutines that answer to the outside wait too long for a processor.
 type lateness struct {
 	events      int64   // fewest waits in a group
+	few         int64   // the same where their mean reaches p99; 0 for none
 	p99, median float64 // nanoseconds, one of which must be reached
 	spread      float64 // windows in which waits of p99 ended, of all
 	outside     float64 // waits of a group that were ended from outside, of all its waits
@@ -117,7 +118,9 @@ func lateGroups(t *exectrace.Timeline, least lateness) (late []*exectrace.Group,
 	waking := readWaking(t)
 	for i := range t.Groups {
 		g := &t.Groups[i]
-		if g.System || g.Runnable.Count < least.events || g.Start.Function == readAhead && !least.readAhead {
+		// A few waits of which each is long say as much as many.
+		few := g.Runnable.Count < least.events && (least.few == 0 || g.Runnable.Count < least.few || float64(g.Runnable.Mean()) < least.p99)
+		if g.System || few || g.Start.Function == readAhead && !least.readAhead {
 			continue
 		}
 		long := float64(tail(&g.Runnable)) >= least.p99 && spread.Number >= least.spread

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"testing"
 
 	"inquest/analyze"
@@ -70,6 +71,11 @@ func TestContextRetention(t *testing.T) {
 		{"one snapshot", of(heapAt(0, derived(300_000))), analyze.Undecided, ""},
 		{"a dump alone accuses nobody", of(dumped(watching(500)...)), analyze.Undecided, ""},
 	})
+	// What a context carries is made by who asks for it, and kept with it.
+	res := judge(t, ContextRetention, heapAt(0, objects(96, 100_000, 100_000, "context.WithCancel", "main.f", "main.work")), heapAt(600, objects(96, 300_000, 300_000, "context.WithCancel", "main.f", "main.work"), kept(20, "main.work"), kept(20, "main.other"))).all.Findings
+	if len(res) != 1 || !slices.ContainsFunc(res[0].Sites, func(s analyze.Site) bool { return s.Function == "main.work" }) || slices.ContainsFunc(res[0].Sites, func(s analyze.Site) bool { return s.Function == "main.other" }) {
+		t.Errorf("%+v", res)
+	}
 	for n, want := range map[int]bool{49: false, 50: true} {
 		f := judge(t, ContextRetention, heapAt(0, derived(100_000)), heapAt(600, derived(300_000)), dumped(watching(n)...)).all.Findings
 		if len(f) != 1 || vouched(f[0], evidence.Dump) != want || f[0].Variant != "cancel" {

@@ -137,6 +137,9 @@ func (f *finder) goesOn(raw []byte) {
 			l.section = ofGoroutine
 		}
 		return
+	// The state of the scheduler stands between a fatal error and its stack: see remember.
+	case bytes.Contains(text, []byte(" gcwaiting=")) || schedDetail.Match(text[:min(len(text), recentLength)]):
+		return
 	case bytes.HasPrefix(text, []byte("runtime stack:")):
 		l.section, l.shaped, l.foreign = ofRuntime, true, 0
 		return

@@ -32,6 +32,8 @@ func TestLoneCrashes(t *testing.T) {
 		"panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x1]\n": "nil dereference at  x1",
 		"2026/01/02 03:04:05 http: panic serving 127.0.0.1:1: boom\n":                                                                                  "panic at  x1, lived",
 		"[signal SIGSEGV: segmentation violation code=0x1 addr=0x18 pc=0x1]\n\ngoroutine 7 [running]:\nmain.f()\n\t/a.go:1 +0x1\n":                     "nil dereference at main.f x1",
+		"fatal error: out of memory\nSCHED 1646ms: gomaxprocs=2 idleprocs=1 threads=5 spinningthreads=0 needspinning=0 idlethreads=1 runqueue=0 gcwaiting=false nmidlelocked=0 stopwait=0 sysmonwait=false\n" +
+			strings.Repeat("  G7: status=4(IO wait) m=nil lockedm=nil\n", 90) + "\ngoroutine 1 [running]:\nmain.f()\n\t/a.go:1 +0x1\n": "out of memory at main.f x1",
 		"fatal error: unexpected return pc for main.f called from 0x0\nstack: frame={sp:0x1, fp:0x2} stack=[0x1,0x2)\n" +
 			strings.Repeat("0x000000c000045e80:  0x0000000000000000  0x00000000004523a1 <main.f+0x0000000000000021> \n", 300) +
 			"\ngoroutine 1 [running]:\nmain.f()\n\t/a.go:1 +0x1\n": "fatal error at main.f x1",
