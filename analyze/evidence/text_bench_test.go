@@ -165,8 +165,8 @@ func drain(text []byte) time.Duration {
 // TestTextsAreReadAtOnce holds that no shape of text takes much more than its lines do, or more for each byte the
 // longer it is. Both are ratios of processor time, and coarse: other work on a machine changes them by half.
 func TestTextsAreReadAtOnce(t *testing.T) {
-	if cpuTime() == 0 {
-		t.Skip("the system does not tell processor time")
+	if testing.Short() || cpuTime() == 0 {
+		t.Skip("takes seconds, and wants the processor time of code without the race detector")
 	}
 	const small, large = 1 << 20, 4 << 20
 	file := filepath.Join(t.TempDir(), "x.log")
