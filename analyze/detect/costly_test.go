@@ -77,7 +77,6 @@ func TestRepeatedSetup(t *testing.T) {
 		{"at the start", of(profileOf(900, 2000, append(append([]string{}, compile[:5]...), "main.init", "runtime.doInit1", "runtime.doInit", "runtime.main")...), procs()), analyze.Clear, ""},
 		{"using what was set up", of(profileOf(900, 2000, "regexp.(*machine).step", "regexp.(*Regexp).MatchString", "main.f"), procs()), analyze.Clear, ""},
 		{"who connects to a server brings a certificate", of(profileOf(900, 2000, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).serverHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), procs()), analyze.Clear, ""},
-		{"a connection for each request", of(profileOf(200, 2000, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).clientHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), procs()), analyze.Found, "warning main.f"},
 		{"half of the bytes are for it", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...), objects(1024, 300_000, 10, "main.g"))), analyze.Found, "warning main.f"},
 		{"a little less", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...), objects(1024, 301_000, 10, "main.g"))), analyze.Found, "info main.f"},
 		{"at a low rate", of(heapAt(0), heapAt(10, objects(1024, 90_000, 10, compile...))), analyze.Undecided, ""},
@@ -92,4 +91,22 @@ func TestSetUpNamesTheOutermost(t *testing.T) {
 	if got := setUp(stack.Stack(frames("regexp.compile", "text/template/parse.Parse", "main.f"))); got != "template" {
 		t.Errorf("a template that compiles an expression is a %q", got)
 	}
+}
+
+// TestConnectionChurn holds making connections apart from using them and from what a server must do.
+func TestConnectionChurn(t *testing.T) {
+	on := func(n int64, names ...string) []*evidence.Exhibit { return of(profileOf(n, 2000, names...), procs()) }
+	driver := []string{"example.com/db.(*conn).start", "example.com/db.(*connector).Connect", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.f"}
+	expectAll(t, ConnectionChurn, []expect{
+		{"a tenth of the CPU in handshakes", on(200, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).clientHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), analyze.Found, "warning main.f"},
+		{"a twentieth", on(100, "crypto/tls.(*Conn).clientHandshake", "main.f"), analyze.Found, "info main.f"},
+		{"less", on(99, "crypto/tls.(*Conn).clientHandshake", "main.f"), analyze.Clear, ""},
+		{"a process that hardly runs", of(profileOf(50, 300, "crypto/tls.(*Conn).clientHandshake", "main.f"), procs()), analyze.Clear, ""},
+		{"dialling", on(200, "syscall.connect", "net.(*netFD).connect", "net.(*sysDialer).doDialTCP", "net.(*Dialer).DialContext", "main.f"), analyze.Found, "warning main.f"},
+		{"a driver that database/sql asks for a connection", on(200, driver...), analyze.Found, "warning example.com/db.(*conn).start"},
+		{"a connection of database/sql that is closed after its call", on(200, "example.com/db.(*conn).Close", "database/sql.(*driverConn).finalClose", "database/sql.(*DB).putConn", "database/sql.(*Rows).Close", "main.f"), analyze.Found, "warning example.com/db.(*conn).Close"},
+		{"a query on a connection that is kept", on(200, "example.com/db.(*conn).query", "database/sql.ctxDriverQuery", "database/sql.(*DB).QueryContext", "main.f"), analyze.Clear, ""},
+		{"the server's half", on(200, "crypto/tls.(*Conn).serverHandshake", "main.f"), analyze.Clear, ""},
+		{"net/http's own goroutine", on(200, "crypto/tls.(*Conn).clientHandshake", "net/http.(*persistConn).addTLS.func2"), analyze.Found, "warning crypto/tls.(*Conn).clientHandshake"},
+	})
 }

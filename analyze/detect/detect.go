@@ -38,6 +38,7 @@ var All = []*analyze.Detector{
 	CPUHotspot,
 	BusyLoop,
 	RepeatedSetup,
+	ConnectionChurn,
 	SlowTask,
 	ConcurrentMapAccess,
 	DataRace,

@@ -63,12 +63,11 @@ var setups = map[string]string{
 	"encoding/gob.compileEnc":                    "gob stream",
 	"compress/flate.NewWriter":                   "compressor",
 	"compress/flate.(*compressor).init":          "compressor",
-	"crypto/tls.(*Conn).clientHandshake":         "TLS connection",
 	"crypto/rsa.GenerateKey":                     "key",
 	"crypto/ecdsa.GenerateKey":                   "key",
 }
 
-const setupFocus = `^regexp.compile$|^regexp/syntax.(Parse|Compile)$|template.*(Parse|parseFiles|Clone|escape|escapeTemplate)$|^time.LoadLocation|^crypto/x509.(ParseCertificate|loadSystemRoots)$|AppendCertsFromPEM$|X509KeyPair$|clientHandshake$|^encoding/(json.(typeFields|newTypeEncoder)|xml.getTypeInfo|gob.(compileEnc)|gob.*compileDec)$|^compress/flate.(NewWriter|.*init)$|^crypto/(rsa|ecdsa).GenerateKey$`
+const setupFocus = `^regexp.compile$|^regexp/syntax.(Parse|Compile)$|template.*(Parse|parseFiles|Clone|escape|escapeTemplate)$|^time.LoadLocation|^crypto/x509.(ParseCertificate|loadSystemRoots)$|AppendCertsFromPEM$|X509KeyPair$|^encoding/(json.(typeFields|newTypeEncoder)|xml.getTypeInfo|gob.(compileEnc)|gob.*compileDec)$|^compress/flate.(NewWriter|.*init)$|^crypto/(rsa|ecdsa).GenerateKey$`
 
 // setUp names what a stack is setting up; empty for none, and for what runs when
 // the program starts.
@@ -78,8 +77,8 @@ func setUp(s stack.Stack) string {
 		if known := setups[stack.Normal(f.Function)]; known != "" {
 			what = known
 		}
-		// A server must shake hands with whoever connects.
-		if f.Function == "crypto/tls.(*Conn).serverHandshake" {
+		// A server must shake hands with whoever connects; a client that does it too often is connection-churn's.
+		if f.Function == "crypto/tls.(*Conn).serverHandshake" || f.Function == "crypto/tls.(*Conn).clientHandshake" {
 			return ""
 		}
 		// Package initialisation, and what it calls, runs once (runtime/proc.go, doInit1).
