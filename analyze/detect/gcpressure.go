@@ -290,8 +290,11 @@ func (r room) judge(in *analyze.Input, c *analyze.Candidate, e *evidence.Exhibit
 	if r.busy.Number >= in.Limit("min-collecting").Number {
 		c.Severity = max(c.Severity, analyze.Warning)
 	}
-	percent := evidence.Quantity{Number: r.goal/r.live - 1, Unit: evidence.Share}
-	c.Summary = fmt.Sprintf("a collection is under way for %s of the time: the heap of %s may grow by only %s before the next; %s", r.busy, size(int64(r.live)), percent, c.Summary)
+	grows := fmt.Sprintf("may grow by only %s before the next", evidence.Quantity{Number: r.goal/r.live - 1, Unit: evidence.Share})
+	if r.goal <= r.live {
+		grows = "is above its goal already"
+	}
+	c.Summary = fmt.Sprintf("a collection is under way for %s of the time: the heap of %s %s; %s", r.busy, size(int64(r.live)), grows, c.Summary)
 	c.Facts = append(c.Facts,
 		analyze.Fact{Exhibit: e.ID, Says: "bytes marked per byte allocated", Value: r.marked(), Limit: in.Against("min-marked"), At: at, Reproduce: reproduce},
 		analyze.Fact{Exhibit: e.ID, Says: "wall time with a collection under way", Value: r.busy, Limit: in.Against("min-collecting"), At: at, Reproduce: reproduce})

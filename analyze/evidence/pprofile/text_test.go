@@ -143,3 +143,27 @@ func FuzzText(f *testing.F) {
 		_, _ = r.Close()
 	})
 }
+
+// TestToolWithoutType tells by units and functions what a table holds whose head was not pasted.
+func TestToolWithoutType(t *testing.T) {
+	const head = "      flat  flat%   sum%        cum   cum%\n"
+	for text, want := range map[string]string{
+		"(pprof) top5\nShowing nodes accounting for 9MB, 90% of 10MB total\n" + head + "   9MB 90% 90%   9MB 90%  shop.load\n":                         "heap inuse_space",
+		"Showing nodes accounting for 9s, 90% of 10s total\n" + head + "   5s 50% 50%   5s 50%  runtime.mallocgc\n   4s 40% 90%   9s 90%  shop.load\n": "cpu cpu",
+		"Showing nodes accounting for 9s, 90% of 10s total\n" + head + "   9s 90% 90%   9s 90%  sync.(*Mutex).Unlock\n":                                "",
+	} {
+		var r ToolReader
+		for i, line := range strings.Split(text, "\n") {
+			r.Line(i+1, []byte(line))
+		}
+		got := ""
+		if p, err := r.Close(); p != nil {
+			got = string(p.Profile.Kind) + " " + p.Profile.Columns[0].Name
+		} else if err == nil {
+			t.Errorf("%q: taken for no text of pprof", text)
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

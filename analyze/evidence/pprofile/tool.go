@@ -20,6 +20,7 @@ type ToolReader struct {
 	typ    string
 	view   string // "top", "traces", "tree", "raw"
 	total  int64
+	unit   string // the total as printed
 	rows   []Sample
 	stack  *Sample // of -traces, being read
 	quit   bool    // the table has ended
@@ -58,6 +59,7 @@ func (t *ToolReader) Line(n int, line []byte) {
 	case toolTotal.MatchString(text):
 		m := toolTotal.FindStringSubmatch(text)
 		t.total, _ = amount(m[2])
+		t.unit = m[2]
 		t.shaped = true
 	case toolHead.MatchString(text):
 		t.lines[1] = t.n
@@ -114,6 +116,10 @@ func (t *ToolReader) Close() (*Text, error) {
 	if !t.shaped || t.view == "" {
 		return nil, nil
 	}
+	cut := t.typ == ""
+	if cut && t.view == "top" {
+		t.typ = t.likely()
+	}
 	view := map[string]string{"top": "-top", "traces": "-traces", "tree": "-tree or -peek", "raw": "-raw"}[t.view]
 	says := fmt.Sprintf("this is the text of go tool pprof (%s); give the file it came from", view)
 	column, kind := toolColumn(t.typ)
@@ -127,8 +133,30 @@ func (t *ToolReader) Close() (*Text, error) {
 	if t.view == "top" {
 		says += ": it names the functions and not who called them"
 	}
+	if cut {
+		says += "; the line that names its type is missing: taken for " + t.typ + " by its units and functions"
+	}
 	p.Problems = []string{says}
 	return &Text{Profile: p, Lines: t.lines}, nil
+}
+
+// likely tells the type of a table whose head is gone: bytes are memory, which pprof shows in use unless asked for more,
+// and a time at functions in which nobody waits is that of processors. "" when it cannot be told.
+func (t *ToolReader) likely() string {
+	if strings.HasSuffix(t.unit, "B") {
+		return "inuse_space"
+	}
+	if !strings.HasSuffix(t.unit, "s") {
+		return ""
+	}
+	for _, row := range t.rows {
+		for _, works := range []string{"runtime.mallocgc", "runtime.scanobject", "runtime.memmove", "runtime.memclr", "runtime.map", "runtime.findObject", "runtime.greyobject"} {
+			if strings.HasPrefix(row.Stack[0].Function, works) {
+				return "cpu"
+			}
+		}
+	}
+	return ""
 }
 
 // toolColumn is the column of a profile by the type that pprof prints, and the profile's kind; "" for kinds of which
