@@ -63,7 +63,7 @@ is unknown and the share is of everything since the start, set-up included. Smal
 			Source: "as sched-latency: runtime/proc.go, forcePreemptNS"},
 		{Name: "min-whole-cost", Default: evidence.Quantity{Number: 0.35, Unit: evidence.Share},
 			Doc:    "CPU samples below mallocgc under the function and its part of the collector's, of those used, from which allocating is a warning where heap profiles show it too",
-			Source: "measured: batches that decode JSON or CSV have 0.13 to 0.32, a service that decodes into maps 0.40; more than a third goes into making garbage and taking it away"},
+			Source: "Judgement call: more than a third goes into making garbage and taking it away; measured on few programs: batches that decode JSON or CSV have 0.13 to 0.32, a service that decodes into maps 0.40"},
 	},
 	Measures: []analyze.Measure{
 		{Kind: evidence.Heap, Doc: "bytes and objects allocated by function, with a rate where two profiles of one process give one", Run: allocHotspotHeap},

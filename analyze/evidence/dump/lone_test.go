@@ -32,8 +32,10 @@ func TestLoneCrashes(t *testing.T) {
 		"panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x1]\n": "nil dereference at  x1",
 		"2026/01/02 03:04:05 http: panic serving 127.0.0.1:1: boom\n":                                                                                  "panic at  x1, lived",
 		"[signal SIGSEGV: segmentation violation code=0x1 addr=0x18 pc=0x1]\n\ngoroutine 7 [running]:\nmain.f()\n\t/a.go:1 +0x1\n":                     "nil dereference at main.f x1",
-		"fatal error: out of memory\nSCHED 1646ms: gomaxprocs=2 idleprocs=1 threads=5 spinningthreads=0 needspinning=0 idlethreads=1 runqueue=0 gcwaiting=false nmidlelocked=0 stopwait=0 sysmonwait=false\n" +
-			strings.Repeat("  G7: status=4(IO wait) m=nil lockedm=nil\n", 90) + "\ngoroutine 1 [running]:\nmain.f()\n\t/a.go:1 +0x1\n": "out of memory at main.f x1",
+		"runtime: out of memory: cannot allocate 8388608-byte block (586743808 in use)\nfatal error: out of memory\n" +
+			"SCHED 1646ms: gomaxprocs=2 idleprocs=1 threads=5 spinningthreads=0 needspinning=0 idlethreads=1 runqueue=0 gcwaiting=false nmidlelocked=0 stopwait=0 sysmonwait=false\n" +
+			"  P0: status=1 schedtick=165 syscalltick=148 m=3 runqsize=0 gfreecnt=2 timerslen=0\n  M4: p=nil curg=nil mallocing=0 throwing=0 preemptoff= locks=0 dying=0 spinning=false blocked=true lockedg=nil\n" +
+			strings.Repeat("  G7: status=4(IO wait) m=nil lockedm=nil\n", 90) + "\ngoroutine 1 gp=0xb3ee1384f00 m=3 mp=0xb3ee1319008 [running]:\nmain.f()\n\t/a.go:1 +0x1 fp=0xb3ee1431768 sp=0xb3ee1431738 pc=0x487988\n": "out of memory at main.f x1",
 		"fatal error: unexpected return pc for main.f called from 0x0\nstack: frame={sp:0x1, fp:0x2} stack=[0x1,0x2)\n" +
 			strings.Repeat("0x000000c000045e80:  0x0000000000000000  0x00000000004523a1 <main.f+0x0000000000000021> \n", 300) +
 			"\ngoroutine 1 [running]:\nmain.f()\n\t/a.go:1 +0x1\n": "fatal error at main.f x1",
