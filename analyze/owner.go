@@ -63,10 +63,48 @@ func (p *part) owner(path []string) stack.Site {
 		return stack.Site{}
 	}
 	for _, name := range path[1:] {
-		f, known := p.where()[name]
-		if known && !stack.Standard(name) && !stack.Plumbing(name) && !f.Dependency() && name != "main.main" {
+		if f, known := p.where()[name]; known && own(f) {
 			return stack.Site{Function: name, File: f.File, Line: f.Line}
 		}
 	}
-	return stack.Site{}
+	if stack.Standard(path[0]) {
+		return stack.Site{}
+	}
+	return p.onlyCaller(path[0])
+}
+
+// own reports whether a frame is of the program's own code, and not where everything begins.
+func own(f stack.Frame) bool {
+	name := stack.Normal(f.Function)
+	return !stack.Standard(name) && !stack.Plumbing(name) && !f.Dependency() && name != "main.main"
+}
+
+// onlyCaller returns the program's own function that alone reaches a library's function in the profiles of the case: a
+// goroutine that the library starts has nothing of the program on its stack, and what it allocates before has.
+func (p *part) onlyCaller(name string) (caller stack.Site) {
+	for _, kind := range evidence.Kinds {
+		for _, e := range p.of[kind] {
+			if e.Profile == nil {
+				continue
+			}
+			for i := range e.Profile.Samples {
+				below := false
+				for _, f := range e.Profile.Samples[i].Stack {
+					if stack.Normal(f.Function) == name {
+						below = true
+					}
+					if !below || !own(f) {
+						continue
+					}
+					if site := f.Site(); caller.Function != "" && caller.Function != site.Function {
+						return stack.Site{}
+					} else if caller.Function == "" {
+						caller = site
+					}
+					break
+				}
+			}
+		}
+	}
+	return caller
 }

@@ -186,6 +186,32 @@ func TestOwnerOfALibrarySite(t *testing.T) {
 	}
 }
 
+// TestOnlyCallerOfALibrary: a goroutine that a library starts is placed by who alone reaches it in other profiles.
+func TestOnlyCallerOfALibrary(t *testing.T) {
+	const stream = "github.com/x/rpc.newStream"
+	library := func(name string) stack.Frame {
+		return stack.Frame{Function: name, File: "github.com/x/rpc@v1.2.3/rpc.go", Line: 1}
+	}
+	program := func(name string) stack.Frame { return stack.Frame{Function: name, File: "shop/api.go", Line: 7} }
+	for want, callers := range map[string][]string{"main.look": {"main.look", "main.look"}, stream: {"main.look", "main.list"}} {
+		b := bundle(evidence.Goroutine, evidence.Heap)
+		sample := func(s ...stack.Frame) pprofile.Sample { return pprofile.Sample{Stack: s, Values: []int64{1, 1, 1, 1}} }
+		b.Exhibits[0].Profile = &pprofile.Profile{Columns: []pprofile.Column{{Name: "goroutine"}}, Samples: []pprofile.Sample{sample(library(stream + ".func4"))}}
+		b.Exhibits[1].Profile = &pprofile.Profile{Columns: []pprofile.Column{{Name: "alloc_objects"}, {Name: "alloc_space"}, {Name: "inuse_objects"}, {Name: "inuse_space"}}}
+		for _, caller := range callers {
+			b.Exhibits[1].Profile.Samples = append(b.Exhibits[1].Profile.Samples, sample(library("github.com/x/rpc.alloc"), library(stream), library("github.com/x/rpc.Watch"), program(caller), program("main.main.func1")))
+		}
+		res := mustRun(t, b, Options{}, detector("d", Measure{Kind: evidence.Goroutine, Doc: "test", Run: func(in *Input) Reading {
+			c := candidate(in.Exhibits[0].ID, Warning, stream)
+			c.Path = []string{stream}
+			return Reading{Candidates: []Candidate{c}}
+		}}))
+		if got := res.Findings[0].Site.Function; got != want {
+			t.Errorf("%v: placed at %s, want %s", callers, got, want)
+		}
+	}
+}
+
 // TestGCTraceSettlesNoOtherStops: gctrace knows the collector's stops of the world alone.
 func TestGCTraceSettlesNoOtherStops(t *testing.T) {
 	for _, tt := range []struct {
