@@ -291,12 +291,12 @@ func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgeme
 		return j
 	}
 	standing := float64(l.delay) / float64(wall)
-	// Short waits hold up no operation that anybody would notice; what they take is processors that could run meanwhile.
-	if procs := in.Case.GOMAXPROCS; procs > 0 {
-		j.severity = min(analyze.Warning, in.Severity(analyze.Impact{Of: analyze.Processors, Share: standing / float64(procs)}, excuses...))
-	}
+	// Short waits hold up no operation that anybody would notice; what they take is processors that could run meanwhile. Long
+	// ones mostly are for a holder that waits itself, for a disk or a peer, and take none.
 	if l.mean() >= in.Limit("min-wait").Duration() {
-		j.severity = max(j.severity, in.Severity(analyze.Impact{Of: analyze.Operations, Standing: standing, Mean: l.mean()}, excuses...))
+		j.severity = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: standing, Mean: l.mean()}, excuses...)
+	} else if procs := in.Case.GOMAXPROCS; procs > 0 {
+		j.severity = min(analyze.Warning, in.Severity(analyze.Impact{Of: analyze.Processors, Share: standing / float64(procs)}, excuses...))
 	}
 	j.votes = standing >= in.Limit("impact.min-standing").Number/4
 	for _, e := range excuses {

@@ -31,6 +31,8 @@ func TestMutexHotspotMutexProfile(t *testing.T) {
 		{"GOMAXPROCS unknown, below a second per second", of(mutex(10*time.Second, contended(1000, 9*time.Second, unlockedAt("main.f")...))), analyze.Found, "info main.f"},
 		{"mean just below a millisecond", of(mutex(10*time.Second, contended(10001, 10*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "warning main.f"},
 		{"short waits that take half the processors' time", of(mutex(10*time.Second, contended(100000, 20*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "warning main.f"},
+		{"long waits that stand for seven tenths of the time, on two processors", of(mutex(10*time.Second, contended(700, 7*time.Second, unlockedAt("main.f")...)), procs()), analyze.Found, "info main.f"},
+		{"short ones that do", of(mutex(10*time.Second, contended(70000, 7*time.Second, unlockedAt("main.f")...)), procs()), analyze.Found, "warning main.f"},
 		{"mean just below ten milliseconds", of(mutex(10*time.Second, contended(1001, 10*time.Second, unlockedAt("main.f")...)), fourProcs()), analyze.Found, "warning main.f"},
 		{"spread over two locks of which neither has half", of(mutex(10*time.Second,
 			contended(1000, 10*time.Second, unlockedAt("main.f")...), contended(1000, 10*time.Second, unlockedAt("main.g")...), contended(9, time.Second, unlockedAt("main.h")...)), fourProcs()), analyze.Clear, ""},
