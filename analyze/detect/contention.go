@@ -295,8 +295,18 @@ func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgeme
 	// ones mostly are for a holder that waits itself, for a disk or a peer, and take none.
 	if l.mean() >= in.Limit("min-wait").Duration() {
 		j.severity = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: standing, Mean: l.mean()}, excuses...)
-	} else if procs := in.Case.GOMAXPROCS; procs > 0 {
-		j.severity = min(analyze.Warning, in.Severity(analyze.Impact{Of: analyze.Processors, Share: standing / float64(procs)}, excuses...))
+	} else {
+		procs, most := float64(in.Case.GOMAXPROCS), analyze.Warning
+		if procs == 0 {
+			// How many could run is unknown; how many do, the CPU samples of the case tell. Without either it is a fact that accuses nobody.
+			_, used, over := in.Case.Under("")
+			procs = max(used, 1)
+			if over == 0 {
+				most = analyze.Info
+			}
+			j.caveats = append(j.caveats, fmt.Sprintf("GOMAXPROCS is unknown; what the waiting takes was judged against %.1f processors", procs))
+		}
+		j.severity = min(most, in.Severity(analyze.Impact{Of: analyze.Processors, Share: standing / procs}, excuses...))
 	}
 	j.votes = standing >= in.Limit("impact.min-standing").Number/4
 	for _, e := range excuses {
