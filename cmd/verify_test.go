@@ -24,7 +24,6 @@ type sealedCase struct {
 	t                       *testing.T
 	dir, evidence, report   string
 	key, allowed, otherKey  string
-	baseline, config        string
 	originalReport, origSig []byte
 }
 

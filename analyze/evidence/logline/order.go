@@ -193,7 +193,7 @@ func (s *Sorter) joined(n int, line []byte, signs Signs, sh shape) bool {
 // path reports whether a line may be the beginning of a path and nothing else.
 func path(line []byte) bool {
 	t := bytes.TrimSpace(line)
-	return bytes.IndexAny(t, `/\`) >= 0 && bytes.IndexByte(t, ' ') < 0
+	return bytes.ContainsAny(t, `/\`) && bytes.IndexByte(t, ' ') < 0
 }
 
 // apart hands on the pieces as the lines they are.

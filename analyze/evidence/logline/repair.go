@@ -395,7 +395,7 @@ func unescaped(line []byte) []byte {
 // wrote as underscores or not at all. No name of a function has parentheses without one.
 func starred(line []byte) []byte {
 	name := bytes.TrimLeft(line, "# \t")
-	if len(name) == 0 || bytes.Index(name, starless) < 0 {
+	if len(name) == 0 || !bytes.Contains(name, starless) {
 		return line
 	}
 	for _, lead := range []string{"created by "} {
