@@ -85,7 +85,9 @@ func (v *view) path(id string) string {
 // draw draws what bears on the chains, and after it the rest.
 func (p *htmlPage) draw() {
 	p.chains = map[*chainView]*chainPictures{}
+	// Each picture is drawn once, at the first chain that it bears on.
 	timelines, curves := make([]bool, len(p.Timelines)), make([]bool, len(p.Curves))
+	flames, locks := make([]bool, len(p.Flames)), make([]bool, len(p.LockMoments))
 	for _, c := range first(drawnChains, p.Chains) {
 		out := &chainPictures{}
 		p.chains[c] = out
@@ -100,7 +102,7 @@ func (p *htmlPage) draw() {
 			return slices.ContainsFunc(findings, func(id string) bool { return has[id] })
 		}
 		p.drawGraphs(c, out)
-		p.drawLocks(c, rests, out)
+		p.drawLocks(c, rests, locks, out)
 		drawn, trees := 0, 0
 		for i := range p.Timelines {
 			if t := &p.Timelines[i]; rests[t.Exhibit] && !timelines[i] && drawn < maxTimelines {
@@ -121,7 +123,8 @@ func (p *htmlPage) draw() {
 			}
 		}
 		for i := range p.Flames {
-			if f := &p.Flames[i]; of(f.Findings) && trees < maxChainTrees {
+			if f := &p.Flames[i]; !flames[i] && of(f.Findings) && trees < maxChainTrees {
+				flames[i] = true
 				to := &out.Wide
 				if trees++; trees > openTrees {
 					to = &out.More
@@ -158,13 +161,14 @@ func (p *htmlPage) drawGraphs(c *chainView, out *chainPictures) {
 	}
 }
 
-func (p *htmlPage) drawLocks(c *chainView, rests map[string]bool, out *chainPictures) {
+func (p *htmlPage) drawLocks(c *chainView, rests map[string]bool, drawn []bool, out *chainPictures) {
 	for i := range p.LockMoments {
 		m := &p.LockMoments[i]
 		named := slices.ContainsFunc(c.Findings, func(f *findingView) bool {
 			return slices.ContainsFunc(f.Sites, func(s analyze.Site) bool { return s.Function == m.Site.Function })
 		})
-		if named && rests[m.Exhibit] {
+		if named && rests[m.Exhibit] && !drawn[i] {
+			drawn[i] = true
 			p.add(&out.Wide, picture{Title: "The lock of " + shortFunction(place(m.Site)) + " around the longest wait for it", Exhibits: []string{m.Exhibit}, Path: p.path(m.Exhibit),
 				Words: lockWords(m), SVG: template.HTML(drawLock(m))})
 		}

@@ -140,3 +140,25 @@ func oddTimeline(r *rand.Rand) *exectrace.Timeline {
 	t.Latency.Times = oddHistogram(r)
 	return t
 }
+
+// TestOddColumns judges profiles that lack a column that their kind always has: some exporters
+// write the time alone. No detector may count on one.
+func TestOddColumns(t *testing.T) {
+	for _, keep := range []string{"samples", "cpu", "other"} {
+		e := cpuProfile(cpu(500, "main.f"))
+		for i := range e.Profile.Columns {
+			if e.Profile.Columns[i].Name != keep {
+				e.Profile.Columns[i].Name = "x"
+			}
+		}
+		res, err := analyze.Run(&evidence.Bundle{Exhibits: []*evidence.Exhibit{e}}, All, analyze.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range res.Verdicts {
+			if v.Result == analyze.Failed {
+				t.Errorf("only %q: %s: %s", keep, v.Detector, v.Why)
+			}
+		}
+	}
+}

@@ -49,6 +49,9 @@ a service with very many short requests has a share of its own.`,
 func spinningCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	p := e.Profile
 	column := p.Column("samples")
+	if column < 0 {
+		return analyze.Reading{Silent: "it does not count samples"}
+	}
 	var n int64
 	total := p.Total(column)
 	var yields, sweeping int64
