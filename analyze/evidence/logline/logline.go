@@ -106,7 +106,7 @@ type Carrier struct {
 // trimEnd cuts the end of a line.
 func trimEnd(line []byte) []byte {
 	line = bytes.TrimSuffix(line, []byte("\n"))
-	return bytes.TrimSuffix(line, []byte("\r"))
+	return bytes.TrimRight(line, "\r")
 }
 
 // Plain returns the line without terminal colours.

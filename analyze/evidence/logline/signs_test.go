@@ -47,6 +47,7 @@ func plainly(text string) (out []string) {
 
 // FuzzRead holds that looking at signs, runs of words and pieces of any size change nothing of what is read.
 func FuzzRead(f *testing.F) {
+	f.Add("y\r\r\n\ny\ny\n")
 	f.Add("a\n\n\ny\ny\r\n\n(pprof) x.(T).m: y\nwords\n\n\n> q\n")
 	f.Add("`x\n{code}\nx{code}\n[code]\n a\\*b \\_c\nC:\\_x\n~~~\nx~~~\n<br>a&lt;\n\u2026\u3000")
 	f.Fuzz(func(t *testing.T, text string) {
