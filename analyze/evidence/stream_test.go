@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -16,15 +17,15 @@ import (
 // endless repeats bytes without end and counts them.
 type endless struct {
 	text []byte
-	read int64
+	read atomic.Int64 // by a goroutine that may still be under way when the stream is given up
 }
 
 func (e *endless) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
-		k := copy(p[n:], e.text[int(e.read)%len(e.text):])
+		k := copy(p[n:], e.text[int(e.read.Load())%len(e.text):])
 		n += k
-		e.read += int64(k)
+		e.read.Add(int64(k))
 	}
 	return n, nil
 }
@@ -63,8 +64,8 @@ func TestEndless(t *testing.T) {
 		}
 		r := &endless{text: c.text}
 		e := stdin(t, r)
-		if e.Coverage != None || len(e.Problems) == 0 || !strings.HasPrefix(e.Problems[0], c.want) || r.read > c.most {
-			t.Errorf("%s: %q after %d bytes, want %s", name, e.Problems, r.read, c.want)
+		if e.Coverage != None || len(e.Problems) == 0 || !strings.HasPrefix(e.Problems[0], c.want) || r.read.Load() > c.most {
+			t.Errorf("%s: %q after %d bytes, want %s", name, e.Problems, r.read.Load(), c.want)
 		}
 	}
 	// What came before it is evidence.
