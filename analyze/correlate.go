@@ -7,13 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
-// Correlate joins findings into chains. It is pure, and the order of the
+// correlate joins findings into chains. It is pure, and the order of the
 // findings does not matter: links depend on pairs alone, and each finding that
 // several others could explain joins the one that explains it best.
-func Correlate(b *evidence.Bundle, detectors []*Detector, findings []Finding) []Chain {
+func correlate(b *evidence.Bundle, detectors []*claim.Detector, findings []finding) []claim.Chain {
 	c := correlation{bundle: b, process: map[string]bool{}, titles: map[string]string{}}
 	for _, d := range detectors {
 		c.process[d.ID] = d.Process
@@ -31,11 +32,11 @@ func Correlate(b *evidence.Bundle, detectors []*Detector, findings []Finding) []
 
 type correlation struct {
 	bundle   *evidence.Bundle
-	findings []*Finding // worst first
+	findings []*finding // worst first
 	process  map[string]bool
 	titles   map[string]string
 	woken    map[[2]string]wake // site functions -> what the traces show
-	links    []Link
+	links    []claim.Link
 }
 
 // wake is a wake-up edge between two functions, summed over the traces.
@@ -75,17 +76,17 @@ func (c *correlation) link() {
 			continue
 		}
 		keep := c.bestExplainer(b)
-		c.links = slices.DeleteFunc(c.links, func(l Link) bool {
-			return l.To == b.ID && l.Relation == Explains && keep != "" && !c.together(l.From, keep, b.ID)
+		c.links = slices.DeleteFunc(c.links, func(l claim.Link) bool {
+			return l.To == b.ID && l.Relation == claim.Explains && keep != "" && !c.together(l.From, keep, b.ID)
 		})
 	}
 }
 
 // bestExplainer returns the finding that explains b and is itself least explained.
-func (c *correlation) bestExplainer(b *Finding) string {
+func (c *correlation) bestExplainer(b *finding) string {
 	for _, a := range c.findings {
 		for _, l := range c.links {
-			if l.From == a.ID && l.To == b.ID && l.Relation == Explains {
+			if l.From == a.ID && l.To == b.ID && l.Relation == claim.Explains {
 				return a.ID
 			}
 		}
@@ -119,48 +120,48 @@ func (c *correlation) component(id, without string) []string {
 }
 
 // between returns the links from a to b, strongest first.
-func (c *correlation) between(a, b *Finding) []Link {
-	var links []Link
+func (c *correlation) between(a, b *finding) []claim.Link {
+	var links []claim.Link
 	add := func(relation, why string) {
-		links = append(links, Link{From: a.ID, To: b.ID, Relation: relation, Why: why})
+		links = append(links, claim.Link{From: a.ID, To: b.ID, Relation: relation, Why: why})
 	}
 	m, mechanical := c.mechanism(a, b)
 	shared := sharedSite(a, b)
 	woken, from, to := c.wakes(a, b)
 	overlap, overlaps := c.sharedTime(a, b)
 	if mechanical && aboutWaiting[b.Detector] && woken.count > 0 {
-		add(Wakes, fmt.Sprintf("the trace %s shows %s waking goroutines that waited in %s %s times",
+		add(claim.Wakes, fmt.Sprintf("the trace %s shows %s waking goroutines that waited in %s %s times",
 			woken.exhibit, from, to, evidence.Of(woken.count, evidence.Count)))
 	}
 	// A shared site has no direction: say it once, from the worse finding.
 	if shared != "" && c.index(a) < c.index(b) {
-		add(SameSite, "both name "+shared)
+		add(claim.SameSite, "both name "+shared)
 	}
 	if mechanical && overlaps {
-		add(Overlaps, "both were seen "+overlap)
+		add(claim.Overlaps, "both were seen "+overlap)
 	}
 	small := tooSmall(a, b)
 	if mechanical && small != "" && (shared != "" || overlaps || c.process[a.Detector] || c.process[b.Detector]) {
-		add(AddsTo, m.why+", but "+small)
+		add(claim.AddsTo, m.why+", but "+small)
 	} else if mechanical {
 		switch {
 		case aboutWaiting[b.Detector] && woken.count > 0 || shared != "" || overlaps:
-			add(Explains, m.why)
+			add(claim.Explains, m.why)
 		case c.process[b.Detector]:
-			add(Explains, m.why+effectOnAll)
+			add(claim.Explains, m.why+effectOnAll)
 		case c.process[a.Detector]:
-			add(Explains, m.why+causeInAll)
+			add(claim.Explains, m.why+causeInAll)
 		}
 	}
 	return links
 }
 
-func (c *correlation) index(f *Finding) int { return slices.Index(c.findings, f) }
+func (c *correlation) index(f *finding) int { return slices.Index(c.findings, f) }
 
-func (c *correlation) mechanism(a, b *Finding) (mechanism, bool) {
+func (c *correlation) mechanism(a, b *finding) (mechanism, bool) {
 	// What is in doubt explains nothing that is worse, and what is mild besides
 	// nothing that is surer.
-	if a.Confidence == Low && (a.Severity < b.Severity || a.Severity == Info && b.Confidence != Low) {
+	if a.Confidence == claim.Low && (a.Severity < b.Severity || a.Severity == claim.Info && b.Confidence != claim.Low) {
 		return mechanism{}, false
 	}
 	for _, m := range mechanisms {
@@ -171,7 +172,7 @@ func (c *correlation) mechanism(a, b *Finding) (mechanism, bool) {
 	return mechanism{}, false
 }
 
-func (c *correlation) wakes(a, b *Finding) (w wake, from, to string) {
+func (c *correlation) wakes(a, b *finding) (w wake, from, to string) {
 	for _, s := range a.Sites {
 		for _, t := range b.Sites {
 			if w := c.woken[[2]string{s.Function, t.Function}]; w.count > 0 && s.Function != "" && t.Function != "" {
@@ -184,7 +185,7 @@ func (c *correlation) wakes(a, b *Finding) (w wake, from, to string) {
 
 // sharedSite returns a function that both findings name; entry points, where
 // everything meets, do not count.
-func sharedSite(a, b *Finding) string {
+func sharedSite(a, b *finding) string {
 	for _, s := range a.Sites {
 		for _, t := range b.Sites {
 			if s.Function == t.Function && s.Function != "" && s.Function != "main.main" && !everywhere[s.Function] {
@@ -205,7 +206,7 @@ var everywhere = map[string]bool{
 
 // tooSmall says that what a finding takes is too small a part to explain another, where both
 // lead with their part of one whole; empty where it is not, or nothing compares them.
-func tooSmall(cause, effect *Finding) string {
+func tooSmall(cause, effect *finding) string {
 	for _, f := range cause.leads {
 		for _, g := range effect.leads {
 			if f.Of != nil && g.Of != nil && f.Exhibit == g.Exhibit && f.Of.What == g.Of.What && f.Value.Unit == evidence.Share && g.Value.Unit == evidence.Share && f.Value.Number < minCause*g.Value.Number {
@@ -221,7 +222,7 @@ const minCause = 0.5
 
 // sharedTime reports whether two findings rest on stretches of one trace that overlap. That both last
 // as long as the trace ties nothing to anything.
-func (c *correlation) sharedTime(a, b *Finding) (string, bool) {
+func (c *correlation) sharedTime(a, b *finding) (string, bool) {
 	for _, f := range a.Evidence {
 		for _, g := range b.Evidence {
 			if f.Exhibit != g.Exhibit || f.At.To == 0 || g.At.To == 0 || c.throughout(f) && c.throughout(g) {
@@ -238,7 +239,7 @@ func (c *correlation) sharedTime(a, b *Finding) (string, bool) {
 }
 
 // throughout reports whether a fact is of nearly all of the time that its exhibit covers.
-func (c *correlation) throughout(f Fact) bool {
+func (c *correlation) throughout(f claim.Fact) bool {
 	i := slices.IndexFunc(c.bundle.Exhibits, func(e *evidence.Exhibit) bool { return e.ID == f.Exhibit })
 	return i >= 0 && c.bundle.Exhibits[i].Duration > 0 && float64(f.At.To-f.At.From) >= nearlyAll*float64(c.bundle.Exhibits[i].Duration)
 }
@@ -246,11 +247,11 @@ func (c *correlation) throughout(f Fact) bool {
 // nearlyAll is the part of a recording from which a stretch says nothing of when.
 const nearlyAll = 0.9
 
-func (c *correlation) chains() []Chain {
-	var chains []Chain
+func (c *correlation) chains() []claim.Chain {
+	var chains []claim.Chain
 	share := map[string]float64{}
 	done := map[string]bool{}
-	byID := map[string]*Finding{}
+	byID := map[string]*finding{}
 	for _, f := range c.findings {
 		byID[f.ID] = f
 	}
@@ -259,21 +260,21 @@ func (c *correlation) chains() []Chain {
 			continue
 		}
 		ids := c.component(f.ID, "")
-		var links []Link
+		var links []claim.Link
 		for _, l := range c.links {
 			if slices.Contains(ids, l.From) {
 				links = append(links, l)
 			}
 		}
 		root := c.root(ids, links)
-		ordered := []*Finding{root}
+		ordered := []*finding{root}
 		for _, id := range ids {
 			done[id] = true
 			if id != root.ID {
 				ordered = append(ordered, byID[id])
 			}
 		}
-		ch := Chain{Root: root.ID, Links: links, Confidence: root.Confidence}
+		ch := claim.Chain{Root: root.ID, Links: links, Confidence: root.Confidence}
 		for _, f := range ordered {
 			ch.Findings = append(ch.Findings, f.ID)
 			ch.Severity = max(ch.Severity, f.Severity)
@@ -290,11 +291,11 @@ func (c *correlation) chains() []Chain {
 		ch.Narrative = c.narrate(ordered, links)
 		chains = append(chains, ch)
 	}
-	slices.SortStableFunc(chains, func(a, b Chain) int {
+	slices.SortStableFunc(chains, func(a, b claim.Chain) int {
 		return cmp.Or(
 			-cmp.Compare(a.Severity, b.Severity),
 			plainLast(byID[a.Root].plain, byID[b.Root].plain),
-			-cmp.Compare(a.Confidence.rank(), b.Confidence.rank()),
+			-cmp.Compare(rank(a.Confidence), rank(b.Confidence)),
 			-cmp.Compare(share[a.Root], share[b.Root]),
 			worseFirst(*byID[a.Root], *byID[b.Root]),
 		)
@@ -307,11 +308,11 @@ func (c *correlation) chains() []Chain {
 
 // root returns the finding that nothing else in the chain explains. Of several, one at warning or above,
 // then the one that explains most, then the worst.
-func (c *correlation) root(ids []string, links []Link) *Finding {
+func (c *correlation) root(ids []string, links []claim.Link) *finding {
 	explained := map[string]bool{}
 	explains := map[string][]string{}
 	for _, l := range links {
-		if l.Relation == Explains {
+		if l.Relation == claim.Explains {
 			explained[l.To] = true
 			explains[l.From] = append(explains[l.From], l.To)
 		}
@@ -328,7 +329,7 @@ func (c *correlation) root(ids []string, links []Link) *Finding {
 		}
 		return len(seen)
 	}
-	var best *Finding
+	var best *finding
 	bestReach := -1
 	for _, f := range c.findings {
 		if !slices.Contains(ids, f.ID) || explained[f.ID] {
@@ -336,7 +337,7 @@ func (c *correlation) root(ids []string, links []Link) *Finding {
 		}
 		// What is only worth a line does not lead where something worse is unexplained.
 		r := reach(f.ID)
-		if f.Severity >= Warning {
+		if f.Severity >= claim.Warning {
 			r += len(c.findings)
 		}
 		if r > bestReach {
@@ -356,9 +357,9 @@ func (c *correlation) root(ids []string, links []Link) *Finding {
 // narrate writes the chain as paragraphs: what happened; what shows it and what
 // speaks against it; what came of it; what would settle more and what to change.
 // Every number in them comes from a fact of a finding, and its exhibit stands with it.
-func (c *correlation) narrate(findings []*Finding, links []Link) []string {
+func (c *correlation) narrate(findings []*finding, links []claim.Link) []string {
 	root := findings[0]
-	said := []string{sentence(cited(root))}
+	said := []string{claim.Sentence(cited(root))}
 	proof := []string{agreement(root), c.sameGoroutines(root), against(findings)}
 	said = append(said, paragraph(proof), paragraph(consequences(findings, links)), paragraph(outlook(root)))
 	return slices.DeleteFunc(said, func(s string) bool { return s == "" })
@@ -369,7 +370,7 @@ func paragraph(sentences []string) string {
 }
 
 // cited is the summary of a finding with the exhibits that its numbers stand in.
-func cited(f *Finding) string {
+func cited(f *finding) string {
 	var exhibits []string
 	for _, fact := range f.Evidence {
 		if strings.Contains(f.Summary, fact.Value.String()) && !slices.Contains(exhibits, fact.Exhibit) {
@@ -400,13 +401,13 @@ var wakers = map[string]bool{
 
 // consequences tells what the root brought about, each step once, by the mechanism that leads to it,
 // and how sure that is: seen as wake-ups, tied by a site or time, or by the mechanism alone.
-func consequences(findings []*Finding, links []Link) (said []string) {
+func consequences(findings []*finding, links []claim.Link) (said []string) {
 	told := map[string]bool{findings[0].ID: true}
 	seen, unseen, loose := false, false, 0
 	for grown := true; grown; {
 		grown = false
 		for _, f := range findings {
-			i := slices.IndexFunc(links, func(l Link) bool { return l.To == f.ID && told[l.From] && l.Relation == Explains })
+			i := slices.IndexFunc(links, func(l claim.Link) bool { return l.To == f.ID && told[l.From] && l.Relation == claim.Explains })
 			if told[f.ID] || i < 0 {
 				continue
 			}
@@ -415,12 +416,12 @@ func consequences(findings []*Finding, links []Link) (said []string) {
 			if effect || cause {
 				loose++
 			}
-			said = append(said, sentence(why+": "+lowerFirst(cited(f))))
-			from := slices.IndexFunc(findings, func(o *Finding) bool { return o.ID == links[i].From })
+			said = append(said, claim.Sentence(why+": "+claim.LowerFirst(cited(f))))
+			from := slices.IndexFunc(findings, func(o *finding) bool { return o.ID == links[i].From })
 			if aboutWaiting[f.Detector] && from >= 0 && wakers[findings[from].Detector] {
-				woken := slices.IndexFunc(links, func(l Link) bool { return l.To == f.ID && l.From == links[i].From && l.Relation == Wakes })
+				woken := slices.IndexFunc(links, func(l claim.Link) bool { return l.To == f.ID && l.From == links[i].From && l.Relation == claim.Wakes })
 				if woken >= 0 && !seen {
-					said = append(said, sentence("This is seen, not only inferred: "+links[woken].Why))
+					said = append(said, claim.Sentence("This is seen, not only inferred: "+links[woken].Why))
 				}
 				seen, unseen = seen || woken >= 0, unseen || woken < 0
 			}
@@ -438,7 +439,7 @@ func consequences(findings []*Finding, links []Link) (said []string) {
 	}
 	for _, f := range findings {
 		if !told[f.ID] {
-			said = append(said, sentence("Seen with it: "+lowerFirst(cited(f))))
+			said = append(said, claim.Sentence("Seen with it: "+claim.LowerFirst(cited(f))))
 		}
 	}
 	return said
@@ -446,12 +447,12 @@ func consequences(findings []*Finding, links []Link) (said []string) {
 
 // against says which kinds of evidence contradict a finding of the chain, and
 // which of those at hand cannot say about its root.
-func against(findings []*Finding) string {
+func against(findings []*finding) string {
 	var said []string
 	for _, f := range findings {
 		for _, c := range f.Checks {
-			if c.Result == Disagrees {
-				said = append(said, sentence(fmt.Sprintf("Against %s speaks the %s: %s", f.Detector, KindName(c.Kind), c.Why)))
+			if c.Result == claim.Disagrees {
+				said = append(said, claim.Sentence(fmt.Sprintf("Against %s speaks the %s: %s", f.Detector, c.Kind.Name(), c.Why)))
 			}
 		}
 	}
@@ -460,32 +461,32 @@ func against(findings []*Finding) string {
 	}
 	var mute []string
 	for _, c := range findings[0].Checks {
-		if c.Result == Silent {
-			mute = append(mute, "the "+KindName(c.Kind))
+		if c.Result == claim.Silent {
+			mute = append(mute, "the "+c.Kind.Name())
 		}
 	}
 	if len(mute) > 0 {
-		return sentence(fmt.Sprintf("No evidence here contradicts it; %s cannot say", list(mute)))
+		return claim.Sentence(fmt.Sprintf("No evidence here contradicts it; %s cannot say", list(mute)))
 	}
 	return "No evidence here contradicts it."
 }
 
 // outlook says what would settle whether the root is right, unless that is sure,
 // and what to change.
-func outlook(root *Finding) (said []string) {
-	if root.Confidence != High {
+func outlook(root *finding) (said []string) {
+	if root.Confidence != claim.High {
 		var kinds []string
 		for _, c := range root.Checks {
-			if c.Result == Absent && settles(root, c.Kind) {
-				kinds = append(kinds, withArticle(KindName(c.Kind)))
+			if c.Result == claim.Absent && settles(root, c.Kind) {
+				kinds = append(kinds, withArticle(c.Kind.Name()))
 			}
 		}
 		if len(kinds) > 0 {
-			said = append(said, sentence("What would settle it is "+strings.Join(kinds, " or ")))
+			said = append(said, claim.Sentence("What would settle it is "+strings.Join(kinds, " or ")))
 		}
 	}
 	if len(root.Next) > 0 {
-		said = append(said, sentence("To change first: "+lowerFirst(root.Next[0])))
+		said = append(said, claim.Sentence("To change first: "+claim.LowerFirst(root.Next[0])))
 	}
 	return said
 }
@@ -498,27 +499,27 @@ func withArticle(noun string) string {
 }
 
 // agreement quotes what every kind that vouches for a finding measured, and where.
-func agreement(f *Finding) string {
+func agreement(f *finding) string {
 	var kinds []string
 	for _, c := range f.Checks {
-		if c.Result == Agrees && c.Value != nil {
+		if c.Result == claim.Agrees && c.Value != nil {
 			where := ""
-			if i := slices.IndexFunc(f.Evidence, func(fact Fact) bool { return fact.Value == *c.Value && fact.Says == c.Why }); i >= 0 {
+			if i := slices.IndexFunc(f.Evidence, func(fact claim.Fact) bool { return fact.Value == *c.Value && fact.Says == c.Why }); i >= 0 {
 				where = ", " + f.Evidence[i].Exhibit
 			}
-			kinds = append(kinds, fmt.Sprintf("the %s shows %s (%s%s)", KindName(c.Kind), c.Value, c.Why, where))
+			kinds = append(kinds, fmt.Sprintf("the %s shows %s (%s%s)", c.Kind.Name(), c.Value, c.Why, where))
 		}
 	}
 	if len(kinds) < 2 {
-		return sentence(fmt.Sprintf("Only %s; confidence is %s", list(kinds), f.Confidence))
+		return claim.Sentence(fmt.Sprintf("Only %s; confidence is %s", list(kinds), f.Confidence))
 	}
-	return sentence(fmt.Sprintf("%d kinds of evidence agree: %s; confidence is %s", len(kinds), strings.Join(kinds, ", "), f.Confidence))
+	return claim.Sentence(fmt.Sprintf("%d kinds of evidence agree: %s; confidence is %s", len(kinds), strings.Join(kinds, ", "), f.Confidence))
 }
 
 // sameGoroutines says which goroutines stand at a finding's site both in a dump
 // and in a trace. The number of a goroutine in a dump is its id in a trace
 // (runtime/traceback.go, goroutineheader).
-func (c *correlation) sameGoroutines(f *Finding) string {
+func (c *correlation) sameGoroutines(f *finding) string {
 	at := map[string]bool{}
 	for _, s := range f.Sites {
 		if s.Function != "" && !everywhere[s.Function] && s.Function != "main.main" {
@@ -560,27 +561,27 @@ func (c *correlation) sameGoroutines(f *Finding) string {
 	}
 	slices.Sort(both)
 	if len(both) == 1 {
-		return sentence(fmt.Sprintf("Goroutine %d is seen there in both the goroutine dump and the execution trace", both[0]))
+		return claim.Sentence(fmt.Sprintf("Goroutine %d is seen there in both the goroutine dump and the execution trace", both[0]))
 	}
-	return sentence(fmt.Sprintf("At least %s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))
+	return claim.Sentence(fmt.Sprintf("At least %s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))
 }
 
 // settles reports whether a kind of evidence is worth recording to be surer of a
 // finding: what tracers count only vouches, at a cost, and gctrace knows of the
 // collector's stops of the world alone.
-func settles(f *Finding, k evidence.Kind) bool {
+func settles(f *finding, k evidence.Kind) bool {
 	return k != evidence.Folded && (k != evidence.GCTrace || f.Detector != "stw-extension" || f.Variant == "GC")
 }
 
 // missing lists the absent kinds that the chain's detectors could use, each once.
-func missing(findings []*Finding) []Missing {
-	var out []Missing
+func missing(findings []*finding) []claim.Missing {
+	var out []claim.Missing
 	for _, f := range findings {
 		for _, c := range f.Checks {
-			seen := slices.ContainsFunc(out, func(m Missing) bool { return m.Kind == c.Kind })
-			if c.Result == Absent && settles(f, c.Kind) && !seen {
-				out = append(out, Missing{c.Kind, recording[c.Kind].how, recording[c.Kind].cost,
-					fmt.Sprintf("would confirm or refute %s (%s)", f.Detector, lowerFirst(f.Title))})
+			seen := slices.ContainsFunc(out, func(m claim.Missing) bool { return m.Kind == c.Kind })
+			if c.Result == claim.Absent && settles(f, c.Kind) && !seen {
+				how, cost := c.Kind.Recording()
+				out = append(out, claim.Missing{Kind: c.Kind, How: how, Cost: cost, Would: fmt.Sprintf("would confirm or refute %s (%s)", f.Detector, claim.LowerFirst(f.Title))})
 			}
 		}
 	}

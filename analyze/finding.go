@@ -2,32 +2,40 @@ package analyze
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
+// finding is a Finding with what the engine knows of it besides.
+type finding struct {
+	claim.Finding
+	plain   bool         // it accuses nobody
+	leads   []claim.Fact // the first of each kind of evidence
+	library string       // function of a library that the evidence names, reached from the site; empty where that is the program's own
+	build   string       // of the exhibits it stands on
+	order   int          // of its detector
+}
+
 // finding turns a group into a finding: what it claims, what every kind of
 // evidence says to it, and how sure that makes it.
-func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
+func (j *judgement) finding(g *grouped, reads []read, p *part) finding {
 	lead := g.candidates[0]
-	f := Finding{
+	f := finding{build: p.build, Finding: claim.Finding{
 		Detector: j.detector.ID,
 		Title:    j.detector.Title,
 		Severity: g.severity(),
 		Next:     j.detector.Fix,
 		Sketch:   j.detector.Sketch,
-		build:    p.build,
-	}
+	}}
 	for _, c := range g.candidates {
-		if lead.Severity == NoSeverity && c.Severity > NoSeverity {
+		if lead.Severity == claim.NoSeverity && c.Severity > claim.NoSeverity {
 			lead = c
 		}
 	}
-	f.plain = !slices.ContainsFunc(g.candidates, func(c Candidate) bool { return c.Severity > NoSeverity && !c.Plain })
-	f.Variant, f.Summary, f.Site = lead.Variant, lead.Summary, Site(lead.Site)
+	f.plain = !slices.ContainsFunc(g.candidates, func(c claim.Candidate) bool { return c.Severity > claim.NoSeverity && !c.Plain })
+	f.Variant, f.Summary, f.Site = lead.Variant, lead.Summary, claim.Site(lead.Site)
 	fix := lead.Fix
 	for _, c := range g.candidates {
 		f.Variant = cmp.Or(f.Variant, c.Variant)
@@ -40,27 +48,27 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 	}
 	for _, c := range g.candidates { // what speaks for the whole process is placed by whoever names a place
 		if f.Site.Function == "" {
-			f.Site = Site(c.Site)
+			f.Site = claim.Site(c.Site)
 		}
 	}
 	if j.detector.Process {
-		f.Site = Site{}
+		f.Site = claim.Site{}
 	}
 	measured := f.Site.Function
 	if !j.detector.Process {
-		f.place(append([]Candidate{lead}, g.candidates...), p)
+		f.place(append([]claim.Candidate{lead}, g.candidates...), p)
 	}
 	for _, c := range g.candidates {
-		f.addSite(Site(c.Site))
+		f.addSite(claim.Site(c.Site))
 		for _, s := range c.Sites {
-			f.addSite(Site(s))
+			f.addSite(claim.Site(s))
 		}
 		f.Share = max(f.Share, c.Share)
 		f.leads = append(f.leads, c.Facts[0])
 		for _, fact := range c.Facts {
 			// pprof finds no function where there is nothing.
 			if fact.Value.Number == 0 && fact.Reproduce.Runs("go", "tool", "pprof") {
-				fact.Reproduce = Command{}
+				fact.Reproduce = claim.Command{}
 			}
 			f.Evidence = append(f.Evidence, fact)
 		}
@@ -68,7 +76,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 			f.Graph = c.Graph
 		}
 		said := c.Caveats
-		if f.Severity <= Info {
+		if f.Severity <= claim.Info {
 			said = slices.Concat(said, c.Excuses)
 		}
 		for _, caveat := range said {
@@ -80,45 +88,45 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) Finding {
 	solid := map[string]bool{} // families of kinds that agree on good evidence
 	agree, disagree := map[string]bool{}, 0
 	for _, r := range reads {
-		c := Check{Kind: r.kind}
+		c := claim.Check{Kind: r.kind}
 		i := slices.Index(g.kinds, r.kind)
 		switch {
 		case !r.present:
-			c.Result, c.Why = Absent, "not in this case"
+			c.Result, c.Why = claim.Absent, "not in this case"
 		case r.failed != "":
-			c.Result, c.Why = Silent, "could not be measured: "+r.failed
+			c.Result, c.Why = claim.Silent, "could not be measured: "+r.failed
 		case i >= 0:
 			fact := g.candidates[i].Facts[0]
-			c.Result, c.Value, c.Why = Agrees, &fact.Value, fact.Says
+			c.Result, c.Value, c.Why = claim.Agrees, &fact.Value, fact.Says
 			agree[family(r.kind)] = true
 			if !g.candidates[i].Thin && !partial(p.of[r.kind], g.candidates[i].Facts) {
 				solid[family(r.kind)] = true
 			}
 		case r.Reading.Silent != "":
-			c.Result, c.Why = Silent, r.Reading.Silent
+			c.Result, c.Why = claim.Silent, r.Reading.Silent
 		// It accuses another place of the same: which of them is meant it does not say.
-		case lead.Whole != "" && slices.ContainsFunc(r.Candidates, func(c Candidate) bool { return c.Severity > NoSeverity && c.Whole == lead.Whole }):
-			c.Result, c.Why = Silent, "it names another place: "+cmp.Or(r.Says, "shows nothing of it at this site")
+		case lead.Whole != "" && slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Severity > claim.NoSeverity && c.Whole == lead.Whole }):
+			c.Result, c.Why = claim.Silent, "it names another place: "+cmp.Or(r.Says, "shows nothing of it at this site")
 		case narrowed(p.of[r.kind]) != "":
-			c.Result, c.Why = Silent, narrowed(p.of[r.kind])
+			c.Result, c.Why = claim.Silent, narrowed(p.of[r.kind])
 		default:
-			c.Result, c.Why = Disagrees, cmp.Or(r.Says, "shows nothing of it at this site")
+			c.Result, c.Why = claim.Disagrees, cmp.Or(r.Says, "shows nothing of it at this site")
 			disagree++
 		}
 		f.Checks = append(f.Checks, c)
 	}
-	if against := outweighed(g, f.Checks); f.Severity > Info && against != "" {
-		f.Severity = Info
+	if against := outweighed(g, f.Checks); f.Severity > claim.Info && against != "" {
+		f.Severity = claim.Info
 		f.Caveats = append(f.Caveats, "what accuses is thin, and the "+against+", which covers the program at work, does not show it: it is past, or a start")
 	}
 	f.Confidence = confidence(len(solid), len(agree), disagree)
-	f.Fingerprint = Fingerprint(f.Detector, measured)
+	f.Fingerprint = claim.Fingerprint(f.Detector, measured)
 	return f
 }
 
 // place makes the site one that a change can touch: where the evidence names a function of a
 // library, the program's own code that reached it comes first and the library's after it.
-func (f *Finding) place(candidates []Candidate, p *part) {
+func (f *finding) place(candidates []claim.Candidate, p *part) {
 	measured := f.Site
 	for _, c := range candidates {
 		if len(c.Path) == 0 || c.Path[0] != measured.Function {
@@ -136,7 +144,7 @@ func (f *Finding) place(candidates []Candidate, p *part) {
 				}
 			}
 		}
-		f.Site, f.library = Site(own), measured.Function
+		f.Site, f.library = claim.Site(own), measured.Function
 		break
 	}
 	f.addSite(f.Site)
@@ -145,31 +153,31 @@ func (f *Finding) place(candidates []Candidate, p *part) {
 
 // outweighed names the kind of evidence that contradicts a finding of which only thin evidence accuses that counts
 // over a time: since the start, or between two states. What was seen at a moment nothing that was recorded at another outweighs.
-func outweighed(g *grouped, checks []Check) string {
+func outweighed(g *grouped, checks []claim.Check) string {
 	for i, c := range g.candidates {
-		if c.Severity > NoSeverity && (!c.Thin || family(g.kinds[i]) == string(evidence.Dump)) {
+		if c.Severity > claim.NoSeverity && (!c.Thin || family(g.kinds[i]) == string(evidence.Dump)) {
 			return ""
 		}
 	}
 	for _, c := range checks {
-		if c.Result == Disagrees && (c.Kind == evidence.Trace || c.Kind == evidence.GCTrace) {
-			return KindName(c.Kind)
+		if c.Result == claim.Disagrees && (c.Kind == evidence.Trace || c.Kind == evidence.GCTrace) {
+			return c.Kind.Name()
 		}
 	}
 	return ""
 }
 
 // confidence is the one place where it is decided; docs/evidence.md explains it.
-func confidence(solid, agree, disagree int) Confidence {
+func confidence(solid, agree, disagree int) claim.Confidence {
 	switch {
 	case disagree > 0 && agree < 2*disagree:
-		return Low
+		return claim.Low
 	case solid >= 2 && disagree == 0:
-		return High
+		return claim.High
 	case solid >= 1 || agree >= 2:
-		return Medium
+		return claim.Medium
 	}
-	return Low
+	return claim.Low
 }
 
 // family folds kinds that are made from the same observation: a goroutine
@@ -192,7 +200,7 @@ func narrowed(exhibits []*evidence.Exhibit) string {
 }
 
 // partial reports whether every exhibit the facts rest on was read only in part.
-func partial(exhibits []*evidence.Exhibit, facts []Fact) bool {
+func partial(exhibits []*evidence.Exhibit, facts []claim.Fact) bool {
 	for _, e := range exhibits {
 		for _, f := range facts {
 			if f.Exhibit == e.ID && e.Coverage == evidence.Whole {
@@ -203,17 +211,11 @@ func partial(exhibits []*evidence.Exhibit, facts []Fact) bool {
 	return true
 }
 
-func (f *Finding) addSite(s Site) {
+func (f *finding) addSite(s claim.Site) {
 	if s.Function == "" && len(f.Sites) > 0 {
 		return
 	}
-	if !slices.ContainsFunc(f.Sites, func(o Site) bool { return o.Function == s.Function }) {
+	if !slices.ContainsFunc(f.Sites, func(o claim.Site) bool { return o.Function == s.Function }) {
 		f.Sites = append(f.Sites, s)
 	}
-}
-
-// Fingerprint identifies a claim at a site across runs: the same defect has the same one.
-func Fingerprint(claim, function string) string {
-	sum := sha256.Sum256([]byte(claim + "\n" + function))
-	return hex.EncodeToString(sum[:8])
 }

@@ -4,12 +4,13 @@ import (
 	"math"
 	"testing"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
 // FuzzParseLimit gives limits as a user might: what is read is a number that can be compared with.
 func FuzzParseLimit(f *testing.F) {
-	detectors := []*Detector{{ID: "d", Limits: []Limit{
+	detectors := []*claim.Detector{{ID: "d", Limits: []claim.Limit{
 		{Name: "min-time", Default: evidence.Quantity{Unit: evidence.Nanoseconds}},
 		{Name: "min-share", Default: evidence.Quantity{Unit: evidence.Share}},
 		{Name: "min-size", Default: evidence.Quantity{Unit: evidence.Bytes}},

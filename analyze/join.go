@@ -3,22 +3,23 @@ package analyze
 import (
 	"slices"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
 
 // grouped is the candidates of one claim at one site.
 type grouped struct {
-	candidates []Candidate
+	candidates []claim.Candidate
 	kinds      []evidence.Kind // of each candidate
 }
 
-func (g *grouped) severity() Severity {
-	worst := NoSeverity
+func (g *grouped) severity() claim.Severity {
+	worst := claim.NoSeverity
 	for i, c := range g.candidates {
 		worst = max(worst, c.Severity)
 		for j, o := range g.candidates {
-			if i != j && o.Severity > NoSeverity && !o.Plain {
+			if i != j && o.Severity > claim.NoSeverity && !o.Plain {
 				worst = max(worst, c.Raises)
 			}
 		}
@@ -31,9 +32,9 @@ func (g *grouped) severity() Severity {
 // same thing (see sameSite): lock and unlock may stand in different functions.
 // A candidate without a site speaks of the whole process: it vouches for every
 // group in which its kind says nothing else, and stands alone where there is none.
-func group(d *Detector, reads []read) []*grouped {
+func group(d *claim.Detector, reads []read) []*grouped {
 	var groups []*grouped
-	add := func(g *grouped, r read, c Candidate) *grouped {
+	add := func(g *grouped, r read, c claim.Candidate) *grouped {
 		if g == nil {
 			g = &grouped{}
 			groups = append(groups, g)
@@ -44,7 +45,7 @@ func group(d *Detector, reads []read) []*grouped {
 	bySite := map[string]*grouped{}
 	type left struct {
 		read
-		Candidate
+		claim.Candidate
 	}
 	var lone, whole []left
 	named := map[string]int{} // how many kinds name a function
@@ -74,7 +75,7 @@ func group(d *Detector, reads []read) []*grouped {
 		var home *grouped
 		for _, same := range sameSite {
 			for _, g := range groups {
-				if home == nil && !slices.Contains(g.kinds, l.kind) && slices.ContainsFunc(g.candidates, func(c Candidate) bool { return same(c, l.Candidate) }) {
+				if home == nil && !slices.Contains(g.kinds, l.kind) && slices.ContainsFunc(g.candidates, func(c claim.Candidate) bool { return same(c, l.Candidate) }) {
 					home = g
 				}
 			}
@@ -114,15 +115,15 @@ func group(d *Detector, reads []read) []*grouped {
 // sameSite is how candidates of two kinds that name different functions are known
 // to speak of one thing, surest first: one of them has seen the other's function at
 // it; they have more than the whole between them; or their paths meet close by.
-var sameSite = []func(a, b Candidate) bool{
-	func(a, b Candidate) bool {
+var sameSite = []func(a, b claim.Candidate) bool{
+	func(a, b claim.Candidate) bool {
 		return slices.Contains(a.Ends, b.Site.Function) || slices.Contains(b.Ends, a.Site.Function)
 	},
 	// If a is three quarters of the whole and b is too, at least half of it is both.
-	func(a, b Candidate) bool {
+	func(a, b claim.Candidate) bool {
 		return a.Whole != "" && a.Whole == b.Whole && a.Share+b.Share-1 >= minCommon
 	},
-	func(a, b Candidate) bool { return nearlySame(a.Path, b.Path) },
+	func(a, b claim.Candidate) bool { return nearlySame(a.Path, b.Path) },
 }
 
 // minCommon is the part of a whole that two kinds must have in common at their

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
@@ -13,8 +14,8 @@ import (
 // TestNarrative holds a chain to telling, in this order: what happened and where that
 // stands, what shows it, what speaks against it, what came of it, what would settle it, what to change.
 func TestNarrative(t *testing.T) {
-	cause := detector("long-critical-section", shows(evidence.Trace, Critical, "main.hold"), silent(evidence.CPU), shows(evidence.Dump, Warning))
-	effect := detector("mutex-hotspot", shows(evidence.Mutex, Warning, "main.hold"))
+	cause := detector("long-critical-section", shows(evidence.Trace, claim.Critical, "main.hold"), silent(evidence.CPU), shows(evidence.Dump, claim.Warning))
+	effect := detector("mutex-hotspot", shows(evidence.Mutex, claim.Warning, "main.hold"))
 	effect.Fix = []string{"Mend the other"}
 	b := bundle(evidence.Trace, evidence.Mutex, evidence.CPU)
 	b.Exhibits[0].Trace = &exectrace.Timeline{Wakes: []exectrace.Wake{{
@@ -54,12 +55,12 @@ func TestNarrative(t *testing.T) {
 // TestSketchGoesWithItsFix proves that a sketch of the detector's own fix is not shown beside another.
 func TestSketchGoesWithItsFix(t *testing.T) {
 	for own, want := range map[bool]string{true: "func f() {}\n", false: ""} {
-		d := detector("d", Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *Input) Reading {
-			c := candidate(in.Exhibits[0].ID, Warning, "main.f")
+		d := detector("d", claim.Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+			c := candidate(in.Exhibits[0].ID, claim.Warning, "main.f")
 			if !own {
 				c.Fix = []string{"Do something else"}
 			}
-			return Reading{Candidates: []Candidate{c}}
+			return claim.Reading{Candidates: []claim.Candidate{c}}
 		}})
 		d.Sketch = "func f() {}\n"
 		if got := mustRun(t, bundle(evidence.Mutex), Options{}, d).Findings[0].Sketch; got != want {

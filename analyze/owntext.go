@@ -1,10 +1,15 @@
 package analyze
 
-import "slices"
+import (
+	"slices"
+
+	"inquest/analyze/claim"
+	"inquest/analyze/evidence"
+)
 
 // OwnText returns the fixed sentences that reports are made of: they hold no name
 // from any evidence.
-func OwnText(detectors []*Detector) []string {
+func OwnText(detectors []*claim.Detector) []string {
 	var out []string
 	for _, d := range detectors {
 		out = append(out, d.Title, d.Sketch)
@@ -13,8 +18,9 @@ func OwnText(detectors []*Detector) []string {
 	for _, m := range mechanisms {
 		out = append(out, m.why)
 	}
-	for _, r := range recording {
-		out = append(out, r.how, r.cost, r.how+" ("+r.cost+")")
+	for _, k := range evidence.Kinds {
+		how, cost := k.Recording()
+		out = append(out, how, cost, k.HowToRecord())
 	}
 	slices.Sort(out)
 	return slices.DeleteFunc(slices.Compact(out), func(s string) bool { return s == "" })

@@ -1,3 +1,8 @@
+// Package analyze is the engine: it turns measured evidence into judged findings. Run lets every
+// detector (package claim) measure its claim in every kind of evidence that can show it, holds the
+// kinds against each other, and joins the findings into chains.
+//
+// It opens no files and formats no reports.
 package analyze
 
 import (
@@ -7,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -20,11 +26,11 @@ type Options struct {
 
 // Result is what a Run found out.
 type Result struct {
-	Verdicts []Verdict  // one per detector that ran, in the order given
-	Findings []Finding  // worst first
-	Chains   []Chain    // by rank; every finding is in exactly one
-	Limits   []LimitUse // the limits that were overridden
-	Quality  []Remark   // on the evidence itself
+	Verdicts []claim.Verdict  // one per detector that ran, in the order given
+	Findings []claim.Finding  // worst first
+	Chains   []claim.Chain    // by rank; every finding is in exactly one
+	Limits   []claim.LimitUse // the limits that were overridden
+	Quality  []Remark         // on the evidence itself
 }
 
 // Remark is a sentence about the quality of the evidence.
@@ -35,7 +41,7 @@ type Remark struct {
 
 // Run lets every detector judge the bundle and joins what they find. The error
 // is the caller's: an unknown detector or limit name.
-func Run(b *evidence.Bundle, detectors []*Detector, opt Options) (Result, error) {
+func Run(b *evidence.Bundle, detectors []*claim.Detector, opt Options) (Result, error) {
 	chosen, err := choose(detectors, opt.Only, opt.Skip)
 	if err != nil {
 		return Result{}, err
@@ -44,31 +50,38 @@ func Run(b *evidence.Bundle, detectors []*Detector, opt Options) (Result, error)
 	if err != nil {
 		return Result{}, err
 	}
-	res := Result{Limits: overridden, Quality: quality(b)}
+	verdicts, findings := judge(b, chosen, opt)
+	res := Result{Verdicts: verdicts, Limits: overridden, Quality: quality(b), Chains: correlate(b, detectors, findings)}
+	for _, f := range findings {
+		res.Findings = append(res.Findings, f.Finding)
+	}
+	return res, nil
+}
+
+// judge returns what each detector says of the bundle, and what they find, worst first.
+func judge(b *evidence.Bundle, detectors []*claim.Detector, opt Options) (verdicts []claim.Verdict, findings []finding) {
 	builds := split(b)
-	for order, d := range chosen {
-		limits := limitsOf(d, opt.Limits)
+	for order, d := range detectors {
 		judged := judgement{detector: d}
 		for i := range builds {
-			judged.judge(&builds[i], limits)
+			judged.judge(&builds[i], opt.Limits)
 		}
 		for i := range judged.findings {
 			judged.findings[i].order = order
 		}
-		res.Verdicts = append(res.Verdicts, judged.verdict())
-		res.Findings = append(res.Findings, judged.findings...)
+		verdicts = append(verdicts, judged.verdict())
+		findings = append(findings, judged.findings...)
 	}
-	slices.SortStableFunc(res.Findings, worseFirst)
-	for i := range res.Findings {
-		f := &res.Findings[i]
+	slices.SortStableFunc(findings, worseFirst)
+	for i := range findings {
+		f := &findings[i]
 		f.ID = fmt.Sprintf("f%d", i+1)
 		f.Accepted = slices.Contains(opt.Accepted, f.Fingerprint)
 	}
-	res.Chains = Correlate(b, detectors, res.Findings)
-	return res, nil
+	return verdicts, findings
 }
 
-func choose(all []*Detector, only, skip []string) ([]*Detector, error) {
+func choose(all []*claim.Detector, only, skip []string) ([]*claim.Detector, error) {
 	known := map[string]bool{}
 	for _, d := range all {
 		known[d.ID] = true
@@ -78,7 +91,7 @@ func choose(all []*Detector, only, skip []string) ([]*Detector, error) {
 			return nil, fmt.Errorf("no detector %q", id)
 		}
 	}
-	var out []*Detector
+	var out []*claim.Detector
 	for _, d := range all {
 		if (len(only) == 0 || slices.Contains(only, d.ID)) && !slices.Contains(skip, d.ID) {
 			out = append(out, d)
@@ -89,11 +102,11 @@ func choose(all []*Detector, only, skip []string) ([]*Detector, error) {
 
 // worseFirst orders findings for the report: severity, plain facts after what was judged, confidence, share, then
 // the detectors' own order and the site's name, so that equal input gives equal output.
-func worseFirst(a, b Finding) int {
+func worseFirst(a, b finding) int {
 	return cmp.Or(
 		-cmp.Compare(a.Severity, b.Severity),
 		plainLast(a.plain, b.plain),
-		-cmp.Compare(a.Confidence.rank(), b.Confidence.rank()),
+		-cmp.Compare(rank(a.Confidence), rank(b.Confidence)),
 		cmp.Compare(a.order, b.order),
 		-cmp.Compare(a.Share, b.Share),
 		cmp.Compare(a.Site.Function, b.Site.Function),
@@ -113,13 +126,15 @@ func plainLast(a, b bool) int {
 	return -1
 }
 
-func (c Confidence) rank() int { return slices.Index([]Confidence{Low, Medium, High}, c) }
+func rank(c claim.Confidence) int {
+	return slices.Index([]claim.Confidence{claim.Low, claim.Medium, claim.High}, c)
+}
 
 // part is the exhibits of one build of the program.
 type part struct {
 	build string
 	of    map[evidence.Kind][]*evidence.Exhibit
-	facts Case
+	facts claim.Case
 
 	sources sources
 }
@@ -135,7 +150,7 @@ func split(b *evidence.Bundle) []part {
 		builds = append(builds, "")
 	}
 	var parts []part
-	whole := caseOf(b)
+	whole := claim.CaseOf(b)
 	for _, build := range builds {
 		p := part{build: build, of: map[evidence.Kind][]*evidence.Exhibit{}}
 		p.facts = whole
@@ -167,8 +182,8 @@ func BuildIDs(b *evidence.Bundle) []string {
 
 // judgement is the work of one detector on one case.
 type judgement struct {
-	detector *Detector
-	findings []Finding
+	detector *claim.Detector
+	findings []finding
 	clear    []string // kinds that would have shown the claim and do not, with the smallest fault they would have shown
 	silent   []string // why other kinds cannot say
 	panics   []string
@@ -179,23 +194,23 @@ type read struct {
 	kind    evidence.Kind
 	present bool
 	failed  string
-	Reading
+	claim.Reading
 }
 
-func (j *judgement) judge(p *part, limits map[string]evidence.Quantity) {
+func (j *judgement) judge(p *part, settings map[string]evidence.Quantity) {
 	var reads []read
 	for _, m := range j.detector.Measures {
 		r := read{kind: m.Kind}
 		if exhibits := p.of[m.Kind]; len(exhibits) > 0 {
 			r.present = true
-			in := &Input{Exhibits: exhibits, Case: p.facts, detector: j.detector, limits: limits}
+			in := j.detector.NewInput(exhibits, p.facts, settings)
 			r.Reading, r.failed = run(m, in)
 			r.Reading = empowered(r.Reading, m.Kind, exhibits)
 		}
 		reads = append(reads, r)
 	}
 	for _, g := range group(j.detector, reads) {
-		if g.severity() > NoSeverity {
+		if g.severity() > claim.NoSeverity {
 			j.findings = append(j.findings, j.finding(g, reads, p))
 		}
 	}
@@ -203,21 +218,21 @@ func (j *judgement) judge(p *part, limits map[string]evidence.Quantity) {
 		switch {
 		case !r.present:
 		case r.failed != "":
-			j.panics = append(j.panics, fmt.Sprintf("%s: %s", KindName(r.kind), r.failed))
+			j.panics = append(j.panics, fmt.Sprintf("%s: %s", r.kind.Name(), r.failed))
 		case r.Reading.Silent != "":
-			j.silent = append(j.silent, fmt.Sprintf("%s: %s", KindName(r.kind), r.Reading.Silent))
+			j.silent = append(j.silent, fmt.Sprintf("%s: %s", r.kind.Name(), r.Reading.Silent))
 		default:
-			j.clear = append(j.clear, fmt.Sprintf("%s (%s)", KindName(r.kind), r.Power.Says))
+			j.clear = append(j.clear, fmt.Sprintf("%s (%s)", r.kind.Name(), r.Power.Says))
 		}
 	}
 }
 
 // run runs one measure and turns a panic into a message: our bug must not hide
 // what the other detectors have to say.
-func run(m Measure, in *Input) (r Reading, failed string) {
+func run(m claim.Measure, in *claim.Input) (r claim.Reading, failed string) {
 	defer func() {
 		if p := recover(); p != nil {
-			r, failed = Reading{}, fmt.Sprintf("%v at %s", p, panicSite(debug.Stack()))
+			r, failed = claim.Reading{}, fmt.Sprintf("%v at %s", p, panicSite(debug.Stack()))
 		}
 	}()
 	return m.Run(in), ""
@@ -237,25 +252,25 @@ func panicSite(stack []byte) string {
 
 // verdict sums up: a finding wins, then our own failure, then a kind that
 // denies, then silence; nothing to look at is skipped.
-func (j *judgement) verdict() Verdict {
-	v := Verdict{Detector: j.detector.ID}
+func (j *judgement) verdict() claim.Verdict {
+	v := claim.Verdict{Detector: j.detector.ID}
 	switch {
 	case len(j.findings) > 0:
 		worst := slices.MinFunc(j.findings, worseFirst)
-		v.Result, v.Why = Found, worst.Summary
+		v.Result, v.Why = claim.Found, worst.Summary
 	case len(j.panics) > 0:
-		v.Result, v.Why = Failed, strings.Join(j.panics, "; ")
+		v.Result, v.Why = claim.Failed, strings.Join(j.panics, "; ")
 	case len(j.clear) > 0:
-		v.Result, v.Why = Clear, "would show in the "+list(j.clear)+" and does not"
+		v.Result, v.Why = claim.Clear, "would show in the "+list(j.clear)+" and does not"
 	case len(j.silent) > 0:
-		v.Result, v.Why = Undecided, strings.Join(j.silent, "; ")
+		v.Result, v.Why = claim.Undecided, strings.Join(j.silent, "; ")
 	default:
 		kinds := make([]string, len(j.detector.Measures))
 		for i, m := range j.detector.Measures {
-			kinds[i] = KindName(m.Kind)
+			kinds[i] = m.Kind.Name()
 		}
-		v.Result = Skipped
-		v.Why = fmt.Sprintf("needs a %s; %s", strings.Join(kinds, " or "), HowToRecord(j.detector.Measures[0].Kind))
+		v.Result = claim.Skipped
+		v.Why = fmt.Sprintf("needs a %s; %s", strings.Join(kinds, " or "), j.detector.Measures[0].Kind.HowToRecord())
 	}
 	return v
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
@@ -31,9 +32,9 @@ func bundle(kinds ...evidence.Kind) *evidence.Bundle {
 }
 
 // shows is a measure that sees the claim at the given sites.
-func shows(kind evidence.Kind, severity Severity, sites ...string) Measure {
-	return Measure{Kind: kind, Doc: "test", Run: func(in *Input) Reading {
-		r := Reading{Says: "nothing else"}
+func shows(kind evidence.Kind, severity claim.Severity, sites ...string) claim.Measure {
+	return claim.Measure{Kind: kind, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+		r := claim.Reading{Says: "nothing else"}
 		for _, s := range sites {
 			r.Candidates = append(r.Candidates, candidate(in.Exhibits[0].ID, severity, s))
 		}
@@ -41,23 +42,23 @@ func shows(kind evidence.Kind, severity Severity, sites ...string) Measure {
 	}}
 }
 
-func candidate(exhibit string, severity Severity, site string) Candidate {
-	return Candidate{
+func candidate(exhibit string, severity claim.Severity, site string) claim.Candidate {
+	return claim.Candidate{
 		Site: stack.Site{Function: site}, Path: []string{site}, Severity: severity, Summary: site + " is at fault",
-		Facts: []Fact{{Exhibit: exhibit, Says: "how much", Value: evidence.Of(7, evidence.Count)}},
+		Facts: []claim.Fact{{Exhibit: exhibit, Says: "how much", Value: evidence.Of(7, evidence.Count)}},
 	}
 }
 
-func silent(kind evidence.Kind) Measure {
-	return Measure{Kind: kind, Doc: "test", Run: func(*Input) Reading { return Reading{Silent: "too thin"} }}
+func silent(kind evidence.Kind) claim.Measure {
+	return claim.Measure{Kind: kind, Doc: "test", Run: func(*claim.Input) claim.Reading { return claim.Reading{Silent: "too thin"} }}
 }
 
-func detector(id string, measures ...Measure) *Detector {
-	return &Detector{ID: id, Title: id, Doc: "doc", Measures: measures, Fix: []string{"mend it"},
-		Limits: []Limit{{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share}, Doc: "d", Source: "s"}}}
+func detector(id string, measures ...claim.Measure) *claim.Detector {
+	return &claim.Detector{ID: id, Title: id, Doc: "doc", Measures: measures, Fix: []string{"mend it"},
+		Limits: []claim.Limit{{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share}, Doc: "d", Source: "s"}}}
 }
 
-func mustRun(t *testing.T, b *evidence.Bundle, opt Options, ds ...*Detector) Result {
+func mustRun(t *testing.T, b *evidence.Bundle, opt Options, ds ...*claim.Detector) Result {
 	t.Helper()
 	res, err := Run(b, ds, opt)
 	if err != nil {
@@ -69,27 +70,27 @@ func mustRun(t *testing.T, b *evidence.Bundle, opt Options, ds ...*Detector) Res
 // TestPastDoesNotAlarm: what profiles count since the start, and a trace of the
 // program at work does not show, is told and alarms nobody.
 func TestPastDoesNotAlarm(t *testing.T) {
-	accuse := Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *Input) Reading {
-		c := candidate(in.Exhibits[0].ID, Critical, "main.f")
+	accuse := claim.Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+		c := candidate(in.Exhibits[0].ID, claim.Critical, "main.f")
 		c.Thin = in.Exhibits[0].Duration == 0
-		return Reading{Candidates: []Candidate{c}}
+		return claim.Reading{Candidates: []claim.Candidate{c}}
 	}}
 	for _, tt := range []struct {
 		name           string
 		profile, trace time.Duration
 		running        time.Duration
-		want           Severity
+		want           claim.Severity
 	}{
-		{"since the start", 0, time.Second, time.Second, Info},
-		{"over a time of its own", time.Second, time.Second, time.Second, Critical},
-		{"the trace is a glimpse", 0, 200 * time.Millisecond, time.Second, Critical},
-		{"the trace shows an idle program", 0, time.Second, 0, Critical},
+		{"since the start", 0, time.Second, time.Second, claim.Info},
+		{"over a time of its own", time.Second, time.Second, time.Second, claim.Critical},
+		{"the trace is a glimpse", 0, 200 * time.Millisecond, time.Second, claim.Critical},
+		{"the trace shows an idle program", 0, time.Second, 0, claim.Critical},
 	} {
 		b := bundle(evidence.Mutex, evidence.Trace)
 		b.Exhibits[0].Duration = tt.profile
 		b.Exhibits[1].Duration = tt.trace
 		b.Exhibits[1].Trace.Procs.Running, b.Exhibits[1].Trace.Procs.Idle = tt.running, time.Second
-		res := mustRun(t, b, Options{}, detector("d", accuse, shows(evidence.Trace, Warning)))
+		res := mustRun(t, b, Options{}, detector("d", accuse, shows(evidence.Trace, claim.Warning)))
 		if len(res.Findings) != 1 || res.Findings[0].Severity != tt.want {
 			t.Errorf("%s: %+v, want %s", tt.name, res.Findings, tt.want)
 		}
@@ -102,33 +103,33 @@ func TestPastIsSaidOfProfilesSinceTheStartAlone(t *testing.T) {
 		name    string
 		kind    evidence.Kind
 		solid   bool
-		trace   Measure
+		trace   claim.Measure
 		length  time.Duration
 		running time.Duration // of 2 s
-		want    Severity
+		want    claim.Severity
 	}{
-		{"a block profile", evidence.Block, false, shows(evidence.Trace, Warning), time.Second, time.Second, Info},
-		{"a goroutine dump tells of its moment", evidence.Dump, false, shows(evidence.Trace, Warning), time.Second, time.Second, Warning},
-		{"good evidence", evidence.Block, true, shows(evidence.Trace, Warning), time.Second, time.Second, Warning},
-		{"a trace that cannot say", evidence.Block, false, silent(evidence.Trace), time.Second, time.Second, Warning},
-		{"a trace that shows it as well", evidence.Block, false, shows(evidence.Trace, NoSeverity, "main.f"), time.Second, time.Second, Warning},
-		{"a trace that shows it elsewhere", evidence.Block, false, shows(evidence.Trace, NoSeverity, "main.g"), time.Second, time.Second, Info},
-		{"the shortest trace", evidence.Block, false, shows(evidence.Trace, Warning), 900 * time.Millisecond, time.Second, Info},
-		{"a shorter one", evidence.Block, false, shows(evidence.Trace, Warning), 900*time.Millisecond - 1, time.Second, Warning},
-		{"hardly at work", evidence.Block, false, shows(evidence.Trace, Warning), time.Second, 10 * time.Millisecond, Info},
-		{"at rest", evidence.Block, false, shows(evidence.Trace, Warning), time.Second, 9 * time.Millisecond, Warning},
+		{"a block profile", evidence.Block, false, shows(evidence.Trace, claim.Warning), time.Second, time.Second, claim.Info},
+		{"a goroutine dump tells of its moment", evidence.Dump, false, shows(evidence.Trace, claim.Warning), time.Second, time.Second, claim.Warning},
+		{"good evidence", evidence.Block, true, shows(evidence.Trace, claim.Warning), time.Second, time.Second, claim.Warning},
+		{"a trace that cannot say", evidence.Block, false, silent(evidence.Trace), time.Second, time.Second, claim.Warning},
+		{"a trace that shows it as well", evidence.Block, false, shows(evidence.Trace, claim.NoSeverity, "main.f"), time.Second, time.Second, claim.Warning},
+		{"a trace that shows it elsewhere", evidence.Block, false, shows(evidence.Trace, claim.NoSeverity, "main.g"), time.Second, time.Second, claim.Info},
+		{"the shortest trace", evidence.Block, false, shows(evidence.Trace, claim.Warning), 900 * time.Millisecond, time.Second, claim.Info},
+		{"a shorter one", evidence.Block, false, shows(evidence.Trace, claim.Warning), 900*time.Millisecond - 1, time.Second, claim.Warning},
+		{"hardly at work", evidence.Block, false, shows(evidence.Trace, claim.Warning), time.Second, 10 * time.Millisecond, claim.Info},
+		{"at rest", evidence.Block, false, shows(evidence.Trace, claim.Warning), time.Second, 9 * time.Millisecond, claim.Warning},
 	} {
-		accuse := Measure{Kind: tt.kind, Doc: "test", Run: func(in *Input) Reading {
-			c := candidate(in.Exhibits[0].ID, Warning, "main.f")
+		accuse := claim.Measure{Kind: tt.kind, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+			c := candidate(in.Exhibits[0].ID, claim.Warning, "main.f")
 			c.Thin = !tt.solid
-			return Reading{Candidates: []Candidate{c}, Silent: "cannot deny"}
+			return claim.Reading{Candidates: []claim.Candidate{c}, Silent: "cannot deny"}
 		}}
 		b := bundle(tt.kind, evidence.Trace)
 		b.Exhibits[1].Duration = tt.length
 		b.Exhibits[1].Trace.Procs.Running, b.Exhibits[1].Trace.Procs.Idle = tt.running, 2*time.Second-tt.running
 		res := mustRun(t, b, Options{}, detector("d", accuse, tt.trace))
 		said := len(res.Findings) == 1 && slices.ContainsFunc(res.Findings[0].Caveats, func(c string) bool { return strings.Contains(c, "it is past") })
-		if len(res.Findings) != 1 || res.Findings[0].Severity != tt.want || said != (tt.want == Info) {
+		if len(res.Findings) != 1 || res.Findings[0].Severity != tt.want || said != (tt.want == claim.Info) {
 			t.Errorf("%s: %+v, want %s", tt.name, res.Findings, tt.want)
 		}
 	}
@@ -164,10 +165,10 @@ func TestOwnerOfALibrarySite(t *testing.T) {
 			s = append(s, stack.Frame{Function: name, File: files[name], Line: 7})
 		}
 		b.Exhibits[0].Profile = &pprofile.Profile{Columns: []pprofile.Column{{Name: "contentions"}, {Name: "delay"}}, Samples: []pprofile.Sample{{Stack: s, Values: []int64{1, 1}}}}
-		res := mustRun(t, b, Options{}, detector("d", Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *Input) Reading {
-			c := candidate(in.Exhibits[0].ID, Warning, path[0])
+		res := mustRun(t, b, Options{}, detector("d", claim.Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+			c := candidate(in.Exhibits[0].ID, claim.Warning, path[0])
 			c.Path = path
-			return Reading{Candidates: []Candidate{c}}
+			return claim.Reading{Candidates: []claim.Candidate{c}}
 		}}))
 		f := res.Findings[0]
 		// The program's own code leads, the library that the evidence names comes after it.
@@ -180,7 +181,7 @@ func TestOwnerOfALibrarySite(t *testing.T) {
 		if f.Site.Function != first || tt.want != "" && (!told || !listed) || tt.want == "" && len(f.Sites) != 1 {
 			t.Errorf("%s: site %q, title %q, sites %v, want %q", tt.path, f.Site.Function, res.Chains[0].Title, f.Sites, tt.want)
 		}
-		if f.Fingerprint != Fingerprint("d", path[0]) {
+		if f.Fingerprint != claim.Fingerprint("d", path[0]) {
 			t.Errorf("%s: the fingerprint is not that of what the evidence names", tt.path)
 		}
 	}
@@ -201,10 +202,10 @@ func TestOnlyCallerOfALibrary(t *testing.T) {
 		for _, caller := range callers {
 			b.Exhibits[1].Profile.Samples = append(b.Exhibits[1].Profile.Samples, sample(library("github.com/x/rpc.alloc"), library(stream), library("github.com/x/rpc.Watch"), program(caller), program("main.main.func1")))
 		}
-		res := mustRun(t, b, Options{}, detector("d", Measure{Kind: evidence.Goroutine, Doc: "test", Run: func(in *Input) Reading {
-			c := candidate(in.Exhibits[0].ID, Warning, stream)
+		res := mustRun(t, b, Options{}, detector("d", claim.Measure{Kind: evidence.Goroutine, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+			c := candidate(in.Exhibits[0].ID, claim.Warning, stream)
 			c.Path = []string{stream}
-			return Reading{Candidates: []Candidate{c}}
+			return claim.Reading{Candidates: []claim.Candidate{c}}
 		}}))
 		if got := res.Findings[0].Site.Function; got != want {
 			t.Errorf("%v: placed at %s, want %s", callers, got, want)
@@ -225,28 +226,28 @@ func TestGCTraceSettlesNoOtherStops(t *testing.T) {
 		{"gc-pressure", "", evidence.GCTrace, true},
 		{"gc-pressure", "", evidence.Folded, false},
 	} {
-		f := &Finding{Detector: tt.detector, Variant: tt.variant, Checks: []Check{{Kind: tt.kind, Result: Absent}}}
-		if got := missing([]*Finding{f}); len(got) == 1 != tt.want {
+		f := &finding{Finding: claim.Finding{Detector: tt.detector, Variant: tt.variant, Checks: []claim.Check{{Kind: tt.kind, Result: claim.Absent}}}}
+		if got := missing([]*finding{f}); len(got) == 1 != tt.want {
 			t.Errorf("%s %q %s: %v, want %v", tt.detector, tt.variant, tt.kind, got, tt.want)
 		}
 	}
 }
 
 func TestVerdicts(t *testing.T) {
-	boom := Measure{Kind: evidence.Block, Doc: "test", Run: func(*Input) Reading { panic("boom") }}
+	boom := claim.Measure{Kind: evidence.Block, Doc: "test", Run: func(*claim.Input) claim.Reading { panic("boom") }}
 	for name, c := range map[string]struct {
-		measures []Measure
+		measures []claim.Measure
 		want     string
 	}{
-		"a finding":                       {[]Measure{shows(evidence.Mutex, Warning, "main.f")}, Found},
-		"nothing there":                   {[]Measure{shows(evidence.Mutex, Warning)}, Clear},
-		"thin evidence is not clear":      {[]Measure{silent(evidence.Mutex)}, Undecided},
-		"one kind that would show it":     {[]Measure{silent(evidence.Mutex), shows(evidence.Block, Warning)}, Clear},
-		"kind absent":                     {[]Measure{shows(evidence.Heap, Warning, "main.f")}, Skipped},
-		"our bug":                         {[]Measure{boom}, Failed},
-		"our bug hides no finding":        {[]Measure{boom, shows(evidence.Mutex, Warning, "main.f")}, Found},
-		"our bug is never clear":          {[]Measure{boom, shows(evidence.Mutex, Warning)}, Failed},
-		"vouching alone is not a finding": {[]Measure{shows(evidence.Mutex, NoSeverity, "main.f")}, Clear},
+		"a finding":                       {[]claim.Measure{shows(evidence.Mutex, claim.Warning, "main.f")}, claim.Found},
+		"nothing there":                   {[]claim.Measure{shows(evidence.Mutex, claim.Warning)}, claim.Clear},
+		"thin evidence is not clear":      {[]claim.Measure{silent(evidence.Mutex)}, claim.Undecided},
+		"one kind that would show it":     {[]claim.Measure{silent(evidence.Mutex), shows(evidence.Block, claim.Warning)}, claim.Clear},
+		"kind absent":                     {[]claim.Measure{shows(evidence.Heap, claim.Warning, "main.f")}, claim.Skipped},
+		"our bug":                         {[]claim.Measure{boom}, claim.Failed},
+		"our bug hides no finding":        {[]claim.Measure{boom, shows(evidence.Mutex, claim.Warning, "main.f")}, claim.Found},
+		"our bug is never clear":          {[]claim.Measure{boom, shows(evidence.Mutex, claim.Warning)}, claim.Failed},
+		"vouching alone is not a finding": {[]claim.Measure{shows(evidence.Mutex, claim.NoSeverity, "main.f")}, claim.Clear},
 	} {
 		res := mustRun(t, bundle(evidence.Mutex, evidence.Block), Options{}, detector("d", c.measures...))
 		if got := res.Verdicts[0].Result; got != c.want {
@@ -261,18 +262,18 @@ func TestVerdicts(t *testing.T) {
 func TestConfidenceFollowsTheChecks(t *testing.T) {
 	all := []evidence.Kind{evidence.Mutex, evidence.Block, evidence.Goroutine, evidence.Dump}
 	for name, c := range map[string]struct {
-		measures []Measure
+		measures []claim.Measure
 		partial  bool
-		want     Confidence
+		want     claim.Confidence
 		checks   []string
 	}{
-		"two agree":               {[]Measure{shows(evidence.Mutex, Warning, "f"), shows(evidence.Block, NoSeverity, "f")}, false, High, []string{Agrees, Agrees}},
-		"one alone":               {[]Measure{shows(evidence.Mutex, Warning, "f"), silent(evidence.Block)}, false, Medium, []string{Agrees, Silent}},
-		"one against one":         {[]Measure{shows(evidence.Mutex, Warning, "f"), shows(evidence.Block, Warning)}, false, Low, []string{Agrees, Disagrees}},
-		"two against one":         {[]Measure{shows(evidence.Mutex, Warning, "f"), shows(evidence.Dump, Warning, "f"), shows(evidence.Block, Warning)}, false, Medium, []string{Agrees, Agrees, Disagrees}},
-		"absent does not count":   {[]Measure{shows(evidence.Mutex, Warning, "f"), shows(evidence.Heap, Warning, "f")}, false, Medium, []string{Agrees, Absent}},
-		"one moment seen twice":   {[]Measure{shows(evidence.Goroutine, Warning, "f"), shows(evidence.Dump, Warning, "f")}, false, Medium, []string{Agrees, Agrees}},
-		"one alone, read in part": {[]Measure{shows(evidence.Mutex, Warning, "f")}, true, Low, []string{Agrees}},
+		"two agree":               {[]claim.Measure{shows(evidence.Mutex, claim.Warning, "f"), shows(evidence.Block, claim.NoSeverity, "f")}, false, claim.High, []string{claim.Agrees, claim.Agrees}},
+		"one alone":               {[]claim.Measure{shows(evidence.Mutex, claim.Warning, "f"), silent(evidence.Block)}, false, claim.Medium, []string{claim.Agrees, claim.Silent}},
+		"one against one":         {[]claim.Measure{shows(evidence.Mutex, claim.Warning, "f"), shows(evidence.Block, claim.Warning)}, false, claim.Low, []string{claim.Agrees, claim.Disagrees}},
+		"two against one":         {[]claim.Measure{shows(evidence.Mutex, claim.Warning, "f"), shows(evidence.Dump, claim.Warning, "f"), shows(evidence.Block, claim.Warning)}, false, claim.Medium, []string{claim.Agrees, claim.Agrees, claim.Disagrees}},
+		"absent does not count":   {[]claim.Measure{shows(evidence.Mutex, claim.Warning, "f"), shows(evidence.Heap, claim.Warning, "f")}, false, claim.Medium, []string{claim.Agrees, claim.Absent}},
+		"one moment seen twice":   {[]claim.Measure{shows(evidence.Goroutine, claim.Warning, "f"), shows(evidence.Dump, claim.Warning, "f")}, false, claim.Medium, []string{claim.Agrees, claim.Agrees}},
+		"one alone, read in part": {[]claim.Measure{shows(evidence.Mutex, claim.Warning, "f")}, true, claim.Low, []string{claim.Agrees}},
 	} {
 		b := bundle(all...)
 		if c.partial {
@@ -289,7 +290,7 @@ func TestConfidenceFollowsTheChecks(t *testing.T) {
 			if ch.Why == "" {
 				t.Errorf("%s: a check without a reason", name)
 			}
-			if (ch.Result == Agrees) != (ch.Value != nil) {
+			if (ch.Result == claim.Agrees) != (ch.Value != nil) {
 				t.Errorf("%s: %s carries value %v", name, ch.Result, ch.Value)
 			}
 		}
@@ -300,11 +301,11 @@ func TestConfidenceFollowsTheChecks(t *testing.T) {
 }
 
 func TestKindsJoinAtTheNearestSharedFrame(t *testing.T) {
-	at := func(kind evidence.Kind, path ...string) Measure {
-		return Measure{Kind: kind, Doc: "test", Run: func(in *Input) Reading {
-			c := candidate(in.Exhibits[0].ID, Warning, path[0])
+	at := func(kind evidence.Kind, path ...string) claim.Measure {
+		return claim.Measure{Kind: kind, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+			c := candidate(in.Exhibits[0].ID, claim.Warning, path[0])
 			c.Path = path
-			return Reading{Candidates: []Candidate{c}}
+			return claim.Reading{Candidates: []claim.Candidate{c}}
 		}}
 	}
 	for name, c := range map[string]struct {
@@ -328,7 +329,7 @@ func TestKindsJoinAtTheNearestSharedFrame(t *testing.T) {
 func TestBuildsAreNeverMixed(t *testing.T) {
 	b := bundle(evidence.Mutex, evidence.Block)
 	b.Exhibits[0].BuildID, b.Exhibits[1].BuildID = "old", "new"
-	res := mustRun(t, b, Options{}, detector("d", shows(evidence.Mutex, Warning, "f"), shows(evidence.Block, Warning, "f")))
+	res := mustRun(t, b, Options{}, detector("d", shows(evidence.Mutex, claim.Warning, "f"), shows(evidence.Block, claim.Warning, "f")))
 	if len(res.Findings) != 2 || len(res.Chains) != 2 {
 		t.Errorf("%d findings in %d chains, want two of each: one per build", len(res.Findings), len(res.Chains))
 	}
@@ -338,14 +339,14 @@ func TestBuildsAreNeverMixed(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	d := detector("d", Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *Input) Reading {
-		r := Reading{}
+	d := detector("d", claim.Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+		r := claim.Reading{}
 		if in.Limit("min-share").Number <= 0.3 {
-			r.Candidates = []Candidate{candidate("e1", Warning, "f")}
+			r.Candidates = []claim.Candidate{candidate("e1", claim.Warning, "f")}
 		}
 		return r
 	}})
-	name, q, err := ParseLimit([]*Detector{d}, "d.min-share=30%")
+	name, q, err := ParseLimit([]*claim.Detector{d}, "d.min-share=30%")
 	if err != nil || name != "d.min-share" || q != (evidence.Quantity{Number: 0.3, Unit: evidence.Share}) {
 		t.Fatalf("ParseLimit = %s, %v, %v", name, q, err)
 	}
@@ -358,19 +359,19 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%d findings, %d limits echoed; want one of each", len(res.Findings), len(res.Limits))
 	}
 	for _, bad := range []string{"", "d", "d.min-share", "d.min-share=", "d.min-share=x", "d.min-share=NaN", "d.min-share=-1", "d.max-x=1", "x.min-share=1"} {
-		if _, _, err := ParseLimit([]*Detector{d}, bad); err == nil {
+		if _, _, err := ParseLimit([]*claim.Detector{d}, bad); err == nil {
 			t.Errorf("ParseLimit(%q) succeeds", bad)
 		}
 	}
 }
 
 func TestOnlySkipAndBaseline(t *testing.T) {
-	a, b := detector("a", shows(evidence.Mutex, Warning, "f")), detector("b", shows(evidence.Mutex, Warning, "f"))
+	a, b := detector("a", shows(evidence.Mutex, claim.Warning, "f")), detector("b", shows(evidence.Mutex, claim.Warning, "f"))
 	res := mustRun(t, bundle(evidence.Mutex), Options{Only: []string{"a", "b"}, Skip: []string{"b"}}, a, b)
 	if len(res.Verdicts) != 1 || res.Verdicts[0].Detector != "a" {
 		t.Errorf("verdicts = %v", res.Verdicts)
 	}
-	if _, err := Run(bundle(), []*Detector{a}, Options{Only: []string{"typo"}}); err == nil {
+	if _, err := Run(bundle(), []*claim.Detector{a}, Options{Only: []string{"typo"}}); err == nil {
 		t.Error("an unknown detector is accepted")
 	}
 	res = mustRun(t, bundle(evidence.Mutex), Options{Accepted: []string{res.Findings[0].Fingerprint}}, a, b)
@@ -382,12 +383,12 @@ func TestOnlySkipAndBaseline(t *testing.T) {
 }
 
 // lockStory is three detectors whose findings belong together, and one that stands apart.
-func lockStory() []*Detector {
-	long := detector("long-critical-section", shows(evidence.Trace, Warning, "app.Place"))
-	hot := detector("mutex-hotspot", shows(evidence.Mutex, Critical, "app.Place"))
-	pile := detector("goroutine-pileup", shows(evidence.Dump, Critical, "app.Place"))
-	apart := detector("alloc-hotspot", shows(evidence.Heap, Warning, "app.Render"))
-	return []*Detector{hot, long, pile, apart}
+func lockStory() []*claim.Detector {
+	long := detector("long-critical-section", shows(evidence.Trace, claim.Warning, "app.Place"))
+	hot := detector("mutex-hotspot", shows(evidence.Mutex, claim.Critical, "app.Place"))
+	pile := detector("goroutine-pileup", shows(evidence.Dump, claim.Critical, "app.Place"))
+	apart := detector("alloc-hotspot", shows(evidence.Heap, claim.Warning, "app.Render"))
+	return []*claim.Detector{hot, long, pile, apart}
 }
 
 func TestCorrelateFindsTheRoot(t *testing.T) {
@@ -402,7 +403,7 @@ func TestCorrelateFindsTheRoot(t *testing.T) {
 	for _, f := range res.Findings {
 		byID[f.ID] = f.Detector
 	}
-	if byID[first.Root] != "long-critical-section" || len(first.Findings) != 3 || first.Severity != Critical {
+	if byID[first.Root] != "long-critical-section" || len(first.Findings) != 3 || first.Severity != claim.Critical {
 		t.Errorf("first chain: root %s, findings %v, severity %s", byID[first.Root], first.Findings, first.Severity)
 	}
 	relations := map[string]bool{}
@@ -412,7 +413,7 @@ func TestCorrelateFindsTheRoot(t *testing.T) {
 			t.Error("a link without a reason")
 		}
 	}
-	for _, want := range []string{Wakes, SameSite, Explains} {
+	for _, want := range []string{claim.Wakes, claim.SameSite, claim.Explains} {
 		if !relations[want] {
 			t.Errorf("no %s link in %v", want, first.Links)
 		}
@@ -429,14 +430,15 @@ func TestCorrelateFindsTheRoot(t *testing.T) {
 func TestCorrelateIgnoresOrder(t *testing.T) {
 	b := bundle(evidence.Mutex, evidence.Heap, evidence.Trace, evidence.Dump)
 	ds := append(lockStory(),
-		&Detector{ID: "gc-pressure", Title: "gc", Process: true, Measures: []Measure{shows(evidence.Heap, Warning, "")}},
-		&Detector{ID: "sched-latency", Title: "latency", Process: true, Measures: []Measure{shows(evidence.Trace, Warning, "")}})
+		&claim.Detector{ID: "gc-pressure", Title: "gc", Process: true, Measures: []claim.Measure{shows(evidence.Heap, claim.Warning, "")}},
+		&claim.Detector{ID: "sched-latency", Title: "latency", Process: true, Measures: []claim.Measure{shows(evidence.Trace, claim.Warning, "")}})
 	res := mustRun(t, b, Options{}, ds...)
+	_, findings := judge(b, ds, Options{})
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
-		shuffled := slices.Clone(res.Findings)
+		shuffled := slices.Clone(findings)
 		r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-		if diff := cmp.Diff(res.Chains, Correlate(b, ds, shuffled), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(res.Chains, correlate(b, ds, shuffled), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("other chains after a shuffle:\n%s", diff)
 		}
 	}
@@ -461,17 +463,17 @@ func TestMechanismsNameDetectorsOnce(t *testing.T) {
 func TestWholeProcessVouchesForSites(t *testing.T) {
 	b := bundle(evidence.Heap, evidence.Trace)
 	res := mustRun(t, b, Options{}, detector("grows",
-		shows(evidence.Heap, Warning, "main.f", "main.g"), shows(evidence.Trace, NoSeverity, "")))
+		shows(evidence.Heap, claim.Warning, "main.f", "main.g"), shows(evidence.Trace, claim.NoSeverity, "")))
 	if len(res.Findings) != 2 {
 		t.Fatalf("%d findings, want 2", len(res.Findings))
 	}
 	for _, f := range res.Findings {
-		if f.Site.Function == "" || f.Confidence != High {
+		if f.Site.Function == "" || f.Confidence != claim.High {
 			t.Errorf("site %q with confidence %s, want a named site vouched for by both kinds", f.Site.Function, f.Confidence)
 		}
 	}
 	res = mustRun(t, bundle(evidence.Trace), Options{}, detector("grows",
-		shows(evidence.Heap, Warning, "main.f"), shows(evidence.Trace, Info, "")))
+		shows(evidence.Heap, claim.Warning, "main.f"), shows(evidence.Trace, claim.Info, "")))
 	if len(res.Findings) != 1 || res.Findings[0].Site.Function != "" {
 		t.Errorf("findings %v, want one without a site", res.Findings)
 	}
@@ -481,10 +483,10 @@ func TestWholeProcessVouchesForSites(t *testing.T) {
 // that name its waiters, when the paths of both meet, and that sites that share no
 // kind but also no path stay apart.
 func TestGroupsMeet(t *testing.T) {
-	near := func(kind evidence.Kind, path ...string) Measure {
-		m := shows(kind, Warning, path[0])
+	near := func(kind evidence.Kind, path ...string) claim.Measure {
+		m := shows(kind, claim.Warning, path[0])
 		inner := m.Run
-		m.Run = func(in *Input) Reading {
+		m.Run = func(in *claim.Input) claim.Reading {
 			r := inner(in)
 			r.Candidates[0].Path = path
 			return r
@@ -508,25 +510,25 @@ func TestWhatDeniesNeedsPower(t *testing.T) {
 	share := func(n float64) evidence.Quantity { return evidence.Quantity{Number: n, Unit: evidence.Share} }
 	for _, tt := range []struct {
 		name     string
-		power    Power
+		power    claim.Power
 		says     string // in the verdict that denies
 		coverage evidence.Coverage
 		apart    string
 		verdict  string
 		check    string
 	}{
-		{"a whole dump", Power{}, "a single case", evidence.Whole, "", Clear, Disagrees},
-		{"half a dump", Power{}, "", evidence.Partial, "", Undecided, Silent},
-		{"a narrowed one", Power{}, "", evidence.Whole, "goroutines without the label are left out", Undecided, Silent},
-		{"the least that matters would have shown", Power{share(0.1), share(0.1), "10 %"}, "10 %", evidence.Whole, "", Clear, Disagrees},
-		{"it would not", Power{share(0.11), share(0.1), "11 %"}, "11 %", evidence.Whole, "", Undecided, Silent},
-		{"power over what was read in part", Power{share(0.1), share(0.1), "10 %"}, "10 %", evidence.Partial, "", Undecided, Silent},
+		{"a whole dump", claim.Power{}, "a single case", evidence.Whole, "", claim.Clear, claim.Disagrees},
+		{"half a dump", claim.Power{}, "", evidence.Partial, "", claim.Undecided, claim.Silent},
+		{"a narrowed one", claim.Power{}, "", evidence.Whole, "goroutines without the label are left out", claim.Undecided, claim.Silent},
+		{"the least that matters would have shown", claim.Power{Least: share(0.1), Matters: share(0.1), Says: "10 %"}, "10 %", evidence.Whole, "", claim.Clear, claim.Disagrees},
+		{"it would not", claim.Power{Least: share(0.11), Matters: share(0.1), Says: "11 %"}, "11 %", evidence.Whole, "", claim.Undecided, claim.Silent},
+		{"power over what was read in part", claim.Power{Least: share(0.1), Matters: share(0.1), Says: "10 %"}, "10 %", evidence.Partial, "", claim.Undecided, claim.Silent},
 	} {
 		b := bundle(evidence.Block, evidence.Dump)
 		b.Exhibits[1].Coverage, b.Exhibits[1].Apart = tt.coverage, tt.apart
-		denies := Measure{Kind: evidence.Dump, Doc: "test", Run: func(*Input) Reading { return Reading{Says: "nothing", Power: tt.power} }}
-		res := mustRun(t, b, Options{}, detector("d", silent(evidence.Block), denies), detector("e", shows(evidence.Block, Warning, "main.f"), denies))
-		if v := res.Verdicts[0]; v.Result != tt.verdict || tt.verdict == Clear && !strings.Contains(v.Why, tt.says) {
+		denies := claim.Measure{Kind: evidence.Dump, Doc: "test", Run: func(*claim.Input) claim.Reading { return claim.Reading{Says: "nothing", Power: tt.power} }}
+		res := mustRun(t, b, Options{}, detector("d", silent(evidence.Block), denies), detector("e", shows(evidence.Block, claim.Warning, "main.f"), denies))
+		if v := res.Verdicts[0]; v.Result != tt.verdict || tt.verdict == claim.Clear && !strings.Contains(v.Why, tt.says) {
 			t.Errorf("%s: %+v, want %s", tt.name, v, tt.verdict)
 		}
 		if c := res.Findings[0].Checks[1]; c.Result != tt.check {
@@ -537,21 +539,21 @@ func TestWhatDeniesNeedsPower(t *testing.T) {
 
 // TestPlainFacts: what merely says where something is, no other kind raises, and it is joined to nothing.
 func TestPlainFacts(t *testing.T) {
-	fact := func(plain bool) Measure {
-		return Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *Input) Reading {
-			c := candidate(in.Exhibits[0].ID, Info, "main.f")
+	fact := func(plain bool) claim.Measure {
+		return claim.Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+			c := candidate(in.Exhibits[0].ID, claim.Info, "main.f")
 			c.Plain = plain
-			return Reading{Candidates: []Candidate{c}}
+			return claim.Reading{Candidates: []claim.Candidate{c}}
 		}}
 	}
-	raises := Measure{Kind: evidence.Trace, Doc: "test", Run: func(in *Input) Reading {
-		c := candidate(in.Exhibits[0].ID, NoSeverity, "")
-		c.Raises = Warning
-		return Reading{Silent: "it names no place", Candidates: []Candidate{c}}
+	raises := claim.Measure{Kind: evidence.Trace, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+		c := candidate(in.Exhibits[0].ID, claim.NoSeverity, "")
+		c.Raises = claim.Warning
+		return claim.Reading{Silent: "it names no place", Candidates: []claim.Candidate{c}}
 	}}
-	for plain, want := range map[bool]Severity{true: Info, false: Warning} {
-		res := mustRun(t, bundle(evidence.CPU, evidence.Trace), Options{}, detector("d", fact(plain), raises), detector("e", shows(evidence.CPU, Warning, "main.f")))
-		i := slices.IndexFunc(res.Findings, func(f Finding) bool { return f.Detector == "d" })
+	for plain, want := range map[bool]claim.Severity{true: claim.Info, false: claim.Warning} {
+		res := mustRun(t, bundle(evidence.CPU, evidence.Trace), Options{}, detector("d", fact(plain), raises), detector("e", shows(evidence.CPU, claim.Warning, "main.f")))
+		i := slices.IndexFunc(res.Findings, func(f claim.Finding) bool { return f.Detector == "d" })
 		if res.Findings[i].Severity != want {
 			t.Errorf("plain %v: %s, want %s", plain, res.Findings[i].Severity, want)
 		}
@@ -563,11 +565,11 @@ func TestPlainFacts(t *testing.T) {
 
 // TestPlainFactsComeLast: what was judged opens the report, however small its share and its confidence.
 func TestPlainFactsComeLast(t *testing.T) {
-	says := func(id string, plain, thin bool, share float64) *Detector {
-		return detector(id, Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *Input) Reading {
-			c := candidate(in.Exhibits[0].ID, Info, "main."+id)
+	says := func(id string, plain, thin bool, share float64) *claim.Detector {
+		return detector(id, claim.Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *claim.Input) claim.Reading {
+			c := candidate(in.Exhibits[0].ID, claim.Info, "main."+id)
 			c.Plain, c.Thin, c.Share = plain, thin, share
-			return Reading{Candidates: []Candidate{c}}
+			return claim.Reading{Candidates: []claim.Candidate{c}}
 		}})
 	}
 	res := mustRun(t, bundle(evidence.CPU), Options{}, says("fact", true, false, 1), says("judged", false, true, 0.1))
@@ -578,11 +580,11 @@ func TestPlainFactsComeLast(t *testing.T) {
 
 // TestCauseAsLargeAsItsEffect holds what explains apart from what adds, at the limit.
 func TestCauseAsLargeAsItsEffect(t *testing.T) {
-	part := func(share float64, whole string, severity Severity) Measure {
-		return Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *Input) Reading {
+	part := func(share float64, whole string, severity claim.Severity) claim.Measure {
+		return claim.Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *claim.Input) claim.Reading {
 			c := candidate(in.Exhibits[0].ID, severity, "main.f")
-			c.Facts[0].Value, c.Facts[0].Of = evidence.Quantity{Number: share, Unit: evidence.Share}, PartOf(evidence.Of(1000, evidence.Count), whole)
-			return Reading{Candidates: []Candidate{c}}
+			c.Facts[0].Value, c.Facts[0].Of = evidence.Quantity{Number: share, Unit: evidence.Share}, claim.PartOf(evidence.Of(1000, evidence.Count), whole)
+			return claim.Reading{Candidates: []claim.Candidate{c}}
 		}}
 	}
 	for _, tt := range []struct {
@@ -592,20 +594,20 @@ func TestCauseAsLargeAsItsEffect(t *testing.T) {
 		want   string
 		isRoot bool
 	}{
-		{"half of it", 0.45, "all CPU samples", Explains, true},
-		{"less than half of it", 0.44, "all CPU samples", AddsTo, false},
-		{"a part of something else", 0.05, "all bytes", Explains, true},
+		{"half of it", 0.45, "all CPU samples", claim.Explains, true},
+		{"less than half of it", 0.44, "all CPU samples", claim.AddsTo, false},
+		{"a part of something else", 0.05, "all bytes", claim.Explains, true},
 	} {
-		res := mustRun(t, bundle(evidence.CPU), Options{}, detector("slice-regrowth", part(tt.share, tt.whole, Warning)), detector("cpu-hotspot", part(0.9, "all CPU samples", Warning)))
-		if len(res.Chains) != 1 || !slices.ContainsFunc(res.Chains[0].Links, func(l Link) bool { return l.Relation == tt.want }) {
+		res := mustRun(t, bundle(evidence.CPU), Options{}, detector("slice-regrowth", part(tt.share, tt.whole, claim.Warning)), detector("cpu-hotspot", part(0.9, "all CPU samples", claim.Warning)))
+		if len(res.Chains) != 1 || !slices.ContainsFunc(res.Chains[0].Links, func(l claim.Link) bool { return l.Relation == tt.want }) {
 			t.Errorf("%s: %+v, want %s", tt.name, res.Chains, tt.want)
 			continue
 		}
-		i := slices.IndexFunc(res.Findings, func(f Finding) bool { return f.ID == res.Chains[0].Root })
-		if root := res.Findings[i].Detector == "slice-regrowth"; root != tt.isRoot && tt.want == Explains {
+		i := slices.IndexFunc(res.Findings, func(f claim.Finding) bool { return f.ID == res.Chains[0].Root })
+		if root := res.Findings[i].Detector == "slice-regrowth"; root != tt.isRoot && tt.want == claim.Explains {
 			t.Errorf("%s: the root is %s", tt.name, res.Findings[i].Detector)
 		}
-		if tt.want == AddsTo && slices.ContainsFunc(res.Chains[0].Links, func(l Link) bool { return l.Relation == Explains }) {
+		if tt.want == claim.AddsTo && slices.ContainsFunc(res.Chains[0].Links, func(l claim.Link) bool { return l.Relation == claim.Explains }) {
 			t.Errorf("%s: it explains as well", tt.name)
 		}
 	}

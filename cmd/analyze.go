@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/report"
@@ -165,19 +166,19 @@ func (f *analyzeFlags) focus() (evidence.Focus, error) {
 	return focus, nil
 }
 
-func parseFailOn(text string) (analyze.Severity, error) {
+func parseFailOn(text string) (claim.Severity, error) {
 	if text == "" || text == "never" {
-		return analyze.Critical + 1, nil
+		return claim.Critical + 1, nil
 	}
-	var s analyze.Severity
-	if err := s.UnmarshalText([]byte(text)); err != nil || s == analyze.NoSeverity {
+	var s claim.Severity
+	if err := s.UnmarshalText([]byte(text)); err != nil || s == claim.NoSeverity {
 		return 0, failed("", "--fail-on %s: want info, warning, critical or never", text)
 	}
 	return s, nil
 }
 
 // judge decides the exit code of an analysis.
-func judge(r *report.Report, failOn analyze.Severity, b *evidence.Bundle) error {
+func judge(r *report.Report, failOn claim.Severity, b *evidence.Bundle) error {
 	if len(b.Unreadable) > 0 {
 		// A gate must not pass on evidence that was named and not read.
 		return exit{code: exitFailed}
@@ -196,7 +197,7 @@ func judge(r *report.Report, failOn analyze.Severity, b *evidence.Bundle) error 
 
 func knownDetectors(ids []string) error {
 	for _, id := range ids {
-		if !slices.ContainsFunc(detect.All, func(d *analyze.Detector) bool { return d.ID == id }) {
+		if !slices.ContainsFunc(detect.All, func(d *claim.Detector) bool { return d.ID == id }) {
 			return failed("inquest explain lists the detectors", "no detector %q", id)
 		}
 	}

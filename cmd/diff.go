@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
@@ -396,7 +397,7 @@ func judgeSides(sides [2]*compare.Side) error {
 
 // lacking lists the detectors whose findings on the other side are not on this one, or are milder.
 func lacking(this, other *compare.Judged) []string {
-	have := map[string]analyze.Severity{}
+	have := map[string]claim.Severity{}
 	for _, f := range this.Findings {
 		have[f.Fingerprint] = max(have[f.Fingerprint], f.Severity)
 	}
@@ -410,7 +411,7 @@ func lacking(this, other *compare.Judged) []string {
 }
 
 // judgeNear says how severe findings of some detectors are once every limit is relaxed.
-func judgeNear(s *compare.Side, detectors []string) (map[string]analyze.Severity, error) {
+func judgeNear(s *compare.Side, detectors []string) (map[string]claim.Severity, error) {
 	limits := map[string]evidence.Quantity{}
 	for _, d := range detect.All {
 		for _, l := range d.Limits {
@@ -426,7 +427,7 @@ func judgeNear(s *compare.Side, detectors []string) (map[string]analyze.Severity
 	}
 	// A report may name detectors that are no more.
 	detectors = slices.DeleteFunc(detectors, func(id string) bool {
-		return !slices.ContainsFunc(detect.All, func(d *analyze.Detector) bool { return d.ID == id })
+		return !slices.ContainsFunc(detect.All, func(d *claim.Detector) bool { return d.ID == id })
 	})
 	if len(detectors) == 0 {
 		return nil, nil
@@ -435,7 +436,7 @@ func judgeNear(s *compare.Side, detectors []string) (map[string]analyze.Severity
 	if err != nil {
 		return nil, err
 	}
-	near := map[string]analyze.Severity{}
+	near := map[string]claim.Severity{}
 	for _, f := range res.Findings {
 		near[f.Fingerprint] = max(near[f.Fingerprint], f.Severity)
 	}

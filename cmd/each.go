@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/bound"
 	"inquest/report"
@@ -92,7 +93,7 @@ func casesIn(paths []string, follow bool) (cases []oneCase, passed []evidence.Pa
 }
 
 // runEach analyses case after case and keeps of each only its line in the index.
-func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Options, focus evidence.Focus, failOn analyze.Severity, memory *bound.Memory) error {
+func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Options, focus evidence.Focus, failOn claim.Severity, memory *bound.Memory) error {
 	if slices.Contains(paths, "-") {
 		return failed("", "--each takes folders, not standard input")
 	}
@@ -137,7 +138,7 @@ type each struct {
 	flags  *analyzeFlags
 	opt    analyze.Options
 	focus  evidence.Focus
-	failOn analyze.Severity
+	failOn claim.Severity
 	memory *bound.Memory // of all cases together
 	dir    string
 	names  map[string]bool // of reports that have been written

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 )
 
@@ -27,10 +27,10 @@ func explainCommand() *cobra.Command {
 				return w.Flush()
 			}
 			if args[0] == "impact" {
-				fmt.Fprint(out, analyze.ImpactMarkdown())
+				fmt.Fprint(out, claim.ImpactMarkdown())
 				return nil
 			}
-			i := slices.IndexFunc(detect.All, func(d *analyze.Detector) bool { return d.ID == args[0] })
+			i := slices.IndexFunc(detect.All, func(d *claim.Detector) bool { return d.ID == args[0] })
 			if i < 0 {
 				return failed("inquest explain lists the detectors", "no detector %q", args[0])
 			}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"inquest/analyze"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/report"
@@ -47,7 +46,7 @@ func inspect(c *cobra.Command, b *evidence.Bundle) {
 	present := map[evidence.Kind]bool{}
 	for _, e := range b.Exhibits {
 		say("%s  %s", e.ID, e.Path)
-		line := fmt.Sprintf("%s, %s, read %s", analyze.KindName(e.Kind), evidence.Of(e.Bytes, evidence.Bytes), e.Coverage)
+		line := fmt.Sprintf("%s, %s, read %s", e.Kind.Name(), evidence.Of(e.Bytes, evidence.Bytes), e.Coverage)
 		if e.Kind == evidence.Provenance {
 			line = fmt.Sprintf("%s, %s, no evidence of the program", e.Kind, evidence.Of(e.Bytes, evidence.Bytes))
 		}
@@ -90,9 +89,9 @@ func inspect(c *cobra.Command, b *evidence.Bundle) {
 		var have, lack []string
 		for _, m := range d.Measures {
 			if present[m.Kind] {
-				have = append(have, analyze.KindName(m.Kind))
+				have = append(have, m.Kind.Name())
 			} else {
-				lack = append(lack, analyze.KindName(m.Kind))
+				lack = append(lack, m.Kind.Name())
 			}
 		}
 		switch {
@@ -107,7 +106,7 @@ func inspect(c *cobra.Command, b *evidence.Bundle) {
 	var missing []string
 	for _, k := range evidence.Kinds {
 		if !present[k] && slices.Contains([]evidence.Kind{evidence.CPU, evidence.Heap, evidence.Mutex, evidence.Block, evidence.Trace, evidence.Dump}, k) {
-			missing = append(missing, fmt.Sprintf("  %s: %s", analyze.KindName(k), analyze.HowToRecord(k)))
+			missing = append(missing, fmt.Sprintf("  %s: %s", k.Name(), k.HowToRecord()))
 		}
 	}
 	if len(missing) > 0 {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/report"
@@ -212,7 +213,7 @@ func invocation(c *cobra.Command, paths []string) []string {
 	}
 	for _, p := range paths {
 		if p != "-" { // standard input
-			p = analyze.PathArgument(portable(p))
+			p = claim.PathArgument(portable(p))
 		}
 		words = append(words, p)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/report"
@@ -299,7 +300,7 @@ func (v *verification) compared(different []report.Difference, settings analyze.
 		if otherBuild {
 			v.good("note", "the report names revision %s, and this build is %s", word(r.Tool.Revision), word(revision()))
 		}
-		if r.Redacted == nil && len(r.Argv) > 2 && !slices.Contains(r.Argv, analyze.PathArgument(portable(paths[0]))) {
+		if r.Redacted == nil && len(r.Argv) > 2 && !slices.Contains(r.Argv, claim.PathArgument(portable(paths[0]))) {
 			v.good("note", "the evidence was called otherwise when the report was made: %s", report.CommandLine(r.Argv))
 		}
 		if r.Redacted != nil {
@@ -333,7 +334,7 @@ func word(s string) string {
 
 // accepting says what of a baseline a redacted report leaves open.
 func accepting(r *report.Report) string {
-	if slices.ContainsFunc(r.Findings, func(f analyze.Finding) bool { return f.Accepted }) {
+	if slices.ContainsFunc(r.Findings, func(f claim.Finding) bool { return f.Accepted }) {
 		return ", nor which findings the baseline held"
 	}
 	return ""

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/recorder"
@@ -84,7 +85,7 @@ func TestLockPileUp(t *testing.T) {
 	if trigger == nil || trigger.Name != "latency" || trigger.Limit != 0.1 {
 		t.Errorf("trigger %+v", trigger)
 	}
-	var worst *analyze.Finding
+	var worst *claim.Finding
 	for _, f := range result.Findings {
 		t.Logf("%s %s %s at %s", f.Severity, f.Confidence, f.Detector, f.Site.Function)
 		if f.Detector == detect.MutexHotspot.ID || f.Detector == detect.LongCriticalSection.ID {
@@ -93,7 +94,7 @@ func TestLockPileUp(t *testing.T) {
 			}
 		}
 	}
-	if worst == nil || worst.Severity < analyze.Warning || !strings.HasSuffix(worst.Site.Function, "(*ledger).Post") {
+	if worst == nil || worst.Severity < claim.Warning || !strings.HasSuffix(worst.Site.Function, "(*ledger).Post") {
 		t.Errorf("the lock was not blamed on (*ledger).Post: %+v", worst)
 	}
 }
@@ -116,7 +117,7 @@ func TestCapturedPanic(t *testing.T) {
 		t.Fatalf("cases %v, want one", found)
 	}
 	_, result := analysed(t, found[0])
-	i := slices.IndexFunc(result.Findings, func(f analyze.Finding) bool { return f.Detector == detect.Crash.ID })
+	i := slices.IndexFunc(result.Findings, func(f claim.Finding) bool { return f.Detector == detect.Crash.ID })
 	if i < 0 || !strings.HasSuffix(result.Findings[i].Site.Function, ".settle") || !strings.Contains(result.Findings[i].Variant+result.Findings[i].Summary, "nil") {
 		t.Errorf("findings %+v, want a nil dereference in settle", result.Findings)
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 )
 
@@ -46,11 +46,11 @@ type ciCheck struct {
 }
 
 // levels of severities, in SARIF's words.
-func ciLevel(s analyze.Severity) string {
+func ciLevel(s claim.Severity) string {
 	switch {
-	case s >= analyze.Critical:
+	case s >= claim.Critical:
 		return "error"
-	case s >= analyze.Warning:
+	case s >= claim.Warning:
 		return "warning"
 	}
 	return "note"
@@ -75,17 +75,17 @@ func caseNotices(r *Report) notices {
 	for _, v := range r.Verdicts {
 		c := ciCheck{Name: v.Detector, Message: v.Why, Result: "pass"}
 		switch v.Result {
-		case analyze.Found:
+		case claim.Found:
 			c.Message = ""
 			for _, f := range r.Findings {
-				if f.Detector == v.Detector && f.Severity >= analyze.Warning && !f.Accepted {
+				if f.Detector == v.Detector && f.Severity >= claim.Warning && !f.Accepted {
 					c.Result = "fail"
 					c.Message = strings.TrimPrefix(c.Message+"; "+f.Summary, "; ")
 				}
 			}
-		case analyze.Undecided, analyze.Skipped:
+		case claim.Undecided, claim.Skipped:
 			c.Result = "skip"
-		case analyze.Failed:
+		case claim.Failed:
 			c.Result = "error"
 		}
 		n.Checks = append(n.Checks, c)
@@ -109,7 +109,7 @@ func diffNotices(d *Diff) notices {
 		}
 		n.List = append(n.List, notice{
 			Rule: id, Level: "error", Title: "Regression: " + r.Measure.Name, Message: message,
-			Function: r.Function, File: r.File, Line: r.Line, Fingerprint: analyze.Fingerprint(id, r.Function),
+			Function: r.Function, File: r.File, Line: r.Line, Fingerprint: claim.Fingerprint(id, r.Function),
 		})
 	}
 	for _, b := range v.Benchmarks {
@@ -117,7 +117,7 @@ func diffNotices(d *Diff) notices {
 			id := "regression/benchmark/" + slug(b.Unit)
 			n.rule(rule{id, "Benchmark got worse: " + b.Unit, "inquest diff compares output of go test -bench as benchstat does"})
 			n.List = append(n.List, notice{Rule: id, Level: "error", Title: "Regression: " + b.Name, Function: b.Name,
-				Message: fmt.Sprintf("%s: %s (%s)", b.Name, benchNumbers(b), compare.Percent(b.Effect)), Fingerprint: analyze.Fingerprint(id, b.Name)})
+				Message: fmt.Sprintf("%s: %s (%s)", b.Name, benchNumbers(b), compare.Percent(b.Effect)), Fingerprint: claim.Fingerprint(id, b.Name)})
 		}
 	}
 	for _, f := range slices.Concat(v.Findings.New, v.Findings.Worse) {
@@ -145,7 +145,7 @@ func diffNotices(d *Diff) notices {
 			if k.Record != "" {
 				message += "; instead: " + k.Record
 			}
-			n.List = append(n.List, notice{Rule: id, Level: "warning", Title: "Inconclusive: " + kindWord(k.Kind), Message: message, Fingerprint: analyze.Fingerprint(id, "")})
+			n.List = append(n.List, notice{Rule: id, Level: "warning", Title: "Inconclusive: " + kindWord(k.Kind), Message: message, Fingerprint: claim.Fingerprint(id, "")})
 		}
 		n.Checks = append(n.Checks, c)
 	}

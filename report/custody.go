@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -40,7 +40,7 @@ func CommandLine(argv []string) string {
 	if len(argv) == 0 {
 		return ""
 	}
-	return analyze.NewCommand(argv...).String()
+	return claim.NewCommand(argv...).String()
 }
 
 // made is one line of how a document came about.
@@ -97,7 +97,7 @@ func custody(t Tool, argv []string, r *Redaction) []made {
 	if line := CommandLine(argv); line != "" { // what a saved document has as its line may have been written by anybody
 		out = append(out, made{"Command", line, true})
 	} else if len(argv) > 0 {
-		out = append(out, made{"Command", analyze.NewCommand(argv...).Note, false})
+		out = append(out, made{"Command", claim.NewCommand(argv...).Note, false})
 	}
 	if r != nil {
 		out = append(out, made{"Redacted", r.words(), false})
@@ -117,8 +117,8 @@ func (r *Redaction) words() string {
 }
 
 // deciding lists the limits that findings were held against, each once.
-func (v *view) deciding() []analyze.LimitUse {
-	var out []analyze.LimitUse
+func (v *view) deciding() []claim.LimitUse {
+	var out []claim.LimitUse
 	for _, f := range v.Findings {
 		for _, fact := range f.Evidence {
 			if fact.Limit != nil && !slices.Contains(out, *fact.Limit) {
@@ -126,11 +126,11 @@ func (v *view) deciding() []analyze.LimitUse {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b analyze.LimitUse) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b claim.LimitUse) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
-func settings(limits []analyze.LimitUse) string {
+func settings(limits []claim.LimitUse) string {
 	var out []string
 	for _, l := range limits {
 		out = append(out, l.Name+"="+strings.ReplaceAll(l.Quantity.String(), " ", ""))

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/perf/benchunit"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 )
@@ -203,7 +203,7 @@ type diffView struct {
 func newDiffView(d *Diff) diffView { return diffView{cleanedDiff(d)} }
 
 // Headline is the verdict in one sentence.
-func (v diffView) Headline() string { return analyze.Capital(string(v.Verdict)) + ": " + v.Why }
+func (v diffView) Headline() string { return claim.Capital(string(v.Verdict)) + ": " + v.Why }
 
 // row is a change that counts, with where it was measured.
 type diffRow struct {
@@ -419,7 +419,7 @@ func sideWords(s DiffSide) string {
 		n[e.Kind]++
 	}
 	for _, k := range kinds {
-		parts = append(parts, evidence.Things(n[k], analyze.KindName(k)))
+		parts = append(parts, evidence.Things(n[k], k.Name()))
 	}
 	parts = append(parts, s.Others...)
 	return s.Title + " (" + strings.Join(parts, ", ") + ")"

@@ -12,7 +12,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
@@ -30,8 +30,8 @@ func cpuSide(name string, ticks map[string]int64, order ...string) *compare.Side
 		})
 	}
 	e := &evidence.Exhibit{ID: "e1", Path: name, SHA256: name, Kind: evidence.CPU, Coverage: evidence.Whole, Duration: 10 * time.Second, Profile: p}
-	finding := analyze.Finding{ID: "f1", Fingerprint: "0123456789abcdef", Detector: "cpu-hotspot", Title: "One function", Severity: analyze.Warning, Confidence: analyze.Medium, Summary: "much of it"}
-	return &compare.Side{Title: name, Exhibits: []*evidence.Exhibit{e}, Judged: &compare.Judged{Findings: []analyze.Finding{finding}}}
+	finding := claim.Finding{ID: "f1", Fingerprint: "0123456789abcdef", Detector: "cpu-hotspot", Title: "One function", Severity: claim.Warning, Confidence: claim.Medium, Summary: "much of it"}
+	return &compare.Side{Title: name, Exhibits: []*evidence.Exhibit{e}, Judged: &compare.Judged{Findings: []claim.Finding{finding}}}
 }
 
 // hostileName is a function name that would be markup, a command or an escape anywhere.
@@ -174,7 +174,7 @@ func schemaOf(typ reflect.Type, defs map[string]any) map[string]any {
 	case reflect.Bool:
 		return map[string]any{"type": "boolean"}
 	case reflect.Int, reflect.Int64, reflect.Uint64:
-		if typ == reflect.TypeFor[analyze.Severity]() {
+		if typ == reflect.TypeFor[claim.Severity]() {
 			return map[string]any{"type": "string"}
 		}
 		return map[string]any{"type": "integer"}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 	"inquest/templates"
@@ -32,8 +32,8 @@ func namedDiff(name string) *Diff {
 	res.Benchmarks = append(res.Benchmarks,
 		compare.Benchmark{Name: "p.Benchmark" + name, Unit: "sec/op", Before: 1, After: 2, Effect: 1, Verdict: compare.Regression},
 		compare.Benchmark{Name: name, Unit: name, Before: 1, After: 2, Effect: 1, Verdict: compare.Inconclusive, Warnings: []string{name}})
-	state := &compare.FindingState{ID: "f1", Severity: analyze.Critical, Confidence: analyze.High, Summary: name}
-	change := compare.FindingChange{Fingerprint: "0123456789abcdef", Detector: "cpu-hotspot", Title: name, Site: analyze.Site{Function: name, File: name, Line: 3}, Before: state, After: state, Counts: true, Why: name}
+	state := &compare.FindingState{ID: "f1", Severity: claim.Critical, Confidence: claim.High, Summary: name}
+	change := compare.FindingChange{Fingerprint: "0123456789abcdef", Detector: "cpu-hotspot", Title: name, Site: claim.Site{Function: name, File: name, Line: 3}, Before: state, After: state, Counts: true, Why: name}
 	for _, list := range []*[]compare.FindingChange{&res.Findings.New, &res.Findings.Gone, &res.Findings.Worse, &res.Findings.Better, &res.Findings.Unclear} {
 		*list = append(*list, change)
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 )
@@ -19,7 +19,7 @@ func WriteDiffMarkdown(w io.Writer, d *Diff) error {
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("### inquest: %s", v.Verdict)
 	say("")
-	say("%s", markdownBlock(analyze.Capital(v.Why)+"."))
+	say("%s", markdownBlock(claim.Capital(v.Why)+"."))
 	if v.Verdict == compare.Inconclusive {
 		say("")
 		say("**This is not a pass**: some of it could not be compared, or too little was seen.")
@@ -142,7 +142,7 @@ func markdownMeasure(b *strings.Builder, m *compare.Measure) {
 		decides = " (does not decide)"
 	}
 	say("")
-	say("**%s**%s: %s → %s%s (%s)", markdownText(analyze.Capital(m.Name)), decides, markdownText(m.Whole.Before.String()), markdownText(m.Whole.After.String()), perWord(m), relative(m.Whole))
+	say("**%s**%s: %s → %s%s (%s)", markdownText(claim.Capital(m.Name)), decides, markdownText(m.Whole.Before.String()), markdownText(m.Whole.After.String()), perWord(m), relative(m.Whole))
 	if len(m.Changes) > 0 {
 		say("")
 		say("| change | function | before | after | of the whole | q | |")
@@ -167,9 +167,9 @@ func markdownMeasure(b *strings.Builder, m *compare.Measure) {
 		say("%s", markdownBlock(fmt.Sprintf("Moved: %s from %s to %s: %s.", mv.Amount, mv.From, mv.To, mv.Why)))
 	}
 	say("")
-	about := analyze.Capital(methodWords(m)) + "."
+	about := claim.Capital(methodWords(m)) + "."
 	if s := sightWords(m); s != "" {
-		about += " " + analyze.Capital(s) + "."
+		about += " " + claim.Capital(s) + "."
 	}
 	say("%s", markdownBlock(about))
 }
@@ -251,7 +251,7 @@ func markdownFindings(b *strings.Builder, f compare.Findings) {
 			} else if c.Before != nil {
 				text = c.Before.Summary + " (" + c.Why + ")"
 			}
-			say("- %s: %s %s. %s", part.name, markdownCode(c.Detector), markdownText(c.Title), markdownText(analyze.Capital(text)))
+			say("- %s: %s %s. %s", part.name, markdownCode(c.Detector), markdownText(c.Title), markdownText(claim.Capital(text)))
 		}
 	}
 	say("")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 )
@@ -18,8 +18,8 @@ func WriteDiffTerminal(w io.Writer, d *Diff, opt TerminalOptions) error {
 	v := newDiffView(d)
 	plain := lipgloss.Style{}
 	styles := map[compare.Outcome]lipgloss.Style{
-		compare.Regression: t.levels[analyze.Critical], compare.Inconclusive: t.levels[analyze.Warning],
-		compare.Improvement: t.levels[analyze.Info], compare.Pass: t.strong,
+		compare.Regression: t.levels[claim.Critical], compare.Inconclusive: t.levels[claim.Warning],
+		compare.Improvement: t.levels[claim.Info], compare.Pass: t.strong,
 	}
 	t.line(0, styles[v.Verdict], strings.ToUpper(string(v.Verdict))+"  "+v.Why)
 	t.line(2, t.faint, "before: "+sideWords(v.Before))
@@ -133,7 +133,7 @@ func (t *terminal) measure(m *compare.Measure) {
 	if !m.Gates {
 		title += " (shown, does not decide)"
 	}
-	t.section(analyze.Capital(title))
+	t.section(claim.Capital(title))
 	t.hang(12, fmt.Sprintf("  %-10s", relative(m.Whole)), lipgloss.Style{}, fmt.Sprintf("the whole: %s → %s%s", m.Whole.Before, m.Whole.After, perWord(m)))
 	shown := 0
 	for _, c := range m.Changes {

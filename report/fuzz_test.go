@@ -12,9 +12,8 @@ import (
 
 	"golang.org/x/net/html"
 
+	"inquest/analyze/claim"
 	"inquest/templates"
-
-	"inquest/analyze"
 )
 
 // FuzzRead feeds anything to Read; what it accepts must survive every writer,
@@ -30,7 +29,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := Read(bytes.NewReader(text))
 		if err != nil {
-			if strings.ContainsFunc(err.Error(), analyze.Hidden) {
+			if strings.ContainsFunc(err.Error(), claim.Hidden) {
 				t.Errorf("error repeats what a terminal obeys: %q", err)
 			}
 			return
@@ -105,7 +104,7 @@ func checkText(t *testing.T, what, text string) {
 	if !utf8.ValidString(text) {
 		t.Errorf("%s: invalid UTF-8", what)
 	}
-	if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && analyze.Hidden(r) }); i >= 0 {
+	if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && claim.Hidden(r) }); i >= 0 {
 		t.Errorf("%s: a character to be obeyed: %q", what, text[i:min(i+20, len(text))])
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/templates"
 )
@@ -19,14 +19,14 @@ import (
 var htmlTemplate = template.Must(template.New("report.html").Funcs(template.FuncMap{
 	"prose":    func(string) []linkedPiece { return nil },      // replaced for every page
 	"pictures": func(*chainView) *chainPictures { return nil }, // likewise
-	"kind":     analyze.KindName,
+	"kind":     evidence.Kind.Name,
 	"file":     shortFile,
 	"function": shortFunction,
 	"holds":    holds,
 	"covers":   covers,
 	"behind":   behind,
 	"place":    place,
-	"limit":    func(l analyze.LimitUse) string { return l.Name + " = " + l.Quantity.String() },
+	"limit":    func(l claim.LimitUse) string { return l.Name + " = " + l.Quantity.String() },
 	"level":    level,
 	"size":     func(n int64) string { return evidence.Of(n, evidence.Bytes).String() },
 	"part":     func(v, whole evidence.Quantity) string { return evidence.Part(v.Number, whole.Number).String() },
@@ -102,7 +102,7 @@ func digest(source string) string {
 }
 
 // level is a severity as a class of the style sheet.
-func level(s analyze.Severity) string { return "level-" + s.String() }
+func level(s claim.Severity) string { return "level-" + s.String() }
 
 // anchor makes an id that a link can point to from one of the evidence's.
 func anchor(prefix, id string) string {
@@ -172,7 +172,7 @@ type matrixRow struct {
 
 // cell is a check with what its value is the value of.
 type cell struct {
-	analyze.Check
+	claim.Check
 	Hint   string
 	Anchor string // of the fact; may be empty
 }
@@ -181,7 +181,7 @@ type cell struct {
 // are left out: they stand under what is missing.
 func (c *chainView) Matrix() matrix {
 	var m matrix
-	present := func(check analyze.Check) bool { return check.Result != analyze.Absent }
+	present := func(check claim.Check) bool { return check.Result != claim.Absent }
 	for _, f := range c.Findings {
 		for _, check := range f.Checks {
 			if present(check) && !slices.Contains(m.Kinds, check.Kind) && len(m.Kinds) < 16 {
@@ -213,7 +213,7 @@ func (c *chainView) Matrix() matrix {
 // Relations is the two most telling ways in which a layer hangs on the ones before it.
 func (c *chainView) Relations(layer int) string {
 	var words []string
-	for _, kind := range []string{analyze.Explains, analyze.Wakes, analyze.SameSite, analyze.Overlaps, analyze.AddsTo} {
+	for _, kind := range []string{claim.Explains, claim.Wakes, claim.SameSite, claim.Overlaps, claim.AddsTo} {
 		for _, f := range c.Layers[layer] {
 			if word := relation(kind); len(words) < 2 && !slices.Contains(words, word) &&
 				slices.ContainsFunc(f.Links, func(l linkView) bool { return l.Relation == word }) {
@@ -234,7 +234,7 @@ func (c *chainView) From(layer int) string {
 	for _, f := range c.Layers[layer-1] {
 		for _, g := range c.Layers[layer] {
 			if !slices.Contains(titles, f.Title) && slices.ContainsFunc(g.Links, func(l linkView) bool {
-				return l.Relation == relation(analyze.Explains) && l.Finding == f.Title
+				return l.Relation == relation(claim.Explains) && l.Finding == f.Title
 			}) {
 				titles = append(titles, f.Title)
 			}

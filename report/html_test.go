@@ -4,31 +4,31 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 )
 
 // TestBranches holds what is read from top to bottom to the links of the chain: below two
 // findings of one layer, the arrow says from which of them it comes.
 func TestBranches(t *testing.T) {
 	find := func(id string) *findingView {
-		return &findingView{Finding: analyze.Finding{ID: id, Title: "title " + id}}
+		return &findingView{Finding: claim.Finding{ID: id, Title: "title " + id}}
 	}
-	explains := func(from, to string) analyze.Link {
-		return analyze.Link{From: from, To: to, Relation: analyze.Explains, Why: from + " does it"}
+	explains := func(from, to string) claim.Link {
+		return claim.Link{From: from, To: to, Relation: claim.Explains, Why: from + " does it"}
 	}
 	for _, test := range []struct {
 		name  string
-		links []analyze.Link
+		links []claim.Link
 		want  string // of each layer below the root
 	}{
-		{"a line", []analyze.Link{explains("a", "b"), explains("b", "c"), explains("c", "d")}, "||"},
-		{"a fork at the end", []analyze.Link{explains("a", "b"), explains("b", "c"), explains("b", "d")}, "|"},
-		{"a leaf beside the way", []analyze.Link{explains("a", "b"), explains("a", "c"), explains("b", "d")}, "|from title b"},
-		{"two ways that meet", []analyze.Link{explains("a", "b"), explains("a", "c"), explains("b", "d"), explains("c", "d")}, "|from title b and title c"},
-		{"an overlap is no way", []analyze.Link{explains("a", "b"), explains("a", "c"), explains("c", "d"), {From: "b", To: "d", Relation: analyze.Overlaps}}, "|from title c"},
+		{"a line", []claim.Link{explains("a", "b"), explains("b", "c"), explains("c", "d")}, "||"},
+		{"a fork at the end", []claim.Link{explains("a", "b"), explains("b", "c"), explains("b", "d")}, "|"},
+		{"a leaf beside the way", []claim.Link{explains("a", "b"), explains("a", "c"), explains("b", "d")}, "|from title b"},
+		{"two ways that meet", []claim.Link{explains("a", "b"), explains("a", "c"), explains("b", "d"), explains("c", "d")}, "|from title b and title c"},
+		{"an overlap is no way", []claim.Link{explains("a", "b"), explains("a", "c"), explains("c", "d"), {From: "b", To: "d", Relation: claim.Overlaps}}, "|from title c"},
 	} {
 		found := map[string]*findingView{}
-		chain := analyze.Chain{Root: "a", Findings: []string{"a", "b", "c", "d"}, Links: test.links}
+		chain := claim.Chain{Root: "a", Findings: []string{"a", "b", "c", "d"}, Links: test.links}
 		for _, id := range chain.Findings {
 			found[id] = find(id)
 		}

@@ -5,7 +5,7 @@ import (
 	"html/template"
 	"slices"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 )
 
 // album is the pictures of a page, each where it bears on something.
@@ -165,7 +165,7 @@ func (p *htmlPage) drawLocks(c *chainView, rests map[string]bool, drawn []bool, 
 	for i := range p.LockMoments {
 		m := &p.LockMoments[i]
 		named := slices.ContainsFunc(c.Findings, func(f *findingView) bool {
-			return slices.ContainsFunc(f.Sites, func(s analyze.Site) bool { return s.Function == m.Site.Function })
+			return slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == m.Site.Function })
 		})
 		if named && rests[m.Exhibit] && !drawn[i] {
 			drawn[i] = true
@@ -212,7 +212,7 @@ func (p *htmlPage) distribution(d *Distribution) picture {
 }
 
 func (p *htmlPage) curve(c *Curve) picture {
-	out := picture{Title: analyze.Capital(c.Title), Exhibits: c.Exhibits, Words: curveWords(c), SVG: template.HTML(drawCurve(c))}
+	out := picture{Title: claim.Capital(c.Title), Exhibits: c.Exhibits, Words: curveWords(c), SVG: template.HTML(drawCurve(c))}
 	if len(c.Exhibits) == 1 {
 		out.Path = p.path(c.Exhibits[0])
 	}
@@ -224,7 +224,7 @@ func (p *htmlPage) curve(c *Curve) picture {
 
 func (p *htmlPage) tree(f *Flame) picture {
 	path := p.path(f.Exhibit)
-	return picture{Title: analyze.Capital(f.Title), Exhibits: []string{f.Exhibit}, Path: path, Words: flameWords(f), SVG: template.HTML(drawTree(f, path)), Tree: true}
+	return picture{Title: claim.Capital(f.Title), Exhibits: []string{f.Exhibit}, Path: path, Words: flameWords(f), SVG: template.HTML(drawTree(f, path)), Tree: true}
 }
 
 // Until is the moment's ends in words.

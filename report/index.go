@@ -15,7 +15,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/templates"
 )
@@ -44,21 +44,21 @@ const (
 
 // IndexCase is one case: what stands at the top of its report.
 type IndexCase struct {
-	Case        string             `json:"case"`
-	Result      string             `json:"result"`
-	Severity    analyze.Severity   `json:"severity"`             // of its worst chain; none when there is none
-	Confidence  analyze.Confidence `json:"confidence,omitempty"` // of that chain
-	Verdict     string             `json:"verdict"`              // sentence; why it failed, where it did
-	Detector    string             `json:"detector,omitempty"`   // of the root of that chain
-	Title       string             `json:"title,omitempty"`      // of that root
-	Site        analyze.Site       `json:"site"`                 // of that root
-	Fingerprint string             `json:"fingerprint,omitempty"`
-	Findings    int                `json:"findings"`
-	Exhibits    int                `json:"exhibits"`
-	Bytes       int64              `json:"bytes"`          // of its files together
-	From        *time.Time         `json:"from,omitempty"` // first moment that an exhibit with a clock covers
-	Reports     []string           `json:"reports"`        // files, relative to the index
-	Kinds       []evidence.Kind    `json:"kinds"`
+	Case        string           `json:"case"`
+	Result      string           `json:"result"`
+	Severity    claim.Severity   `json:"severity"`             // of its worst chain; none when there is none
+	Confidence  claim.Confidence `json:"confidence,omitempty"` // of that chain
+	Verdict     string           `json:"verdict"`              // sentence; why it failed, where it did
+	Detector    string           `json:"detector,omitempty"`   // of the root of that chain
+	Title       string           `json:"title,omitempty"`      // of that root
+	Site        claim.Site       `json:"site"`                 // of that root
+	Fingerprint string           `json:"fingerprint,omitempty"`
+	Findings    int              `json:"findings"`
+	Exhibits    int              `json:"exhibits"`
+	Bytes       int64            `json:"bytes"`          // of its files together
+	From        *time.Time       `json:"from,omitempty"` // first moment that an exhibit with a clock covers
+	Reports     []string         `json:"reports"`        // files, relative to the index
+	Kinds       []evidence.Kind  `json:"kinds"`
 }
 
 // NewIndex starts an index with what its cases' reports say of themselves.
@@ -85,7 +85,7 @@ func (x *Index) Add(r *Report, reports []string) {
 		c.Result, c.Severity, c.Confidence = CaseFound, chain.Severity, chain.Confidence
 		root := chain.Root
 		c.Detector, c.Title, c.Site, c.Fingerprint = root.Detector, root.Title, root.Site, root.Fingerprint
-		c.Verdict = analyze.Capital(strings.TrimRight(root.Summary, ". "))
+		c.Verdict = claim.Capital(strings.TrimRight(root.Summary, ". "))
 	}
 	x.Cases = append(x.Cases, c)
 }
@@ -100,7 +100,7 @@ func (x *Index) Fail(name, why string) {
 func (x *Index) Sort() {
 	rank := func(c IndexCase) int { return slices.Index([]string{CaseFound, CaseFailed, CaseClear}, c.Result) }
 	sure := func(c IndexCase) int {
-		return slices.Index([]analyze.Confidence{analyze.High, analyze.Medium, analyze.Low}, c.Confidence)
+		return slices.Index([]claim.Confidence{claim.High, claim.Medium, claim.Low}, c.Confidence)
 	}
 	slices.SortStableFunc(x.Cases, func(a, b IndexCase) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), -cmp.Compare(a.Severity, b.Severity), cmp.Compare(sure(a), sure(b)), cmp.Compare(a.Case, b.Case))
@@ -197,7 +197,7 @@ func (c IndexCase) Link() string {
 func (c IndexCase) Holds() string {
 	var kinds []string
 	for _, k := range c.Kinds {
-		kinds = append(kinds, analyze.KindName(k))
+		kinds = append(kinds, k.Name())
 	}
 	return join(", ", evidence.Things(c.Exhibits, "exhibit"), strings.Join(kinds, ", "), evidence.Of(c.Bytes, evidence.Bytes).String())
 }

@@ -8,7 +8,7 @@ import (
 
 	nethtml "golang.org/x/net/html"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/templates"
 )
 
@@ -31,10 +31,10 @@ func testIndex(t testing.TB) *Index {
 func TestIndexOrder(t *testing.T) {
 	x := testIndex(t)
 	low := x.Cases[0]
-	low.Case, low.Confidence = "a-low", analyze.Low
+	low.Case, low.Confidence = "a-low", claim.Low
 	x.Cases = append([]IndexCase{low}, x.Cases...)
 	v := newIndexView(x)
-	if v.Cases[0].Severity != analyze.Critical || v.Cases[0].Case == "a-low" {
+	if v.Cases[0].Severity != claim.Critical || v.Cases[0].Case == "a-low" {
 		t.Errorf("%s leads, of severity %s and confidence %s", v.Cases[0].Case, v.Cases[0].Severity, v.Cases[0].Confidence)
 	}
 	for i := 1; i < len(v.Cases); i++ {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence/exectrace"
 )
 
@@ -59,7 +59,7 @@ func escapeHidden(text []byte) []byte {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRune(text[i:])
 		switch {
-		case r < 0x80 && r != 0x7F || !analyze.Hidden(r):
+		case r < 0x80 && r != 0x7F || !claim.Hidden(r):
 			out = append(out, text[i:i+n]...)
 		case r > 0xFFFF:
 			r -= 0x10000
@@ -266,7 +266,7 @@ func (r *Report) checkPictures(exhibits, findings map[string]bool) error {
 			if err := known("wait graph of", exhibits, g.Exhibit); err != nil {
 				return err
 			}
-			if len(g.Steps) > analyze.MaxWaitSteps {
+			if len(g.Steps) > claim.MaxWaitSteps {
 				return errors.New("a wait graph has too many steps")
 			}
 		}

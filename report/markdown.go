@@ -10,7 +10,7 @@ import (
 	"strings"
 	"text/template"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/templates"
 )
@@ -22,12 +22,12 @@ var markdownTemplate = template.Must(template.New("report.md").Funcs(template.Fu
 	"fence":    func(lines []string) string { return markdownFence("sh", lines) },
 	"code_go":  func(lines []string) string { return markdownFence("go", lines) },
 	"summary":  markdownSummary,
-	"kind":     analyze.KindName,
+	"kind":     evidence.Kind.Name,
 	"short":    shortFile,
 	"holds":    holds,
 	"covers":   covers,
 	"behind":   behind,
-	"limit":    func(l analyze.LimitUse) string { return l.Name + "=" + l.Quantity.String() },
+	"limit":    func(l claim.LimitUse) string { return l.Name + "=" + l.Quantity.String() },
 	"accepted": (*chainView).Accepted,
 	"disputed": (*chainView).disputed,
 	"pastable": pastable,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -371,13 +372,13 @@ func rank(exhibit, title, unit string, by map[stack.Site]int64) Bars {
 	return out
 }
 
-func byFunction(by map[stack.Site]int64) (map[string]int64, map[string]analyze.Site) {
-	values, lines, best := map[string]int64{}, map[string]analyze.Site{}, map[string]int64{}
+func byFunction(by map[stack.Site]int64) (map[string]int64, map[string]claim.Site) {
+	values, lines, best := map[string]int64{}, map[string]claim.Site{}, map[string]int64{}
 	for s, v := range by {
 		values[s.Function] += v
 		old, ok := lines[s.Function]
 		if !ok || v > best[s.Function] || v == best[s.Function] && cmp.Or(cmp.Compare(s.File, old.File), cmp.Compare(s.Line, old.Line)) < 0 {
-			lines[s.Function], best[s.Function] = analyze.Site{Function: s.Function, File: s.File, Line: s.Line}, v
+			lines[s.Function], best[s.Function] = claim.Site{Function: s.Function, File: s.File, Line: s.Line}, v
 		}
 	}
 	return values, lines

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -138,8 +139,8 @@ func TestNewGivesTheSameBytes(t *testing.T) {
 
 // TestNewIsAlwaysWritable gives New what JSON cannot hold.
 func TestNewIsAlwaysWritable(t *testing.T) {
-	r := New(&evidence.Bundle{Title: "\xff"}, analyze.Result{Findings: []analyze.Finding{{ID: "f1", Share: math.NaN(),
-		Evidence: []analyze.Fact{{Value: evidence.Quantity{Number: math.Inf(1)}}}}}, Chains: []analyze.Chain{{Root: "f1", Findings: []string{"f1"}}}})
+	r := New(&evidence.Bundle{Title: "\xff"}, analyze.Result{Findings: []claim.Finding{{ID: "f1", Share: math.NaN(),
+		Evidence: []claim.Fact{{Value: evidence.Quantity{Number: math.Inf(1)}}}}}, Chains: []claim.Chain{{Root: "f1", Findings: []string{"f1"}}}})
 	text := written(t, WriteJSON, r)
 	if strings.Contains(text, "null") || !json.Valid([]byte(text)) {
 		t.Errorf("%s", text)

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -32,15 +32,15 @@ var drawnColumns = []struct {
 
 // chained returns the findings of the chains that are drawn, in their order. What
 // is only worth knowing beside something worse is not drawn.
-func (r *Report) chained() []*analyze.Finding {
-	byID := map[string]*analyze.Finding{}
+func (r *Report) chained() []*claim.Finding {
+	byID := map[string]*claim.Finding{}
 	for i := range r.Findings {
 		byID[r.Findings[i].ID] = &r.Findings[i]
 	}
-	var out []*analyze.Finding
+	var out []*claim.Finding
 	for _, c := range first(drawnChains, r.Chains) {
 		for _, id := range c.Findings {
-			if f := byID[id]; f != nil && (f.Severity >= analyze.Warning || c.Severity < analyze.Warning) {
+			if f := byID[id]; f != nil && (f.Severity >= claim.Warning || c.Severity < claim.Warning) {
 				out = append(out, f)
 			}
 		}
@@ -49,7 +49,7 @@ func (r *Report) chained() []*analyze.Finding {
 }
 
 // flames is the call trees of the profiles that the first chains rest on.
-func flames(b *evidence.Bundle, findings []*analyze.Finding) []Flame {
+func flames(b *evidence.Bundle, findings []*claim.Finding) []Flame {
 	type key struct {
 		exhibit string
 		column  int
@@ -84,7 +84,7 @@ func flames(b *evidence.Bundle, findings []*analyze.Finding) []Flame {
 				if !slices.Contains(out[n].Findings, f.ID) {
 					out[n].Findings = append(out[n].Findings, f.ID)
 				}
-				places := []analyze.Site{f.Site}
+				places := []claim.Site{f.Site}
 				if f.Site.Function == "" { // of the process as a whole: the places that it involves
 					places = f.Sites
 				}

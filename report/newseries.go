@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
@@ -14,11 +14,11 @@ import (
 )
 
 // distributions is how long what the first chains complain of took, as their traces show it.
-func distributions(b *evidence.Bundle, findings []*analyze.Finding) []Distribution {
+func distributions(b *evidence.Bundle, findings []*claim.Finding) []Distribution {
 	var out []Distribution
 	for _, f := range findings {
 		for _, e := range b.Of(evidence.Trace) {
-			if !slices.ContainsFunc(f.Evidence, func(fact analyze.Fact) bool { return fact.Exhibit == e.ID }) {
+			if !slices.ContainsFunc(f.Evidence, func(fact claim.Fact) bool { return fact.Exhibit == e.ID }) {
 				continue
 			}
 			d, h := distribution(f, e.Trace)
@@ -67,7 +67,7 @@ func limits(detector, name string) bool {
 }
 
 // distribution adds up what a finding is about. An empty one means there is nothing to show.
-func distribution(f *analyze.Finding, t *exectrace.Timeline) (Distribution, exectrace.Histogram) {
+func distribution(f *claim.Finding, t *exectrace.Timeline) (Distribution, exectrace.Histogram) {
 	var h exectrace.Histogram
 	at := func(s stack.Site) bool { return s.Function == f.Site.Function && s.Function != "" }
 	switch f.Detector {
@@ -117,17 +117,17 @@ func waits(detector string, c exectrace.Class) bool {
 }
 
 // lockMoments is what happened around the longest waits for the locks that findings name.
-func lockMoments(b *evidence.Bundle, findings []*analyze.Finding) []LockMoment {
+func lockMoments(b *evidence.Bundle, findings []*claim.Finding) []LockMoment {
 	var out []LockMoment
 	for _, e := range b.Of(evidence.Trace) {
 		for _, m := range e.Trace.Moments {
-			if len(out) == MaxLockMoments || len(m.Handed) < 3 || !slices.ContainsFunc(findings, func(f *analyze.Finding) bool {
+			if len(out) == MaxLockMoments || len(m.Handed) < 3 || !slices.ContainsFunc(findings, func(f *claim.Finding) bool {
 				return (f.Detector == "mutex-hotspot" || f.Detector == "long-critical-section") &&
-					slices.ContainsFunc(f.Sites, func(s analyze.Site) bool { return s.Function == m.Site.Function })
+					slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == m.Site.Function })
 			}) {
 				continue
 			}
-			moment := LockMoment{Exhibit: e.ID, Site: analyze.Site(m.Site), Class: string(m.Class), Longest: int64(m.Longest)}
+			moment := LockMoment{Exhibit: e.ID, Site: claim.Site(m.Site), Class: string(m.Class), Longest: int64(m.Longest)}
 			for _, h := range m.Handed {
 				moment.Handed = append(moment.Handed, Handed{h.Holder, int64(h.From), int64(h.To), h.Known, h.Waiter, int64(h.Since)})
 			}
@@ -148,7 +148,7 @@ func siteWaits(t *exectrace.Timeline) []SiteWaits {
 		site := w.Stack.Site()
 		s := by[site.Function]
 		if s == nil {
-			s = &SiteWaits{Site: analyze.Site(site)}
+			s = &SiteWaits{Site: claim.Site(site)}
 			by[site.Function] = s
 		}
 		s.Total += int64(w.Total)
@@ -174,7 +174,7 @@ func siteWaits(t *exectrace.Timeline) []SiteWaits {
 }
 
 // curves is how numbers went on over several exhibits of a kind and over the time of logs.
-func curves(b *evidence.Bundle, findings []*analyze.Finding) []Curve {
+func curves(b *evidence.Bundle, findings []*claim.Finding) []Curve {
 	var out []Curve
 	for _, kind := range []evidence.Kind{evidence.Heap, evidence.Goroutine, evidence.GoroutineLeak, evidence.Dump} {
 		byBuild := map[string][]*evidence.Exhibit{}
@@ -206,7 +206,7 @@ func curves(b *evidence.Bundle, findings []*analyze.Finding) []Curve {
 }
 
 // snapshots is what several snapshots of a kind hold, in all and by the sites with most in any.
-func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*analyze.Finding) Curve {
+func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*claim.Finding) Curve {
 	c := Curve{Unit: evidence.Count, Title: "goroutines, by where they stand"}
 	column := map[evidence.Kind]string{evidence.Heap: "inuse_space", evidence.Goroutine: "goroutine", evidence.GoroutineLeak: "goroutineleak"}[kind]
 	switch kind {
@@ -219,7 +219,7 @@ func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*analyze.
 	c.Ordinal = slices.ContainsFunc(all, func(e *evidence.Exhibit) bool { return !writable(e.CapturedAt) })
 	var at []int64
 	var parts []map[string]int64
-	sites, most := map[string]analyze.Site{}, map[string]int64{}
+	sites, most := map[string]claim.Site{}, map[string]int64{}
 	total := CurveLine{Name: "in all"}
 	for i, e := range all {
 		by := map[stack.Site]int64{}

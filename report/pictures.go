@@ -1,7 +1,7 @@
 package report
 
 import (
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -36,17 +36,17 @@ type LeftOut struct {
 
 // Distribution is how often what took how long.
 type Distribution struct {
-	Exhibit  string             `json:"exhibit"`
-	Title    string             `json:"title"`
-	Site     analyze.Site       `json:"site"` // zero for the process as a whole
-	Noun     string             `json:"noun"` // what is counted, such as "waits"
-	Findings []string           `json:"findings"`
-	Count    int64              `json:"count"`
-	P50      int64              `json:"p50_ns"`
-	P99      int64              `json:"p99_ns"`
-	Max      int64              `json:"max_ns"`
-	Limits   []analyze.LimitUse `json:"limits"`  // durations that the findings were held against
-	Buckets  []Bucket           `json:"buckets"` // half powers of two that hold any, shortest first
+	Exhibit  string           `json:"exhibit"`
+	Title    string           `json:"title"`
+	Site     claim.Site       `json:"site"` // zero for the process as a whole
+	Noun     string           `json:"noun"` // what is counted, such as "waits"
+	Findings []string         `json:"findings"`
+	Count    int64            `json:"count"`
+	P50      int64            `json:"p50_ns"`
+	P99      int64            `json:"p99_ns"`
+	Max      int64            `json:"max_ns"`
+	Limits   []claim.LimitUse `json:"limits"`  // durations that the findings were held against
+	Buckets  []Bucket         `json:"buckets"` // half powers of two that hold any, shortest first
 }
 
 // Bucket is one step of a Distribution.
@@ -67,19 +67,19 @@ type Curve struct {
 
 // CurveLine is one line of a Curve.
 type CurveLine struct {
-	Name   string       `json:"name"` // what it is, where it is no site
-	Site   analyze.Site `json:"site"`
-	At     []int64      `json:"at_ns"` // since the first moment
-	Values []float64    `json:"values"`
+	Name   string     `json:"name"` // what it is, where it is no site
+	Site   claim.Site `json:"site"`
+	At     []int64    `json:"at_ns"` // since the first moment
+	Values []float64  `json:"values"`
 }
 
 // LockMoment is what happened to a lock around the longest wait for it that a trace shows.
 type LockMoment struct {
-	Exhibit string       `json:"exhibit"`
-	Site    analyze.Site `json:"site"`  // where it is waited for
-	Class   string       `json:"class"` // "mutex", "rwmutex-read" or "rwmutex-write"
-	Longest int64        `json:"longest_ns"`
-	Handed  []Handed     `json:"handed"` // in order
+	Exhibit string     `json:"exhibit"`
+	Site    claim.Site `json:"site"`  // where it is waited for
+	Class   string     `json:"class"` // "mutex", "rwmutex-read" or "rwmutex-write"
+	Longest int64      `json:"longest_ns"`
+	Handed  []Handed   `json:"handed"` // in order
 }
 
 // Handed is one hand-over of a lock.
@@ -94,10 +94,10 @@ type Handed struct {
 
 // SiteWaits is the longest waits for locks at one site of a timeline.
 type SiteWaits struct {
-	Site  analyze.Site `json:"site"`
-	Total int64        `json:"total_ns"` // of all waits there, summed
-	Count int64        `json:"count"`
-	Worst []WaitSpan   `json:"worst"` // longest first, at most MaxWaitSpans
+	Site  claim.Site `json:"site"`
+	Total int64      `json:"total_ns"` // of all waits there, summed
+	Count int64      `json:"count"`
+	Worst []WaitSpan `json:"worst"` // longest first, at most MaxWaitSpans
 }
 
 // WaitSpan is the wait of one goroutine.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/pprofile"
@@ -99,7 +99,7 @@ func TestSnapshots(t *testing.T) {
 		return &evidence.Exhibit{ID: id, Kind: evidence.Dump, Coverage: evidence.Whole, Dump: d}
 	}
 	b := &evidence.Bundle{Exhibits: []*evidence.Exhibit{heap("e1", at, 1000, 500), heap("e2", at.Add(time.Minute), 3000, 400), waiting("e3", 2), waiting("e4", 7)}}
-	named := []*analyze.Finding{{Site: analyze.Site{Function: "p.B"}, Evidence: []analyze.Fact{{Exhibit: "e2"}}}}
+	named := []*claim.Finding{{Site: claim.Site{Function: "p.B"}, Evidence: []claim.Fact{{Exhibit: "e2"}}}}
 	var got []string
 	for _, c := range curves(b, named) {
 		for _, l := range c.Lines {
@@ -164,7 +164,7 @@ func TestPicturesOfACase(t *testing.T) {
 	}
 	quiet := judged(t, filepath.Join(fixtures, "healthy-service"))
 	for _, f := range quiet.Findings {
-		if f.Severity > analyze.Info {
+		if f.Severity > claim.Info {
 			t.Errorf("%s of %s", f.Severity, f.Detector)
 		}
 	}
@@ -174,24 +174,24 @@ func TestPicturesOfACase(t *testing.T) {
 }
 
 func TestReason(t *testing.T) {
-	check := func(kind evidence.Kind, result string) analyze.Check {
-		return analyze.Check{Kind: kind, Result: result}
+	check := func(kind evidence.Kind, result string) claim.Check {
+		return claim.Check{Kind: kind, Result: result}
 	}
-	heap, cpu, race := check(evidence.Heap, analyze.Agrees), check(evidence.CPU, analyze.Agrees), check(evidence.Race, analyze.Agrees)
+	heap, cpu, race := check(evidence.Heap, claim.Agrees), check(evidence.CPU, claim.Agrees), check(evidence.Race, claim.Agrees)
 	for _, c := range []struct {
-		confidence analyze.Confidence
-		checks     []analyze.Check
+		confidence claim.Confidence
+		checks     []claim.Check
 		want       string
 	}{
-		{analyze.High, []analyze.Check{heap, cpu, race}, "the heap profile, CPU profile and race report show it independently, and nothing contradicts it"},
-		{analyze.Medium, []analyze.Check{heap, cpu, check(evidence.Trace, analyze.Silent)}, "the heap profile and CPU profile show it, though no two of them independently and on good evidence"},
-		{analyze.Medium, []analyze.Check{heap, check(evidence.CPU, analyze.Absent)}, "the heap profile alone shows it"},
-		{analyze.Low, []analyze.Check{heap}, "the heap profile alone shows it, and not on enough"},
-		{analyze.Low, []analyze.Check{heap, check(evidence.CPU, analyze.Disagrees)}, "the heap profile shows it, and the CPU profile should and does not"},
-		{analyze.Low, []analyze.Check{heap, check(evidence.CPU, analyze.Disagrees), check(evidence.Trace, analyze.Disagrees)}, "the heap profile shows it, and the CPU profile and execution trace should and do not"},
-		{analyze.Low, nil, "no kind of evidence gives a value"},
+		{claim.High, []claim.Check{heap, cpu, race}, "the heap profile, CPU profile and race report show it independently, and nothing contradicts it"},
+		{claim.Medium, []claim.Check{heap, cpu, check(evidence.Trace, claim.Silent)}, "the heap profile and CPU profile show it, though no two of them independently and on good evidence"},
+		{claim.Medium, []claim.Check{heap, check(evidence.CPU, claim.Absent)}, "the heap profile alone shows it"},
+		{claim.Low, []claim.Check{heap}, "the heap profile alone shows it, and not on enough"},
+		{claim.Low, []claim.Check{heap, check(evidence.CPU, claim.Disagrees)}, "the heap profile shows it, and the CPU profile should and does not"},
+		{claim.Low, []claim.Check{heap, check(evidence.CPU, claim.Disagrees), check(evidence.Trace, claim.Disagrees)}, "the heap profile shows it, and the CPU profile and execution trace should and do not"},
+		{claim.Low, nil, "no kind of evidence gives a value"},
 	} {
-		got := (&chainView{Root: &findingView{Finding: analyze.Finding{Confidence: c.confidence, Checks: c.checks}}}).Reason()
+		got := (&chainView{Root: &findingView{Finding: claim.Finding{Confidence: c.confidence, Checks: c.checks}}}).Reason()
 		if got != c.want {
 			t.Errorf("%s\nwant %s", got, c.want)
 		}

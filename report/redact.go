@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence/stack"
 )
@@ -46,7 +46,7 @@ func Redact(r *Report, level string, m *Mapping, own []string) *Report {
 	if level == RedactStrict {
 		for i := range out.Findings {
 			f := &out.Findings[i]
-			f.Fingerprint = analyze.Fingerprint(f.Detector, f.Site.Function)
+			f.Fingerprint = claim.Fingerprint(f.Detector, f.Site.Function)
 		}
 		// A fingerprint is a hash of a name, which can be guessed.
 		out.Baseline = nil
@@ -78,7 +78,7 @@ func RedactDiff(d *Diff, level string, m *Mapping, own []string) *Diff {
 		for _, list := range []*[]compare.FindingChange{&f.New, &f.Gone, &f.Worse, &f.Better, &f.Same, &f.Unclear} {
 			for i := range *list {
 				c := &(*list)[i]
-				c.Fingerprint = analyze.Fingerprint(c.Detector, c.Site.Function)
+				c.Fingerprint = claim.Fingerprint(c.Detector, c.Site.Function)
 			}
 		}
 	}
@@ -128,7 +128,7 @@ func (x *redactor) document(v reflect.Value) {
 		switch fields[field] {
 		case aFunction:
 			x.know(s, x.function(s))
-			x.know(analyze.Pattern(s), analyze.Pattern(x.function(s)))
+			x.know(claim.Pattern(s), claim.Pattern(x.function(s)))
 		case aFile:
 			x.know(s, x.file(s))
 			_, base := splitDir(s)
@@ -206,7 +206,7 @@ func (x *redactor) know(name, token string) {
 
 // visit replaces, in place but with fresh slices, maps and pointers, every string
 // below v that JSON shows, given the field it stands in, and every command.
-func visit(v reflect.Value, field string, command func(analyze.Command) analyze.Command, text func(field, s string) string) {
+func visit(v reflect.Value, field string, command func(claim.Command) claim.Command, text func(field, s string) string) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(text(field, v.String()))
@@ -255,7 +255,7 @@ func visit(v reflect.Value, field string, command func(analyze.Command) analyze.
 		visit(fresh, field, command, text)
 		v.Set(fresh)
 	case reflect.Struct:
-		if c, ok := v.Interface().(analyze.Command); ok {
+		if c, ok := v.Interface().(claim.Command); ok {
 			if command != nil {
 				v.Set(reflect.ValueOf(command(c)))
 			}

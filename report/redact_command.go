@@ -5,15 +5,15 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 )
 
 // command replaces the names in a command: files, patterns, and texts to look for. Which word is
 // which follows from the programs that commands of ours run; of any other program every word is replaced.
-func (x *redactor) command(c analyze.Command) analyze.Command {
-	out := analyze.Command{Note: x.sentence(c.Note)}
+func (x *redactor) command(c claim.Command) claim.Command {
+	out := claim.Command{Note: x.sentence(c.Note)}
 	for _, s := range c.Steps {
-		out.Steps = append(out.Steps, analyze.Step{Argv: x.argv(s.Argv), Stdout: x.path(s.Stdout)})
+		out.Steps = append(out.Steps, claim.Step{Argv: x.argv(s.Argv), Stdout: x.path(s.Stdout)})
 	}
 	return out.Checked()
 }
@@ -69,7 +69,7 @@ func (x *redactor) argument(path string) string {
 	if intermediate.MatchString(path) {
 		return path
 	}
-	return analyze.PathArgument(x.path(strings.TrimPrefix(path, "./")))
+	return claim.PathArgument(x.path(strings.TrimPrefix(path, "./")))
 }
 
 // option keeps what can only be an option of a program's.
@@ -119,10 +119,10 @@ func (x *redactor) patterns(s string) string {
 			alternatives[i] = token
 		case x.strict && strings.HasPrefix(a, "^") && strings.HasSuffix(a, "$") && functionRE.MatchString(plain) && !standardName(plain):
 			// A whole name was taken from the evidence, even where the same one is a word of ours.
-			alternatives[i] = "^" + analyze.Pattern(x.function(plain)) + "$"
+			alternatives[i] = "^" + claim.Pattern(x.function(plain)) + "$"
 		case !x.strict, known(a), known(plain), standardName(plain):
 		default:
-			alternatives[i] = analyze.Pattern(x.word(plain))
+			alternatives[i] = claim.Pattern(x.word(plain))
 		}
 	}
 	return strings.Join(alternatives, "|")
@@ -159,7 +159,7 @@ func (x *redactor) invocation(argv []string) []string {
 		switch {
 		case i < 2, w == "-":
 		case !strings.HasPrefix(w, "-"):
-			words[i] = analyze.PathArgument(x.path(strings.TrimPrefix(w, "./")))
+			words[i] = claim.PathArgument(x.path(strings.TrimPrefix(w, "./")))
 		case flag == "--label":
 			words[i] = flag + "=" + x.label(value)
 		case flag == "--config", flag == "--baseline":

@@ -152,30 +152,30 @@ var fields = func() map[string]fieldKind {
 			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage 
 			report.Quality.Exhibit report.Focus.From report.Focus.To report.Focused.Exhibit report.Focused.Result
 			report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings report.Curve.Exhibits report.Curve.Unit
-			report.LockMoment.Exhibit report.LockMoment.Class analyze.WaitGraph.Exhibit
+			report.LockMoment.Exhibit report.LockMoment.Class claim.WaitGraph.Exhibit
 			report.Timeline.Exhibit report.Bars.Exhibit report.Growth.From report.Growth.To
-			analyze.WaitGraph.Exhibit report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings
+			claim.WaitGraph.Exhibit report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings
 			report.Curve.Exhibits report.Curve.Unit report.LockMoment.Exhibit report.LockMoment.Class
 			report.Redaction.Level report.Redaction.Mapping
-			analyze.Verdict.Detector analyze.Verdict.Result analyze.Finding.ID analyze.Finding.Fingerprint analyze.Finding.Detector analyze.Finding.Confidence
-			analyze.Fact.Exhibit analyze.LimitUse.Name analyze.Check.Kind analyze.Check.Result
-			analyze.Chain.ID analyze.Chain.Confidence analyze.Chain.Root analyze.Chain.Findings analyze.Link.From analyze.Link.To analyze.Link.Relation analyze.Missing.Kind
+			claim.Verdict.Detector claim.Verdict.Result claim.Finding.ID claim.Finding.Fingerprint claim.Finding.Detector claim.Finding.Confidence
+			claim.Fact.Exhibit claim.LimitUse.Name claim.Check.Kind claim.Check.Result
+			claim.Chain.ID claim.Chain.Confidence claim.Chain.Root claim.Chain.Findings claim.Link.From claim.Link.To claim.Link.Relation claim.Missing.Kind
 			report.Diff.Schema 
 			compare.Result.Verdict compare.Kind.Kind compare.Kind.Verdict compare.Kind.Before compare.Kind.After
 			compare.Measure.Per compare.Measure.Verdict compare.Measure.Method compare.Change.Reach compare.Distribution.Verdict compare.Distribution.Method
 			compare.Benchmark.Unit compare.Benchmark.Verdict compare.FindingChange.Fingerprint compare.FindingChange.Detector
 			compare.FindingState.ID compare.FindingState.Confidence compare.Trend.Side compare.Trend.Exhibits`,
 		aSentence: `report.Exhibit.Part report.Exhibit.Problems report.Quality.Says report.Focused.Says report.Pause.Reason
-			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name analyze.WaitStep.State analyze.WaitStep.Lock
-			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name analyze.WaitStep.State analyze.WaitStep.Lock
-			report.Bars.Title report.Growth.Title analyze.Verdict.Why analyze.Finding.Title analyze.Finding.Variant analyze.Finding.Summary
-			analyze.Finding.Caveats analyze.Finding.Next analyze.Finding.Sketch analyze.Fact.Says analyze.Whole.What
-			analyze.Check.Why analyze.Chain.Title analyze.Chain.Narrative analyze.Link.Why analyze.Missing.How analyze.Missing.Cost analyze.Missing.Would
+			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
+			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
+			report.Bars.Title report.Growth.Title claim.Verdict.Why claim.Finding.Title claim.Finding.Variant claim.Finding.Summary
+			claim.Finding.Caveats claim.Finding.Next claim.Finding.Sketch claim.Fact.Says claim.Whole.What
+			claim.Check.Why claim.Chain.Title claim.Chain.Narrative claim.Link.Why claim.Missing.How claim.Missing.Cost claim.Missing.Would
 			compare.Result.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
 			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,
-		aFunction: `analyze.Site.Function analyze.Location.Function compare.Change.Function compare.Change.Path compare.Moved.From compare.Moved.To
+		aFunction: `claim.Site.Function claim.Location.Function compare.Change.Function compare.Change.Path compare.Moved.From compare.Moved.To
 			compare.Node.Function report.FlameNode.Function compare.TrendSite.Function report.Rename.From report.Rename.To report.FlameNode.Function`,
-		aFile:        `analyze.Site.File analyze.Location.File compare.Change.File`,
+		aFile:        `claim.Site.File claim.Location.File compare.Change.File`,
 		aPath:        `report.Exhibit.Path report.Focused.Path`,
 		aTitle:       `report.Case.Title report.DiffSide.Title`,
 		aLabel:       `report.Focus.Label`,
@@ -183,7 +183,7 @@ var fields = func() map[string]fieldKind {
 		anInvocation: `report.Report.Command report.Diff.Command report.Report.Argv report.Diff.Argv`,
 		aBenchmark:   `compare.Benchmark.Name`,
 		aSource:      `report.DiffSide.Others`,
-		aColumn:      `report.Total.Name analyze.Location.SampleType evidence.Quantity.Unit`,
+		aColumn:      `report.Total.Name claim.Location.SampleType evidence.Quantity.Unit`,
 		aVersion:     `report.Case.GoVersion report.Exhibit.GoVersion report.DiffSide.GoVersion`,
 		aBuild:       `report.Exhibit.BuildID`,
 	} {

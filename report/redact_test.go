@@ -16,7 +16,7 @@ import (
 	"time"
 	"unicode"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 )
 
 var formatVerb = regexp.MustCompile(`%[-+# 0]*(?:\d+|\*)?(?:\.\d+)?[a-zA-Z%]`)
@@ -90,7 +90,7 @@ func addWords(words map[string]bool, s string) {
 		if letters.MatchString(w) {
 			w = strings.ToLower(w)
 		}
-		if !strings.ContainsFunc(w, unicode.IsLetter) || strings.Contains(w, "\uFFFD") || len(w) > 60 || numberish.MatchString(w) || strings.ContainsFunc(w, analyze.Hidden) || standardName(w) {
+		if !strings.ContainsFunc(w, unicode.IsLetter) || strings.Contains(w, "\uFFFD") || len(w) > 60 || numberish.MatchString(w) || strings.ContainsFunc(w, claim.Hidden) || standardName(w) {
 			continue
 		}
 		if len(w) > 1 || letters.MatchString(w) {
@@ -123,7 +123,7 @@ func TestRedactFields(t *testing.T) {
 			walkTypes(typ.Key(), field)
 			walkTypes(typ.Elem(), field)
 		case reflect.Struct:
-			if typ == reflect.TypeFor[time.Time]() || typ == reflect.TypeFor[analyze.Command]() || done[typ] {
+			if typ == reflect.TypeFor[time.Time]() || typ == reflect.TypeFor[claim.Command]() || done[typ] {
 				return
 			}
 			done[typ] = true

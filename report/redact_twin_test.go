@@ -14,6 +14,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 )
@@ -225,7 +226,7 @@ func FuzzRedact(f *testing.F) {
 		if len(name) > 200 {
 			return
 		}
-		pasted := !analyze.NewCommand("grep", name).None()
+		pasted := !claim.NewCommand("grep", name).None()
 		with := func(name string) string {
 			r, err := Read(strings.NewReader(saved))
 			if err != nil {
@@ -233,9 +234,9 @@ func FuzzRedact(f *testing.F) {
 			}
 			for i := range r.Findings {
 				r.Findings[i].Summary += fmt.Sprintf("; it said %q", name)
-				r.Findings[i].Evidence[0].Reproduce = analyze.Command{}
+				r.Findings[i].Evidence[0].Reproduce = claim.Command{}
 				if pasted {
-					r.Findings[i].Evidence[0].Reproduce = analyze.Grep(&evidence.Exhibit{Path: "x.log"}, name)
+					r.Findings[i].Evidence[0].Reproduce = claim.Grep(&evidence.Exhibit{Path: "x.log"}, name)
 				}
 			}
 			r.Focus = &Focus{Label: "k=" + name, Task: name, Exhibits: []Focused{}}

@@ -6,7 +6,7 @@ package report
 import (
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -15,26 +15,26 @@ const Schema = "inquest/report/v1"
 
 // Report is the outcome of one inquest. docs/json.md describes it field by field.
 type Report struct {
-	Schema    string             `json:"schema"`
-	SelfHash  string             `json:"content_sha256,omitempty"` // of the document as WriteJSON writes it, but for this line
-	Tool      Tool               `json:"tool"`
-	Command   string             `json:"command,omitempty"`      // that made it, without what only says where it goes
-	Argv      []string           `json:"command_argv,omitempty"` // the same as words
-	Redacted  *Redaction         `json:"redacted,omitempty"`     // what was taken out; nil when nothing
-	Case      Case               `json:"case"`
-	Exhibits  []Exhibit          `json:"exhibits"`
-	Verdicts  []analyze.Verdict  `json:"verdicts"`
-	Findings  []analyze.Finding  `json:"findings"`
-	Chains    []analyze.Chain    `json:"chains"`
-	Quality   []Quality          `json:"quality"`
-	Focus     *Focus             `json:"focus,omitempty"`
-	Limits    []analyze.LimitUse `json:"limits"`             // the limits that were overridden
-	Only      []string           `json:"only,omitempty"`     // detectors that alone ran; empty when all did
-	Skip      []string           `json:"skip,omitempty"`     // detectors that were left out
-	Baseline  []string           `json:"baseline,omitempty"` // fingerprints of known findings that were given
-	Timelines []Timeline         `json:"timelines"`          // one per execution trace: what the pictures are drawn from
-	Bars      []Bars             `json:"bars"`               // worst sites of the last exhibit of each kind and build
-	Growth    []Growth           `json:"growth"`             // live heap by site, first against last heap profile of a build
+	Schema    string           `json:"schema"`
+	SelfHash  string           `json:"content_sha256,omitempty"` // of the document as WriteJSON writes it, but for this line
+	Tool      Tool             `json:"tool"`
+	Command   string           `json:"command,omitempty"`      // that made it, without what only says where it goes
+	Argv      []string         `json:"command_argv,omitempty"` // the same as words
+	Redacted  *Redaction       `json:"redacted,omitempty"`     // what was taken out; nil when nothing
+	Case      Case             `json:"case"`
+	Exhibits  []Exhibit        `json:"exhibits"`
+	Verdicts  []claim.Verdict  `json:"verdicts"`
+	Findings  []claim.Finding  `json:"findings"`
+	Chains    []claim.Chain    `json:"chains"`
+	Quality   []Quality        `json:"quality"`
+	Focus     *Focus           `json:"focus,omitempty"`
+	Limits    []claim.LimitUse `json:"limits"`             // the limits that were overridden
+	Only      []string         `json:"only,omitempty"`     // detectors that alone ran; empty when all did
+	Skip      []string         `json:"skip,omitempty"`     // detectors that were left out
+	Baseline  []string         `json:"baseline,omitempty"` // fingerprints of known findings that were given
+	Timelines []Timeline       `json:"timelines"`          // one per execution trace: what the pictures are drawn from
+	Bars      []Bars           `json:"bars"`               // worst sites of the last exhibit of each kind and build
+	Growth    []Growth         `json:"growth"`             // live heap by site, first against last heap profile of a build
 
 	Flames        []Flame        `json:"flames,omitempty"`        // of the profiles that chains rest on
 	Distributions []Distribution `json:"distributions,omitempty"` // of the traces that chains rest on
@@ -163,7 +163,7 @@ type Bars struct {
 
 // Bar is one site of Bars.
 type Bar struct {
-	Site  analyze.Site      `json:"site"`
+	Site  claim.Site        `json:"site"`
 	Value evidence.Quantity `json:"value"`
 }
 
@@ -179,7 +179,7 @@ type Growth struct {
 
 // Grown is one site of Growth.
 type Grown struct {
-	Site   analyze.Site      `json:"site"`
+	Site   claim.Site        `json:"site"`
 	Before evidence.Quantity `json:"before"`
 	After  evidence.Quantity `json:"after"`
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 )
 
 // The program that runs a step of continuous integration reads what the step prints, and obeys lines of a
@@ -80,7 +80,7 @@ func (g *Guard) obeyed(c byte) bool {
 	if g.tail = append(g.tail, c); len(g.tail) > longest {
 		g.tail = append(g.tail[:0], g.tail[len(g.tail)-longest:]...)
 	}
-	if analyze.EndsInMarker(string(g.tail)) {
+	if claim.EndsInMarker(string(g.tail)) {
 		return true
 	}
 	if g.column == 4 { // Buildkite folds there

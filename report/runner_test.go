@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 )
 
 // bait is what names may hold so that a runner obeys the line that they land in.
@@ -55,8 +55,8 @@ func baited[D any](doc D, seed int) D {
 		}
 		return b
 	}
-	visit(reflect.ValueOf(&doc).Elem(), "", func(analyze.Command) analyze.Command {
-		return analyze.NewCommand("grep", "-n", "-F", "-e", strings.TrimLeft(next(), "\t"), next())
+	visit(reflect.ValueOf(&doc).Elem(), "", func(claim.Command) claim.Command {
+		return claim.NewCommand("grep", "-n", "-F", "-e", strings.TrimLeft(next(), "\t"), next())
 	}, func(field, s string) string {
 		if fields[field] == kept || s == "" {
 			return s

@@ -13,7 +13,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 )
 
 var schemaFile = filepath.Join("..", "docs", "report.schema.json")
@@ -75,8 +75,8 @@ func compareSchema(t *testing.T, root, node map[string]any, typ reflect.Type, at
 			return
 		}
 		done[typ] = true
-		if typ == reflect.TypeFor[analyze.Fact]() {
-			typ = reflect.TypeFor[analyze.FactJSON]()
+		if typ == reflect.TypeFor[claim.Fact]() {
+			typ = reflect.TypeFor[claim.FactJSON]()
 		}
 		properties, _ := node["properties"].(map[string]any)
 		var required []string

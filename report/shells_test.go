@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
@@ -33,19 +34,19 @@ var awkward = []string{
 }
 
 // commands of ours about an exhibit whose every name is awkward.
-func awkwardCommands(word string) []analyze.Command {
+func awkwardCommands(word string) []claim.Command {
 	e, before := &evidence.Exhibit{Path: word}, &evidence.Exhibit{Path: "before " + word}
 	site := stack.Site{Function: word, File: word, Line: 7}
 	plain := &evidence.Exhibit{Path: "cpu.pb.gz"}
-	return []analyze.Command{
-		analyze.Peek(e, word, site), analyze.Peek(plain, "cpu", site), analyze.PeekInside(e, "delay", site, word), analyze.Mean(analyze.Peek(e, "delay", site)),
-		analyze.Since(before, analyze.Peek(e, "inuse_space", site)), analyze.PeekLine(e, "inuse_space", site, 7), analyze.Tags(e, word, site), analyze.Top(e, word), analyze.Top(plain, "cpu").With("-ignore=" + word),
-		analyze.TraceProfile(e, "sync"), analyze.TraceView(e, word), analyze.Grep(e, word), analyze.Grep(plain, word), analyze.NewCommand("inquest", "analyze", analyze.PathArgument(word), "--label="+word),
+	return []claim.Command{
+		claim.Peek(e, word, site), claim.Peek(plain, "cpu", site), claim.PeekInside(e, "delay", site, word), claim.Mean(claim.Peek(e, "delay", site)),
+		claim.Since(before, claim.Peek(e, "inuse_space", site)), claim.PeekLine(e, "inuse_space", site, 7), claim.Tags(e, word, site), claim.Top(e, word), claim.Top(plain, "cpu").With("-ignore=" + word),
+		claim.TraceProfile(e, "sync"), claim.TraceView(e, word), claim.Grep(e, word), claim.Grep(plain, word), claim.NewCommand("inquest", "analyze", claim.PathArgument(word), "--label="+word),
 	}
 }
 
 // reportCommands are the commands that a report prints.
-func reportCommands(r *Report) (out []analyze.Command) {
+func reportCommands(r *Report) (out []claim.Command) {
 	for _, f := range r.Findings {
 		for _, fact := range f.Evidence {
 			out = append(out, fact.Reproduce)
@@ -120,7 +121,7 @@ func (b *bench) ran(t *testing.T) (out [][]string) {
 }
 
 // hold compares what ran with what was meant, and looks for files that nobody meant to make.
-func (b *bench) hold(t *testing.T, how string, commands []analyze.Command) {
+func (b *bench) hold(t *testing.T, how string, commands []claim.Command) {
 	t.Helper()
 	var want [][]string
 	files := map[string]bool{}
@@ -147,10 +148,10 @@ func (b *bench) hold(t *testing.T, how string, commands []analyze.Command) {
 }
 
 // runnable leaves out what is no command, of which the note must say why, and what stands twice.
-func runnable(t *testing.T, commands []analyze.Command) []analyze.Command {
+func runnable(t *testing.T, commands []claim.Command) []claim.Command {
 	t.Helper()
 	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Clone(commands), func(c analyze.Command) bool {
+	return slices.DeleteFunc(slices.Clone(commands), func(c claim.Command) bool {
 		line := c.String()
 		if c.None() {
 			if line != "" || c.Note == "" {
@@ -165,7 +166,7 @@ func runnable(t *testing.T, commands []analyze.Command) []analyze.Command {
 }
 
 // inShells runs commands as scripts and as pasted lines in every shell.
-func inShells(t *testing.T, commands []analyze.Command, paste bool) {
+func inShells(t *testing.T, commands []claim.Command, paste bool) {
 	commands = runnable(t, commands)
 	if len(commands) == 0 {
 		t.Fatal("no command")
@@ -178,7 +179,7 @@ func inShells(t *testing.T, commands []analyze.Command, paste bool) {
 	if testing.Short() { // the shells take their time to ask for the next
 		every = 5
 	}
-	var pasted []analyze.Command
+	var pasted []claim.Command
 	var typed []string
 	for i := 0; i < len(commands); i += every {
 		pasted, typed = append(pasted, commands[i]), append(typed, lines[i])
@@ -205,7 +206,7 @@ func inShells(t *testing.T, commands []analyze.Command, paste bool) {
 
 // TestCommandsInShells pastes every command about awkward names into every shell.
 func TestCommandsInShells(t *testing.T) {
-	var commands []analyze.Command
+	var commands []claim.Command
 	for _, word := range awkward {
 		commands = append(commands, awkwardCommands(word)...)
 	}
@@ -217,7 +218,7 @@ func TestCommandsInShells(t *testing.T) {
 
 // TestCommandsOfAwkwardCase does the same with all that a report about a case with such names prints.
 func TestCommandsOfAwkwardCase(t *testing.T) {
-	var commands []analyze.Command
+	var commands []claim.Command
 	for i, word := range []string{`'$(touch PWNED)'`, "`touch PWNED`", `x';touch PWNED #`, `!touch "!!"`, `-x $(touch PWNED)`, `#$(touch PWNED)`, "a\n$(touch PWNED)", `\';touch PWNED;'\`} {
 		base := strings.NewReplacer("/", "_", "\x00", "_").Replace(word)
 		n := names{base, "-" + base + ".txt", "example.com/" + base, "T" + base, "M" + base, "MM" + base, "F" + base, "/src/" + word, base + ".go", base, word, word, fmt.Sprintf("host%d.example.com", i)}
@@ -239,7 +240,7 @@ func TestCommandsOfFixtures(t *testing.T) {
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no fixtures: %v", err)
 	}
-	var commands []analyze.Command
+	var commands []claim.Command
 	for _, name := range cases {
 		b, err := evidence.Open(t.Context(), []string{filepath.Dir(name)}, evidence.Options{})
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 	"inquest/report/draw"
@@ -126,7 +126,7 @@ func timelineWords(t *Timeline) string {
 			said = append(said, fmt.Sprintf("the longest wait for a lock in %s: %s, from %s on", place(s.Site), nanoseconds(float64(s.Worst[0].To)-float64(s.Worst[0].From)), offset(s.Worst[0].From)))
 		}
 	}
-	return analyze.Capital(strings.Join(said, "; ")) + "."
+	return claim.Capital(strings.Join(said, "; ")) + "."
 }
 
 // drawBar returns a bar that fills share of its width. It repeats a number that
@@ -203,7 +203,7 @@ func flameWords(f *Flame) string {
 		said = append(said, fmt.Sprintf("%s of at most %s each are not drawn, %s of the whole together",
 			evidence.Things(n, "call"), evidence.Part(f.LeftOut.Largest, f.Total.Number), evidence.Part(f.LeftOut.Value, f.Total.Number)))
 	}
-	return analyze.Capital(strings.Join(said, "; ")) + "."
+	return claim.Capital(strings.Join(said, "; ")) + "."
 }
 
 func drawDistribution(d *Distribution) string {
@@ -238,7 +238,7 @@ func distributionWords(d *Distribution) string {
 }
 
 func drawCurve(c *Curve) string {
-	out := draw.Curves{Title: analyze.Capital(c.Title), Desc: curveWords(c), Y: inWords(c.Unit), X: clockAxis, Top: draw.NiceTop}
+	out := draw.Curves{Title: claim.Capital(c.Title), Desc: curveWords(c), Y: inWords(c.Unit), X: clockAxis, Top: draw.NiceTop}
 	if c.Unit == evidence.Bytes {
 		out.Top = draw.NiceBytes
 	}
@@ -279,7 +279,7 @@ func curveWords(c *Curve) string {
 }
 
 // drawGraph draws who waits for whom.
-func drawGraph(g *analyze.WaitGraph) string {
+func drawGraph(g *claim.WaitGraph) string {
 	out := draw.Graph{Title: "Who waits for which lock, and who holds it", Desc: graphWords(g), Closed: g.Circle && g.Count == len(g.Steps)}
 	for i, s := range g.Steps {
 		step := draw.Step{Who: graphWho(s), Where: s.State + " in " + shortFunction(place(s.Site)), Lock: s.Lock}
@@ -300,7 +300,7 @@ func drawGraph(g *analyze.WaitGraph) string {
 	return out.String()
 }
 
-func graphWho(s analyze.WaitStep) string {
+func graphWho(s claim.WaitStep) string {
 	if s.Goroutine == 0 {
 		return evidence.Things(s.Waiters, "goroutine")
 	}
@@ -308,7 +308,7 @@ func graphWho(s analyze.WaitStep) string {
 }
 
 // graphWords says the graph in sentences.
-func graphWords(g *analyze.WaitGraph) string {
+func graphWords(g *claim.WaitGraph) string {
 	var said []string
 	for i, s := range g.Steps {
 		if s.Lock == "" {
@@ -333,7 +333,7 @@ func graphWords(g *analyze.WaitGraph) string {
 	if more := g.Count - len(g.Steps); more > 0 {
 		said = append(said, fmt.Sprintf("%d more steps are left out", more))
 	}
-	return analyze.Capital(strings.Join(said, "; ")) + "."
+	return claim.Capital(strings.Join(said, "; ")) + "."
 }
 
 // drawLock draws who held a lock and who waited for it.

@@ -10,7 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/muesli/termenv"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 )
 
 // TerminalOptions say what the terminal can do. The zero value is plain text of 80 columns.
@@ -39,7 +39,7 @@ type terminal struct {
 	color  bool
 	strong lipgloss.Style
 	faint  lipgloss.Style
-	levels map[analyze.Severity]lipgloss.Style
+	levels map[claim.Severity]lipgloss.Style
 }
 
 func newTerminal(opt TerminalOptions) *terminal {
@@ -57,11 +57,11 @@ func newTerminal(opt TerminalOptions) *terminal {
 	}
 	style := render.NewStyle
 	t.strong, t.faint = style().Bold(true), style().Faint(true)
-	t.levels = map[analyze.Severity]lipgloss.Style{
-		analyze.Critical:   style().Bold(true).Foreground(lipgloss.Color("1")),
-		analyze.Warning:    style().Bold(true).Foreground(lipgloss.Color("3")),
-		analyze.Info:       style().Bold(true).Foreground(lipgloss.Color("4")),
-		analyze.NoSeverity: style().Bold(true),
+	t.levels = map[claim.Severity]lipgloss.Style{
+		claim.Critical:   style().Bold(true).Foreground(lipgloss.Color("1")),
+		claim.Warning:    style().Bold(true).Foreground(lipgloss.Color("3")),
+		claim.Info:       style().Bold(true).Foreground(lipgloss.Color("4")),
+		claim.NoSeverity: style().Bold(true),
 	}
 	return t
 }
@@ -236,7 +236,7 @@ func (t *terminal) tail(v *view) {
 	if missing := v.Missing(); len(missing) > 0 {
 		t.section("What is missing, and how to record it")
 		for _, m := range missing {
-			t.hang(4, "- ", lipgloss.Style{}, analyze.KindName(m.Kind)+" "+m.Would)
+			t.hang(4, "- ", lipgloss.Style{}, m.Kind.Name()+" "+m.Would)
 			t.line(4, t.faint, m.How+" ("+m.Cost+")")
 		}
 	}
@@ -251,9 +251,9 @@ func (t *terminal) tail(v *view) {
 	var undecided []string
 	for _, d := range v.Verdicts {
 		// Where something was found, why others are undecided is for the longer views.
-		if d.Result == analyze.Undecided && len(v.Chains) > 0 && !v.Calm() {
+		if d.Result == claim.Undecided && len(v.Chains) > 0 && !v.Calm() {
 			undecided = append(undecided, d.Detector)
-		} else if d.Result == analyze.Undecided || d.Result == analyze.Failed {
+		} else if d.Result == claim.Undecided || d.Result == claim.Failed {
 			t.hang(4, "- ", lipgloss.Style{}, fmt.Sprintf("%s %s: %s", d.Detector, d.Result, d.Why))
 		}
 	}
@@ -267,7 +267,7 @@ func (t *terminal) tail(v *view) {
 		if e.Part != "" {
 			name += " (" + e.Part + ")"
 		}
-		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+analyze.KindName(e.Kind), covers(e), behind(e), "sha256 "+e.SHA256))
+		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+e.Kind.Name(), covers(e), behind(e), "sha256 "+e.SHA256))
 		for _, p := range e.Problems {
 			t.line(6, lipgloss.Style{}, "problem: "+p)
 		}

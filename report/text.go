@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 )
 
 // normalise makes r what Read would make of its JSON: no nil slices, no invalid
@@ -75,7 +75,7 @@ func clean(s string) string {
 		runes := []rune(s)
 		s = fmt.Sprintf("%s...(%d more characters)...%s", string(runes[:maxText-200]), n-maxText, string(runes[n-200:]))
 	}
-	if !strings.ContainsFunc(s, analyze.Hidden) && utf8.ValidString(s) {
+	if !strings.ContainsFunc(s, claim.Hidden) && utf8.ValidString(s) {
 		return s
 	}
 	var b strings.Builder
@@ -87,7 +87,7 @@ func clean(s string) string {
 			b.WriteString(`\n`)
 		case r == '\t':
 			b.WriteString(`\t`)
-		case !analyze.Hidden(r):
+		case !claim.Hidden(r):
 			b.WriteRune(r)
 		case r < 0x80:
 			fmt.Fprintf(&b, `\x%02x`, r)
@@ -146,7 +146,7 @@ func keepUnits(s string) string { return unitAfterNumber.ReplaceAllString(s, "$1
 func capitals(all []string) []string {
 	var out []string
 	for _, s := range all {
-		out = append(out, analyze.Capital(s))
+		out = append(out, claim.Capital(s))
 	}
 	return out
 }

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -136,7 +136,7 @@ func Differences(saved, replay *Report) ([]Difference, error) {
 			if i < len(a.Findings) && saved.Redacted.Level == RedactStrict {
 				// A fingerprint of a token is right when it is that of its own site.
 				was := a.Findings[i]
-				if was.Fingerprint == analyze.Fingerprint(was.Detector, was.Site.Function) {
+				if was.Fingerprint == claim.Fingerprint(was.Detector, was.Site.Function) {
 					f.Fingerprint = was.Fingerprint
 				}
 			}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -22,7 +22,7 @@ type view struct {
 
 // chainView is a chain with its findings looked up.
 type chainView struct {
-	analyze.Chain
+	claim.Chain
 	Root     *findingView
 	Findings []*findingView   // root first, in the order of Layers and Beside
 	Layers   [][]*findingView // what the root explains, by the number of steps
@@ -31,7 +31,7 @@ type chainView struct {
 
 // findingView is a finding with its place in its chain.
 type findingView struct {
-	analyze.Finding
+	claim.Finding
 	Role      string     // what it is in its chain: "cause", "mechanism", "symptom" or "seen with it"
 	Links     []linkView // how it hangs together with findings named before it
 	Agreement string     // what the kinds of evidence say of it, side by side
@@ -63,7 +63,7 @@ func codeLines(sketch string) []string {
 func (l linkView) repeats(o linkView) bool { return l.Relation == o.Relation && l.Why == o.Why }
 
 type factView struct {
-	analyze.Fact
+	claim.Fact
 	Path string // of the exhibit
 	Kind evidence.Kind
 	Of   string // "95 % of 950 ms: all delay in the mutex profile"; may be empty
@@ -97,13 +97,13 @@ func newView(report *Report) *view {
 		}
 	}
 	for i := range r.Quality {
-		r.Quality[i].Says = analyze.Capital(r.Quality[i].Says)
+		r.Quality[i].Says = claim.Capital(r.Quality[i].Says)
 	}
 	v.Headline = v.headline()
 	return v
 }
 
-func newChainView(c analyze.Chain, findings map[string]*findingView) *chainView {
+func newChainView(c claim.Chain, findings map[string]*findingView) *chainView {
 	out := &chainView{Chain: c, Root: findings[c.Root]}
 	for _, id := range c.Findings {
 		if f := findings[id]; f != nil {
@@ -141,7 +141,7 @@ func newChainView(c analyze.Chain, findings map[string]*findingView) *chainView 
 		if slices.Index(out.Findings, to) < slices.Index(out.Findings, from) {
 			from, to = to, from
 		}
-		if l.Relation == analyze.SameSite && from.Site.Function == to.Site.Function {
+		if l.Relation == claim.SameSite && from.Site.Function == to.Site.Function {
 			continue // both name the function already
 		}
 		if link := (linkView{relation(l.Relation), from.Title, l.Why}); !slices.ContainsFunc(to.Links, link.repeats) {
@@ -156,12 +156,12 @@ const maxDepth = 8
 
 // depths says how many documented mechanisms lead from the root to each finding
 // it explains, and which findings explain others in turn.
-func depths(c analyze.Chain) (depth map[string]int, explains map[string]bool) {
+func depths(c claim.Chain) (depth map[string]int, explains map[string]bool) {
 	depth, explains = map[string]int{c.Root: 0}, map[string]bool{}
 	for range maxDepth {
 		for _, l := range c.Links {
 			d, ok := depth[l.From]
-			if ok && l.Relation == analyze.Explains && l.To != c.Root && l.To != l.From {
+			if ok && l.Relation == claim.Explains && l.To != c.Root && l.To != l.From {
 				explains[l.From] = true
 				depth[l.To] = max(depth[l.To], min(d+1, maxDepth))
 			}
@@ -170,7 +170,7 @@ func depths(c analyze.Chain) (depth map[string]int, explains map[string]bool) {
 	return depth, explains
 }
 
-func (v *view) fact(f *findingView, fact analyze.Fact) factView {
+func (v *view) fact(f *findingView, fact claim.Fact) factView {
 	out := factView{Fact: fact}
 	if e := v.exhibits[fact.Exhibit]; e != nil {
 		out.Path, out.Kind = e.Path, e.Kind
@@ -196,7 +196,7 @@ func (v *view) fact(f *findingView, fact analyze.Fact) factView {
 }
 
 // near says where in an exhibit a fact stands.
-func near(at analyze.Location) string {
+func near(at claim.Location) string {
 	var parts []string
 	if at.Function != "" {
 		parts = append(parts, at.Function)
@@ -231,23 +231,23 @@ func fileLine(file string, line int) string {
 
 // agreement puts the values of all kinds that vouch for a claim side by side and
 // says how far apart they are: in full, and without the values.
-func agreement(checks []analyze.Check) (full, short string) {
+func agreement(checks []claim.Check) (full, short string) {
 	var agree, against, opponents []string
 	values := map[evidence.Unit][]float64{}
 	for _, c := range checks {
-		name := analyze.KindName(c.Kind)
+		name := c.Kind.Name()
 		if c.Value != nil {
 			name += " " + c.Value.String()
 		}
 		switch c.Result {
-		case analyze.Agrees:
+		case claim.Agrees:
 			agree = append(agree, name)
 			if c.Value != nil {
 				values[c.Value.Unit] = append(values[c.Value.Unit], c.Value.Number)
 			}
-		case analyze.Disagrees:
+		case claim.Disagrees:
 			against = append(against, name)
-			opponents = append(opponents, analyze.KindName(c.Kind))
+			opponents = append(opponents, c.Kind.Name())
 		}
 	}
 	var said, brief []string
@@ -292,11 +292,11 @@ func spread(values map[evidence.Unit][]float64) string {
 // relation names a kind of link for people.
 func relation(r string) string {
 	switch r {
-	case analyze.SameSite:
+	case claim.SameSite:
 		return "same function"
-	case analyze.Overlaps:
+	case claim.Overlaps:
 		return "same time"
-	case analyze.AddsTo:
+	case claim.AddsTo:
 		return "adds to"
 	}
 	return r
@@ -318,16 +318,16 @@ func (v *view) headline() string {
 const calm = "Nothing at warning or above. Worth knowing"
 
 // Calm reports whether there are findings and none asks for action.
-func (v *view) Calm() bool { return len(v.Chains) > 0 && v.Chains[0].Severity < analyze.Warning }
+func (v *view) Calm() bool { return len(v.Chains) > 0 && v.Chains[0].Severity < claim.Warning }
 
 // nothing says what it means that nothing was found. Thin evidence is never good news.
 func (v *view) nothing() string {
 	counts := v.Counts()
-	said := []string{fmt.Sprintf("%d of %d claims are clear: the evidence would have shown them", counts[analyze.Clear], len(v.Verdicts))}
+	said := []string{fmt.Sprintf("%d of %d claims are clear: the evidence would have shown them", counts[claim.Clear], len(v.Verdicts))}
 	for _, w := range []struct{ result, one, many string }{
-		{analyze.Undecided, "1 is undecided: its evidence is too thin", "%d are undecided: their evidence is too thin"},
-		{analyze.Skipped, "1 was skipped: there is no evidence that could show it", "%d were skipped: there is no evidence that could show them"},
-		{analyze.Failed, "1 failed by a bug of ours", "%d failed by a bug of ours"},
+		{claim.Undecided, "1 is undecided: its evidence is too thin", "%d are undecided: their evidence is too thin"},
+		{claim.Skipped, "1 was skipped: there is no evidence that could show it", "%d were skipped: there is no evidence that could show them"},
+		{claim.Failed, "1 failed by a bug of ours", "%d failed by a bug of ours"},
 	} {
 		switch n := counts[w.result]; {
 		case n == 1:
@@ -352,7 +352,7 @@ func (v *view) Counts() map[string]int {
 func (v *view) Tally() string {
 	counts := v.Counts()
 	var parts []string
-	for _, result := range []string{analyze.Found, analyze.Clear, analyze.Undecided, analyze.Skipped, analyze.Failed} {
+	for _, result := range []string{claim.Found, claim.Clear, claim.Undecided, claim.Skipped, claim.Failed} {
 		if n := counts[result]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, result))
 		}
@@ -429,14 +429,14 @@ func (v *view) Narrowed() []string {
 }
 
 // KindName names an exhibit's or check's kind for people.
-func (v *view) KindName(k evidence.Kind) string { return analyze.KindName(k) }
+func (v *view) KindName(k evidence.Kind) string { return k.Name() }
 
 // Missing lists what evidence would settle more, over all chains, each kind once.
-func (v *view) Missing() []analyze.Missing {
-	var out []analyze.Missing
+func (v *view) Missing() []claim.Missing {
+	var out []claim.Missing
 	for _, c := range v.Chains {
 		for _, m := range c.Missing {
-			if !slices.ContainsFunc(out, func(o analyze.Missing) bool { return o.Kind == m.Kind }) {
+			if !slices.ContainsFunc(out, func(o claim.Missing) bool { return o.Kind == m.Kind }) {
 				out = append(out, m)
 			}
 		}
@@ -524,8 +524,8 @@ func rest[T any](n int, all []T) []T  { return all[min(n, len(all)):] }
 func (c *chainView) disputed() []string {
 	return c.each(func(f *findingView) (out []string) {
 		for _, check := range f.Checks {
-			if check.Result == analyze.Disagrees || check.Result == analyze.Silent {
-				out = append(out, fmt.Sprintf("%s: the %s %s: %s", f.Detector, analyze.KindName(check.Kind), resultVerb(check.Result), check.Why))
+			if check.Result == claim.Disagrees || check.Result == claim.Silent {
+				out = append(out, fmt.Sprintf("%s: the %s %s: %s", f.Detector, check.Kind.Name(), resultVerb(check.Result), check.Why))
 			}
 		}
 		return out
@@ -533,7 +533,7 @@ func (c *chainView) disputed() []string {
 }
 
 func resultVerb(result string) string {
-	if result == analyze.Silent {
+	if result == claim.Silent {
 		return "is silent"
 	}
 	return result
@@ -567,10 +567,10 @@ func (c *chainView) Reason() string {
 	var agree, against []string
 	for _, check := range c.Root.Checks {
 		switch check.Result {
-		case analyze.Agrees:
-			agree = append(agree, analyze.KindName(check.Kind))
-		case analyze.Disagrees:
-			against = append(against, analyze.KindName(check.Kind))
+		case claim.Agrees:
+			agree = append(agree, check.Kind.Name())
+		case claim.Disagrees:
+			against = append(against, check.Kind.Name())
 		}
 	}
 	said := "the " + and(agree)
@@ -586,11 +586,11 @@ func (c *chainView) Reason() string {
 		if len(against) > 1 {
 			said = strings.TrimSuffix(said, "does not") + "do not"
 		}
-	case len(agree) > 1 && c.Root.Confidence == analyze.High:
+	case len(agree) > 1 && c.Root.Confidence == claim.High:
 		said += " show it independently, and nothing contradicts it"
 	case len(agree) > 1:
 		said += " show it, though no two of them independently and on good evidence"
-	case c.Root.Confidence == analyze.Low:
+	case c.Root.Confidence == claim.Low:
 		said += " alone shows it, and not on enough"
 	default:
 		said += " alone shows it"
@@ -628,7 +628,7 @@ func (c *chainView) Lead() string {
 	if len(c.Narrative) > 0 {
 		return c.Narrative[0]
 	}
-	return analyze.Capital(strings.TrimRight(c.Root.Summary, ". ")) + "."
+	return claim.Capital(strings.TrimRight(c.Root.Summary, ". ")) + "."
 }
 
 // Story is the narrative without what happened, which stands above it.
@@ -637,7 +637,7 @@ func (c *chainView) Story() []string { return rest(1, c.Narrative) }
 // Place is where a finding stands: function and line, or the process.
 func (f *findingView) Place() string { return place(f.Site) }
 
-func place(s analyze.Site) string {
+func place(s claim.Site) string {
 	if s.Function == "" {
 		return "the process as a whole"
 	}
@@ -654,7 +654,7 @@ func shortFunction(function string) string {
 }
 
 // shortFile is the last element of a file's path with the line.
-func shortFile(s analyze.Site) string {
+func shortFile(s claim.Site) string {
 	if s.File == "" {
 		return ""
 	}

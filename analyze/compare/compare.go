@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -41,11 +41,11 @@ type Side struct {
 
 // Judged is what the detectors said of one side.
 type Judged struct {
-	Findings []analyze.Finding
-	Verdicts []analyze.Verdict
+	Findings []claim.Finding
+	Verdicts []claim.Verdict
 	// Near holds, by fingerprint, how severe a finding is once every limit is relaxed: what
 	// is in it but not in Findings, or less severe there, lies just below a limit.
-	Near map[string]analyze.Severity
+	Near map[string]claim.Severity
 	// Kinds are the kinds of evidence the detectors had.
 	Kinds []evidence.Kind
 }
@@ -297,7 +297,7 @@ func KindName(kind string) string {
 	case "findings":
 		return "findings"
 	}
-	return analyze.KindName(evidence.Kind(kind))
+	return evidence.Kind(kind).Name()
 }
 
 // compareKind compares one kind of evidence; nil when neither side has it or it
@@ -318,7 +318,7 @@ func compareKind(kind evidence.Kind, before, after *Side, opt Options) *draft {
 		if len(d.After) == 0 {
 			side = "after"
 		}
-		return refuse(analyze.HowToRecord(kind), "there is no %s on the %s side", analyze.KindName(kind), side)
+		return refuse(kind.HowToRecord(), "there is no %s on the %s side", kind.Name(), side)
 	}
 	if dependsOnProcs[kind] && before.GOMAXPROCS > 0 && after.GOMAXPROCS > 0 && before.GOMAXPROCS != after.GOMAXPROCS {
 		return refuse("record both sides with the same GOMAXPROCS", "GOMAXPROCS is %d before and %d after: rates and waits are not comparable", before.GOMAXPROCS, after.GOMAXPROCS)

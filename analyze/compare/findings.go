@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -25,7 +25,7 @@ type FindingChange struct {
 	Fingerprint string        `json:"fingerprint"`
 	Detector    string        `json:"detector"`
 	Title       string        `json:"title"`
-	Site        analyze.Site  `json:"site"`
+	Site        claim.Site    `json:"site"`
 	Before      *FindingState `json:"before,omitempty"`
 	After       *FindingState `json:"after,omitempty"`
 	Counts      bool          `json:"counts"` // it decides the verdict
@@ -34,10 +34,10 @@ type FindingChange struct {
 
 // FindingState is how a finding stood on one side.
 type FindingState struct {
-	ID         string             `json:"id"`
-	Severity   analyze.Severity   `json:"severity"`
-	Confidence analyze.Confidence `json:"confidence"`
-	Summary    string             `json:"summary"`
+	ID         string           `json:"id"`
+	Severity   claim.Severity   `json:"severity"`
+	Confidence claim.Confidence `json:"confidence"`
+	Summary    string           `json:"summary"`
 }
 
 // compareFindings holds the findings of both sides against each other by fingerprint.
@@ -51,7 +51,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 	for _, print := range slices.Sorted(keys(was, is)) {
 		a, b := was[print], is[print]
 		ch := FindingChange{Fingerprint: print}
-		for _, one := range []*analyze.Finding{a, b} {
+		for _, one := range []*claim.Finding{a, b} {
 			if one != nil {
 				ch.Detector, ch.Title, ch.Site = one.Detector, one.Title, one.Site
 			}
@@ -65,7 +65,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 				f.Same = append(f.Same, ch)
 			case b.Severity > a.Severity:
 				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
-				ch.Counts = b.Severity >= analyze.Warning && b.Confidence != analyze.Low
+				ch.Counts = b.Severity >= claim.Warning && b.Confidence != claim.Low
 				f.Worse = append(f.Worse, ch)
 			case b.Severity < a.Severity:
 				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
@@ -81,7 +81,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 				break
 			}
 			ch.Why = "new: the evidence before would have shown it"
-			ch.Counts = b.Severity >= analyze.Warning && b.Confidence != analyze.Low
+			ch.Counts = b.Severity >= claim.Warning && b.Confidence != claim.Low
 			f.New = append(f.New, ch)
 		default:
 			if why := after.cannotDeny(a); why != "" {
@@ -91,7 +91,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 			}
 			ch.Why = "gone: the evidence after would have shown it"
 			f.Gone = append(f.Gone, ch)
-			if a.Severity >= analyze.Warning && a.Confidence != analyze.Low {
+			if a.Severity >= claim.Warning && a.Confidence != claim.Low {
 				better++
 			}
 		}
@@ -130,7 +130,7 @@ const Hardly = 0.7
 
 // hovers says why another severity on the two sides is no change, or "": the numbers
 // behind it hardly changed, or the milder side would be as severe at a slightly lower limit.
-func hovers(before, after *Judged, a, b *analyze.Finding) string {
+func hovers(before, after *Judged, a, b *claim.Finding) string {
 	if a.Severity == b.Severity {
 		return ""
 	}
@@ -149,7 +149,7 @@ func hovers(before, after *Judged, a, b *analyze.Finding) string {
 
 // alike holds the values behind two findings that were held against the same limits next
 // to each other. It is true when there are such, and all hardly differ; it returns the first.
-func alike(a, b *analyze.Finding) (was, is evidence.Quantity, ok bool) {
+func alike(a, b *claim.Finding) (was, is evidence.Quantity, ok bool) {
 	for _, x := range a.Evidence {
 		for _, y := range b.Evidence {
 			if x.Limit == nil || y.Limit == nil || x.Limit.Name != y.Limit.Name || x.Says != y.Says || x.Value.Unit != y.Value.Unit {
@@ -180,7 +180,7 @@ func orProcess(function string) string {
 	return function
 }
 
-func state(f *analyze.Finding) *FindingState {
+func state(f *claim.Finding) *FindingState {
 	if f == nil {
 		return nil
 	}
@@ -188,7 +188,7 @@ func state(f *analyze.Finding) *FindingState {
 }
 
 // cannotDeny says why a side's evidence cannot deny a finding of the other side, or "".
-func (j *Judged) cannotDeny(f *analyze.Finding) string {
+func (j *Judged) cannotDeny(f *claim.Finding) string {
 	if _, near := j.Near[f.Fingerprint]; near {
 		return "just below the limit"
 	}
@@ -197,15 +197,15 @@ func (j *Judged) cannotDeny(f *analyze.Finding) string {
 			continue
 		}
 		switch v.Result {
-		case analyze.Clear, analyze.Found:
+		case claim.Clear, claim.Found:
 			// The kinds that showed it must be among those that were looked at.
 			for _, check := range f.Checks {
-				if check.Result == analyze.Agrees && slices.Contains(j.Kinds, check.Kind) {
+				if check.Result == claim.Agrees && slices.Contains(j.Kinds, check.Kind) {
 					return ""
 				}
 			}
 			return "the kinds of evidence that show it were not there"
-		case analyze.Skipped:
+		case claim.Skipped:
 			return "there was no evidence that could show it"
 		}
 		return "the evidence was too thin to show it"
@@ -213,8 +213,8 @@ func (j *Judged) cannotDeny(f *analyze.Finding) string {
 	return "it was not looked for"
 }
 
-func byFingerprint(all []analyze.Finding) map[string]*analyze.Finding {
-	out := map[string]*analyze.Finding{}
+func byFingerprint(all []claim.Finding) map[string]*claim.Finding {
+	out := map[string]*claim.Finding{}
 	for i := range all {
 		f := &all[i]
 		if old := out[f.Fingerprint]; old == nil || f.Severity > old.Severity {
@@ -224,7 +224,7 @@ func byFingerprint(all []analyze.Finding) map[string]*analyze.Finding {
 	return out
 }
 
-func keys(maps ...map[string]*analyze.Finding) func(func(string) bool) {
+func keys(maps ...map[string]*claim.Finding) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		seen := map[string]bool{}
 		for _, m := range maps {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -198,15 +198,15 @@ func TestTrends(t *testing.T) {
 
 // TestFindings holds findings that hover at a limit to be no change.
 func TestFindings(t *testing.T) {
-	finding := func(severity analyze.Severity, value float64) analyze.Finding {
-		return analyze.Finding{Fingerprint: "p", Detector: "d", Severity: severity, Confidence: analyze.High,
-			Checks:   []analyze.Check{{Kind: evidence.CPU, Result: analyze.Agrees}},
-			Evidence: []analyze.Fact{{Says: "share", Value: evidence.Quantity{Number: value, Unit: evidence.Share}, Limit: &analyze.LimitUse{Name: "min-share"}}}}
+	finding := func(severity claim.Severity, value float64) claim.Finding {
+		return claim.Finding{Fingerprint: "p", Detector: "d", Severity: severity, Confidence: claim.High,
+			Checks:   []claim.Check{{Kind: evidence.CPU, Result: claim.Agrees}},
+			Evidence: []claim.Fact{{Says: "share", Value: evidence.Quantity{Number: value, Unit: evidence.Share}, Limit: &claim.LimitUse{Name: "min-share"}}}}
 	}
-	side := func(near analyze.Severity, all ...analyze.Finding) *Judged {
-		j := &Judged{Findings: all, Kinds: []evidence.Kind{evidence.CPU}, Verdicts: []analyze.Verdict{{Detector: "d", Result: analyze.Clear}}}
+	side := func(near claim.Severity, all ...claim.Finding) *Judged {
+		j := &Judged{Findings: all, Kinds: []evidence.Kind{evidence.CPU}, Verdicts: []claim.Verdict{{Detector: "d", Result: claim.Clear}}}
 		if near > 0 {
-			j.Near = map[string]analyze.Severity{"p": near}
+			j.Near = map[string]claim.Severity{"p": near}
 		}
 		return j
 	}
@@ -216,15 +216,15 @@ func TestFindings(t *testing.T) {
 		verdict       Outcome
 		in            string
 	}{
-		{"new", side(0), side(0, finding(analyze.Warning, 0.5)), Regression, "new"},
-		{"new, and just below the limit before", side(analyze.Warning), side(0, finding(analyze.Warning, 0.5)), Pass, "unclear"},
-		{"gone", side(0, finding(analyze.Warning, 0.5)), side(0), Improvement, "gone"},
-		{"gone, and just below the limit after", side(0, finding(analyze.Warning, 0.5)), side(analyze.Info), Pass, "unclear"},
-		{"worse", side(0, finding(analyze.Warning, 0.3)), side(0, finding(analyze.Critical, 0.6)), Regression, "worse"},
-		{"worse by name alone", side(0, finding(analyze.Warning, 0.48)), side(0, finding(analyze.Critical, 0.51)), Pass, "same"},
-		{"worse, and just below the limit before", side(analyze.Critical, finding(analyze.Warning, 0.3)), side(0, finding(analyze.Critical, 0.6)), Pass, "same"},
-		{"better", side(0, finding(analyze.Critical, 0.6)), side(0, finding(analyze.Warning, 0.3)), Pass, "better"},
-		{"better by name alone", side(0, finding(analyze.Critical, 0.51)), side(0, finding(analyze.Warning, 0.48)), Pass, "same"},
+		{"new", side(0), side(0, finding(claim.Warning, 0.5)), Regression, "new"},
+		{"new, and just below the limit before", side(claim.Warning), side(0, finding(claim.Warning, 0.5)), Pass, "unclear"},
+		{"gone", side(0, finding(claim.Warning, 0.5)), side(0), Improvement, "gone"},
+		{"gone, and just below the limit after", side(0, finding(claim.Warning, 0.5)), side(claim.Info), Pass, "unclear"},
+		{"worse", side(0, finding(claim.Warning, 0.3)), side(0, finding(claim.Critical, 0.6)), Regression, "worse"},
+		{"worse by name alone", side(0, finding(claim.Warning, 0.48)), side(0, finding(claim.Critical, 0.51)), Pass, "same"},
+		{"worse, and just below the limit before", side(claim.Critical, finding(claim.Warning, 0.3)), side(0, finding(claim.Critical, 0.6)), Pass, "same"},
+		{"better", side(0, finding(claim.Critical, 0.6)), side(0, finding(claim.Warning, 0.3)), Pass, "better"},
+		{"better by name alone", side(0, finding(claim.Critical, 0.51)), side(0, finding(claim.Warning, 0.48)), Pass, "same"},
 	} {
 		k, f, _ := compareFindings(c.before, c.after)
 		lists := map[string]int{"new": len(f.New), "gone": len(f.Gone), "worse": len(f.Worse), "better": len(f.Better), "same": len(f.Same), "unclear": len(f.Unclear)}

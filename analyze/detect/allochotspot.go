@@ -7,14 +7,14 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
 
 // AllocHotspot claims that one site allocates most bytes or objects, and that it matters.
-var AllocHotspot = &analyze.Detector{
+var AllocHotspot = &claim.Detector{
 	ID:    "alloc-hotspot",
 	Title: "One function allocates most of the memory",
 	Doc: `One application function, together with the standard library code it calls, allocates a large part of all bytes or objects, at a rate
@@ -30,7 +30,7 @@ the collector's work take more of the CPU than batches that decode and convert s
 
 **When it is wrong.** Somebody always allocates most; with the collector at ease that is no fault and at most an info. With one heap profile only, the rate
 is unknown and the share is of everything since the start, set-up included. Small objects cost more per byte than large ones.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.3, Unit: evidence.Share},
 			Doc:    "bytes or objects allocated by the function and its library callees, of all",
 			Source: "a third is what makes one place worth changing before all others"},
@@ -65,7 +65,7 @@ is unknown and the share is of everything since the start, set-up included. Smal
 			Doc:    "CPU samples below mallocgc under the function and its part of the collector's, of those used, from which allocating is a warning where heap profiles show it too",
 			Source: "Judgement call: more than a third goes into making garbage and taking it away; measured on few programs: batches that decode JSON or CSV have 0.13 to 0.32, a service that decodes into maps 0.40"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Heap, Doc: "bytes and objects allocated by function, with a rate where two profiles of one process give one", Run: allocHotspotHeap},
 		{Kind: evidence.CPU, Doc: "samples below runtime.mallocgc by function, and whether the collector costs the program", Run: worstOf(allocHotspotCPU)},
 		{Kind: evidence.Trace, Doc: "whether requests wait for processors that the collector takes; names no site and can only say that it matters", Run: worstOf(allocHotspotTrace)},
@@ -84,11 +84,11 @@ type allocSite struct {
 	bytes, objects int64
 }
 
-func allocHotspotHeap(in *analyze.Input) analyze.Reading {
+func allocHotspotHeap(in *claim.Input) claim.Reading {
 	s := oneProcess(in.Exhibits)
 	e := s.lastExhibit()
 	if e.Profile.Column("alloc_space") < 0 {
-		return analyze.Reading{Silent: "the heap profile has no column of allocated memory"}
+		return claim.Reading{Silent: "the heap profile has no column of allocated memory"}
 	}
 	over := s.span()
 	since := "between the first and the last heap profile"
@@ -112,14 +112,14 @@ func allocHotspotHeap(in *analyze.Input) analyze.Reading {
 		sites = append(sites, a)
 	}
 	if all.bytes <= 0 {
-		return analyze.Reading{Silent: "nothing was allocated " + since}
+		return claim.Reading{Silent: "nothing was allocated " + since}
 	}
 	slices.SortFunc(sites, func(a, b allocSite) int {
 		return cmp.Or(-cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.site.Function, b.site.Function))
 	})
-	r := analyze.Reading{
+	r := claim.Reading{
 		Says:  fmt.Sprintf("the function that allocates most, %s, has %s of the bytes allocated %s", sites[0].site.Function, evidence.Part(sites[0].bytes, all.bytes), since),
-		Power: analyze.SharePower(in.Limit("min-share").Number, all.bytes/max(e.Profile.Period, 1), muchOfIt, "of the bytes allocated"),
+		Power: claim.SharePower(in.Limit("min-share").Number, all.bytes/max(e.Profile.Period, 1), muchOfIt, "of the bytes allocated"),
 	}
 	for _, a := range sites {
 		if c, ok := allocCandidate(in, s, a, all, over, since); ok {
@@ -133,22 +133,22 @@ func allocHotspotHeap(in *analyze.Input) analyze.Reading {
 	return r
 }
 
-func allocCandidate(in *analyze.Input, s *heapSeries, a, all allocSite, over time.Duration, since string) (analyze.Candidate, bool) {
+func allocCandidate(in *claim.Input, s *heapSeries, a, all allocSite, over time.Duration, since string) (claim.Candidate, bool) {
 	e := s.lastExhibit()
 	bytes, objects := evidence.Part(a.bytes, all.bytes), evidence.Part(a.objects, all.objects)
 	least := in.Limit("min-share").Number
 	if bytes.Number < least && objects.Number < least {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	column := "alloc_space"
 	share := bytes
 	if bytes.Number < least {
 		column, share = "alloc_objects", objects
 	}
-	at := analyze.At(a.site)
+	at := claim.At(a.site)
 	at.SampleType = column
-	fact := func(column, says string, value evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
-		f := analyze.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: peekOwn(e, column, a.site, nil)}
+	fact := func(column, says string, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+		f := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: peekOwn(e, column, a.site, nil)}
 		if over > 0 {
 			f.Reproduce = s.added(f.Reproduce)
 		}
@@ -157,9 +157,9 @@ func allocCandidate(in *analyze.Input, s *heapSeries, a, all allocSite, over tim
 		}
 		return f
 	}
-	c := analyze.Candidate{Site: a.site, Path: a.path, Share: share.Number, Facts: []analyze.Fact{
-		fact("alloc_space", "bytes allocated "+since, bytes, analyze.PartOf(evidence.Of(all.bytes, evidence.Bytes), "all bytes allocated "+since), "min-share"),
-		fact("alloc_objects", "objects allocated "+since, objects, analyze.PartOf(evidence.Of(all.objects, evidence.Count), "all objects allocated "+since), "min-share"),
+	c := claim.Candidate{Site: a.site, Path: a.path, Share: share.Number, Facts: []claim.Fact{
+		fact("alloc_space", "bytes allocated "+since, bytes, claim.PartOf(evidence.Of(all.bytes, evidence.Bytes), "all bytes allocated "+since), "min-share"),
+		fact("alloc_objects", "objects allocated "+since, objects, claim.PartOf(evidence.Of(all.objects, evidence.Count), "all objects allocated "+since), "min-share"),
 	}}
 	if column == "alloc_objects" {
 		c.Facts[0], c.Facts[1] = c.Facts[1], c.Facts[0]
@@ -173,12 +173,12 @@ func allocCandidate(in *analyze.Input, s *heapSeries, a, all allocSite, over tim
 	rate := evidence.Quantity{Number: float64(a.bytes) / over.Seconds(), Unit: evidence.BytesPerSec}
 	count := evidence.Quantity{Number: float64(a.objects) / over.Seconds(), Unit: evidence.PerSecond}
 	c.Facts = append(c.Facts,
-		fact("alloc_space", "bytes the function allocates per second", rate, analyze.PartOf(evidence.Duration(over), "time between the profiles"), "min-rate"),
-		fact("alloc_objects", "objects the function allocates per second", count, analyze.PartOf(evidence.Duration(over), "time between the profiles"), "min-objects-rate"))
+		fact("alloc_space", "bytes the function allocates per second", rate, claim.PartOf(evidence.Duration(over), "time between the profiles"), "min-rate"),
+		fact("alloc_objects", "objects the function allocates per second", count, claim.PartOf(evidence.Duration(over), "time between the profiles"), "min-objects-rate"))
 	c.Summary = fmt.Sprintf("%s allocates %s and %s objects, %s of all bytes", a.site.Function, rate, count, bytes)
 	// Somebody always allocates most: slowly, it is nobody's concern.
 	if bytes.Number >= least && rate.Number >= in.Limit("min-rate").Number || objects.Number >= least && count.Number >= in.Limit("min-objects-rate").Number {
-		c.Severity = analyze.Info
+		c.Severity = claim.Info
 	}
 	return c, true
 }
@@ -202,7 +202,7 @@ func assists(s stack.Stack) bool {
 // allocFocus leaves the stacks that allocates names.
 const allocFocus = "-focus=runtime.(mallocgc|gcAssistAlloc|newobject|makeslice|growslice)$"
 
-func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
@@ -225,9 +225,9 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	share := evidence.Part(g.work(), g.used())
 	assist := evidence.Part(g.assist, g.mutators())
 	use := usageOf(p, in.Case.GOMAXPROCS)
-	r := analyze.Reading{
+	r := claim.Reading{
 		Says:  fmt.Sprintf("allocating has %s of the CPU samples and the collector %s", evidence.Part(allocating, g.total), share),
-		Power: analyze.SharePower(in.Limit("min-cpu-share").Number, g.total, in.Limit("min-cost").Number, "of the CPU samples in allocating"),
+		Power: claim.SharePower(in.Limit("min-cpu-share").Number, g.total, in.Limit("min-cost").Number, "of the CPU samples in allocating"),
 	}
 	for _, s := range sites {
 		of := evidence.Part(s.values[column], allocating)
@@ -240,15 +240,15 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if direct > 0 && evidence.Part(own[s.site.Function], direct).Number < in.Limit("min-share").Number {
 			continue
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: s.site, Path: s.path, Share: cost.Number, Thin: rough(cost.Number, in.Limit("min-cpu-share").Number/2, g.total),
 			Summary: fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", cost, s.site.Function, share),
-			Facts: []analyze.Fact{
-				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: cost, Of: analyze.PartOf(evidence.Of(g.total, evidence.Count), "all CPU samples"),
-					Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: peekOwn(e, "samples", s.site, allocates).With(allocFocus)},
-				{Exhibit: e.ID, Says: "of the CPU samples in allocating, under the function", Value: of, Of: analyze.PartOf(evidence.Of(allocating, evidence.Count), "CPU samples in allocating"),
-					Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: peekOwn(e, "samples", s.site, allocates).With(allocFocus)},
-				{Exhibit: e.ID, Says: "CPU samples of the collector, idle workers left out", Value: share, Of: analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"),
+			Facts: []claim.Fact{
+				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: cost, Of: claim.PartOf(evidence.Of(g.total, evidence.Count), "all CPU samples"),
+					Limit: in.Against("min-cpu-share"), At: claim.At(s.site), Reproduce: peekOwn(e, "samples", s.site, allocates).With(allocFocus)},
+				{Exhibit: e.ID, Says: "of the CPU samples in allocating, under the function", Value: of, Of: claim.PartOf(evidence.Of(allocating, evidence.Count), "CPU samples in allocating"),
+					Limit: in.Against("min-share"), At: claim.At(s.site), Reproduce: peekOwn(e, "samples", s.site, allocates).With(allocFocus)},
+				{Exhibit: e.ID, Says: "CPU samples of the collector, idle workers left out", Value: share, Of: claim.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"),
 					Limit: in.Against("min-gc-share"), Reproduce: collectorTop(e, focusAll)},
 			},
 		}
@@ -260,13 +260,13 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		// Half of all CPU is more than any collector takes: to clear what is allocated costs as
 		// much as to mark it, and objects without pointers are never marked.
 		case cost.Number >= in.Limit("min-cost").Number && use.part(cost.Number).share() >= least:
-			c.Severity = analyze.Warning
+			c.Severity = claim.Warning
 		// Without assists a batch that allocates much is at ease. How much it allocates only
 		// heap profiles can say: with a heap that has no room, little is enough.
 		case share.Number >= in.Limit("min-gc-share").Number && assist.Number >= in.Limit("min-assist").Number:
-			c.Severity, c.Raises = analyze.Info, analyze.Warning
+			c.Severity, c.Raises = claim.Info, claim.Warning
 		case whole.Number >= in.Limit("min-whole-cost").Number && use.part(whole.Number).share() >= least:
-			c.Raises, c.Facts[2].Limit = analyze.Warning, in.Against("min-whole-cost")
+			c.Raises, c.Facts[2].Limit = claim.Warning, in.Against("min-whole-cost")
 			c.Summary += fmt.Sprintf("; its allocating and its part of that are %s", whole)
 		}
 		r.Candidates = append(r.Candidates, c)
@@ -279,21 +279,21 @@ func allocHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	return r
 }
 
-func allocHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func allocHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	share := evidence.Part(collectorTime(t), procTime(t))
-	r := analyze.Reading{Silent: fmt.Sprintf("a trace names nobody who allocates; the collector has %s of the processors", share)}
+	r := claim.Reading{Silent: fmt.Sprintf("a trace names nobody who allocates; the collector has %s of the processors", share)}
 	late := lateForCPU(in, t)
 	if late == nil || share.Number < in.Limit("min-of-capacity").Number {
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
-		Thin: true, Raises: analyze.Warning, Share: share.Number,
+	r.Candidates = []claim.Candidate{{
+		Thin: true, Raises: claim.Warning, Share: share.Number,
 		Summary: fmt.Sprintf("the collector takes %s of the processors while goroutines of %s wait for one", share, late.Start.Function),
-		Facts: []analyze.Fact{{
+		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "processor time of the collector while requests wait for a processor", Value: share,
-			Of:    analyze.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"),
-			Limit: in.Against("min-of-capacity"), Reproduce: analyze.TraceView(e, "View trace: the GC row, and GC (dedicated), GC (fractional) and MARK ASSIST on the Procs"),
+			Of:    claim.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"),
+			Limit: in.Against("min-of-capacity"), Reproduce: claim.TraceView(e, "View trace: the GC row, and GC (dedicated), GC (fractional) and MARK ASSIST on the Procs"),
 		}, lateFact(e, late, in.Against("min-p99"))},
 	}}
 	return r

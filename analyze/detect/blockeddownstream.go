@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 )
 
 // BlockedDownstream claims that requests wait for seconds for the answer of a peer.
-var BlockedDownstream = &analyze.Detector{
+var BlockedDownstream = &claim.Detector{
 	ID:    "blocked-downstream",
 	Title: "Requests wait for a peer without a bound",
 	Doc: `Handlers wait for the answer of another service, a database or a name server for seconds. A slow peer makes this program slow, and where nothing
@@ -23,7 +23,7 @@ have lasted. A goroutine dump prints waits from one minute on. A block profile k
 **When it is wrong.** A call may be slow by design: long polling of another service, streams, a report that takes its time. Outside of the handling of a
 request the claim is an info, for watchers and consumers wait for ever as they should. That a wait has no bound, the evidence cannot show; it shows that it
 lasted longer than a caller should be made to wait. Clients that are not on the list are missed.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-wait", Default: evidence.Duration(time.Second),
 			Doc:    "wait for one answer that counts as slow; the mean in a block profile",
 			Source: "by meaning: a second is longer than people wait without noticing, and a hundred times what a call in one data centre takes"},
@@ -46,7 +46,7 @@ lasted longer than a caller should be made to wait. Clients that are not on the 
 			Doc:    "wait of a goroutine in a dump from which it counts as slow",
 			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "waits inside known clients, by the function that asked, with their length", Run: worstOf(downstreamTrace)},
 		{Kind: evidence.Dump, Doc: "goroutines that have stood inside a known client for a minute", Run: worstOf(downstreamDump)},
 		{Kind: evidence.Block, Doc: "mean time blocked inside known clients that wait in a channel or a select", Run: downstreamBlock},
@@ -58,13 +58,13 @@ lasted longer than a caller should be made to wait. Clients that are not on the 
 	},
 }
 
-func downstreamTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := tooShort(e); short != "" {
-		return analyze.Reading{Silent: short}
+		return claim.Reading{Silent: short}
 	}
 	t := e.Trace
 	wait, severe := in.Limit("min-wait").Duration(), in.Limit("min-wait-severe").Duration()
-	r := analyze.Reading{Says: "no place waits for a peer for so long"}
+	r := claim.Reading{Says: "no place waits for a peer for so long"}
 	if t.Duration < 2*wait {
 		r.Silent = fmt.Sprintf("the trace covers %s, too short for waits of %s", evidence.Duration(t.Duration), evidence.Duration(wait))
 	}
@@ -74,31 +74,31 @@ func downstreamTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if slow == 0 || len(r.Candidates) == maxCandidates {
 			continue
 		}
-		severity := analyze.NoSeverity
+		severity := claim.NoSeverity
 		switch {
 		// One lost packet, or the tail that any peer has.
 		case float64(slow) < in.Limit("min-count").Number, share.Number < in.Limit("min-share").Number:
 		// Consumers and watchers wait for ever, as they should.
 		case !w.request:
-			severity = analyze.Info
+			severity = claim.Info
 		case float64(w.times.Above(severe)) >= in.Limit("min-count").Number:
-			severity = analyze.Critical
+			severity = claim.Critical
 		default:
-			severity = analyze.Warning
+			severity = claim.Warning
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: w.site, Path: w.path, Variant: string(w.class), Severity: severity, Thin: float64(slow) < in.Limit("min-count").Number, Share: share.Number,
 			Summary: fmt.Sprintf("%s of %d waits for a peer's answer in %s took %s or more, the longest %s", evidence.Of(slow, evidence.Count), w.count, w.site.Function, evidence.Duration(wait), evidence.Duration(w.max)),
-			Facts: []analyze.Fact{
+			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "longest wait for an answer here", Value: evidence.Duration(w.max), Limit: in.Against("min-wait"), At: spanAt(w),
-					Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d at %s", w.worst.Goroutine, evidence.Duration(w.worst.From)))},
-				{Exhibit: e.ID, Says: fmt.Sprintf("waits for an answer here of %s or more", evidence.Duration(wait)), Value: evidence.Of(slow, evidence.Count), Of: analyze.PartOf(evidence.Of(w.count, evidence.Count), "all waits for an answer here"),
-					Limit: in.Against("min-count"), At: analyze.At(w.site), Reproduce: blockedView(e, w)},
-				{Exhibit: e.ID, Says: "half of the waits for an answer here are at least so long", Value: evidence.Duration(w.times.Quantile(0.5)), At: analyze.At(w.site), Reproduce: blockedView(e, w)},
+					Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d at %s", w.worst.Goroutine, evidence.Duration(w.worst.From)))},
+				{Exhibit: e.ID, Says: fmt.Sprintf("waits for an answer here of %s or more", evidence.Duration(wait)), Value: evidence.Of(slow, evidence.Count), Of: claim.PartOf(evidence.Of(w.count, evidence.Count), "all waits for an answer here"),
+					Limit: in.Against("min-count"), At: claim.At(w.site), Reproduce: blockedView(e, w)},
+				{Exhibit: e.ID, Says: "half of the waits for an answer here are at least so long", Value: evidence.Duration(w.times.Quantile(0.5)), At: claim.At(w.site), Reproduce: blockedView(e, w)},
 			},
 		}
 		if w.open > 0 {
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "of them, without an answer at the end of the trace", Value: evidence.Of(w.open, evidence.Count), At: analyze.At(w.site), Reproduce: analyze.TraceView(e, "goroutine analysis")})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "of them, without an answer at the end of the trace", Value: evidence.Of(w.open, evidence.Count), At: claim.At(w.site), Reproduce: claim.TraceView(e, "goroutine analysis")})
 		}
 		addSites(&c, w.stack.Site())
 		r.Candidates = append(r.Candidates, c)
@@ -133,8 +133,8 @@ func requestsIn(d *dump.Dump) (n int) {
 	return n
 }
 
-func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
-	r := analyze.Reading{Silent: "it prints the minutes of waits from the first collection on (runtime/mgcmark.go, markroot), and for no wait for a peer does it print any"}
+func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
+	r := claim.Reading{Silent: "it prints the minutes of waits from the first collection on (runtime/mgcmark.go, markroot), and for no wait for a peer does it print any"}
 	for _, x := range dumpWaits(e.Dump, answersOf) {
 		n := len(x.goroutines)
 		if len(r.Candidates) == maxCandidates {
@@ -154,7 +154,7 @@ func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		ended, took := in.Case.Waited(x.site.Function)
 		ratio := evidence.Quantity{Number: float64(n) * float64(time.Second) / float64(max(took, 1)), Unit: evidence.Ratio}
 		late := float64(ended) >= in.Limit("min-ended").Number && ratio.Number >= in.Limit("min-standing-ratio").Number
-		impact := analyze.Impact{Of: analyze.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(x.request, requestsIn(e.Dump)).Number}
+		impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(x.request, requestsIn(e.Dump)).Number}
 		young := float64(old) < in.Limit("min-count").Number && !late
 		switch least := in.Limit("impact.min-standing-moment").Number; {
 		// A call or two under way, as any program has.
@@ -164,32 +164,32 @@ func downstreamDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		case !young && !late:
 			impact.Standing, impact.Mean = max(impact.Standing, least), time.Duration(in.Limit("min-age").Number)
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: x.site, Path: x.path, Thin: young,
 			Summary: fmt.Sprintf("%s for the answer of a peer in %s", amount(n, "goroutine waits", "goroutines wait"), x.site.Function),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a peer's answer here", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
-				At: atGoroutine(x.site, longest.ID), Reproduce: analyze.Grep(e, x.text)}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a peer's answer here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				At: atGoroutine(x.site, longest.ID), Reproduce: claim.Grep(e, x.text)}},
 		}
 		if old > 0 {
 			c.Summary += fmt.Sprintf(", %d of them for a minute or more, the longest for %s", old, minutes(longest.Wait))
-			c.Facts = append([]analyze.Fact{{Exhibit: e.ID, Says: "goroutines that have waited for a peer's answer here for a minute or more", Value: evidence.Of(old, evidence.Count), Of: analyze.PartOf(evidence.Of(n, evidence.Count), "those that wait here"),
-				Limit: in.Against("min-count"), At: atGoroutine(x.site, longest.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", longest.ID))}}, c.Facts...)
+			c.Facts = append([]claim.Fact{{Exhibit: e.ID, Says: "goroutines that have waited for a peer's answer here for a minute or more", Value: evidence.Of(old, evidence.Count), Of: claim.PartOf(evidence.Of(n, evidence.Count), "those that wait here"),
+				Limit: in.Against("min-count"), At: atGoroutine(x.site, longest.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", longest.ID))}}, c.Facts...)
 		}
 		if late && old == 0 {
 			c.Summary += fmt.Sprintf("; the %s answers that came here before took %s in all", evidence.Of(ended, evidence.Count), evidence.Duration(took))
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "those goroutines times a second, over all waiting here that ended since the process started", Value: ratio, Limit: in.Against("min-standing-ratio"), At: analyze.At(x.site), Reproduce: analyze.Grep(e, x.text)})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "those goroutines times a second, over all waiting here that ended since the process started", Value: ratio, Limit: in.Against("min-standing-ratio"), At: claim.At(x.site), Reproduce: claim.Grep(e, x.text)})
 		}
 		in.Weigh(&c, impact, notOutside(x.request > 0),
-			analyze.Excuse{Holds: young, Says: "how long they have waited the dump does not print: a program at work that asks others looks the same at any moment"})
+			claim.Excuse{Holds: young, Says: "how long they have waited the dump does not print: a program at work that asks others looks the same at any moment"})
 		addSites(&c, longest.Stack().Site())
 		r.Candidates = append(r.Candidates, c)
 	}
 	return r
 }
 
-func downstreamBlock(in *analyze.Input) analyze.Reading {
+func downstreamBlock(in *claim.Input) claim.Reading {
 	sums, e, wall := blockWaits(in.Exhibits, answersOf)
-	r := analyze.Reading{Silent: "it knows the mean of many waits alone, and none of those in the network itself"}
+	r := claim.Reading{Silent: "it knows the mean of many waits alone, and none of those in the network itself"}
 	for _, w := range sums[:min(len(sums), maxCandidates)] {
 		need := in.Limit("min-count").Number
 		if wall == 0 {
@@ -200,19 +200,19 @@ func downstreamBlock(in *analyze.Input) analyze.Reading {
 		if float64(w.mean()) < in.Limit("min-wait").Number/10 {
 			continue
 		}
-		severity := analyze.NoSeverity
+		severity := claim.NoSeverity
 		switch {
 		case float64(w.mean()) < in.Limit("min-wait").Number, float64(w.count) < need:
 		case !w.request:
-			severity = analyze.Info
+			severity = claim.Info
 		default:
-			severity = analyze.Warning
+			severity = claim.Warning
 		}
-		c := analyze.Candidate{
-			Site: w.site, Path: w.path, Severity: severity, Thin: wall == 0 || severity == analyze.NoSeverity,
+		c := claim.Candidate{
+			Site: w.site, Path: w.path, Severity: severity, Thin: wall == 0 || severity == claim.NoSeverity,
 			Summary: fmt.Sprintf("%s for a peer's answer in %s took %s on average", amount(w.count, "wait", "waits"), w.site.Function, evidence.Duration(w.mean())),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("mean wait for an answer here, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"),
-				At: delayAt(w), Reproduce: analyze.Mean(peekWait(e, "delay", w.site, w.stack))}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("mean wait for an answer here, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), Limit: in.Against("min-wait"),
+				At: delayAt(w), Reproduce: claim.Mean(peekWait(e, "delay", w.site, w.stack))}},
 		}
 		addSites(&c, w.stack.Site())
 		r.Candidates = append(r.Candidates, c)

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 )
@@ -19,31 +19,31 @@ func TestBlockedDownstreamTrace(t *testing.T) {
 	}
 	const serve = "net/http.(*conn).serve"
 	expectAll(t, BlockedDownstream, []expect{
-		{"nobody asks", of(trace()), analyze.Clear, ""},
-		{"three answers of a second", of(trace(asked(3, 1100*ms, serve))), analyze.Found, "warning main.ask"},
-		{"two", of(trace(asked(2, 1100*ms, serve))), analyze.Clear, ""},
-		{"three of less", of(trace(asked(3, 900*ms, serve))), analyze.Clear, ""},
-		{"three of five seconds", of(trace(asked(3, 5500*ms, serve))), analyze.Found, "critical main.ask"},
-		{"three of a thousand: the tail of any peer", of(trace(asked(3, 1100*ms, serve), asked(997, ms, serve))), analyze.Clear, ""},
-		{"a watcher in the background", of(trace(asked(30, 3*time.Second))), analyze.Found, "info main.ask"},
-		{"a client that reads the network itself", of(trace(waited(exectrace.Network, 5, 2*time.Second, 0, "internal/poll.runtime_pollWait", "net.(*conn).Read", "github.com/lib/pq.(*conn).recv1Buf", "github.com/lib/pq.(*conn).query", "database/sql.(*DB).QueryContext", "main.rows", serve))), analyze.Found, "warning main.rows"},
-		{"connections of clients, kept alive", of(trace(waited(exectrace.Network, 500, 10*time.Second, 500, "internal/poll.runtime_pollWait", "net.(*conn).Read", "net/http.(*connReader).Read", serve))), analyze.Clear, ""},
-		{"web sockets", of(trace(waited(exectrace.Network, 500, 10*time.Second, 500, "internal/poll.runtime_pollWait", "net.(*conn).Read", "main.(*client).readFrame", serve))), analyze.Clear, ""},
-		{"a wait for a connection is another claim", of(trace(waited(exectrace.Select, 50, 2*time.Second, 0, "runtime.selectgo", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.rows", serve))), analyze.Clear, ""},
-		{"a trace too short to tell", of(traced(&exectrace.Timeline{Duration: time.Second})), analyze.Undecided, ""},
+		{"nobody asks", of(trace()), claim.Clear, ""},
+		{"three answers of a second", of(trace(asked(3, 1100*ms, serve))), claim.Found, "warning main.ask"},
+		{"two", of(trace(asked(2, 1100*ms, serve))), claim.Clear, ""},
+		{"three of less", of(trace(asked(3, 900*ms, serve))), claim.Clear, ""},
+		{"three of five seconds", of(trace(asked(3, 5500*ms, serve))), claim.Found, "critical main.ask"},
+		{"three of a thousand: the tail of any peer", of(trace(asked(3, 1100*ms, serve), asked(997, ms, serve))), claim.Clear, ""},
+		{"a watcher in the background", of(trace(asked(30, 3*time.Second))), claim.Found, "info main.ask"},
+		{"a client that reads the network itself", of(trace(waited(exectrace.Network, 5, 2*time.Second, 0, "internal/poll.runtime_pollWait", "net.(*conn).Read", "github.com/lib/pq.(*conn).recv1Buf", "github.com/lib/pq.(*conn).query", "database/sql.(*DB).QueryContext", "main.rows", serve))), claim.Found, "warning main.rows"},
+		{"connections of clients, kept alive", of(trace(waited(exectrace.Network, 500, 10*time.Second, 500, "internal/poll.runtime_pollWait", "net.(*conn).Read", "net/http.(*connReader).Read", serve))), claim.Clear, ""},
+		{"web sockets", of(trace(waited(exectrace.Network, 500, 10*time.Second, 500, "internal/poll.runtime_pollWait", "net.(*conn).Read", "main.(*client).readFrame", serve))), claim.Clear, ""},
+		{"a wait for a connection is another claim", of(trace(waited(exectrace.Select, 50, 2*time.Second, 0, "runtime.selectgo", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.rows", serve))), claim.Clear, ""},
+		{"a trace too short to tell", of(traced(&exectrace.Timeline{Duration: time.Second})), claim.Undecided, ""},
 	})
 }
 
 func TestBlockedDownstreamDump(t *testing.T) {
 	asks := gone(0, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Client).do(1)", "main.ask():3", "net/http.(*conn).serve(1)")
 	expectAll(t, BlockedDownstream, []expect{
-		{"calls under way", of(join(many(99, 1, asks))), analyze.Found, "info main.ask"},
-		{"next to all there is to do", of(join(many(100, 1, asks))), analyze.Found, "info main.ask"},
-		{"others are at work", of(join(many(100, 1, asks), many(12, 500, gone(0, "running", "main.work():1", "net/http.(*conn).serve(1)")))), analyze.Found, "info main.ask"},
-		{"two for a minute", of(join(many(2, 1, aged(1, asks)))), analyze.Found, "info main.ask"},
-		{"three", of(join(many(3, 1, aged(1, asks)))), analyze.Found, "critical main.ask"},
-		{"thirty", of(join(many(30, 1, aged(1, asks)))), analyze.Found, "critical main.ask"},
-		{"watchers", of(join(many(30, 1, aged(5, gone(0, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Client).do(1)", "main.watch():3"))))), analyze.Found, "info main.watch"},
+		{"calls under way", of(join(many(99, 1, asks))), claim.Found, "info main.ask"},
+		{"next to all there is to do", of(join(many(100, 1, asks))), claim.Found, "info main.ask"},
+		{"others are at work", of(join(many(100, 1, asks), many(12, 500, gone(0, "running", "main.work():1", "net/http.(*conn).serve(1)")))), claim.Found, "info main.ask"},
+		{"two for a minute", of(join(many(2, 1, aged(1, asks)))), claim.Found, "info main.ask"},
+		{"three", of(join(many(3, 1, aged(1, asks)))), claim.Found, "critical main.ask"},
+		{"thirty", of(join(many(30, 1, aged(1, asks)))), claim.Found, "critical main.ask"},
+		{"watchers", of(join(many(30, 1, aged(5, gone(0, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Client).do(1)", "main.watch():3"))))), claim.Found, "info main.watch"},
 	})
 }
 
@@ -52,9 +52,9 @@ func TestBlockedDownstreamBlock(t *testing.T) {
 		return profiled(evidence.Block, 0, contended(n, time.Duration(n)*mean, serving("runtime.selectgo", "net/http.(*persistConn).roundTrip", "net/http.(*Client).Do", "main.ask")...))
 	}
 	expectAll(t, BlockedDownstream, []expect{
-		{"a second on average", of(over(10*time.Second, asked(3, time.Second))), analyze.Found, "warning main.ask"},
-		{"less", of(over(10*time.Second, asked(300, time.Second-1))), analyze.Undecided, ""},
-		{"since the start, thirty", of(asked(30, time.Second)), analyze.Found, "warning main.ask"},
-		{"since the start, fewer", of(asked(29, time.Second)), analyze.Undecided, ""},
+		{"a second on average", of(over(10*time.Second, asked(3, time.Second))), claim.Found, "warning main.ask"},
+		{"less", of(over(10*time.Second, asked(300, time.Second-1))), claim.Undecided, ""},
+		{"since the start, thirty", of(asked(30, time.Second)), claim.Found, "warning main.ask"},
+		{"since the start, fewer", of(asked(29, time.Second)), claim.Undecided, ""},
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -110,7 +111,7 @@ type judged struct {
 	all    analyze.Result
 }
 
-func judge(t *testing.T, d *analyze.Detector, exhibits ...*evidence.Exhibit) judged {
+func judge(t *testing.T, d *claim.Detector, exhibits ...*evidence.Exhibit) judged {
 	t.Helper()
 	b := &evidence.Bundle{}
 	for _, kind := range evidence.Kinds {
@@ -121,12 +122,12 @@ func judge(t *testing.T, d *analyze.Detector, exhibits ...*evidence.Exhibit) jud
 			}
 		}
 	}
-	res, err := analyze.Run(b, []*analyze.Detector{d}, analyze.Options{})
+	res, err := analyze.Run(b, []*claim.Detector{d}, analyze.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	j := judged{result: res.Verdicts[0].Result, all: res}
-	if j.result == analyze.Failed {
+	if j.result == claim.Failed {
 		t.Fatal(res.Verdicts[0].Why)
 	}
 	if len(res.Findings) > 0 {
@@ -144,7 +145,7 @@ type expect struct {
 	worst    string // of the findings, as "severity function"; empty for none
 }
 
-func expectAll(t *testing.T, d *analyze.Detector, cases []expect) {
+func expectAll(t *testing.T, d *claim.Detector, cases []expect) {
 	t.Helper()
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,13 +1,13 @@
 package detect
 
 import (
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
 
 // BusyLoop claims that a goroutine asks again and again instead of waiting.
-var BusyLoop = &analyze.Detector{
+var BusyLoop = &claim.Detector{
 	ID:    "busy-loop",
 	Title: "Polling in a busy loop",
 	Doc: `A loop asks whether something has come, a value in a channel, a flag, a free lock, a moment, and asks again at once when it has not. It takes a processor for as long as nothing comes, from whoever would have
@@ -18,12 +18,12 @@ several cases looks the same whether it blocks or not; it counts where the sched
 
 **When it is wrong.** A loop that computes and looks at a done channel now and then spends little on looking: it stays below the limits unless the work between is next to nothing. A spin of microseconds before
 a wait is a known way to save a wake-up. Counters that many processors change with compare-and-swap fail and try again where they contend; that costs the same, and the change is another: a counter for each processor, or an atomic Add.`,
-	Limits: []analyze.Limit{limitCostShare,
+	Limits: []claim.Limit{limitCostShare,
 		{Name: "min-warning", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
 			Doc:    "the same, from which it is a warning",
 			Source: "Judgement call: a loop that does something between two looks spends less than a quarter on looking"},
 		limitCostCapacity},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.CPU, Doc: "samples in asking without waiting, by function", Run: worstOf(busyLoopCPU)},
 	},
 	Fix: []string{
@@ -66,7 +66,7 @@ const askingFocus = `runtime\.selectnbrecv$|^time\.(Now|Since|Until)$|\.Try(R?)L
 // costs a turn of the scheduler (runtime/proc.go, park_m), which is no cheaper than the select.
 const parkedPart = 0.25
 
-func busyLoopCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func busyLoopCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := max(p.Column("samples"), 0)
 	var selects, parks int64

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -14,7 +14,7 @@ import (
 )
 
 // ChannelBackpressure claims that senders wait for a receiver that is slower than they are.
-var ChannelBackpressure = &analyze.Detector{
+var ChannelBackpressure = &claim.Detector{
 	ID:    "channel-backpressure",
 	Title: "Work queues in front of a slow worker",
 	Doc: `Goroutines stand in a channel send because whoever receives does not come back fast enough. The channel's buffer is full all the time; what
@@ -30,12 +30,12 @@ condition) queue as well, if whoever ends their waits is at work for most of the
 the receiver being the sender's own function, in a dump by goroutines that are further down in it, past the send; a block profile cannot tell, and
 its word alone is an info. Producers of a batch are held back by a bounded channel on purpose: outside of the handling of a request the claim is
 an info. A send inside a select, as with a context, looks like any select and is missed.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
 			Doc:    "processors' time in use in the trace, from which it is an info: the receiver is slow because there is no processor for it",
 			Source: "as mutex-hotspot.max-busy"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "waits in a channel send by place, and who ended them", Run: worstOf(backpressureTrace)},
 		{Kind: evidence.Dump, Doc: "goroutines in a channel send at one moment, by place", Run: worstOf(backpressureDump)},
 		{Kind: evidence.Block, Doc: "time blocked in channel sends by place. Cannot tell a queue from a semaphore; empty when recording was off", Run: backpressureBlock},
@@ -48,12 +48,12 @@ an info. A send inside a select, as with a context, looks like any select and is
 	},
 }
 
-func backpressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := tooShort(e); short != "" {
-		return analyze.Reading{Silent: short}
+		return claim.Reading{Silent: short}
 	}
 	t := e.Trace
-	r := analyze.Reading{Says: fmt.Sprintf("no place has many senders waiting in %s", evidence.Duration(t.Duration))}
+	r := claim.Reading{Says: fmt.Sprintf("no place has many senders waiting in %s", evidence.Duration(t.Duration))}
 	for _, w := range sumWaits(t.Waits, sendsOf, operationsOf(t)) {
 		rate := perSecond(w.total, t.Duration)
 		// Nobody has taken anything off in the whole trace: stuck, not slow.
@@ -65,15 +65,15 @@ func backpressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if woken > 0 && sameFamily(receiver.Function, w.site.Function) {
 			continue
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: w.site, Path: w.path, Share: min(1, rate.Number/float64(max(w.goroutines, 1))),
 			Summary: fmt.Sprintf("%s to send on a channel in %s, %s per send", standing(rate), w.name(), evidence.Duration(w.mean())),
-			Facts: []analyze.Fact{
+			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited to send here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: againstStanding(in),
 					At: spanAt(w), Reproduce: blockedView(e, w)},
 				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()),
-					At: analyze.At(w.site), Reproduce: blockedView(e, w)},
-				{Exhibit: e.ID, Says: "goroutines that waited to send here", Value: evidence.Of(w.goroutines, evidence.Count), At: analyze.At(w.site), Reproduce: blockedView(e, w)},
+					At: claim.At(w.site), Reproduce: blockedView(e, w)},
+				{Exhibit: e.ID, Says: "goroutines that waited to send here", Value: evidence.Of(w.goroutines, evidence.Count), At: claim.At(w.site), Reproduce: blockedView(e, w)},
 			},
 		}
 		users := []string{w.site.Function}
@@ -84,20 +84,20 @@ func backpressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		addSites(&c, w.owner)
 		if woken > 0 {
 			c.Summary += fmt.Sprintf("; %s receives", receiver.Function)
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "sends that " + receiver.Function + " let go on", Value: evidence.Of(woken, evidence.Count), At: analyze.At(receiver),
-				Reproduce: analyze.TraceView(e, "goroutines that unblock others in "+receiver.Function)})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "sends that " + receiver.Function + " let go on", Value: evidence.Of(woken, evidence.Count), At: claim.At(receiver),
+				Reproduce: claim.TraceView(e, "goroutines that unblock others in "+receiver.Function)})
 			addSites(&c, receiver)
 			if busy, in := between(t, receiver.Function); in > 0 {
 				c.Summary += fmt.Sprintf(" and spends %s of its time waiting in %s", evidence.Part(in, t.Duration), busy.words)
-				c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which %s waited in %s instead of receiving", receiver.Function, busy.words), Value: evidence.Duration(in),
-					Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), At: analyze.At(busy.site), Reproduce: analyze.TraceView(e, "goroutine analysis of "+receiver.Function)})
+				c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which %s waited in %s instead of receiving", receiver.Function, busy.words), Value: evidence.Duration(in),
+					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: claim.At(busy.site), Reproduce: claim.TraceView(e, "goroutine analysis of "+receiver.Function)})
 				addSites(&c, busy.site)
 			}
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
 	for _, c := range slowWorkers(in, e) {
-		if !slices.ContainsFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function }) {
+		if !slices.ContainsFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function }) {
 			r.Candidates = append(r.Candidates, c)
 		}
 	}
@@ -145,25 +145,25 @@ func between(t *exectrace.Timeline, function string) (at busyAt, total time.Dura
 }
 
 // spanAt is the place of a sum of waits with the longest of them.
-func spanAt(w *waitSum) analyze.Location {
+func spanAt(w *waitSum) claim.Location {
 	at := atGoroutine(w.site, w.worst.Goroutine)
 	at.From, at.To = int64(w.worst.From), int64(w.worst.To)
 	return at
 }
 
 // blockedView is the command that shows a sum of waits of a trace.
-func blockedView(e *evidence.Exhibit, w *waitSum) analyze.Command {
+func blockedView(e *evidence.Exhibit, w *waitSum) claim.Command {
 	switch w.class {
 	case exectrace.Network:
-		return analyze.TraceProfile(e, "net")
+		return claim.TraceProfile(e, "net")
 	case exectrace.SyscallWait:
-		return analyze.TraceProfile(e, "syscall")
+		return claim.TraceProfile(e, "syscall")
 	}
-	return analyze.TraceProfile(e, "sync")
+	return claim.TraceProfile(e, "sync")
 }
 
-func backpressureDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
-	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines wait to send"}
+func backpressureDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
+	r := claim.Reading{Silent: "it shows one moment, at which few goroutines wait to send"}
 	for _, x := range dumpWaits(e.Dump, sendsOf) {
 		n := len(x.goroutines)
 		if len(r.Candidates) == maxCandidates {
@@ -177,11 +177,11 @@ func backpressureDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if 2*x.old >= n {
 			continue
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: x.site, Path: x.path,
 			Summary: fmt.Sprintf("%s to send on a channel in %s", amount(n, "goroutine waits", "goroutines wait"), x.name()),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait to send on a channel here", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
-				Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait to send on a channel here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: claim.Grep(e, x.text)}},
 			Caveats: []string{"a dump does not print channels: goroutines at one place are taken to send on one"},
 		}
 		weighMoment(in, &c, e.Dump, n, x.request, busyElsewhere(in, x.site.Function))
@@ -272,12 +272,12 @@ func past(d *dump.Dump, x *placed) (n int) {
 	return n
 }
 
-func backpressureBlock(in *analyze.Input) analyze.Reading {
+func backpressureBlock(in *claim.Input) claim.Reading {
 	sums, e, wall := blockWaits(in.Exhibits, sendsOf)
 	if len(sums) == 0 {
-		return analyze.Reading{Silent: "it shows no wait in a channel send that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
+		return claim.Reading{Silent: "it shows no wait in a channel send that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
 	}
-	r := analyze.Reading{Silent: "it counts since the start of the process and tells no rate"}
+	r := claim.Reading{Silent: "it counts since the start of the process and tells no rate"}
 	if wall > 0 {
 		r.Silent, r.Says = "", fmt.Sprintf("most waiting to send is in %s, %s of %s", sums[0].site.Function, evidence.Duration(sums[0].total), evidence.Duration(wall))
 	}
@@ -289,14 +289,14 @@ func backpressureBlock(in *analyze.Input) analyze.Reading {
 			value, says, limit = evidence.Duration(w.total), fmt.Sprintf("time blocked in %s sends here since the process started", evidence.Of(w.count, evidence.Count)), nil
 			summary = fmt.Sprintf("sends on a channel in %s waited %s on average", w.name(), evidence.Duration(w.mean()))
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: w.site, Path: w.path, Thin: wall == 0, Summary: summary,
-			Facts: []analyze.Fact{
+			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: says, Value: value, Limit: limit, At: delayAt(w), Reproduce: peekWait(e, "delay", w.site, w.stack)},
-				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: delayAt(w), Reproduce: analyze.Mean(peekWait(e, "delay", w.site, w.stack))},
+				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: delayAt(w), Reproduce: claim.Mean(peekWait(e, "delay", w.site, w.stack))},
 			},
 		}
-		w.weigh(in, &c, wall, analyze.Excuse{Holds: true, Says: "a block profile cannot tell a queue from a channel that is used as a semaphore"})
+		w.weigh(in, &c, wall, claim.Excuse{Holds: true, Says: "a block profile cannot tell a queue from a channel that is used as a semaphore"})
 		addSites(&c, w.owner)
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -304,8 +304,8 @@ func backpressureBlock(in *analyze.Input) analyze.Reading {
 }
 
 // delayAt is the place of a sum of waits in a block profile.
-func delayAt(w *waitSum) analyze.Location {
-	at := analyze.At(w.site)
+func delayAt(w *waitSum) claim.Location {
+	at := claim.At(w.site)
 	at.SampleType = "delay"
 	return at
 }

@@ -6,14 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
 )
 
 // ConcurrentMapAccess claims that goroutines use a map at once, one of them to write.
-var ConcurrentMapAccess = &analyze.Detector{
+var ConcurrentMapAccess = &claim.Detector{
 	ID:    "concurrent-map-access",
 	Title: "A map is used by several goroutines at once",
 	Doc: `Two goroutines used one map at the same time and at least one of them wrote. The runtime ends a program that it catches at it, and nothing can recover
@@ -24,7 +24,7 @@ goroutine that noticed. A report of the race detector on a map names both sides;
 
 **When it is wrong.** The goroutine that noticed is one of the two; the other has often moved on and does not show in the stacks. The runtime looks only at times
 (a flag in the map), so a log without the error proves nothing.`,
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Crash, Doc: "fatal errors about concurrent map access, at the goroutine that noticed", Run: mapCrashes},
 		{Kind: evidence.Race, Doc: "race reports with a map operation on one side at least; both sides are named", Run: mapRaces},
 	},
@@ -37,8 +37,8 @@ var mapFix = []string{
 	"Run the tests with go test -race: it names both goroutines",
 }
 
-func mapCrashes(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "the runtime notices concurrent use of a map only at times"}
+func mapCrashes(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "the runtime notices concurrent use of a map only at times"}
 	for _, group := range crashGroups(in.Exhibits, []dump.Class{dump.ConcurrentMap}) {
 		c := crashCandidate(group)
 		c.Variant = strings.TrimPrefix(group[0].Message, "concurrent ")
@@ -49,18 +49,18 @@ func mapCrashes(in *analyze.Input) analyze.Reading {
 		c.Summary = fmt.Sprintf("%s used a map while another goroutine did (%q)", who, oneLine(group[0].Message))
 		c.Facts[0].Says = plural(int(c.Facts[0].Value.Number), "fatal error", "fatal errors") + " about this map"
 		c.Fix = nil
-		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function }) {
+		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function }) {
 			r.Candidates = append(r.Candidates, c)
 		}
 	}
 	return r
 }
 
-func mapRaces(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "the race detector reports what ran at once in that run, and no other use of a map did"}
+func mapRaces(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "the race detector reports what ran at once in that run, and no other use of a map did"}
 	for _, g := range raceGroups(in.Exhibits, onMap) {
 		c := raceCandidate(g)
-		c.Severity = analyze.Critical
+		c.Severity = claim.Critical
 		c.Variant = ""
 		c.Facts[0].Says = "race reports on this map"
 		other := g.other().Site().Function

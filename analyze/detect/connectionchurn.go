@@ -3,13 +3,13 @@ package detect
 import (
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
 
 // ConnectionChurn claims that connections are made anew instead of being kept and used again.
-var ConnectionChurn = &analyze.Detector{
+var ConnectionChurn = &claim.Detector{
 	ID:    "connection-churn",
 	Title: "Connections are made anew for each use",
 	Doc: `A connection to a peer or a database is opened for one call and closed after it. Dialling, the TLS handshake and what a driver asks at the start of a connection then cost more than the call itself, on
@@ -20,9 +20,9 @@ standard library. net/http's client dials in goroutines of its own, which name n
 
 **When it is wrong.** A program that is starting, or whose peers have just restarted, connects then. A crawler has no second call for a connection. What a server does for clients that connect to it
 does not count.`,
-	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate},
-	Measures: []analyze.Measure{
-		{Kind: evidence.CPU, Doc: "samples in making and closing connections, by function", Run: worstOf(func(in *analyze.Input, e *evidence.Exhibit) analyze.Reading { return connecting.cpu(in, e) })},
+	Limits: []claim.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate},
+	Measures: []claim.Measure{
+		{Kind: evidence.CPU, Doc: "samples in making and closing connections, by function", Run: worstOf(func(in *claim.Input, e *evidence.Exhibit) claim.Reading { return connecting.cpu(in, e) })},
 		{Kind: evidence.Heap, Doc: "bytes allocated for the same; can confirm and never deny", Run: connecting.heap},
 	},
 	Fix: []string{

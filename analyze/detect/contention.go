@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
@@ -252,7 +252,7 @@ func perSecond(d, wall time.Duration) evidence.Quantity {
 // lockJudgement decides how bad waiting for a lock is, for detectors that carry the
 // limits min-wait, min-count and max-busy.
 type lockJudgement struct {
-	severity analyze.Severity
+	severity claim.Severity
 	thin     bool
 	votes    bool // too little for a claim, and enough to vouch for that of another kind
 	caveats  []string
@@ -263,9 +263,9 @@ type lockJudgement struct {
 // stand there at any moment. Where no rate is known, it is that over the age of the process;
 // where that is not known either, the CPU spent under the lock in a stretch of known length tells whether the lock is in use
 // now; else it is an info.
-func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgement) {
+func judgeLock(in *claim.Input, l lockSite, wall time.Duration) (j lockJudgement) {
 	j.thin = l.count < int64(in.Limit("min-count").Number)
-	excuses := []analyze.Excuse{busyElsewhere(in, l.users()...), {Holds: j.thin, Says: fmt.Sprintf("%s may have met by chance", amount(l.count, "waiter", "waiters"))}}
+	excuses := []claim.Excuse{busyElsewhere(in, l.users()...), {Holds: j.thin, Says: fmt.Sprintf("%s may have met by chance", amount(l.count, "waiter", "waiters"))}}
 	switch {
 	case l.count == 0:
 		return j
@@ -279,12 +279,12 @@ func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgeme
 		switch {
 		// A long life leaves some hundreds of long waits behind, of slow starts and single stalls.
 		case l.mean() >= 10*in.Limit("min-wait").Duration() && l.count >= 1000:
-			j.severity = analyze.Warning
+			j.severity = claim.Warning
 		case serial(processors) && 2*processors >= all && l.delay >= over:
-			j.severity = analyze.Warning
+			j.severity = claim.Warning
 			j.caveats = append(j.caveats, fmt.Sprintf("that the lock is in use now shows in the CPU samples: %.2f of the %.2f processors in use are below it", processors, all))
 		case l.delay >= time.Second:
-			j.severity = analyze.Info
+			j.severity = claim.Info
 		default:
 			j.votes = l.mean() >= in.Limit("min-wait").Duration()/4
 		}
@@ -294,23 +294,23 @@ func judgeLock(in *analyze.Input, l lockSite, wall time.Duration) (j lockJudgeme
 	// Short waits hold up no operation that anybody would notice; what they take is processors that could run meanwhile. Long
 	// ones mostly are for a holder that waits itself, for a disk or a peer, and take none.
 	if l.mean() >= in.Limit("min-wait").Duration() {
-		j.severity = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: standing, Mean: l.mean()}, excuses...)
+		j.severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: standing, Mean: l.mean()}, excuses...)
 	} else {
-		procs, most := float64(in.Case.GOMAXPROCS), analyze.Warning
+		procs, most := float64(in.Case.GOMAXPROCS), claim.Warning
 		if procs == 0 {
 			// How many could run is unknown; how many do, the CPU samples of the case tell. Without either it is a fact that accuses nobody.
 			_, used, over := in.Case.Under("")
 			procs = max(used, 1)
 			if over == 0 {
-				most = analyze.Info
+				most = claim.Info
 			}
 			j.caveats = append(j.caveats, fmt.Sprintf("GOMAXPROCS is unknown; what the waiting takes was judged against %.1f processors", procs))
 		}
-		j.severity = min(most, in.Severity(analyze.Impact{Of: analyze.Processors, Share: standing / procs}, excuses...))
+		j.severity = min(most, in.Severity(claim.Impact{Of: claim.Processors, Share: standing / procs}, excuses...))
 	}
 	j.votes = standing >= in.Limit("impact.min-standing").Number/4
 	for _, e := range excuses {
-		if e.Holds && j.severity > analyze.NoSeverity {
+		if e.Holds && j.severity > claim.NoSeverity {
 			j.excuses = append(j.excuses, e.Says)
 		}
 	}
@@ -330,7 +330,7 @@ func standing(rate evidence.Quantity) string {
 }
 
 // againstStanding is the limit that a rate of waiting is held against: one goroutine at any moment.
-func againstStanding(in *analyze.Input) *analyze.LimitUse {
+func againstStanding(in *claim.Input) *claim.LimitUse {
 	limit := in.Against("impact.min-standing-warning")
 	limit.Unit = evidence.SecPerSec
 	return limit
@@ -347,16 +347,16 @@ func (l lockSite) users() []string {
 
 // busyElsewhere excuses waiting for a lock where the processors are busy with other work than
 // what runs under it: whoever waits for the lock would wait for a processor otherwise.
-func busyElsewhere(in *analyze.Input, users ...string) analyze.Excuse {
+func busyElsewhere(in *claim.Input, users ...string) claim.Excuse {
 	processors, _, over := usedUnder(in, users)
-	return analyze.Excuse{
+	return claim.Excuse{
 		Holds: in.Case.Busy >= in.Limit("max-busy").Number && (over == 0 || in.Case.GOMAXPROCS == 1 || !serial(processors)),
 		Says:  fmt.Sprintf("%s of the processors' time is in use: who waits here would wait for a processor otherwise", evidence.Quantity{Number: in.Case.Busy, Unit: evidence.Share}),
 	}
 }
 
 // usedUnder returns the most that any of some functions uses of the processors.
-func usedUnder(in *analyze.Input, functions []string) (most, all float64, over time.Duration) {
+func usedUnder(in *claim.Input, functions []string) (most, all float64, over time.Duration) {
 	for _, f := range functions {
 		n, total, window := in.Case.Under(f)
 		most, all, over = max(most, n), total, window

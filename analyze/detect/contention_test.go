@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
@@ -22,16 +22,16 @@ func TestLockWithoutARate(t *testing.T) {
 		return cpuProfile(cpu(samples, "main.price", "main.(*B).Place"), cpu(others, "main.g"))
 	}
 	expectAll(t, MutexHotspot, []expect{
-		{"nothing tells", of(mutex), analyze.Found, "info main.(*B).Place"},
-		{"little was waited", of(profiled(evidence.Mutex, 0, contended(2_000, 999*time.Millisecond, unlockedAt("main.f")...))), analyze.Undecided, ""},
-		{"short waits of a process of ten seconds: a quarter of four processors", of(mutex, log(12*time.Second)), analyze.Found, "warning main.(*B).Place"},
-		{"of more", of(mutex, log(13*time.Second)), analyze.Found, "info main.(*B).Place"},
-		{"one on average over the life of the process", of(longer, log(12*time.Second)), analyze.Found, "warning main.(*B).Place"},
-		{"less than one", of(longer, log(13*time.Second)), analyze.Found, "info main.(*B).Place"},
-		{"half of the CPU is below the lock, a fifth of a processor", of(mutex, under(200, 200)), analyze.Found, "warning main.(*B).Place"},
-		{"less than a fifth", of(mutex, under(199, 100)), analyze.Found, "info main.(*B).Place"},
-		{"less than half of it", of(mutex, under(200, 201)), analyze.Found, "info main.(*B).Place"},
-		{"more than one holder can use", of(mutex, under(1101, 0)), analyze.Found, "info main.(*B).Place"},
+		{"nothing tells", of(mutex), claim.Found, "info main.(*B).Place"},
+		{"little was waited", of(profiled(evidence.Mutex, 0, contended(2_000, 999*time.Millisecond, unlockedAt("main.f")...))), claim.Undecided, ""},
+		{"short waits of a process of ten seconds: a quarter of four processors", of(mutex, log(12*time.Second)), claim.Found, "warning main.(*B).Place"},
+		{"of more", of(mutex, log(13*time.Second)), claim.Found, "info main.(*B).Place"},
+		{"one on average over the life of the process", of(longer, log(12*time.Second)), claim.Found, "warning main.(*B).Place"},
+		{"less than one", of(longer, log(13*time.Second)), claim.Found, "info main.(*B).Place"},
+		{"half of the CPU is below the lock, a fifth of a processor", of(mutex, under(200, 200)), claim.Found, "warning main.(*B).Place"},
+		{"less than a fifth", of(mutex, under(199, 100)), claim.Found, "info main.(*B).Place"},
+		{"less than half of it", of(mutex, under(200, 201)), claim.Found, "info main.(*B).Place"},
+		{"more than one holder can use", of(mutex, under(1101, 0)), claim.Found, "info main.(*B).Place"},
 	})
 }
 
@@ -45,10 +45,10 @@ func TestBusyExcuse(t *testing.T) {
 		return cpuProfile(cpu(samples, "main.price", "main.(*B).Place"), cpu(900, "main.g"))
 	}
 	expectAll(t, MutexHotspot, []expect{
-		{"nothing tells what they are busy with", of(hot, full(2)), analyze.Found, "info main.(*B).Place"},
-		{"with what runs under the lock", of(hot, full(2), under(900)), analyze.Found, "warning main.(*B).Place"},
-		{"with other work", of(hot, full(2), under(100)), analyze.Found, "info main.(*B).Place"},
-		{"there is but one processor", of(hot, full(1), under(900)), analyze.Found, "info main.(*B).Place"},
+		{"nothing tells what they are busy with", of(hot, full(2)), claim.Found, "info main.(*B).Place"},
+		{"with what runs under the lock", of(hot, full(2), under(900)), claim.Found, "warning main.(*B).Place"},
+		{"with other work", of(hot, full(2), under(100)), claim.Found, "info main.(*B).Place"},
+		{"there is but one processor", of(hot, full(1), under(900)), claim.Found, "info main.(*B).Place"},
 	})
 }
 
@@ -59,9 +59,9 @@ func TestLateAnswers(t *testing.T) {
 		return profiled(evidence.Block, 0, row{values: []int64{count, int64(took)}, stack: frames("runtime.selectgo", "net/http.(*persistConn).roundTrip", "net/http.(*Client).do", "main.(*P).Rate", "main.handle")})
 	}
 	expectAll(t, BlockedDownstream, []expect{
-		{"nothing tells how long answers take", of(join(asks)), analyze.Found, "info main.(*P).Rate"},
-		{"ten times as long as all that came before", of(join(asks), before(100, 2*time.Second)), analyze.Found, "critical main.(*P).Rate"},
-		{"less", of(join(asks), before(100, 2*time.Second+time.Millisecond)), analyze.Found, "info main.(*P).Rate"},
-		{"few came before", of(join(asks), before(19, time.Second)), analyze.Found, "info main.(*P).Rate"},
+		{"nothing tells how long answers take", of(join(asks)), claim.Found, "info main.(*P).Rate"},
+		{"ten times as long as all that came before", of(join(asks), before(100, 2*time.Second)), claim.Found, "critical main.(*P).Rate"},
+		{"less", of(join(asks), before(100, 2*time.Second+time.Millisecond)), claim.Found, "info main.(*P).Rate"},
+		{"few came before", of(join(asks), before(19, time.Second)), claim.Found, "info main.(*P).Rate"},
 	})
 }

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
 )
 
 // ContextRetention claims that contexts, or what they carry, are kept.
-var ContextRetention = &analyze.Detector{
+var ContextRetention = &claim.Detector{
 	ID:    "context-retention",
 	Title: "Contexts are kept",
 	Doc: `Contexts are derived and never let go of. A context that can be cancelled is kept by the one it was derived from until it is cancelled: where that one lives as long as the
@@ -22,7 +22,7 @@ more than sampling can bring about. Goroutines in a dump or goroutine profile th
 
 **When it is wrong.** Each request in flight has contexts, so more requests at a time mean more contexts; two snapshots cannot tell that from a leak. What a context carries
 is allocated elsewhere and told as heap-growth of that place.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-growth", Default: evidence.Quantity{Number: 4 << 20, Unit: evidence.Bytes},
 			Doc:    "more memory of contexts in use in the last snapshot than in the first",
 			Source: "some forty thousand contexts of 96 bytes (context/context.go, cancelCtx): no service has as many requests in flight; sampling asks for more where it is rough"},
@@ -36,7 +36,7 @@ is allocated elsewhere and told as heap-growth of that place.`,
 			Doc:    "goroutines that wait for a parent context on behalf of a child, from which they vouch",
 			Source: "as goroutine-leak: fifty alike are no accident"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Heap, Doc: "memory in use that package context allocated, in successive heap profiles", Run: contextRetentionHeap},
 		{Kind: evidence.Dump, Doc: "goroutines that wait for a parent context; can confirm and never deny", Run: worstOf(contextRetentionDump)},
 		{Kind: evidence.Goroutine, Doc: "the same without their numbers", Run: worstOf(contextRetentionGoroutine)},
@@ -83,16 +83,16 @@ func contextVariant(path []string) string {
 	return ""
 }
 
-func contextRetentionHeap(in *analyze.Input) analyze.Reading {
+func contextRetentionHeap(in *claim.Input) claim.Reading {
 	whole := oneProcess(in.Exhibits)
 	s := whole.part(ofContexts)
 	if s.lastExhibit().Profile.Column("inuse_space") < 0 {
-		return analyze.Reading{Silent: "the heap profile has no column of memory in use"}
+		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	if len(s.views) < 2 {
-		return analyze.Reading{Silent: alone(whole)}
+		return claim.Reading{Silent: alone(whole)}
 	}
-	r := analyze.Reading{
+	r := claim.Reading{
 		Says:   fmt.Sprintf("contexts hold %s in the first heap profile and %s in the last", size(s.first().inuse), size(s.last().inuse)),
 		Silent: s.unsure(in.Limit("min-growth").Number, allMemory),
 	}
@@ -101,8 +101,8 @@ func contextRetentionHeap(in *analyze.Input) analyze.Reading {
 			break
 		}
 		h := s.last().sites[g.name]
-		c := analyze.Candidate{
-			Site: h.site, Path: h.path, Variant: contextVariant(h.path), Severity: analyze.Warning, Thin: !g.steady(),
+		c := claim.Candidate{
+			Site: h.site, Path: h.path, Variant: contextVariant(h.path), Severity: claim.Warning, Thin: !g.steady(),
 			Share:   evidence.Part(g.grown, max(whole.last().inuse-whole.first().inuse, g.grown)).Number,
 			Summary: fmt.Sprintf("contexts that %s derives are kept: their memory grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(h.inuse), within(s.span())),
 			Facts:   growthFacts(in, s, g, h, "memory in use of contexts that the function derived", "-focus=^context[.]"),
@@ -116,9 +116,9 @@ func contextRetentionHeap(in *analyze.Input) analyze.Reading {
 		switch {
 		// What hardly moves the heap as a whole is worth a line, not an alarm.
 		case float64(g.grown) < in.Limit("min-heap-share").Number*float64(whole.first().inuse):
-			c.Severity = analyze.Info
+			c.Severity = claim.Info
 		case g.ended():
-			c.Severity = analyze.Info
+			c.Severity = claim.Info
 			c.Caveats = append(c.Caveats, "the growth slowed down or stopped before the last snapshot, as that of a program warming up does")
 		}
 		if len(s.views) == 2 {
@@ -141,20 +141,20 @@ func watchesParent(s stack.Stack) bool {
 }
 
 // parentWatchers vouches for contexts that are kept, by the goroutines that watch for their parents.
-func parentWatchers(in *analyze.Input, e *evidence.Exhibit, n, all int64, goroutine int64, reproduce analyze.Command) analyze.Reading {
-	r := analyze.Reading{Silent: "contexts are no goroutines: only those whose parent is of another make have one each"}
+func parentWatchers(in *claim.Input, e *evidence.Exhibit, n, all int64, goroutine int64, reproduce claim.Command) claim.Reading {
+	r := claim.Reading{Silent: "contexts are no goroutines: only those whose parent is of another make have one each"}
 	if float64(n) < in.Limit("min-waiting").Number {
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Thin: true, Summary: fmt.Sprintf("%s wait for a parent context on behalf of a child", evidence.Things(n, "goroutine")),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a parent context on behalf of a child", Value: evidence.Of(n, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(all, evidence.Count), "goroutines"), Limit: in.Against("min-waiting"), At: analyze.Location{Goroutine: goroutine}, Reproduce: reproduce}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a parent context on behalf of a child", Value: evidence.Of(n, evidence.Count),
+			Of: claim.PartOf(evidence.Of(all, evidence.Count), "goroutines"), Limit: in.Against("min-waiting"), At: claim.Location{Goroutine: goroutine}, Reproduce: reproduce}},
 	}}
 	return r
 }
 
-func contextRetentionDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func contextRetentionDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var first dump.Goroutine
 	var n int64
 	for i := range e.Dump.Goroutines {
@@ -164,10 +164,10 @@ func contextRetentionDump(in *analyze.Input, e *evidence.Exhibit) analyze.Readin
 			}
 		}
 	}
-	return parentWatchers(in, e, n, int64(len(e.Dump.Goroutines)), first.ID, analyze.Grep(e, "context.(*cancelCtx).propagateCancel.func"))
+	return parentWatchers(in, e, n, int64(len(e.Dump.Goroutines)), first.ID, claim.Grep(e, "context.(*cancelCtx).propagateCancel.func"))
 }
 
-func contextRetentionGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func contextRetentionGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	var n, all int64
 	for i := range p.Samples {
@@ -180,5 +180,5 @@ func contextRetentionGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.R
 			n += s.Values[0]
 		}
 	}
-	return parentWatchers(in, e, n, all, 0, analyze.Top(e, "goroutine").With("-focus=context.*propagateCancel.func"))
+	return parentWatchers(in, e, n, all, 0, claim.Top(e, "goroutine").With("-focus=context.*propagateCancel.func"))
 }

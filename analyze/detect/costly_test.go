@@ -3,7 +3,7 @@ package detect
 import (
 	"testing"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
@@ -27,23 +27,23 @@ func TestSliceRegrowth(t *testing.T) {
 	doubling := []int64{512, 1024, 2048, 4096, 8192, 16384, 32768}
 	dense := []int64{1024, 1152, 1280, 1408, 1536, 1792, 2048, 2304, 2688, 3072}
 	expectAll(t, SliceRegrowth, []expect{
-		{"a tenth of the CPU", of(profileOf(200, 2000, grow...), procs()), analyze.Found, "warning main.f"},
-		{"a twentieth", of(profileOf(100, 2000, grow...), procs()), analyze.Found, "info main.f"},
-		{"less", of(profileOf(99, 2000, grow...), procs()), analyze.Clear, ""},
-		{"of a process that hardly runs", of(profileOf(50, 300, grow...), procs()), analyze.Clear, ""},
-		{"room that was asked for", of(profileOf(200, 2000, "bytes.growSlice", "bytes.(*Buffer).grow", "bytes.(*Buffer).Grow", "main.f"), procs()), analyze.Clear, ""},
-		{"a builder made with its size", of(profileOf(200, 2000, "strings.(*Builder).grow", "strings.(*Builder).Grow", "main.f"), procs()), analyze.Clear, ""},
-		{"a buffer that is written to", of(profileOf(200, 2000, "bytes.growSlice", "bytes.(*Buffer).grow", "bytes.(*Buffer).WriteString", "fmt.Fprintf", "main.f"), procs()), analyze.Found, "warning main.f"},
-		{"an encoder's own buffer", of(profileOf(200, 2000, "runtime.growslice", "encoding/json.(*encodeState).marshal", "encoding/json.Marshal", "main.f"), procs()), analyze.Clear, ""},
-		{"too few samples", of(profileOf(50, 99, grow...), procs()), analyze.Undecided, ""},
-		{"a buffer of the standard library is its caller's", of(profileOf(200, 2000, "runtime.growslice", "bytes.growSlice", "bytes.(*Buffer).grow", "bytes.(*Buffer).Write", "main.f"), procs()), analyze.Found, "warning main.f"},
-		{"marking for the collector on the way", of(profileOf(200, 2000, "runtime.gcDrainN", "runtime.gcAssistAlloc", "runtime.mallocgc", "runtime.growslice", "main.f"), procs()), analyze.Clear, ""},
-		{"what a slice's owner calls is not growing", of(profileOf(200, 2000, "main.less", "slices.SortFunc", "main.f"), procs()), analyze.Clear, ""},
-		{"append's steps in the heap", of(heapAt(0), heapAt(10, appended(2000, whole...)...)), analyze.Found, "info main.f"},
-		{"at a low rate", of(heapAt(0), heapAt(10, appended(900, whole...)...)), analyze.Undecided, ""},
-		{"tables of maps that double", of(heapAt(0), heapAt(10, appended(9000, doubling...)...)), analyze.Undecided, ""},
-		{"strings added to strings", of(heapAt(0), heapAt(10, appended(9000, dense...)...)), analyze.Undecided, ""},
-		{"one profile has no rate", of(heapAt(0, appended(9000, whole...)...)), analyze.Undecided, ""},
+		{"a tenth of the CPU", of(profileOf(200, 2000, grow...), procs()), claim.Found, "warning main.f"},
+		{"a twentieth", of(profileOf(100, 2000, grow...), procs()), claim.Found, "info main.f"},
+		{"less", of(profileOf(99, 2000, grow...), procs()), claim.Clear, ""},
+		{"of a process that hardly runs", of(profileOf(50, 300, grow...), procs()), claim.Clear, ""},
+		{"room that was asked for", of(profileOf(200, 2000, "bytes.growSlice", "bytes.(*Buffer).grow", "bytes.(*Buffer).Grow", "main.f"), procs()), claim.Clear, ""},
+		{"a builder made with its size", of(profileOf(200, 2000, "strings.(*Builder).grow", "strings.(*Builder).Grow", "main.f"), procs()), claim.Clear, ""},
+		{"a buffer that is written to", of(profileOf(200, 2000, "bytes.growSlice", "bytes.(*Buffer).grow", "bytes.(*Buffer).WriteString", "fmt.Fprintf", "main.f"), procs()), claim.Found, "warning main.f"},
+		{"an encoder's own buffer", of(profileOf(200, 2000, "runtime.growslice", "encoding/json.(*encodeState).marshal", "encoding/json.Marshal", "main.f"), procs()), claim.Clear, ""},
+		{"too few samples", of(profileOf(50, 99, grow...), procs()), claim.Undecided, ""},
+		{"a buffer of the standard library is its caller's", of(profileOf(200, 2000, "runtime.growslice", "bytes.growSlice", "bytes.(*Buffer).grow", "bytes.(*Buffer).Write", "main.f"), procs()), claim.Found, "warning main.f"},
+		{"marking for the collector on the way", of(profileOf(200, 2000, "runtime.gcDrainN", "runtime.gcAssistAlloc", "runtime.mallocgc", "runtime.growslice", "main.f"), procs()), claim.Clear, ""},
+		{"what a slice's owner calls is not growing", of(profileOf(200, 2000, "main.less", "slices.SortFunc", "main.f"), procs()), claim.Clear, ""},
+		{"append's steps in the heap", of(heapAt(0), heapAt(10, appended(2000, whole...)...)), claim.Found, "info main.f"},
+		{"at a low rate", of(heapAt(0), heapAt(10, appended(900, whole...)...)), claim.Undecided, ""},
+		{"tables of maps that double", of(heapAt(0), heapAt(10, appended(9000, doubling...)...)), claim.Undecided, ""},
+		{"strings added to strings", of(heapAt(0), heapAt(10, appended(9000, dense...)...)), claim.Undecided, ""},
+		{"one profile has no rate", of(heapAt(0, appended(9000, whole...)...)), claim.Undecided, ""},
 	})
 }
 
@@ -51,35 +51,35 @@ func TestSyncMapChurn(t *testing.T) {
 	const tree = "internal/sync.(*HashTrieMap[go.shape.interface {},go.shape.interface {}])."
 	store := []string{"runtime.mallocgc", "runtime.newobject", "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", tree + "Swap", "sync.(*Map).Store", "main.f"}
 	expectAll(t, SyncMapChurn, []expect{
-		{"a tenth of the CPU", of(profileOf(200, 2000, store...), procs()), analyze.Found, "warning main.f"},
-		{"less than a twentieth", of(profileOf(99, 2000, store...), procs()), analyze.Clear, ""},
-		{"as many reads as writes", of(cpuProfile(cpu(200, store...), cpu(200, tree+"Load", "sync.(*Map).Load", "main.f"), cpu(1600, "main.work")), procs()), analyze.Found, "warning main.f"},
-		{"more reads than writes", of(cpuProfile(cpu(200, store...), cpu(201, tree+"Load", "sync.(*Map).Load", "main.f"), cpu(1600, "main.work")), procs()), analyze.Found, "info main.f"},
-		{"reads", of(profileOf(900, 2000, tree+"Load", "sync.(*Map).Load", "main.f"), procs()), analyze.Clear, ""},
-		{"LoadOrStore that finds", of(profileOf(900, 2000, tree+"LoadOrStore", "sync.(*Map).LoadOrStore", "main.f"), procs()), analyze.Clear, ""},
-		{"LoadOrStore that makes", of(profileOf(200, 2000, "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", tree+"LoadOrStore", "sync.(*Map).LoadOrStore", "main.f"), procs()), analyze.Found, "warning main.f"},
-		{"before Go 1.24", of(profileOf(200, 2000, "sync.(*Map).dirtyLocked", "sync.(*Map).Swap", "sync.(*Map).Store", "main.f"), procs()), analyze.Found, "warning main.f"},
-		{"what Range calls", of(profileOf(900, 2000, "main.each", tree+"Range", "sync.(*Map).Range", "main.f"), procs()), analyze.Clear, ""},
-		{"a map of the program's own", of(profileOf(900, 2000, "runtime.mallocgc", "main.(*Map).Store", "main.f"), procs()), analyze.Clear, ""},
-		{"most bytes are for it", of(heapAt(0), heapAt(10, objects(64, 3_000_000, 10, store[2:]...), objects(64, 10, 10, "main.g"))), analyze.Found, "info main.f"},
-		{"fewer bytes are for it", of(heapAt(0), heapAt(10, objects(64, 3_000_000, 10, store[2:]...), objects(64, 8_000_000, 10, "main.g"))), analyze.Undecided, ""},
-		{"its locks alone accuse nobody", of(profiled(evidence.Mutex, 0, row{values: []int64{900, 1e9}, stack: frames("internal/sync.(*Mutex).Unlock", tree+"Swap", "sync.(*Map).Store", "main.f")})), analyze.Undecided, ""},
+		{"a tenth of the CPU", of(profileOf(200, 2000, store...), procs()), claim.Found, "warning main.f"},
+		{"less than a twentieth", of(profileOf(99, 2000, store...), procs()), claim.Clear, ""},
+		{"as many reads as writes", of(cpuProfile(cpu(200, store...), cpu(200, tree+"Load", "sync.(*Map).Load", "main.f"), cpu(1600, "main.work")), procs()), claim.Found, "warning main.f"},
+		{"more reads than writes", of(cpuProfile(cpu(200, store...), cpu(201, tree+"Load", "sync.(*Map).Load", "main.f"), cpu(1600, "main.work")), procs()), claim.Found, "info main.f"},
+		{"reads", of(profileOf(900, 2000, tree+"Load", "sync.(*Map).Load", "main.f"), procs()), claim.Clear, ""},
+		{"LoadOrStore that finds", of(profileOf(900, 2000, tree+"LoadOrStore", "sync.(*Map).LoadOrStore", "main.f"), procs()), claim.Clear, ""},
+		{"LoadOrStore that makes", of(profileOf(200, 2000, "internal/sync.newEntryNode[go.shape.interface {},go.shape.interface {}]", tree+"LoadOrStore", "sync.(*Map).LoadOrStore", "main.f"), procs()), claim.Found, "warning main.f"},
+		{"before Go 1.24", of(profileOf(200, 2000, "sync.(*Map).dirtyLocked", "sync.(*Map).Swap", "sync.(*Map).Store", "main.f"), procs()), claim.Found, "warning main.f"},
+		{"what Range calls", of(profileOf(900, 2000, "main.each", tree+"Range", "sync.(*Map).Range", "main.f"), procs()), claim.Clear, ""},
+		{"a map of the program's own", of(profileOf(900, 2000, "runtime.mallocgc", "main.(*Map).Store", "main.f"), procs()), claim.Clear, ""},
+		{"most bytes are for it", of(heapAt(0), heapAt(10, objects(64, 3_000_000, 10, store[2:]...), objects(64, 10, 10, "main.g"))), claim.Found, "info main.f"},
+		{"fewer bytes are for it", of(heapAt(0), heapAt(10, objects(64, 3_000_000, 10, store[2:]...), objects(64, 8_000_000, 10, "main.g"))), claim.Undecided, ""},
+		{"its locks alone accuse nobody", of(profiled(evidence.Mutex, 0, row{values: []int64{900, 1e9}, stack: frames("internal/sync.(*Mutex).Unlock", tree+"Swap", "sync.(*Map).Store", "main.f")})), claim.Undecided, ""},
 	})
 }
 
 func TestRepeatedSetup(t *testing.T) {
 	compile := []string{"regexp/syntax.(*parser).push", "regexp/syntax.Parse", "regexp.compile", "regexp.Compile", "regexp.MustCompile", "main.f"}
 	expectAll(t, RepeatedSetup, []expect{
-		{"a tenth of the CPU", of(profileOf(200, 2000, compile...), procs()), analyze.Found, "warning main.f"},
-		{"a twentieth", of(profileOf(100, 2000, compile...), procs()), analyze.Found, "info main.f"},
-		{"less", of(profileOf(99, 2000, compile...), procs()), analyze.Clear, ""},
-		{"of a process that hardly runs", of(profileOf(50, 300, compile...), procs()), analyze.Clear, ""},
-		{"at the start", of(profileOf(900, 2000, append(append([]string{}, compile[:5]...), "main.init", "runtime.doInit1", "runtime.doInit", "runtime.main")...), procs()), analyze.Clear, ""},
-		{"using what was set up", of(profileOf(900, 2000, "regexp.(*machine).step", "regexp.(*Regexp).MatchString", "main.f"), procs()), analyze.Clear, ""},
-		{"who connects to a server brings a certificate", of(profileOf(900, 2000, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).serverHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), procs()), analyze.Clear, ""},
-		{"half of the bytes are for it", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...), objects(1024, 300_000, 10, "main.g"))), analyze.Found, "warning main.f"},
-		{"a little less", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...), objects(1024, 301_000, 10, "main.g"))), analyze.Found, "info main.f"},
-		{"at a low rate", of(heapAt(0), heapAt(10, objects(1024, 90_000, 10, compile...))), analyze.Undecided, ""},
+		{"a tenth of the CPU", of(profileOf(200, 2000, compile...), procs()), claim.Found, "warning main.f"},
+		{"a twentieth", of(profileOf(100, 2000, compile...), procs()), claim.Found, "info main.f"},
+		{"less", of(profileOf(99, 2000, compile...), procs()), claim.Clear, ""},
+		{"of a process that hardly runs", of(profileOf(50, 300, compile...), procs()), claim.Clear, ""},
+		{"at the start", of(profileOf(900, 2000, append(append([]string{}, compile[:5]...), "main.init", "runtime.doInit1", "runtime.doInit", "runtime.main")...), procs()), claim.Clear, ""},
+		{"using what was set up", of(profileOf(900, 2000, "regexp.(*machine).step", "regexp.(*Regexp).MatchString", "main.f"), procs()), claim.Clear, ""},
+		{"who connects to a server brings a certificate", of(profileOf(900, 2000, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).serverHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), procs()), claim.Clear, ""},
+		{"half of the bytes are for it", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...), objects(1024, 300_000, 10, "main.g"))), claim.Found, "warning main.f"},
+		{"a little less", of(heapAt(0), heapAt(10, objects(1024, 300_000, 10, compile...), objects(1024, 301_000, 10, "main.g"))), claim.Found, "info main.f"},
+		{"at a low rate", of(heapAt(0), heapAt(10, objects(1024, 90_000, 10, compile...))), claim.Undecided, ""},
 	})
 	f := judge(t, RepeatedSetup, profileOf(200, 2000, compile...), procs()).all.Findings
 	if len(f) != 1 || f[0].Variant != "regular expression" {
@@ -98,15 +98,15 @@ func TestConnectionChurn(t *testing.T) {
 	on := func(n int64, names ...string) []*evidence.Exhibit { return of(profileOf(n, 2000, names...), procs()) }
 	driver := []string{"example.com/db.(*conn).start", "example.com/db.(*connector).Connect", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.f"}
 	expectAll(t, ConnectionChurn, []expect{
-		{"a tenth of the CPU in handshakes", on(200, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).clientHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), analyze.Found, "warning main.f"},
-		{"a twentieth", on(100, "crypto/tls.(*Conn).clientHandshake", "main.f"), analyze.Found, "info main.f"},
-		{"less", on(99, "crypto/tls.(*Conn).clientHandshake", "main.f"), analyze.Clear, ""},
-		{"a process that hardly runs", of(profileOf(50, 300, "crypto/tls.(*Conn).clientHandshake", "main.f"), procs()), analyze.Clear, ""},
-		{"dialling", on(200, "syscall.connect", "net.(*netFD).connect", "net.(*sysDialer).doDialTCP", "net.(*Dialer).DialContext", "main.f"), analyze.Found, "warning main.f"},
-		{"a driver that database/sql asks for a connection", on(200, driver...), analyze.Found, "warning example.com/db.(*conn).start"},
-		{"a connection of database/sql that is closed after its call", on(200, "example.com/db.(*conn).Close", "database/sql.(*driverConn).finalClose", "database/sql.(*DB).putConn", "database/sql.(*Rows).Close", "main.f"), analyze.Found, "warning example.com/db.(*conn).Close"},
-		{"a query on a connection that is kept", on(200, "example.com/db.(*conn).query", "database/sql.ctxDriverQuery", "database/sql.(*DB).QueryContext", "main.f"), analyze.Clear, ""},
-		{"the server's half", on(200, "crypto/tls.(*Conn).serverHandshake", "main.f"), analyze.Clear, ""},
-		{"net/http's own goroutine", on(200, "crypto/tls.(*Conn).clientHandshake", "net/http.(*persistConn).addTLS.func2"), analyze.Found, "warning crypto/tls.(*Conn).clientHandshake"},
+		{"a tenth of the CPU in handshakes", on(200, "crypto/x509.ParseCertificate", "crypto/tls.(*Conn).clientHandshake", "crypto/tls.(*Conn).handshakeContext", "main.f"), claim.Found, "warning main.f"},
+		{"a twentieth", on(100, "crypto/tls.(*Conn).clientHandshake", "main.f"), claim.Found, "info main.f"},
+		{"less", on(99, "crypto/tls.(*Conn).clientHandshake", "main.f"), claim.Clear, ""},
+		{"a process that hardly runs", of(profileOf(50, 300, "crypto/tls.(*Conn).clientHandshake", "main.f"), procs()), claim.Clear, ""},
+		{"dialling", on(200, "syscall.connect", "net.(*netFD).connect", "net.(*sysDialer).doDialTCP", "net.(*Dialer).DialContext", "main.f"), claim.Found, "warning main.f"},
+		{"a driver that database/sql asks for a connection", on(200, driver...), claim.Found, "warning example.com/db.(*conn).start"},
+		{"a connection of database/sql that is closed after its call", on(200, "example.com/db.(*conn).Close", "database/sql.(*driverConn).finalClose", "database/sql.(*DB).putConn", "database/sql.(*Rows).Close", "main.f"), claim.Found, "warning example.com/db.(*conn).Close"},
+		{"a query on a connection that is kept", on(200, "example.com/db.(*conn).query", "database/sql.ctxDriverQuery", "database/sql.(*DB).QueryContext", "main.f"), claim.Clear, ""},
+		{"the server's half", on(200, "crypto/tls.(*Conn).serverHandshake", "main.f"), claim.Clear, ""},
+		{"net/http's own goroutine", on(200, "crypto/tls.(*Conn).clientHandshake", "net/http.(*persistConn).addTLS.func2"), claim.Found, "warning crypto/tls.(*Conn).clientHandshake"},
 	})
 }

@@ -3,7 +3,7 @@ package detect
 import (
 	"fmt"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
@@ -11,7 +11,7 @@ import (
 )
 
 // CPUHotspot names the function that takes most CPU, and claims that others wait for it.
-var CPUHotspot = &analyze.Detector{
+var CPUHotspot = &claim.Detector{
 	ID:    "cpu-hotspot",
 	Title: "CPU hot spot",
 	Doc: `One application function, together with the standard library code it calls directly, takes the largest part of all CPU samples. That is a plain fact, and a warning where others wait for the
@@ -25,7 +25,7 @@ that answer to the outside waited for a processor, as sched-latency measures it.
 **When it is wrong.** Somebody always takes most CPU. A batch program is meant to keep its processors busy; then this is where the time goes, not
 a fault. Work in C code or in the kernel on behalf of the function counts
 for it, if it is sampled at all.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.4, Unit: evidence.Share},
 			Doc:    "samples of the function and its standard library callees, of all samples, from which it can be a warning",
 			Source: "Amdahl: making a function with two fifths of the time twice as fast makes the whole a quarter faster; with less, look for several"},
@@ -36,7 +36,7 @@ for it, if it is sampled at all.`,
 			Doc:    "99th percentile of the waits for a processor of goroutines that answer to the outside, from which it is a warning",
 			Source: "as sched-latency: runtime/proc.go, forcePreemptNS"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.CPU, Doc: "share of CPU samples by first frame outside the standard library", Run: worstOf(cpuHotspotCPU)},
 		{Kind: evidence.Trace, Doc: "the same for the CPU samples in a trace, which are there only when a CPU profile ran at the same time, and who waited for a processor", Run: worstOf(cpuHotspotTrace)},
 		{Kind: evidence.Folded, Doc: "the same for the samples of a tracer such as perf" + foldedDoc, Run: foldedMeasure(cpuCounts)},
@@ -49,33 +49,33 @@ for it, if it is sampled at all.`,
 
 // hotspots names the function with most samples of a profile, and the others with min-share, late being those who wait for a
 // processor meanwhile. What the runtime does for itself has detectors of its own.
-func hotspots(in *analyze.Input, e *evidence.Exhibit, p *pprofile.Profile, use usage, late *exectrace.Group, sampled string, command func(*siteSum) analyze.Command, whole analyze.Command) analyze.Reading {
+func hotspots(in *claim.Input, e *evidence.Exhibit, p *pprofile.Profile, use usage, late *exectrace.Group, sampled string, command func(*siteSum) claim.Command, whole claim.Command) claim.Reading {
 	column := p.Column("samples")
 	total := p.Total(max(column, 0))
 	least := in.Limit("min-share").Number
-	var r analyze.Reading
+	var r claim.Reading
 	for _, s := range bySite(p, column, func(s *pprofile.Sample) stack.Site { return s.Stack.Owner() }) {
 		share := evidence.Part(s.values[column], total)
 		if stack.Plumbing(s.site.Function) || len(r.Candidates) > 0 && share.Number < least {
 			continue
 		}
-		c := analyze.Candidate{
-			Site: s.site, Path: s.path, Severity: analyze.Info, Share: share.Number, Thin: rough(share.Number, min(least, share.Number/2), total), Caveats: use.doubt(),
+		c := claim.Candidate{
+			Site: s.site, Path: s.path, Severity: claim.Info, Share: share.Number, Thin: rough(share.Number, min(least, share.Number/2), total), Caveats: use.doubt(),
 			Summary: fmt.Sprintf("%s takes %s of the CPU samples", s.site.Function, share),
-			Facts: []analyze.Fact{{
+			Facts: []claim.Fact{{
 				Exhibit: e.ID, Says: "CPU samples in the function and the standard library code it calls", Value: share,
-				Of:    analyze.PartOf(evidence.Of(total, evidence.Count), sampled),
-				Limit: in.Against("min-share"), At: analyze.At(s.site), Reproduce: command(s),
+				Of:    claim.PartOf(evidence.Of(total, evidence.Count), sampled),
+				Limit: in.Against("min-share"), At: claim.At(s.site), Reproduce: command(s),
 			}},
 		}
 		calledBy(&c, callersOf(p, s.site.Function, inColumn(column)))
 		if use.used > 0 {
 			c.Summary += fmt.Sprintf("; the process keeps %s busy", use)
-			c.Facts = append(c.Facts, use.fact(in, e, "processors in use", "min-busy", analyze.Location{}, whole))
+			c.Facts = append(c.Facts, use.fact(in, e, "processors in use", "min-busy", claim.Location{}, whole))
 		}
 		c.Plain = share.Number < least || use.share() < in.Limit("min-busy").Number
 		if late != nil && !c.Plain {
-			c.Severity = analyze.Warning
+			c.Severity = claim.Warning
 			c.Sites = append(c.Sites, late.Start)
 			c.Facts = append(c.Facts, lateFact(e, late, in.Against("min-p99")))
 		}
@@ -86,25 +86,25 @@ func hotspots(in *analyze.Input, e *evidence.Exhibit, p *pprofile.Profile, use u
 		return r
 	}
 	r.Says = r.Candidates[0].Summary
-	r.Power = analyze.SharePower(least, total, 1, "of the CPU samples in one function")
+	r.Power = claim.SharePower(least, total, 1, "of the CPU samples in one function")
 	return r
 }
 
-func cpuHotspotCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func cpuHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	return hotspots(in, e, e.Profile, usageOf(e.Profile, in.Case.GOMAXPROCS), nil, "all CPU samples",
-		func(s *siteSum) analyze.Command { return peekOwn(e, "samples", s.site, nil) }, analyze.Top(e, "cpu"))
+		func(s *siteSum) claim.Command { return peekOwn(e, "samples", s.site, nil) }, claim.Top(e, "cpu"))
 }
 
-func cpuHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func cpuHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	late := lateForCPU(in, t)
 	if len(t.Samples) == 0 {
-		r := analyze.Reading{Silent: "no CPU profile ran while the trace was recorded, so it holds no samples"}
+		r := claim.Reading{Silent: "no CPU profile ran while the trace was recorded, so it holds no samples"}
 		if late != nil {
-			r.Candidates = []analyze.Candidate{{
-				Thin: true, Raises: analyze.Warning,
+			r.Candidates = []claim.Candidate{{
+				Thin: true, Raises: claim.Warning,
 				Summary: fmt.Sprintf("goroutines of %s wait for a processor meanwhile", late.Start.Function),
-				Facts:   []analyze.Fact{lateFact(e, late, in.Against("min-p99"))},
+				Facts:   []claim.Fact{lateFact(e, late, in.Against("min-p99"))},
 			}}
 		}
 		return r
@@ -115,15 +115,15 @@ func cpuHotspotTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		p.Samples = append(p.Samples, pprofile.Sample{Stack: s.Stack, Values: []int64{s.Count}})
 	}
 	use := usage{t.Procs.Max, evidence.Part(t.Procs.Running, t.Duration).Number}
-	view := func(s *siteSum) analyze.Command {
-		return analyze.TraceView(e, "View trace: the CPU samples on the Procs, in "+s.site.Function)
+	view := func(s *siteSum) claim.Command {
+		return claim.TraceView(e, "View trace: the CPU samples on the Procs, in "+s.site.Function)
 	}
-	return hotspots(in, e, p, use, late, "CPU samples in the trace", view, analyze.TraceView(e, "View trace: the Procs"))
+	return hotspots(in, e, p, use, late, "CPU samples in the trace", view, claim.TraceView(e, "View trace: the Procs"))
 }
 
 // lateForCPU returns the goroutines that answer to the outside and wait longest
 // for processors because the program keeps them busy; nil when there are none.
-func lateForCPU(in *analyze.Input, t *exectrace.Timeline) *exectrace.Group {
+func lateForCPU(in *claim.Input, t *exectrace.Timeline) *exectrace.Group {
 	// Where the machine is short of processors, or most of them idle, it is not for want of CPU of the program.
 	if len(t.Gaps) > 2 && usedOf(in.Case).Number < givenCPU || t.Duration < shortTrace || evidence.Part(t.Procs.Running, procTime(t)).Number < in.Limit("min-busy").Number {
 		return nil

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 )
 
 // CPUStarvation claims that the machine does not run the program although it has work.
-var CPUStarvation = &analyze.Detector{
+var CPUStarvation = &claim.Detector{
 	ID:      "cpu-starvation",
 	Title:   "The program is not given CPU",
 	Process: true,
@@ -21,7 +21,7 @@ container's CPU quota is used up until its next period begins, or other programs
 running, which a loop without calls can fill as well). Three or more are a finding. Where they end at regular intervals of a tenth of a second, the period of Linux's CPU quota, throttling by the container is named. A schedtrace line with a goroutine queued and a processor idle vouches for it.
 
 **When it is wrong.** A virtual machine that is paused for a snapshot or a migration looks the same. A program that is stopped by a debugger or by SIGSTOP does too.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-gaps", Default: evidence.Quantity{Number: 3, Unit: evidence.Count},
 			Doc:    "stretches in which no thread did anything while work was runnable",
 			Source: "one is an accident of the machine and two a coincidence; measured: healthy recordings on a machine with three runnable threads per processor have none, rarely one"},
@@ -38,7 +38,7 @@ running, which a loop without calls can fill as well). Three or more are a findi
 			Doc:    "schedtrace lines with a goroutine queued and a processor idle, of all, from which they vouch",
 			Source: "runtime/proc.go, wakep: a processor that idles is woken within some tens of microseconds, so a line in a thousand may show it"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "stretches without any event while work is runnable", Run: worstOf(cpuStarvationTrace)},
 		{Kind: evidence.SchedTrace, Doc: "lines with a goroutine queued and a processor idle; can confirm and never deny", Run: worstOf(cpuStarvationSched)},
 	},
@@ -52,7 +52,7 @@ running, which a loop without calls can fill as well). Three or more are a findi
 const givenCPU = 0.75
 
 // usedOf is the part of the processors that the CPU profiles of a case have in use; 0 when unknown.
-func usedOf(c analyze.Case) evidence.Quantity {
+func usedOf(c claim.Case) evidence.Quantity {
 	_, used, over := c.Under("")
 	if over <= 0 || c.GOMAXPROCS <= 0 {
 		return evidence.Quantity{Unit: evidence.Share}
@@ -81,7 +81,7 @@ func regular(gaps []exectrace.Interval) evidence.Quantity {
 	return evidence.Part(most, len(gaps))
 }
 
-func cpuStarvationTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func cpuStarvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	worst := exectrace.Interval{}
 	for _, g := range t.Gaps {
@@ -90,7 +90,7 @@ func cpuStarvationTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading 
 		}
 	}
 	share := evidence.Part(gapTime(t), t.Duration)
-	r := analyze.Reading{Says: fmt.Sprintf("%s in which no thread did anything while work was runnable, %s of the trace", evidence.Things(len(t.Gaps), "stretch"), share)}
+	r := claim.Reading{Says: fmt.Sprintf("%s in which no thread did anything while work was runnable, %s of the trace", evidence.Things(len(t.Gaps), "stretch"), share)}
 	if float64(len(t.Gaps)) < in.Limit("min-gaps").Number {
 		// What happens once in a while is not in every trace, and one that is short misses it.
 		if t.Duration < time.Second || len(t.Gaps) > 0 {
@@ -99,46 +99,46 @@ func cpuStarvationTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading 
 		return r
 	}
 	even := regular(t.Gaps)
-	at := analyze.Location{From: int64(worst.From), To: int64(worst.To)}
-	reproduce := analyze.TraceView(e, fmt.Sprintf("View trace at %s: nothing on any Proc", evidence.Duration(worst.From)))
-	c := analyze.Candidate{
-		Severity: analyze.Info, Share: share.Number,
+	at := claim.Location{From: int64(worst.From), To: int64(worst.To)}
+	reproduce := claim.TraceView(e, fmt.Sprintf("View trace at %s: nothing on any Proc", evidence.Duration(worst.From)))
+	c := claim.Candidate{
+		Severity: claim.Info, Share: share.Number,
 		Summary: fmt.Sprintf("%s, for up to %s, no thread of the program was run although goroutines were runnable: %s of the time", evidence.Things(len(t.Gaps), "time"), evidence.Duration(worst.To-worst.From), share),
-		Facts: []analyze.Fact{
-			{Exhibit: e.ID, Says: "time in which no thread did anything while work was runnable", Value: share, Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-share"), At: at, Reproduce: reproduce},
+		Facts: []claim.Fact{
+			{Exhibit: e.ID, Says: "time in which no thread did anything while work was runnable", Value: share, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-share"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "such stretches", Value: evidence.Of(len(t.Gaps), evidence.Count), Limit: in.Against("min-gaps"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "the longest of them", Value: evidence.Duration(worst.To - worst.From), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "such stretches that end a multiple of 100 ms apart", Value: even, Of: analyze.PartOf(evidence.Of(len(t.Gaps), evidence.Count), "such stretches"), Limit: in.Against("min-regular"), At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "such stretches that end a multiple of 100 ms apart", Value: even, Of: claim.PartOf(evidence.Of(len(t.Gaps), evidence.Count), "such stretches"), Limit: in.Against("min-regular"), At: at, Reproduce: reproduce},
 		},
 	}
 	// A few stretches in a long trace decide nobody's latency.
 	if share.Number >= in.Limit("min-share").Number {
-		c.Severity = analyze.Warning
+		c.Severity = claim.Warning
 	}
 	// Samples do not contain what the host took: who computes for nearly all of the time was run.
 	if given := usedOf(in.Case); given.Number >= in.Limit("max-given").Number {
-		c.Severity, c.Plain = analyze.Info, true
+		c.Severity, c.Plain = claim.Info, true
 		c.Caveats = append(c.Caveats, fmt.Sprintf("a CPU profile of the case has the program use %s of its %s: it is given the processors, and its own code fills the stretches", given, evidence.Things(in.Case.GOMAXPROCS, "processor")))
 	}
 	if even.Number >= in.Limit("min-regular").Number {
 		c.Variant = "quota"
 		c.Summary += "; at the regular intervals of a CPU quota"
 	}
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
-func cpuStarvationSched(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func cpuStarvationSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	total := e.Sched.Total
 	share := evidence.Part(total.Wasted, total.Samples)
-	r := analyze.Reading{Silent: fmt.Sprintf("schedtrace tells the state every so often: %s of %s with a goroutine queued and a processor idle", share, evidence.Things(total.Samples, "line"))}
+	r := claim.Reading{Silent: fmt.Sprintf("schedtrace tells the state every so often: %s of %s with a goroutine queued and a processor idle", share, evidence.Things(total.Samples, "line"))}
 	if total.Samples < 10 || share.Number < in.Limit("min-wasted").Number {
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Thin: true, Summary: fmt.Sprintf("in %s of the schedtrace lines a goroutine is queued and a processor idle", share),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "schedtrace lines with a goroutine queued and a processor idle", Value: share, Of: analyze.PartOf(evidence.Of(total.Samples, evidence.Count), "schedtrace lines"),
-			Limit: in.Against("min-wasted"), Reproduce: analyze.Grep(e, "SCHED ")}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "schedtrace lines with a goroutine queued and a processor idle", Value: share, Of: claim.PartOf(evidence.Of(total.Samples, evidence.Count), "schedtrace lines"),
+			Limit: in.Against("min-wasted"), Reproduce: claim.Grep(e, "SCHED ")}},
 	}}
 	return r
 }

@@ -7,14 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
 )
 
 // Crash claims that the program, or a request of it, died.
-var Crash = &analyze.Detector{
+var Crash = &claim.Detector{
 	ID:    "crash",
 	Title: "The program crashed",
 	Doc: `The runtime printed a panic or a fatal error with the stack of the goroutine that failed. Either the process died of it, or something
@@ -27,7 +27,7 @@ function that panics again does not hide it. Equal crashes are counted.
 **When it is wrong.** The place is where it became impossible to go on, which need not be where the mistake is: a nil pointer was made somewhere else. A panic that a
 library raises on purpose is at the library's function; the caller is one frame out. A crash whose stack was not logged has no place. A stack that a handler printed does not
 say whether the process went on. A process that was killed from outside, such as by the kernel for its memory, prints nothing.`,
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Crash, Doc: "panics and fatal errors with the stack of what failed; equal ones are counted, a log without any proves nothing", Run: crashes},
 	},
 	Fix: []string{
@@ -84,10 +84,10 @@ type sameCrash struct {
 	fate     dump.Fate
 }
 
-func crashes(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "a log shows the crashes it holds and no others"}
-	byFunction := map[string]*analyze.Candidate{}
-	var order []*analyze.Candidate
+func crashes(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "a log shows the crashes it holds and no others"}
+	byFunction := map[string]*claim.Candidate{}
+	var order []*claim.Candidate
 	for _, group := range crashGroups(in.Exhibits, nil) {
 		if group[0].Class == dump.TestTimeout { // test-timeout tells it
 			continue
@@ -140,7 +140,7 @@ func times(group []found) (n int) {
 	return n
 }
 
-func crashCandidate(group []found) analyze.Candidate {
+func crashCandidate(group []found) claim.Candidate {
 	first := group[0]
 	n := times(group)
 	site := first.Site()
@@ -156,7 +156,7 @@ func crashCandidate(group []found) analyze.Candidate {
 			missing = "no stack was logged with it: the output of the process right below this line names the place"
 		}
 	}
-	c := analyze.Candidate{Site: site, Path: first.Stack.Path(), Variant: string(first.Class), Severity: analyze.Critical, Share: 1, Fix: class.fix}
+	c := claim.Candidate{Site: site, Path: first.Stack.Path(), Variant: string(first.Class), Severity: claim.Critical, Share: 1, Fix: class.fix}
 	c.Summary = fmt.Sprintf(class.says, place)
 	if strings.HasPrefix(first.Message, "POTENTIAL DEADLOCK") { // github.com/sasha-s/go-deadlock
 		c.Summary = fmt.Sprintf("go-deadlock reports that goroutines waited too long for a lock that is held in %s", place)
@@ -170,10 +170,10 @@ func crashCandidate(group []found) analyze.Candidate {
 	switch {
 	case first.Fate == dump.Lived:
 		// The process lives, and somebody's request does not: the mistake is as real.
-		c.Severity = analyze.Warning
+		c.Severity = claim.Warning
 		c.Summary += "; the panic was recovered and the process went on"
 	case first.Fate == dump.Untold:
-		c.Severity = analyze.Warning
+		c.Severity = claim.Warning
 		by := "a handler"
 		if first.Handler != "" {
 			by += fmt.Sprintf(" (%s)", first.Handler)
@@ -185,14 +185,14 @@ func crashCandidate(group []found) analyze.Candidate {
 	if n > 1 {
 		c.Summary += fmt.Sprintf(", %d times", n)
 	}
-	where := analyze.At(site)
+	where := claim.At(site)
 	where.Goroutine = first.Goroutine
 	for i, f := range group {
 		says := plural(f.Count, "crash", "crashes") + " of this class at this place"
 		if f.Fate != dump.Died {
 			says = "logged " + plural(f.Count, "panic", "panics") + " of this class at this place"
 		}
-		fact := analyze.Fact{Exhibit: f.exhibit.ID, Says: says, Value: evidence.Of(f.Count, evidence.Count), At: where, Reproduce: grepCrash(f)}
+		fact := claim.Fact{Exhibit: f.exhibit.ID, Says: says, Value: evidence.Of(f.Count, evidence.Count), At: where, Reproduce: grepCrash(f)}
 		if i == 0 && len(group) > 1 {
 			fact.Says += ", in this log"
 		}
@@ -204,8 +204,8 @@ func crashCandidate(group []found) analyze.Candidate {
 		c.Facts = slices.Insert(c.Facts, 0, lead)
 	}
 	if first.Exit > 0 {
-		c.Facts = append(c.Facts, analyze.Fact{Exhibit: first.exhibit.ID, Says: "exit status", Value: evidence.Of(first.Exit, evidence.Count), At: where,
-			Reproduce: analyze.Grep(first.exhibit, fmt.Sprintf("exit status %d", first.Exit))})
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: first.exhibit.ID, Says: "exit status", Value: evidence.Of(first.Exit, evidence.Count), At: where,
+			Reproduce: claim.Grep(first.exhibit, fmt.Sprintf("exit status %d", first.Exit))})
 	}
 	if first.Signal != "" && first.Class != dump.SignalClass {
 		c.Caveats = append(c.Caveats, fmt.Sprintf("the signal was %q", first.Signal))
@@ -224,8 +224,8 @@ func crashCandidate(group []found) analyze.Candidate {
 		c.Caveats = append(c.Caveats, fmt.Sprintf("a deferred call ran into %q while the panic was under way: the panic came first", oneLine(first.During)))
 	}
 	if first.Alike > 0 {
-		c.Facts = append(c.Facts, analyze.Fact{Exhibit: first.exhibit.ID, Says: "goroutines in system calls or C code at this place", Value: evidence.Of(first.Alike, evidence.Count),
-			Of: &analyze.Whole{Quantity: evidence.Of(first.Beside+1, evidence.Count), What: "goroutines printed"}, At: where, Reproduce: analyze.Grep(first.exhibit, "[syscall")})
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: first.exhibit.ID, Says: "goroutines in system calls or C code at this place", Value: evidence.Of(first.Alike, evidence.Count),
+			Of: &claim.Whole{Quantity: evidence.Of(first.Beside+1, evidence.Count), What: "goroutines printed"}, At: where, Reproduce: claim.Grep(first.exhibit, "[syscall")})
 	}
 	if first.Message == "" && first.During == "" {
 		c.Caveats = append(c.Caveats, "what the panic said is not in the log above its stack")
@@ -272,10 +272,10 @@ func oneLine(s string) string {
 }
 
 // grepCrash is the command that shows a crash in its log.
-func grepCrash(f found) analyze.Command {
+func grepCrash(f found) claim.Command {
 	if f.Message == "" {
-		return analyze.Grep(f.exhibit, fmt.Sprintf("goroutine %d [", f.Goroutine))
+		return claim.Grep(f.exhibit, fmt.Sprintf("goroutine %d [", f.Goroutine))
 	}
 	text, _, _ := strings.Cut(f.Message, "\n")
-	return analyze.Grep(f.exhibit, text)
+	return claim.Grep(f.exhibit, text)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 )
@@ -71,7 +72,7 @@ func TestManyCrashes(t *testing.T) {
 		t.Errorf("%q: %v", f.Summary, f.Evidence[0])
 	}
 	for _, class := range []dump.Class{"", "a class of a later version"} {
-		if j := judge(t, Crash, crashed(died(class, "", "main.f"))); j.result == analyze.Failed {
+		if j := judge(t, Crash, crashed(died(class, "", "main.f"))); j.result == claim.Failed {
 			t.Errorf("class %q fails", class)
 		}
 	}
@@ -92,7 +93,7 @@ func TestDataRaceAndMaps(t *testing.T) {
 	// The runtime may catch either side: the two are one finding with two witnesses.
 	for _, side := range []string{"main.get", "main.put"} {
 		j := judge(t, ConcurrentMapAccess, crashed(died(dump.ConcurrentMap, "concurrent map read and map write", side, "main.handle")), raced(race(2, true, "main.get:1", "main.put:2")))
-		if len(j.all.Findings) != 1 || j.all.Findings[0].Confidence != analyze.High {
+		if len(j.all.Findings) != 1 || j.all.Findings[0].Confidence != claim.High {
 			t.Errorf("caught in %s: %d findings, %s", side, len(j.all.Findings), j.all.Findings[0].Confidence)
 		}
 	}

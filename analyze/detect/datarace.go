@@ -3,14 +3,14 @@ package detect
 import (
 	"fmt"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
 )
 
 // DataRace claims that the race detector caught two goroutines at the same memory.
-var DataRace = &analyze.Detector{
+var DataRace = &claim.Detector{
 	ID:    "data-race",
 	Title: "Goroutines race for the same memory",
 	Doc: `Two goroutines used the same memory, at least one of them to write, and nothing put the two in an order. What is read then is anything: an old
@@ -21,7 +21,7 @@ started. Reports of the same pair of places are counted as one race, whichever s
 
 **When it is wrong.** The race detector reports no race that did not happen. What it does not report may be one all the same: it sees what ran, in that run. A
 report names memory that was reused, or assembly and C code that synchronises in its own way, in rare cases.`,
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Race, Doc: "reports of the race detector, by pair of places; a run without one proves nothing", Run: dataRaces},
 	},
 	Fix: []string{
@@ -31,8 +31,8 @@ report names memory that was reused, or assembly and C code that synchronises in
 	},
 }
 
-func dataRaces(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "the race detector reports what ran at once in that run and nothing else"}
+func dataRaces(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "the race detector reports what ran at once in that run and nothing else"}
 	for _, g := range raceGroups(in.Exhibits, nil) {
 		if len(r.Candidates) < 5 {
 			r.Candidates = append(r.Candidates, raceCandidate(g))
@@ -41,11 +41,11 @@ func dataRaces(in *analyze.Input) analyze.Reading {
 	return r
 }
 
-func raceCandidate(g *raceGroup) analyze.Candidate {
+func raceCandidate(g *raceGroup) claim.Candidate {
 	lead, other := g.writer(), g.other()
 	site, second := lead.Site(), other.Site()
-	c := analyze.Candidate{
-		Site: site, Sites: []stack.Site{second}, Severity: analyze.Warning, Share: 1,
+	c := claim.Candidate{
+		Site: site, Sites: []stack.Site{second}, Severity: claim.Warning, Share: 1,
 		Variant: verb(lead) + "-" + verb(other),
 	}
 	// Both functions stand at the head of the path: a crash may have been noticed on either side.
@@ -71,17 +71,17 @@ func raceCandidate(g *raceGroup) analyze.Candidate {
 	if memory := g.races[0].Memory; memory != "" {
 		c.Caveats = append(c.Caveats, "the race detector calls the memory: "+memory)
 	}
-	where := analyze.At(site)
+	where := claim.At(site)
 	where.Goroutine = lead.Goroutine
-	c.Facts = []analyze.Fact{{Exhibit: g.exhibits[0].ID, Says: "race reports with this function on one side", Value: evidence.Of(g.reports, evidence.Count),
-		At: where, Reproduce: analyze.Grep(g.exhibits[0], "WARNING: DATA RACE")}}
+	c.Facts = []claim.Fact{{Exhibit: g.exhibits[0].ID, Says: "race reports with this function on one side", Value: evidence.Of(g.reports, evidence.Count),
+		At: where, Reproduce: claim.Grep(g.exhibits[0], "WARNING: DATA RACE")}}
 	for i, race := range g.races[:min(len(g.races), 5)] {
 		a := leading(race)
-		at := analyze.At(a.Site())
+		at := claim.At(a.Site())
 		at.Goroutine = a.Goroutine
-		c.Facts = append(c.Facts, analyze.Fact{
+		c.Facts = append(c.Facts, claim.Fact{
 			Exhibit: g.exhibits[i].ID, Says: fmt.Sprintf("reports of the pair %s and %s", line(race.Access[0].Site()), line(race.Access[1].Site())),
-			Value: evidence.Of(race.Count, evidence.Count), At: at, Reproduce: analyze.Grep(g.exhibits[i], fmt.Sprintf("0x%012x", a.Address)),
+			Value: evidence.Of(race.Count, evidence.Count), At: at, Reproduce: claim.Grep(g.exhibits[i], fmt.Sprintf("0x%012x", a.Address)),
 		})
 	}
 	if created := lead.Created.Site(); created.Function != "" {

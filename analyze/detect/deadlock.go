@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -16,7 +16,7 @@ import (
 )
 
 // Deadlock claims that goroutines wait for each other, or for themselves, and will for ever.
-var Deadlock = &analyze.Detector{
+var Deadlock = &claim.Detector{
 	ID:    "deadlock",
 	Title: "Goroutines wait for each other and never go on",
 	Doc: `Goroutines hold what others in the same circle wait for; or one waits for a lock that it holds itself; or the lock was
@@ -41,7 +41,7 @@ behind it, no goroutine is just being handed the lock, and nobody else works on 
 holder, or when the waiting has lasted for a minute; a lock without a holder in sight only when a hundred wait for it, or one for a minute. Read locks print no address when they are inlined (Go 1.22 to 1.27); they are told apart by
 the object of the calling method. A deadlock of two goroutines whose arguments are out of date in the dump, with no later
 caller waiting behind them, is missed before its first minute; deadlocks over channels alone are seen only when the whole program is asleep or the leak profile proves them.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-wait", Default: evidence.Duration(time.Minute),
 			Doc:    "wait after which a lock whose holder is nowhere to be seen counts as never given back",
 			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on; no lock should be held that long"},
@@ -52,7 +52,7 @@ caller waiting behind them, is missed before its first minute; deadlocks over ch
 			Doc:    "length of a trace over which a lock let nobody through",
 			Source: "a thousand times what the mutex itself calls starvation (sync/mutex.go, starvationThresholdNs)"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Dump, Doc: "circles in the wait-for graph by lock address, locks asked for twice, the runtime's own verdicts", Run: deadlockDump},
 		{Kind: evidence.GoroutineLeak, Doc: "goroutines in a lock that nobody alive can reach", Run: deadlockLeaked},
 		{Kind: evidence.Trace, Doc: "waits for a lock that last from the first to the last event at a place where nobody gets through", Run: deadlockTrace},
@@ -65,8 +65,8 @@ caller waiting behind them, is missed before its first minute; deadlocks over ch
 	},
 }
 
-func deadlockDump(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Says: "no circle of goroutines and locks is in the dump"}
+func deadlockDump(in *claim.Input) claim.Reading {
+	r := claim.Reading{Says: "no circle of goroutines and locks is in the dump"}
 	seen := map[string]bool{}
 	partial := false
 	waiting, hidden := 0, 0
@@ -134,10 +134,10 @@ func (h lockHolder) onOthers() bool {
 // blockedOutside judges a lock whose only holder waits for other goroutines while
 // another function asks for the lock: when that is who would let the holder go on, nobody ever moves. The dump
 // alone cannot tell, as it prints no channels; where a trace shows that nobody gets through, it is told.
-func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyze.Candidate, bool) {
+func blockedOutside(in *claim.Input, e *evidence.Exhibit, l *dumpLock) (claim.Candidate, bool) {
 	h, ok := l.blockedHolder()
 	if !ok || !h.onOthers() {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	site, others := h.site(), map[string]int{}
 	for _, w := range l.waiters {
@@ -147,25 +147,25 @@ func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyz
 	}
 	// All who wait want to do what the holder does: a slow receiver, not one that is caught, unless nobody is left to be one.
 	if len(others) == 0 && len(standstill(e)) == 0 {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	s := h.g.Stack()
 	class := waitClass(h.g, s)
-	severity, raises := analyze.Info, analyze.Warning
+	severity, raises := claim.Info, claim.Warning
 	if h.g.Wait >= in.Limit("min-wait").Duration() {
-		severity, raises = analyze.Warning, analyze.Critical
+		severity, raises = claim.Warning, claim.Critical
 	}
 	names := slices.Sorted(maps.Keys(others))
 	if len(names) == 0 {
 		names = []string{site.Function}
 	}
-	c := analyze.Candidate{
+	c := claim.Candidate{
 		Site: site, Path: s[h.at:].Path(), Variant: "channel", Severity: severity, Raises: raises, Thin: true, Share: 1,
 		Summary: fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %s for that lock, among them %s, which may be what would let it go on",
 			h.g.ID, site.Function, strings.TrimPrefix(waitingFor(class, false), "wait "), amount(len(l.waiters), "goroutine waits", "goroutines wait"), strings.Join(names[:min(len(names), 3)], ", ")),
-		Facts: []analyze.Fact{
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, whose holder, goroutine %d, waits for others (%s)", l.name(), h.g.ID, h.g.State), Value: evidence.Of(len(l.waiters), evidence.Count),
-				At: atGoroutine(site, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))},
+				At: atGoroutine(site, h.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))},
 		},
 		Caveats: []string{"a dump prints no channels: that the one who would let the holder go on is among the waiters is likely, not shown"},
 		Fix: []string{
@@ -181,16 +181,16 @@ func blockedOutside(in *analyze.Input, e *evidence.Exhibit, l *dumpLock) (analyz
 
 // waitsForItsOwn judges a lock whose holder waits in a wait group, and has itself made
 // goroutines, in a call it has not returned from, that now wait for that lock: they never come to say that they are done.
-func waitsForItsOwn(e *evidence.Exhibit, l *dumpLock) (analyze.Candidate, bool) {
+func waitsForItsOwn(e *evidence.Exhibit, l *dumpLock) (claim.Candidate, bool) {
 	h, ok := l.blockedHolder()
 	likely := false
 	if !ok {
 		if h, likely = l.likelyHolder(e.Dump); !likely {
-			return analyze.Candidate{}, false
+			return claim.Candidate{}, false
 		}
 	}
 	if waitClass(h.g, h.g.Stack()) != exectrace.WaitGroup {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	made := children(e.Dump, h.g)
 	own := map[*dump.Goroutine]bool{}
@@ -199,18 +199,18 @@ func waitsForItsOwn(e *evidence.Exhibit, l *dumpLock) (analyze.Candidate, bool) 
 	}
 	// One of them is elsewhere: it may be the real holder and go on.
 	if len(made) < 2 || slices.ContainsFunc(made, func(g *dump.Goroutine) bool { return !own[g] }) {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	site, n := h.site(), len(made)
-	c := analyze.Candidate{
-		Site: site, Path: h.g.Stack()[h.at:].Path(), Variant: "wait-group", Severity: analyze.Critical, Thin: true, Share: 1,
+	c := claim.Candidate{
+		Site: site, Path: h.g.Stack()[h.at:].Path(), Variant: "wait-group", Severity: claim.Critical, Thin: true, Share: 1,
 		Summary: fmt.Sprintf("goroutine %d probably holds a lock in %s and waits in a wait group for %s that it made; all of them wait for that lock, %d goroutines in all", h.g.ID, site.Function,
 			amount(n, "goroutine", "goroutines"), len(l.waiters)),
-		Facts: []analyze.Fact{
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("goroutines made by goroutine %d that wait for %s, while it waits in a wait group (%s)", h.g.ID, l.name(), h.g.State), Value: evidence.Of(n, evidence.Count),
-				At: atGoroutine(site, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("in goroutine %d", h.g.ID))},
+				At: atGoroutine(site, h.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("in goroutine %d", h.g.ID))},
 			{Exhibit: e.ID, Says: "goroutines that wait for " + l.name(), Value: evidence.Of(len(l.waiters), evidence.Count),
-				At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
+				At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: claim.Grep(e, l.grep())},
 		},
 		Caveats: []string{"a dump shows neither who holds a lock nor for whom a wait group waits: that the goroutine has kept the lock, and that those it made are those it waits for, is likely, not shown"},
 		Fix: []string{
@@ -258,8 +258,8 @@ type step struct {
 }
 
 // deadlocks finds circles, locks asked for twice, and locks never given back.
-func deadlocks(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock) []analyze.Candidate {
-	var out []analyze.Candidate
+func deadlocks(in *claim.Input, e *evidence.Exhibit, locks []*dumpLock) []claim.Candidate {
+	var out []claim.Candidate
 	of := waitersOf(locks)
 	inCircle := map[*dumpLock]bool{}
 	for _, l := range locks {
@@ -391,7 +391,7 @@ func (w *lockWaiter) outer(l *dumpLock) (lockHolder, bool) {
 }
 
 // circleCandidate judges a circle.
-func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, circle []step, variant string) (analyze.Candidate, bool) {
+func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*dumpLock, circle []step, variant string) (claim.Candidate, bool) {
 	behind, held := behindCircle(locks, circle)
 	old, guessed := true, false
 	for _, s := range circle {
@@ -402,20 +402,20 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 	// Younger than a minute, what looks like a circle may be busy locks whose holders
 	// are others at work on the same objects.
 	if !old && someoneElse(e.Dump, circle) {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	// Which of the circle leads is arbitrary: the smallest name, so that every run says the same.
 	lead := slices.MinFunc(circle, func(a, b step) int {
 		return cmp.Or(cmp.Compare(a.holder.waits.site().Function, b.holder.waits.site().Function), cmp.Compare(a.holder.g.ID, b.holder.g.ID))
 	})
 	w := lead.holder.waits
-	c := analyze.Candidate{
-		Site: w.site(), Path: w.g.Stack()[w.call:].Path(), Variant: variant, Severity: analyze.Critical, Thin: guessed && !old, Share: 1,
-		Facts: []analyze.Fact{
+	c := claim.Candidate{
+		Site: w.site(), Path: w.g.Stack()[w.call:].Path(), Variant: variant, Severity: claim.Critical, Thin: guessed && !old, Share: 1,
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "goroutines that wait for each other in a circle", Value: evidence.Of(len(circle), evidence.Count),
-				At: atGoroutine(w.site(), w.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", w.g.ID))},
+				At: atGoroutine(w.site(), w.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", w.g.ID))},
 			{Exhibit: e.ID, Says: "goroutines that wait for the locks of the circle, or for one whose holder waits for them", Value: evidence.Of(behind, evidence.Count),
-				At: atGoroutine(w.site(), w.g.ID), Reproduce: analyze.Grep(e, lead.lock.grep())},
+				At: atGoroutine(w.site(), w.g.ID), Reproduce: claim.Grep(e, lead.lock.grep())},
 		},
 		Caveats: []string{"a dump does not print who holds a lock: each holder is the only goroutine that stands behind the line at which others wait for it"},
 	}
@@ -450,9 +450,9 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 	for _, s := range circle {
 		addSites(&c, s.holder.waits.site(), s.holder.site())
 		if s.holder.g != w.g {
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("another of the circle: goroutine %d, which holds %s", s.holder.g.ID, s.lock.name()),
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("another of the circle: goroutine %d, which holds %s", s.holder.g.ID, s.lock.name()),
 				Value: evidence.Of(1, evidence.Count), At: atGoroutine(s.holder.waits.site(), s.holder.g.ID),
-				Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", s.holder.g.ID))})
+				Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", s.holder.g.ID))})
 		}
 		addSites(&c, s.lock.otherSites(c.Site)...)
 	}
@@ -461,8 +461,8 @@ func circleCandidate(in *analyze.Input, e *evidence.Exhibit, locks []*dumpLock, 
 }
 
 // circleGraph is a circle as it is drawn: the holder of each lock waits for the next one.
-func circleGraph(e *evidence.Exhibit, circle []step) *analyze.WaitGraph {
-	g := &analyze.WaitGraph{Exhibit: e.ID, Circle: true, Count: len(circle)}
+func circleGraph(e *evidence.Exhibit, circle []step) *claim.WaitGraph {
+	g := &claim.WaitGraph{Exhibit: e.ID, Circle: true, Count: len(circle)}
 	// A circle has no beginning: the smallest number leads, so that every run draws the same.
 	first := 0
 	for i, s := range circle {
@@ -470,25 +470,25 @@ func circleGraph(e *evidence.Exhibit, circle []step) *analyze.WaitGraph {
 			first = i
 		}
 	}
-	for i := range min(len(circle), analyze.MaxWaitSteps) {
+	for i := range min(len(circle), claim.MaxWaitSteps) {
 		h := circle[(first+i)%len(circle)].holder
 		l := circle[(first+i+1)%len(circle)].lock
-		g.Steps = append(g.Steps, analyze.WaitStep{Goroutine: h.g.ID, State: h.g.State, Site: analyze.Site(h.waits.site()), Lock: l.name(), Waiters: len(l.waiters)})
+		g.Steps = append(g.Steps, claim.WaitStep{Goroutine: h.g.ID, State: h.g.State, Site: claim.Site(h.waits.site()), Lock: l.name(), Waiters: len(l.waiters)})
 	}
 	return g
 }
 
 // queueGraph is those who wait for a lock and the one that holds it.
-func queueGraph(e *evidence.Exhibit, l *dumpLock, h lockHolder) *analyze.WaitGraph {
+func queueGraph(e *evidence.Exhibit, l *dumpLock, h lockHolder) *claim.WaitGraph {
 	site, _, _ := l.site()
-	return &analyze.WaitGraph{Exhibit: e.ID, Count: 2, Steps: []analyze.WaitStep{
-		{State: "waiting for the lock", Site: analyze.Site(site), Lock: l.name(), Waiters: len(l.waiters)},
-		{Goroutine: h.g.ID, State: h.g.State, Site: analyze.Site(h.g.Stack().Site())},
+	return &claim.WaitGraph{Exhibit: e.ID, Count: 2, Steps: []claim.WaitStep{
+		{State: "waiting for the lock", Site: claim.Site(site), Lock: l.name(), Waiters: len(l.waiters)},
+		{Goroutine: h.g.ID, State: h.g.State, Site: claim.Site(h.g.Stack().Site())},
 	}}
 }
 
 // addSites adds places to a candidate, each function once.
-func addSites(c *analyze.Candidate, sites ...stack.Site) {
+func addSites(c *claim.Candidate, sites ...stack.Site) {
 	for _, s := range sites {
 		if s.Function != "" && s.Function != c.Site.Function && len(c.Sites) < 8 &&
 			!slices.ContainsFunc(c.Sites, func(o stack.Site) bool { return o.Function == s.Function }) {
@@ -558,7 +558,7 @@ func someoneElse(d *dump.Dump, circle []step) bool {
 // neverUnlocked judges a lock whose holder is nowhere to be seen although its
 // waiters have waited for a minute: an early return or a panic left it locked, or the circle
 // cannot be told from what the dump prints.
-func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock, locks []*dumpLock) (analyze.Candidate, bool) {
+func neverUnlocked(in *claim.Input, e *evidence.Exhibit, l *dumpLock, locks []*dumpLock) (claim.Candidate, bool) {
 	limit := in.Limit("min-wait").Duration()
 	old := 0
 	var longest *lockWaiter
@@ -573,22 +573,22 @@ func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock, locks []
 	many := float64(len(l.waiters)) >= in.Limit("min-waiters").Number
 	// Young waits of a few are what any lock has; a holder in sight or a hand-over under way may end them.
 	if old == 0 && !many || !l.orphan(e.Dump) {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	site, path, _ := l.site()
-	c := analyze.Candidate{
-		Site: site, Path: path, Variant: "never-unlocked", Severity: analyze.Warning, Thin: old < 2,
+	c := claim.Candidate{
+		Site: site, Path: path, Variant: "never-unlocked", Severity: claim.Warning, Thin: old < 2,
 		Summary: fmt.Sprintf("%s for a lock at %s that no goroutine in sight holds", amount(len(l.waiters), "goroutine waits", "goroutines wait"), site.Function),
-		Facts: []analyze.Fact{
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "goroutines that wait for " + l.name() + ", which nobody in sight holds", Value: evidence.Of(len(l.waiters), evidence.Count),
-				Limit: in.Against("min-waiters"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
+				Limit: in.Against("min-waiters"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: claim.Grep(e, l.grep())},
 		},
 		Caveats: []string{"the holder may be a goroutine whose stack does not tell: one that took the lock in a function in which nobody waits"},
 	}
 	if longest != nil {
 		c.Summary += fmt.Sprintf(", %d of them for a minute or more", old)
-		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "longest wait for it, in whole minutes", Value: evidence.Duration(longest.g.Wait), Limit: in.Against("min-wait"),
-			At: atGoroutine(longest.site(), longest.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", longest.g.ID))})
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "longest wait for it, in whole minutes", Value: evidence.Duration(longest.g.Wait), Limit: in.Against("min-wait"),
+			At: atGoroutine(longest.site(), longest.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", longest.g.ID))})
 	}
 	// What its waiters hold themselves is held for as long.
 	for _, o := range locks {
@@ -596,8 +596,8 @@ func neverUnlocked(in *analyze.Input, e *evidence.Exhibit, l *dumpLock, locks []
 			continue
 		}
 		h := o.holders[0]
-		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait meanwhile for %s, which goroutine %d, one of those waiting, is likely to hold in %s", o.name(), h.g.ID, h.site().Function),
-			Value: evidence.Of(len(o.waiters), evidence.Count), At: atGoroutine(h.site(), h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))})
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait meanwhile for %s, which goroutine %d, one of those waiting, is likely to hold in %s", o.name(), h.g.ID, h.site().Function),
+			Value: evidence.Of(len(o.waiters), evidence.Count), At: atGoroutine(h.site(), h.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))})
 		addSites(&c, h.site())
 		behind, _, _ := o.site()
 		addSites(&c, behind)
@@ -614,7 +614,7 @@ func (l *dumpLock) orphan(d *dump.Dump) bool {
 
 // leakedInLock reports goroutines that the runtime has proved to wait for ever
 // for a lock (runtime/mgc.go, goroutine leak detection).
-func leakedInLock(e *evidence.Exhibit) []analyze.Candidate {
+func leakedInLock(e *evidence.Exhibit) []claim.Candidate {
 	count := map[string]int{}
 	first := map[string]*dump.Goroutine{}
 	sites := map[string]stack.Stack{}
@@ -632,19 +632,19 @@ func leakedInLock(e *evidence.Exhibit) []analyze.Candidate {
 			order = append(order, f)
 		}
 	}
-	var out []analyze.Candidate
+	var out []claim.Candidate
 	for _, f := range order {
-		out = append(out, leakedLock(e, sites[f], int64(count[f]), first[f].ID, analyze.Grep(e, "(leaked)")))
+		out = append(out, leakedLock(e, sites[f], int64(count[f]), first[f].ID, claim.Grep(e, "(leaked)")))
 	}
 	return out
 }
 
-func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduce analyze.Command) analyze.Candidate {
+func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduce claim.Command) claim.Candidate {
 	site := s.Site()
-	c := analyze.Candidate{
-		Site: site, Path: s.Path(), Variant: "unreachable-lock", Severity: analyze.Critical, Share: 1,
+	c := claim.Candidate{
+		Site: site, Path: s.Path(), Variant: "unreachable-lock", Severity: claim.Critical, Share: 1,
 		Summary: fmt.Sprintf("%s in %s for a lock that nobody alive can reach to give back", amount(n, "goroutine waits", "goroutines wait"), site.Function),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that the runtime has proved to wait for this lock for ever", Value: evidence.Of(n, evidence.Count),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that the runtime has proved to wait for this lock for ever", Value: evidence.Of(n, evidence.Count),
 			At: atGoroutine(site, goroutine), Reproduce: reproduce}},
 	}
 	addSites(&c, s.Owner())
@@ -652,7 +652,7 @@ func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduc
 }
 
 // allAsleep reports the runtime's own verdict on the whole program (runtime/proc.go, checkdead).
-func allAsleep(e *evidence.Exhibit, explained bool) []analyze.Candidate {
+func allAsleep(e *evidence.Exhibit, explained bool) []claim.Candidate {
 	// The message itself, not a log line that quotes it: the dump's reader takes it only in the runtime's shape.
 	if !strings.Contains(e.Dump.Message, "all goroutines are asleep - deadlock!") || explained {
 		return nil
@@ -685,23 +685,23 @@ func allAsleep(e *evidence.Exhibit, explained bool) []analyze.Candidate {
 	}
 	n := len(e.Dump.Goroutines)
 	s := g.Stack()
-	return []analyze.Candidate{{
-		Site: s.Site(), Path: s.Path(), Variant: "all-asleep", Severity: analyze.Critical, Share: 1,
+	return []claim.Candidate{{
+		Site: s.Site(), Path: s.Path(), Variant: "all-asleep", Severity: claim.Critical, Share: 1,
 		Summary: fmt.Sprintf("the program ended because all of its %d goroutines were asleep; goroutine %d waits in %s (%s)", n, g.ID, s.Site().Function, g.State),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that were asleep when the runtime gave up", Value: evidence.Of(n, evidence.Count),
-			At: atGoroutine(s.Site(), g.ID), Reproduce: analyze.Grep(e, "all goroutines are asleep")}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that were asleep when the runtime gave up", Value: evidence.Of(n, evidence.Count),
+			At: atGoroutine(s.Site(), g.ID), Reproduce: claim.Grep(e, "all goroutines are asleep")}},
 	}}
 }
 
-func deadlockLeaked(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "it proves only deadlocks over locks that nobody alive can reach; those of package variables and long-lived objects it cannot see"}
+func deadlockLeaked(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "it proves only deadlocks over locks that nobody alive can reach; those of package variables and long-lived objects it cannot see"}
 	seen := map[string]bool{}
 	for i := len(in.Exhibits) - 1; i >= 0; i-- {
 		e := in.Exhibits[i]
 		for _, s := range lockStacks(e) {
 			if f := s.Stack.Site().Function; !seen[f] && len(r.Candidates) < maxCandidates {
 				seen[f] = true
-				r.Candidates = append(r.Candidates, leakedLock(e, s.Stack, s.Count, 0, analyze.Top(e, e.Profile.Columns[0].Name)))
+				r.Candidates = append(r.Candidates, leakedLock(e, s.Stack, s.Count, 0, claim.Top(e, e.Profile.Columns[0].Name)))
 			}
 		}
 	}
@@ -739,8 +739,8 @@ func lockStacks(e *evidence.Exhibit) []*stackSum {
 
 // deadlockTrace looks for locks that let nobody through over the whole trace. A
 // trace has no lock addresses, so it tells neither a circle nor its absence.
-func deadlockTrace(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "a trace has no lock addresses, and a deadlock may have formed at another time"}
+func deadlockTrace(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "a trace has no lock addresses, and a deadlock may have formed at another time"}
 	e := latest(in.Exhibits)
 	through := map[string]bool{}
 	for i := range e.Trace.Waits {
@@ -784,18 +784,18 @@ func deadlockTrace(in *analyze.Input) analyze.Reading {
 	for _, x := range order {
 		n += x.n
 	}
-	severity := analyze.NoSeverity
+	severity := claim.NoSeverity
 	if e.Trace.Duration >= in.Limit("min-trace").Duration() {
-		severity = analyze.Info
+		severity = claim.Info
 	}
 	// Which of these places holds what the others wait for, a trace cannot tell:
 	// it vouches for what a dump finds, and is a hint without one.
-	c := analyze.Candidate{
+	c := claim.Candidate{
 		Site: most, Path: order[0].stack.Path(), Variant: "never-unlocked", Severity: severity, Thin: true,
 		Summary: fmt.Sprintf("%s for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", amount(n, "goroutine waits", "goroutines wait"), evidence.Duration(e.Trace.Duration), most.Function),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for locks from the first to the last event, at places where nobody gets through", Value: evidence.Of(n, evidence.Count),
-			At:        analyze.Location{Function: most.Function, File: most.File, Line: most.Line, Goroutine: order[0].first, To: int64(e.Trace.Duration)},
-			Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", order[0].first))}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for locks from the first to the last event, at places where nobody gets through", Value: evidence.Of(n, evidence.Count),
+			At:        claim.Location{Function: most.Function, File: most.File, Line: most.Line, Goroutine: order[0].first, To: int64(e.Trace.Duration)},
+			Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", order[0].first))}},
 	}
 	for _, x := range order {
 		addSites(&c, x.stack.Site())
@@ -803,6 +803,6 @@ func deadlockTrace(in *analyze.Input) analyze.Reading {
 			c.Ends = append(c.Ends, x.stack.Site().Function)
 		}
 	}
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }

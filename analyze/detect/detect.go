@@ -1,11 +1,13 @@
 // Package detect is the catalogue: one file per detector, each a value of type
-// analyze.Detector. It reads what evidence measured and does no I/O.
+// claim.Detector. It reads what evidence measured and does no I/O.
 package detect
 
-import "inquest/analyze"
+import (
+	"inquest/analyze/claim"
+)
 
 // All is every detector, in report order.
-var All = []*analyze.Detector{
+var All = []*claim.Detector{
 	MutexHotspot,
 	LongCriticalSection,
 	GoroutinePileup,

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 )
 
@@ -36,7 +36,7 @@ func TestDetectorsDoc(t *testing.T) {
 	const name = "../../docs/detectors.md"
 	var b strings.Builder
 	b.WriteString("<!-- Generated from the detectors: go test ./analyze/detect -run DetectorsDoc -update -->\n")
-	b.WriteString("\n" + analyze.ImpactMarkdown())
+	b.WriteString("\n" + claim.ImpactMarkdown())
 	for _, d := range detect.All {
 		b.WriteString("\n" + d.Markdown())
 	}

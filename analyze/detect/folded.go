@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/folded"
 	"inquest/analyze/evidence/pprofile"
@@ -41,11 +41,11 @@ type probes struct {
 }
 
 // foldedMeasure makes the measure of a kind.
-func foldedMeasure(k tracedKind) func(*analyze.Input) analyze.Reading {
-	return worstOf(func(_ *analyze.Input, e *evidence.Exhibit) analyze.Reading { return k.read(e) })
+func foldedMeasure(k tracedKind) func(*claim.Input) claim.Reading {
+	return worstOf(func(_ *claim.Input, e *evidence.Exhibit) claim.Reading { return k.read(e) })
 }
 
-func (k tracedKind) read(e *evidence.Exhibit) analyze.Reading {
+func (k tracedKind) read(e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	switch p.Columns[0].Name {
 	case folded.Calls:
@@ -57,7 +57,7 @@ func (k tracedKind) read(e *evidence.Exhibit) analyze.Reading {
 				return r
 			}
 		}
-		return analyze.Reading{Silent: "it counts calls of " + probed(p) + ", which say nothing of it"}
+		return claim.Reading{Silent: "it counts calls of " + probed(p) + ", which say nothing of it"}
 	case folded.Samples:
 		if k.inside == nil {
 			break
@@ -65,13 +65,13 @@ func (k tracedKind) read(e *evidence.Exhibit) analyze.Reading {
 		if r, ok := k.sum(e, k.inside, "samples "+k.samples, k.least); ok {
 			return r
 		}
-		return analyze.Reading{Silent: fmt.Sprintf("few of its %s are %s", evidence.Things(p.Total(0), "sample"), k.samples)}
+		return claim.Reading{Silent: fmt.Sprintf("few of its %s are %s", evidence.Things(p.Total(0), "sample"), k.samples)}
 	}
-	return analyze.Reading{Silent: "it does not tell what was counted"}
+	return claim.Reading{Silent: "it does not tell what was counted"}
 }
 
 // sum adds up the counts that speak for the claim; ok is whether there are enough.
-func (k tracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what string, least float64) (r analyze.Reading, ok bool) {
+func (k tracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what string, least float64) (r claim.Reading, ok bool) {
 	p := e.Profile
 	own := &pprofile.Profile{Columns: p.Columns}
 	for _, s := range p.Samples {
@@ -85,7 +85,7 @@ func (k tracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what
 	}
 	total := own.Total(0)
 	if total < minTraced || evidence.Part(total, p.Total(0)).Number < least {
-		return analyze.Reading{}, false
+		return claim.Reading{}, false
 	}
 	paths := map[string][]string{}
 	sites := bySite(own, 0, func(s *pprofile.Sample) stack.Site {
@@ -101,13 +101,13 @@ func (k tracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what
 		if share.Number < minOfTraced {
 			break
 		}
-		r.Candidates = append(r.Candidates, analyze.Candidate{
+		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.site, Path: paths[s.site.Function], Thin: true, Share: share.Number,
 			Summary: fmt.Sprintf("%s of the %s come by way of %s", share, what, s.site.Function),
-			Facts: []analyze.Fact{{
+			Facts: []claim.Fact{{
 				Exhibit: e.ID, Says: what + ", by way of the function", Value: share,
-				Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all "+what),
-				At: analyze.At(s.site), Reproduce: analyze.Grep(e, asPrinted(s.site.Function)),
+				Of: claim.PartOf(evidence.Of(total, evidence.Count), "all "+what),
+				At: claim.At(s.site), Reproduce: claim.Grep(e, asPrinted(s.site.Function)),
 			}},
 		})
 	}

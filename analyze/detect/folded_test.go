@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestFoldedVouchesForWhatItNames(t *testing.T) {
 	tests := []struct {
 		file     string
-		detector *analyze.Detector
+		detector *claim.Detector
 		site     string // vouched for; empty for none
 		says     string // the fact, or why it is silent
 	}{
@@ -39,10 +40,10 @@ func TestFoldedVouchesForWhatItNames(t *testing.T) {
 			if len(b.Of(evidence.Folded)) != 1 {
 				t.Fatalf("exhibits: %+v", b.Exhibits[0])
 			}
-			var r analyze.Reading
+			var r claim.Reading
 			for _, m := range tt.detector.Measures {
 				if m.Kind == evidence.Folded {
-					r = m.Run(&analyze.Input{Exhibits: b.Of(evidence.Folded)})
+					r = m.Run(&claim.Input{Exhibits: b.Of(evidence.Folded)})
 				}
 			}
 			switch {
@@ -56,7 +57,7 @@ func TestFoldedVouchesForWhatItNames(t *testing.T) {
 				t.Errorf("vouches for %s: %s", r.Candidates[0].Site.Function, r.Candidates[0].Facts[0].Says)
 			}
 			for _, c := range r.Candidates {
-				if c.Severity != analyze.NoSeverity || c.Raises != analyze.NoSeverity || !c.Thin {
+				if c.Severity != claim.NoSeverity || c.Raises != claim.NoSeverity || !c.Thin {
 					t.Errorf("it accuses: %+v", c)
 				}
 			}

@@ -6,14 +6,14 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
 
 // ForcedGC claims that the program orders collections itself, again and again.
-var ForcedGC = &analyze.Detector{
+var ForcedGC = &claim.Detector{
 	ID:    "forced-gc",
 	Title: "The program forces collections",
 	Doc: `Somebody calls runtime.GC or debug.FreeOSMemory again and again. Each call marks the whole live heap, whether there is garbage or not, waits until it has
@@ -24,7 +24,7 @@ what the callers themselves do in it, which is the smaller part of the cost.
 
 **When it is wrong.** A heap profile taken with ?gc=1 forces one collection, and tests and benchmarks force them on purpose: a few are not counted. The collection that the
 runtime itself starts after two minutes without one is not marked as forced. On a small heap a forced collection is cheap: below min-busy it is an info.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-rate", Default: evidence.Quantity{Number: 0.1, Unit: evidence.PerSecond},
 			Doc:    "forced collections per second",
 			Source: "once per ten seconds; the runtime itself forces one every two minutes (runtime/proc.go, forcegcperiod)"},
@@ -35,7 +35,7 @@ runtime itself starts after two minutes without one is not marked as forced. On 
 			Doc:    "wall time with a forced collection under way, of the time covered, from which it is a warning",
 			Source: "one hundredth of the time: one request in a hundred meets a forced collection, which decides P99"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.GCTrace, Doc: "collections marked (forced); names no caller", Run: worstOf(forcedGCTrace)},
 		{Kind: evidence.Trace, Doc: "stops of the world for a collection from inside runtime.GC, by caller", Run: worstOf(forcedTrace)},
 		{Kind: evidence.CPU, Doc: "samples inside runtime.GC, by caller; how often it was called is not in it", Run: worstOf(forcedCPU)},
@@ -48,27 +48,27 @@ runtime itself starts after two minutes without one is not marked as forced. On 
 }
 
 // forcedSeverity judges forced collections by how often and how long they run.
-func forcedSeverity(in *analyze.Input, n int64, covered, busy time.Duration) analyze.Severity {
+func forcedSeverity(in *claim.Input, n int64, covered, busy time.Duration) claim.Severity {
 	switch {
 	// Evidence that was being collected, or a shutdown.
 	case float64(n) < in.Limit("min-forced").Number || covered <= 0:
-		return analyze.NoSeverity
+		return claim.NoSeverity
 	case float64(n)/covered.Seconds() < in.Limit("min-rate").Number:
-		return analyze.NoSeverity
+		return claim.NoSeverity
 	// On a small heap it is a bad habit and costs nothing.
 	case float64(busy) < in.Limit("min-busy").Number*float64(covered):
-		return analyze.Info
+		return claim.Info
 	}
-	return analyze.Warning
+	return claim.Warning
 }
 
-func forcedGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func forcedGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	total := e.GC.Total
 	covered := total.To - total.From
 	rate := rateOf(float64(total.Forced), covered)
-	r := analyze.Reading{Says: fmt.Sprintf("%d of %s were forced", total.Forced, evidence.Things(total.Cycles, "collection"))}
+	r := claim.Reading{Says: fmt.Sprintf("%d of %s were forced", total.Forced, evidence.Things(total.Cycles, "collection"))}
 	severity := forcedSeverity(in, total.Forced, covered, total.BusyForced)
-	if severity == analyze.NoSeverity {
+	if severity == claim.NoSeverity {
 		// A short log can fall between two calls.
 		if covered < 10*time.Second {
 			r.Silent = fmt.Sprintf("%s, in %s of log", r.Says, evidence.Duration(covered))
@@ -76,16 +76,16 @@ func forcedGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		return r
 	}
 	busy := evidence.Part(total.BusyForced, covered)
-	at := analyze.Location{From: int64(total.From), To: int64(total.To)}
-	reproduce := analyze.Grep(e, "(forced)")
-	whole := analyze.PartOf(evidence.Duration(covered), "the time from the first collection to the last")
-	r.Candidates = []analyze.Candidate{{
+	at := claim.Location{From: int64(total.From), To: int64(total.To)}
+	reproduce := claim.Grep(e, "(forced)")
+	whole := claim.PartOf(evidence.Duration(covered), "the time from the first collection to the last")
+	r.Candidates = []claim.Candidate{{
 		Severity: severity, Share: busy.Number,
 		Summary: fmt.Sprintf("%s of %s collections were forced, %s, and took %s of the time",
 			evidence.Of(total.Forced, evidence.Count), evidence.Of(total.Cycles, evidence.Count), rate, busy),
-		Facts: []analyze.Fact{
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "forced collections", Value: rate, Of: whole, Limit: in.Against("min-rate"), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "number of forced collections", Value: evidence.Of(total.Forced, evidence.Count), Of: analyze.PartOf(evidence.Of(total.Cycles, evidence.Count), "collections in the log"),
+			{Exhibit: e.ID, Says: "number of forced collections", Value: evidence.Of(total.Forced, evidence.Count), Of: claim.PartOf(evidence.Of(total.Cycles, evidence.Count), "collections in the log"),
 				Limit: in.Against("min-forced"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "wall time with a forced collection under way", Value: busy, Of: whole, Limit: in.Against("min-busy"), At: at, Reproduce: reproduce},
 		},
@@ -96,7 +96,7 @@ func forcedGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 // forces reports whether a stack is inside a forced collection.
 func forces(s stack.Stack) bool { return s.Contains("runtime.GC", "runtime/debug.FreeOSMemory") }
 
-func forcedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func forcedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	type caller struct {
 		site  stack.Site
@@ -120,7 +120,7 @@ func forcedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		callers[site.Function].stops++
 	}
-	r := analyze.Reading{Says: fmt.Sprintf("%d of %s began inside runtime.GC", all, evidence.Things(t.CycleCount, "collection"))}
+	r := claim.Reading{Says: fmt.Sprintf("%d of %s began inside runtime.GC", all, evidence.Things(t.CycleCount, "collection"))}
 	if t.Duration < 10*time.Second {
 		r.Silent = fmt.Sprintf("%s, in %s of trace", r.Says, evidence.Duration(t.Duration))
 	}
@@ -136,28 +136,28 @@ func forcedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			continue
 		}
 		rate := rateOf(float64(c.stops), t.Duration)
-		reproduce := analyze.TraceView(e, "View trace: the STW row, GC sweep termination; the stack names the caller")
-		where := analyze.At(c.site)
+		reproduce := claim.TraceView(e, "View trace: the STW row, GC sweep termination; the stack names the caller")
+		where := claim.At(c.site)
 		where.To = int64(t.Duration)
-		r.Candidates = append(r.Candidates, analyze.Candidate{
+		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: c.site, Path: c.path, Severity: severity, Share: evidence.Part(busy, t.Duration).Number,
 			Summary: fmt.Sprintf("%s forces a collection %s: %d of %d in the trace", c.site.Function, rate, c.stops, t.CycleCount),
-			Facts: []analyze.Fact{
-				{Exhibit: e.ID, Says: "forced collections", Value: rate, Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-rate"), At: where, Reproduce: reproduce},
-				{Exhibit: e.ID, Says: "number of forced collections", Value: evidence.Of(c.stops, evidence.Count), Of: analyze.PartOf(evidence.Of(t.CycleCount, evidence.Count), "collections in the trace"),
+			Facts: []claim.Fact{
+				{Exhibit: e.ID, Says: "forced collections", Value: rate, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-rate"), At: where, Reproduce: reproduce},
+				{Exhibit: e.ID, Says: "number of forced collections", Value: evidence.Of(c.stops, evidence.Count), Of: claim.PartOf(evidence.Of(t.CycleCount, evidence.Count), "collections in the trace"),
 					Limit: in.Against("min-forced"), At: where, Reproduce: reproduce},
 				{Exhibit: e.ID, Says: "time with a mark phase under way, this caller's part of the collections", Value: evidence.Part(busy, t.Duration),
-					Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-busy"), At: where, Reproduce: reproduce},
+					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-busy"), At: where, Reproduce: reproduce},
 			},
 		})
 	}
 	return r
 }
 
-func forcedCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func forcedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
-	r := analyze.Reading{Silent: "a CPU profile shows what the callers of runtime.GC do in it, not how often they call it"}
+	r := claim.Reading{Silent: "a CPU profile shows what the callers of runtime.GC do in it, not how often they call it"}
 	if column < 0 {
 		return r
 	}
@@ -175,15 +175,15 @@ func forcedCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			continue
 		}
 		share := evidence.Part(n, total)
-		severity := analyze.NoSeverity
+		severity := claim.NoSeverity
 		if n >= 10 && share.Number >= in.Limit("min-busy").Number {
-			severity = analyze.Info // how often it is called, and what marking costs, is not in the profile
+			severity = claim.Info // how often it is called, and what marking costs, is not in the profile
 		}
-		r.Candidates = append(r.Candidates, analyze.Candidate{
+		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.site, Path: s.path, Severity: severity, Share: share.Number, Thin: n < 10,
 			Summary: fmt.Sprintf("%s forces collections: %s of the CPU samples are inside its calls of runtime.GC, without the marking", s.site.Function, share),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples inside runtime.GC below this function", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-				Limit: in.Against("min-busy"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", stack.Site{Function: "runtime.GC"})}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples inside runtime.GC below this function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+				Limit: in.Against("min-busy"), At: claim.At(s.site), Reproduce: claim.Peek(e, "samples", stack.Site{Function: "runtime.GC"})}},
 		})
 	}
 	return r

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
@@ -14,7 +14,7 @@ import (
 )
 
 // FragmentedSlices claims that goroutines run in crumbs because they hand work to each other in pieces that are too small.
-var FragmentedSlices = &analyze.Detector{
+var FragmentedSlices = &claim.Detector{
 	ID:    "fragmented-slices",
 	Title: "Goroutines run in crumbs",
 	Doc: `Goroutines run for microseconds and then wait for each other, many times for each piece of work that comes from outside, while processors
@@ -29,7 +29,7 @@ with as many short waits at the same place vouches for it, and so do CPU samples
 **When it is wrong.** Goroutines that serve short requests run in short slices too; their gaps are ended by the network, which is why they are not meant here. A worker
 that gets requests through a channel is left out by the ten turns per event. A pipeline whose outside cannot be seen in the trace (work found in memory) counts as busy without
 a rest, which it is.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "max-slice", Default: evidence.Duration(100 * time.Microsecond),
 			Doc:    "median slice of the group",
 			Source: "waking a goroutine on another processor takes 5 to 50 µs (a futex call and a thread switch, runtime/proc.go, wakep): a slice should be some times that"},
@@ -61,7 +61,7 @@ a rest, which it is.`,
 			Doc:    "CPU samples in the scheduler, of all, from which they vouch",
 			Source: "measured: a pipeline in crumbs has 0.35, healthy services that are mostly idle 0.2 and busy ones below 0.1"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "slices and gaps by group, and who ends the gaps", Run: worstOf(fragmentedTrace)},
 		{Kind: evidence.Block, Doc: "places with very many short waits for channels and conditions; can confirm and never deny", Run: worstOf(fragmentedBlock)},
 		{Kind: evidence.CPU, Doc: "share of the scheduler; names no site, can confirm and never deny", Run: worstOf(fragmentedCPU)},
@@ -73,9 +73,9 @@ a rest, which it is.`,
 	},
 }
 
-func fragmentedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
-	r := analyze.Reading{Says: fmt.Sprintf("no group of goroutines runs in short slices for each other; processors are idle %s of the time", evidence.Part(t.Procs.Idle, procTime(t)))}
+	r := claim.Reading{Says: fmt.Sprintf("no group of goroutines runs in short slices for each other; processors are idle %s of the time", evidence.Part(t.Procs.Idle, procTime(t)))}
 	var slicesSeen int64
 	for i := range t.Groups {
 		slicesSeen += t.Groups[i].Slices.Count
@@ -137,28 +137,28 @@ func fragmentedTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if stack.Package(site.Function) == "testing" {
 			continue
 		}
-		if len(r.Candidates) == 3 || slices.ContainsFunc(r.Candidates, func(c analyze.Candidate) bool { return c.Site.Function == site.Function }) {
+		if len(r.Candidates) == 3 || slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == site.Function }) {
 			continue
 		}
 		slice, gap, share := g.Slices.Quantile(0.5), g.Gaps.Quantile(0.5), evidence.Part(g.Running, running)
-		at := analyze.At(site)
-		reproduce := analyze.TraceView(e, "Goroutine analysis: "+g.Start.Function+", Execution time against Block time")
-		fact := func(says string, value evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
-			f := analyze.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
+		at := claim.At(site)
+		reproduce := claim.TraceView(e, "Goroutine analysis: "+g.Start.Function+", Execution time against Block time")
+		fact := func(says string, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+			f := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
 			if limit != "" {
 				f.Limit = in.Against(limit)
 			}
 			return f
 		}
-		c := analyze.Candidate{
-			Site: site, Path: g.at.Stack.Path(), Sites: []stack.Site{g.Start}, Severity: analyze.Warning, Share: share.Number,
+		c := claim.Candidate{
+			Site: site, Path: g.at.Stack.Path(), Sites: []stack.Site{g.Start}, Severity: claim.Warning, Share: share.Number,
 			Summary: fmt.Sprintf("goroutines of %s run for %s and then wait for %s in %s, while processors are idle %s of the time", g.Start.Function, evidence.Duration(slice), evidence.Duration(gap), site.Function, idle),
-			Facts: []analyze.Fact{
-				fact("median slice of the group", evidence.Duration(slice), analyze.PartOf(evidence.Of(g.Slices.Count, evidence.Count), "slices"), "max-slice"),
-				fact("median gap between its slices", evidence.Duration(gap), analyze.PartOf(evidence.Of(g.Gaps.Count, evidence.Count), "gaps"), ""),
-				fact("running time of the group", share, analyze.PartOf(evidence.Duration(running), "running time of all goroutines but the runtime's own"), "min-running"),
-				fact("waits of the group that code of the program ended", evidence.Part(g.inside, g.inside+g.outside), analyze.PartOf(evidence.Of(int64(g.inside+g.outside), evidence.Count), "waits of the group"), "min-inside"),
-				fact("processors idle", idle, analyze.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"), "min-idle"),
+			Facts: []claim.Fact{
+				fact("median slice of the group", evidence.Duration(slice), claim.PartOf(evidence.Of(g.Slices.Count, evidence.Count), "slices"), "max-slice"),
+				fact("median gap between its slices", evidence.Duration(gap), claim.PartOf(evidence.Of(g.Gaps.Count, evidence.Count), "gaps"), ""),
+				fact("running time of the group", share, claim.PartOf(evidence.Duration(running), "running time of all goroutines but the runtime's own"), "min-running"),
+				fact("waits of the group that code of the program ended", evidence.Part(g.inside, g.inside+g.outside), claim.PartOf(evidence.Of(int64(g.inside+g.outside), evidence.Count), "waits of the group"), "min-inside"),
+				fact("processors idle", idle, claim.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"), "min-idle"),
 			},
 		}
 		p := partner(t, g.Group, site)
@@ -205,11 +205,11 @@ const (
 	shortWait = time.Millisecond
 )
 
-func fragmentedBlock(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func fragmentedBlock(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	count, delay := p.Column("contentions"), p.Column("delay")
 	// Counts without a rate, and the program may have run for weeks: this kind vouches and never denies.
-	r := analyze.Reading{Silent: "the block profile shows no place with very many short waits; it counts from the start and leaves out waits below its rate"}
+	r := claim.Reading{Silent: "the block profile shows no place with very many short waits; it counts from the start and leaves out waits below its rate"}
 	if count < 0 || delay < 0 {
 		return r
 	}
@@ -224,12 +224,12 @@ func fragmentedBlock(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if mean >= shortWait {
 			continue
 		}
-		r.Candidates = append(r.Candidates, analyze.Candidate{
+		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.site, Path: s.path, Summary: fmt.Sprintf("%s waited %s times for %s on average", s.site.Function, evidence.Of(n, evidence.Count), evidence.Duration(mean)),
-			Facts: []analyze.Fact{
-				{Exhibit: e.ID, Says: "waits at the site", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(p.Total(count), evidence.Count), "waits in the block profile"),
-					At: analyze.At(s.site), Reproduce: analyze.Peek(e, "contentions", s.site)},
-				{Exhibit: e.ID, Says: "mean wait at the site", Value: evidence.Duration(mean), At: analyze.At(s.site), Reproduce: analyze.Mean(analyze.Peek(e, "delay", s.site))},
+			Facts: []claim.Fact{
+				{Exhibit: e.ID, Says: "waits at the site", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(p.Total(count), evidence.Count), "waits in the block profile"),
+					At: claim.At(s.site), Reproduce: claim.Peek(e, "contentions", s.site)},
+				{Exhibit: e.ID, Says: "mean wait at the site", Value: evidence.Duration(mean), At: claim.At(s.site), Reproduce: claim.Mean(claim.Peek(e, "delay", s.site))},
 			},
 		})
 	}
@@ -247,7 +247,7 @@ func schedules(s stack.Stack) bool {
 	return false
 }
 
-func fragmentedCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func fragmentedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	var n, total int64
@@ -261,14 +261,14 @@ func fragmentedCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 	}
 	share := evidence.Part(n, total)
-	r := analyze.Reading{Silent: fmt.Sprintf("the scheduler has %s of %s CPU samples, which crumbs of tens of microseconds need not exceed", share, evidence.Of(total, evidence.Count))}
+	r := claim.Reading{Silent: fmt.Sprintf("the scheduler has %s of %s CPU samples, which crumbs of tens of microseconds need not exceed", share, evidence.Of(total, evidence.Count))}
 	if share.Number < in.Limit("min-scheduling").Number || total < 100 {
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Summary: fmt.Sprintf("the scheduler takes %s of the CPU samples", share),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-			Limit: in.Against("min-scheduling"), Reproduce: analyze.Top(e, "samples").With("-focus=runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$")}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+			Limit: in.Against("min-scheduling"), Reproduce: claim.Top(e, "samples").With("-focus=runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$")}},
 	}}
 	return r
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 )
@@ -47,22 +47,22 @@ func TestFragmentedSlices(t *testing.T) {
 	}
 	const found = "warning main.(*Pipeline).stage"
 	expectAll(t, FragmentedSlices, []expect{
-		{"a pipeline in crumbs", of(crumbled(whole)), analyze.Found, found},
-		{"slices at the limit", with(func(c *crumbs) { c.slice = 96 * µs }), analyze.Found, found},
-		{"slices beyond it", with(func(c *crumbs) { c.slice = 105 * µs }), analyze.Clear, ""},
-		{"gaps shorter than slices", with(func(c *crumbs) { c.gap = 40 * µs }), analyze.Clear, ""},
-		{"few slices", with(func(c *crumbs) { c.n, c.woken = 999, 999 }), analyze.Clear, ""},
-		{"a fifth of the running", with(func(c *crumbs) { c.running, c.rest = 200*ms, 800*ms }), analyze.Found, found},
-		{"less of the running", with(func(c *crumbs) { c.running, c.rest = 199*ms, 801*ms }), analyze.Clear, ""},
-		{"woken by timers", with(func(c *crumbs) { c.woken = 0 }), analyze.Clear, ""},
-		{"woken by timers for a fifth", with(func(c *crumbs) { c.woken = 15_900 }), analyze.Clear, ""},
-		{"two turns per request", with(func(c *crumbs) { c.outside = 10_000 }), analyze.Clear, ""},
-		{"ten turns per request", with(func(c *crumbs) { c.outside = 2000 }), analyze.Found, found},
-		{"all processors busy", with(func(c *crumbs) { c.idle = 390 * ms }), analyze.Clear, ""},
-		{"a program that waits for work", with(func(c *crumbs) { c.idle = 1501 * ms }), analyze.Clear, ""},
-		{"a glimpse", of(procs()), analyze.Undecided, ""},
-		{"many short waits alone accuse nobody", of(profiled(evidence.Block, 0, row{values: []int64{200_000, int64(60 * time.Second)}, stack: frames("runtime.chanrecv2", "main.(*Pipeline).stage")})), analyze.Undecided, ""},
-		{"a busy scheduler alone accuses nobody", of(cpuProfile(cpu(400, "runtime.futex", "runtime.schedule"), cpu(600, "main.f"))), analyze.Undecided, ""},
+		{"a pipeline in crumbs", of(crumbled(whole)), claim.Found, found},
+		{"slices at the limit", with(func(c *crumbs) { c.slice = 96 * µs }), claim.Found, found},
+		{"slices beyond it", with(func(c *crumbs) { c.slice = 105 * µs }), claim.Clear, ""},
+		{"gaps shorter than slices", with(func(c *crumbs) { c.gap = 40 * µs }), claim.Clear, ""},
+		{"few slices", with(func(c *crumbs) { c.n, c.woken = 999, 999 }), claim.Clear, ""},
+		{"a fifth of the running", with(func(c *crumbs) { c.running, c.rest = 200*ms, 800*ms }), claim.Found, found},
+		{"less of the running", with(func(c *crumbs) { c.running, c.rest = 199*ms, 801*ms }), claim.Clear, ""},
+		{"woken by timers", with(func(c *crumbs) { c.woken = 0 }), claim.Clear, ""},
+		{"woken by timers for a fifth", with(func(c *crumbs) { c.woken = 15_900 }), claim.Clear, ""},
+		{"two turns per request", with(func(c *crumbs) { c.outside = 10_000 }), claim.Clear, ""},
+		{"ten turns per request", with(func(c *crumbs) { c.outside = 2000 }), claim.Found, found},
+		{"all processors busy", with(func(c *crumbs) { c.idle = 390 * ms }), claim.Clear, ""},
+		{"a program that waits for work", with(func(c *crumbs) { c.idle = 1501 * ms }), claim.Clear, ""},
+		{"a glimpse", of(procs()), claim.Undecided, ""},
+		{"many short waits alone accuse nobody", of(profiled(evidence.Block, 0, row{values: []int64{200_000, int64(60 * time.Second)}, stack: frames("runtime.chanrecv2", "main.(*Pipeline).stage")})), claim.Undecided, ""},
+		{"a busy scheduler alone accuses nobody", of(cpuProfile(cpu(400, "runtime.futex", "runtime.schedule"), cpu(600, "main.f"))), claim.Undecided, ""},
 	})
 	for many, variant := range map[int]string{9: "", 10: "broadcast"} {
 		e := crumbled(whole)
@@ -74,7 +74,7 @@ func TestFragmentedSlices(t *testing.T) {
 	}
 	block := profiled(evidence.Block, 0, row{values: []int64{200_000, int64(60 * time.Second)}, stack: frames("runtime.chanrecv2", "main.(*Pipeline).stage")})
 	f := judge(t, FragmentedSlices, crumbled(whole), block, cpuProfile(cpu(400, "runtime.futex", "runtime.schedule"), cpu(600, "main.f"))).all.Findings
-	if len(f) != 1 || f[0].Confidence != analyze.High || !containsText([]string{f[0].Summary}, "woken by main.(*Pipeline).feed") {
+	if len(f) != 1 || f[0].Confidence != claim.High || !containsText([]string{f[0].Summary}, "woken by main.(*Pipeline).feed") {
 		t.Errorf("three kinds together: %+v", f)
 	}
 }

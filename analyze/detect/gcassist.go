@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/pprofile"
@@ -15,7 +15,7 @@ import (
 )
 
 // GCAssist claims that goroutines of the program are made to do the collector's marking.
-var GCAssist = &analyze.Detector{
+var GCAssist = &claim.Detector{
 	ID:      "gc-assist",
 	Title:   "Goroutines that allocate are made to mark",
 	Process: true,
@@ -27,7 +27,7 @@ to assist; the longest assist is told as wall time, with what it waited. In a CP
 goroutines that stand in an assist.
 
 **When it is wrong.** Assists are few and short in a healthy program, but not absent. A trace without a collection says nothing.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
 			Doc:    "time in mark assists, of the time the program's own goroutines run",
 			Source: "runtime/mgcpacer.go: collections start early enough that the background workers end before the heap reaches its goal, so that assists are the exception"},
@@ -44,7 +44,7 @@ goroutines that stand in an assist.
 			Doc:    "collections in a trace, below which it is an info at most",
 			Source: "a collection that a profile or the tracer itself set off weighs a fifth of five"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "time in mark assists by the code that was made to assist", Run: worstOf(gcAssistTrace)},
 		{Kind: evidence.CPU, Doc: "samples below runtime.gcAssistAlloc by the code that allocated", Run: worstOf(gcAssistCPU)},
 		{Kind: evidence.Dump, Doc: "goroutines that stand in an assist; can confirm and never deny", Run: worstOf(gcAssistDump)},
@@ -64,25 +64,25 @@ type assistSite struct {
 	count int64
 }
 
-func gcAssistTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func gcAssistTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	// Assists happen in collections only: without one there was no occasion.
 	if t.CycleCount == 0 && len(t.Assists) == 0 {
-		return analyze.Reading{Silent: fmt.Sprintf("no collection ran in the %s of trace", evidence.Duration(t.Duration))}
+		return claim.Reading{Silent: fmt.Sprintf("no collection ran in the %s of trace", evidence.Duration(t.Duration))}
 	}
 	total, own := assistTime(t), mutatorTime(t)
 	share := evidence.Part(total, own)
-	r := analyze.Reading{Says: fmt.Sprintf("%s of the program's own running time is in mark assists, over %s", share, evidence.Things(t.CycleCount, "collection"))}
+	r := claim.Reading{Says: fmt.Sprintf("%s of the program's own running time is in mark assists, over %s", share, evidence.Things(t.CycleCount, "collection"))}
 	if float64(t.CycleCount) < in.Limit("min-cycles").Number {
 		r.Silent = fmt.Sprintf("only %s in %s of trace", evidence.Things(t.CycleCount, "collection"), evidence.Duration(t.Duration))
 	}
 	severity := assistSeverity(in, share.Number, evidence.Part(total, procTime(t)).Number)
 	// Near the limit it shows the same, if less of it: it vouches.
-	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
+	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
 		return r
 	}
 	if r.Silent != "" {
-		severity = min(severity, analyze.Info)
+		severity = min(severity, claim.Info)
 	}
 	sites := map[string]*assistSite{}
 	var order []*assistSite
@@ -106,53 +106,53 @@ func gcAssistTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		return cmp.Or(-cmp.Compare(a.total, b.total), cmp.Compare(a.site.Function, b.site.Function))
 	})
 	top := order[0]
-	reproduce := analyze.TraceView(e, "View trace: MARK ASSIST slices on the Procs; Goroutine analysis, column GC")
-	c := analyze.Candidate{
+	reproduce := claim.TraceView(e, "View trace: MARK ASSIST slices on the Procs; Goroutine analysis, column GC")
+	c := claim.Candidate{
 		Path: top.path, Severity: severity, Thin: float64(t.CycleCount) < in.Limit("min-cycles").Number, Share: share.Number,
 		Summary: fmt.Sprintf("goroutines spend %s of their running time marking for the collector, most of it in %s", share, top.site.Function),
-		Facts: []analyze.Fact{
-			{Exhibit: e.ID, Says: "time in mark assists", Value: share, Of: analyze.PartOf(evidence.Duration(own), "processor time outside the collector's workers"),
-				Limit: in.Against("min-share"), At: analyze.At(top.site), Reproduce: reproduce},
+		Facts: []claim.Fact{
+			{Exhibit: e.ID, Says: "time in mark assists", Value: share, Of: claim.PartOf(evidence.Duration(own), "processor time outside the collector's workers"),
+				Limit: in.Against("min-share"), At: claim.At(top.site), Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "mark assists", Value: evidence.Of(count, evidence.Count), Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "the longest mark assist, from begin to end", Value: evidence.Duration(longest), Reproduce: reproduce},
 		},
 	}
 	for _, s := range order[:min(len(order), 3)] {
 		c.Sites = append(c.Sites, s.site)
-		c.Facts = append(c.Facts, analyze.Fact{
+		c.Facts = append(c.Facts, claim.Fact{
 			Exhibit: e.ID, Says: "time in mark assists under " + s.site.Function, Value: evidence.Part(s.total, total),
-			Of: analyze.PartOf(evidence.Duration(total), "time in mark assists"), At: analyze.At(s.site), Reproduce: reproduce,
+			Of: claim.PartOf(evidence.Duration(total), "time in mark assists"), At: claim.At(s.site), Reproduce: reproduce,
 		})
 	}
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
-func assistSeverity(in *analyze.Input, share, capacity float64) analyze.Severity {
+func assistSeverity(in *claim.Input, share, capacity float64) claim.Severity {
 	switch {
 	// A process that hardly runs has nobody who would notice.
 	case share < in.Limit("min-share").Number || capacity < in.Limit("min-of-capacity").Number:
-		return analyze.NoSeverity
+		return claim.NoSeverity
 	case share >= in.Limit("min-critical").Number:
-		return analyze.Critical
+		return claim.Critical
 	case share >= in.Limit("min-warning").Number:
-		return analyze.Warning
+		return claim.Warning
 	}
-	return analyze.Info
+	return claim.Info
 }
 
-func gcAssistCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func gcAssistCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
 	share := evidence.Part(g.assist, g.mutators())
-	r := analyze.Reading{
+	r := claim.Reading{
 		Says:  fmt.Sprintf("%s of the samples of the program's own goroutines are in mark assists", share),
-		Power: analyze.SharePower(in.Limit("min-share").Number, g.mutators(), in.Limit("min-warning").Number, "of the CPU samples in mark assists"),
+		Power: claim.SharePower(in.Limit("min-share").Number, g.mutators(), in.Limit("min-warning").Number, "of the CPU samples in mark assists"),
 	}
 	severity := assistSeverity(in, share.Number, busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.assist, g.total).Number)
 	// Near the limit it shows the same, if less of it: it vouches.
-	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
+	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
 		return r
 	}
 	sites := bySite(p, column, func(s *pprofile.Sample) stack.Site {
@@ -161,26 +161,26 @@ func gcAssistCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		return s.Stack.Owner()
 	})
-	c := analyze.Candidate{
+	c := claim.Candidate{
 		Path: sites[0].path, Severity: severity, Share: share.Number, Thin: rough(share.Number, in.Limit("min-share").Number/2, g.mutators()),
 		Summary: fmt.Sprintf("goroutines spend %s of their CPU time marking for the collector, most of it in %s", share, sites[0].site.Function),
-		Facts: []analyze.Fact{{
-			Exhibit: e.ID, Says: "CPU samples in mark assists", Value: share, Of: analyze.PartOf(evidence.Of(g.mutators(), evidence.Count), "CPU samples of the program's own goroutines"),
-			Limit: in.Against("min-share"), At: analyze.At(sites[0].site), Reproduce: analyze.Peek(e, "samples", stack.Site{Function: "runtime.gcAssistAlloc"}),
+		Facts: []claim.Fact{{
+			Exhibit: e.ID, Says: "CPU samples in mark assists", Value: share, Of: claim.PartOf(evidence.Of(g.mutators(), evidence.Count), "CPU samples of the program's own goroutines"),
+			Limit: in.Against("min-share"), At: claim.At(sites[0].site), Reproduce: claim.Peek(e, "samples", stack.Site{Function: "runtime.gcAssistAlloc"}),
 		}},
 	}
 	for _, s := range sites[:min(len(sites), 3)] {
 		c.Sites = append(c.Sites, s.site)
-		c.Facts = append(c.Facts, analyze.Fact{
+		c.Facts = append(c.Facts, claim.Fact{
 			Exhibit: e.ID, Says: "CPU samples in mark assists under " + s.site.Function, Value: evidence.Part(s.values[column], g.assist),
-			Of: analyze.PartOf(evidence.Of(g.assist, evidence.Count), "CPU samples in mark assists"), At: analyze.At(s.site), Reproduce: peekOwn(e, "samples", s.site, func(s stack.Stack) bool { return gcPart(s).work == gcAssisting }).With("-focus=runtime.gcAssistAlloc$"),
+			Of: claim.PartOf(evidence.Of(g.assist, evidence.Count), "CPU samples in mark assists"), At: claim.At(s.site), Reproduce: peekOwn(e, "samples", s.site, func(s stack.Stack) bool { return gcPart(s).work == gcAssisting }).With("-focus=runtime.gcAssistAlloc$"),
 		})
 	}
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
-func gcAssistDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func gcAssistDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var found []*dump.Goroutine
 	for i := range e.Dump.Goroutines {
 		if g := &e.Dump.Goroutines[i]; strings.HasPrefix(g.State, "GC assist") {
@@ -188,18 +188,18 @@ func gcAssistDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 	}
 	// An assist takes microseconds, so a dump that shows none denies nothing.
-	r := analyze.Reading{Silent: "no goroutine stands in a mark assist at the moment of the dump"}
+	r := claim.Reading{Silent: "no goroutine stands in a mark assist at the moment of the dump"}
 	if len(found) == 0 {
 		return r
 	}
 	site := found[0].Stack().Owner()
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Sites: []stack.Site{site}, Thin: true,
 		Summary: fmt.Sprintf("%s in a mark assist", evidence.Things(len(found), "goroutine")),
-		Facts: []analyze.Fact{{
+		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "goroutines that stand in a mark assist", Value: evidence.Of(len(found), evidence.Count),
-			Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
-			At: analyze.Location{Function: site.Function, File: site.File, Line: site.Line, Goroutine: found[0].ID}, Reproduce: analyze.Grep(e, "["+found[0].State),
+			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
+			At: claim.Location{Function: site.Function, File: site.File, Line: site.Line, Goroutine: found[0].ID}, Reproduce: claim.Grep(e, "["+found[0].State),
 		}},
 	}}
 	return r

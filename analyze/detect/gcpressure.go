@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
@@ -13,7 +13,7 @@ import (
 )
 
 // GCPressure claims that the collector takes too much of the processors.
-var GCPressure = &analyze.Detector{
+var GCPressure = &claim.Detector{
 	ID:      "gc-pressure",
 	Title:   "The garbage collector takes too much of the processors",
 	Process: true,
@@ -28,7 +28,7 @@ how many bytes are marked for each byte allocated: where that is much and the pr
 
 **When it is wrong.** A batch that allocates much and has processors to spare can live with it; without assists this is an info. In profiles of old releases of Go, which lack the wrappers gcDrainMarkWorkerIdle and its like, idle workers cannot be told from the
 others. In a short trace one collection weighs much.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
 			Doc:    "collector's work, idle workers left out, of the processor time used",
 			Source: "runtime/mgcpacer.go, gcBackgroundUtilization: the share the background workers have while a collection runs"},
@@ -54,7 +54,7 @@ others. In a short trace one collection weighs much.`,
 			Doc:    "collections per second that the same allocation would start with a goal of twice the live heap, below which the small goal and not the allocation is to blame",
 			Source: "ten collections a second of a heap of 4 MiB and more are 40 MiB/s and more of garbage: that much is the program's doing"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.CPU, Doc: "samples in mark workers, assists and sweeping, each stack counted once", Run: worstOf(gcPressureCPU)},
 		{Kind: evidence.Trace, Doc: "processor time of dedicated and fractional workers, assists and sweeping", Run: worstOf(gcPressureTrace)},
 		{Kind: evidence.GCTrace, Doc: "processor time of workers, assists and stops in the worst eighth of a log; of all processors, not of the time used", Run: worstOf(gcPressureGCTrace)},
@@ -168,47 +168,47 @@ func gcPart(s stack.Stack) gcStack {
 
 // pressure judges what the collector takes: share of the processor time used,
 // of all there was, and the part of the program's own time spent in assists.
-func pressure(in *analyze.Input, share, capacity, assist float64) analyze.Severity {
+func pressure(in *claim.Input, share, capacity, assist float64) claim.Severity {
 	switch {
 	// A quarter of little is little: a process that mostly idles loses nothing.
 	case share < in.Limit("min-share").Number || capacity < in.Limit("min-of-capacity").Number:
-		return analyze.NoSeverity
+		return claim.NoSeverity
 	// A batch that allocates much and whose goroutines are never made to mark
 	// pays with processors it may have to spare.
 	case assist < in.Limit("min-assist").Number:
-		return analyze.Info
+		return claim.Info
 	case share >= in.Limit("min-critical").Number:
-		return analyze.Critical
+		return claim.Critical
 	}
-	return analyze.Warning
+	return claim.Warning
 }
 
-func gcPressureCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func gcPressureCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	g := collectorCPU(p, column)
 	share, assist := evidence.Part(g.work(), g.used()), evidence.Part(g.assist, g.mutators())
 	least := in.Limit("min-share").Number
-	r := analyze.Reading{
+	r := claim.Reading{
 		Says:  fmt.Sprintf("the collector has %s of the samples, idle workers left out", share),
-		Power: analyze.SharePower(least, g.used(), muchOfIt, "of the CPU samples in the collector"),
+		Power: claim.SharePower(least, g.used(), muchOfIt, "of the CPU samples in the collector"),
 	}
 	severity := pressure(in, share.Number, busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.work(), g.total).Number, assist.Number)
 	// Near the limit it shows the same, if less of it: it vouches.
-	if severity == analyze.NoSeverity && share.Number < least/2 {
+	if severity == claim.NoSeverity && share.Number < least/2 {
 		return r
 	}
-	whole := analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers")
-	fact := func(says string, n int64, focus string) analyze.Fact {
-		return analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Part(n, g.used()), Of: whole,
+	whole := claim.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers")
+	fact := func(says string, n int64, focus string) claim.Fact {
+		return claim.Fact{Exhibit: e.ID, Says: says, Value: evidence.Part(n, g.used()), Of: whole,
 			Reproduce: collectorTop(e, focus)}
 	}
 	lead := fact("CPU samples in mark workers, assists, sweeping and phase changes", g.work(), focusAll)
 	lead.Limit = in.Against("min-share")
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Severity: severity, Share: share.Number, Thin: rough(share.Number, least/2, g.used()),
 		Summary: fmt.Sprintf("the garbage collector takes %s of the CPU the program uses; %s of its goroutines' own time goes into mark assists", share, assist),
-		Facts: []analyze.Fact{lead, fact("CPU samples in background mark workers", g.background, focusMark), fact("CPU samples in mark assists", g.assist, focusAssist),
+		Facts: []claim.Fact{lead, fact("CPU samples in background mark workers", g.background, focusMark), fact("CPU samples in mark assists", g.assist, focusAssist),
 			fact("CPU samples in sweeping", g.sweep, focusSweep)},
 	}}
 	if in.Case.GOMAXPROCS == 0 {
@@ -226,12 +226,12 @@ const (
 )
 
 // collectorTop returns the command that counts the collector's samples.
-func collectorTop(e *evidence.Exhibit, focus string) analyze.Command {
+func collectorTop(e *evidence.Exhibit, focus string) claim.Command {
 	ignore := "runtime.gcDrainMarkWorkerIdle"
 	if focus == focusSweep { // what is swept in an assist is the assist's
 		ignore = "runtime.(gcDrainMarkWorkerIdle|gcAssistAlloc|gcBgMarkWorker)$"
 	}
-	return analyze.Top(e, "samples").With("-focus="+focus, "-ignore="+ignore)
+	return claim.Top(e, "samples").With("-focus="+focus, "-ignore="+ignore)
 }
 
 // busy is the CPU time of a profile over its duration x GOMAXPROCS; 0 when the
@@ -279,16 +279,16 @@ func (r room) marked() evidence.Quantity {
 }
 
 // small reports whether the goal and not what the program allocates makes the collector work.
-func (r room) small(in *analyze.Input, least float64) bool {
+func (r room) small(in *claim.Input, least float64) bool {
 	return float64(r.cycles) >= in.Limit("min-cycles").Number && r.live >= least && r.marked().Number >= in.Limit("min-marked").Number && r.usual < in.Limit("max-usual-cycles").Number
 }
 
 // judge makes a finding about the collector one about a heap without room.
-func (r room) judge(in *analyze.Input, c *analyze.Candidate, e *evidence.Exhibit, at analyze.Location, reproduce analyze.Command) {
+func (r room) judge(in *claim.Input, c *claim.Candidate, e *evidence.Exhibit, at claim.Location, reproduce claim.Command) {
 	c.Variant = "small-goal"
-	c.Severity = max(c.Severity, analyze.Info)
+	c.Severity = max(c.Severity, claim.Info)
 	if r.busy.Number >= in.Limit("min-collecting").Number {
-		c.Severity = max(c.Severity, analyze.Warning)
+		c.Severity = max(c.Severity, claim.Warning)
 	}
 	grows := fmt.Sprintf("may grow by only %s before the next", evidence.Quantity{Number: r.goal/r.live - 1, Unit: evidence.Share})
 	if r.goal <= r.live {
@@ -296,8 +296,8 @@ func (r room) judge(in *analyze.Input, c *analyze.Candidate, e *evidence.Exhibit
 	}
 	c.Summary = fmt.Sprintf("a collection is under way for %s of the time: the heap of %s %s; %s", r.busy, size(int64(r.live)), grows, c.Summary)
 	c.Facts = append(c.Facts,
-		analyze.Fact{Exhibit: e.ID, Says: "bytes marked per byte allocated", Value: r.marked(), Limit: in.Against("min-marked"), At: at, Reproduce: reproduce},
-		analyze.Fact{Exhibit: e.ID, Says: "wall time with a collection under way", Value: r.busy, Limit: in.Against("min-collecting"), At: at, Reproduce: reproduce})
+		claim.Fact{Exhibit: e.ID, Says: "bytes marked per byte allocated", Value: r.marked(), Limit: in.Against("min-marked"), At: at, Reproduce: reproduce},
+		claim.Fact{Exhibit: e.ID, Says: "wall time with a collection under way", Value: r.busy, Limit: in.Against("min-collecting"), At: at, Reproduce: reproduce})
 	c.Caveats = append(c.Caveats, "GOGC is about as many per cent as the heap may grow by, or GOMEMLIMIT is near; the evidence does not say which")
 	c.Fix = append([]string{fmt.Sprintf("Raise GOGC, or GOMEMLIMIT where that is what holds the heap down: with a live heap of %s, GOGC=100 lets it grow to %s", size(int64(r.live)), size(int64(2*r.live)))}, gcPressureFix...)
 }
@@ -329,48 +329,48 @@ func roomOf(t *exectrace.Timeline) room {
 	return r
 }
 
-func gcPressureTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func gcPressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	assists := assistTime(t)
 	work := collectorTime(t)
 	used := t.Procs.Running - t.GCWork.Idle
 	share, assist := evidence.Part(work, used), evidence.Part(assists, mutatorTime(t))
 	often := rateOf(float64(t.CycleCount), t.Duration)
-	r := analyze.Reading{Says: fmt.Sprintf("the collector has %s of the processor time used, in %s collections", share, often)}
+	r := claim.Reading{Says: fmt.Sprintf("the collector has %s of the processor time used, in %s collections", share, often)}
 	room := roomOf(t)
 	small := room.small(in, heapMinimum)
 	severity := pressure(in, share.Number, evidence.Part(work, procTime(t)).Number, assist.Number)
-	if severity == analyze.NoSeverity && share.Number < in.Limit("min-share").Number/2 && !(small && room.busy.Number >= in.Limit("min-collecting").Number) {
+	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number/2 && !(small && room.busy.Number >= in.Limit("min-collecting").Number) {
 		return r
 	}
 	few := float64(t.CycleCount) < in.Limit("min-cycles").Number || t.Duration < shortTrace
 	if few {
-		severity = min(severity, analyze.Info)
+		severity = min(severity, claim.Info)
 	}
-	reproduce := analyze.TraceView(e, "View trace: the GC row, and GC (dedicated), GC (fractional) and MARK ASSIST on the Procs")
-	whole := analyze.PartOf(evidence.Duration(used), "processor time used, idle-mode mark workers left out")
+	reproduce := claim.TraceView(e, "View trace: the GC row, and GC (dedicated), GC (fractional) and MARK ASSIST on the Procs")
+	whole := claim.PartOf(evidence.Duration(used), "processor time used, idle-mode mark workers left out")
 	at := busiest(t, func(w exectrace.Window) float64 { return w.GC })
-	c := analyze.Candidate{
+	c := claim.Candidate{
 		Severity: severity, Share: share.Number, Thin: few,
 		Summary: fmt.Sprintf("the garbage collector takes %s of the processor time used, with %s collections; %s of the goroutines' own time goes into mark assists", share, often, assist),
-		Facts: []analyze.Fact{
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "processor time of mark workers, assists and sweeping", Value: share, Of: whole, Limit: in.Against("min-share"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "collections per second", Value: often, At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "time with a mark phase under way", Value: evidence.Part(markTime(t), t.Duration), Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "time in mark assists", Value: assist, Of: analyze.PartOf(evidence.Duration(mutatorTime(t)), "processor time outside the collector's workers"),
+			{Exhibit: e.ID, Says: "time with a mark phase under way", Value: evidence.Part(markTime(t), t.Duration), Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "time in mark assists", Value: assist, Of: claim.PartOf(evidence.Duration(mutatorTime(t)), "processor time outside the collector's workers"),
 				Limit: in.Against("min-assist"), At: at, Reproduce: reproduce},
 		},
 	}
 	if small {
-		room.judge(in, &c, e, at, analyze.TraceView(e, "View trace: the Heap row, NextGC over Allocated"))
+		room.judge(in, &c, e, at, claim.TraceView(e, "View trace: the Heap row, NextGC over Allocated"))
 	}
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
 // busiest returns the stretch of the window in which a number is highest; the
 // whole trace when it has no windows.
-func busiest(t *exectrace.Timeline, number func(exectrace.Window) float64) analyze.Location {
+func busiest(t *exectrace.Timeline, number func(exectrace.Window) float64) claim.Location {
 	best := -1
 	for i, w := range t.Windows {
 		if best < 0 || number(w) > number(t.Windows[best]) {
@@ -378,8 +378,8 @@ func busiest(t *exectrace.Timeline, number func(exectrace.Window) float64) analy
 		}
 	}
 	if best < 0 {
-		return analyze.Location{To: int64(t.Duration)}
+		return claim.Location{To: int64(t.Duration)}
 	}
 	from := time.Duration(best) * t.WindowLength
-	return analyze.Location{From: int64(from), To: int64(min(from+t.WindowLength, t.Duration))}
+	return claim.Location{From: int64(from), To: int64(min(from+t.WindowLength, t.Duration))}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -39,22 +39,22 @@ func collecting(background, idle, assist int64) *evidence.Exhibit {
 
 func TestGCPressure(t *testing.T) {
 	expectAll(t, GCPressure, []expect{
-		{"trace below the share", of(collected(20, 249+0, 0, 250)), analyze.Clear, ""},
-		{"trace at the share, assists cost", of(collected(20, 320, 0, 180)), analyze.Found, "warning"},
-		{"trace at the share without assists: a batch", of(collected(20, 500, 0, 0)), analyze.Found, "info"},
-		{"trace at half of everything", of(collected(20, 500, 0, 500)), analyze.Found, "critical"},
-		{"idle workers are no pressure", of(collected(20, 100, 1200, 0)), analyze.Clear, ""},
-		{"few collections weigh much", of(collected(4, 320, 0, 180)), analyze.Found, "info"},
-		{"a glimpse", of(procs()), analyze.Undecided, ""},
-		{"CPU below the share", of(collecting(249, 0, 0), procs()), analyze.Clear, ""},
-		{"CPU at the share, assists cost", of(collecting(150, 0, 100), procs()), analyze.Found, "warning"},
-		{"CPU at the share without assists", of(collecting(250, 0, 0), procs()), analyze.Found, "info"},
-		{"CPU with idle workers", of(collecting(200, 100, 0), procs()), analyze.Clear, ""},
-		{"all of the little CPU that is used", of(cpuProfile(cpu(99, "runtime.gcBgMarkWorker")), procs()), analyze.Clear, ""},
-		{"too few samples to deny", of(cpuProfile(cpu(20, "main.f")), procs()), analyze.Undecided, ""},
-		{"a process that hardly runs", of(cpuProfile(cpu(50, "runtime.gcBgMarkWorker"), cpu(70, "main.f")), procs()), analyze.Clear, ""},
+		{"trace below the share", of(collected(20, 249+0, 0, 250)), claim.Clear, ""},
+		{"trace at the share, assists cost", of(collected(20, 320, 0, 180)), claim.Found, "warning"},
+		{"trace at the share without assists: a batch", of(collected(20, 500, 0, 0)), claim.Found, "info"},
+		{"trace at half of everything", of(collected(20, 500, 0, 500)), claim.Found, "critical"},
+		{"idle workers are no pressure", of(collected(20, 100, 1200, 0)), claim.Clear, ""},
+		{"few collections weigh much", of(collected(4, 320, 0, 180)), claim.Found, "info"},
+		{"a glimpse", of(procs()), claim.Undecided, ""},
+		{"CPU below the share", of(collecting(249, 0, 0), procs()), claim.Clear, ""},
+		{"CPU at the share, assists cost", of(collecting(150, 0, 100), procs()), claim.Found, "warning"},
+		{"CPU at the share without assists", of(collecting(250, 0, 0), procs()), claim.Found, "info"},
+		{"CPU with idle workers", of(collecting(200, 100, 0), procs()), claim.Clear, ""},
+		{"all of the little CPU that is used", of(cpuProfile(cpu(99, "runtime.gcBgMarkWorker")), procs()), claim.Clear, ""},
+		{"too few samples to deny", of(cpuProfile(cpu(20, "main.f")), procs()), claim.Undecided, ""},
+		{"a process that hardly runs", of(cpuProfile(cpu(50, "runtime.gcBgMarkWorker"), cpu(70, "main.f")), procs()), claim.Clear, ""},
 	})
-	if f := judge(t, GCPressure, collecting(230, 0, 10), collected(20, 320, 0, 180)).all.Findings; len(f) != 1 || f[0].Confidence != analyze.High {
+	if f := judge(t, GCPressure, collecting(230, 0, 10), collected(20, 320, 0, 180)).all.Findings; len(f) != 1 || f[0].Confidence != claim.High {
 		t.Errorf("a profile near the limit does not vouch: %+v", f)
 	}
 }
@@ -103,12 +103,12 @@ func TestRequestsMakeItMatter(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		trace    *evidence.Exhibit
-		cpu, mem analyze.Severity
+		cpu, mem claim.Severity
 	}{
-		{"requests wait", waiting(2*time.Second, 200*ms, 0), analyze.Warning, analyze.Warning},
-		{"the collector takes little", waiting(2*time.Second, 199*ms, 0), analyze.Warning, analyze.Info},
-		{"processors idle", waiting(999*ms, 200*ms, 0), analyze.Info, analyze.Info},
-		{"the machine is short of processors", waiting(2*time.Second, 200*ms, 3), analyze.Info, analyze.Info},
+		{"requests wait", waiting(2*time.Second, 200*ms, 0), claim.Warning, claim.Warning},
+		{"the collector takes little", waiting(2*time.Second, 199*ms, 0), claim.Warning, claim.Info},
+		{"processors idle", waiting(999*ms, 200*ms, 0), claim.Info, claim.Info},
+		{"the machine is short of processors", waiting(2*time.Second, 200*ms, 3), claim.Info, claim.Info},
 	} {
 		f := judge(t, CPUHotspot, hot, c.trace).all.Findings
 		if len(f) == 0 || f[0].Severity != c.cpu {
@@ -119,10 +119,10 @@ func TestRequestsMakeItMatter(t *testing.T) {
 			t.Errorf("%s: memory %+v", c.name, f)
 		}
 	}
-	if f := judge(t, CPUHotspot, cpuProfile(cpu(1500, "main.f")), waiting(2*time.Second, 200*ms, 3)).all.Findings; len(f) == 0 || f[0].Severity != analyze.Warning {
+	if f := judge(t, CPUHotspot, cpuProfile(cpu(1500, "main.f")), waiting(2*time.Second, 200*ms, 3)).all.Findings; len(f) == 0 || f[0].Severity != claim.Warning {
 		t.Errorf("the machine gives the program three quarters of the processors: %+v", f)
 	}
-	if got := judge(t, CPUHotspot, waiting(2*time.Second, 0, 0)); got.result != analyze.Undecided {
+	if got := judge(t, CPUHotspot, waiting(2*time.Second, 0, 0)); got.result != claim.Undecided {
 		t.Errorf("a trace alone: %s", got.result)
 	}
 }
@@ -130,19 +130,19 @@ func TestRequestsMakeItMatter(t *testing.T) {
 func TestGCAssist(t *testing.T) {
 	standing := dumped(dump.Goroutine{ID: 7, State: "GC assist wait", Frames: []dump.Frame{{Frame: stack.Frame{Function: "main.f"}}}})
 	expectAll(t, GCAssist, []expect{
-		{"trace below the share", of(collected(20, 0, 0, 99)), analyze.Clear, ""},
-		{"trace at the share", of(collected(20, 0, 0, 100)), analyze.Found, "info"},
-		{"trace at the warning", of(collected(20, 0, 0, 200)), analyze.Found, "warning"},
-		{"trace at a quarter", of(collected(20, 0, 0, 500)), analyze.Found, "critical"},
-		{"few collections", of(collected(4, 0, 0, 500)), analyze.Found, "info"},
-		{"no collection in the trace", of(traced(&exectrace.Timeline{Procs: exectrace.Procs{Max: 2, Running: time.Second}})), analyze.Undecided, ""},
-		{"CPU below the share", of(collecting(0, 0, 49), procs()), analyze.Clear, ""},
-		{"CPU at the warning", of(collecting(0, 0, 100), procs()), analyze.Found, "warning"},
-		{"background workers are no mutators", of(collecting(500, 0, 50), procs()), analyze.Found, "warning"},
-		{"a process that hardly runs", of(cpuProfile(cpu(39, "runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"), cpu(117, "main.f")), procs()), analyze.Clear, ""},
-		{"too few samples to deny", of(cpuProfile(cpu(99, "main.f"))), analyze.Undecided, ""},
-		{"few samples, most of them in assists", of(cpuProfile(cpu(40, "runtime.gcAssistAlloc", "main.f"), cpu(59, "main.f"))), analyze.Found, "critical"},
-		{"a dump alone accuses nobody", of(standing), analyze.Undecided, ""},
+		{"trace below the share", of(collected(20, 0, 0, 99)), claim.Clear, ""},
+		{"trace at the share", of(collected(20, 0, 0, 100)), claim.Found, "info"},
+		{"trace at the warning", of(collected(20, 0, 0, 200)), claim.Found, "warning"},
+		{"trace at a quarter", of(collected(20, 0, 0, 500)), claim.Found, "critical"},
+		{"few collections", of(collected(4, 0, 0, 500)), claim.Found, "info"},
+		{"no collection in the trace", of(traced(&exectrace.Timeline{Procs: exectrace.Procs{Max: 2, Running: time.Second}})), claim.Undecided, ""},
+		{"CPU below the share", of(collecting(0, 0, 49), procs()), claim.Clear, ""},
+		{"CPU at the warning", of(collecting(0, 0, 100), procs()), claim.Found, "warning"},
+		{"background workers are no mutators", of(collecting(500, 0, 50), procs()), claim.Found, "warning"},
+		{"a process that hardly runs", of(cpuProfile(cpu(39, "runtime.gcAssistAlloc", "runtime.mallocgc", "main.f"), cpu(117, "main.f")), procs()), claim.Clear, ""},
+		{"too few samples to deny", of(cpuProfile(cpu(99, "main.f"))), claim.Undecided, ""},
+		{"few samples, most of them in assists", of(cpuProfile(cpu(40, "runtime.gcAssistAlloc", "main.f"), cpu(59, "main.f"))), claim.Found, "critical"},
+		{"a dump alone accuses nobody", of(standing), claim.Undecided, ""},
 	})
 	f := judge(t, GCAssist, collected(20, 0, 0, 200), standing).all.Findings
 	if len(f) != 1 || len(f[0].Sites) < 2 || f[0].Sites[1].Function != "main.f" {
@@ -165,14 +165,14 @@ func TestAllocHotspotCPU(t *testing.T) {
 		return traced(&exectrace.Timeline{Duration: time.Millisecond, Procs: exectrace.Procs{Max: n}})
 	}
 	expectAll(t, AllocHotspot, []expect{
-		{"just below half of the CPU", of(profile(499, 0, 0), procs(2)), analyze.Undecided, ""},
-		{"half of the CPU", of(profile(500, 0, 0), procs(2)), analyze.Found, "warning main.f"},
-		{"half of a tenth of the processors", of(profile(500, 0, 0), procs(10)), analyze.Undecided, ""},
-		{"half of the CPU is a tenth of five processors", of(profile(500, 0, 0), procs(5)), analyze.Found, "warning main.f"},
-		{"half of the CPU, by two", of(profile(300, 300, 0), procs(2)), analyze.Undecided, ""},
-		{"all that costs is assists", of(profile(0, 0, 300), procs(2)), analyze.Found, "info main.f"},
-		{"assists of who allocates nearly a third", of(profile(29, 71, 300), procs(2)), analyze.Undecided, ""},
-		{"assists of who allocates a third", of(profile(30, 70, 300), procs(2)), analyze.Found, "info main.f"},
+		{"just below half of the CPU", of(profile(499, 0, 0), procs(2)), claim.Undecided, ""},
+		{"half of the CPU", of(profile(500, 0, 0), procs(2)), claim.Found, "warning main.f"},
+		{"half of a tenth of the processors", of(profile(500, 0, 0), procs(10)), claim.Undecided, ""},
+		{"half of the CPU is a tenth of five processors", of(profile(500, 0, 0), procs(5)), claim.Found, "warning main.f"},
+		{"half of the CPU, by two", of(profile(300, 300, 0), procs(2)), claim.Undecided, ""},
+		{"all that costs is assists", of(profile(0, 0, 300), procs(2)), claim.Found, "info main.f"},
+		{"assists of who allocates nearly a third", of(profile(29, 71, 300), procs(2)), claim.Undecided, ""},
+		{"assists of who allocates a third", of(profile(30, 70, 300), procs(2)), claim.Found, "info main.f"},
 	})
 }
 
@@ -183,38 +183,38 @@ func TestAllocHotspot(t *testing.T) {
 	}
 	costly := collecting(150, 0, 150)
 	expectAll(t, AllocHotspot, []expect{
-		{"one profile has no rate", of(grow(0, 9000, 100)), analyze.Undecided, ""},
-		{"just below the rate", of(grow(0, 10, 10), grow(10, 1008, 10)), analyze.Clear, ""},
-		{"at the rate", of(grow(0, 10, 10), grow(10, 1010, 10)), analyze.Found, "info main.f"},
-		{"below the share", of(grow(0, 10, 10), grow(10, 3010, 7210)), analyze.Found, "info main.g"},
-		{"what was allocated before does not count", of(grow(0, 90_000, 10), grow(10, 90_100, 10)), analyze.Clear, ""},
-		{"many small objects", of(heapAt(0, objects(16, 1, 1, "main.f")), heapAt(10, objects(16, 20_000_001, 1, "main.f"))), analyze.Found, "info main.f"},
-		{"fewer small objects", of(heapAt(0, objects(16, 1, 1, "main.f")), heapAt(10, objects(16, 19_000_001, 1, "main.f"))), analyze.Clear, ""},
-		{"the collector costs the program, at an unknown rate", of(costly), analyze.Found, "info main.f"},
-		{"the collector is at ease", of(collecting(10, 0, 60)), analyze.Undecided, ""},
-		{"allocating costs nothing", of(cpuProfile(cpu(970, "main.f"), cpu(30, "runtime.mallocgc", "main.f"))), analyze.Clear, ""},
+		{"one profile has no rate", of(grow(0, 9000, 100)), claim.Undecided, ""},
+		{"just below the rate", of(grow(0, 10, 10), grow(10, 1008, 10)), claim.Clear, ""},
+		{"at the rate", of(grow(0, 10, 10), grow(10, 1010, 10)), claim.Found, "info main.f"},
+		{"below the share", of(grow(0, 10, 10), grow(10, 3010, 7210)), claim.Found, "info main.g"},
+		{"what was allocated before does not count", of(grow(0, 90_000, 10), grow(10, 90_100, 10)), claim.Clear, ""},
+		{"many small objects", of(heapAt(0, objects(16, 1, 1, "main.f")), heapAt(10, objects(16, 20_000_001, 1, "main.f"))), claim.Found, "info main.f"},
+		{"fewer small objects", of(heapAt(0, objects(16, 1, 1, "main.f")), heapAt(10, objects(16, 19_000_001, 1, "main.f"))), claim.Clear, ""},
+		{"the collector costs the program, at an unknown rate", of(costly), claim.Found, "info main.f"},
+		{"the collector is at ease", of(collecting(10, 0, 60)), claim.Undecided, ""},
+		{"allocating costs nothing", of(cpuProfile(cpu(970, "main.f"), cpu(30, "runtime.mallocgc", "main.f"))), claim.Clear, ""},
 	})
 	f := judge(t, AllocHotspot, grow(0, 10, 10), grow(10, 9010, 10), costly).all.Findings
-	if len(f) != 1 || f[0].Severity != analyze.Warning || f[0].Confidence != analyze.High {
+	if len(f) != 1 || f[0].Severity != claim.Warning || f[0].Confidence != claim.High {
 		t.Errorf("heap and CPU together: %+v", f)
 	}
 }
 
 func TestCPUHotspot(t *testing.T) {
 	expectAll(t, CPUHotspot, []expect{
-		{"the largest part, below the share", of(cpuProfile(cpu(399, "crypto/sha256.block", "main.f"), cpu(300, "main.g"), cpu(301, "main.h")), procs()), analyze.Found, "info main.f"},
-		{"below the share, and requests wait", of(cpuProfile(cpu(399, "main.f"), cpu(300, "main.g"), cpu(301, "main.h")), waitingForCPU()), analyze.Found, "info main.f"},
-		{"at the share, and requests wait", of(cpuProfile(cpu(400, "main.f"), cpu(300, "main.g"), cpu(300, "main.h")), waitingForCPU()), analyze.Found, "warning main.f"},
-		{"processors half idle, and requests wait", of(cpuProfile(cpu(400, "main.f"), cpu(599, "main.g")), waitingForCPU()), analyze.Found, "info main.g"},
-		{"at the share", of(cpuProfile(cpu(400, "crypto/sha256.block", "main.f"), cpu(300, "main.g"), cpu(300, "main.h")), procs()), analyze.Found, "info main.f"},
-		{"closures are their function's", of(cpuProfile(cpu(400, "main.f.func1"), cpu(400, "main.f"), cpu(300, "main.g")), procs()), analyze.Found, "info main.f"},
-		{"processors half idle", of(cpuProfile(cpu(900, "main.f"), cpu(99, "main.g")), procs()), analyze.Found, "info main.f"},
-		{"the collector is no function of the program", of(cpuProfile(cpu(900, "runtime.gcBgMarkWorker"), cpu(200, "main.g")), procs()), analyze.Found, "info main.g"},
-		{"few samples", of(cpuProfile(cpu(2, "main.g"), cpu(3, "main.f"))), analyze.Found, "info main.f"},
-		{"nothing but the collector", of(cpuProfile(cpu(99, "runtime.gcBgMarkWorker"))), analyze.Undecided, ""},
-		{"a trace without samples", of(procs()), analyze.Undecided, ""},
-		{"samples in a trace", of(sampled(time.Microsecond)), analyze.Found, "info main.f"},
-		{"samples in a trace, and requests wait", of(sampled(20 * time.Millisecond)), analyze.Found, "warning main.f"},
+		{"the largest part, below the share", of(cpuProfile(cpu(399, "crypto/sha256.block", "main.f"), cpu(300, "main.g"), cpu(301, "main.h")), procs()), claim.Found, "info main.f"},
+		{"below the share, and requests wait", of(cpuProfile(cpu(399, "main.f"), cpu(300, "main.g"), cpu(301, "main.h")), waitingForCPU()), claim.Found, "info main.f"},
+		{"at the share, and requests wait", of(cpuProfile(cpu(400, "main.f"), cpu(300, "main.g"), cpu(300, "main.h")), waitingForCPU()), claim.Found, "warning main.f"},
+		{"processors half idle, and requests wait", of(cpuProfile(cpu(400, "main.f"), cpu(599, "main.g")), waitingForCPU()), claim.Found, "info main.g"},
+		{"at the share", of(cpuProfile(cpu(400, "crypto/sha256.block", "main.f"), cpu(300, "main.g"), cpu(300, "main.h")), procs()), claim.Found, "info main.f"},
+		{"closures are their function's", of(cpuProfile(cpu(400, "main.f.func1"), cpu(400, "main.f"), cpu(300, "main.g")), procs()), claim.Found, "info main.f"},
+		{"processors half idle", of(cpuProfile(cpu(900, "main.f"), cpu(99, "main.g")), procs()), claim.Found, "info main.f"},
+		{"the collector is no function of the program", of(cpuProfile(cpu(900, "runtime.gcBgMarkWorker"), cpu(200, "main.g")), procs()), claim.Found, "info main.g"},
+		{"few samples", of(cpuProfile(cpu(2, "main.g"), cpu(3, "main.f"))), claim.Found, "info main.f"},
+		{"nothing but the collector", of(cpuProfile(cpu(99, "runtime.gcBgMarkWorker"))), claim.Undecided, ""},
+		{"a trace without samples", of(procs()), claim.Undecided, ""},
+		{"samples in a trace", of(sampled(time.Microsecond)), claim.Found, "info main.f"},
+		{"samples in a trace, and requests wait", of(sampled(20 * time.Millisecond)), claim.Found, "warning main.f"},
 	})
 }
 

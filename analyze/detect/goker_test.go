@@ -14,7 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
@@ -140,13 +140,13 @@ func (b gokerBug) leaked(t *testing.T, d *dump.Dump) []leaked {
 
 // names returns the detector of the first finding that names one of the leaks:
 // the function among its sites, what it blocks in in its words.
-func names(findings []analyze.Finding, truth []leaked) string {
+func names(findings []claim.Finding, truth []leaked) string {
 	for _, f := range findings {
 		if f.Detector != "deadlock" && f.Detector != "goroutine-leak" {
 			continue
 		}
 		for _, l := range truth {
-			if slices.ContainsFunc(f.Sites, func(s analyze.Site) bool { return s.Function == l.function }) && strings.Contains(f.Summary, l.class) {
+			if slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == l.function }) && strings.Contains(f.Summary, l.class) {
 				return fmt.Sprintf("%s (%s, %s)", f.Detector, f.Severity, f.Confidence)
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace"
@@ -15,7 +15,7 @@ import (
 )
 
 // GoroutineBurst claims that goroutines are created in floods.
-var GoroutineBurst = &analyze.Detector{
+var GoroutineBurst = &claim.Detector{
 	ID:    "goroutine-burst",
 	Title: "Goroutines are created in floods",
 	Doc: `One place starts goroutines by the thousand: for every element of a list, or for every message. Each costs a stack, its creation and its end, and all of them queue for the processors at once, before
@@ -27,7 +27,7 @@ outside wait for a processor meanwhile. In a CPU profile, samples in the creatio
 runnable.
 
 **When it is wrong.** A server has a goroutine per connection and per request, which is how net/http works; what the standard library creates is left out. Goroutines that wait for the network most of the time are cheap, however many.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-rate", Default: evidence.Quantity{Number: 10_000, Unit: evidence.PerSecond},
 			Doc:    "goroutines created at one place per second",
 			Source: "measured: a goroutine that does nothing takes 0.3 to 1 µs on a processor to create, schedule and end, so ten thousand take up to a hundredth of one; with what comes with them some times that"},
@@ -53,7 +53,7 @@ runnable.
 			Doc:    "CPU samples in creating and ending goroutines under one function, of all, from which they vouch",
 			Source: "a twentieth of the CPU is the least that a change can show"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "rate, burst and running time of goroutines by where they are created", Run: worstOf(goroutineBurstTrace)},
 		{Kind: evidence.CPU, Doc: "samples in runtime.newproc by who calls it; can confirm and never deny", Run: worstOf(goroutineBurstCPU)},
 		{Kind: evidence.Dump, Doc: "runnable goroutines by who created them; can confirm and never deny", Run: worstOf(goroutineBurstDump)},
@@ -113,7 +113,7 @@ func floods(t *exectrace.Timeline) (out []*flood, running time.Duration) {
 	return out, running
 }
 
-func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func goroutineBurstTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	var created int64
 	for i := range t.Groups {
@@ -122,7 +122,7 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 	rate := func(n int64) evidence.Quantity {
 		return rateOf(float64(n), t.Duration)
 	}
-	r := analyze.Reading{Says: fmt.Sprintf("%s goroutines are created in all, and at most %s runnable at one moment", rate(created), evidence.Of(t.Latency.MaxRunnable, evidence.Count))}
+	r := claim.Reading{Says: fmt.Sprintf("%s goroutines are created in all, and at most %s runnable at one moment", rate(created), evidence.Of(t.Latency.MaxRunnable, evidence.Count))}
 	if glimpse(t, t.Latency.Times.Count) {
 		r.Silent = fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))
 		return r
@@ -142,28 +142,28 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 		each := time.Duration(int64(f.running) / max(f.created, 1))
 		// Between two requests nobody runs: what counts is what the flood takes, not how busy the process is.
 		taken := evidence.Part(f.running+time.Duration(f.created)*leastGoroutine, procTime(t))
-		reproduce := analyze.TraceView(e, "Goroutine analysis: "+f.groups[0].Start.Function+", count and execution time")
-		at := analyze.At(f.creator)
+		reproduce := claim.TraceView(e, "Goroutine analysis: "+f.groups[0].Start.Function+", count and execution time")
+		at := claim.At(f.creator)
 		at.From, at.To = 0, int64(t.Duration)
 		if burst && len(t.Windows) > 0 {
 			w := busiest(t, func(w exectrace.Window) float64 { return w.Runnable })
 			at.From, at.To = w.From, w.To
 		}
-		fact := func(says string, value evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
-			x := analyze.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
+		fact := func(says string, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+			x := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
 			if limit != "" {
 				x.Limit = in.Against(limit)
 			}
 			return x
 		}
-		c := analyze.Candidate{
-			Site: f.creator, Severity: analyze.Info, Share: share.Number,
+		c := claim.Candidate{
+			Site: f.creator, Severity: claim.Info, Share: share.Number,
 			Summary: fmt.Sprintf("%s creates %s goroutines, which run for %s each on average", f.creator.Function, rate(f.created), evidence.Duration(each)),
-			Facts: []analyze.Fact{
-				fact("goroutines created there", rate(f.created), analyze.PartOf(rate(created), "goroutines created per second"), "min-rate"),
-				fact("mean running time of one of them", evidence.Duration(each), analyze.PartOf(evidence.Of(f.created, evidence.Count), "goroutines created there"), "max-slice"),
-				fact("their running time", share, analyze.PartOf(evidence.Duration(running), "running time of all goroutines but the runtime's own"), "min-running"),
-				fact("their running time and creating them", taken, analyze.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"), "min-of-capacity"),
+			Facts: []claim.Fact{
+				fact("goroutines created there", rate(f.created), claim.PartOf(rate(created), "goroutines created per second"), "min-rate"),
+				fact("mean running time of one of them", evidence.Duration(each), claim.PartOf(evidence.Of(f.created, evidence.Count), "goroutines created there"), "max-slice"),
+				fact("their running time", share, claim.PartOf(evidence.Duration(running), "running time of all goroutines but the runtime's own"), "min-running"),
+				fact("their running time and creating them", taken, claim.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"), "min-of-capacity"),
 			},
 		}
 		if !often {
@@ -183,7 +183,7 @@ func goroutineBurstTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading
 		// What piles up while the machine runs nothing of the program is not who creates it.
 		held := burst && len(late) > 0 && t.Duration >= shortTrace && gapTime(t)*2 < work
 		if crumbs || held {
-			c.Severity = analyze.Warning
+			c.Severity = claim.Warning
 		}
 		if held {
 			c.Facts = append(c.Facts, lateFact(e, late[0], nil))
@@ -203,11 +203,11 @@ func creates(s stack.Stack) bool {
 	return false
 }
 
-func goroutineBurstCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func goroutineBurstCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	total := p.Total(column)
-	r := analyze.Reading{Silent: "creating goroutines takes less CPU than what they bring about elsewhere, so few samples deny nothing"}
+	r := claim.Reading{Silent: "creating goroutines takes less CPU than what they bring about elsewhere, so few samples deny nothing"}
 	if total < 100 {
 		return r
 	}
@@ -221,19 +221,19 @@ func goroutineBurstCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if share.Number < in.Limit("min-cpu-share").Number || len(r.Candidates) == 3 {
 			break
 		}
-		r.Candidates = append(r.Candidates, analyze.Candidate{
+		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.site, Path: s.path, Share: share.Number,
 			Summary: fmt.Sprintf("%s of the CPU samples are in creating goroutines under %s", share, s.site.Function),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in creating goroutines under the function", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-				Limit: in.Against("min-cpu-share"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "samples", s.site).With("-focus=^runtime.newproc$")}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples in creating goroutines under the function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+				Limit: in.Against("min-cpu-share"), At: claim.At(s.site), Reproduce: claim.Peek(e, "samples", s.site).With("-focus=^runtime.newproc$")}},
 		})
 	}
 	return r
 }
 
-func goroutineBurstDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func goroutineBurstDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	// A dump stops the world at one moment, between two bursts as a rule.
-	r := analyze.Reading{Silent: "no place has a thousand runnable goroutines at the moment of the dump"}
+	r := claim.Reading{Silent: "no place has a thousand runnable goroutines at the moment of the dump"}
 	counts := map[string]int{}
 	sites := map[string]stack.Site{}
 	first := map[string]int64{}
@@ -254,13 +254,13 @@ func goroutineBurstDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading 
 		if float64(counts[name]) < in.Limit("min-burst").Number {
 			break
 		}
-		at := analyze.At(sites[name])
+		at := claim.At(sites[name])
 		at.Goroutine = first[name]
-		r.Candidates = append(r.Candidates, analyze.Candidate{
+		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: sites[name], Thin: true,
 			Summary: fmt.Sprintf("%s that %s created are runnable at the moment of the dump", evidence.Things(counts[name], "goroutine"), name),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "runnable goroutines that it created", Value: evidence.Of(counts[name], evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
-				Limit: in.Against("min-burst"), At: at, Reproduce: analyze.Grep(e, "[runnable]")}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "runnable goroutines that it created", Value: evidence.Of(counts[name], evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
+				Limit: in.Against("min-burst"), At: at, Reproduce: claim.Grep(e, "[runnable]")}},
 		})
 	}
 	return r

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -48,22 +48,22 @@ func TestGoroutineBurst(t *testing.T) {
 	}
 	const found = "warning main.rows"
 	expectAll(t, GoroutineBurst, []expect{
-		{"ten thousand a second", of(fan(whole)), analyze.Found, found},
-		{"fewer", with(func(f *fanned) { f.created = 9999 }), analyze.Clear, ""},
-		{"that do a good part of the work each", with(func(f *fanned) { f.slice = 120 * µs }), analyze.Found, "info main.rows"},
-		{"that do little of the work", with(func(f *fanned) { f.rest = 3 * time.Second }), analyze.Found, "info main.rows"},
-		{"one per request of a server", with(func(f *fanned) { f.creator = "net/http.(*Server).Serve" }), analyze.Clear, ""},
-		{"a burst that others wait behind", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 1000, true }), analyze.Found, found},
-		{"a burst that nobody waits behind", with(func(f *fanned) { f.created, f.burst = 2000, 1000 }), analyze.Found, "info main.rows"},
-		{"hundreds that take ten milliseconds to work off", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 400, true }), analyze.Found, found},
-		{"hundreds that take less", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 399, true }), analyze.Clear, ""},
-		{"a burst that is over in a moment", with(func(f *fanned) { f.created, f.burst, f.slice, f.late = 2000, 1000, 15*µs, true }), analyze.Clear, ""},
-		{"a glimpse", of(procs()), analyze.Undecided, ""},
-		{"a dump alone accuses nobody", of(dumped(standing...)), analyze.Undecided, ""},
-		{"a CPU profile alone accuses nobody", of(profileOf(500, 1000, "runtime.newproc1", "runtime.newproc", "main.rows"), procs()), analyze.Undecided, ""},
+		{"ten thousand a second", of(fan(whole)), claim.Found, found},
+		{"fewer", with(func(f *fanned) { f.created = 9999 }), claim.Clear, ""},
+		{"that do a good part of the work each", with(func(f *fanned) { f.slice = 120 * µs }), claim.Found, "info main.rows"},
+		{"that do little of the work", with(func(f *fanned) { f.rest = 3 * time.Second }), claim.Found, "info main.rows"},
+		{"one per request of a server", with(func(f *fanned) { f.creator = "net/http.(*Server).Serve" }), claim.Clear, ""},
+		{"a burst that others wait behind", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 1000, true }), claim.Found, found},
+		{"a burst that nobody waits behind", with(func(f *fanned) { f.created, f.burst = 2000, 1000 }), claim.Found, "info main.rows"},
+		{"hundreds that take ten milliseconds to work off", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 400, true }), claim.Found, found},
+		{"hundreds that take less", with(func(f *fanned) { f.created, f.burst, f.late = 2000, 399, true }), claim.Clear, ""},
+		{"a burst that is over in a moment", with(func(f *fanned) { f.created, f.burst, f.slice, f.late = 2000, 1000, 15*µs, true }), claim.Clear, ""},
+		{"a glimpse", of(procs()), claim.Undecided, ""},
+		{"a dump alone accuses nobody", of(dumped(standing...)), claim.Undecided, ""},
+		{"a CPU profile alone accuses nobody", of(profileOf(500, 1000, "runtime.newproc1", "runtime.newproc", "main.rows"), procs()), claim.Undecided, ""},
 	})
 	f := judge(t, GoroutineBurst, fan(whole), dumped(standing...), profileOf(50, 1000, "runtime.newproc1", "runtime.newproc", "main.rows")).all.Findings
-	if len(f) != 1 || f[0].Confidence != analyze.High || !vouched(f[0], evidence.Dump) || !vouched(f[0], evidence.CPU) {
+	if len(f) != 1 || f[0].Confidence != claim.High || !vouched(f[0], evidence.Dump) || !vouched(f[0], evidence.CPU) {
 		t.Errorf("three kinds together: %+v", f)
 	}
 }
@@ -80,15 +80,15 @@ func silent(n int, apart, length time.Duration) *exectrace.Timeline {
 
 func TestCPUStarvation(t *testing.T) {
 	expectAll(t, CPUStarvation, []expect{
-		{"three stretches", of(traced(silent(3, 70*ms, time.Second))), analyze.Found, "warning"},
-		{"in a long trace", of(traced(silent(3, 70*ms, 2*time.Second))), analyze.Found, "info"},
-		{"two", of(traced(silent(2, 70*ms, time.Second))), analyze.Undecided, ""},
-		{"none", of(traced(silent(0, 0, time.Second))), analyze.Clear, ""},
-		{"none in a short trace", of(traced(silent(0, 0, 999*ms))), analyze.Undecided, ""},
-		{"schedtrace alone accuses nobody", of(scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Wasted: 20})), analyze.Undecided, ""},
+		{"three stretches", of(traced(silent(3, 70*ms, time.Second))), claim.Found, "warning"},
+		{"in a long trace", of(traced(silent(3, 70*ms, 2*time.Second))), claim.Found, "info"},
+		{"two", of(traced(silent(2, 70*ms, time.Second))), claim.Undecided, ""},
+		{"none", of(traced(silent(0, 0, time.Second))), claim.Clear, ""},
+		{"none in a short trace", of(traced(silent(0, 0, 999*ms))), claim.Undecided, ""},
+		{"schedtrace alone accuses nobody", of(scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Wasted: 20})), claim.Undecided, ""},
 	})
 	// The host is not to blame where it ran the program all along.
-	for used, want := range map[int64]analyze.Severity{1499: analyze.Warning, 1500: analyze.Info} {
+	for used, want := range map[int64]claim.Severity{1499: claim.Warning, 1500: claim.Info} {
 		f := judge(t, CPUStarvation, traced(silent(3, 70*ms, time.Second)), cpuProfile(cpu(used, "main.f"))).all.Findings
 		if len(f) != 1 || f[0].Severity != want {
 			t.Errorf("%d samples: %+v, want %s", used, f, want)
@@ -118,17 +118,17 @@ func TestSpinning(t *testing.T) {
 		return traced(&exectrace.Timeline{Procs: exectrace.Procs{Max: 2, Flips: n}})
 	}
 	expectAll(t, Spinning, []expect{
-		{"a fifth of the CPU", of(profileOf(400, 2000, looking...), procs()), analyze.Found, "warning"},
-		{"less", of(profileOf(399, 2000, looking...), procs()), analyze.Clear, ""},
-		{"a service with many short requests", of(profileOf(299, 1000, looking...), procs()), analyze.Clear, ""},
-		{"more of all processors", of(profileOf(300, 1000, looking...), procs()), analyze.Found, "warning"},
-		{"a process that hardly runs", of(profileOf(90, 99, looking...), procs()), analyze.Clear, ""},
-		{"too few samples to deny", of(profileOf(1, 20, looking...), procs()), analyze.Undecided, ""},
-		{"goroutines that yield and look again", of(profileOf(900, 2000, "runtime.schedule", "runtime.goschedImpl", "runtime.gosched_m", "runtime.mcall"), procs()), analyze.Found, "warning"},
-		{"the sweeper that yields", of(cpuProfile(cpu(900, "runtime.schedule", "runtime.goschedImpl", "runtime.gosched_m", "runtime.mcall"), cpu(45, "runtime.sweepone", "runtime.bgsweep"), cpu(1055, "main.f")), procs()), analyze.Clear, ""},
-		{"GOMAXPROCS unknown", of(profileOf(400, 2000, looking...)), analyze.Found, "info"},
-		{"a trace alone accuses nobody", of(flipping(90_000)), analyze.Undecided, ""},
-		{"schedtrace alone accuses nobody", of(scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Spinning: 20})), analyze.Undecided, ""},
+		{"a fifth of the CPU", of(profileOf(400, 2000, looking...), procs()), claim.Found, "warning"},
+		{"less", of(profileOf(399, 2000, looking...), procs()), claim.Clear, ""},
+		{"a service with many short requests", of(profileOf(299, 1000, looking...), procs()), claim.Clear, ""},
+		{"more of all processors", of(profileOf(300, 1000, looking...), procs()), claim.Found, "warning"},
+		{"a process that hardly runs", of(profileOf(90, 99, looking...), procs()), claim.Clear, ""},
+		{"too few samples to deny", of(profileOf(1, 20, looking...), procs()), claim.Undecided, ""},
+		{"goroutines that yield and look again", of(profileOf(900, 2000, "runtime.schedule", "runtime.goschedImpl", "runtime.gosched_m", "runtime.mcall"), procs()), claim.Found, "warning"},
+		{"the sweeper that yields", of(cpuProfile(cpu(900, "runtime.schedule", "runtime.goschedImpl", "runtime.gosched_m", "runtime.mcall"), cpu(45, "runtime.sweepone", "runtime.bgsweep"), cpu(1055, "main.f")), procs()), claim.Clear, ""},
+		{"GOMAXPROCS unknown", of(profileOf(400, 2000, looking...)), claim.Found, "info"},
+		{"a trace alone accuses nobody", of(flipping(90_000)), claim.Undecided, ""},
+		{"schedtrace alone accuses nobody", of(scheduled(runtimelog.SchedWindow{Samples: 20, Procs: 40, Spinning: 20})), claim.Undecided, ""},
 	})
 	for flips, want := range map[int64]bool{9999: false, 10_000: true} {
 		f := judge(t, Spinning, profileOf(400, 2000, looking...), flipping(flips)).all.Findings

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -17,7 +17,7 @@ import (
 )
 
 // GoroutineLeak claims that goroutines are started that never end.
-var GoroutineLeak = &analyze.Detector{
+var GoroutineLeak = &claim.Detector{
 	ID:    "goroutine-leak",
 	Title: "Goroutines never end",
 	Doc: `Goroutines are started again and again and then wait for something that never comes: a send nobody receives, a result nobody sends,
@@ -38,7 +38,7 @@ wait for a lock are judged by other detectors. A clients' ramp-up creates handle
 left out. A batch that starts all its goroutines at once and holds them back with a semaphore gives them one age and is an info. So are the idle workers of a program
 that writes its own dump and has nothing else under way. Senders whose creator is gone may also send to one slow consumer of all: a dump does not print which channel. Answers that
 the program still holds may be read later; as many as it has goroutines at work are not counted.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-goroutines", Default: evidence.Quantity{Number: 50, Unit: evidence.Count},
 			Doc:    "goroutines alike: one site, one kind of wait, a minute or older in a dump",
 			Source: "more than any fixed set of helpers a library starts; the healthy fixtures have below 10 alike that are not idle by design"},
@@ -67,7 +67,7 @@ the program still holds may be read later; as many as it has goroutines at work 
 			Doc:    "goroutines that ended, of those created in a trace by the same function",
 			Source: "what serves requests ends as often as it begins"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.GoroutineLeak, Doc: "goroutines that the collector proved can never go on", Run: leakProfile},
 		{Kind: evidence.Dump, Doc: "goroutines marked as leaked; old ones alike; growth over several dumps", Run: leakDump},
 		{Kind: evidence.Goroutine, Doc: "growth over several goroutine profiles; a single one only vouches", Run: leakGoroutine},
@@ -93,8 +93,8 @@ func leakSite(s stack.Stack) (stack.Site, []string) {
 	return s.Site(), s.Path()
 }
 
-func leakProfile(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "it proves only leaks over channels and locks that nobody alive can reach"}
+func leakProfile(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "it proves only leaks over channels and locks that nobody alive can reach"}
 	e := latest(in.Exhibits)
 	if len(e.Profile.Columns) == 0 {
 		return r
@@ -127,29 +127,29 @@ func leakProfile(in *analyze.Input) analyze.Reading {
 		if x.n <= 0 {
 			continue
 		}
-		r.Candidates = append(r.Candidates, provenLeak(e, x.site, x.path, x.class, x.n, total, 0, analyze.Top(e, e.Profile.Columns[0].Name)))
+		r.Candidates = append(r.Candidates, provenLeak(e, x.site, x.path, x.class, x.n, total, 0, claim.Top(e, e.Profile.Columns[0].Name)))
 	}
 	return r
 }
 
-func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class exectrace.Class, n, total, goroutine int64, reproduce analyze.Command) analyze.Candidate {
+func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class exectrace.Class, n, total, goroutine int64, reproduce claim.Command) claim.Candidate {
 	who := amount(n, "goroutine that waits", "goroutines that wait") + strings.TrimPrefix(waitingFor(class, false), "wait")
 	if e.Dump != nil && e.Dump.Origin == "goleak" { // a library that compares goroutines before and after a test proves less
-		return analyze.Candidate{
-			Site: site, Path: path, Variant: "goleak", Severity: analyze.Warning, Share: evidence.Part(n, total).Number,
+		return claim.Candidate{
+			Site: site, Path: path, Variant: "goleak", Severity: claim.Warning, Share: evidence.Part(n, total).Number,
 			Summary: fmt.Sprintf("the leak checker of the tests reports %s in %s", who, site.Function),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines reported by the leak checker here", Value: evidence.Of(n, evidence.Count),
-				Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines reported by it"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines reported by the leak checker here", Value: evidence.Of(n, evidence.Count),
+				Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines reported by it"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
 			Caveats: []string{"goleak tries for less than a second: a goroutine that is just ending, or an idle connection that nobody closed, shows as well"},
 			Fix: []string{"Wait in the test for what it started: close servers, response bodies and clients (CloseIdleConnections), cancel contexts, then wait for the goroutines",
 				"What is meant to outlive the test goes into goleak.IgnoreTopFunction"},
 		}
 	}
-	return analyze.Candidate{
-		Site: site, Path: path, Variant: "proven", Severity: analyze.Critical, Share: evidence.Part(n, total).Number,
+	return claim.Candidate{
+		Site: site, Path: path, Variant: "proven", Severity: claim.Critical, Share: evidence.Part(n, total).Number,
 		Summary: fmt.Sprintf("%s in %s can never go on: the collector proved that nobody alive can reach what is waited for", who, site.Function),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines proved to be leaked here", Value: evidence.Of(n, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines proved to be leaked"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines proved to be leaked here", Value: evidence.Of(n, evidence.Count),
+			Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines proved to be leaked"), At: atGoroutine(site, goroutine), Reproduce: reproduce}},
 	}
 }
 
@@ -243,7 +243,7 @@ func (a *alike) parked() bool {
 func (a *alike) last() int64 { return a.counts[len(a.counts)-1] }
 
 // grown returns how much a site grew, if it only ever grew, and by more than noise.
-func (a *alike) grown(in *analyze.Input) (int64, bool) {
+func (a *alike) grown(in *claim.Input) (int64, bool) {
 	n := len(a.counts)
 	if n < 2 || !slices.IsSorted(a.counts) {
 		return 0, false
@@ -266,7 +266,7 @@ func (a *alike) steady() bool {
 
 // tooClose tells why snapshots cannot deny a leak: one that adds a goroutine a
 // second needs as many seconds as the growth asked for.
-func tooClose(in *analyze.Input) string {
+func tooClose(in *claim.Input) string {
 	first, last := in.Exhibits[0].CapturedAt, latest(in.Exhibits).CapturedAt
 	switch {
 	case first.IsZero() || last.IsZero():
@@ -278,39 +278,39 @@ func tooClose(in *analyze.Input) string {
 }
 
 // growing judges the sites that grew over several snapshots.
-func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, reproduce analyze.Command) (analyze.Candidate, bool) {
+func (c *snapshots) growing(in *claim.Input, e *evidence.Exhibit, a *alike, reproduce claim.Command) (claim.Candidate, bool) {
 	growth, ok := a.grown(in)
 	if !ok {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
-	severity, raises, thin := analyze.Warning, analyze.NoSeverity, true
+	severity, raises, thin := claim.Warning, claim.NoSeverity, true
 	never := ""
 	if c.n > 2 {
 		never = " and never fell"
 	}
 	switch {
 	case a.steady() && growth >= 20*int64(in.Limit("min-growth").Number) && !a.parked():
-		severity, thin = analyze.Critical, false
+		severity, thin = claim.Critical, false
 	case a.steady():
 		thin = false
 	// Two moments catch senders that come in bursts, and are received from, at any two of their numbers.
 	case c.n == 2 && a.class == exectrace.ChanSend && growth < 10*int64(in.Limit("min-growth").Number) && a.last() < 3*a.counts[0]:
-		severity = analyze.Info
+		severity = claim.Info
 	// Two snapshots of goroutines that may be parked workers, or of handlers that
 	// follow the load: growth, but not yet a fault.
 	case a.parked() || a.request:
-		severity = analyze.Info
+		severity = claim.Info
 		// Unless a trace shows them come all the time and none go, while no connections
 		// came that they could belong to.
 		if c.connections == nil || 2*(c.connections[c.n-1]-c.connections[0]) < growth {
-			raises = analyze.Warning
+			raises = claim.Warning
 		}
 	}
-	cand := analyze.Candidate{
+	cand := claim.Candidate{
 		Site: a.site, Path: a.path, Variant: "growing", Severity: severity, Raises: raises, Thin: thin,
 		Summary: fmt.Sprintf("goroutines that %s in %s grew from %d to %d over %d snapshots%s", waitingFor(a.class, false), a.site.Function, a.counts[0], a.last(), c.n, never),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here, added since the first snapshot", waitingFor(a.class, false)), Value: evidence.Of(growth, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(a.last(), evidence.Count), "those that wait here now"), Limit: in.Against("min-growth"), At: atGoroutine(a.site, a.first), Reproduce: reproduce}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here, added since the first snapshot", waitingFor(a.class, false)), Value: evidence.Of(growth, evidence.Count),
+			Of: claim.PartOf(evidence.Of(a.last(), evidence.Count), "those that wait here now"), Limit: in.Against("min-growth"), At: atGoroutine(a.site, a.first), Reproduce: reproduce}},
 	}
 	if c.n == 2 {
 		cand.Caveats = append(cand.Caveats, "two snapshots cannot tell a leak from a pool that is filling up; a third would")
@@ -319,7 +319,7 @@ func (c *snapshots) growing(in *analyze.Input, e *evidence.Exhibit, a *alike, re
 	return cand, true
 }
 
-func leakDump(in *analyze.Input) analyze.Reading {
+func leakDump(in *claim.Input) claim.Reading {
 	c := snapshots{n: len(in.Exhibits)}
 	e := latest(in.Exhibits)
 	// Only dumps of the leak profile carry marks; the one with most of them is the proof.
@@ -387,7 +387,7 @@ func leakDump(in *analyze.Input) analyze.Reading {
 	slices.SortStableFunc(c.all, func(a, b *alike) int {
 		return cmp.Or(-cmp.Compare(a.leaked, b.leaked), -cmp.Compare(a.last(), b.last()), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
-	r := analyze.Reading{Silent: "a single dump tells a leak from goroutines that wait by design only when they are old or marked as leaked"}
+	r := claim.Reading{Silent: "a single dump tells a leak from goroutines that wait by design only when they are old or marked as leaked"}
 	if c.n > 1 {
 		r.Silent = tooClose(in)
 		r.Says = fmt.Sprintf("no site has grown by %.0f or more over %d dumps", in.Limit("min-growth").Number, c.n)
@@ -400,11 +400,11 @@ func leakDump(in *analyze.Input) analyze.Reading {
 		if seen[a.site.Function] || len(r.Candidates) == maxCandidates {
 			continue
 		}
-		cand, ok := c.growing(in, e, a, analyze.Grep(e, a.site.Function))
+		cand, ok := c.growing(in, e, a, claim.Grep(e, a.site.Function))
 		if never, found := a.nilChannel(in, e); found && a.leaked == 0 {
 			cand, ok = never, true
 		} else if a.leaked > 0 {
-			cand, ok = provenLeak(proof, a.site, a.path, a.class, a.leaked, leaked, a.marked, analyze.Grep(proof, "(leaked)")), true
+			cand, ok = provenLeak(proof, a.site, a.path, a.class, a.leaked, leaked, a.marked, claim.Grep(proof, "(leaked)")), true
 			addSites(&cand, a.inner, a.creator)
 		} else if alone, found := a.aged(in, e, c.connections); found && (!ok || alone.Severity > cand.Severity) {
 			cand, ok = alone, true
@@ -414,16 +414,16 @@ func leakDump(in *analyze.Input) analyze.Reading {
 			r.Candidates = append(r.Candidates, cand)
 		}
 	}
-	if cand, ok := c.unread(in, e, analyze.Grep(e, "net/http.(*persistConn).readLoop(")); ok && len(r.Candidates) < maxCandidates {
+	if cand, ok := c.unread(in, e, claim.Grep(e, "net/http.(*persistConn).readLoop(")); ok && len(r.Candidates) < maxCandidates {
 		r.Candidates = append(r.Candidates, cand)
 	}
 	for _, cand := range atStandstill(e) {
-		i := slices.IndexFunc(r.Candidates, func(c analyze.Candidate) bool { return c.Site.Function == cand.Site.Function })
+		i := slices.IndexFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == cand.Site.Function })
 		switch {
 		case i < 0 && len(r.Candidates) < maxCandidates:
 			r.Candidates = append(r.Candidates, cand)
 		// Their number alone was worth no word.
-		case i >= 0 && r.Candidates[i].Severity == analyze.NoSeverity:
+		case i >= 0 && r.Candidates[i].Severity == claim.NoSeverity:
 			r.Candidates[i] = cand
 		}
 	}
@@ -556,7 +556,7 @@ func stay(d *dump.Dump, ids []int64) bool {
 }
 
 // aged judges goroutines alike of a single dump.
-func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64) (analyze.Candidate, bool) {
+func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) (claim.Candidate, bool) {
 	n := a.last()
 	many := float64(n) >= in.Limit("min-goroutines").Number
 	// Started over a stretch of time, among others, rather than all at once as a pool is.
@@ -564,34 +564,34 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 	old, oldOnes := float64(a.old) >= in.Limit("min-goroutines").Number, a.old > 0
 	allAlong := many && scattered && allAlong(e.Dump, a.ids)
 	crowd := float64(a.orphans) >= in.Limit("min-orphans").Number
-	severity, variant, thin := analyze.NoSeverity, "old", true
+	severity, variant, thin := claim.NoSeverity, "old", true
 	switch {
 	case a.class == exectrace.WaitGroup && 2*a.alone >= n && (a.alone > 1 || oldOnes):
 		variant = "no-helper"
-		severity = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: float64(a.alone), Moment: true})
-		thin = severity < analyze.Warning
+		severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(a.alone), Moment: true})
+		thin = severity < claim.Warning
 	// Work in hand that has stood for a minute, and few of it.
 	case !many && oldOnes && !a.parked():
-		severity = analyze.Info
+		severity = claim.Info
 	case !many:
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	// Whoever was to receive has gone.
 	case a.class == exectrace.ChanSend && 2*a.orphans >= n && (crowd || allAlong):
-		severity, variant = analyze.Warning, "orphaned"
+		severity, variant = claim.Warning, "orphaned"
 	// Whoever made them has gone, they came all along, and nothing that lives explains them: no connections, no library's pool.
 	case 10*a.orphans >= 9*n && allAlong && !a.dependency && (connections == nil || 2*connections[len(connections)-1] < n):
-		severity, variant = analyze.Warning, "orphaned"
+		severity, variant = claim.Warning, "orphaned"
 	// Requests that wait for events (long polling, web sockets), and parked workers: any number, any age.
 	case a.parked() && (a.request || !scattered || !old):
 	// Helpers of requests under way.
 	case a.class == exectrace.WaitGroup && !old:
 	case a.parked():
-		severity = analyze.Info
+		severity = claim.Info
 	// Of every age and started over time: more come and none goes.
 	case old && scattered && len(a.ages) > 1:
-		severity, thin = analyze.Warning, false
+		severity, thin = claim.Warning, false
 	case old, scattered:
-		severity = analyze.Info
+		severity = claim.Info
 	}
 	waits := waitingFor(a.class, false)
 	who := evidence.Things(n, "goroutine") + " " + waits
@@ -607,15 +607,15 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 		value, says = evidence.Of(n, evidence.Count), fmt.Sprintf("goroutines alike that %s here", waits)
 		summary = fmt.Sprintf("%s in %s, all alike", who, a.site.Function)
 	}
-	cand := analyze.Candidate{
+	cand := claim.Candidate{
 		Site: a.site, Path: a.path, Variant: variant, Severity: severity, Thin: thin, Summary: summary,
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: says, Value: value, Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
-			Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, a.site.Function)}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: says, Value: value, Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+			Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
 		Caveats: []string{"one dump shows that goroutines wait, not that they will never go on"},
 	}
-	leftBehind := func(says string, n int64, grep analyze.Command) {
-		cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Of(n, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(a.last(), evidence.Count), "the goroutines that wait here"), Limit: in.Against("min-orphans"), At: atGoroutine(a.site, a.first), Reproduce: grep})
+	leftBehind := func(says string, n int64, grep claim.Command) {
+		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: says, Value: evidence.Of(n, evidence.Count),
+			Of: claim.PartOf(evidence.Of(a.last(), evidence.Count), "the goroutines that wait here"), Limit: in.Against("min-orphans"), At: atGoroutine(a.site, a.first), Reproduce: grep})
 	}
 	switch {
 	case variant == "no-helper":
@@ -623,7 +623,7 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 		if oldOnes {
 			cand.Summary += fmt.Sprintf("; the longest has waited for %s by now", minutes(a.longest))
 		}
-		leftBehind("of them, without a goroutine that they made or that is at work in what they called", a.alone, analyze.Grep(e, a.site.Function))
+		leftBehind("of them, without a goroutine that they made or that is at work in what they called", a.alone, claim.Grep(e, a.site.Function))
 		cand.Caveats = append(cand.Caveats, "work that stands in a queue has no goroutine yet")
 		cand.Fix = []string{
 			"Call Done in a defer as the first statement of each goroutine, so that an early return or a panic does not skip it",
@@ -631,7 +631,7 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 			"Use errgroup with a context, or WaitGroup.Go of Go 1.25, which count by themselves",
 		}
 	case variant == "orphaned":
-		leftBehind("of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", a.orphans, analyze.Grep(e, "created by "+a.creator.Function))
+		leftBehind("of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", a.orphans, claim.Grep(e, "created by "+a.creator.Function))
 		cand.Fix = []string{
 			"Give the goroutine an end: select on the Done of a context that is cancelled when " + a.creator.Function + " returns, beside what it waits for",
 			"Whoever starts a goroutine should wait for it or cancel it: errgroup with a context, or a WaitGroup and a done channel",
@@ -648,8 +648,8 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 			}
 		}
 		if allAlong {
-			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "goroutine numbers, which are handed out in order, between the first of them and the last", Value: evidence.Of(slices.Max(a.ids)-slices.Min(a.ids), evidence.Count),
-				At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, a.site.Function)})
+			cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "goroutine numbers, which are handed out in order, between the first of them and the last", Value: evidence.Of(slices.Max(a.ids)-slices.Min(a.ids), evidence.Count),
+				At: atGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)})
 		}
 	}
 	addSites(&cand, a.inner, a.creator)
@@ -658,21 +658,21 @@ func (a *alike) aged(in *analyze.Input, e *evidence.Exhibit, connections []int64
 
 // nilChannel judges goroutines that wait for a channel that is nil, or in a select
 // without cases, which nothing can end (runtime/chan.go, chansend and chanrecv; select.go, block).
-func (a *alike) nilChannel(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) {
+func (a *alike) nilChannel(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 	// Some may be meant to wait for ever: at the end of main, or for the Done of a
 	// context that is never cancelled, which is nil (context/context.go, emptyCtx).
 	if float64(a.never) < in.Limit("min-goroutines").Number {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	what := "a channel that is nil"
 	if a.class == exectrace.Select {
 		what = "nothing, in a select without cases"
 	}
-	cand := analyze.Candidate{
-		Site: a.site, Path: a.path, Variant: "nil-channel", Severity: analyze.Warning,
+	cand := claim.Candidate{
+		Site: a.site, Path: a.path, Variant: "nil-channel", Severity: claim.Warning,
 		Summary: fmt.Sprintf("%d goroutines in %s wait for %s: none of them can ever go on", a.never, a.site.Function, what),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines here that wait for " + what, Value: evidence.Of(a.never, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: analyze.Grep(e, a.site.Function)}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines here that wait for " + what, Value: evidence.Of(a.never, evidence.Count),
+			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
 	}
 	if a.class != exectrace.Select {
 		cand.Fix = []string{
@@ -687,22 +687,22 @@ func (a *alike) nilChannel(in *analyze.Input, e *evidence.Exhibit) (analyze.Cand
 // unread judges connections of net/http's client that stand in a select: they have
 // handed out an answer and wait until its body is read to the end or closed
 // (net/http/transport.go, readLoop). Idle ones wait for the network.
-func (c *snapshots) unread(in *analyze.Input, e *evidence.Exhibit, reproduce analyze.Command) (analyze.Candidate, bool) {
+func (c *snapshots) unread(in *claim.Input, e *evidence.Exhibit, reproduce claim.Command) (claim.Candidate, bool) {
 	if c.answers == nil {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	last := c.n - 1
 	// Somebody is at work on as many as there are goroutines at work.
 	n := c.answers[last] - c.busy[last]
 	if float64(n) < in.Limit("min-goroutines").Number {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	site := unreadSite
-	return analyze.Candidate{
-		Site: site, Path: []string{site.Function}, Variant: "response-bodies", Severity: analyze.Warning, Thin: c.n < 2,
+	return claim.Candidate{
+		Site: site, Path: []string{site.Function}, Variant: "response-bodies", Severity: claim.Warning, Thin: c.n < 2,
 		Summary: fmt.Sprintf("%d connections of net/http's client have handed out an answer whose body nobody has read to its end or closed", c.answers[last]),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "connections whose answer is not read to its end, less the goroutines at work", Value: evidence.Of(n, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(c.answers[last], evidence.Count), "connections whose answer is not read to its end"), Limit: in.Against("min-goroutines"), At: analyze.At(site), Reproduce: reproduce}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "connections whose answer is not read to its end, less the goroutines at work", Value: evidence.Of(n, evidence.Count),
+			Of: claim.PartOf(evidence.Of(c.answers[last], evidence.Count), "connections whose answer is not read to its end"), Limit: in.Against("min-goroutines"), At: claim.At(site), Reproduce: reproduce}},
 		Caveats: []string{"the evidence does not tell which code asked: look for requests whose response body is not closed on every way out"},
 		Fix: []string{
 			"Close every response body, also when the status is not 200: defer resp.Body.Close() right after the check of the error",
@@ -717,8 +717,8 @@ var unreadSite = stack.Site{Function: "net/http.(*persistConn).readLoop"}
 
 // leakHeap tells who asks by net/http's client: the goroutines of its connections have
 // nothing of the program on their stacks, what is allocated for a request has.
-func leakHeap(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "a heap profile does not count goroutines"}
+func leakHeap(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "a heap profile does not count goroutines"}
 	e := latest(in.Exhibits)
 	column := max(e.Profile.Column("alloc_space"), e.Profile.Column("inuse_space"))
 	var ask callers
@@ -738,15 +738,15 @@ func leakHeap(in *analyze.Input) analyze.Reading {
 		return r
 	}
 	most := ask.sorted()[0]
-	c := analyze.Candidate{Site: unreadSite, Path: []string{unreadSite.Function, most.site.Function}, Sites: ask.sites(), Thin: true,
+	c := claim.Candidate{Site: unreadSite, Path: []string{unreadSite.Function, most.site.Function}, Sites: ask.sites(), Thin: true,
 		Summary: fmt.Sprintf("requests of net/http's client are made by %s", strings.TrimPrefix(ask.words(), "called by ")),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "allocated for requests that " + most.site.Function + " makes by net/http's client", Value: evidence.Of(int64(most.count), evidence.Bytes),
-			Of: analyze.PartOf(evidence.Of(total, evidence.Bytes), "all that is allocated for requests by net/http's client"), At: analyze.At(most.site), Reproduce: analyze.PeekInside(e, e.Profile.Columns[column].Name, most.site, `^net/http\.send$`)}}}
-	r.Candidates = []analyze.Candidate{c}
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "allocated for requests that " + most.site.Function + " makes by net/http's client", Value: evidence.Of(int64(most.count), evidence.Bytes),
+			Of: claim.PartOf(evidence.Of(total, evidence.Bytes), "all that is allocated for requests by net/http's client"), At: claim.At(most.site), Reproduce: claim.PeekInside(e, e.Profile.Columns[column].Name, most.site, `^net/http\.send$`)}}}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
-func leakGoroutine(in *analyze.Input) analyze.Reading {
+func leakGoroutine(in *claim.Input) claim.Reading {
 	c := snapshots{n: len(in.Exhibits)}
 	e := latest(in.Exhibits)
 	unsymbolised := 0
@@ -767,7 +767,7 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 	slices.SortStableFunc(c.all, func(a, b *alike) int {
 		return cmp.Or(-cmp.Compare(a.last(), b.last()), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
-	r := analyze.Reading{Silent: "a single goroutine profile cannot tell goroutines that never end from those that wait by design"}
+	r := claim.Reading{Silent: "a single goroutine profile cannot tell goroutines that never end from those that wait by design"}
 	if c.n > 1 {
 		r.Silent = tooClose(in)
 		r.Says = fmt.Sprintf("no site has grown by %.0f or more over %d profiles", in.Limit("min-growth").Number, c.n)
@@ -775,7 +775,7 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 			r.Silent = "stacks without function names cannot be told from idle ones"
 		}
 	}
-	if cand, ok := c.unread(in, e, analyze.Top(e, "goroutine")); ok {
+	if cand, ok := c.unread(in, e, claim.Top(e, "goroutine")); ok {
 		r.Candidates = append(r.Candidates, cand)
 	}
 	seen := map[string]bool{}
@@ -787,13 +787,13 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 		if len(e.Profile.Columns) > 0 {
 			column = e.Profile.Columns[0].Name
 		}
-		cand, ok := c.growing(in, e, a, analyze.Since(in.Exhibits[0], analyze.Peek(e, column, a.site)))
+		cand, ok := c.growing(in, e, a, claim.Since(in.Exhibits[0], claim.Peek(e, column, a.site)))
 		if !ok && !a.parked() && float64(a.last()) >= in.Limit("min-goroutines").Number {
 			ok = true
-			cand = analyze.Candidate{Site: a.site, Path: a.path, Variant: "old", Thin: true,
+			cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "old", Thin: true,
 				Summary: fmt.Sprintf("%d goroutines alike %s in %s", a.last(), waitingFor(a.class, false), a.site.Function),
-				Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines alike that %s here", waitingFor(a.class, false)), Value: evidence.Of(a.last(), evidence.Count),
-					Limit: in.Against("min-goroutines"), At: analyze.At(a.site), Reproduce: analyze.Peek(e, column, a.site)}}}
+				Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines alike that %s here", waitingFor(a.class, false)), Value: evidence.Of(a.last(), evidence.Count),
+					Limit: in.Against("min-goroutines"), At: claim.At(a.site), Reproduce: claim.Peek(e, column, a.site)}}}
 			// It grew over several snapshots by less than a leak, or it is one snapshot of a kind of wait that ends.
 			if c.n > 1 {
 				ok = false
@@ -801,10 +801,10 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 		}
 		if total := e.Profile.Total(0); !ok && a.class == exectrace.OtherWait && float64(a.last()) >= in.Limit("min-unknown").Number && evidence.Part(a.last(), total).Number >= in.Limit("min-unknown-share").Number {
 			ok = true
-			cand = analyze.Candidate{Site: a.site, Path: a.path, Variant: "unknown-wait", Severity: analyze.Warning, Thin: true, Share: evidence.Part(a.last(), total).Number,
+			cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "unknown-wait", Severity: claim.Warning, Thin: true, Share: evidence.Part(a.last(), total).Number,
 				Summary: fmt.Sprintf("%s stand in %s, %s of all: far more than can run, so they wait for a channel or in a select", evidence.Things(a.last(), "goroutine"), a.site.Function, evidence.Part(a.last(), total)),
-				Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that stand here", Value: evidence.Of(a.last(), evidence.Count), Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all goroutines of the profile"),
-					Limit: in.Against("min-unknown"), At: analyze.At(a.site), Reproduce: analyze.Peek(e, column, a.site)}},
+				Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that stand here", Value: evidence.Of(a.last(), evidence.Count), Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines of the profile"),
+					Limit: in.Against("min-unknown"), At: claim.At(a.site), Reproduce: claim.Peek(e, column, a.site)}},
 				Caveats: []string{"the text form of a goroutine profile (debug=1) does not tell what goroutines wait for: a very large pool of idle workers looks the same; the form with debug=2 tells"}}
 			addSites(&cand, a.inner)
 		}
@@ -818,13 +818,13 @@ func leakGoroutine(in *analyze.Input) analyze.Reading {
 
 // leakTrace looks for functions whose goroutines are created all through the
 // trace, do not end, and stand at the end where they first stopped.
-func leakTrace(in *analyze.Input) analyze.Reading {
+func leakTrace(in *claim.Input) claim.Reading {
 	e := latest(in.Exhibits)
 	t := e.Trace
 	if short := tooShort(e); short != "" {
-		return analyze.Reading{Silent: short}
+		return claim.Reading{Silent: short}
 	}
-	r := analyze.Reading{Silent: "a leak that is slow, or older than the trace, does not show in it"}
+	r := claim.Reading{Silent: "a leak that is slow, or older than the trace, does not show in it"}
 	// Where goroutines stand at the end, by the function they started in.
 	type stop struct {
 		stack  stack.Stack
@@ -881,29 +881,29 @@ func leakTrace(in *analyze.Input) analyze.Reading {
 			continue
 		}
 		site, path := leakSite(at.stack)
-		severity := analyze.Warning
+		severity := claim.Warning
 		// Web sockets and workers of a growing pool wait in a select or receive too, but they
 		// are woken now and then; what leaked ran once.
 		if (at.class == exectrace.ChanRecv || at.class == exectrace.Select || at.class == exectrace.Cond) &&
 			(inRequest(at.stack) || g.Slices.Count > g.Created+g.Created/2) {
-			severity = analyze.Info
+			severity = claim.Info
 		}
 		rate := evidence.Quantity{Number: float64(left) / t.Duration.Seconds(), Unit: evidence.PerSecond}
 		loc := atGoroutine(site, at.worst.Goroutine)
 		loc.From, loc.To = int64(at.worst.From), int64(at.worst.To)
-		view := analyze.TraceView(e, fmt.Sprintf("goroutine analysis of %s", g.Start.Function))
-		cand := analyze.Candidate{
+		view := claim.TraceView(e, fmt.Sprintf("goroutine analysis of %s", g.Start.Function))
+		cand := claim.Candidate{
 			Site: site, Path: path, Variant: "growing", Severity: severity, Share: evidence.Part(left, g.Created).Number,
 			Summary: fmt.Sprintf("of %d goroutines started in %s within %s, %d have not ended; they %s in %s", g.Created, g.Start.Function, evidence.Duration(t.Duration), left, waitingFor(at.class, false), site.Function),
-			Facts: []analyze.Fact{
+			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: fmt.Sprintf("goroutines started in %s within the trace and not ended", g.Start.Function), Value: evidence.Of(left, evidence.Count),
-					Of: analyze.PartOf(evidence.Of(g.Created, evidence.Count), "those created there"), Limit: in.Against("min-growth"), At: loc, Reproduce: view},
-				{Exhibit: e.ID, Says: "goroutines added per second", Value: rate, At: analyze.At(site), Reproduce: view},
+					Of: claim.PartOf(evidence.Of(g.Created, evidence.Count), "those created there"), Limit: in.Against("min-growth"), At: loc, Reproduce: view},
+				{Exhibit: e.ID, Says: "goroutines added per second", Value: rate, At: claim.At(site), Reproduce: view},
 			},
 			Caveats: []string{"a trace shows seconds; what has not ended in it may end later"},
 		}
 		if at.before > 0 {
-			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "goroutines that stood at the same place before the trace began", Value: evidence.Of(at.before, evidence.Count), At: analyze.At(site), Reproduce: view})
+			cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "goroutines that stood at the same place before the trace began", Value: evidence.Of(at.before, evidence.Count), At: claim.At(site), Reproduce: view})
 		}
 		addSites(&cand, at.stack.Site(), g.Start, g.Creator)
 		r.Candidates = append(r.Candidates, cand)
@@ -914,21 +914,21 @@ func leakTrace(in *analyze.Input) analyze.Reading {
 		for _, x := range byStop {
 			site, path := leakSite(x.stack)
 			if float64(x.before) < in.Limit("min-goroutines").Number || x.class == exectrace.ChanRecv || x.class == exectrace.Select || x.class == exectrace.Cond ||
-				slices.ContainsFunc(r.Candidates, func(c analyze.Candidate) bool { return c.Site.Function == site.Function }) {
+				slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == site.Function }) {
 				continue
 			}
-			cand := analyze.Candidate{
+			cand := claim.Candidate{
 				Site: site, Path: path, Variant: "old", Thin: true,
 				Summary: fmt.Sprintf("%d goroutines %s in %s from the first to the last event", x.before, waitingFor(x.class, false), site.Function),
-				Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here from the first to the last event; %d more came and stayed", waitingFor(x.class, false), x.n),
-					Value: evidence.Of(x.before, evidence.Count), Limit: in.Against("min-goroutines"), At: analyze.At(site),
-					Reproduce: analyze.TraceView(e, "goroutine analysis")}},
+				Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here from the first to the last event; %d more came and stayed", waitingFor(x.class, false), x.n),
+					Value: evidence.Of(x.before, evidence.Count), Limit: in.Against("min-goroutines"), At: claim.At(site),
+					Reproduce: claim.TraceView(e, "goroutine analysis")}},
 			}
 			addSites(&cand, x.stack.Site())
 			r.Candidates = append(r.Candidates, cand)
 		}
 	}
-	slices.SortStableFunc(r.Candidates, func(a, b analyze.Candidate) int {
+	slices.SortStableFunc(r.Candidates, func(a, b claim.Candidate) int {
 		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), -cmp.Compare(a.Facts[0].Value.Number, b.Facts[0].Value.Number), cmp.Compare(a.Site.Function, b.Site.Function))
 	})
 	r.Candidates = r.Candidates[:min(len(r.Candidates), maxCandidates)]

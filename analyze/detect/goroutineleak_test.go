@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -42,38 +42,38 @@ func TestGoroutineLeakDump(t *testing.T) {
 		return e
 	}
 	expectAll(t, GoroutineLeak, []expect{
-		{"steady for half a minute", of(after(0, join(many(100, 1, send))), after(30, join(many(100, 1, send)))), analyze.Clear, ""},
-		{"steady for less", of(after(0, join(many(100, 1, send))), after(29, join(many(100, 1, send)))), analyze.Undecided, ""},
-		{"marks in an earlier dump", of(join(one(proven)), join(one(send))), analyze.Found, "critical main.(*N).Send"},
-		{"marked as leaked", of(join(one(proven))), analyze.Found, "critical main.(*N).Send"},
-		{"old senders of every age among other goroutines", of(join(spread(200, 3, 4, send))), analyze.Found, "warning main.(*N).Send"},
-		{"forty-nine old ones", of(join(many(49, 1, aged(5, send)))), analyze.Found, "info main.(*N).Send"},
-		{"all started at once and of one age: held back on purpose", of(join(spread(500, 1, 0, send))), analyze.Undecided, ""},
-		{"the same for a minute", of(join(many(500, 1, aged(3, send)))), analyze.Found, "info main.(*N).Send"},
-		{"senders whose receiver is gone", of(join(many(500, 1, orphan))), analyze.Found, "warning main.(*N).Send"},
-		{"fewer of them", of(join(many(499, 1, orphan))), analyze.Undecided, ""},
-		{"their creator waits for something else", of(join(many(500, 1, orphan), one(creator("select", "main.(*N).Send():9")))), analyze.Found, "warning main.(*N).Send"},
-		{"their creator is at work on the results", of(join(many(500, 1, orphan), one(creator("sleep", "time.Sleep(1)", "main.(*N).Send():9")))), analyze.Undecided, ""},
-		{"a channel that is nil", of(join(many(50, 1, nobody))), analyze.Found, "warning main.await"},
-		{"some that are meant to wait for ever", of(join(many(49, 1, nobody))), analyze.Undecided, ""},
-		{"answers that nobody reads", of(join(many(50, 1, unread))), analyze.Found, "warning net/http.(*persistConn).readLoop"},
-		{"answers that somebody may read", of(join(many(50, 1, unread), many(1, 1, gone(0, "sleep", "main.decode():3")))), analyze.Undecided, ""},
-		{"idle connections", of(join(many(500, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net/http.(*persistConn).readLoop(1)")))), analyze.Undecided, ""},
-		{"parked workers", of(join(spread(5000, 1, 300, recv))), analyze.Undecided, ""},
-		{"receivers of every age among other goroutines: parked, or leaked", of(join(spread(500, 4, 10, recv))), analyze.Found, "info main.await"},
-		{"requests that wait for events", of(join(spread(500, 4, 10, gone(0, "select", "main.events():7", serve)))), analyze.Undecided, ""},
-		{"connections kept alive", of(join(spread(500, 4, 10, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "bufio.(*Reader).Peek(1)", serve)))), analyze.Undecided, ""},
-		{"waiters for a lock are judged elsewhere", of(join(spread(500, 4, 10, inMutex(0, "c008", "main.f():1")))), analyze.Undecided, ""},
-		{"growing over three dumps", of(join(many(100, 1, send)), join(many(200, 1, send)), join(many(300, 1, send))), analyze.Found, "warning main.(*N).Send"},
-		{"down in between", of(join(many(100, 1, send)), join(many(90, 1, send)), join(many(300, 1, send))), analyze.Undecided, ""},
-		{"grown by a thousand", of(join(many(100, 1, send)), join(many(500, 1, send)), join(many(1100, 1, send))), analyze.Found, "critical main.(*N).Send"},
-		{"below the growth", of(join(many(60, 1, send)), join(many(109, 1, send))), analyze.Undecided, ""},
-		{"at the growth", of(join(many(60, 1, send)), join(many(110, 1, send))), analyze.Found, "info main.(*N).Send"},
-		{"below the ratio", of(join(many(600, 1, send)), join(many(899, 1, send))), analyze.Undecided, ""},
-		{"a pool that grew once", of(join(many(100, 1, recv)), join(many(400, 1, recv))), analyze.Found, "info main.await"},
-		{"a pool that grew and stopped", of(join(many(100, 1, recv)), join(many(400, 1, recv)), join(many(400, 1, recv))), analyze.Found, "info main.await"},
-		{"receivers that grow without end", of(join(many(100, 1, recv)), join(many(400, 1, recv)), join(many(700, 1, recv))), analyze.Found, "warning main.await"},
-		{"more connections", of(join(many(100, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "main.ws():4"))), join(many(900, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "main.ws():4")))), analyze.Undecided, ""},
+		{"steady for half a minute", of(after(0, join(many(100, 1, send))), after(30, join(many(100, 1, send)))), claim.Clear, ""},
+		{"steady for less", of(after(0, join(many(100, 1, send))), after(29, join(many(100, 1, send)))), claim.Undecided, ""},
+		{"marks in an earlier dump", of(join(one(proven)), join(one(send))), claim.Found, "critical main.(*N).Send"},
+		{"marked as leaked", of(join(one(proven))), claim.Found, "critical main.(*N).Send"},
+		{"old senders of every age among other goroutines", of(join(spread(200, 3, 4, send))), claim.Found, "warning main.(*N).Send"},
+		{"forty-nine old ones", of(join(many(49, 1, aged(5, send)))), claim.Found, "info main.(*N).Send"},
+		{"all started at once and of one age: held back on purpose", of(join(spread(500, 1, 0, send))), claim.Undecided, ""},
+		{"the same for a minute", of(join(many(500, 1, aged(3, send)))), claim.Found, "info main.(*N).Send"},
+		{"senders whose receiver is gone", of(join(many(500, 1, orphan))), claim.Found, "warning main.(*N).Send"},
+		{"fewer of them", of(join(many(499, 1, orphan))), claim.Undecided, ""},
+		{"their creator waits for something else", of(join(many(500, 1, orphan), one(creator("select", "main.(*N).Send():9")))), claim.Found, "warning main.(*N).Send"},
+		{"their creator is at work on the results", of(join(many(500, 1, orphan), one(creator("sleep", "time.Sleep(1)", "main.(*N).Send():9")))), claim.Undecided, ""},
+		{"a channel that is nil", of(join(many(50, 1, nobody))), claim.Found, "warning main.await"},
+		{"some that are meant to wait for ever", of(join(many(49, 1, nobody))), claim.Undecided, ""},
+		{"answers that nobody reads", of(join(many(50, 1, unread))), claim.Found, "warning net/http.(*persistConn).readLoop"},
+		{"answers that somebody may read", of(join(many(50, 1, unread), many(1, 1, gone(0, "sleep", "main.decode():3")))), claim.Undecided, ""},
+		{"idle connections", of(join(many(500, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net/http.(*persistConn).readLoop(1)")))), claim.Undecided, ""},
+		{"parked workers", of(join(spread(5000, 1, 300, recv))), claim.Undecided, ""},
+		{"receivers of every age among other goroutines: parked, or leaked", of(join(spread(500, 4, 10, recv))), claim.Found, "info main.await"},
+		{"requests that wait for events", of(join(spread(500, 4, 10, gone(0, "select", "main.events():7", serve)))), claim.Undecided, ""},
+		{"connections kept alive", of(join(spread(500, 4, 10, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "bufio.(*Reader).Peek(1)", serve)))), claim.Undecided, ""},
+		{"waiters for a lock are judged elsewhere", of(join(spread(500, 4, 10, inMutex(0, "c008", "main.f():1")))), claim.Undecided, ""},
+		{"growing over three dumps", of(join(many(100, 1, send)), join(many(200, 1, send)), join(many(300, 1, send))), claim.Found, "warning main.(*N).Send"},
+		{"down in between", of(join(many(100, 1, send)), join(many(90, 1, send)), join(many(300, 1, send))), claim.Undecided, ""},
+		{"grown by a thousand", of(join(many(100, 1, send)), join(many(500, 1, send)), join(many(1100, 1, send))), claim.Found, "critical main.(*N).Send"},
+		{"below the growth", of(join(many(60, 1, send)), join(many(109, 1, send))), claim.Undecided, ""},
+		{"at the growth", of(join(many(60, 1, send)), join(many(110, 1, send))), claim.Found, "info main.(*N).Send"},
+		{"below the ratio", of(join(many(600, 1, send)), join(many(899, 1, send))), claim.Undecided, ""},
+		{"a pool that grew once", of(join(many(100, 1, recv)), join(many(400, 1, recv))), claim.Found, "info main.await"},
+		{"a pool that grew and stopped", of(join(many(100, 1, recv)), join(many(400, 1, recv)), join(many(400, 1, recv))), claim.Found, "info main.await"},
+		{"receivers that grow without end", of(join(many(100, 1, recv)), join(many(400, 1, recv)), join(many(700, 1, recv))), claim.Found, "warning main.await"},
+		{"more connections", of(join(many(100, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "main.ws():4"))), join(many(900, 1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "main.ws():4")))), claim.Undecided, ""},
 	})
 }
 
@@ -96,14 +96,14 @@ func TestGoroutineLeakOrphans(t *testing.T) {
 	recv := madeBy(nobody)
 	recv.State = "chan receive"
 	expectAll(t, GoroutineLeak, []expect{
-		{"their creator receives in another function of its own", of(join(many(3000, 1, madeBy(gatherer)), gathers)), analyze.Undecided, ""},
-		{"their creator writes what it received", of(join(many(3000, 1, madeBy(gatherer)), creator(gatherer, "IO wait", "internal/poll.(*FD).Write(1)", f+"():14"))), analyze.Undecided, ""},
-		{"their creator runs", of(join(many(3000, 1, madeBy(gatherer)), creator(gatherer, "running", f+"():14"))), analyze.Undecided, ""},
-		{"their creators serve other requests now", of(join(many(500, 1, madeBy(left)), serves)), analyze.Found, "warning " + f},
-		{"half of them", of(join(many(500, 1, madeBy(nobody)), many(500, 501, madeBy(gatherer)), gathers)), analyze.Found, "warning " + f},
-		{"less than half of them", of(join(many(500, 1, madeBy(nobody)), many(501, 501, madeBy(gatherer)), gathers)), analyze.Undecided, ""},
-		{"who made them is not printed", of(join(many(3000, 1, unknown))), analyze.Undecided, ""},
-		{"receivers without a creator are parked", of(join(many(3000, 1, recv))), analyze.Undecided, ""},
+		{"their creator receives in another function of its own", of(join(many(3000, 1, madeBy(gatherer)), gathers)), claim.Undecided, ""},
+		{"their creator writes what it received", of(join(many(3000, 1, madeBy(gatherer)), creator(gatherer, "IO wait", "internal/poll.(*FD).Write(1)", f+"():14"))), claim.Undecided, ""},
+		{"their creator runs", of(join(many(3000, 1, madeBy(gatherer)), creator(gatherer, "running", f+"():14"))), claim.Undecided, ""},
+		{"their creators serve other requests now", of(join(many(500, 1, madeBy(left)), serves)), claim.Found, "warning " + f},
+		{"half of them", of(join(many(500, 1, madeBy(nobody)), many(500, 501, madeBy(gatherer)), gathers)), claim.Found, "warning " + f},
+		{"less than half of them", of(join(many(500, 1, madeBy(nobody)), many(501, 501, madeBy(gatherer)), gathers)), claim.Undecided, ""},
+		{"who made them is not printed", of(join(many(3000, 1, unknown))), claim.Undecided, ""},
+		{"receivers without a creator are parked", of(join(many(3000, 1, recv))), claim.Undecided, ""},
 	})
 	found := judge(t, GoroutineLeak, join(many(500, 1, madeBy(nobody)), many(500, 501, madeBy(gatherer)), gathers)).all.Findings
 	if len(found) != 1 || found[0].Variant != "orphaned" || found[0].Evidence[1].Value.Number != 500 || !containsText(found[0].Next[:1], "make(chan T, n)") {
@@ -112,10 +112,10 @@ func TestGoroutineLeakOrphans(t *testing.T) {
 	// A saw that was caught twice on its way up, and once more in a dump.
 	up := of(counted(0, sampleOf(219, "runtime.chansend1", f+".func1")), counted(11, sampleOf(559, "runtime.chansend1", f+".func1")))
 	expectAll(t, GoroutineLeak, []expect{
-		{"twice", up, analyze.Found, "info " + f},
-		{"and its creator gathers", append(of(join(many(549, 1, madeBy(gatherer)), gathers)), up...), analyze.Found, "info " + f},
-		{"whose senders started among others", append(of(join(spread(549, 3, 0, madeBy(gatherer)), gathers)), up...), analyze.Found, "info " + f},
-		{"and their creator is gone", append(of(join(many(549, 1, madeBy(nobody)))), up...), analyze.Found, "warning " + f},
+		{"twice", up, claim.Found, "info " + f},
+		{"and its creator gathers", append(of(join(many(549, 1, madeBy(gatherer)), gathers)), up...), claim.Found, "info " + f},
+		{"whose senders started among others", append(of(join(spread(549, 3, 0, madeBy(gatherer)), gathers)), up...), claim.Found, "info " + f},
+		{"and their creator is gone", append(of(join(many(549, 1, madeBy(nobody)))), up...), claim.Found, "warning " + f},
 	})
 }
 
@@ -135,10 +135,10 @@ func TestGoroutineLeakHelpers(t *testing.T) {
 		stuck = append(stuck, gone(int64(100+10*i), "sync.WaitGroup.Wait", tally...))
 	}
 	expectAll(t, GoroutineLeak, []expect{
-		{"no helper at all", of(join(stuck)), analyze.Found, "warning main.tally"},
-		{"one has its own", of(join(stuck, one(helper(901, 100, "main.ask():5", "main.tally.func1():2")))), analyze.Found, "warning main.tally"},
-		{"one whose maker is gone may be anybody's", of(join(stuck, one(helper(901, 7, "main.ask():5", "main.tally.func1():2")))), analyze.Undecided, ""},
-		{"a worker at a task that was made there", of(join(stuck, one(helper(901, 100, "main.tally.func1():2", "main.(*pool).work():7", "main.newPool.func1():2")))), analyze.Undecided, ""},
+		{"no helper at all", of(join(stuck)), claim.Found, "warning main.tally"},
+		{"one has its own", of(join(stuck, one(helper(901, 100, "main.ask():5", "main.tally.func1():2")))), claim.Found, "warning main.tally"},
+		{"one whose maker is gone may be anybody's", of(join(stuck, one(helper(901, 7, "main.ask():5", "main.tally.func1():2")))), claim.Undecided, ""},
+		{"a worker at a task that was made there", of(join(stuck, one(helper(901, 100, "main.tally.func1():2", "main.(*pool).work():7", "main.newPool.func1():2")))), claim.Undecided, ""},
 	})
 }
 
@@ -151,14 +151,14 @@ func TestGoroutineLeakTwoSnapshots(t *testing.T) {
 		return out
 	}
 	expectAll(t, GoroutineLeak, []expect{
-		{"by 499", grew(300, 799), analyze.Found, "info main.f"},
-		{"by 500", grew(300, 800), analyze.Found, "warning main.f"},
-		{"to just below three times", grew(100, 299), analyze.Found, "info main.f"},
-		{"to three times", grew(100, 300), analyze.Found, "warning main.f"},
-		{"from nothing", grew(0, 50), analyze.Found, "warning main.f"},
-		{"slowly, three times in a row", grew(100, 140, 180), analyze.Found, "warning main.f"},
-		{"slowly, and less than half more", grew(100, 120, 149), analyze.Clear, ""},
-		{"and back", grew(100, 799, 100), analyze.Clear, ""},
+		{"by 499", grew(300, 799), claim.Found, "info main.f"},
+		{"by 500", grew(300, 800), claim.Found, "warning main.f"},
+		{"to just below three times", grew(100, 299), claim.Found, "info main.f"},
+		{"to three times", grew(100, 300), claim.Found, "warning main.f"},
+		{"from nothing", grew(0, 50), claim.Found, "warning main.f"},
+		{"slowly, three times in a row", grew(100, 140, 180), claim.Found, "warning main.f"},
+		{"slowly, and less than half more", grew(100, 120, 149), claim.Clear, ""},
+		{"and back", grew(100, 799, 100), claim.Clear, ""},
 	})
 	for _, c := range []struct {
 		exhibits []*evidence.Exhibit
@@ -176,17 +176,17 @@ func TestGoroutineLeakNilChannels(t *testing.T) {
 	waits := func(n int, state string) []dump.Goroutine { return many(n, 1, gone(0, state, "main.await():7")) }
 	parked := many(5000, 1000, gone(0, "chan receive", "main.await():7"))
 	expectAll(t, GoroutineLeak, []expect{
-		{"sends", of(join(waits(50, "chan send (nil chan)"))), analyze.Found, "warning main.await"},
-		{"fewer sends", of(join(waits(49, "chan send (nil chan)"))), analyze.Undecided, ""},
-		{"selects without cases", of(join(waits(50, "select (no cases)"))), analyze.Found, "warning main.await"},
-		{"fewer selects", of(join(waits(49, "select (no cases)"))), analyze.Undecided, ""},
-		{"a main function that is done", of(join(one(gone(1, "select (no cases)", "main.main():7")))), analyze.Undecided, ""},
-		{"selects with cases", of(join(waits(5000, "select"))), analyze.Undecided, ""},
-		{"in a bubble", of(join(waits(50, "chan receive (nil chan) (durable)"))), analyze.Found, "warning main.await"},
-		{"some of many that are parked", of(join(waits(50, "chan receive (nil chan)"), parked)), analyze.Found, "warning main.await"},
-		{"fewer of many that are parked", of(join(waits(49, "chan receive (nil chan)"), parked)), analyze.Undecided, ""},
-		{"at different places", of(join(waits(49, "chan receive (nil chan)"), many(49, 100, gone(0, "chan receive (nil chan)", "main.other():7")))), analyze.Undecided, ""},
-		{"gone from the last dump", of(join(waits(50, "chan receive (nil chan)")), join(waits(50, "chan receive"))), analyze.Undecided, ""},
+		{"sends", of(join(waits(50, "chan send (nil chan)"))), claim.Found, "warning main.await"},
+		{"fewer sends", of(join(waits(49, "chan send (nil chan)"))), claim.Undecided, ""},
+		{"selects without cases", of(join(waits(50, "select (no cases)"))), claim.Found, "warning main.await"},
+		{"fewer selects", of(join(waits(49, "select (no cases)"))), claim.Undecided, ""},
+		{"a main function that is done", of(join(one(gone(1, "select (no cases)", "main.main():7")))), claim.Undecided, ""},
+		{"selects with cases", of(join(waits(5000, "select"))), claim.Undecided, ""},
+		{"in a bubble", of(join(waits(50, "chan receive (nil chan) (durable)"))), claim.Found, "warning main.await"},
+		{"some of many that are parked", of(join(waits(50, "chan receive (nil chan)"), parked)), claim.Found, "warning main.await"},
+		{"fewer of many that are parked", of(join(waits(49, "chan receive (nil chan)"), parked)), claim.Undecided, ""},
+		{"at different places", of(join(waits(49, "chan receive (nil chan)"), many(49, 100, gone(0, "chan receive (nil chan)", "main.other():7")))), claim.Undecided, ""},
+		{"gone from the last dump", of(join(waits(50, "chan receive (nil chan)")), join(waits(50, "chan receive"))), claim.Undecided, ""},
 	})
 	f := judge(t, GoroutineLeak, join(waits(50, "chan receive (nil chan)"), parked)).all.Findings
 	if len(f) != 1 || f[0].Variant != "nil-channel" || f[0].Evidence[0].Value.Number != 50 {
@@ -211,17 +211,17 @@ func TestGoroutineLeakUnread(t *testing.T) {
 	}
 	const found = "warning net/http.(*persistConn).readLoop"
 	expectAll(t, GoroutineLeak, []expect{
-		{"fifty", of(join(unread(50))), analyze.Found, found},
-		{"forty-nine beside idle ones", of(join(unread(49), idle)), analyze.Undecided, ""},
-		{"requests that wait for an answer", of(join(idle, reading(300, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Client).do(1)", "main.(*Proxy).serve():3"))), analyze.Undecided, ""},
-		{"a proxy that passes bodies on", of(join(unread(300), reading(300, "IO wait", append(body, "io.Copy(1)", "main.(*Proxy).serve():3")...))), analyze.Undecided, ""},
-		{"one whose clients are slow", of(join(unread(300), reading(300, "IO wait", append(slow, "io.Copy(1)", "main.(*Proxy).serve():3")...))), analyze.Undecided, ""},
-		{"the standard library's proxy", of(join(unread(300), reading(300, "IO wait", append(body, reverse...)...))), analyze.Undecided, ""},
-		{"one whose clients are slow, of the standard library", of(join(unread(300), reading(300, "IO wait", append(slow, reverse...)...))), analyze.Undecided, ""},
-		{"fifty more than are read", of(join(unread(350), reading(300, "IO wait", append(body, "main.(*Proxy).serve():3")...))), analyze.Found, found},
-		{"readers that wait for a lock", of(join(unread(50), many(1, 5000, inMutex(0, "c008", "main.decode():3")))), analyze.Undecided, ""},
-		{"a profile of fifty", profile(50, 0), analyze.Found, found},
-		{"a profile of fifty and somebody at work", profile(50, 1), analyze.Undecided, ""},
+		{"fifty", of(join(unread(50))), claim.Found, found},
+		{"forty-nine beside idle ones", of(join(unread(49), idle)), claim.Undecided, ""},
+		{"requests that wait for an answer", of(join(idle, reading(300, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Client).do(1)", "main.(*Proxy).serve():3"))), claim.Undecided, ""},
+		{"a proxy that passes bodies on", of(join(unread(300), reading(300, "IO wait", append(body, "io.Copy(1)", "main.(*Proxy).serve():3")...))), claim.Undecided, ""},
+		{"one whose clients are slow", of(join(unread(300), reading(300, "IO wait", append(slow, "io.Copy(1)", "main.(*Proxy).serve():3")...))), claim.Undecided, ""},
+		{"the standard library's proxy", of(join(unread(300), reading(300, "IO wait", append(body, reverse...)...))), claim.Undecided, ""},
+		{"one whose clients are slow, of the standard library", of(join(unread(300), reading(300, "IO wait", append(slow, reverse...)...))), claim.Undecided, ""},
+		{"fifty more than are read", of(join(unread(350), reading(300, "IO wait", append(body, "main.(*Proxy).serve():3")...))), claim.Found, found},
+		{"readers that wait for a lock", of(join(unread(50), many(1, 5000, inMutex(0, "c008", "main.decode():3")))), claim.Undecided, ""},
+		{"a profile of fifty", profile(50, 0), claim.Found, found},
+		{"a profile of fifty and somebody at work", profile(50, 1), claim.Undecided, ""},
 	})
 }
 
@@ -233,11 +233,11 @@ func TestGoroutineLeakProfiles(t *testing.T) {
 	none.Profile.Columns = leaks.Profile.Columns
 	leaks.Profile.Samples = append(leaks.Profile.Samples, sampleOf(1, send...))
 	expectAll(t, GoroutineLeak, []expect{
-		{"one proven", of(leaks), analyze.Found, "critical main.f"},
-		{"none proven", of(none), analyze.Undecided, ""},
-		{"one goroutine profile", of(counted(0, sampleOf(5000, send...))), analyze.Undecided, ""},
-		{"two, growing", of(counted(0, sampleOf(100, send...)), counted(60, sampleOf(300, send...))), analyze.Found, "warning main.f"},
-		{"two, steady", of(counted(0, sampleOf(300, send...)), counted(60, sampleOf(310, send...))), analyze.Clear, ""},
+		{"one proven", of(leaks), claim.Found, "critical main.f"},
+		{"none proven", of(none), claim.Undecided, ""},
+		{"one goroutine profile", of(counted(0, sampleOf(5000, send...))), claim.Undecided, ""},
+		{"two, growing", of(counted(0, sampleOf(100, send...)), counted(60, sampleOf(300, send...))), claim.Found, "warning main.f"},
+		{"two, steady", of(counted(0, sampleOf(300, send...)), counted(60, sampleOf(310, send...))), claim.Clear, ""},
 	})
 }
 
@@ -259,23 +259,23 @@ func TestGoroutineLeakTrace(t *testing.T) {
 		return of(traced(&exectrace.Timeline{Duration: time.Second, Groups: []exectrace.Group{g}, Waits: []exectrace.Wait{w}}))
 	}
 	expectAll(t, GoroutineLeak, []expect{
-		{"senders that come and stay", trace(group(100, 0, 100), stands(exectrace.ChanSend, 50, 50, "main.send")), analyze.Found, "warning main.send"},
-		{"forty-nine", trace(group(49, 0, 49), stands(exectrace.ChanSend, 25, 24, "main.send")), analyze.Undecided, ""},
-		{"fifty", trace(group(50, 0, 50), stands(exectrace.ChanSend, 25, 25, "main.send")), analyze.Found, "warning main.send"},
-		{"more than a tenth ended", trace(group(100, 11, 100), stands(exectrace.ChanSend, 45, 44, "main.send")), analyze.Undecided, ""},
-		{"all at once, as a pool starts", trace(group(100, 0, 100), stands(exectrace.ChanSend, 100, 0, "main.send")), analyze.Undecided, ""},
-		{"receivers that stopped at their first wait", trace(group(100, 0, 120), stands(exectrace.ChanRecv, 50, 50, "main.await")), analyze.Found, "warning main.await"},
-		{"receivers that are woken now and then", trace(group(100, 0, 151), stands(exectrace.ChanRecv, 50, 50, "main.await")), analyze.Found, "info main.await"},
-		{"connections that wait for their clients", trace(group(100, 0, 100), stands(exectrace.Network, 50, 50, "internal/poll.(*FD).Read", "main.ws")), analyze.Undecided, ""},
-		{"workers in a lock", trace(group(100, 0, 100), stands(exectrace.Mutex, 50, 50, lockedAt("main.f")...)), analyze.Undecided, ""},
+		{"senders that come and stay", trace(group(100, 0, 100), stands(exectrace.ChanSend, 50, 50, "main.send")), claim.Found, "warning main.send"},
+		{"forty-nine", trace(group(49, 0, 49), stands(exectrace.ChanSend, 25, 24, "main.send")), claim.Undecided, ""},
+		{"fifty", trace(group(50, 0, 50), stands(exectrace.ChanSend, 25, 25, "main.send")), claim.Found, "warning main.send"},
+		{"more than a tenth ended", trace(group(100, 11, 100), stands(exectrace.ChanSend, 45, 44, "main.send")), claim.Undecided, ""},
+		{"all at once, as a pool starts", trace(group(100, 0, 100), stands(exectrace.ChanSend, 100, 0, "main.send")), claim.Undecided, ""},
+		{"receivers that stopped at their first wait", trace(group(100, 0, 120), stands(exectrace.ChanRecv, 50, 50, "main.await")), claim.Found, "warning main.await"},
+		{"receivers that are woken now and then", trace(group(100, 0, 151), stands(exectrace.ChanRecv, 50, 50, "main.await")), claim.Found, "info main.await"},
+		{"connections that wait for their clients", trace(group(100, 0, 100), stands(exectrace.Network, 50, 50, "internal/poll.(*FD).Read", "main.ws")), claim.Undecided, ""},
+		{"workers in a lock", trace(group(100, 0, 100), stands(exectrace.Mutex, 50, 50, lockedAt("main.f")...)), claim.Undecided, ""},
 	})
 	parked := func(second int, n, connections int64) *evidence.Exhibit {
 		return counted(second, sampleOf(n, "runtime.selectgo", "main.follow", "main.start"), sampleOf(connections, "internal/poll.runtime_pollWait", "net.(*conn).Read", "main.read"))
 	}
 	come := trace(group(100, 0, 200), stands(exectrace.Select, 50, 50, "main.follow"))[0]
 	expectAll(t, GoroutineLeak, []expect{
-		{"parked goroutines that grow over two snapshots", of(parked(0, 800, 10), parked(9, 3500, 10)), analyze.Found, "info main.follow"},
-		{"and keep coming in a trace", of(parked(0, 800, 10), parked(9, 3500, 10), come), analyze.Found, "warning main.follow"},
-		{"as many as connections do", of(parked(0, 800, 800), parked(9, 3500, 3500), come), analyze.Found, "info main.follow"},
+		{"parked goroutines that grow over two snapshots", of(parked(0, 800, 10), parked(9, 3500, 10)), claim.Found, "info main.follow"},
+		{"and keep coming in a trace", of(parked(0, 800, 10), parked(9, 3500, 10), come), claim.Found, "warning main.follow"},
+		{"as many as connections do", of(parked(0, 800, 800), parked(9, 3500, 3500), come), claim.Found, "info main.follow"},
 	})
 }

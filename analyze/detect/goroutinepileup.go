@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -15,7 +15,7 @@ import (
 )
 
 // GoroutinePileup claims that many goroutines that have work to do wait at one place.
-var GoroutinePileup = &analyze.Detector{
+var GoroutinePileup = &claim.Detector{
 	ID:    "goroutine-pileup",
 	Title: "Goroutines pile up at one place",
 	Doc: `A large part of the goroutines that have something to do stand at one place and wait: for a lock, a semaphore, a slot of a pool, a send,
@@ -32,7 +32,7 @@ network count only when they have lasted for a minute below the client of a know
 the client's Timeout, or of requests of which none ends: a busy proxy has many that are short, and a
 connection that a handler has taken over (web sockets) may be silent for hours. A deadline of a context does not show on a stack. Handlers that wait at a channel receive, a select or a condition may wait for events
 (long polling, web sockets): they are an info, and channel-backpressure tells from a trace who ends their waits.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "goroutines at one place, of all that are not idle, or requests at one place of all requests",
 			Source: "Judgement call: more wait there than do anything else"},
@@ -40,7 +40,7 @@ connection that a handler has taken over (web sockets) may be silent for hours. 
 			Doc:    "goroutines at one lock per processor (GOMAXPROCS) from which they count whatever else goes on; at least 50",
 			Source: "twenty turns of each processor's time are queued at one place"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Dump, Doc: "goroutines by state and site at one moment", Run: pileupDump},
 		{Kind: evidence.Goroutine, Doc: "goroutines by leaf frames and site at one moment; the wait reason is told from the leaf frames", Run: pileupGoroutine},
 		{Kind: evidence.Trace, Doc: "average number of goroutines that wait at a site over the trace", Run: pileupTrace},
@@ -83,9 +83,9 @@ func (x *crowd) counted() stack.Site {
 	return x.site
 }
 
-func (x *crowd) peek(e *evidence.Exhibit) analyze.Command {
+func (x *crowd) peek(e *evidence.Exhibit) claim.Command {
 	if isLock(x.class) {
-		return analyze.PeekInside(e, "goroutine", x.counted(), insideLock)
+		return claim.PeekInside(e, "goroutine", x.counted(), insideLock)
 	}
 	return peekWait(e, "goroutine", x.site, x.stack)
 }
@@ -181,12 +181,12 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 }
 
 // judge returns the crowds worth telling, largest first.
-func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, reproduce func(*crowd) analyze.Command) []analyze.Candidate {
+func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reproduce func(*crowd) claim.Command) []claim.Candidate {
 	slices.SortStableFunc(c.all, func(a, b *crowd) int {
 		return cmp.Or(-cmp.Compare(a.count, b.count), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
 	perProc := max(50, in.Limit("min-per-proc").Number*float64(in.Case.GOMAXPROCS))
-	var out []analyze.Candidate
+	var out []claim.Candidate
 	seen := map[string]bool{}
 	for _, x := range c.all {
 		if x.count < in.Limit("impact.min-standing-moment").Number || len(out) == maxCandidates || seen[x.site.Function] {
@@ -201,23 +201,23 @@ func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, repr
 		share := evidence.Part(x.count, busy)
 		limit := in.Against("min-share")
 		limit.Number, limit.Unit = limit.Number*busy, evidence.Count
-		severity := analyze.NoSeverity
+		severity := claim.NoSeverity
 		excuses := x.excuses(in)
 		switch {
 		case share.Number >= in.Limit("min-share").Number:
-			severity = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: x.count, Moment: true, Share: share.Number}, excuses...)
+			severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: x.count, Moment: true, Share: share.Number}, excuses...)
 		case in.Case.GOMAXPROCS > 0 && isLock(x.class) && x.count >= perProc:
-			severity, limit = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: x.count, Moment: true}, excuses...), in.Against("min-per-proc")
+			severity, limit = in.Severity(claim.Impact{Of: claim.Operations, Standing: x.count, Moment: true}, excuses...), in.Against("min-per-proc")
 			limit.Number = perProc
 		}
 		of := evidence.Quantity{Number: float64(int64(busy + 0.5)), Unit: evidence.Count}
 		n := evidence.Quantity{Number: float64(int64(x.count + 0.5)), Unit: evidence.Count}
-		cand := analyze.Candidate{
+		cand := claim.Candidate{
 			Site: x.site, Path: x.path, Severity: severity, Share: share.Number,
 			Variant: variantOf(x.class, x.slot),
 			Summary: fmt.Sprintf("%s goroutines %s in %s, %s of %s", n, x.words, x.name(), share, strings.Replace(ofWords, "all goroutines that are not idle by design", "all that are not idle", 1)),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: says + " that " + x.words + " here", Value: n,
-				Of: analyze.PartOf(of, ofWords), Limit: limit,
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: says + " that " + x.words + " here", Value: n,
+				Of: claim.PartOf(of, ofWords), Limit: limit,
 				At: atGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)}},
 		}
 		for _, e := range excuses {
@@ -226,8 +226,8 @@ func (c *crowds) judge(in *analyze.Input, e *evidence.Exhibit, says string, repr
 			}
 		}
 		if x.old > 0 {
-			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "of them, waiting for a minute or more", Value: evidence.Of(x.old, evidence.Count),
-				Of: analyze.PartOf(n, "the goroutines that wait here"), At: atGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)})
+			cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "of them, waiting for a minute or more", Value: evidence.Of(x.old, evidence.Count),
+				Of: claim.PartOf(n, "the goroutines that wait here"), At: atGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)})
 		}
 		addSites(&cand, x.owner)
 		addSites(&cand, x.others...)
@@ -247,12 +247,12 @@ func (x *crowd) name() string {
 }
 
 // excuses are the reasons why a crowd may be meant.
-func (x *crowd) excuses(in *analyze.Input) []analyze.Excuse {
+func (x *crowd) excuses(in *claim.Input) []claim.Excuse {
 	if isLock(x.class) {
 		return nil
 	}
 	waitsForEvents := x.class == exectrace.ChanRecv || x.class == exectrace.Select || x.class == exectrace.Cond || x.class == exectrace.OtherWait
-	return []analyze.Excuse{
+	return []claim.Excuse{
 		notOutside(x.request > 0),
 		{Holds: waitsForEvents && !x.slot, Says: "requests that wait for events, as with long polling, look the same at any moment"},
 		// For a minute none should wait for an answer. Below code that is no known client the connection may be that of the
@@ -285,8 +285,8 @@ func variantOf(c exectrace.Class, slot bool) string {
 	return string(c)
 }
 
-func pileupDump(in *analyze.Input) analyze.Reading {
-	var best analyze.Reading
+func pileupDump(in *claim.Input) claim.Reading {
+	var best claim.Reading
 	most := -1.0
 	for _, e := range in.Exhibits {
 		var c crowds
@@ -309,7 +309,7 @@ func pileupDump(in *analyze.Input) analyze.Reading {
 		for _, x := range c.all {
 			x.stay = stay(e.Dump, x.ids)
 		}
-		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) analyze.Command { return analyze.Grep(e, lastFrameText(e, x)) })}
+		r := claim.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) claim.Command { return claim.Grep(e, lastFrameText(e, x)) })}
 		r.Says = c.says()
 		// What cannot be read cannot be counted.
 		if e.Coverage != evidence.Whole {
@@ -368,8 +368,8 @@ func (c *crowds) says() string {
 	return fmt.Sprintf("the largest crowd, in %s, is %.0f of %.0f goroutines that are not idle", x.site.Function, x.count, c.busy)
 }
 
-func pileupGoroutine(in *analyze.Input) analyze.Reading {
-	var best analyze.Reading
+func pileupGoroutine(in *claim.Input) claim.Reading {
+	var best claim.Reading
 	most := -1.0
 	for _, e := range in.Exhibits {
 		p := e.Profile
@@ -385,7 +385,7 @@ func pileupGoroutine(in *analyze.Input) analyze.Reading {
 			s := &p.Samples[i]
 			c.add(leafClass(s.Stack), s.Stack, float64(s.Values[column]), 0)
 		}
-		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) analyze.Command { return x.peek(e) })}
+		r := claim.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) claim.Command { return x.peek(e) })}
 		r.Says = c.says()
 		if p.Unsymbolised > 0 {
 			r.Silent = "stacks without function names cannot be told from idle ones; " + r.Says
@@ -402,13 +402,13 @@ func pileupGoroutine(in *analyze.Input) analyze.Reading {
 
 // pileupTrace counts goroutines that wait on average: the summed waiting over
 // the length of the trace.
-func pileupTrace(in *analyze.Input) analyze.Reading {
-	var best analyze.Reading
+func pileupTrace(in *claim.Input) claim.Reading {
+	var best claim.Reading
 	most := -1.0
 	for _, e := range in.Exhibits {
 		if short := tooShort(e); short != "" {
 			if most < 0 {
-				best = analyze.Reading{Silent: short}
+				best = claim.Reading{Silent: short}
 			}
 			continue
 		}
@@ -439,11 +439,11 @@ func pileupTrace(in *analyze.Input) analyze.Reading {
 		// Where most stand is not known: the trace's shares would be of the rest.
 		if hidden > 0 && hidden >= c.largest() {
 			if most < 0 {
-				best = analyze.Reading{Silent: fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell", hidden)}
+				best = claim.Reading{Silent: fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell", hidden)}
 			}
 			continue
 		}
-		r := analyze.Reading{Candidates: c.judge(in, e, "goroutines on average", func(*crowd) analyze.Command { return analyze.TraceProfile(e, "sync") })}
+		r := claim.Reading{Candidates: c.judge(in, e, "goroutines on average", func(*crowd) claim.Command { return claim.TraceProfile(e, "sync") })}
 		r.Says = "on average over the trace, " + c.says()
 		if from, to, n := worstWindow(e); n > 0 {
 			for i := range r.Candidates {

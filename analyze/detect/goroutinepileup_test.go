@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -33,29 +33,29 @@ func TestGoroutinePileupDump(t *testing.T) {
 	busy := func(n int) []dump.Goroutine { return many(n, 1, gone(0, "runnable", "main.work():1")) }
 	crowd := func(n int, state string, f ...string) []dump.Goroutine { return many(n, 5000, gone(0, state, f...)) }
 	expectAll(t, GoroutinePileup, []expect{
-		{"ninety-nine", of(join(inLock(99))), analyze.Found, "critical main.(*S).Put"},
-		{"a hundred", of(join(inLock(100))), analyze.Found, "critical main.(*S).Put"},
-		{"a hundred, less than half of those not idle", of(join(inLock(100), busy(101))), analyze.Found, "critical main.(*S).Put"},
-		{"a hundred, half of those not idle", of(join(inLock(100), busy(100))), analyze.Found, "critical main.(*S).Put"},
-		{"a hundred among thousands of parked workers", of(join(inLock(100), crowd(5000, "chan receive", "main.worker():3"))), analyze.Found, "critical main.(*S).Put"},
-		{"twenty for each of four processors", of(join(inLock(80), busy(200)), fourProcs()), analyze.Found, "critical main.(*S).Put"},
-		{"seventy-nine", of(join(inLock(79), busy(200)), fourProcs()), analyze.Found, "critical main.(*S).Put"},
-		{"a thousand", of(join(inLock(1000))), analyze.Found, "critical main.(*S).Put"},
-		{"workers parked at a receive", of(join(crowd(5000, "chan receive", "main.worker():3"))), analyze.Clear, ""},
-		{"workers parked at a select, for hours", of(join(many(5000, 10, aged(200, gone(0, "select", "main.worker():3"))))), analyze.Clear, ""},
-		{"workers parked at a condition", of(join(crowd(5000, "sync.Cond.Wait", "sync.runtime_notifyListWait(c050)", "sync.(*Cond).Wait(0?)", "main.worker():3"))), analyze.Clear, ""},
-		{"connections kept alive", of(join(crowd(5000, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "bufio.(*Reader).Peek(1)", serve))), analyze.Clear, ""},
-		{"both halves of client connections", of(join(crowd(2000, "IO wait", "internal/poll.(*FD).Read(1)", "net/http.(*persistConn).readLoop(1)"), crowd(2000, "select", "net/http.(*persistConn).writeLoop(1)"))), analyze.Clear, ""},
-		{"sleepers", of(join(crowd(5000, "sleep", "time.Sleep(1)", "main.poll():3"))), analyze.Clear, ""},
-		{"handlers that wait for events", of(join(crowd(5000, "select", "main.events():3", serve))), analyze.Found, "info main.events"},
-		{"a batch behind a semaphore", of(join(crowd(5000, "chan send", "main.run.func1():3"))), analyze.Found, "info main.run"},
-		{"requests behind a semaphore", of(join(crowd(500, "chan send", "main.handle():3", serve))), analyze.Found, "critical main.handle"},
-		{"requests that wait for a database connection", of(join(crowd(500, "select", "database/sql.(*DB).conn(1)", "database/sql.(*DB).query(1)", "main.handle():3", serve))), analyze.Found, "critical main.handle"},
-		{"requests that fan out to helpers of their own", of(join(many(300, 1, gone(0, "sync.WaitGroup.Wait", "sync.runtime_SemacquireWaitGroup(0?)", "sync.(*WaitGroup).Wait(0?)", "main.handle():3", serve)))), analyze.Found, "info main.handle"},
-		{"requests that wait for the network for a moment", of(join(crowd(500, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.call():3", "main.handle():9", serve))), analyze.Found, "info main.call"},
-		{"and for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "github.com/lib/pq.(*conn).recv1Buf(1)", "main.call():3", "main.handle():9", serve))))), analyze.Found, "critical github.com/lib/pq.(*conn).recv1Buf"},
-		{"connections that handlers have taken over, silent for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.(*conn).readFrame():3", "main.handle():9", serve))))), analyze.Found, "info main.(*conn).readFrame"},
-		{"readers and writers of one lock are one crowd", of(join(crowd(60, "sync.RWMutex.RLock", "sync.runtime_SemacquireRWMutexR(1)", "sync.(*RWMutex).RLock(...)", "main.(*S).get(a000):3"), crowd(50, "sync.RWMutex.Lock", "sync.runtime_SemacquireRWMutex(1)", "sync.(*RWMutex).Lock(a010)", "main.(*S).put(a000):9"))), analyze.Found, "critical main.(*S).get"},
+		{"ninety-nine", of(join(inLock(99))), claim.Found, "critical main.(*S).Put"},
+		{"a hundred", of(join(inLock(100))), claim.Found, "critical main.(*S).Put"},
+		{"a hundred, less than half of those not idle", of(join(inLock(100), busy(101))), claim.Found, "critical main.(*S).Put"},
+		{"a hundred, half of those not idle", of(join(inLock(100), busy(100))), claim.Found, "critical main.(*S).Put"},
+		{"a hundred among thousands of parked workers", of(join(inLock(100), crowd(5000, "chan receive", "main.worker():3"))), claim.Found, "critical main.(*S).Put"},
+		{"twenty for each of four processors", of(join(inLock(80), busy(200)), fourProcs()), claim.Found, "critical main.(*S).Put"},
+		{"seventy-nine", of(join(inLock(79), busy(200)), fourProcs()), claim.Found, "critical main.(*S).Put"},
+		{"a thousand", of(join(inLock(1000))), claim.Found, "critical main.(*S).Put"},
+		{"workers parked at a receive", of(join(crowd(5000, "chan receive", "main.worker():3"))), claim.Clear, ""},
+		{"workers parked at a select, for hours", of(join(many(5000, 10, aged(200, gone(0, "select", "main.worker():3"))))), claim.Clear, ""},
+		{"workers parked at a condition", of(join(crowd(5000, "sync.Cond.Wait", "sync.runtime_notifyListWait(c050)", "sync.(*Cond).Wait(0?)", "main.worker():3"))), claim.Clear, ""},
+		{"connections kept alive", of(join(crowd(5000, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "bufio.(*Reader).Peek(1)", serve))), claim.Clear, ""},
+		{"both halves of client connections", of(join(crowd(2000, "IO wait", "internal/poll.(*FD).Read(1)", "net/http.(*persistConn).readLoop(1)"), crowd(2000, "select", "net/http.(*persistConn).writeLoop(1)"))), claim.Clear, ""},
+		{"sleepers", of(join(crowd(5000, "sleep", "time.Sleep(1)", "main.poll():3"))), claim.Clear, ""},
+		{"handlers that wait for events", of(join(crowd(5000, "select", "main.events():3", serve))), claim.Found, "info main.events"},
+		{"a batch behind a semaphore", of(join(crowd(5000, "chan send", "main.run.func1():3"))), claim.Found, "info main.run"},
+		{"requests behind a semaphore", of(join(crowd(500, "chan send", "main.handle():3", serve))), claim.Found, "critical main.handle"},
+		{"requests that wait for a database connection", of(join(crowd(500, "select", "database/sql.(*DB).conn(1)", "database/sql.(*DB).query(1)", "main.handle():3", serve))), claim.Found, "critical main.handle"},
+		{"requests that fan out to helpers of their own", of(join(many(300, 1, gone(0, "sync.WaitGroup.Wait", "sync.runtime_SemacquireWaitGroup(0?)", "sync.(*WaitGroup).Wait(0?)", "main.handle():3", serve)))), claim.Found, "info main.handle"},
+		{"requests that wait for the network for a moment", of(join(crowd(500, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.call():3", "main.handle():9", serve))), claim.Found, "info main.call"},
+		{"and for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "github.com/lib/pq.(*conn).recv1Buf(1)", "main.call():3", "main.handle():9", serve))))), claim.Found, "critical github.com/lib/pq.(*conn).recv1Buf"},
+		{"connections that handlers have taken over, silent for a minute", of(join(many(500, 1, aged(1, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "main.(*conn).readFrame():3", "main.handle():9", serve))))), claim.Found, "info main.(*conn).readFrame"},
+		{"readers and writers of one lock are one crowd", of(join(crowd(60, "sync.RWMutex.RLock", "sync.runtime_SemacquireRWMutexR(1)", "sync.(*RWMutex).RLock(...)", "main.(*S).get(a000):3"), crowd(50, "sync.RWMutex.Lock", "sync.runtime_SemacquireRWMutex(1)", "sync.(*RWMutex).Lock(a010)", "main.(*S).put(a000):9"))), claim.Found, "critical main.(*S).get"},
 	})
 }
 
@@ -76,16 +76,16 @@ func TestGoroutinePileupGates(t *testing.T) {
 	}
 	request := []string{"main.look():3", serve}
 	expectAll(t, GoroutinePileup, []expect{
-		{"all at one", of(join(waiting(100, 1, request...))), analyze.Found, "critical main.look"},
-		{"ten at each", of(join(waiting(100, 10, request...))), analyze.Found, "critical main.look"},
-		{"fewer than ten at each", of(join(waiting(100, 11, request...))), analyze.Found, "info main.look"},
-		{"one at each: fan-out", of(join(waiting(100, 100, request...))), analyze.Found, "info main.look"},
-		{"addresses unknown", of(join(waiting(2000, 0, request...))), analyze.Found, "info main.look"},
-		{"a thousand at one", of(join(waiting(1000, 1, request...))), analyze.Found, "critical main.look"},
-		{"not in requests: a batch at its barrier", of(join(waiting(1000, 1, "main.look():3"))), analyze.Found, "info main.look"},
-		{"ninety-nine at one, all there are", of(join(waiting(99, 1, request...))), analyze.Found, "info main.look"},
-		{"nineteen", of(join(waiting(19, 1, request...))), analyze.Found, "info main.look"},
-		{"thirty, and a few others at work", of(join(waiting(30, 1, request...), many(4, 500, gone(0, "running", "main.work():1", serve)))), analyze.Found, "info main.look"},
+		{"all at one", of(join(waiting(100, 1, request...))), claim.Found, "critical main.look"},
+		{"ten at each", of(join(waiting(100, 10, request...))), claim.Found, "critical main.look"},
+		{"fewer than ten at each", of(join(waiting(100, 11, request...))), claim.Found, "info main.look"},
+		{"one at each: fan-out", of(join(waiting(100, 100, request...))), claim.Found, "info main.look"},
+		{"addresses unknown", of(join(waiting(2000, 0, request...))), claim.Found, "info main.look"},
+		{"a thousand at one", of(join(waiting(1000, 1, request...))), claim.Found, "critical main.look"},
+		{"not in requests: a batch at its barrier", of(join(waiting(1000, 1, "main.look():3"))), claim.Found, "info main.look"},
+		{"ninety-nine at one, all there are", of(join(waiting(99, 1, request...))), claim.Found, "info main.look"},
+		{"nineteen", of(join(waiting(19, 1, request...))), claim.Found, "info main.look"},
+		{"thirty, and a few others at work", of(join(waiting(30, 1, request...), many(4, 500, gone(0, "running", "main.work():1", serve)))), claim.Found, "info main.look"},
 	})
 }
 
@@ -106,14 +106,14 @@ func TestGoroutinePileupBodies(t *testing.T) {
 		return sampleOf(n, append(names, "main.call", "net/http.(*conn).serve")...)
 	}
 	expectAll(t, GoroutinePileup, []expect{
-		{"read to the end, and nothing has ended since", of(join(upload(50, 1, "io.ReadAll(1)"))), analyze.Found, "critical main.handle"},
-		{"forty-nine", of(join(upload(49, 1, "io.ReadAll(1)"))), analyze.Found, "info main.handle"},
-		{"taken as it comes", of(join(upload(50, 1, "bufio.(*Scanner).Scan(1)"))), analyze.Found, "info main.handle"},
-		{"others have ended since, and these are the latest", of(join(upload(50, 2, "io.ReadAll(1)"))), analyze.Found, "info main.handle"},
-		{"from the first to the last that came, among others that ended", of(join(upload(50, 200, "io.ReadAll(1)"))), analyze.Found, "critical main.handle"},
-		{"answers that have begun", of(counted(0, answer(50, "io.ReadAll"))), analyze.Found, "critical main.call"},
-		{"by a client with a Timeout", of(counted(0, answer(50, "net/http.(*cancelTimerBody).Read", "io.ReadAll"))), analyze.Found, "info main.call"},
-		{"answers passed on", of(counted(0, answer(50, "io.copyBuffer", "io.Copy"))), analyze.Found, "info main.call"},
+		{"read to the end, and nothing has ended since", of(join(upload(50, 1, "io.ReadAll(1)"))), claim.Found, "critical main.handle"},
+		{"forty-nine", of(join(upload(49, 1, "io.ReadAll(1)"))), claim.Found, "info main.handle"},
+		{"taken as it comes", of(join(upload(50, 1, "bufio.(*Scanner).Scan(1)"))), claim.Found, "info main.handle"},
+		{"others have ended since, and these are the latest", of(join(upload(50, 2, "io.ReadAll(1)"))), claim.Found, "info main.handle"},
+		{"from the first to the last that came, among others that ended", of(join(upload(50, 200, "io.ReadAll(1)"))), claim.Found, "critical main.handle"},
+		{"answers that have begun", of(counted(0, answer(50, "io.ReadAll"))), claim.Found, "critical main.call"},
+		{"by a client with a Timeout", of(counted(0, answer(50, "net/http.(*cancelTimerBody).Read", "io.ReadAll"))), claim.Found, "info main.call"},
+		{"answers passed on", of(counted(0, answer(50, "io.copyBuffer", "io.Copy"))), claim.Found, "info main.call"},
 	})
 }
 
@@ -122,15 +122,15 @@ func TestGoroutinePileupSleepers(t *testing.T) {
 	lock := many(60, 1000, inMutex(0, "c008", "main.(*S).Put(c000):9", serve))
 	for n, want := range map[int]string{15: "critical main.(*S).Put", 16: "warning main.(*S).Put"} {
 		sleepers := many(n, 1, gone(0, "sleep", "time.Sleep(1)", "main.pause():3", serve))
-		expectAll(t, GoroutinePileup, []expect{{fmt.Sprint(n, " requests sleep"), of(join(lock, sleepers)), analyze.Found, want}})
+		expectAll(t, GoroutinePileup, []expect{{fmt.Sprint(n, " requests sleep"), of(join(lock, sleepers)), claim.Found, want}})
 	}
 }
 
 func TestGoroutinePileupGoroutineProfile(t *testing.T) {
 	lock := append([]string{"runtime.gopark", "runtime.goparkunlock", "runtime.semacquire1", "internal/sync.runtime_SemacquireMutex"}, lockedAt("main.f")...)
 	expectAll(t, GoroutinePileup, []expect{
-		{"in a lock", of(counted(0, sampleOf(100, lock...), sampleOf(5000, "runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.worker"))), analyze.Found, "critical main.f"},
-		{"parked", of(counted(0, sampleOf(5000, "runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.worker"))), analyze.Clear, ""},
+		{"in a lock", of(counted(0, sampleOf(100, lock...), sampleOf(5000, "runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.worker"))), claim.Found, "critical main.f"},
+		{"parked", of(counted(0, sampleOf(5000, "runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.worker"))), claim.Clear, ""},
 	})
 }
 
@@ -139,9 +139,9 @@ func TestGoroutinePileupTrace(t *testing.T) {
 		return traced(&exectrace.Timeline{Duration: time.Second, Waits: waits})
 	}
 	expectAll(t, GoroutinePileup, []expect{
-		{"a hundred on average", of(trace(waited(exectrace.Mutex, 200, 500*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "critical main.f"},
-		{"forty-nine on average", of(trace(waited(exectrace.Mutex, 98, 500*time.Millisecond, 0, lockedAt("main.f")...))), analyze.Found, "critical main.f"},
-		{"goroutines whose place does not show", of(trace(exectrace.Wait{Class: exectrace.OtherWait, Count: 50, Open: 50, Total: 50 * time.Second})), analyze.Undecided, ""},
-		{"parked workers", of(trace(waited(exectrace.ChanRecv, 5000, time.Second, 5000, "main.worker"))), analyze.Clear, ""},
+		{"a hundred on average", of(trace(waited(exectrace.Mutex, 200, 500*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "critical main.f"},
+		{"forty-nine on average", of(trace(waited(exectrace.Mutex, 98, 500*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "critical main.f"},
+		{"goroutines whose place does not show", of(trace(exectrace.Wait{Class: exectrace.OtherWait, Count: 50, Open: 50, Total: 50 * time.Second})), claim.Undecided, ""},
+		{"parked workers", of(trace(waited(exectrace.ChanRecv, 5000, time.Second, 5000, "main.worker"))), claim.Clear, ""},
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
@@ -60,12 +61,12 @@ func TestHealthyShapes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, v := range res.Verdicts {
-			if v.Result == analyze.Failed {
+			if v.Result == claim.Failed {
 				t.Errorf("%s: %s: %s", c.name, v.Detector, v.Why)
 			}
 		}
 		for _, f := range res.Findings {
-			if f.Severity > analyze.Info {
+			if f.Severity > claim.Info {
 				t.Errorf("%s: %s %s %s: %s", c.name, f.Severity, f.Detector, f.Site.Function, f.Summary)
 			}
 		}

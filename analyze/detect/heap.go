@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -164,11 +164,11 @@ func (s *heapSeries) last() *heapView                { return s.views[len(s.view
 func (s *heapSeries) lastExhibit() *evidence.Exhibit { return s.exhibits[len(s.exhibits)-1] }
 
 // added makes a command show what was added since the first snapshot, where there are several.
-func (s *heapSeries) added(command analyze.Command) analyze.Command {
+func (s *heapSeries) added(command claim.Command) claim.Command {
 	if len(s.views) < 2 {
 		return command
 	}
-	return analyze.Since(s.exhibits[0], command)
+	return claim.Since(s.exhibits[0], command)
 }
 
 // span is the time from the first to the last snapshot; 0 when unknown.

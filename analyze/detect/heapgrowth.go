@@ -5,14 +5,14 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 )
 
 // HeapGrowth claims that the live heap grows at a site between snapshots, or as a whole over a trace.
-var HeapGrowth = &analyze.Detector{
+var HeapGrowth = &claim.Detector{
 	ID:    "heap-growth",
 	Title: "Live memory grows",
 	Doc: `Memory that one function allocated and that is still in use becomes more from one heap profile to the next, or the
@@ -27,7 +27,7 @@ the first third to the last, and most of them above the one before.
 **When it is wrong.** A program that is warming up fills its caches and pools, and between two snapshots that looks like a leak. Two snapshots
 alone are therefore thin evidence; a third that shows the growth going on, or a trace whose heap rises too, settles it. A heap profile shows the state at the last
 finished collection, so it lags behind. Growth that comes with more traffic is growth all the same.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-growth", Default: evidence.Quantity{Number: 8 << 20, Unit: evidence.Bytes},
 			Doc:    "more memory in use at a site in the last snapshot than in the first",
 			Source: "16 sampled objects at the default rate of one per 512 KiB (runtime/mprof.go, MemProfileRate), so that sampling alone does not reach it"},
@@ -47,7 +47,7 @@ finished collection, so it lags behind. Growth that comes with more traffic is g
 			Doc:    "time over which gctrace shows the marked heap rise, below which it is an info, and below which a steady one denies nothing",
 			Source: "longer than a service takes to start and fill its pools; the leak of an incident takes hours"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Heap, Doc: "memory in use by function in successive heap profiles of one process; two of them cannot tell a leak from a warm-up", Run: heapGrowthHeap},
 		{Kind: evidence.Trace, Doc: "the floors of the heap after each collection; names no site", Run: worstOf(heapGrowthTrace)},
 		{Kind: evidence.GCTrace, Doc: "the marked heap of collections over the time of a log; names no site", Run: worstOf(heapGrowthGCTrace)},
@@ -61,24 +61,24 @@ finished collection, so it lags behind. Growth that comes with more traffic is g
 
 func allMemory(h *heapSite) heapSum { return h.heapSum }
 
-func heapGrowthHeap(in *analyze.Input) analyze.Reading {
+func heapGrowthHeap(in *claim.Input) claim.Reading {
 	s := oneProcess(in.Exhibits)
 	if len(s.views) < 2 {
-		return analyze.Reading{Silent: alone(s)}
+		return claim.Reading{Silent: alone(s)}
 	}
 	was, is := s.first().inuse, s.last().inuse
-	r := analyze.Reading{Says: fmt.Sprintf("memory in use went from %s to %s over %d heap profiles", size(was), size(is), len(s.views))}
+	r := claim.Reading{Says: fmt.Sprintf("memory in use went from %s to %s over %d heap profiles", size(was), size(is), len(s.views))}
 	column := s.lastExhibit().Profile.Column("inuse_space")
 	if column < 0 {
-		return analyze.Reading{Silent: "the heap profile has no column of memory in use"}
+		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
-	r.Power = analyze.GrowthPower(max(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number*float64(was)), s.span())
+	r.Power = claim.GrowthPower(max(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number*float64(was)), s.span())
 	r.Silent = s.unsure(in.Limit("min-growth").Number, allMemory)
 	grown := s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory)
 	for _, g := range grown[:min(len(grown), 3)] {
 		h := s.last().sites[g.name]
-		c := analyze.Candidate{
-			Site: h.site, Path: h.path, Severity: analyze.Warning, Thin: !g.steady(),
+		c := claim.Candidate{
+			Site: h.site, Path: h.path, Severity: claim.Warning, Thin: !g.steady(),
 			Share:   evidence.Part(g.grown, max(is-was, g.grown)).Number,
 			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s, from %s to %s%s", h.site.Function, size(g.grown), size(g.values[0]), size(g.values[len(g.values)-1]), within(s.span())),
 			Facts:   growthFacts(in, s, g, h, "memory in use that the function allocated", ""),
@@ -97,13 +97,13 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 		switch {
 		// What hardly moves the heap as a whole is worth a line, not an alarm.
 		case float64(g.grown) < in.Limit("min-heap-share").Number*float64(was):
-			c.Severity = analyze.Info
+			c.Severity = claim.Info
 		case g.step():
-			c.Severity = analyze.Info
+			c.Severity = claim.Info
 			c.Caveats = append(c.Caveats, "it grew in one step and is alike before and after: one large allocation, or one thing that was loaded, is no growth")
 		// A program that fills its caches at the start stops growing: a leak does not.
 		case g.ended():
-			c.Severity = analyze.Info
+			c.Severity = claim.Info
 			c.Caveats = append(c.Caveats, "the growth slowed down or stopped before the last snapshot, as that of a program warming up does")
 		}
 		if len(s.views) == 2 {
@@ -116,36 +116,36 @@ func heapGrowthHeap(in *analyze.Input) analyze.Reading {
 
 // growthFacts are the facts of memory that grew at a site, the growth first.
 // options are what makes pprof leave the memory that was counted.
-func growthFacts(in *analyze.Input, s *heapSeries, g growth, h *heapSite, what, options string) []analyze.Fact {
+func growthFacts(in *claim.Input, s *heapSeries, g growth, h *heapSite, what, options string) []claim.Fact {
 	first, last := s.exhibits[0], s.lastExhibit()
-	at := analyze.At(h.site)
+	at := claim.At(h.site)
 	at.SampleType = "inuse_space"
-	peek := func(e *evidence.Exhibit) analyze.Command {
+	peek := func(e *evidence.Exhibit) claim.Command {
 		if options == "" {
 			return peekOwn(e, "inuse_space", h.site, nil)
 		}
-		return analyze.Peek(e, "inuse_space", h.site).With(options)
+		return claim.Peek(e, "inuse_space", h.site).With(options)
 	}
-	facts := []analyze.Fact{{
+	facts := []claim.Fact{{
 		Exhibit: last.ID, Says: what + ", last snapshot less first", Value: evidence.Of(g.grown, evidence.Bytes),
-		Of:    analyze.PartOf(evidence.Of(s.last().inuse, evidence.Bytes), "memory in use in the last snapshot"),
+		Of:    claim.PartOf(evidence.Of(s.last().inuse, evidence.Bytes), "memory in use in the last snapshot"),
 		Limit: in.Against("min-growth"), At: at, Reproduce: s.added(peek(last)),
 	}, {
 		Exhibit: first.ID, Says: what + ", in the first snapshot", Value: evidence.Of(g.values[0], evidence.Bytes),
-		Of: analyze.PartOf(evidence.Of(s.first().inuse, evidence.Bytes), "memory in use in the first snapshot"),
+		Of: claim.PartOf(evidence.Of(s.first().inuse, evidence.Bytes), "memory in use in the first snapshot"),
 		At: at, Reproduce: peek(first),
 	}}
 	if span := s.span(); span > 0 {
-		facts = append(facts, analyze.Fact{
+		facts = append(facts, claim.Fact{
 			Exhibit: last.ID, Says: "growth per second between the first and the last snapshot",
 			Value: evidence.Of(float64(g.grown)/span.Seconds(), evidence.BytesPerSec),
-			Of:    analyze.PartOf(evidence.Duration(span), "time between the snapshots"), At: at,
+			Of:    claim.PartOf(evidence.Duration(span), "time between the snapshots"), At: at,
 			Reproduce: s.added(peek(last)),
 		})
 	}
-	return append(facts, analyze.Fact{
+	return append(facts, claim.Fact{
 		Exhibit: last.ID, Says: "of what the function allocated between the snapshots, still in use", Value: evidence.Quantity{Number: g.kept, Unit: evidence.Share},
-		Of: analyze.PartOf(evidence.Of(g.made, evidence.Bytes), "memory it allocated between the snapshots"),
+		Of: claim.PartOf(evidence.Of(g.made, evidence.Bytes), "memory it allocated between the snapshots"),
 		At: at, Reproduce: s.added(peek(last)),
 	})
 }
@@ -224,21 +224,21 @@ func slopeOf(floors []exectrace.HeapPoint, over time.Duration, minFloors int) sl
 	return s
 }
 
-func heapGrowthTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func heapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	s := heapSlope(e.Trace, int(in.Limit("min-floors").Number))
 	if s.unknown != "" {
-		return analyze.Reading{Silent: s.unknown}
+		return claim.Reading{Silent: s.unknown}
 	}
-	r := analyze.Reading{Says: fmt.Sprintf("the heap after collections went from %s to %s within %s of trace", size(int64(s.first)), size(int64(s.last)), evidence.Duration(s.to-s.from))}
+	r := claim.Reading{Says: fmt.Sprintf("the heap after collections went from %s to %s within %s of trace", size(int64(s.first)), size(int64(s.last)), evidence.Duration(s.to-s.from))}
 	if !s.rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) || s.ended() {
 		// A trace lasts seconds: a heap that is steady that long may still grow by the hour.
 		r.Silent = r.Says + ", too short to rule growth out"
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
-		Severity: analyze.Info, Share: evidence.Part(s.grown, int64(s.last)).Number,
+	r.Candidates = []claim.Candidate{{
+		Severity: claim.Info, Share: evidence.Part(s.grown, int64(s.last)).Number,
 		Summary: fmt.Sprintf("the live heap rises: from %s to %s within %s of trace", size(int64(s.first)), size(int64(s.last)), evidence.Duration(s.to-s.from)),
-		Facts:   []analyze.Fact{slopeFact(in, e, s)},
+		Facts:   []claim.Fact{slopeFact(in, e, s)},
 		Caveats: []string{"a trace covers seconds, and any load that has just set in raises the heap for that long"},
 	}}
 	return r
@@ -263,12 +263,12 @@ func (s slope) rises(rising, growth, share float64) bool {
 	return s.unknown == "" && s.rising >= rising && float64(s.grown) >= growth && float64(s.grown) >= share*float64(s.first)
 }
 
-func slopeFact(in *analyze.Input, e *evidence.Exhibit, s slope) analyze.Fact {
-	return analyze.Fact{
+func slopeFact(in *claim.Input, e *evidence.Exhibit, s slope) claim.Fact {
+	return claim.Fact{
 		Exhibit: e.ID, Says: "rise of the heap after collections, median of the last third less that of the first", Value: evidence.Of(s.grown, evidence.Bytes),
-		Of:    analyze.PartOf(evidence.Of(float64(s.last), evidence.Bytes), "heap after collections in the last third"),
-		Limit: in.Against("min-growth"), At: analyze.Location{From: int64(s.from), To: int64(s.to)},
-		Reproduce: analyze.TraceView(e, "View trace: the lower edge of the Heap counter"),
+		Of:    claim.PartOf(evidence.Of(float64(s.last), evidence.Bytes), "heap after collections in the last third"),
+		Limit: in.Against("min-growth"), At: claim.Location{From: int64(s.from), To: int64(s.to)},
+		Reproduce: claim.TraceView(e, "View trace: the lower edge of the Heap counter"),
 	}
 }
 

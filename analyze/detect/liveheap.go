@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"slices"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
 
 // LiveHeap names who holds the live memory, whatever that means.
-var LiveHeap = &analyze.Detector{
+var LiveHeap = &claim.Detector{
 	ID:    "live-heap",
 	Title: "Where the live memory is",
 	Doc: `The function that allocated the largest part of the memory in use, as a plain fact: no fault, but where to look when the process needs more memory than it should.
@@ -20,7 +20,7 @@ var LiveHeap = &analyze.Detector{
 calls that function for nine tenths of it is named beside it. What was allocated most since the start is told with it: garbage costs CPU, live memory costs memory.
 
 **When it is wrong.** Somebody always holds most. A cache at its cap, an index, a table that is loaded once are meant to be there. The profile shows the state at the last finished collection.`,
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Heap, Doc: "memory in use by function in the newest heap profile", Run: liveHeap},
 	},
 	Fix: []string{
@@ -31,7 +31,7 @@ calls that function for nine tenths of it is named beside it. What was allocated
 
 // holder returns the function that holds most of the memory in use in the newest of a series of heap profiles, and
 // the sites that a change would be made at; false when nothing is in use.
-func holder(s *heapSeries) (h *heapSite, c analyze.Candidate, ok bool) {
+func holder(s *heapSeries) (h *heapSite, c claim.Candidate, ok bool) {
 	e, view := s.lastExhibit(), s.last()
 	// What the runtime and the entry point hold is there in every program: another that holds memory is where a change would be made.
 	for _, o := range view.sites {
@@ -49,15 +49,15 @@ func holder(s *heapSeries) (h *heapSite, c analyze.Candidate, ok bool) {
 		return nil, c, false
 	}
 	share := evidence.Part(h.inuse, view.inuse)
-	at := analyze.At(h.site)
+	at := claim.At(h.site)
 	at.SampleType = "inuse_space"
 	// A few samples do not tell who holds most.
-	c = analyze.Candidate{
+	c = claim.Candidate{
 		Site: h.site, Path: h.path, Share: share.Number,
 		Thin:    rough(share.Number, share.Number/2, view.inuse/max(e.Profile.Period, 1)),
 		Summary: fmt.Sprintf("%s holds %s of the live heap of %s", h.site.Function, share, size(view.inuse)),
-		Facts: []analyze.Fact{{
-			Exhibit: e.ID, Says: "memory in use that the function allocated", Value: share, Of: analyze.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
+		Facts: []claim.Fact{{
+			Exhibit: e.ID, Says: "memory in use that the function allocated", Value: share, Of: claim.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
 			At: at, Reproduce: peekOwn(e, "inuse_space", h.site, nil),
 		}},
 	}
@@ -70,25 +70,25 @@ func entry(s stack.Site) bool {
 	return stack.Plumbing(s.Function) || s.Function == "main.main" || s.Function == ""
 }
 
-func liveHeap(in *analyze.Input) analyze.Reading {
+func liveHeap(in *claim.Input) claim.Reading {
 	s := oneProcess(in.Exhibits)
 	e, view := s.lastExhibit(), s.last()
 	_, c, ok := holder(s)
 	if !ok {
-		return analyze.Reading{Silent: "the heap profile shows no memory in use"}
+		return claim.Reading{Silent: "the heap profile shows no memory in use"}
 	}
-	c.Severity, c.Plain = analyze.Info, true
+	c.Severity, c.Plain = claim.Info, true
 	most := slices.MaxFunc(sorted(view), func(a, b *heapSite) int { return cmp.Compare(a.alloc, b.alloc) })
 	if share := evidence.Part(most.alloc, view.alloc); most.alloc > 0 && most.site.Function != c.Site.Function {
-		at := analyze.At(most.site)
+		at := claim.At(most.site)
 		at.SampleType = "alloc_space"
 		c.Summary += fmt.Sprintf("; %s allocated %s of all bytes since the start", most.site.Function, share)
-		c.Facts = append(c.Facts, analyze.Fact{
-			Exhibit: e.ID, Says: "bytes allocated since the start", Value: share, Of: analyze.PartOf(evidence.Of(view.alloc, evidence.Bytes), "all bytes allocated since the start"),
+		c.Facts = append(c.Facts, claim.Fact{
+			Exhibit: e.ID, Says: "bytes allocated since the start", Value: share, Of: claim.PartOf(evidence.Of(view.alloc, evidence.Bytes), "all bytes allocated since the start"),
 			At: at, Reproduce: peekOwn(e, "alloc_space", most.site, nil),
 		})
 	}
-	return analyze.Reading{Candidates: []analyze.Candidate{c}}
+	return claim.Reading{Candidates: []claim.Candidate{c}}
 }
 
 // sorted lists the sites of a heap profile by name.

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -312,7 +312,7 @@ func TestOddDumps(t *testing.T) {
 		for _, d := range All {
 			exhibits := make()
 			first, again := judge(t, d, exhibits...), judge(t, d, exhibits...)
-			if diff := cmp.Diff(first.all.Findings, again.all.Findings, cmpopts.IgnoreUnexported(analyze.Finding{})); diff != "" {
+			if diff := cmp.Diff(first.all.Findings, again.all.Findings, cmpopts.IgnoreUnexported(claim.Finding{})); diff != "" {
 				t.Errorf("seed %d: %s says two things of the same dumps:\n%s", seed, d.ID, diff)
 			}
 			found += len(first.all.Findings)

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 )
 
 // LongCriticalSection claims that a lock is held for long, and that others waited meanwhile.
-var LongCriticalSection = &analyze.Detector{
+var LongCriticalSection = &claim.Detector{
 	ID:    "long-critical-section",
 	Title: "A lock is held for long",
 	Doc: `Code sleeps, waits for the network, a channel or the disk, or computes for long while it holds a lock that others want. The lock then
@@ -36,7 +36,7 @@ The variant says what the holder did most: sleeps, network, channel, system-call
 mutex; therefore the claim is made only when exactly one goroutine stands behind the lock and many in front of it. In
 a trace, a hold during which the holder mostly waited for a processor is the scheduler's fault, not the section's: it is
 reported as an info, and so is one in which the holder computes while every processor is busy anyway. A trace tells locks apart by where they are used, not by address.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-hold", Default: evidence.Duration(time.Millisecond),
 			Doc:    "mean hold of the lock while others waited",
 			Source: "sync/mutex.go, starvationThresholdNs: waiters of 1 ms switch the mutex to hand-over mode"},
@@ -47,7 +47,7 @@ reported as an info, and so is one in which the holder computes while every proc
 			Doc:    "holds of known length, below which the evidence is thin",
 			Source: "Poisson: ten events have a standard error of 32 %"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "hold times by the unlock that woke a waiter, and what the holder did inside", Run: longHoldTrace},
 		{Kind: evidence.Dump, Doc: "the one goroutine that is blocked elsewhere below a function in which others wait for a lock", Run: longHoldDump},
 		{Kind: evidence.Mutex, Doc: "mean waiting charged to one contended unlock: of the whole queue, so it only vouches", Run: longHoldMutex},
@@ -160,7 +160,7 @@ func heldBy(c exectrace.Class, s stack.Stack) (words, variant string) {
 	return "was blocked", "blocked"
 }
 
-func longHoldTrace(in *analyze.Input) analyze.Reading {
+func longHoldTrace(in *claim.Input) claim.Reading {
 	var e *evidence.Exhibit
 	for _, x := range in.Exhibits {
 		if e == nil || handoverDelay(x) > handoverDelay(e) {
@@ -168,16 +168,16 @@ func longHoldTrace(in *analyze.Input) analyze.Reading {
 		}
 	}
 	if short := tooShort(e); short != "" {
-		return analyze.Reading{Silent: short}
+		return claim.Reading{Silent: short}
 	}
 	holds := holdsOf(e)
 	if len(holds) == 0 {
 		if c := traceLocks(e); c.delay+c.stuck > 0 {
-			return analyze.Reading{Silent: "goroutines waited for locks, but no unlock that ended a wait is in the trace"}
+			return claim.Reading{Silent: "goroutines waited for locks, but no unlock that ended a wait is in the trace"}
 		}
-		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace.Duration))}
+		return claim.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace.Duration))}
 	}
-	r := analyze.Reading{}
+	r := claim.Reading{}
 	locks := byLock(holds)
 	for _, h := range locks[:min(len(locks), maxCandidates)] {
 		if c, ok := longHold(in, e, h); ok {
@@ -309,12 +309,12 @@ func (h *hold) look() string {
 	return fmt.Sprintf("goroutine %d from %s to %s", h.worst.Goroutine, evidence.Duration(h.worst.From), evidence.Duration(h.worst.To))
 }
 
-func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidate, bool) {
+func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, bool) {
 	hold, least := h.mean()
 	mean := float64(hold)
 	// A tenth of the limit is neither a claim nor a vote for one.
 	if mean < in.Limit("min-hold").Number/10 {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	wall := e.Trace.Duration
 	heldShare := evidence.Part(h.held(), wall)
@@ -322,11 +322,11 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	did := inside[0]
 	// Few hand-overs are thin, unless they are most of what happened.
 	thin := h.handoffs < int64(in.Limit("min-count").Number) && 2*h.waited < traceLocks(e).delay
-	excuses := []analyze.Excuse{{Holds: h.runnable*2 > h.total, Says: "holders mostly waited for a processor: it is the scheduler that is late, not the section that is long"}}
+	excuses := []claim.Excuse{{Holds: h.runnable*2 > h.total, Says: "holders mostly waited for a processor: it is the scheduler that is late, not the section that is long"}}
 	if did.variant == "computes" && h.ran*2 > h.total {
 		excuses = append(excuses, busyElsewhere(in, append(h.ends(), h.site.Function)...))
 	}
-	impact := analyze.Impact{Of: analyze.Operations, Standing: float64(h.waited) / float64(wall), Mean: hold}
+	impact := claim.Impact{Of: claim.Operations, Standing: float64(h.waited) / float64(wall), Mean: hold}
 	of, ofWords := h.total, "all holding of known start here"
 	atLeast, doing, variant := "", "what they do meanwhile does not show", "unknown"
 	if least {
@@ -345,29 +345,29 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	if did.site.Function != "" && did.site.Function != h.site.Function {
 		doing += " in " + did.site.Function
 	}
-	heldFact := analyze.Fact{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.held()),
-		Of: analyze.PartOf(evidence.Duration(wall), "the trace"), At: analyze.At(h.site),
-		Reproduce: analyze.TraceProfile(e, "sync")}
+	heldFact := claim.Fact{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.held()),
+		Of: claim.PartOf(evidence.Duration(wall), "the trace"), At: claim.At(h.site),
+		Reproduce: claim.TraceProfile(e, "sync")}
 	if h.held() > wall {
 		// Only several locks can be held for longer than there was time.
 		heldFact.Says, heldFact.Of = fmt.Sprintf("time locks were held here while others waited, added up; the trace is %s long, so it is several locks that are taken here", evidence.Duration(wall)), nil
 	}
-	c := analyze.Candidate{
+	c := claim.Candidate{
 		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
 		Summary: fmt.Sprintf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing),
-		Facts: []analyze.Fact{
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count)),
-				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: analyze.At(h.site),
-				Reproduce: analyze.TraceView(e, h.look())},
+				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: claim.At(h.site),
+				Reproduce: claim.TraceView(e, h.look())},
 			heldFact,
 			{Exhibit: e.ID, Says: "time goroutines waited for the lock while it was held here, added up", Value: evidence.Duration(h.waited),
-				At: analyze.At(cmp.Or(h.waiter, h.site)), Reproduce: analyze.TraceProfile(e, "sync")},
+				At: claim.At(cmp.Or(h.waiter, h.site)), Reproduce: claim.TraceProfile(e, "sync")},
 		},
 	}
 	if did.words != "" {
-		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "time in which holders " + did.words + " with the lock held", Value: evidence.Duration(did.time),
-			Of: analyze.PartOf(evidence.Duration(of), ofWords), At: analyze.At(cmp.Or(did.site, h.site)),
-			Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d", h.worst.Goroutine))})
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "time in which holders " + did.words + " with the lock held", Value: evidence.Duration(did.time),
+			Of: claim.PartOf(evidence.Duration(of), ofWords), At: claim.At(cmp.Or(did.site, h.site)),
+			Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", h.worst.Goroutine))})
 	}
 	if mean >= in.Limit("min-hold").Number {
 		in.Weigh(&c, impact, excuses...)
@@ -381,8 +381,8 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 	for _, o := range h.others {
 		addSites(&c, o.site, o.owner)
 		if mean, least := o.mean(); float64(mean) >= in.Limit("min-hold").Number {
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the same lock given back in %s, %sover %s hand-overs", o.site.Function, atLeastWords(least), evidence.Of(o.handoffs, evidence.Count)),
-				Value: evidence.Duration(mean), Limit: in.Against("min-hold"), At: analyze.At(o.site), Reproduce: analyze.TraceView(e, o.look())})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the same lock given back in %s, %sover %s hand-overs", o.site.Function, atLeastWords(least), evidence.Of(o.handoffs, evidence.Count)),
+				Value: evidence.Duration(mean), Limit: in.Against("min-hold"), At: claim.At(o.site), Reproduce: claim.TraceView(e, o.look())})
 		}
 	}
 	if least {
@@ -394,10 +394,10 @@ func longHold(in *analyze.Input, e *evidence.Exhibit, h *hold) (analyze.Candidat
 // longHoldDump looks for the one goroutine that is blocked elsewhere with the
 // lock that others wait for in hand. It can never deny the claim: most holders
 // of a slow lock are gone a moment later.
-func longHoldDump(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "it shows one moment, and at that moment no goroutine blocked elsewhere is seen to hold a lock that others wait for"}
+func longHoldDump(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "it shows one moment, and at that moment no goroutine blocked elsewhere is seen to hold a lock that others wait for"}
 	type seen struct {
-		analyze.Candidate
+		claim.Candidate
 		times int
 		n     int
 	}
@@ -428,11 +428,11 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 				name += " (called by " + owner.Function + ")"
 			}
 			// Nested locks: the outer one waits for whoever holds the inner one, which is the one to look at.
-			var severity analyze.Severity
+			var severity claim.Severity
 			if !isLock(class) {
-				severity = in.Severity(analyze.Impact{Of: analyze.Operations, Standing: float64(n), Moment: true, Mean: longest, Share: evidence.Part(n, atWork(e.Dump)).Number})
+				severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Mean: longest, Share: evidence.Part(n, atWork(e.Dump)).Number})
 			}
-			thin := severity < analyze.Warning || likely
+			thin := severity < claim.Warning || likely
 			lock, caveat := "a lock", "a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait"
 			if likely {
 				lock = "what is probably the lock"
@@ -445,14 +445,14 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 			if inner.Function != "" && inner.Function != site.Function {
 				doing += " in " + inner.Function
 			}
-			c := analyze.Candidate{
+			c := claim.Candidate{
 				Site: site, Path: s[h.at:].Path(), Variant: variant, Severity: severity, Thin: thin, Share: 0, Fix: fixInside(site),
 				Summary: fmt.Sprintf("%s holds %s that %s for and meanwhile %s", name, lock, amount(n, "goroutine waits", "goroutines wait"), doing),
-				Facts: []analyze.Fact{
+				Facts: []claim.Fact{
 					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.name(), h.g.ID), Value: evidence.Of(n, evidence.Count),
-						Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(waitSite, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())},
+						Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(waitSite, l.waiters[0].g.ID), Reproduce: claim.Grep(e, l.grep())},
 					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.g.ID, h.g.State), Value: evidence.Of(1, evidence.Count),
-						At: atGoroutine(inner, h.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))},
+						At: atGoroutine(inner, h.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.g.ID))},
 				},
 				Caveats: []string{caveat},
 			}
@@ -477,7 +477,7 @@ func longHoldDump(in *analyze.Input) analyze.Reading {
 		}
 		r.Candidates = append(r.Candidates, s.Candidate)
 	}
-	slices.SortStableFunc(r.Candidates, func(a, b analyze.Candidate) int {
+	slices.SortStableFunc(r.Candidates, func(a, b claim.Candidate) int {
 		return -cmp.Compare(a.Facts[0].Value.Number, b.Facts[0].Value.Number)
 	})
 	r.Candidates = r.Candidates[:min(len(r.Candidates), maxCandidates)]
@@ -505,19 +505,19 @@ func (l *dumpLock) blockedHolder() (lockHolder, bool) {
 // it lets go (runtime/sema.go, semrelease1). Who came late in a long hold waited for less
 // than the hold, and a queue waits for more: it bounds the hold on neither side, so what it quotes is the part of
 // the waiting that these unlocks end.
-func longHoldMutex(in *analyze.Input) analyze.Reading {
+func longHoldMutex(in *claim.Input) claim.Reading {
 	c := contentionOf(in.Exhibits)
-	r := analyze.Reading{Silent: "a mutex profile tells how long others waited, not how long the lock was held"}
+	r := claim.Reading{Silent: "a mutex profile tells how long others waited, not how long the lock was held"}
 	for _, l := range c.sites[:min(len(c.sites), maxCandidates)] {
 		// Waits far below the limit, on average, are no sign of long holds.
 		if float64(l.mean()) < in.Limit("min-hold").Number {
 			continue
 		}
-		r.Candidates = append(r.Candidates, analyze.Candidate{
+		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: l.site, Path: l.path, Sites: l.sites(), Thin: true,
 			Summary: fmt.Sprintf("contended unlocks in %s end %s of waiting each on average", l.words(), evidence.Duration(l.mean())),
-			Facts: []analyze.Fact{{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("waiting that contended unlocks here ended, %s each on average", evidence.Duration(l.mean())), Value: evidence.Part(l.delay, c.delay),
-				Of: analyze.PartOf(evidence.Duration(c.delay), "all delay at locks in the mutex profile"), At: analyze.At(l.site), Reproduce: analyze.Peek(c.exhibit, "delay", l.site)}},
+			Facts: []claim.Fact{{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("waiting that contended unlocks here ended, %s each on average", evidence.Duration(l.mean())), Value: evidence.Part(l.delay, c.delay),
+				Of: claim.PartOf(evidence.Duration(c.delay), "all delay at locks in the mutex profile"), At: claim.At(l.site), Reproduce: claim.Peek(c.exhibit, "delay", l.site)}},
 		})
 	}
 	return r

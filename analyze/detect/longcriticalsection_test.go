@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -40,22 +40,22 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 	computing.Ran, computing.Runnable = 500*ms, 0
 	busy := traced(&exectrace.Timeline{Duration: time.Second, Holders: []exectrace.Holder{computing}, Procs: exectrace.Procs{Max: 4, Running: 9, Idle: 1}})
 	expectAll(t, LongCriticalSection, []expect{
-		{"no lock waits", of(trace()), analyze.Clear, ""},
-		{"held 3 ms over the network", of(trace(holder(300, 3*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
-		{"just below a millisecond", of(trace(holder(300, ms-1, 100*time.Second))), analyze.Clear, ""},
-		{"at a millisecond", of(trace(holder(300, ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
-		{"just below ten", of(trace(holder(90, 10*ms-1, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
-		{"at ten", of(trace(holder(90, 10*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
-		{"too few for critical", of(trace(holder(9, 20*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
-		{"held less than a tenth of the time", of(trace(holder(19, 5*ms, 100*time.Second))), analyze.Found, "warning main.(*B).Place"},
-		{"nobody waited long enough to matter", of(trace(holder(300, 3*ms, 199*ms))), analyze.Found, "info main.(*B).Place"},
-		{"enough waiting to matter", of(trace(holder(300, 3*ms, 200*ms))), analyze.Found, "info main.(*B).Place"},
-		{"the holder waited for a processor", of(trace(starved)), analyze.Found, "info main.(*B).Place"},
-		{"the holder computes and a processor is free", of(trace(computing)), analyze.Found, "warning main.(*B).Place"},
-		{"the holder computes and no processor is free", of(busy), analyze.Found, "info main.(*B).Place"},
-		{"holds of unknown start, long by what the woken waited", of(trace(unknown)), analyze.Found, "warning main.(*B).Place"},
-		{"holds of unknown start, short", of(trace(short)), analyze.Clear, ""},
-		{"waits, but no hand-over", of(traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{waited(exectrace.Mutex, 50, time.Second, 50, lockedAt("main.f")...)}})), analyze.Undecided, ""},
+		{"no lock waits", of(trace()), claim.Clear, ""},
+		{"held 3 ms over the network", of(trace(holder(300, 3*ms, 100*time.Second))), claim.Found, "warning main.(*B).Place"},
+		{"just below a millisecond", of(trace(holder(300, ms-1, 100*time.Second))), claim.Clear, ""},
+		{"at a millisecond", of(trace(holder(300, ms, 100*time.Second))), claim.Found, "warning main.(*B).Place"},
+		{"just below ten", of(trace(holder(90, 10*ms-1, 100*time.Second))), claim.Found, "warning main.(*B).Place"},
+		{"at ten", of(trace(holder(90, 10*ms, 100*time.Second))), claim.Found, "warning main.(*B).Place"},
+		{"too few for critical", of(trace(holder(9, 20*ms, 100*time.Second))), claim.Found, "warning main.(*B).Place"},
+		{"held less than a tenth of the time", of(trace(holder(19, 5*ms, 100*time.Second))), claim.Found, "warning main.(*B).Place"},
+		{"nobody waited long enough to matter", of(trace(holder(300, 3*ms, 199*ms))), claim.Found, "info main.(*B).Place"},
+		{"enough waiting to matter", of(trace(holder(300, 3*ms, 200*ms))), claim.Found, "info main.(*B).Place"},
+		{"the holder waited for a processor", of(trace(starved)), claim.Found, "info main.(*B).Place"},
+		{"the holder computes and a processor is free", of(trace(computing)), claim.Found, "warning main.(*B).Place"},
+		{"the holder computes and no processor is free", of(busy), claim.Found, "info main.(*B).Place"},
+		{"holds of unknown start, long by what the woken waited", of(trace(unknown)), claim.Found, "warning main.(*B).Place"},
+		{"holds of unknown start, short", of(trace(short)), claim.Clear, ""},
+		{"waits, but no hand-over", of(traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{waited(exectrace.Mutex, 50, time.Second, 50, lockedAt("main.f")...)}})), claim.Undecided, ""},
 	})
 	helped := holder(300, 3*ms, 100*time.Second)
 	helped.Unlock, helped.Waiter = frames(unlockedAt("main.(*B).leave:5", "main.(*B).Place:20")...), frames(lockedAt("main.(*B).enter:3", "main.(*B).Place:9")...)
@@ -94,27 +94,27 @@ func TestLongCriticalSectionDump(t *testing.T) {
 	waiters := func(n int) []dump.Goroutine { return many(n, 100, inMutex(0, "c008", "main.(*B).Place(c000):9")) }
 	holder := gone(1, "IO wait", "internal/poll.runtime_pollWait(1)", "net.(*conn).Read(1)", "main.call(b000):40", "main.(*B).Place(c000):12")
 	expectAll(t, LongCriticalSection, []expect{
-		{"nine wait behind a holder that reads", of(join(waiters(9), one(holder))), analyze.Found, "info main.(*B).Place"},
-		{"ten", of(join(waiters(10), one(holder))), analyze.Found, "critical main.(*B).Place"},
-		{"a hundred", of(join(waiters(100), one(holder))), analyze.Found, "critical main.(*B).Place"},
-		{"ten, one of them for a minute", of(join(waiters(9), one(aged(1, inMutex(2, "c008", "main.(*B).Place(c000):9")), holder))), analyze.Found, "critical main.(*B).Place"},
-		{"the holder runs, as holders do", of(join(waiters(50), one(gone(1, "running", "main.work():1", "main.(*B).Place(c000):12")))), analyze.Undecided, ""},
-		{"several behind the lock: they unlocked before the slow part", of(join(waiters(50), many(2, 1, holder))), analyze.Undecided, ""},
-		{"before the line of the lock", of(join(waiters(50), one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(c000):8")))), analyze.Undecided, ""},
-		{"a method of another object", of(join(waiters(50), one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(e000):12")))), analyze.Undecided, ""},
-		{"the lock is being handed over", of(join(waiters(50), one(holder, gone(2, "runnable", "internal/sync.(*Mutex).lockSlow(c008)", "main.(*B).Place(c000):9")))), analyze.Undecided, ""},
-		{"the holder waits for another lock: look at that one's", of(join(waiters(50), one(inMutex(1, "f008", "main.(*B).Place(c000):12"), gone(3, "running", "main.x():1")))), analyze.Undecided, ""},
+		{"nine wait behind a holder that reads", of(join(waiters(9), one(holder))), claim.Found, "info main.(*B).Place"},
+		{"ten", of(join(waiters(10), one(holder))), claim.Found, "critical main.(*B).Place"},
+		{"a hundred", of(join(waiters(100), one(holder))), claim.Found, "critical main.(*B).Place"},
+		{"ten, one of them for a minute", of(join(waiters(9), one(aged(1, inMutex(2, "c008", "main.(*B).Place(c000):9")), holder))), claim.Found, "critical main.(*B).Place"},
+		{"the holder runs, as holders do", of(join(waiters(50), one(gone(1, "running", "main.work():1", "main.(*B).Place(c000):12")))), claim.Undecided, ""},
+		{"several behind the lock: they unlocked before the slow part", of(join(waiters(50), many(2, 1, holder))), claim.Undecided, ""},
+		{"before the line of the lock", of(join(waiters(50), one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(c000):8")))), claim.Undecided, ""},
+		{"a method of another object", of(join(waiters(50), one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(e000):12")))), claim.Undecided, ""},
+		{"the lock is being handed over", of(join(waiters(50), one(holder, gone(2, "runnable", "internal/sync.(*Mutex).lockSlow(c008)", "main.(*B).Place(c000):9")))), claim.Undecided, ""},
+		{"the holder waits for another lock: look at that one's", of(join(waiters(50), one(inMutex(1, "f008", "main.(*B).Place(c000):12"), gone(3, "running", "main.x():1")))), claim.Undecided, ""},
 		{"locked by a helper", of(join(many(50, 100, inMutex(0, "c008", "main.(*B).lock(...):3", "main.(*B).Place(c000):9")),
-			one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(c000):12")))), analyze.Found, "critical main.(*B).Place"},
+			one(gone(1, "sleep", "time.Sleep(1)", "main.(*B).Place(c000):12")))), claim.Found, "critical main.(*B).Place"},
 		{"a caller of the function that locks is not behind it", of(join(many(50, 100, inMutex(0, "c008", "main.(*B).get(c000):3", "main.handle():9")),
-			one(gone(1, "sleep", "time.Sleep(1)", "main.handle():12")))), analyze.Undecided, ""},
+			one(gone(1, "sleep", "time.Sleep(1)", "main.handle():12")))), claim.Undecided, ""},
 		{"slow sync.Once", of(join(many(50, 100, inMutex(0, "c004", "sync.(*Once).doSlow(0?,1)", "sync.(*Once).Do(...)", "main.setup():5")),
-			one(gone(1, "sleep", "time.Sleep(1)", "main.setup.func1():7", "sync.(*Once).doSlow(0?,1)", "sync.(*Once).Do(...)", "main.setup():5")))), analyze.Found, "critical main.setup"},
+			one(gone(1, "sleep", "time.Sleep(1)", "main.setup.func1():7", "sync.(*Once).doSlow(0?,1)", "sync.(*Once).Do(...)", "main.setup():5")))), claim.Found, "critical main.setup"},
 	})
 }
 
 func TestLongCriticalSectionMutexProfileOnlyVouches(t *testing.T) {
 	expectAll(t, LongCriticalSection, []expect{
-		{"a long queue or a long hold", of(over(10*time.Second, profiled(evidence.Mutex, 0, contended(100, 100*time.Second, unlockedAt("main.f")...)))), analyze.Undecided, ""},
+		{"a long queue or a long hold", of(over(10*time.Second, profiled(evidence.Mutex, 0, contended(100, 100*time.Second, unlockedAt("main.f")...)))), claim.Undecided, ""},
 	})
 }

@@ -6,14 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
 
 // MapGrowth claims that a map only grows.
-var MapGrowth = &analyze.Detector{
+var MapGrowth = &claim.Detector{
 	ID:    "map-growth",
 	Title: "A map only grows",
 	Doc: `A map at one place takes more and more memory, because entries are put in and none is taken out. A map never gives its tables
@@ -29,7 +29,7 @@ the program, vouch for it, and so does a trace whose heap rises. Memory that a s
 **When it is wrong.** A slab or ring of equal blocks at one line looks like the tables of a map; without CPU samples in the map's growth the two cannot be told
 apart. A map that is filled once at the start grows between two snapshots too; and as all its tables fill up together, a map grows in steps with long rests between them. A map at its cap is large and flat, which is no fault; a single heap profile cannot
 tell, so it is told as an info. A CPU profile alone cannot tell one map that grows from many that are built without a size hint.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "memory in the tables of maps at a site, of all memory in use, where it grows",
 			Source: "the tables hold keys and small values; a tenth of the heap in them means that the map and what it keeps decide the heap's size"},
@@ -52,7 +52,7 @@ tell, so it is told as an info. A CPU profile alone cannot tell one map that gro
 			Doc:    "CPU samples in growing maps under one function, below which they say nothing",
 			Source: "one sample is an accident; the functions run only when a map grows, so three are not"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Heap, Doc: "blocks with the sizes of map tables at one line, and their growth between heap profiles", Run: mapGrowthHeap},
 		{Kind: evidence.CPU, Doc: "samples in rehash, split, grow and evacuate by the function that assigns; cannot tell one growing map from many new ones", Run: worstOf(mapGrowthCPU)},
 		{Kind: evidence.Trace, Doc: "whether the heap rises meanwhile; names no site", Run: worstOf(mapGrowthTrace)},
@@ -118,7 +118,7 @@ func shapeOf(h *heapSite, minBlocks int64, go124 bool) shape {
 
 // since124 reports whether a program is known to be built with Go 1.24 or later,
 // whose maps are made of tables.
-func since124(in *analyze.Input) bool {
+func since124(in *claim.Input) bool {
 	return in.Case.GoVersion != "" && version.Compare(in.Case.GoVersion, "go1.24") >= 0
 }
 
@@ -225,16 +225,16 @@ func doublings(ordered []int64, top int64) int {
 	return n
 }
 
-func mapGrowthHeap(in *analyze.Input) analyze.Reading {
+func mapGrowthHeap(in *claim.Input) claim.Reading {
 	s := oneProcess(in.Exhibits)
 	if s.lastExhibit().Profile.Column("inuse_space") < 0 {
-		return analyze.Reading{Silent: "the heap profile has no column of memory in use"}
+		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	minBlocks := int64(in.Limit("min-blocks").Number)
 	if len(s.views) < 2 {
 		return mapGrowthOnce(in, s, minBlocks)
 	}
-	r := analyze.Reading{}
+	r := claim.Reading{}
 	last := s.lastExhibit()
 	shapes := map[string]shape{}
 	for name, h := range s.last().sites {
@@ -252,8 +252,8 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 		if shapes[g.name].syncMap {
 			what = "memory in use that the sync.Map allocated for the function"
 		}
-		c := analyze.Candidate{
-			Site: h.site, Path: h.path, Variant: shapes[g.name].String(), Severity: analyze.Warning, Thin: !sure || !g.steady(), Share: share.Number,
+		c := claim.Candidate{
+			Site: h.site, Path: h.path, Variant: shapes[g.name].String(), Severity: claim.Warning, Thin: !sure || !g.steady(), Share: share.Number,
 			Summary: fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
 				shapes[g.name], h.site.Function, size(g.grown), size(g.values[0]), size(sum.inuse), within(s.span()), share),
 			Facts: growthFacts(in, s, g, h, what, shapes[g.name].focus()),
@@ -268,7 +268,7 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 		// All tables of a map fill up together, so it doubles at once and then rests until
 		// the entries have doubled: a rest is only an end when it lasts.
 		if len(s.views) >= 5 && g.ended() {
-			c.Severity = analyze.Info
+			c.Severity = claim.Info
 			c.Caveats = append(c.Caveats, "the growth slowed down or stopped before the last snapshot, as that of a map being filled does")
 		}
 		if len(s.views) == 2 {
@@ -285,8 +285,8 @@ func mapGrowthHeap(in *analyze.Input) analyze.Reading {
 // whatMapsKeep vouches for functions whose own lines allocate what grows,
 // though not in the sizes of tables: a map that grows keeps its values, which
 // weigh more than it does. It accuses nobody.
-func whatMapsKeep(in *analyze.Input, s *heapSeries, found []analyze.Candidate) []analyze.Candidate {
-	var out []analyze.Candidate
+func whatMapsKeep(in *claim.Input, s *heapSeries, found []claim.Candidate) []claim.Candidate {
+	var out []claim.Candidate
 	own := func(h *heapSite) heapSum {
 		var sum heapSum
 		for _, sizes := range h.direct {
@@ -298,10 +298,10 @@ func whatMapsKeep(in *analyze.Input, s *heapSeries, found []analyze.Candidate) [
 	}
 	for _, g := range s.growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, own) {
 		h := s.last().sites[g.name]
-		if slices.ContainsFunc(found, func(c analyze.Candidate) bool { return c.Site.Function == g.name }) || len(out) == 3 {
+		if slices.ContainsFunc(found, func(c claim.Candidate) bool { return c.Site.Function == g.name }) || len(out) == 3 {
 			continue
 		}
-		out = append(out, analyze.Candidate{
+		out = append(out, claim.Candidate{
 			Site: h.site, Path: h.path, Thin: true, Share: evidence.Part(g.grown, s.last().inuse).Number,
 			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s", h.site.Function, size(g.grown)),
 			Facts:   growthFacts(in, s, g, h, "memory in use that the function's own lines allocated", ""),
@@ -311,8 +311,8 @@ func whatMapsKeep(in *analyze.Input, s *heapSeries, found []analyze.Candidate) [
 }
 
 // mapGrowthOnce judges a single heap profile, which can show a large map but no growth.
-func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Reading {
-	r := analyze.Reading{Silent: alone(s)}
+func mapGrowthOnce(in *claim.Input, s *heapSeries, minBlocks int64) claim.Reading {
+	r := claim.Reading{Silent: alone(s)}
 	last, view := s.lastExhibit(), s.last()
 	// A difference over time holds what came and went, not what a map holds.
 	if last.Duration > 0 {
@@ -326,15 +326,15 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 		if share.Number < in.Limit("min-flat-share").Number || float64(sum.inuse) < in.Limit("min-growth").Number || !sure {
 			continue
 		}
-		at := analyze.At(h.site)
+		at := claim.At(h.site)
 		at.SampleType = "inuse_space"
-		c := analyze.Candidate{
-			Site: h.site, Path: h.path, Variant: shape.String(), Severity: analyze.Info, Thin: true, Share: share.Number,
+		c := claim.Candidate{
+			Site: h.site, Path: h.path, Variant: shape.String(), Severity: claim.Info, Thin: true, Share: share.Number,
 			Summary: fmt.Sprintf("the %s that %s assigns to holds %s, %s of the memory in use; whether it grows is unknown", shape, h.site.Function, size(sum.inuse), share),
-			Facts: []analyze.Fact{{
+			Facts: []claim.Fact{{
 				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
-				Of:    analyze.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
-				Limit: in.Against("min-flat-share"), At: at, Reproduce: analyze.Peek(last, "inuse_space", h.site).With(shape.focus()),
+				Of:    claim.PartOf(evidence.Of(view.inuse, evidence.Bytes), "memory in use"),
+				Limit: in.Against("min-flat-share"), At: at, Reproduce: claim.Peek(last, "inuse_space", h.site).With(shape.focus()),
 			}},
 			Caveats: []string{"one heap profile cannot tell a map that grows from one at its cap"},
 			Fix:     shape.fix(),
@@ -344,7 +344,7 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
-	slices.SortFunc(r.Candidates, func(a, b analyze.Candidate) int {
+	slices.SortFunc(r.Candidates, func(a, b claim.Candidate) int {
 		if a.Share != b.Share {
 			if a.Share > b.Share {
 				return -1
@@ -358,7 +358,7 @@ func mapGrowthOnce(in *analyze.Input, s *heapSeries, minBlocks int64) analyze.Re
 }
 
 // blocksFact counts the most frequent block at the function's lines.
-func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
+func blocksFact(e *evidence.Exhibit, h *heapSite) (claim.Fact, bool) {
 	var size, line int64
 	var most heapSum
 	for l, sizes := range h.direct {
@@ -372,13 +372,13 @@ func blocksFact(e *evidence.Exhibit, h *heapSite) (analyze.Fact, bool) {
 		}
 	}
 	if size == 0 {
-		return analyze.Fact{}, false
+		return claim.Fact{}, false
 	}
-	at := analyze.At(h.site)
+	at := claim.At(h.site)
 	at.Line, at.SampleType = int(line), "inuse_objects"
-	return analyze.Fact{
+	return claim.Fact{
 		Exhibit: e.ID, Says: fmt.Sprintf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes)), Value: evidence.Of(most.inuseObjects, evidence.Count),
-		At: at, Reproduce: analyze.PeekLine(e, "inuse_objects", h.site, int(line)).With(fmt.Sprintf("-tagfocus=%db:%db", size, size)),
+		At: at, Reproduce: claim.PeekLine(e, "inuse_objects", h.site, int(line)).With(fmt.Sprintf("-tagfocus=%db:%db", size, size)),
 	}, true
 }
 
@@ -426,12 +426,12 @@ var largeMapGrowers = []string{
 	"internal/sync.(*HashTrieMap[...]).expand",
 }
 
-func mapGrowthCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	total := p.Total(column)
 	// A map can grow at a cost no profile shows, so this kind never denies.
-	r := analyze.Reading{Silent: "no CPU samples in the growth of a map: it costs little where entries are few or come in slowly"}
+	r := claim.Reading{Silent: "no CPU samples in the growth of a map: it costs little where entries are few or come in slowly"}
 	large := map[string]bool{}
 	for _, site := range bySite(p, column, func(s *pprofile.Sample) stack.Site {
 		if !growsMap(s.Stack) {
@@ -446,38 +446,38 @@ func mapGrowthCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			break
 		}
 		share := evidence.Part(n, total)
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: site.site, Path: site.path, Thin: true, Share: share.Number,
 			Summary: fmt.Sprintf("%s of the CPU samples are in maps being made larger under %s", share, site.site.Function),
-			Facts: []analyze.Fact{{
+			Facts: []claim.Fact{{
 				Exhibit: e.ID, Says: "CPU samples in rehashing, splitting and evacuating maps under the function", Value: share,
-				Of:    analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-				Limit: in.Against("min-cpu-share"), At: analyze.At(site.site),
-				Reproduce: analyze.Peek(e, "samples", site.site).With("-focus=table..(rehash|split|grow)$|growToTable|installTableSplit|runtime.(hashGrow|growWork|evacuate|makeBucketArray)|HashTrieMap.*expand"),
+				Of:    claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+				Limit: in.Against("min-cpu-share"), At: claim.At(site.site),
+				Reproduce: claim.Peek(e, "samples", site.site).With("-focus=table..(rehash|split|grow)$|growToTable|installTableSplit|runtime.(hashGrow|growWork|evacuate|makeBucketArray)|HashTrieMap.*expand"),
 			}},
 			Caveats: []string{"maps that are built anew each time without a size hint cost CPU in the same functions"},
 		}
 		// Small maps that are made by the thousand grow too, but are never split.
 		if share.Number >= in.Limit("min-cpu-share").Number && large[site.site.Function] {
-			c.Severity = analyze.Info
+			c.Severity = claim.Info
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
 	return r
 }
 
-func mapGrowthTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func mapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	s := heapSlope(e.Trace, 6)
 	if s.unknown != "" {
-		return analyze.Reading{Silent: s.unknown}
+		return claim.Reading{Silent: s.unknown}
 	}
 	if !s.rises(0.85, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) {
-		return analyze.Reading{Silent: "the heap does not rise within the trace, which is too short to rule growth out"}
+		return claim.Reading{Silent: "the heap does not rise within the trace, which is too short to rule growth out"}
 	}
-	return analyze.Reading{
+	return claim.Reading{
 		Silent: "a trace shows the heap as a whole and no maps",
-		Candidates: []analyze.Candidate{{
-			Thin: true, Summary: "the live heap rises meanwhile", Facts: []analyze.Fact{slopeFact(in, e, s)},
+		Candidates: []claim.Candidate{{
+			Thin: true, Summary: "the live heap rises meanwhile", Facts: []claim.Fact{slopeFact(in, e, s)},
 		}},
 	}
 }

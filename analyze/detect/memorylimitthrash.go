@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
@@ -13,7 +13,7 @@ import (
 )
 
 // MemoryLimitThrash claims that collections follow each other without a rest because the heap has no room left.
-var MemoryLimitThrash = &analyze.Detector{
+var MemoryLimitThrash = &claim.Detector{
 	ID:      "memory-limit-thrash",
 	Title:   "Collections run back to back at the memory limit",
 	Process: true,
@@ -28,7 +28,7 @@ shows what the collector costs, but not why.
 
 **When it is wrong.** A GOGC below 8 leaves as little room, limit or not. A heap ballast or a limit set low on purpose, in a batch that has the processors to spare, is a
 trade, not a mistake.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-headroom", Default: evidence.Quantity{Number: 1.08, Unit: evidence.Ratio},
 			Doc:    "heap goal over marked heap, below which a collection is tight",
 			Source: "runtime/mgcpacer.go: without a limit GOGC=100 leaves 2; a GOGC of 10, lower than is set for speed, leaves 1.1, printed in whole MB"},
@@ -51,7 +51,7 @@ trade, not a mistake.`,
 			Doc:    "tight collections in a row, below which nothing is said",
 			Source: "a burst that is freed again passes the goal for one or two collections"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.GCTrace, Doc: "heap goal against marked heap, and the time in collections, in the longest tight stretch", Run: worstOf(thrashGCTrace)},
 		{Kind: evidence.Trace, Doc: "the same by the heap metric and the mark phases; a trace of seconds can miss it", Run: worstOf(thrashTrace)},
 		{Kind: evidence.CPU, Doc: "what the collector costs; it cannot say why, and never denies it", Run: worstOf(thrashCPU)},
@@ -65,7 +65,7 @@ trade, not a mistake.`,
 }
 
 // tightest returns the longest run of windows in which the goal hardly exceeds the marked heap.
-func tightest(in *analyze.Input, g *runtimelog.GC) (best stretch, found bool) {
+func tightest(in *claim.Input, g *runtimelog.GC) (best stretch, found bool) {
 	begin := 0
 	var least int64 // goal since then
 	for i := 0; i <= len(g.Windows); i++ {
@@ -100,10 +100,10 @@ func tightest(in *analyze.Input, g *runtimelog.GC) (best stretch, found bool) {
 // changes by some per cent (runtime/mgcpacer.go, memoryLimitHeapGoal).
 const limitDrift = 1.1
 
-func thrashGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func thrashGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	g := e.GC
 	whole := evidence.Quantity{Number: float64(g.Total.Goal) / float64(max(g.Total.Live, 1)), Unit: evidence.Ratio}
-	r := analyze.Reading{Says: fmt.Sprintf("over %s collections the heap goal is %s the marked heap on average", evidence.Of(g.Total.Cycles, evidence.Count), whole)}
+	r := claim.Reading{Says: fmt.Sprintf("over %s collections the heap goal is %s the marked heap on average", evidence.Of(g.Total.Cycles, evidence.Count), whole)}
 	if float64(g.Total.Cycles) < in.Limit("min-cycles").Number {
 		// Few collections in a minute are the opposite of back to back.
 		if g.Total.To-g.Total.From < time.Minute {
@@ -119,44 +119,44 @@ func thrashGCTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	headroom := evidence.Quantity{Number: float64(s.Goal) / float64(max(s.Live, 1)), Unit: evidence.Ratio}
 	c := thrash(in, s.busy(), s.cost, headroom)
 	at := s.at()
-	reproduce := analyze.Grep(e, " MB goal")
-	fact := func(says string, v evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
-		f := analyze.Fact{Exhibit: e.ID, Says: says, Value: v, Of: of, At: at, Reproduce: reproduce}
+	reproduce := claim.Grep(e, " MB goal")
+	fact := func(says string, v evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+		f := claim.Fact{Exhibit: e.ID, Says: says, Value: v, Of: of, At: at, Reproduce: reproduce}
 		if limit != "" {
 			f.Limit = in.Against(limit)
 		}
 		return f
 	}
-	lasted := analyze.PartOf(evidence.Duration(s.lasted()), "the stretch of tight collections")
-	c.Facts = []analyze.Fact{
+	lasted := claim.PartOf(evidence.Duration(s.lasted()), "the stretch of tight collections")
+	c.Facts = []claim.Fact{
 		fact("wall time with a collection under way", s.busy(), lasted, "min-busy"),
 		fact("heap goal over marked heap", headroom, nil, "min-headroom"),
-		fact("collector's processor time, idle workers left out", s.cost, analyze.PartOf(evidence.Duration(s.procs), "the stretch x GOMAXPROCS"), "min-cost"),
+		fact("collector's processor time, idle workers left out", s.cost, claim.PartOf(evidence.Duration(s.procs), "the stretch x GOMAXPROCS"), "min-cost"),
 		fact("marked heap", evidence.Of(s.Live, evidence.Bytes), nil, "min-live"),
 		fact("heap goal", evidence.Of(s.Goal, evidence.Bytes), nil, ""),
 		fact("tight collections in a row", evidence.Of(s.Cycles, evidence.Count), nil, "min-cycles"),
 	}
 	c.Summary = fmt.Sprintf("the marked heap of %s stands at its goal of %s (%s), and collections take %s of the time and %s of the processors",
 		evidence.Of(s.Live, evidence.Bytes), evidence.Of(s.Goal, evidence.Bytes), headroom, s.busy(), s.cost)
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
 // thrash judges tight collections by what they cost.
-func thrash(in *analyze.Input, busy, cost, headroom evidence.Quantity) analyze.Candidate {
-	c := analyze.Candidate{Severity: analyze.Warning, Share: cost.Number,
+func thrash(in *claim.Input, busy, cost, headroom evidence.Quantity) claim.Candidate {
+	c := claim.Candidate{Severity: claim.Warning, Share: cost.Number,
 		Caveats: []string{"a GOGC below 8 leaves as little room as a limit: look how the program is started"}}
 	switch {
 	// Marking on processors that nobody wants costs nobody anything.
 	case cost.Number < in.Limit("min-cost").Number:
-		c.Severity = analyze.Info
+		c.Severity = claim.Info
 	case cost.Number >= in.Limit("min-critical").Number:
-		c.Severity = analyze.Critical
+		c.Severity = claim.Critical
 	}
 	return c
 }
 
-func thrashTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func thrashTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	var ratios []float64
 	var live, goal uint64
@@ -168,7 +168,7 @@ func thrashTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	marking := markTime(t)
 	busy := evidence.Part(marking, t.Duration)
-	r := analyze.Reading{Says: fmt.Sprintf("%d collections of a heap of some size, a mark phase under way %s of the time", len(ratios), busy)}
+	r := claim.Reading{Says: fmt.Sprintf("%d collections of a heap of some size, a mark phase under way %s of the time", len(ratios), busy)}
 	if t.Duration < shortTrace || float64(len(ratios)) < in.Limit("min-cycles").Number {
 		r.Silent = fmt.Sprintf("only %d collections of a heap of some size in %s of trace", len(ratios), evidence.Duration(t.Duration))
 		return r
@@ -180,17 +180,17 @@ func thrashTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	cost := evidence.Part(collectorTime(t), procTime(t))
 	c := thrash(in, busy, cost, headroom)
-	at := analyze.Location{To: int64(t.Duration)}
-	reproduce := analyze.TraceView(e, "View trace: the Heap counter against NextGC, and the GC row")
-	c.Facts = []analyze.Fact{
-		{Exhibit: e.ID, Says: "time with a mark phase under way", Value: busy, Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-busy"), At: at, Reproduce: reproduce},
+	at := claim.Location{To: int64(t.Duration)}
+	reproduce := claim.TraceView(e, "View trace: the Heap counter against NextGC, and the GC row")
+	c.Facts = []claim.Fact{
+		{Exhibit: e.ID, Says: "time with a mark phase under way", Value: busy, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-busy"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "heap goal over heap after a collection, median", Value: headroom, Limit: in.Against("min-headroom"), At: at, Reproduce: reproduce},
-		{Exhibit: e.ID, Says: "collector's processor time, idle workers left out", Value: cost, Of: analyze.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"), Limit: in.Against("min-cost"), At: at, Reproduce: reproduce},
-		{Exhibit: e.ID, Says: "heap after the last collection", Value: evidence.Of(float64(live), evidence.Bytes), Of: analyze.PartOf(evidence.Of(float64(goal), evidence.Bytes), "the goal of the next"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "collector's processor time, idle workers left out", Value: cost, Of: claim.PartOf(evidence.Duration(procTime(t)), "duration x GOMAXPROCS"), Limit: in.Against("min-cost"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "heap after the last collection", Value: evidence.Of(float64(live), evidence.Bytes), Of: claim.PartOf(evidence.Of(float64(goal), evidence.Bytes), "the goal of the next"), At: at, Reproduce: reproduce},
 	}
 	c.Summary = fmt.Sprintf("the heap of %s stands at its goal of %s (median %s), and mark phases take %s of the time and %s of the processors",
 		evidence.Of(float64(live), evidence.Bytes), evidence.Of(float64(goal), evidence.Bytes), headroom, busy, cost)
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
@@ -202,8 +202,8 @@ func markTime(t *exectrace.Timeline) (sum time.Duration) {
 	return sum
 }
 
-func thrashCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
-	r := analyze.Reading{Silent: "a CPU profile shows what the collector costs and not how much room the heap has"}
+func thrashCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
+	r := claim.Reading{Silent: "a CPU profile shows what the collector costs and not how much room the heap has"}
 	p := e.Profile
 	g := collectorCPU(p, p.Column("samples"))
 	share := evidence.Part(g.work(), g.used())
@@ -211,21 +211,21 @@ func thrashCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if g.total < 100 || share.Number < 0.25 {
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
-		Severity: analyze.NoSeverity, Share: share.Number,
+	r.Candidates = []claim.Candidate{{
+		Severity: claim.NoSeverity, Share: share.Number,
 		Summary: fmt.Sprintf("the collector has %s of the CPU samples", share),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in the collector, idle workers left out", Value: share,
-			Of: analyze.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"), Reproduce: collectorTop(e, focusAll)}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples in the collector, idle workers left out", Value: share,
+			Of: claim.PartOf(evidence.Of(g.used(), evidence.Count), "CPU samples outside idle-mode mark workers"), Reproduce: collectorTop(e, focusAll)}},
 	}}
 	return r
 }
 
-func thrashHeap(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "a heap profile shows who holds memory and not how much room there is"}
+func thrashHeap(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "a heap profile shows who holds memory and not how much room there is"}
 	if _, c, ok := holder(oneProcess(in.Exhibits)); ok && c.Share >= in.Limit("min-holder").Number {
 		c.Sites, c.Site, c.Thin = append([]stack.Site{c.Site}, c.Sites...), stack.Site{}, true
 		c.Facts[0].Limit = in.Against("min-holder")
-		r.Candidates = []analyze.Candidate{c}
+		r.Candidates = []claim.Candidate{c}
 	}
 	return r
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
@@ -15,7 +15,7 @@ import (
 )
 
 // MutexHotspot claims that one lock takes most of the time that is lost to locks, and that it matters.
-var MutexHotspot = &analyze.Detector{
+var MutexHotspot = &claim.Detector{
 	ID:    "mutex-hotspot",
 	Title: "One lock serialises the program",
 	Doc: `Most of the time that goroutines lose to locks is lost at one lock, and it is enough to matter. What the program could do at
@@ -38,7 +38,7 @@ while one other goroutine waits is a long critical section rather than a hot spo
 (runtime.unlock, runtime._LostContendedRuntimeLock) is named where it is large, and never blamed on a user's function. When processors
 are scarce, a holder that lost its processor makes a short section look long; where the trace shows all processors busy, the
 claim is an info unless the CPU is spent at the lock itself.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "waiting at the lock, of all waiting for locks",
 			Source: "by meaning: below half, no one lock is to blame"},
@@ -61,7 +61,7 @@ claim is an info unless the CPU is spent at the lock itself.`,
 			Doc:    "CPU samples in all, below which shares mean little",
 			Source: "binomial: at 100 samples a share of 0.15 has a standard error of 0.036"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Mutex, Doc: "waiting charged to contended unlocks: who held the lock. Covers Mutex and RWMutex; empty when recording was off", Run: hotspotMutex},
 		{Kind: evidence.Block, Doc: "waiting of goroutines in Lock and RLock: who waited. Empty when recording was off; waits still open are missing", Run: hotspotBlock},
 		{Kind: evidence.Trace, Doc: "waits in Lock and RLock with their length and moment, those still open included", Run: hotspotTrace},
@@ -77,12 +77,12 @@ claim is an info unless the CPU is spent at the lock itself.`,
 	},
 }
 
-func hotspotMutex(in *analyze.Input) analyze.Reading {
+func hotspotMutex(in *claim.Input) claim.Reading {
 	return hotspotProfile(in, "delay charged to unlocks here", "all delay at locks in the mutex profile", insideUnlock,
 		"nothing contended, or recording was off (runtime.SetMutexProfileFraction)")
 }
 
-func hotspotBlock(in *analyze.Input) analyze.Reading {
+func hotspotBlock(in *claim.Input) claim.Reading {
 	return hotspotProfile(in, "time blocked in Lock here", "all time blocked in locks in the block profile", insideLock,
 		"no wait for a lock ended, or recording was off (runtime.SetBlockProfileRate)")
 }
@@ -99,16 +99,16 @@ const minEvents = 20
 
 // hotspotProfile judges a mutex or block profile. It denies the claim only where it
 // covers a known time and holds enough events: an empty one may never have been recorded.
-func hotspotProfile(in *analyze.Input, says, whole, inside, empty string) analyze.Reading {
+func hotspotProfile(in *claim.Input, says, whole, inside, empty string) claim.Reading {
 	c := contentionOf(in.Exhibits)
 	if c.delay <= 0 {
-		return analyze.Reading{Silent: "it shows no waiting for locks: " + empty + runtimeWords(c)}
+		return claim.Reading{Silent: "it shows no waiting for locks: " + empty + runtimeWords(c)}
 	}
 	c.finish()
 	top := c.sites[0]
-	r := analyze.Reading{
+	r := claim.Reading{
 		Says:       fmt.Sprintf("%s takes most of the waiting for locks, %s of %s%s", top.words(), evidence.Duration(top.delay), evidence.Duration(c.delay), runtimeWords(c)),
-		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) analyze.Command { return analyze.PeekInside(c.exhibit, "delay", l.counted(), inside) }),
+		Candidates: hotspotCandidates(in, c, says, whole, func(l lockSite) claim.Command { return claim.PeekInside(c.exhibit, "delay", l.counted(), inside) }),
 	}
 	for i := range r.Candidates {
 		r.Candidates[i].Facts[0].At.SampleType = "delay"
@@ -135,8 +135,8 @@ func runtimeWords(c *lockSites) string {
 }
 
 // hotspotCandidates judges the lock sites of one exhibit.
-func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, reproduce func(lockSite) analyze.Command) []analyze.Candidate {
-	var out []analyze.Candidate
+func hotspotCandidates(in *claim.Input, c *lockSites, says, whole string, reproduce func(lockSite) claim.Command) []claim.Candidate {
+	var out []claim.Candidate
 	here := says
 	for _, l := range c.sites[:min(len(c.sites), maxCandidates)] {
 		says := here
@@ -151,28 +151,28 @@ func hotspotCandidates(in *analyze.Input, c *lockSites, says, whole string, repr
 		judged := judgeLock(in, l, c.wall)
 		// Other locks together take more: no one lock is to blame.
 		if share.Number < in.Limit("min-share").Number {
-			judged.severity = analyze.NoSeverity
+			judged.severity = claim.NoSeverity
 		}
 		// Too little to be what another kind of evidence means.
-		if judged.severity == analyze.NoSeverity && !judged.votes {
+		if judged.severity == claim.NoSeverity && !judged.votes {
 			continue
 		}
-		cand := analyze.Candidate{
+		cand := claim.Candidate{
 			Site: l.site, Path: lockPath(l.site, l.path), Sites: l.sites(), Ends: l.ends, Whole: lockWaiting, Fix: fixInside(l.site), Variant: l.kind, Severity: judged.severity, Thin: judged.thin, Share: share.Number, Caveats: judged.caveats, Excuses: judged.excuses,
 			Summary: fmt.Sprintf("%s takes %s of the %s lost to locks, %s per wait on average", l.words(), share, evidence.Duration(c.delay), evidence.Duration(l.mean())),
-			Facts: []analyze.Fact{
-				{Exhibit: c.exhibit.ID, Says: says, Value: evidence.Duration(l.delay), Of: analyze.PartOf(evidence.Duration(c.delay), whole),
-					Limit: in.Against("min-share"), At: analyze.At(l.site), Reproduce: reproduce(l)},
+			Facts: []claim.Fact{
+				{Exhibit: c.exhibit.ID, Says: says, Value: evidence.Duration(l.delay), Of: claim.PartOf(evidence.Duration(c.delay), whole),
+					Limit: in.Against("min-share"), At: claim.At(l.site), Reproduce: reproduce(l)},
 				{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(l.count, evidence.Count)), Value: evidence.Duration(l.mean()),
-					Limit: in.Against("min-wait"), At: analyze.At(l.site), Reproduce: analyze.Mean(reproduce(l))},
+					Limit: in.Against("min-wait"), At: claim.At(l.site), Reproduce: claim.Mean(reproduce(l))},
 			},
 		}
 		if c.wall > 0 {
 			rate := perSecond(l.delay, c.wall)
 			cand.Summary = fmt.Sprintf("%s takes %s of the time lost to locks: %s there, %s per wait on average", l.words(), share, standing(rate), evidence.Duration(l.mean()))
 			// First, because the kinds cover different times and only their rates compare.
-			cand.Facts = slices.Insert(cand.Facts, 0, analyze.Fact{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("%s per second, over %s", says, evidence.Duration(c.wall)),
-				Value: rate, Limit: againstStanding(in), At: analyze.At(l.site), Reproduce: reproduce(l)})
+			cand.Facts = slices.Insert(cand.Facts, 0, claim.Fact{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("%s per second, over %s", says, evidence.Duration(c.wall)),
+				Value: rate, Limit: againstStanding(in), At: claim.At(l.site), Reproduce: reproduce(l)})
 		} else {
 			cand.Caveats = append(cand.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
 		}
@@ -202,7 +202,7 @@ func lockPath(site stack.Site, path []string) []string {
 // maxCandidates is how many sites a measure hands on.
 const maxCandidates = 5
 
-func hotspotTrace(in *analyze.Input) analyze.Reading {
+func hotspotTrace(in *claim.Input) claim.Reading {
 	var best *lockSites
 	for _, e := range in.Exhibits {
 		if c := traceLocks(e); best == nil || perSecond(c.delay, c.wall).Number > perSecond(best.delay, best.wall).Number {
@@ -211,21 +211,21 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 	}
 	c := best
 	if short := tooShort(c.exhibit); short != "" {
-		return analyze.Reading{Silent: short}
+		return claim.Reading{Silent: short}
 	}
 	if c.delay == 0 && c.stuck > 0 {
-		return analyze.Reading{Silent: fmt.Sprintf("goroutines wait for locks, and in %s nobody gets through: stuck rather than busy", evidence.Duration(c.wall))}
+		return claim.Reading{Silent: fmt.Sprintf("goroutines wait for locks, and in %s nobody gets through: stuck rather than busy", evidence.Duration(c.wall))}
 	}
 	if c.delay == 0 {
-		return analyze.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(c.wall))}
+		return claim.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(c.wall))}
 	}
 	if len(c.sites) == 0 {
-		return analyze.Reading{Silent: "goroutines waited for locks, at places that the trace does not tell"}
+		return claim.Reading{Silent: "goroutines waited for locks, at places that the trace does not tell"}
 	}
 	c.finish()
-	r := analyze.Reading{
+	r := claim.Reading{
 		Candidates: hotspotCandidates(in, c, "time goroutines waited for the lock here", "all waiting for locks in the trace",
-			func(lockSite) analyze.Command { return analyze.TraceProfile(c.exhibit, "sync") }),
+			func(lockSite) claim.Command { return claim.TraceProfile(c.exhibit, "sync") }),
 		Says: fmt.Sprintf("%s takes most of the waiting for locks, %s in %s", c.sites[0].words(), evidence.Duration(c.sites[0].delay), evidence.Duration(c.wall)),
 	}
 	for i := range r.Candidates {
@@ -234,9 +234,9 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 		if span, ok := worstWait(c.exhibit, cand.Site.Function); ok {
 			at := &cand.Facts[0].At
 			at.Goroutine, at.From, at.To = span.Goroutine, int64(span.From), int64(span.To)
-			cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("longest wait here, of goroutine %d", span.Goroutine),
+			cand.Facts = append(cand.Facts, claim.Fact{Exhibit: c.exhibit.ID, Says: fmt.Sprintf("longest wait here, of goroutine %d", span.Goroutine),
 				Value: evidence.Duration(span.To - span.From), At: *at,
-				Reproduce: analyze.TraceView(c.exhibit, fmt.Sprintf("goroutine %d at %s", span.Goroutine, evidence.Duration(span.From)))})
+				Reproduce: claim.TraceView(c.exhibit, fmt.Sprintf("goroutine %d at %s", span.Goroutine, evidence.Duration(span.From)))})
 		}
 	}
 	switch {
@@ -250,7 +250,7 @@ func hotspotTrace(in *analyze.Input) analyze.Reading {
 
 // oneMoment makes an info of a lock that is wanted for next to none of the time,
 // however many wait then: a herd that is let go at once meets at the first lock in its way.
-func oneMoment(in *analyze.Input, e *evidence.Exhibit, c *analyze.Candidate) {
+func oneMoment(in *claim.Input, e *evidence.Exhibit, c *claim.Candidate) {
 	users := append([]string{c.Site.Function}, c.Ends...)
 	for _, s := range c.Sites {
 		users = append(users, s.Function)
@@ -266,10 +266,10 @@ func oneMoment(in *analyze.Input, e *evidence.Exhibit, c *analyze.Candidate) {
 	if wanted == 0 || part.Number >= in.Limit("min-wanted").Number {
 		return
 	}
-	c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "time in which anybody waited for the lock", Value: evidence.Duration(wanted),
-		Of: analyze.PartOf(evidence.Duration(e.Trace.Duration), "the trace"), Limit: in.Against("min-wanted"), At: analyze.At(c.Site), Reproduce: analyze.TraceProfile(e, "sync")})
-	if c.Severity > analyze.NoSeverity {
-		c.Severity = min(c.Severity, analyze.Info)
+	c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "time in which anybody waited for the lock", Value: evidence.Duration(wanted),
+		Of: claim.PartOf(evidence.Duration(e.Trace.Duration), "the trace"), Limit: in.Against("min-wanted"), At: claim.At(c.Site), Reproduce: claim.TraceProfile(e, "sync")})
+	if c.Severity > claim.NoSeverity {
+		c.Severity = min(c.Severity, claim.Info)
 		c.Summary = fmt.Sprintf("goroutines met at the lock in %s, but for a moment: somebody waited for it in %s of %s", c.Site.Function, evidence.Duration(wanted), evidence.Duration(e.Trace.Duration))
 	}
 }
@@ -403,8 +403,8 @@ func worstWait(e *evidence.Exhibit, function string) (worst exectrace.Span, ok b
 	return worst, ok
 }
 
-func hotspotDump(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "it shows one moment, and at that moment no goroutine waited for a lock"}
+func hotspotDump(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "it shows one moment, and at that moment no goroutine waited for a lock"}
 	most := 0
 	for _, e := range in.Exhibits {
 		locks := locksOf(e.Dump)
@@ -432,25 +432,25 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 			if 2*requests >= n {
 				inFlight = requestsIn(e.Dump)
 			}
-			impact := analyze.Impact{Of: analyze.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(n, inFlight).Number}
+			impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(n, inFlight).Number}
 			busy := busyElsewhere(in, site.Function)
 			severity, thin := in.Severity(impact, busy), n < int(in.Limit("impact.min-standing-moment").Number)
 			// Nobody will ever get this lock: that is a deadlock and not a busy lock. Few of many: no one lock is to blame. A few alone: any program that shares data has some.
 			if deadlocked[l] || l.orphan(e.Dump) || share.Number < in.Limit("min-share").Number || thin {
-				severity = analyze.NoSeverity
+				severity = claim.NoSeverity
 			}
 			// Who holds it waits for others: whether anybody gets through at all, another kind must show.
 			raises := severity
 			if h, ok := l.blockedHolder(); ok && h.onOthers() {
-				severity = min(severity, analyze.Info)
+				severity = min(severity, claim.Info)
 			}
-			cand := analyze.Candidate{
+			cand := claim.Candidate{
 				Raises: raises,
 				Site:   site, Path: lockPath(site, path), Sites: l.otherSites(site), Variant: l.variant(), Severity: severity, Thin: thin, Share: share.Number,
 				Summary: fmt.Sprintf("%s in one lock at %s, %s of all that wait for locks", amount(n, "goroutine stands", "goroutines stand"), site.Function, share),
-				Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + l.name(), Value: evidence.Of(n, evidence.Count),
-					Of:    analyze.PartOf(evidence.Of(all, evidence.Count), "all goroutines of the dump that wait for locks"),
-					Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: analyze.Grep(e, l.grep())}},
+				Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + l.name(), Value: evidence.Of(n, evidence.Count),
+					Of:    claim.PartOf(evidence.Of(all, evidence.Count), "all goroutines of the dump that wait for locks"),
+					Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(site, l.waiters[0].g.ID), Reproduce: claim.Grep(e, l.grep())}},
 			}
 			if busy.Holds {
 				cand.Excuses = append(cand.Excuses, busy.Says)
@@ -470,8 +470,8 @@ func hotspotDump(in *analyze.Input) analyze.Reading {
 // minCrowd is how many waiters of one moment are as good a sample of the waiting as a profile: a standard error of a tenth.
 const minCrowd = 100
 
-func atGoroutine(s stack.Site, id int64) analyze.Location {
-	at := analyze.At(s)
+func atGoroutine(s stack.Site, id int64) claim.Location {
+	at := claim.At(s)
 	at.Goroutine = id
 	return at
 }
@@ -492,15 +492,15 @@ func (l *dumpLock) otherSites(first stack.Site) []stack.Site {
 	return out
 }
 
-func hotspotCPU(in *analyze.Input) analyze.Reading {
+func hotspotCPU(in *claim.Input) claim.Reading {
 	e := latest(in.Exhibits)
 	p := e.Profile
 	column := p.Column("samples")
 	total := p.Total(column)
 	if total < int64(in.Limit("min-samples").Number) {
-		return analyze.Reading{Silent: fmt.Sprintf("only %d samples, and goroutines that wait for a lock take none", total)}
+		return claim.Reading{Silent: fmt.Sprintf("only %d samples, and goroutines that wait for a lock take none", total)}
 	}
-	r := analyze.Reading{Silent: "goroutines that wait for a lock use no CPU, so it shows only what queueing itself costs"}
+	r := claim.Reading{Silent: "goroutines that wait for a lock use no CPU, so it shows only what queueing itself costs"}
 	methods := bySite(p, column, func(s *pprofile.Sample) stack.Site {
 		// Locks inside the runtime show as runtime.lock2 without a sync frame and are left out.
 		if use := lockOf(s.Stack); use.kind != "" && use.kind != lockFileIO {
@@ -535,16 +535,16 @@ func hotspotCPU(in *analyze.Input) analyze.Reading {
 		if share.Number < in.Limit("min-cpu").Number/5 {
 			break
 		}
-		severity := analyze.NoSeverity
+		severity := claim.NoSeverity
 		if share.Number > in.Limit("min-cpu").Number {
-			severity = analyze.Info
+			severity = claim.Info
 			// Spinning in a process that has processors to spare costs nobody anything.
 			procs := float64(max(in.Case.GOMAXPROCS, 1))
 			if p.Duration > 0 && 2*float64(p.Total(p.Column("cpu"))) >= procs*float64(p.Duration) {
-				severity = analyze.Warning
+				severity = claim.Warning
 			}
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: s.site, Path: lockPath(s.site, s.path), Severity: severity, Share: share.Number,
 			Summary: fmt.Sprintf("%s of the CPU samples are spent getting and giving back the lock in %s", share, s.site.Function),
 		}
@@ -556,9 +556,9 @@ func hotspotCPU(in *analyze.Input) analyze.Reading {
 			}
 		}
 		for i, m := range sum.methods[:min(len(sum.methods), 3)] {
-			fact := analyze.Fact{Exhibit: e.ID, Says: "CPU samples inside Lock and Unlock here", Value: evidence.Part(m.values[column], total),
-				Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-				At: analyze.At(m.site), Reproduce: analyze.PeekInside(e, "samples", m.site, insideBoth)}
+			fact := claim.Fact{Exhibit: e.ID, Says: "CPU samples inside Lock and Unlock here", Value: evidence.Part(m.values[column], total),
+				Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+				At: claim.At(m.site), Reproduce: claim.PeekInside(e, "samples", m.site, insideBoth)}
 			if i == 0 && len(sum.methods) == 1 {
 				fact.Limit = in.Against("min-cpu")
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -49,7 +50,7 @@ func TestOddEvidence(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, v := range res.Verdicts {
-			if v.Result == analyze.Failed {
+			if v.Result == claim.Failed {
 				t.Errorf("seed %d: %s: %s", seed, v.Detector, v.Why)
 			}
 		}
@@ -156,7 +157,7 @@ func TestOddColumns(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, v := range res.Verdicts {
-			if v.Result == analyze.Failed {
+			if v.Result == claim.Failed {
 				t.Errorf("only %q: %s: %s", keep, v.Detector, v.Why)
 			}
 		}

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 )
 
 // PIdle claims that processors idle while work waits.
-var PIdle = &analyze.Detector{
+var PIdle = &claim.Detector{
 	ID:      "p-idle",
 	Title:   "Processors idle while work waits",
 	Process: true,
@@ -28,7 +28,7 @@ those whose waits it ends must be at least as many on average as there are proce
 
 **When it is wrong.** An idle processor without waiting work is healthy, and this says clear. Between a wake-up and the start of a thread there is always a moment of idleness with
 demand; on a busy machine the operating system can stretch it, and then the machine is what is missing. The five longest waits for a processor are therefore left out.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-demand", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "idle processor time that runnable goroutines could have used, the five longest waits for a processor left out, of duration x GOMAXPROCS",
 			Source: "a tenth of the machine given away; a healthy program that wakes threads ten thousand times a second loses a few hundredths"},
@@ -51,7 +51,7 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 			Doc:    "waits for that lock that ended, per second",
 			Source: "a lock that is hardly ever given back is a deadlock or a leak, which idle processors do not describe; ten a second is one per window"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "idle time of processors while goroutines were runnable or queued for one lock", Run: worstOf(pIdleTrace)},
 		{Kind: evidence.SchedTrace, Doc: "idle processors beside queued goroutines at moments; vouches, and never accuses or denies", Run: worstOf(pIdleSchedTrace)},
 	},
@@ -62,7 +62,7 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 	},
 }
 
-func pIdleTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func pIdleTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	all := procTime(t)
 	// A goroutine runs on one processor, however many idle: what all of them waited
@@ -71,15 +71,15 @@ func pIdleTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	unused := min(t.Procs.IdleWithDemand, waited)
 	share := evidence.Part(unused, all)
 	idle := evidence.Part(t.Procs.Idle, all)
-	r := analyze.Reading{Says: fmt.Sprintf("processors are idle %s of the time, and at most %s while a goroutine could have used them", idle, share)}
+	r := claim.Reading{Says: fmt.Sprintf("processors are idle %s of the time, and at most %s while a goroutine could have used them", idle, share)}
 	if glimpse(t, t.Latency.Times.Count) || all == 0 {
 		r.Silent = fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration))
 		return r
 	}
 	flips := evidence.Quantity{Number: float64(t.Procs.Flips) / t.Duration.Seconds(), Unit: evidence.PerSecond}
-	whole := analyze.PartOf(evidence.Duration(all), "duration x GOMAXPROCS")
-	reproduce := analyze.TraceView(e, "View trace: gaps on the Procs while the Goroutines row shows runnable ones")
-	context := []analyze.Fact{
+	whole := claim.PartOf(evidence.Duration(all), "duration x GOMAXPROCS")
+	reproduce := claim.TraceView(e, "View trace: gaps on the Procs while the Goroutines row shows runnable ones")
+	context := []claim.Fact{
 		{Exhibit: e.ID, Says: "processors idle", Value: idle, Of: whole, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "changes from running to idle per second", Value: flips, Reproduce: reproduce},
 	}
@@ -92,29 +92,29 @@ func pIdleTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	lasting := evidence.Part(max(min(t.Procs.IdleWithDemand, waited-stalls), 0), all)
 	if lasting.Number >= in.Limit("min-demand").Number {
 		at := busiest(t, func(w exectrace.Window) float64 { return min(w.Runnable, idleProcs(t, w)) })
-		c := analyze.Candidate{
-			Severity: analyze.Info, Share: share.Number,
+		c := claim.Candidate{
+			Severity: claim.Info, Share: share.Number,
 			Summary: fmt.Sprintf("processors stand idle for up to %s of their time while goroutines are runnable", share),
-			Facts: append([]analyze.Fact{
+			Facts: append([]claim.Fact{
 				{Exhibit: e.ID, Says: "idle processor time that runnable goroutines could have used, at most", Value: share, Of: whole,
 					Limit: in.Against("min-demand"), At: at, Reproduce: reproduce},
 				{Exhibit: e.ID, Says: "idle processor time while at least one goroutine was runnable", Value: evidence.Part(t.Procs.IdleWithDemand, all), Of: whole, At: at, Reproduce: reproduce},
-				{Exhibit: e.ID, Says: "waiting of goroutines for a processor beyond the first 50 µs of each wait, summed", Value: evidence.Duration(waited), Reproduce: analyze.TraceProfile(e, "sched")},
+				{Exhibit: e.ID, Says: "waiting of goroutines for a processor beyond the first 50 µs of each wait, summed", Value: evidence.Duration(waited), Reproduce: claim.TraceProfile(e, "sched")},
 			}, context...),
 		}
 		// Where nobody who answers to the outside waits for long, nobody notices.
 		if late, _ := lateGroups(t, usualLateness); len(late) > 0 && t.Duration >= shortTrace {
-			c.Severity = analyze.Warning
+			c.Severity = claim.Warning
 			c.Facts = append(c.Facts, lateFact(e, late[0], nil))
 		}
 		// Woken threads that the machine does not run look just the same.
 		if float64(len(t.Gaps)) > in.Limit("max-gaps").Number {
-			c.Severity, c.Thin = analyze.Info, true
+			c.Severity, c.Thin = claim.Info, true
 			c.Caveats = append(c.Caveats, fmt.Sprintf("in %s no thread did anything while work was runnable: the machine itself was short of processors", evidence.Things(len(t.Gaps), "stretch")))
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
-	for _, find := range []func(*analyze.Input, *evidence.Exhibit) (analyze.Candidate, bool){lockIdle, workerIdle} {
+	for _, find := range []func(*claim.Input, *evidence.Exhibit) (claim.Candidate, bool){lockIdle, workerIdle} {
 		if c, ok := find(in, e); ok {
 			c.Facts = append(c.Facts, context...)
 			r.Candidates = append(r.Candidates, c)
@@ -133,11 +133,11 @@ func idleProcs(t *exectrace.Timeline, w exectrace.Window) float64 {
 }
 
 // workerIdle looks for processors that idle while goroutines queue for the answers of one that runs all the time.
-func workerIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) {
+func workerIdle(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 	t := e.Trace
 	idle := evidence.Part(t.Procs.Idle, procTime(t))
 	if idle.Number < in.Limit("min-worker-idle").Number {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	of := operationsOf(t)
 	for _, w := range append(sumWaits(t.Waits, repliesOf, of), sumWaits(t.Waits, sendsOf, of)...) {
@@ -148,14 +148,14 @@ func workerIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool
 		if runs.Number > 1 || runs.Number < in.Limit("min-worker").Number || 2*n < w.count-w.open || rate.Number < float64(max(2, t.Procs.Max)) {
 			continue
 		}
-		at := analyze.At(worker.site)
-		c := analyze.Candidate{
+		at := claim.At(worker.site)
+		c := claim.Candidate{
 			Sites: []stack.Site{worker.site, w.site}, Path: w.path, Variant: "worker",
 			Summary: fmt.Sprintf("processors idle for %s of their time while %s in %s for one goroutine in %s, which runs for %s of the time", idle, standing(rate), w.site.Function, worker.site.Function, runs),
-			Facts: []analyze.Fact{
-				{Exhibit: e.ID, Says: "time for which the goroutine in " + worker.site.Function + " runs", Value: runs, Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-worker"), At: at,
-					Reproduce: analyze.TraceView(e, "goroutine analysis of "+worker.site.Function)},
-				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited in %s per second, over %s", w.site.Function, evidence.Duration(t.Duration)), Value: rate, At: analyze.At(w.site), Reproduce: blockedView(e, w)},
+			Facts: []claim.Fact{
+				{Exhibit: e.ID, Says: "time for which the goroutine in " + worker.site.Function + " runs", Value: runs, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-worker"), At: at,
+					Reproduce: claim.TraceView(e, "goroutine analysis of "+worker.site.Function)},
+				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited in %s per second, over %s", w.site.Function, evidence.Duration(t.Duration)), Value: rate, At: claim.At(w.site), Reproduce: blockedView(e, w)},
 			},
 			Fix: []string{
 				"Run several such workers, as many as there are processors, where their work does not depend on each other",
@@ -163,17 +163,17 @@ func workerIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool
 			},
 		}
 		// Workers that wait for a busy producer idle by design.
-		in.Weigh(&c, analyze.Impact{Of: analyze.Processors, Share: idle.Number}, notOutside(w.request))
+		in.Weigh(&c, claim.Impact{Of: claim.Processors, Share: idle.Number}, notOutside(w.request))
 		return c, true
 	}
-	return analyze.Candidate{}, false
+	return claim.Candidate{}, false
 }
 
 // lockIdle looks for processors that idle while goroutines queue for one lock.
-func lockIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) {
+func lockIdle(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 	t := e.Trace
 	least := in.Limit("min-lock-idle").Number
-	windows, worst := 0, analyze.Location{}
+	windows, worst := 0, claim.Location{}
 	queue := 0.0
 	for i, w := range t.Windows {
 		// Fewer waiters than processors is ordinary contention.
@@ -184,12 +184,12 @@ func lockIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) 
 		if w.SyncWait > queue {
 			queue = w.SyncWait
 			from := time.Duration(i) * t.WindowLength
-			worst = analyze.Location{From: int64(from), To: int64(min(from+t.WindowLength, t.Duration))}
+			worst = claim.Location{From: int64(from), To: int64(min(from+t.WindowLength, t.Duration))}
 		}
 	}
 	share := evidence.Part(windows, len(t.Windows))
 	if share.Number < least || windows == 0 {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	var total time.Duration
 	waits, turns := map[string]time.Duration{}, map[string]int64{}
@@ -215,22 +215,22 @@ func lockIdle(in *analyze.Input, e *evidence.Exhibit) (analyze.Candidate, bool) 
 	of := evidence.Part(waits[top.Function], total)
 	// Many locks that are each a little busy do not serialise a program.
 	if of.Number < in.Limit("min-lock-share").Number {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	// Whoever waits in a deadlock leaves processors idle for another reason.
 	if float64(turns[top.Function]) < in.Limit("min-turns").Number*t.Duration.Seconds() {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
 	worst.Function, worst.File, worst.Line = top.Function, top.File, top.Line
-	reproduce := analyze.TraceProfile(e, "sync")
-	return analyze.Candidate{
-		Sites: []stack.Site{top}, Path: paths[top.Function], Variant: "lock", Severity: analyze.Warning, Share: share.Number,
+	reproduce := claim.TraceProfile(e, "sync")
+	return claim.Candidate{
+		Sites: []stack.Site{top}, Path: paths[top.Function], Variant: "lock", Severity: claim.Warning, Share: share.Number,
 		Summary: fmt.Sprintf("processors stand idle while up to %s goroutines queue for the lock in %s, in %d of %s of %s", evidence.Quantity{Number: queue, Unit: evidence.Count}, top.Function, windows, evidence.Things(len(t.Windows), "window"), evidence.Duration(t.WindowLength)),
-		Facts: []analyze.Fact{
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "windows in which goroutines queued for locks and half of the processor time was idle", Value: share,
-				Of: analyze.PartOf(evidence.Of(len(t.Windows), evidence.Count), fmt.Sprintf("windows of %s", evidence.Duration(t.WindowLength))), Limit: in.Against("min-lock-idle"), At: worst, Reproduce: reproduce},
+				Of: claim.PartOf(evidence.Of(len(t.Windows), evidence.Count), fmt.Sprintf("windows of %s", evidence.Duration(t.WindowLength))), Limit: in.Against("min-lock-idle"), At: worst, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "most goroutines waiting for locks in one window, on average", Value: evidence.Quantity{Number: queue, Unit: evidence.Count}, At: worst, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: "time waited for that lock", Value: of, Of: analyze.PartOf(evidence.Duration(total), "all time waited for locks"), Limit: in.Against("min-lock-share"), At: worst, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: "time waited for that lock", Value: of, Of: claim.PartOf(evidence.Duration(total), "all time waited for locks"), Limit: in.Against("min-lock-share"), At: worst, Reproduce: reproduce},
 		},
 	}, true
 }

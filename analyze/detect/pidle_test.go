@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 )
@@ -47,21 +47,21 @@ func TestPIdle(t *testing.T) {
 	starved := idling(time.Second, 300*ms)
 	starved.Gaps = make([]exectrace.Interval, 3)
 	expectAll(t, PIdle, []expect{
-		{"idle without work is healthy", of(traced(idling(1900*ms, 0))), analyze.Clear, ""},
-		{"just below the demand", of(traced(idling(time.Second, 199*ms))), analyze.Clear, ""},
-		{"at the demand", of(traced(idling(time.Second, 200*ms))), analyze.Found, "warning"},
-		{"nobody who answers to the outside waits", of(traced(unnoticed)), analyze.Found, "info"},
-		{"one runnable goroutine, many idle processors", of(traced(lonely)), analyze.Clear, ""},
-		{"one stall of the machine", of(traced(stalled)), analyze.Clear, ""},
-		{"a machine short of processors", of(traced(starved)), analyze.Found, "info"},
-		{"a queue for a lock", of(locked(10, 50, 0.5, 50, 300)), analyze.Found, "warning"},
-		{"in half of the windows", of(locked(5, 50, 0.5, 50, 300)), analyze.Found, "warning"},
-		{"in fewer windows", of(locked(4, 50, 0.5, 50, 300)), analyze.Clear, ""},
-		{"fewer waiters than processors", of(locked(10, 1.9, 0.5, 50, 300)), analyze.Clear, ""},
-		{"processors busy", of(locked(10, 50, 1.1, 50, 300)), analyze.Clear, ""},
-		{"many locks", of(locked(10, 50, 0.5, 30, 300)), analyze.Clear, ""},
-		{"a lock that is never given back", of(locked(10, 50, 0.5, 50, 9)), analyze.Clear, ""},
-		{"a glimpse", of(procs()), analyze.Undecided, ""},
+		{"idle without work is healthy", of(traced(idling(1900*ms, 0))), claim.Clear, ""},
+		{"just below the demand", of(traced(idling(time.Second, 199*ms))), claim.Clear, ""},
+		{"at the demand", of(traced(idling(time.Second, 200*ms))), claim.Found, "warning"},
+		{"nobody who answers to the outside waits", of(traced(unnoticed)), claim.Found, "info"},
+		{"one runnable goroutine, many idle processors", of(traced(lonely)), claim.Clear, ""},
+		{"one stall of the machine", of(traced(stalled)), claim.Clear, ""},
+		{"a machine short of processors", of(traced(starved)), claim.Found, "info"},
+		{"a queue for a lock", of(locked(10, 50, 0.5, 50, 300)), claim.Found, "warning"},
+		{"in half of the windows", of(locked(5, 50, 0.5, 50, 300)), claim.Found, "warning"},
+		{"in fewer windows", of(locked(4, 50, 0.5, 50, 300)), claim.Clear, ""},
+		{"fewer waiters than processors", of(locked(10, 1.9, 0.5, 50, 300)), claim.Clear, ""},
+		{"processors busy", of(locked(10, 50, 1.1, 50, 300)), claim.Clear, ""},
+		{"many locks", of(locked(10, 50, 0.5, 30, 300)), claim.Clear, ""},
+		{"a lock that is never given back", of(locked(10, 50, 0.5, 50, 9)), claim.Clear, ""},
+		{"a glimpse", of(procs()), claim.Undecided, ""},
 	})
 }
 
@@ -75,7 +75,7 @@ func TestWorstOfSeveral(t *testing.T) {
 	if !containsText(got.all.Findings[0].Caveats, "1 of 3 exhibits") {
 		t.Errorf("caveats %q do not say how many show it", got.all.Findings[0].Caveats)
 	}
-	if got := judge(t, PIdle, traced(idling(time.Second, 0)), procs()); got.result != analyze.Clear {
+	if got := judge(t, PIdle, traced(idling(time.Second, 0)), procs()); got.result != claim.Clear {
 		t.Errorf("a newer glimpse hides what the older trace denies: %s", got.result)
 	}
 }

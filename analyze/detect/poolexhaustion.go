@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -14,7 +14,7 @@ import (
 )
 
 // PoolExhaustion claims that all slots of a pool are taken and callers wait for one.
-var PoolExhaustion = &analyze.Detector{
+var PoolExhaustion = &claim.Detector{
 	ID:    "pool-exhaustion",
 	Title: "All slots of a pool are taken",
 	Doc: `Callers wait until somebody gives back one of a fixed number of things: a database connection, a semaphore's weight, a connection to one
@@ -31,7 +31,7 @@ The variant is database, semaphore, http, workers, channel, or lost: requests wa
 **When it is wrong.** A batch that holds its goroutines back with a semaphore does so on purpose: outside of the handling of a request nothing is said of semaphores and worker pools, and of the others an info. A wait in
 net/http.Transport may be for a new connection to be made rather than for a free one; where as many goroutines are dialling, the claim is not made. Pools made by
 hand out of a channel that holds the things are not told from other channels.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
 			Doc:    "processors' time in use in the trace, from which it is an info: those who have a slot wait for a processor",
 			Source: "as mutex-hotspot.max-busy"},
@@ -39,7 +39,7 @@ hand out of a channel that holds the things are not told from other channels.`,
 			Doc:    "waits below which a profile or a trace is thin",
 			Source: "Poisson: 20 events have a standard error of 22 %"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "waits inside the calls of known pools, and sends that the sender's own function lets go", Run: worstOf(poolTrace)},
 		{Kind: evidence.Dump, Doc: "goroutines inside the calls of known pools, and what those do that got through", Run: worstOf(poolDump)},
 		{Kind: evidence.Block, Doc: "time blocked inside the calls of known pools", Run: poolBlock},
@@ -97,31 +97,31 @@ func poolFix(variant string) []string {
 	return nil
 }
 
-func poolCandidate(in *analyze.Input, e *evidence.Exhibit, w *waitSum, wall time.Duration, at analyze.Location, reproduce analyze.Command) analyze.Candidate {
+func poolCandidate(in *claim.Input, e *evidence.Exhibit, w *waitSum, wall time.Duration, at claim.Location, reproduce claim.Command) claim.Candidate {
 	rate := perSecond(w.total, wall)
 	words, variant := poolKind(w.stack)
-	c := analyze.Candidate{
+	c := claim.Candidate{
 		Site: w.site, Path: w.callers.lead(w.path), Variant: variant, Thin: w.count < int64(in.Limit("min-count").Number), Fix: poolFix(variant),
 		Summary: fmt.Sprintf("%s for %s in %s, %s per wait", standing(rate), words, w.name(), evidence.Duration(w.mean())),
-		Facts: []analyze.Fact{
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited for %s per second, over %s", words, evidence.Duration(wall)), Value: rate, Limit: againstStanding(in), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: analyze.At(w.site), Reproduce: analyze.Mean(reproduce)},
+			{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: claim.At(w.site), Reproduce: claim.Mean(reproduce)},
 		},
 	}
 	// When a program starts, its first calls wait for connections to be made.
-	w.weigh(in, &c, wall, analyze.Excuse{Holds: !w.served && variant != "database" && variant != "http", Says: "a program that holds its own work back with a limit does so on purpose"},
-		analyze.Excuse{Holds: wall == 0 && variant == "http", Says: "waits since the start of the process contain those for the first connections to be made"})
+	w.weigh(in, &c, wall, claim.Excuse{Holds: !w.served && variant != "database" && variant != "http", Says: "a program that holds its own work back with a limit does so on purpose"},
+		claim.Excuse{Holds: wall == 0 && variant == "http", Says: "waits since the start of the process contain those for the first connections to be made"})
 	addSites(&c, w.owner)
 	addSites(&c, w.callers.sites()...)
 	return c
 }
 
-func poolTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func poolTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := tooShort(e); short != "" {
-		return analyze.Reading{Silent: short}
+		return claim.Reading{Silent: short}
 	}
 	t := e.Trace
-	r := analyze.Reading{Says: fmt.Sprintf("next to no waiting for a slot of a known pool in %s", evidence.Duration(t.Duration))}
+	r := claim.Reading{Says: fmt.Sprintf("next to no waiting for a slot of a known pool in %s", evidence.Duration(t.Duration))}
 	dials := dialling(t)
 	sums := sumWaits(t.Waits, slotsOf, operationsOf(t))
 	for _, w := range sumWaits(t.Waits, sendsOf, operationsOf(t)) {
@@ -140,21 +140,21 @@ func poolTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		c := poolCandidate(in, e, w, t.Duration, spanAt(w), blockedView(e, w))
 		if starved(t) {
-			c.Severity = min(c.Severity, analyze.Info)
+			c.Severity = min(c.Severity, claim.Info)
 		}
 		busy, d := keeps(t, w)
 		if d == 0 && lostInTrace(in, t, w) {
 			words, _ := poolKind(w.stack)
-			c.Variant, c.Severity, c.Fix = "lost", analyze.Critical, lostFix
+			c.Variant, c.Severity, c.Fix = "lost", claim.Critical, lostFix
 			c.Summary = fmt.Sprintf("%s for %s in %s, and in %s none of them got one; nobody is seen to use one, so they are most likely never given back", amount(w.count, "goroutine waits", "goroutines wait"), words, w.name(), evidence.Duration(t.Duration))
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "waits for " + words + " here that had not ended at the end of the trace", Value: evidence.Of(w.open, evidence.Count),
-				Of: analyze.PartOf(evidence.Of(w.count, evidence.Count), "all waits here"), At: analyze.At(w.site), Reproduce: blockedView(e, w)})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "waits for " + words + " here that had not ended at the end of the trace", Value: evidence.Of(w.open, evidence.Count),
+				Of: claim.PartOf(evidence.Of(w.count, evidence.Count), "all waits here"), At: claim.At(w.site), Reproduce: blockedView(e, w)})
 			c.Caveats = append(c.Caveats, "a trace shows who waits, not who has the slots: code that keeps one and computes or waits elsewhere for all of the trace looks the same")
 		}
 		if d > 0 {
 			c.Summary += fmt.Sprintf("; those who have one mostly wait in %s", busy.words)
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which those who had got through waited in %s", busy.words), Value: evidence.Duration(d),
-				At: analyze.At(busy.site), Reproduce: analyze.TraceView(e, "goroutines that wait in "+busy.site.Function)})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which those who had got through waited in %s", busy.words), Value: evidence.Duration(d),
+				At: claim.At(busy.site), Reproduce: claim.TraceView(e, "goroutines that wait in "+busy.site.Function)})
 			addSites(&c, busy.site)
 		}
 		r.Candidates = append(r.Candidates, c)
@@ -184,7 +184,7 @@ var lostFix = []string{
 
 // lostInTrace reports whether the connections of a pool are gone: for a second or more
 // nobody got one, nobody asks anything by one, and the program has next to nothing to do.
-func lostInTrace(in *analyze.Input, t *exectrace.Timeline, w *waitSum) bool {
+func lostInTrace(in *claim.Input, t *exectrace.Timeline, w *waitSum) bool {
 	i := slotFrame(w.stack)
 	if _, variant := poolKind(w.stack); variant != "database" || i < 0 {
 		return false // a limit of the program's own may be kept for long on purpose
@@ -234,8 +234,8 @@ func keeps(t *exectrace.Timeline, w *waitSum) (at busyAt, total time.Duration) {
 	return at, total
 }
 
-func poolDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
-	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines wait for a slot of a known pool"}
+func poolDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
+	r := claim.Reading{Silent: "it shows one moment, at which few goroutines wait for a slot of a known pool"}
 	for _, x := range dumpWaits(e.Dump, slotsOf) {
 		n := len(x.goroutines)
 		if len(r.Candidates) == maxCandidates {
@@ -245,23 +245,23 @@ func poolDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if variant == "http" && 2*dialers(e.Dump) >= n {
 			continue
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: x.site, Path: x.callers.lead(x.path), Variant: variant, Fix: poolFix(variant),
 			Summary: fmt.Sprintf("%s for %s in %s", amount(n, "goroutine waits", "goroutines wait"), words, x.name()),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
-				Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: claim.Grep(e, x.text)}},
 		}
 		weighMoment(in, &c, e.Dump, n, x.request)
 		addSites(&c, x.owner)
 		addSites(&c, x.callers.sites()...)
-		if variant == "database" && x.request > 0 && c.Severity > analyze.Info && unused(e.Dump, x) {
+		if variant == "database" && x.request > 0 && c.Severity > claim.Info && unused(e.Dump, x) {
 			c.Summary += "; nobody is seen to use one"
 			c.Fix = lostFix
 		}
 		if g, where, k := slotHolders(e.Dump, x); k > 0 {
 			c.Summary += fmt.Sprintf("; of those who have one, %d %s in %s", k, strings.TrimPrefix(waitingIn(waitClass(g, g.Stack()), false, g.Stack()), "are "), where.Function)
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that have got a slot and stand in %s (%s)", where.Function, g.State), Value: evidence.Of(k, evidence.Count),
-				At: atGoroutine(where, g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that have got a slot and stand in %s (%s)", where.Function, g.State), Value: evidence.Of(k, evidence.Count),
+				At: atGoroutine(where, g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
 			addSites(&c, where)
 		}
 		r.Candidates = append(r.Candidates, c)
@@ -333,12 +333,12 @@ func unused(d *dump.Dump, x *placed) bool {
 	return true
 }
 
-func poolBlock(in *analyze.Input) analyze.Reading {
+func poolBlock(in *claim.Input) claim.Reading {
 	sums, e, wall := blockWaits(in.Exhibits, slotsOf)
 	if len(sums) == 0 {
-		return analyze.Reading{Silent: "it shows no wait for a slot of a known pool that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
+		return claim.Reading{Silent: "it shows no wait for a slot of a known pool that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
 	}
-	r := analyze.Reading{Silent: "it counts since the start of the process and tells no rate"}
+	r := claim.Reading{Silent: "it counts since the start of the process and tells no rate"}
 	if wall > 0 {
 		r.Silent, r.Says = "", fmt.Sprintf("most waiting for a slot is in %s, %s of %s", sums[0].site.Function, evidence.Duration(sums[0].total), evidence.Duration(wall))
 	}
@@ -354,7 +354,7 @@ func poolBlock(in *analyze.Input) analyze.Reading {
 			c.Caveats = append(c.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
 			// Many long waits are more than a slow start.
 			if w.request && variant != "http" && w.count >= 5*int64(in.Limit("min-count").Number) && w.mean() >= 10*shortWait {
-				c.Severity = max(c.Severity, analyze.Warning)
+				c.Severity = max(c.Severity, claim.Warning)
 			}
 		}
 		r.Candidates = append(r.Candidates, c)
@@ -362,15 +362,15 @@ func poolBlock(in *analyze.Input) analyze.Reading {
 	return r
 }
 
-func poolGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
-	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines wait for a slot of a known pool"}
+func poolGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
+	r := claim.Reading{Silent: "it shows one moment, at which few goroutines wait for a slot of a known pool"}
 	p := e.Profile
 	column := p.Column("goroutine")
 	if column < 0 && len(p.Columns) == 1 {
 		column = 0
 	}
 	if column < 0 {
-		return analyze.Reading{Silent: "it has no column of goroutines"}
+		return claim.Reading{Silent: "it has no column of goroutines"}
 	}
 	var c waitSums
 	for i := range p.Samples {
@@ -385,13 +385,13 @@ func poolGoroutine(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if len(r.Candidates) == maxCandidates || variant == "http" {
 			continue // whether they wait for a connection to be made, a profile does not tell
 		}
-		cand := analyze.Candidate{
+		cand := claim.Candidate{
 			Site: w.site, Path: w.callers.lead(w.path), Variant: variant, Thin: float64(w.count) < in.Limit("impact.min-standing-moment").Number, Fix: poolFix(variant),
 			Summary: fmt.Sprintf("%s for %s in %s", amount(w.count, "goroutine waits", "goroutines wait"), words, w.name()),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(w.count, evidence.Count), Limit: in.Against("impact.min-standing-moment"),
-				At: analyze.At(w.site), Reproduce: peekWait(e, p.Columns[column].Name, w.site, w.stack)}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(w.count, evidence.Count), Limit: in.Against("impact.min-standing-moment"),
+				At: claim.At(w.site), Reproduce: peekWait(e, p.Columns[column].Name, w.site, w.stack)}},
 		}
-		in.Weigh(&cand, analyze.Impact{Of: analyze.Operations, Standing: float64(w.count), Moment: true}, notOutside(w.request))
+		in.Weigh(&cand, claim.Impact{Of: claim.Operations, Standing: float64(w.count), Moment: true}, notOutside(w.request))
 		addSites(&cand, w.owner)
 		r.Candidates = append(r.Candidates, cand)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -25,18 +25,18 @@ func TestPoolExhaustionTrace(t *testing.T) {
 	host := waited(exectrace.Select, 100, 100*ms, 0, serving("runtime.selectgo", "net/http.(*Transport).getConn", "net/http.(*Transport).roundTrip", "main.call")...)
 	dial := waited(exectrace.Network, 50, 100*ms, 0, "internal/poll.runtime_pollWait", "net.(*netFD).connect", "net/http.(*Transport).dialConn", "net/http.(*Transport).dialConnFor")
 	expectAll(t, PoolExhaustion, []expect{
-		{"nobody waits", of(trace()), analyze.Clear, ""},
-		{"requests wait 1 s per s", of(trace(conn(100, 10*ms, handler...))), analyze.Found, "warning main.order"},
-		{"just below", of(trace(conn(100, 10*ms-1, handler...))), analyze.Found, "info main.order"},
-		{"a twentieth of a second", of(trace(conn(50, ms, handler...))), analyze.Clear, ""},
-		{"less", of(trace(conn(49, ms, handler...))), analyze.Clear, ""},
-		{"many short waits", of(trace(conn(5000, ms-1, handler...))), analyze.Found, "warning main.order"},
-		{"too few to be sure", of(trace(conn(19, 100*ms, handler...))), analyze.Found, "warning main.order"},
-		{"a background job", of(trace(conn(100, 100*ms, "main.job"))), analyze.Found, "info main.job"},
-		{"a batch behind its own semaphore", of(trace(weighted)), analyze.Found, "info main.crawl"},
-		{"connections to one host", of(trace(host)), analyze.Found, "warning main.call"},
-		{"connections that are being made", of(trace(host, dial)), analyze.Clear, ""},
-		{"idle workers", of(trace(waited(exectrace.ChanRecv, 8, time.Second, 8, "runtime.chanrecv2", "main.worker"))), analyze.Clear, ""},
+		{"nobody waits", of(trace()), claim.Clear, ""},
+		{"requests wait 1 s per s", of(trace(conn(100, 10*ms, handler...))), claim.Found, "warning main.order"},
+		{"just below", of(trace(conn(100, 10*ms-1, handler...))), claim.Found, "info main.order"},
+		{"a twentieth of a second", of(trace(conn(50, ms, handler...))), claim.Clear, ""},
+		{"less", of(trace(conn(49, ms, handler...))), claim.Clear, ""},
+		{"many short waits", of(trace(conn(5000, ms-1, handler...))), claim.Found, "warning main.order"},
+		{"too few to be sure", of(trace(conn(19, 100*ms, handler...))), claim.Found, "warning main.order"},
+		{"a background job", of(trace(conn(100, 100*ms, "main.job"))), claim.Found, "info main.job"},
+		{"a batch behind its own semaphore", of(trace(weighted)), claim.Found, "info main.crawl"},
+		{"connections to one host", of(trace(host)), claim.Found, "warning main.call"},
+		{"connections that are being made", of(trace(host, dial)), claim.Clear, ""},
+		{"idle workers", of(trace(waited(exectrace.ChanRecv, 8, time.Second, 8, "runtime.chanrecv2", "main.worker"))), claim.Clear, ""},
 	})
 	keeps := waited(exectrace.Sleep, 100, 9*ms, 0, serving("time.Sleep", "main.print:3", "main.order:12")...)
 	before := waited(exectrace.Sleep, 100, 90*ms, 0, serving("time.Sleep", "main.read:3", "main.order:2")...)
@@ -71,18 +71,18 @@ func TestPoolExhaustionAtOneMoment(t *testing.T) {
 	foreign := gone(0, "select", "example.com/cache/internal.(*sema).wait(1)", "example.com/cache.(*ConnPool).Get(1)", "example.com/cache.(*Client).Do(1)", "main.order():9", serve)
 	asking := gone(0, "select", "net.(*Resolver).lookupIPAddr(1)", "example.com/cache.(*ConnPool).Get(1)", "main.order():9", serve)
 	expectAll(t, PoolExhaustion, []expect{
-		{"a pool nobody has heard of", of(join(many(10, 1, library(foreign)))), analyze.Found, "critical main.order"},
-		{"a pool that looks up its peer", of(join(many(10, 1, library(asking)))), analyze.Undecided, ""},
-		{"the program's own type of that name", of(join(many(10, 1, gone(0, "select", "main.(*ConnPool).Get(1)", "main.order():9", serve)))), analyze.Undecided, ""},
-		{"ten", of(join(many(10, 1, waits))), analyze.Found, "critical main.order"},
-		{"nine", of(join(many(9, 1, waits))), analyze.Found, "info main.order"},
-		{"ten jobs", of(join(many(10, 1, gone(0, "select", "database/sql.(*DB).conn(1)", "main.job():9")))), analyze.Found, "info main.job"},
-		{"a batch behind its own semaphore", of(join(many(500, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.crawl():9")))), analyze.Found, "info main.crawl"},
-		{"requests behind a semaphore", of(join(many(10, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.handle():9", serve)))), analyze.Found, "critical main.handle"},
-		{"connections to one host", of(join(many(10, 1, host))), analyze.Found, "critical main.call"},
-		{"connections that are being made", of(join(many(10, 1, host), many(5, 20, dial))), analyze.Undecided, ""},
-		{"a goroutine profile", of(counted(0, sampleOf(10, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Found, "warning main.order"},
-		{"a goroutine profile of nine", of(counted(0, sampleOf(9, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), analyze.Found, "info main.order"},
+		{"a pool nobody has heard of", of(join(many(10, 1, library(foreign)))), claim.Found, "critical main.order"},
+		{"a pool that looks up its peer", of(join(many(10, 1, library(asking)))), claim.Undecided, ""},
+		{"the program's own type of that name", of(join(many(10, 1, gone(0, "select", "main.(*ConnPool).Get(1)", "main.order():9", serve)))), claim.Undecided, ""},
+		{"ten", of(join(many(10, 1, waits))), claim.Found, "critical main.order"},
+		{"nine", of(join(many(9, 1, waits))), claim.Found, "info main.order"},
+		{"ten jobs", of(join(many(10, 1, gone(0, "select", "database/sql.(*DB).conn(1)", "main.job():9")))), claim.Found, "info main.job"},
+		{"a batch behind its own semaphore", of(join(many(500, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.crawl():9")))), claim.Found, "info main.crawl"},
+		{"requests behind a semaphore", of(join(many(10, 1, gone(0, "select", "golang.org/x/sync/semaphore.(*Weighted).Acquire(1)", "main.handle():9", serve)))), claim.Found, "critical main.handle"},
+		{"connections to one host", of(join(many(10, 1, host))), claim.Found, "critical main.call"},
+		{"connections that are being made", of(join(many(10, 1, host), many(5, 20, dial))), claim.Undecided, ""},
+		{"a goroutine profile", of(counted(0, sampleOf(10, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), claim.Found, "warning main.order"},
+		{"a goroutine profile of nine", of(counted(0, sampleOf(9, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), claim.Found, "info main.order"},
 	})
 	f := judge(t, PoolExhaustion, join(many(10, 1, waits), many(4, 20, gone(0, "sleep", "time.Sleep(1)", "main.print():3", "main.order():12", serve)))).all.Findings[0]
 	if !strings.Contains(f.Summary, "4 sleep in main.print") {
@@ -140,16 +140,16 @@ func TestPoolExhaustionByShape(t *testing.T) {
 	}
 	const found = "warning main.order"
 	expectAll(t, PoolExhaustion, []expect{
-		{"trace", trace(in(module, wait...)), analyze.Found, found},
-		{"block profile", block(in(module, wait...)), analyze.Found, found},
-		{"goroutine profile", profile(10, in(module, wait...)), analyze.Found, found},
-		{"goroutine profile of nine", profile(9, in(module, wait...)), analyze.Found, "info main.order"},
-		{"vendored", trace(in(vendored, wait...)), analyze.Found, found},
-		{"the program's own", trace(in(own, wait...)), analyze.Clear, ""},
-		{"a client that waits for its answer", trace(in(module, "example.com/cache.(*call).wait", "example.com/cache.(*Client).Do")), analyze.Clear, ""},
-		{"a pool that dials", trace(in(module, "net.(*Dialer).DialContext", "example.com/cache.(*ConnPool).dial", "example.com/cache.(*ConnPool).Get")), analyze.Clear, ""},
-		{"the outermost that takes speaks", trace(in(module, "example.com/cache.(*sema).wait", "example.com/cache.(*Shard).takeConn", "example.com/cache.(*ConnPool).Get")), analyze.Found, found},
-		{"a worker of the pool that calls the program, which waits", trace(in(module, "main.pause", "example.com/cache.(*WorkerPool).Submit")), analyze.Clear, ""},
+		{"trace", trace(in(module, wait...)), claim.Found, found},
+		{"block profile", block(in(module, wait...)), claim.Found, found},
+		{"goroutine profile", profile(10, in(module, wait...)), claim.Found, found},
+		{"goroutine profile of nine", profile(9, in(module, wait...)), claim.Found, "info main.order"},
+		{"vendored", trace(in(vendored, wait...)), claim.Found, found},
+		{"the program's own", trace(in(own, wait...)), claim.Clear, ""},
+		{"a client that waits for its answer", trace(in(module, "example.com/cache.(*call).wait", "example.com/cache.(*Client).Do")), claim.Clear, ""},
+		{"a pool that dials", trace(in(module, "net.(*Dialer).DialContext", "example.com/cache.(*ConnPool).dial", "example.com/cache.(*ConnPool).Get")), claim.Clear, ""},
+		{"the outermost that takes speaks", trace(in(module, "example.com/cache.(*sema).wait", "example.com/cache.(*Shard).takeConn", "example.com/cache.(*ConnPool).Get")), claim.Found, found},
+		{"a worker of the pool that calls the program, which waits", trace(in(module, "main.pause", "example.com/cache.(*WorkerPool).Submit")), claim.Clear, ""},
 	})
 }
 
@@ -158,25 +158,25 @@ func TestPoolExhaustionBlock(t *testing.T) {
 		return profiled(evidence.Block, 0, contended(n, d, serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))
 	}
 	expectAll(t, PoolExhaustion, []expect{
-		{"1 s per s", of(over(10*time.Second, conn(100, 10*time.Second))), analyze.Found, "warning main.order"},
-		{"less", of(over(10*time.Second, conn(100, 10*time.Second-1))), analyze.Found, "info main.order"},
-		{"hardly any", of(over(10*time.Second, conn(100, 499*ms))), analyze.Clear, ""},
-		{"since the start, long", of(conn(100, time.Second)), analyze.Found, "warning main.order"},
-		{"since the start, few", of(conn(99, time.Second)), analyze.Found, "info main.order"},
-		{"since the start, at the start", of(conn(19, time.Second)), analyze.Found, "info main.order"},
-		{"since the start, just below ten milliseconds each", of(conn(100, time.Second-1)), analyze.Found, "info main.order"},
-		{"since the start, connections that were made", of(profiled(evidence.Block, 0, contended(300, 30*time.Second, serving("runtime.selectgo", "net/http.(*Transport).getConn", "main.call")...))), analyze.Found, "info main.call"},
-		{"an empty profile", of(profiled(evidence.Block, 0)), analyze.Undecided, ""},
+		{"1 s per s", of(over(10*time.Second, conn(100, 10*time.Second))), claim.Found, "warning main.order"},
+		{"less", of(over(10*time.Second, conn(100, 10*time.Second-1))), claim.Found, "info main.order"},
+		{"hardly any", of(over(10*time.Second, conn(100, 499*ms))), claim.Clear, ""},
+		{"since the start, long", of(conn(100, time.Second)), claim.Found, "warning main.order"},
+		{"since the start, few", of(conn(99, time.Second)), claim.Found, "info main.order"},
+		{"since the start, at the start", of(conn(19, time.Second)), claim.Found, "info main.order"},
+		{"since the start, just below ten milliseconds each", of(conn(100, time.Second-1)), claim.Found, "info main.order"},
+		{"since the start, connections that were made", of(profiled(evidence.Block, 0, contended(300, 30*time.Second, serving("runtime.selectgo", "net/http.(*Transport).getConn", "main.call")...))), claim.Found, "info main.call"},
+		{"an empty profile", of(profiled(evidence.Block, 0)), claim.Undecided, ""},
 	})
 	// What a trace of the program at work denies is past.
 	working := func(d, running time.Duration) *evidence.Exhibit {
 		return traced(&exectrace.Timeline{Duration: d, Procs: exectrace.Procs{Max: 2, Running: running, Idle: 2*d - running}})
 	}
 	expectAll(t, PoolExhaustion, []expect{
-		{"since the start, and a trace denies it", of(conn(100, time.Second), working(900*ms, 900*ms)), analyze.Found, "info main.order"},
-		{"since the start, and the trace is short", of(conn(100, time.Second), working(899*ms, 899*ms)), analyze.Found, "warning main.order"},
-		{"since the start, and the program rests in the trace", of(conn(100, time.Second), working(time.Second, 9*ms)), analyze.Found, "warning main.order"},
-		{"over a time of its own, and a trace denies it", of(over(10*time.Second, conn(100, 10*time.Second)), working(time.Second, time.Second)), analyze.Found, "warning main.order"},
+		{"since the start, and a trace denies it", of(conn(100, time.Second), working(900*ms, 900*ms)), claim.Found, "info main.order"},
+		{"since the start, and the trace is short", of(conn(100, time.Second), working(899*ms, 899*ms)), claim.Found, "warning main.order"},
+		{"since the start, and the program rests in the trace", of(conn(100, time.Second), working(time.Second, 9*ms)), claim.Found, "warning main.order"},
+		{"over a time of its own, and a trace denies it", of(over(10*time.Second, conn(100, 10*time.Second)), working(time.Second, time.Second)), claim.Found, "warning main.order"},
 	})
 }
 
@@ -190,9 +190,9 @@ func TestPoolLost(t *testing.T) {
 		return traced(&exectrace.Timeline{Duration: d, Waits: waits, Procs: exectrace.Procs{Max: 4, Running: 1, Idle: 3}})
 	}
 	expectAll(t, PoolExhaustion, []expect{
-		{"none ended and nobody asks", of(trace(time.Second, stuck(30))), analyze.Found, "critical main.order"},
-		{"one ended", of(trace(time.Second, stuck(29))), analyze.Found, "critical main.order"},
-		{"somebody asks by one", of(trace(time.Second, stuck(30), asks)), analyze.Found, "critical main.order"},
-		{"a short trace", of(trace(time.Second-1, stuck(30))), analyze.Found, "critical main.order"},
+		{"none ended and nobody asks", of(trace(time.Second, stuck(30))), claim.Found, "critical main.order"},
+		{"one ended", of(trace(time.Second, stuck(29))), claim.Found, "critical main.order"},
+		{"somebody asks by one", of(trace(time.Second, stuck(30), asks)), claim.Found, "critical main.order"},
+		{"a short trace", of(trace(time.Second-1, stuck(30))), claim.Found, "critical main.order"},
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
@@ -61,14 +62,14 @@ func quiet(samples int64, apart, traced time.Duration) *evidence.Bundle {
 // TestClearNeedsPower plants no fault and thins the evidence: no detector may deny its claim then.
 // With evidence enough, each verdict says what would have shown.
 func TestClearNeedsPower(t *testing.T) {
-	verdicts := func(b *evidence.Bundle) map[string]analyze.Verdict {
+	verdicts := func(b *evidence.Bundle) map[string]claim.Verdict {
 		res, err := analyze.Run(b, All, analyze.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := map[string]analyze.Verdict{}
+		out := map[string]claim.Verdict{}
 		for _, v := range res.Verdicts {
-			if v.Result == analyze.Failed {
+			if v.Result == claim.Failed {
 				t.Errorf("%s failed: %s", v.Detector, v.Why)
 			}
 			out[v.Detector] = v
@@ -114,14 +115,14 @@ func TestClearNeedsPower(t *testing.T) {
 		"narrowed":          apart,
 	} {
 		for id, v := range verdicts(b) {
-			if v.Result == analyze.Clear {
+			if v.Result == claim.Clear {
 				t.Errorf("%s: %s is clear: %s", name, id, v.Why)
 			}
 		}
 	}
 	clear := 0
 	for id, v := range verdicts(quiet(10_000, time.Hour, time.Hour)) {
-		if v.Result != analyze.Clear {
+		if v.Result != claim.Clear {
 			continue
 		}
 		clear++
@@ -143,7 +144,7 @@ func TestSharePower(t *testing.T) {
 	}{
 		{0, 60, 0.05}, {0, 100, 0.03}, {0.05, 100, 0.13}, {0.05, 10_000, 0.055}, {0.4, 100, 0.5}, {0.4, 10, 0.7}, {0.4, 0, 1},
 	} {
-		if got := analyze.SharePower(c.limit, c.samples, 1, "of them").Least.Number; got < c.want-0.03 || got > c.want+0.03 {
+		if got := claim.SharePower(c.limit, c.samples, 1, "of them").Least.Number; got < c.want-0.03 || got > c.want+0.03 {
 			t.Errorf("limit %v, %d samples: %v, want about %v", c.limit, c.samples, got, c.want)
 		}
 	}

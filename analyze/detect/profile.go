@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -66,9 +66,9 @@ func latest(exhibits []*evidence.Exhibit) *evidence.Exhibit { return exhibits[le
 // worstOf makes a measure of one that looks at a single exhibit: it is taken of
 // every exhibit of the kind, and the one that shows the claim at its worst speaks, the newest where they are
 // alike. Where none shows it, the newest that can deny it does.
-func worstOf(one func(*analyze.Input, *evidence.Exhibit) analyze.Reading) func(*analyze.Input) analyze.Reading {
-	return func(in *analyze.Input) analyze.Reading {
-		var worst analyze.Reading
+func worstOf(one func(*claim.Input, *evidence.Exhibit) claim.Reading) func(*claim.Input) claim.Reading {
+	return func(in *claim.Input) claim.Reading {
+		var worst claim.Reading
 		best, shown := -2, 0
 		for _, e := range in.Exhibits {
 			r := one(in, e)
@@ -161,7 +161,7 @@ func inColumn(column int) func(*pprofile.Sample) int64 {
 }
 
 // calledBy adds who answers for a candidate's helper to its sites and its sentence.
-func calledBy(c *analyze.Candidate, callers []stack.Site) {
+func calledBy(c *claim.Candidate, callers []stack.Site) {
 	if len(callers) == 0 {
 		return
 	}
@@ -201,11 +201,11 @@ func (u usage) String() string {
 }
 
 // fact is the use as a number with its whole, or without where nobody knows how many processors there are.
-func (u usage) fact(in *analyze.Input, e *evidence.Exhibit, says, limit string, at analyze.Location, reproduce analyze.Command) analyze.Fact {
+func (u usage) fact(in *claim.Input, e *evidence.Exhibit, says, limit string, at claim.Location, reproduce claim.Command) claim.Fact {
 	if u.procs == 0 {
-		return analyze.Fact{Exhibit: e.ID, Says: says + ", as CPU time", Value: evidence.Duration(time.Duration(u.used * float64(e.Duration))), Of: analyze.PartOf(evidence.Duration(e.Duration), "the time of the profile"), At: at, Reproduce: reproduce}
+		return claim.Fact{Exhibit: e.ID, Says: says + ", as CPU time", Value: evidence.Duration(time.Duration(u.used * float64(e.Duration))), Of: claim.PartOf(evidence.Duration(e.Duration), "the time of the profile"), At: at, Reproduce: reproduce}
 	}
-	return analyze.Fact{Exhibit: e.ID, Says: says, Value: evidence.Quantity{Number: u.share(), Unit: evidence.Share}, Of: analyze.PartOf(evidence.Of(u.procs, evidence.Count), "processors (GOMAXPROCS)"), Limit: in.Against(limit), At: at, Reproduce: reproduce}
+	return claim.Fact{Exhibit: e.ID, Says: says, Value: evidence.Quantity{Number: u.share(), Unit: evidence.Share}, Of: claim.PartOf(evidence.Of(u.procs, evidence.Count), "processors (GOMAXPROCS)"), Limit: in.Against(limit), At: at, Reproduce: reproduce}
 }
 
 // doubt is what an unknown number of processors leaves open.

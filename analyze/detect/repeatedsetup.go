@@ -3,14 +3,14 @@ package detect
 import (
 	"fmt"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
 
 // RepeatedSetup claims that something expensive is set up anew each time it is used.
-var RepeatedSetup = &analyze.Detector{
+var RepeatedSetup = &claim.Detector{
 	ID:    "repeated-setup",
 	Title: "Expensive set-up in a hot path",
 	Doc: `A regular expression is compiled, a template parsed, a certificate decoded or a time zone loaded on the way of every request, though the result is the
@@ -20,8 +20,8 @@ same each time.
 listed in one table by what they set up. What runs in package initialisation is left out.
 
 **When it is wrong.** A program that is starting does its set-up then. A pattern or template that comes from the user is different each time; a small cache by its text helps where few of them are in use.`,
-	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocWarning, limitCostAllocRate},
-	Measures: []analyze.Measure{
+	Limits: []claim.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocWarning, limitCostAllocRate},
+	Measures: []claim.Measure{
 		{Kind: evidence.CPU, Doc: "samples below functions that set something up, by function", Run: worstOf(repeatedSetupCPU)},
 		{Kind: evidence.Heap, Doc: "bytes allocated below the same functions; a warning where they are most of the garbage, and it never denies", Run: settingUp.heap},
 	},
@@ -90,7 +90,7 @@ func setUp(s stack.Stack) string {
 }
 
 // repeatedSetupCPU also names what is set up.
-func repeatedSetupCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func repeatedSetupCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := settingUp.cpu(in, e)
 	column := e.Profile.Column("samples")
 	for i := range r.Candidates {

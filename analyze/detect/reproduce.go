@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
@@ -12,7 +12,7 @@ import (
 // peekOwn is Peek of what counts for a function alone: what pprof shows of a function holds
 // what other code of the program took that it called, which is told to pprof to ignore. keep picks
 // the stacks that were counted; all when it is nil.
-func peekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stack.Stack) bool) analyze.Command {
+func peekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stack.Stack) bool) claim.Command {
 	below, own := map[string]bool{}, map[string]bool{}
 	for i := range e.Profile.Samples {
 		s := e.Profile.Samples[i].Stack
@@ -31,10 +31,10 @@ func peekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stac
 	for name := range below {
 		// Who calls the function and is called by it cannot be ignored.
 		if !own[name] {
-			ignore = append(ignore, analyze.Pattern(name))
+			ignore = append(ignore, claim.Pattern(name))
 		}
 	}
-	command := analyze.Peek(e, column, site)
+	command := claim.Peek(e, column, site)
 	// A longer pattern than a line is of no use to anybody.
 	if len(ignore) == 0 || len(ignore) > 3 {
 		return command
@@ -44,8 +44,8 @@ func peekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stac
 }
 
 // peekWait is Peek of the waits alone that stand where those of a stack do.
-func peekWait(e *evidence.Exhibit, column string, site stack.Site, s stack.Stack) analyze.Command {
-	command := analyze.Peek(e, column, site)
+func peekWait(e *evidence.Exhibit, column string, site stack.Site, s stack.Stack) claim.Command {
+	command := claim.Peek(e, column, site)
 	for i, f := range s {
 		if stack.Package(f.Function) == "runtime" && i+1 < len(s) && stack.Package(s[i+1].Function) == "runtime" {
 			continue
@@ -57,7 +57,7 @@ func peekWait(e *evidence.Exhibit, column string, site stack.Site, s stack.Stack
 		if stack.Normal(f.Function) == site.Function {
 			return command
 		}
-		return command.With("-focus=^" + analyze.Pattern(stack.Normal(f.Function)) + "$")
+		return command.With("-focus=^" + claim.Pattern(stack.Normal(f.Function)) + "$")
 	}
 	return command
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -62,7 +62,7 @@ func TestReproduce(t *testing.T) {
 
 // wanted is the numbers of which a command must print one: the fact's own, or
 // what it is a part or a rate of times the part. seconds is the duration that the profile states.
-func wanted(f analyze.Fact, seconds float64) []float64 {
+func wanted(f claim.Fact, seconds float64) []float64 {
 	n := f.Value.Number
 	if f.Of == nil {
 		switch f.Value.Unit {

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 )
 
 // SchedLatency claims that goroutines somebody waits for have to wait for a processor.
-var SchedLatency = &analyze.Detector{
+var SchedLatency = &claim.Detector{
 	ID:      "sched-latency",
 	Title:   "Runnable goroutines wait for a processor",
 	Process: true,
@@ -28,7 +28,7 @@ timer, or are created by such goroutines. The long waits must also be spread ove
 **When it is wrong.** When the machine itself is short of processors, a processor of the program can be running without making progress, and goroutines wait for
 it; the gaps in which no thread did anything are told as a caveat. A worker that gets its requests through a channel only is taken
 for a batch and missed.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-p99", Default: evidence.Duration(forcedPreemption),
 			Doc:    "99th percentile of waits for a processor in one group, from which it is a warning",
 			Source: "runtime/proc.go, forcePreemptNS: waiting longer than a whole time slice means that somebody else's slice came first on every processor"},
@@ -48,7 +48,7 @@ for a batch and missed.`,
 			Doc:    "waits of a group that were ended by the network, a timer or a sleep, of all its waits, from which it answers to the outside",
 			Source: "one request in ten hand-overs: less is work that feeds itself"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "runnable-to-running times by group of goroutines, with the worst wait", Run: worstOf(schedLatencyTrace)},
 		{Kind: evidence.SchedTrace, Doc: "lengths of the run queues at moments; vouches, and never accuses or denies", Run: worstOf(schedLatencySchedTrace)},
 	},
@@ -139,18 +139,18 @@ func lateGroups(t *exectrace.Timeline, least lateness) (late []*exectrace.Group,
 }
 
 // lateFact tells how long a group of goroutines waits for a processor.
-func lateFact(e *evidence.Exhibit, g *exectrace.Group, limit *analyze.LimitUse) analyze.Fact {
-	return analyze.Fact{
+func lateFact(e *evidence.Exhibit, g *exectrace.Group, limit *claim.LimitUse) claim.Fact {
+	return claim.Fact{
 		Exhibit: e.ID, Says: fmt.Sprintf("what %s of the waits for a processor of goroutines of %s exceed", beyond(&g.Runnable), g.Start.Function), Value: evidence.Duration(tail(&g.Runnable)),
-		Of:    analyze.PartOf(evidence.Of(g.Runnable.Count, evidence.Count), "waits for a processor in the group"),
-		Limit: limit, At: analyze.At(g.Start), Reproduce: analyze.TraceProfile(e, "sched"),
+		Of:    claim.PartOf(evidence.Of(g.Runnable.Count, evidence.Count), "waits for a processor in the group"),
+		Limit: limit, At: claim.At(g.Start), Reproduce: claim.TraceProfile(e, "sched"),
 	}
 }
 
-func schedLatencyTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	all := &t.Latency.Times
-	r := analyze.Reading{Says: fmt.Sprintf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99)))}
+	r := claim.Reading{Says: fmt.Sprintf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99)))}
 	if all.Count < int64(in.Limit("min-events").Number) || glimpse(t, all.Count) {
 		r.Silent = fmt.Sprintf("only %s for a processor in %s of trace", evidence.Things(all.Count, "wait"), evidence.Duration(t.Duration))
 	}
@@ -163,37 +163,37 @@ func schedLatencyTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	worst := late[0]
 	p99, median := tail(&worst.Runnable), worst.Runnable.Quantile(0.5)
-	c := analyze.Candidate{
-		Severity: analyze.Warning,
+	c := claim.Candidate{
+		Severity: claim.Warning,
 		Share:    evidence.Part(worst.Runnable.Sum, worst.Runnable.Sum+worst.Slices.Sum).Number,
 		Summary: fmt.Sprintf("goroutines of %s wait for a processor: %s of the times for more than %s, half of the times for more than %s",
 			worst.Start.Function, beyond(&worst.Runnable), evidence.Duration(p99), evidence.Duration(median)),
 	}
 	critical := in.Limit("min-critical").Number
 	if float64(p99) >= critical || float64(median) >= critical/10 {
-		c.Severity = analyze.Critical
+		c.Severity = claim.Critical
 	}
 	// One stall of the machine fills a short trace.
 	if t.Duration < shortTrace {
-		c.Severity, c.Thin = analyze.Info, true
+		c.Severity, c.Thin = claim.Info, true
 		c.Caveats = append(c.Caveats, fmt.Sprintf("the trace covers only %s, which one stall of the machine can fill", evidence.Duration(t.Duration)))
 	}
-	reproduce := analyze.TraceProfile(e, "sched")
-	at := analyze.At(worst.Start)
+	reproduce := claim.TraceProfile(e, "sched")
+	at := claim.At(worst.Start)
 	if len(t.Latency.Worst) > 0 {
 		w := t.Latency.Worst[0]
 		at.Goroutine, at.From, at.To = w.Goroutine, int64(w.From), int64(w.To)
 	}
-	c.Facts = []analyze.Fact{
-		{Exhibit: e.ID, Says: fmt.Sprintf("what %s of the waits for a processor in the group exceed", beyond(&worst.Runnable)), Value: evidence.Duration(p99), Of: analyze.PartOf(evidence.Of(worst.Runnable.Count, evidence.Count), "waits for a processor in the group"),
+	c.Facts = []claim.Fact{
+		{Exhibit: e.ID, Says: fmt.Sprintf("what %s of the waits for a processor in the group exceed", beyond(&worst.Runnable)), Value: evidence.Duration(p99), Of: claim.PartOf(evidence.Of(worst.Runnable.Count, evidence.Count), "waits for a processor in the group"),
 			Limit: in.Against("min-p99"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "median of the same", Value: evidence.Duration(median), Limit: in.Against("min-median"), At: at, Reproduce: reproduce},
-		{Exhibit: e.ID, Says: fmt.Sprintf("windows in which a wait of %s or more ended", in.Limit("min-p99")), Value: spread, Of: analyze.PartOf(evidence.Of(len(t.Windows), evidence.Count), "windows of the trace"), Limit: in.Against("min-spread"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: fmt.Sprintf("windows in which a wait of %s or more ended", in.Limit("min-p99")), Value: spread, Of: claim.PartOf(evidence.Of(len(t.Windows), evidence.Count), "windows of the trace"), Limit: in.Against("min-spread"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "the group's time spent waiting for a processor", Value: evidence.Part(worst.Runnable.Sum, worst.Runnable.Sum+worst.Slices.Sum),
-			Of: analyze.PartOf(evidence.Duration(worst.Runnable.Sum+worst.Slices.Sum), "its time runnable or running"), At: at, Reproduce: reproduce},
-		{Exhibit: e.ID, Says: "99th percentile of the waits for a processor of all goroutines", Value: evidence.Duration(all.Quantile(0.99)), Of: analyze.PartOf(evidence.Of(all.Count, evidence.Count), "waits for a processor"), At: at, Reproduce: reproduce},
+			Of: claim.PartOf(evidence.Duration(worst.Runnable.Sum+worst.Slices.Sum), "its time runnable or running"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: "99th percentile of the waits for a processor of all goroutines", Value: evidence.Duration(all.Quantile(0.99)), Of: claim.PartOf(evidence.Of(all.Count, evidence.Count), "waits for a processor"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "most goroutines runnable at one moment", Value: evidence.Of(t.Latency.MaxRunnable, evidence.Count),
-			At: analyze.Location{From: int64(t.Latency.MaxRunnableAt), To: int64(t.Latency.MaxRunnableAt) + 1}, Reproduce: reproduce},
+			At: claim.Location{From: int64(t.Latency.MaxRunnableAt), To: int64(t.Latency.MaxRunnableAt) + 1}, Reproduce: reproduce},
 	}
 	for _, g := range late[:min(len(late), 5)] {
 		c.Sites = append(c.Sites, g.Start)
@@ -206,6 +206,6 @@ func schedLatencyTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		c.Caveats = append(c.Caveats, fmt.Sprintf("in %s, %s in all, no thread of the program did anything while work was runnable: the machine itself was short of processors", evidence.Things(len(t.Gaps), "stretch"), evidence.Duration(silent)))
 	}
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }

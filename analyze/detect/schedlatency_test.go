@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 )
@@ -40,16 +40,16 @@ func queued(q queue) *evidence.Exhibit {
 func TestSchedLatency(t *testing.T) {
 	const net, recv = exectrace.Network, exectrace.ChanRecv
 	expectAll(t, SchedLatency, []expect{
-		{"below a millisecond", of(queued(queue{400, 900 * µs, 100 * µs, net, 10})), analyze.Clear, ""},
-		{"a time slice every time", of(queued(queue{400, 10 * ms, 100 * µs, net, 10})), analyze.Found, "critical"},
-		{"a millisecond every second time", of(queued(queue{400, ms, 100 * µs, net, 0})), analyze.Found, "warning"},
-		{"a tenth of a second", of(queued(queue{400, 100 * ms, 100 * µs, net, 10})), analyze.Found, "critical"},
-		{"few waits, all long", of(queued(queue{30, 20 * ms, 100 * µs, net, 10})), analyze.Found, "critical"},
-		{"too few waits", of(queued(queue{29, 20 * ms, 100 * µs, net, 10})), analyze.Undecided, ""},
-		{"a batch that is interrupted", of(queued(queue{400, 20 * ms, 10 * ms, net, 10})), analyze.Clear, ""},
-		{"a batch in small pieces", of(queued(queue{400, 20 * ms, 100 * µs, recv, 10})), analyze.Clear, ""},
-		{"tickers", of(queued(queue{400, 20 * ms, 100 * µs, exectrace.Sleep, 10})), analyze.Found, "critical"},
-		{"a glimpse", of(procs()), analyze.Undecided, ""},
+		{"below a millisecond", of(queued(queue{400, 900 * µs, 100 * µs, net, 10})), claim.Clear, ""},
+		{"a time slice every time", of(queued(queue{400, 10 * ms, 100 * µs, net, 10})), claim.Found, "critical"},
+		{"a millisecond every second time", of(queued(queue{400, ms, 100 * µs, net, 0})), claim.Found, "warning"},
+		{"a tenth of a second", of(queued(queue{400, 100 * ms, 100 * µs, net, 10})), claim.Found, "critical"},
+		{"few waits, all long", of(queued(queue{30, 20 * ms, 100 * µs, net, 10})), claim.Found, "critical"},
+		{"too few waits", of(queued(queue{29, 20 * ms, 100 * µs, net, 10})), claim.Undecided, ""},
+		{"a batch that is interrupted", of(queued(queue{400, 20 * ms, 10 * ms, net, 10})), claim.Clear, ""},
+		{"a batch in small pieces", of(queued(queue{400, 20 * ms, 100 * µs, recv, 10})), claim.Clear, ""},
+		{"tickers", of(queued(queue{400, 20 * ms, 100 * µs, exectrace.Sleep, 10})), claim.Found, "critical"},
+		{"a glimpse", of(procs()), claim.Undecided, ""},
 	})
 }
 

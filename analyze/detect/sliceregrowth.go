@@ -6,13 +6,13 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
 
 // SliceRegrowth claims that append makes slices larger again and again.
-var SliceRegrowth = &analyze.Detector{
+var SliceRegrowth = &claim.Detector{
 	ID:    "slice-regrowth",
 	Title: "Slices are made larger again and again",
 	Doc: `A slice, a bytes.Buffer or a strings.Builder begins small and is filled bit by bit. Each time it is full, append allocates a larger array, copies
@@ -24,12 +24,12 @@ grows by less and less, down to a quarter (runtime/slice.go, nextslicecap).
 
 **When it is wrong.** The tables of small maps double too; a series that only doubles is therefore told by the CPU profile alone. A slice that cannot know its
 size in advance, such as one read from the network, has to grow; using it again still helps.`,
-	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
+	Limits: []claim.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
 		{Name: "min-sizes", Default: evidence.Quantity{Number: minAppends, Unit: evidence.Count},
 			Doc:    "different sizes of arrays at one line that follow each other as append makes them",
 			Source: "runtime/slice.go, nextslicecap: five steps are from one element to sixteen, or a slice made three times as large"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.CPU, Doc: "samples in growing slices, buffers and builders by function", Run: worstOf(growing.cpu)},
 		{Kind: evidence.Heap, Doc: "arrays at one line whose sizes follow append's steps, and bytes of growing buffers; can confirm and never deny", Run: sliceRegrowthHeap},
 	},
@@ -135,7 +135,7 @@ func appends(h *heapSite, least int) (series, bool) {
 	return best, best.sizes > 0
 }
 
-func sliceRegrowthHeap(in *analyze.Input) analyze.Reading {
+func sliceRegrowthHeap(in *claim.Input) claim.Reading {
 	buffers := growing
 	buffers.does = growsInHeap
 	buffers.focus = `bytes.growSlice$|strings.\(\*Builder\).(grow|Write.*)$|reflect.growslice$`
@@ -143,7 +143,7 @@ func sliceRegrowthHeap(in *analyze.Input) analyze.Reading {
 	s := oneProcess(in.Exhibits)
 	last := s.lastExhibit()
 	spent := allocatedBy(s, func(stack.Stack) bool { return false })
-	var found []analyze.Candidate
+	var found []claim.Candidate
 	for name, h := range s.last().sites {
 		arrays, ok := appends(h, int(in.Limit("min-sizes").Number))
 		if !ok {
@@ -159,36 +159,36 @@ func sliceRegrowthHeap(in *analyze.Input) analyze.Reading {
 		if share.Number < in.Limit("min-alloc-share").Number {
 			continue
 		}
-		at := analyze.At(h.site)
+		at := claim.At(h.site)
 		at.Line, at.SampleType = arrays.line, "alloc_space"
-		peek := analyze.PeekLine(last, "alloc_space", h.site, arrays.line)
+		peek := claim.PeekLine(last, "alloc_space", h.site, arrays.line)
 		if h.foreign[arrays.line] {
-			at.Line, peek = h.site.Line, analyze.Peek(last, "alloc_space", h.site)
+			at.Line, peek = h.site.Line, claim.Peek(last, "alloc_space", h.site)
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: h.site, Path: h.path, Share: share.Number, Thin: spent.over <= 0,
 			Summary: fmt.Sprintf("%s makes slices larger by append: arrays of %s up to %s at one line are %s of the bytes allocated %s", h.site.Function, evidence.Things(arrays.sizes, "size"), size(arrays.largest), share, spent.since),
-			Facts: []analyze.Fact{
+			Facts: []claim.Fact{
 				{Exhibit: last.ID, Says: "bytes allocated " + spent.since + " in arrays whose sizes follow append's steps, at one line", Value: share,
-					Of: analyze.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since), Limit: in.Against("min-alloc-share"), At: at, Reproduce: spent.command(peek)},
-				{Exhibit: last.ID, Says: "different sizes of these arrays", Value: evidence.Of(arrays.sizes, evidence.Count), Limit: in.Against("min-sizes"), At: at, Reproduce: analyze.Tags(last, "alloc_objects", h.site)},
+					Of: claim.PartOf(evidence.Of(spent.all, evidence.Bytes), "all bytes allocated "+spent.since), Limit: in.Against("min-alloc-share"), At: at, Reproduce: spent.command(peek)},
+				{Exhibit: last.ID, Says: "different sizes of these arrays", Value: evidence.Of(arrays.sizes, evidence.Count), Limit: in.Against("min-sizes"), At: at, Reproduce: claim.Tags(last, "alloc_objects", h.site)},
 			},
 		}
 		if spent.over > 0 {
 			rate := evidence.Quantity{Number: float64(bytes) / spent.over.Seconds(), Unit: evidence.BytesPerSec}
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: last.ID, Says: "bytes allocated there per second", Value: rate, Of: analyze.PartOf(evidence.Duration(spent.over), "time in which they were allocated"), Limit: in.Against("min-alloc-rate"), At: at, Reproduce: spent.command(peek)})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: last.ID, Says: "bytes allocated there per second", Value: rate, Of: claim.PartOf(evidence.Duration(spent.over), "time in which they were allocated"), Limit: in.Against("min-alloc-rate"), At: at, Reproduce: spent.command(peek)})
 			if rate.Number >= in.Limit("min-alloc-rate").Number && share.Number >= in.Limit("min-alloc-info").Number {
-				c.Severity = analyze.Info
+				c.Severity = claim.Info
 			}
 		}
 		found = append(found, c)
 	}
-	slices.SortFunc(found, func(a, b analyze.Candidate) int {
+	slices.SortFunc(found, func(a, b claim.Candidate) int {
 		return cmp.Or(-cmp.Compare(a.Share, b.Share), cmp.Compare(a.Site.Function, b.Site.Function))
 	})
 	for _, c := range found {
 		// One per site: what weighs more of its arrays and its buffers speaks.
-		i := slices.IndexFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function })
+		i := slices.IndexFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function })
 		switch {
 		case i < 0 && len(r.Candidates) < 5:
 			r.Candidates = append(r.Candidates, c)

@@ -7,13 +7,13 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 )
 
 // SlowTask claims that some of the tasks or regions that the program marks take far longer than the others.
-var SlowTask = &analyze.Detector{
+var SlowTask = &claim.Detector{
 	ID:      "slow-task",
 	Title:   "Some tasks are far slower than others",
 	Process: true,
@@ -25,7 +25,7 @@ within the worst task, on its goroutine, name the step and the request (log a tr
 
 **When it is wrong.** Types that mean different things under one name (a job type with small and large jobs) spread by nature. Tasks that began before the trace
 or end after it are not counted, which hides the slowest in a short trace. Time in regions is of their own goroutine alone: work handed to others counts as blocked.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-ratio", Default: evidence.Quantity{Number: 10, Unit: evidence.Ratio},
 			Doc:    "99th percentile over the median of tasks or regions of one name",
 			Source: "an exponential distribution has 6.6, so ten is not chance around one mean"},
@@ -39,7 +39,7 @@ or end after it are not counted, which hides the slowest in a short trace. Time 
 			Doc:    "tasks or regions of one name, below which a percentile means little",
 			Source: "order statistics: the largest of 50 lies above the 98th percentile in two of three cases"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "tasks and regions by name, with their lengths and where the time of regions went", Run: worstOf(slowTaskTrace)},
 	},
 	Fix: []string{
@@ -49,12 +49,12 @@ or end after it are not counted, which hides the slowest in a short trace. Time 
 	},
 }
 
-func slowTaskTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func slowTaskTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	if len(t.Tasks)+len(t.Regions) == 0 {
-		return analyze.Reading{Silent: "the program marks no tasks or regions (runtime/trace.NewTask, WithRegion)"}
+		return claim.Reading{Silent: "the program marks no tasks or regions (runtime/trace.NewTask, WithRegion)"}
 	}
-	r := analyze.Reading{Says: "no type of task or region has a few that are far slower than the others"}
+	r := claim.Reading{Says: "no type of task or region has a few that are far slower than the others"}
 	most := int64(0)
 	for _, x := range []struct {
 		what string
@@ -68,7 +68,7 @@ func slowTaskTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			}
 		}
 	}
-	slices.SortStableFunc(r.Candidates, func(a, b analyze.Candidate) int {
+	slices.SortStableFunc(r.Candidates, func(a, b claim.Candidate) int {
 		// A task tells whom it hurts, a region only where.
 		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), -cmp.Compare(a.Variant, b.Variant), -cmp.Compare(a.Facts[0].Value.Number, b.Facts[0].Value.Number), cmp.Compare(a.Summary, b.Summary))
 	})
@@ -82,35 +82,35 @@ func slowTaskTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	return r
 }
 
-func slowTask(in *analyze.Input, e *evidence.Exhibit, what string, k *exectrace.Task) (analyze.Candidate, bool) {
+func slowTask(in *claim.Input, e *evidence.Exhibit, what string, k *exectrace.Task) (claim.Candidate, bool) {
 	p99, median := k.Times.Quantile(0.99), k.Times.Quantile(0.5)
 	ratio := float64(p99) / float64(max(median, 1))
 	// Short, or all alike: nothing to tell.
 	if float64(p99) < in.Limit("min-time").Number || ratio < in.Limit("min-ratio").Number || len(k.Worst) == 0 {
-		return analyze.Candidate{}, false
+		return claim.Candidate{}, false
 	}
-	severity, thin := analyze.Info, float64(k.Count) < in.Limit("min-count").Number
+	severity, thin := claim.Info, float64(k.Count) < in.Limit("min-count").Number
 	if float64(p99) >= in.Limit("min-time-severe").Number && !thin {
-		severity = analyze.Warning
+		severity = claim.Warning
 	}
 	worst := k.Worst[0]
-	loc := analyze.Location{Goroutine: worst.Goroutine, From: int64(worst.From), To: int64(worst.To)}
-	view := analyze.TraceView(e, fmt.Sprintf("user-defined %ss, %q", what, k.Name))
-	c := analyze.Candidate{
+	loc := claim.Location{Goroutine: worst.Goroutine, From: int64(worst.From), To: int64(worst.To)}
+	view := claim.TraceView(e, fmt.Sprintf("user-defined %ss, %q", what, k.Name))
+	c := claim.Candidate{
 		Variant: what, Severity: severity, Thin: thin,
 		Summary: fmt.Sprintf("of %d %ss %q one in a hundred takes %s or more, half of them at most %s", k.Count, what, k.Name, evidence.Duration(p99), evidence.Duration(median)),
-		Facts: []analyze.Fact{
+		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: fmt.Sprintf("99th percentile of %s %ss %q", evidence.Of(k.Count, evidence.Count), what, k.Name), Value: evidence.Duration(p99), Limit: in.Against("min-time-severe"), At: loc, Reproduce: view},
 			{Exhibit: e.ID, Says: fmt.Sprintf("median of %ss %q", what, k.Name), Value: evidence.Duration(median), At: loc, Reproduce: view},
 			{Exhibit: e.ID, Says: "99th percentile over median", Value: evidence.Quantity{Number: ratio, Unit: evidence.Ratio}, Limit: in.Against("min-ratio"), At: loc, Reproduce: view},
 			{Exhibit: e.ID, Says: fmt.Sprintf("the longest %s, of goroutine %d", what, worst.Goroutine), Value: evidence.Duration(worst.To - worst.From), At: loc,
-				Reproduce: analyze.TraceView(e, fmt.Sprintf("goroutine %d at %s", worst.Goroutine, evidence.Duration(worst.From)))},
+				Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d at %s", worst.Goroutine, evidence.Duration(worst.From)))},
 		},
 	}
 	if what == "task" {
 		if step, d := stepOf(e.Trace, worst); d > 0 {
 			c.Summary += fmt.Sprintf("; the longest, of %s, spent %s in the region %q", evidence.Duration(worst.To-worst.From), evidence.Duration(d), step.Name)
-			c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of the longest task in its region %q", step.Name), Value: evidence.Duration(d), Of: analyze.PartOf(evidence.Duration(worst.To-worst.From), "the longest task"), At: loc, Reproduce: view})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of the longest task in its region %q", step.Name), Value: evidence.Duration(d), Of: claim.PartOf(evidence.Duration(worst.To-worst.From), "the longest task"), At: loc, Reproduce: view})
 			c.Facts = append(c.Facts, spent(e, step, loc, view)...)
 		}
 	} else {
@@ -140,22 +140,22 @@ func stepOf(t *exectrace.Timeline, span exectrace.Span) (step *exectrace.Task, l
 }
 
 // spent says where the time of regions went, in all and at the place that took most.
-func spent(e *evidence.Exhibit, k *exectrace.Task, at analyze.Location, view analyze.Command) []analyze.Fact {
+func spent(e *evidence.Exhibit, k *exectrace.Task, at claim.Location, view claim.Command) []claim.Fact {
 	all := k.Times.Sum
-	whole := analyze.PartOf(evidence.Duration(all), fmt.Sprintf("all regions %q", k.Name))
-	var out []analyze.Fact
+	whole := claim.PartOf(evidence.Duration(all), fmt.Sprintf("all regions %q", k.Name))
+	var out []claim.Fact
 	for _, x := range []struct {
 		says string
 		d    time.Duration
 	}{{"running", k.Running}, {"waiting for a processor", k.Runnable}, {"in system calls", k.Syscall}} {
 		if 20*x.d >= all && x.d > 0 {
-			out = append(out, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of regions %q spent %s", k.Name, x.says), Value: evidence.Duration(x.d), Of: whole, At: at, Reproduce: view})
+			out = append(out, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of regions %q spent %s", k.Name, x.says), Value: evidence.Duration(x.d), Of: whole, At: at, Reproduce: view})
 		}
 	}
 	for _, b := range k.Blocked[:min(len(k.Blocked), 3)] {
 		if 20*b.Total >= all {
-			out = append(out, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of regions %q spent blocked in %s (%s)", k.Name, b.Stack.Site().Function, b.Class), Value: evidence.Duration(b.Total), Of: whole,
-				At: analyze.At(b.Stack.Site()), Reproduce: view})
+			out = append(out, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of regions %q spent blocked in %s (%s)", k.Name, b.Stack.Site().Function, b.Class), Value: evidence.Duration(b.Total), Of: whole,
+				At: claim.At(b.Stack.Site()), Reproduce: view})
 		}
 	}
 	return out

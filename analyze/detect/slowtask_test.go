@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 )
@@ -29,15 +29,15 @@ func TestSlowTask(t *testing.T) {
 		return traced(&exectrace.Timeline{Duration: time.Second, Tasks: tasks})
 	}
 	expectAll(t, SlowTask, []expect{
-		{"no tasks", of(trace()), analyze.Undecided, ""},
-		{"one in fifty takes a hundred times as long", of(trace(kind("report", 200, ms, 4, 200*ms))), analyze.Found, "warning"},
-		{"not long enough for a warning", of(trace(kind("report", 200, ms, 4, 90*ms))), analyze.Found, "info"},
-		{"not long enough to matter", of(trace(kind("report", 200, 10*time.Microsecond, 4, 9*ms))), analyze.Clear, ""},
-		{"nine times as long", of(trace(kind("report", 200, 30*ms, 4, 270*ms))), analyze.Clear, ""},
-		{"all take long", of(trace(kind("nightly", 200, time.Second, 4, 2*time.Second))), analyze.Clear, ""},
-		{"too few to be sure", of(trace(kind("report", 49, ms, 2, 200*ms))), analyze.Found, "info"},
-		{"one in a thousand", of(trace(kind("report", 1000, ms, 1, 200*ms))), analyze.Clear, ""},
-		{"few, all alike", of(trace(kind("report", 10, ms, 0, 0))), analyze.Undecided, ""},
+		{"no tasks", of(trace()), claim.Undecided, ""},
+		{"one in fifty takes a hundred times as long", of(trace(kind("report", 200, ms, 4, 200*ms))), claim.Found, "warning"},
+		{"not long enough for a warning", of(trace(kind("report", 200, ms, 4, 90*ms))), claim.Found, "info"},
+		{"not long enough to matter", of(trace(kind("report", 200, 10*time.Microsecond, 4, 9*ms))), claim.Clear, ""},
+		{"nine times as long", of(trace(kind("report", 200, 30*ms, 4, 270*ms))), claim.Clear, ""},
+		{"all take long", of(trace(kind("nightly", 200, time.Second, 4, 2*time.Second))), claim.Clear, ""},
+		{"too few to be sure", of(trace(kind("report", 49, ms, 2, 200*ms))), claim.Found, "info"},
+		{"one in a thousand", of(trace(kind("report", 1000, ms, 1, 200*ms))), claim.Clear, ""},
+		{"few, all alike", of(trace(kind("report", 10, ms, 0, 0))), claim.Undecided, ""},
 	})
 	fetch, fonts := kind("fetch", 200, ms, 0, ms), kind("fonts", 200, time.Microsecond, 4, 190*ms)
 	fonts.Worst = span(105*ms, 295*ms)

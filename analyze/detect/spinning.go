@@ -3,12 +3,12 @@ package detect
 import (
 	"fmt"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
 // Spinning claims that processors look for work and find little.
-var Spinning = &analyze.Detector{
+var Spinning = &claim.Detector{
 	ID:      "spinning",
 	Title:   "Processors look for work and find little",
 	Process: true,
@@ -20,7 +20,7 @@ to idle, and schedtrace lines by threads that spin.
 
 **When it is wrong.** The sweeper of a program that collects often yields without end; where it is seen, yields are not counted. In a process that mostly idles, nearly all of the little CPU is in the scheduler: that is no spinning, which is why the claim needs a good part of all processors. A wake-up costs the same everywhere, so
 a service with very many short requests has a share of its own.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
 			Doc:    "CPU samples in the scheduler, of all",
 			Source: "measured: programs that use a tenth of their processors and more on work have 0.07 at most, pipelines in crumbs 0.25 and more"},
@@ -34,7 +34,7 @@ a service with very many short requests has a share of its own.`,
 			Doc:    "threads that look for work, of half of the processors, over all schedtrace lines, from which they vouch",
 			Source: "runtime/proc.go, wakep: at most half of the busy processors may have a thread spinning"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.CPU, Doc: "samples in the scheduler", Run: worstOf(spinningCPU)},
 		{Kind: evidence.Trace, Doc: "changes from running to idle; can confirm and never deny", Run: worstOf(spinningTrace)},
 		{Kind: evidence.SchedTrace, Doc: "threads that look for work; can confirm and never deny", Run: worstOf(spinningSched)},
@@ -46,11 +46,11 @@ a service with very many short requests has a share of its own.`,
 	},
 }
 
-func spinningCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	if column < 0 {
-		return analyze.Reading{Silent: "it does not count samples"}
+		return claim.Reading{Silent: "it does not count samples"}
 	}
 	var n int64
 	total := p.Total(column)
@@ -76,36 +76,36 @@ func spinningCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	}
 	share := evidence.Part(n, total)
 	use := usageOf(p, in.Case.GOMAXPROCS).part(share.Number)
-	r := analyze.Reading{
+	r := claim.Reading{
 		Says:  fmt.Sprintf("the scheduler has %s of the CPU samples, %s", share, use),
-		Power: analyze.SharePower(in.Limit("min-share").Number, total, muchOfIt, "of the CPU samples in the scheduler"),
+		Power: claim.SharePower(in.Limit("min-share").Number, total, muchOfIt, "of the CPU samples in the scheduler"),
 	}
 	// In a process that mostly idles, the scheduler is most of what runs.
 	if share.Number < in.Limit("min-share").Number || use.share() < in.Limit("min-of-capacity").Number {
 		return r
 	}
-	c := analyze.Candidate{
-		Severity: analyze.Warning, Share: share.Number, Caveats: use.doubt(), Thin: rough(share.Number, in.Limit("min-share").Number/2, total),
+	c := claim.Candidate{
+		Severity: claim.Warning, Share: share.Number, Caveats: use.doubt(), Thin: rough(share.Number, in.Limit("min-share").Number/2, total),
 		Summary: fmt.Sprintf("%s of the CPU samples are in the scheduler, looking for work and waking threads: %s", share, use),
-		Facts: []analyze.Fact{
-			{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"), Limit: in.Against("min-share"),
-				Reproduce: analyze.Top(e, "samples").With(schedulerFocus)},
-			use.fact(in, e, "processors in use in the scheduler", "min-of-capacity", analyze.Location{}, analyze.Top(e, "cpu").With(schedulerFocus)),
+		Facts: []claim.Fact{
+			{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"), Limit: in.Against("min-share"),
+				Reproduce: claim.Top(e, "samples").With(schedulerFocus)},
+			use.fact(in, e, "processors in use in the scheduler", "min-of-capacity", claim.Location{}, claim.Top(e, "cpu").With(schedulerFocus)),
 		},
 	}
 	if in.Case.GOMAXPROCS == 0 {
-		c.Severity = analyze.Info
+		c.Severity = claim.Info
 	}
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
 // schedulerFocus leaves the stacks that schedules names.
 const schedulerFocus = "-focus=runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$"
 
-func spinningTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func spinningTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
-	r := analyze.Reading{Silent: "a trace does not show what the scheduler costs"}
+	r := claim.Reading{Silent: "a trace does not show what the scheduler costs"}
 	if glimpse(t, t.Latency.Times.Count) || t.Procs.Max == 0 {
 		return r
 	}
@@ -114,25 +114,25 @@ func spinningTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		r.Silent = fmt.Sprintf("a processor changes from running to idle %s on average, which does not show what the scheduler costs", flips)
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Summary: fmt.Sprintf("processors change from running to idle %s each", flips),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "changes of a processor from running to idle per second, on average", Value: flips, Limit: in.Against("min-flips"),
-			Reproduce: analyze.TraceView(e, "View trace: the gaps on the Procs")}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "changes of a processor from running to idle per second, on average", Value: flips, Limit: in.Against("min-flips"),
+			Reproduce: claim.TraceView(e, "View trace: the gaps on the Procs")}},
 	}}
 	return r
 }
 
-func spinningSched(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func spinningSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	total := e.Sched.Total
 	share := evidence.Part(float64(total.Spinning), float64(total.Procs)/2)
-	r := analyze.Reading{Silent: fmt.Sprintf("threads that look for work are %s of half of the processors, over %s", share, evidence.Things(total.Samples, "schedtrace line"))}
+	r := claim.Reading{Silent: fmt.Sprintf("threads that look for work are %s of half of the processors, over %s", share, evidence.Things(total.Samples, "schedtrace line"))}
 	if total.Samples < 10 || share.Number < in.Limit("min-spinning").Number {
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Thin: true, Summary: fmt.Sprintf("threads that look for work are %s of half of the processors", share),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "threads that look for work, over all lines", Value: share, Of: analyze.PartOf(evidence.Of(total.Procs/2, evidence.Count), "half of the processors, over all schedtrace lines"),
-			Limit: in.Against("min-spinning"), Reproduce: analyze.Grep(e, "spinningthreads=")}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "threads that look for work, over all lines", Value: share, Of: claim.PartOf(evidence.Of(total.Procs/2, evidence.Count), "half of the processors, over all schedtrace lines"),
+			Limit: in.Against("min-spinning"), Reproduce: claim.Grep(e, "spinningthreads=")}},
 	}}
 	return r
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -84,7 +84,7 @@ func goesOn(class exectrace.Class) bool {
 // closedWorld adds to the deadlocks found in a dump what its goroutines at a standstill
 // say: who holds a lock and waits for others meanwhile will wait for ever, and so will all that have
 // work in hand.
-func closedWorld(e *evidence.Exhibit, found []analyze.Candidate) []analyze.Candidate {
+func closedWorld(e *evidence.Exhibit, found []claim.Candidate) []claim.Candidate {
 	work, left, _ := parted(e)
 	if len(work) == 0 {
 		return found
@@ -92,7 +92,7 @@ func closedWorld(e *evidence.Exhibit, found []analyze.Candidate) []analyze.Candi
 	work = append(work, left...)
 	if len(found) > 0 {
 		for i := range found {
-			found[i].Severity = analyze.Critical
+			found[i].Severity = claim.Critical
 			found[i].Caveats = append(found[i].Caveats, noTimers)
 		}
 		return found
@@ -100,7 +100,7 @@ func closedWorld(e *evidence.Exhibit, found []analyze.Candidate) []analyze.Candi
 	crowds := crowdsOf(work)
 	first, n := crowds[0], len(work)
 	c := first.candidate(e, "standstill")
-	c.Severity, c.Share = analyze.Warning, evidence.Part(n, len(e.Dump.Goroutines)).Number
+	c.Severity, c.Share = claim.Warning, evidence.Part(n, len(e.Dump.Goroutines)).Number
 	if len(crowds) > 1 {
 		var parts []string
 		for _, x := range crowds[:min(len(crowds), 4)] {
@@ -108,8 +108,8 @@ func closedWorld(e *evidence.Exhibit, found []analyze.Candidate) []analyze.Candi
 			addSites(&c, x.site)
 		}
 		c.Summary = fmt.Sprintf("%d goroutines have work in hand and cannot go on, and the dump shows nobody who could end that: %s", n, strings.Join(parts, ", "))
-		c.Facts = append([]analyze.Fact{{Exhibit: e.ID, Says: "goroutines that have work in hand and wait for others while no other goroutine can move", Value: evidence.Of(n, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: atGoroutine(first.site, first.first.g.ID), Reproduce: analyze.Grep(e, "goroutine ")}}, c.Facts...)
+		c.Facts = append([]claim.Fact{{Exhibit: e.ID, Says: "goroutines that have work in hand and wait for others while no other goroutine can move", Value: evidence.Of(n, evidence.Count),
+			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: atGoroutine(first.site, first.first.g.ID), Reproduce: claim.Grep(e, "goroutine ")}}, c.Facts...)
 	}
 	if first.first.class == exectrace.ChanSend {
 		c.Fix = []string{
@@ -118,7 +118,7 @@ func closedWorld(e *evidence.Exhibit, found []analyze.Candidate) []analyze.Candi
 			"Whoever receives must receive until the channel is closed, on every way out",
 		}
 	}
-	return []analyze.Candidate{c}
+	return []claim.Candidate{c}
 }
 
 // parted tells the goroutines at a standstill apart: those that have work in hand, senders
@@ -143,12 +143,12 @@ func parted(e *evidence.Exhibit) (work, left, idle []stuck) {
 
 // atStandstill makes leaks of those goroutines at a standstill that were left behind, and
 // suspicions of those that may be idle, one for each site and class, most goroutines first.
-func atStandstill(e *evidence.Exhibit) (out []analyze.Candidate) {
+func atStandstill(e *evidence.Exhibit) (out []claim.Candidate) {
 	work, left, idle := parted(e)
 	if len(work) == 0 { // else all of them are one deadlock
 		for _, c := range crowdsOf(left) {
 			cand := c.candidate(e, "standstill")
-			cand.Severity = analyze.Warning
+			cand.Severity = claim.Warning
 			out = append(out, cand)
 		}
 	}
@@ -195,13 +195,13 @@ func (c *stuckCrowd) waits() string {
 	return what
 }
 
-func (c *stuckCrowd) candidate(e *evidence.Exhibit, variant string) analyze.Candidate {
-	cand := analyze.Candidate{
-		Site: c.site, Path: c.path, Variant: variant, Severity: analyze.Info, Thin: true,
+func (c *stuckCrowd) candidate(e *evidence.Exhibit, variant string) claim.Candidate {
+	cand := claim.Candidate{
+		Site: c.site, Path: c.path, Variant: variant, Severity: claim.Info, Thin: true,
 		Summary: fmt.Sprintf("%s %s in %s, and the dump shows nobody who could end that", evidence.Things(c.n, "goroutine"), c.waits(), c.site.Function),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here while no other goroutine can move", waitingFor(c.first.class, false)), Value: evidence.Of(c.n, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: atGoroutine(c.site, c.first.g.ID),
-			Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", c.first.g.ID))}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here while no other goroutine can move", waitingFor(c.first.class, false)), Value: evidence.Of(c.n, evidence.Count),
+			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: atGoroutine(c.site, c.first.g.ID),
+			Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", c.first.g.ID))}},
 		Caveats: []string{noTimers},
 	}
 	addSites(&cand, c.first.stack.Site(), c.first.g.CreatedBy.Site())

@@ -3,7 +3,7 @@ package detect
 import (
 	"testing"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
@@ -26,30 +26,30 @@ func TestStandstill(t *testing.T) {
 	locked := createdBy(5, "main.main", inMutex(9, "c008", "main.(*T).put(c000020000):3"))
 	main := taking("main.main():30")
 	expectAll(t, GoroutineLeak, []expect{
-		{"a sender that was left behind", of(dumped(main, send)), analyze.Found, "warning main.ask"},
-		{"a receiver whose creator has returned", of(dumped(main, recv)), analyze.Found, "info main.(*W).loop"},
-		{"a receiver whose creator takes the dump", of(dumped(taking("main.New(1):3", "main.main():30"), recv)), analyze.Undecided, ""},
-		{"a receiver whose creator is not known", of(dumped(main, createdBy(0, "", recv))), analyze.Undecided, ""},
-		{"a receiver whose creator has ended", of(dumped(main, createdBy(4, "main.New", recv))), analyze.Found, "info main.(*W).loop"},
-		{"somebody runs", of(dumped(main, send, gone(10, "runnable", "main.work(1):1"))), analyze.Undecided, ""},
-		{"somebody sleeps", of(dumped(main, send, gone(10, "sleep", "time.Sleep(1)", "main.work(1):1"))), analyze.Undecided, ""},
-		{"a server accepts", of(dumped(main, send, gone(10, "IO wait", "internal/poll.(*FD).Accept(1)", "net/http.(*Server).Serve(1)", "main.main.func1():1"))), analyze.Undecided, ""},
-		{"signals may come", of(dumped(main, send, gone(10, "syscall", "os/signal.signal_recv()", "os/signal.loop()"))), analyze.Undecided, ""},
-		{"a library waits inside", of(dumped(main, send, gone(10, "select", "net/http.(*persistConn).readLoop(1)"))), analyze.Undecided, ""},
-		{"the collector's helpers do not count", of(dumped(main, send, gone(2, "finalizer wait", "runtime.runFinalizers()"))), analyze.Found, "warning main.ask"},
-		{"a sender whose creator may yet receive", of(dumped(taking("main.ask(1):3", "main.main():30"), send)), analyze.Undecided, ""},
-		{"told to quit by a signal: a timer is pending", of(dumped(send, createdBy(4, "main.New", recv))), analyze.Undecided, ""},
-		{"read in part", of(partly(dumped(main, send))), analyze.Undecided, ""},
-		{"waiters for locks are judged elsewhere", of(dumped(main, locked)), analyze.Undecided, ""},
+		{"a sender that was left behind", of(dumped(main, send)), claim.Found, "warning main.ask"},
+		{"a receiver whose creator has returned", of(dumped(main, recv)), claim.Found, "info main.(*W).loop"},
+		{"a receiver whose creator takes the dump", of(dumped(taking("main.New(1):3", "main.main():30"), recv)), claim.Undecided, ""},
+		{"a receiver whose creator is not known", of(dumped(main, createdBy(0, "", recv))), claim.Undecided, ""},
+		{"a receiver whose creator has ended", of(dumped(main, createdBy(4, "main.New", recv))), claim.Found, "info main.(*W).loop"},
+		{"somebody runs", of(dumped(main, send, gone(10, "runnable", "main.work(1):1"))), claim.Undecided, ""},
+		{"somebody sleeps", of(dumped(main, send, gone(10, "sleep", "time.Sleep(1)", "main.work(1):1"))), claim.Undecided, ""},
+		{"a server accepts", of(dumped(main, send, gone(10, "IO wait", "internal/poll.(*FD).Accept(1)", "net/http.(*Server).Serve(1)", "main.main.func1():1"))), claim.Undecided, ""},
+		{"signals may come", of(dumped(main, send, gone(10, "syscall", "os/signal.signal_recv()", "os/signal.loop()"))), claim.Undecided, ""},
+		{"a library waits inside", of(dumped(main, send, gone(10, "select", "net/http.(*persistConn).readLoop(1)"))), claim.Undecided, ""},
+		{"the collector's helpers do not count", of(dumped(main, send, gone(2, "finalizer wait", "runtime.runFinalizers()"))), claim.Found, "warning main.ask"},
+		{"a sender whose creator may yet receive", of(dumped(taking("main.ask(1):3", "main.main():30"), send)), claim.Undecided, ""},
+		{"told to quit by a signal: a timer is pending", of(dumped(send, createdBy(4, "main.New", recv))), claim.Undecided, ""},
+		{"read in part", of(partly(dumped(main, send))), claim.Undecided, ""},
+		{"waiters for locks are judged elsewhere", of(dumped(main, locked)), claim.Undecided, ""},
 	})
 	expectAll(t, Deadlock, []expect{
-		{"waits for a lock and nobody else", of(dumped(main, locked)), analyze.Found, "warning main.(*T).put"},
-		{"somebody runs", of(dumped(main, locked, gone(10, "runnable", "main.work(1):1"))), analyze.Undecided, ""},
-		{"a sender that was left behind is a leak", of(dumped(main, send)), analyze.Clear, ""},
-		{"senders into each other", of(dumped(main, createdBy(1, "main.main", gone(7, "chan send", "main.(*Office).Sort(c000010000):25")), createdBy(1, "main.main", gone(8, "chan send", "main.(*Office).Sort(c000020000):26")))), analyze.Found, "warning main.(*Office).Sort"},
-		{"a sender left behind among others", of(dumped(main, send, locked, createdBy(5, "main.main", inMutex(11, "c008", "main.(*T).put(c000020000):3")))), analyze.Found, "warning main.(*T).put"},
-		{"a wait group whose helpers are gone", of(dumped(main, createdBy(1, "main.main", gone(7, "sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait(c000)", "main.all(c000):9")))), analyze.Found, "warning main.all"},
-		{"the holder of the lock sends", of(dumped(main, createdBy(1, "main.main", gone(7, "chan send", "main.(*T).send(c000020000):9", "main.(*T).put(c000020000):5")), locked)), analyze.Found, "critical main.(*T).put"},
+		{"waits for a lock and nobody else", of(dumped(main, locked)), claim.Found, "warning main.(*T).put"},
+		{"somebody runs", of(dumped(main, locked, gone(10, "runnable", "main.work(1):1"))), claim.Undecided, ""},
+		{"a sender that was left behind is a leak", of(dumped(main, send)), claim.Clear, ""},
+		{"senders into each other", of(dumped(main, createdBy(1, "main.main", gone(7, "chan send", "main.(*Office).Sort(c000010000):25")), createdBy(1, "main.main", gone(8, "chan send", "main.(*Office).Sort(c000020000):26")))), claim.Found, "warning main.(*Office).Sort"},
+		{"a sender left behind among others", of(dumped(main, send, locked, createdBy(5, "main.main", inMutex(11, "c008", "main.(*T).put(c000020000):3")))), claim.Found, "warning main.(*T).put"},
+		{"a wait group whose helpers are gone", of(dumped(main, createdBy(1, "main.main", gone(7, "sync.WaitGroup.Wait", "sync.(*WaitGroup).Wait(c000)", "main.all(c000):9")))), claim.Found, "warning main.all"},
+		{"the holder of the lock sends", of(dumped(main, createdBy(1, "main.main", gone(7, "chan send", "main.(*T).send(c000020000):9", "main.(*T).put(c000020000):5")), locked)), claim.Found, "critical main.(*T).put"},
 	})
 }
 

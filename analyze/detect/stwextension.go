@@ -7,14 +7,14 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 )
 
 // StwExtension claims that the world stops for long, and says why.
-var StwExtension = &analyze.Detector{
+var StwExtension = &claim.Detector{
 	ID:    "stw-extension",
 	Title: "The world stops for long",
 	Doc: `The whole program stands still for a good part of the time, because something stopped the world: for long, or again and again. The collector does so
@@ -29,7 +29,7 @@ which are part of every Go program, only those of min-pause and more count. Wher
 So long pauses are a warning only where most stops with the same reason and culprit are long, and where the stretches in which the machine ran no thread of the program are less than half of the
 time stopped. The stack of the last to stop is where it stood when it did stop, which can be just after the code that could not be
 interrupted. A profile or dump taken while the trace was recorded shows as a pause of its own reason.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-pause", Default: evidence.Duration(time.Millisecond),
 			Doc:    "effective pause, from which one of the collector's counts",
 			Source: "the Go team's objective is 0.5 ms per stop (Getting to Go, go.dev/blog/ismmkeynote); twice that leaves room for the operating system"},
@@ -52,7 +52,7 @@ interrupted. A profile or dump taken while the trace was recorded shows as a pau
 			Doc:    "the same, from which it is critical",
 			Source: "Judgement call: a tenth of what all processors could do is lost to everybody at once"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "stop-the-world ranges by reason and by who delayed them", Run: worstOf(stwExtensionTrace)},
 		{Kind: evidence.GCTrace, Doc: "wall time of the two stops of each collection; other stops and culprits are not in it", Run: worstOf(stwGCTrace)},
 	},
@@ -116,7 +116,7 @@ type pauseGroup struct {
 // asked reports whether the program stopped the world itself: then every stop counts, however short.
 func (g *pauseGroup) asked() bool { return g.asker.Function != "" }
 
-func stwExtensionTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func stwExtensionTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	var all int
 	var longest time.Duration
@@ -141,11 +141,11 @@ func stwExtensionTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	slices.SortStableFunc(order, func(a, b *pauseGroup) int {
 		return cmp.Or(-cmp.Compare(a.total, b.total), cmp.Compare(a.reason, b.reason), cmp.Compare(a.culprit.Function, b.culprit.Function))
 	})
-	r := analyze.Reading{Says: fmt.Sprintf("%s, the longest of %s effective", stopsOfTheWorld(all), evidence.Duration(longest))}
+	r := claim.Reading{Says: fmt.Sprintf("%s, the longest of %s effective", stopsOfTheWorld(all), evidence.Duration(longest))}
 	for _, g := range order {
 		c := stwCandidate(in, e, g)
 		// One per site: what weighs most speaks, the others would repeat it.
-		if g.total > 0 && len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o analyze.Candidate) bool { return o.Site.Function == c.Site.Function }) {
+		if g.total > 0 && len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function }) {
 			r.Candidates = append(r.Candidates, c)
 		}
 	}
@@ -153,7 +153,7 @@ func stwExtensionTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 }
 
 // groupOf is the group that a stop belongs to.
-func groupOf(in *analyze.Input, p exectrace.Pause) *pauseGroup {
+func groupOf(in *claim.Input, p exectrace.Pause) *pauseGroup {
 	g := &pauseGroup{reason: p.Reason}
 	if strings.HasPrefix(p.Reason, "GC ") {
 		g.reason = "GC" // the phases of a collection are one story
@@ -170,7 +170,7 @@ func groupOf(in *analyze.Input, p exectrace.Pause) *pauseGroup {
 	return g
 }
 
-func (g *pauseGroup) add(in *analyze.Input, p exectrace.Pause) {
+func (g *pauseGroup) add(in *claim.Input, p exectrace.Pause) {
 	g.stops++
 	long := float64(p.Effective) >= in.Limit("min-pause").Number
 	if long {
@@ -216,13 +216,13 @@ func blame(order []*pauseGroup) []*pauseGroup {
 	})
 }
 
-func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze.Candidate {
+func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Candidate {
 	t := e.Trace
 	share, part := evidence.Part(g.total, t.Duration), evidence.Part(g.long, g.stops)
 	gaps := gapTime(t)
 	enough := g.counted >= int(in.Limit("min-pauses").Number)
-	c := analyze.Candidate{
-		Site: g.culprit, Path: g.path, Variant: g.reason, Share: share.Number, Severity: analyze.Info, Thin: true,
+	c := claim.Candidate{
+		Site: g.culprit, Path: g.path, Variant: g.reason, Share: share.Number, Severity: claim.Info, Thin: true,
 		Fix: stwFixes[g.reason],
 	}
 	if g.reason == "GC" {
@@ -232,7 +232,7 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	// A few long pauses on a busy machine are the operating system's.
 	case !enough:
 		if share.Number < in.Limit("min-share").Number {
-			c.Severity = analyze.NoSeverity
+			c.Severity = claim.NoSeverity
 		}
 		c.Caveats = append(c.Caveats, fmt.Sprintf("%s only: on a busy machine the operating system can lengthen one by taking away a thread", evidence.Things(g.counted, "such pause")))
 	// Some long and most short: the operating system's doing, or an accident's.
@@ -244,9 +244,9 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 		c.Thin = false
 		// Pauses that take a thousandth of the time do not decide anybody's latency.
 		if share.Number >= in.Limit("min-share").Number {
-			c.Severity = analyze.Warning
+			c.Severity = claim.Warning
 			if g.dire >= int(in.Limit("min-pauses").Number) || share.Number >= in.Limit("min-critical-share").Number {
-				c.Severity = analyze.Critical
+				c.Severity = claim.Critical
 			}
 		}
 	}
@@ -255,11 +255,11 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	if place.Function == "" {
 		place = g.asker
 	}
-	at := analyze.At(place)
+	at := claim.At(place)
 	at.Goroutine, at.From, at.To = worst.Goroutine, int64(worst.Raw.From), int64(worst.Raw.From+worst.Effective)
-	reproduce := analyze.TraceView(e, fmt.Sprintf("View trace at %s: the STW row", evidence.Duration(worst.Raw.From)))
-	fact := func(says string, value evidence.Quantity, of *analyze.Whole, limit string) analyze.Fact {
-		f := analyze.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
+	reproduce := claim.TraceView(e, fmt.Sprintf("View trace at %s: the STW row", evidence.Duration(worst.Raw.From)))
+	fact := func(says string, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+		f := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
 		if limit != "" {
 			f.Limit = in.Against(limit)
 		}
@@ -270,7 +270,7 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 		which = "pauses of " + in.Limit("min-pause").String() + " and more for this reason and culprit"
 	}
 	rate := rateOf(float64(g.counted), t.Duration)
-	stopped := fact("time stopped in "+which, share, analyze.PartOf(evidence.Duration(t.Duration), "the trace"), "min-share")
+	stopped := fact("time stopped in "+which, share, claim.PartOf(evidence.Duration(t.Duration), "the trace"), "min-share")
 	longest := fact("the longest effective pause", evidence.Duration(worst.Effective), nil, "min-pause")
 	count := fact(which, evidence.Of(g.counted, evidence.Count), nil, "min-pauses")
 	if !enough {
@@ -280,8 +280,8 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	if g.culprit.Function != "" {
 		stop.At.Goroutine = worst.LastStopped.Goroutine
 	}
-	rest := []analyze.Fact{
-		fact("long pauses", part, analyze.PartOf(evidence.Of(g.stops, evidence.Count), "stops with the same reason and culprit"), "min-part"),
+	rest := []claim.Fact{
+		fact("long pauses", part, claim.PartOf(evidence.Of(g.stops, evidence.Count), "stops with the same reason and culprit"), "min-part"),
 		stop,
 		fact("the same pause as the trace's range reads, which ends after the others were woken", evidence.Duration(worst.Raw.To-worst.Raw.From), nil, ""),
 	}
@@ -293,7 +293,7 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	if g.culprit.Function != "" && g.asked() {
 		c.Sites = []stack.Site{g.asker}
 	}
-	c.Facts = append([]analyze.Fact{longest, count, stopped}, rest...)
+	c.Facts = append([]claim.Fact{longest, count, stopped}, rest...)
 	switch {
 	case g.culprit.Function != "" && c.Thin && enough:
 		// What runs all the time is last to stop by chance, too.
@@ -304,7 +304,7 @@ func stwCandidate(in *analyze.Input, e *evidence.Exhibit, g *pauseGroup) analyze
 	case g.asked():
 		c.Site = g.asker
 		c.Summary = fmt.Sprintf("%s stops the world %s (%s): %s of the time in all, up to %s each", g.asker.Function, rate, reason, share, evidence.Duration(worst.Effective))
-		c.Facts = append([]analyze.Fact{stopped, fact("stops of the world per second", rate, nil, ""), count, longest}, rest...)
+		c.Facts = append([]claim.Fact{stopped, fact("stops of the world per second", rate, nil, ""), count, longest}, rest...)
 	default:
 		c.Summary = fmt.Sprintf("the garbage collector stopped the world %s", many)
 	}

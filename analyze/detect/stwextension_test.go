@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
@@ -47,30 +47,30 @@ const ms, µs = time.Millisecond, time.Microsecond
 
 func TestStwExtension(t *testing.T) {
 	expectAll(t, StwExtension, []expect{
-		{"no stop", of(stops(0)), analyze.Clear, ""},
-		{"a hundred short ones are a tenth of the time", of(stops(0, stop{100, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), analyze.Found, "critical main.poll"},
-		{"a little less", of(stops(0, stop{100, "read mem stats", 999 * µs, 10 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.poll"},
-		{"thousands of very short ones", of(stops(0, stop{2000, "read mem stats", 5 * µs, 2 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.poll"},
-		{"a few less", of(stops(0, stop{1999, "read mem stats", 5 * µs, 2 * µs, "main.poll", "main.f"})), analyze.Found, "info main.poll"},
-		{"as many of the collector's", of(stops(0, stop{2000, "GC mark termination", 90 * µs, 2 * µs, "", "main.f"})), analyze.Clear, ""},
-		{"who delays less than the rest takes is not to blame", of(stops(0, stop{100, "read mem stats", 50 * µs, 2 * µs, "main.poll", "main.f"}, stop{4, "read mem stats", ms, 900 * µs, "main.poll", "main.f"})), analyze.Found, "info main.poll"},
-		{"who delays more is", of(stops(0, stop{100, "read mem stats", 50 * µs, 2 * µs, "main.poll", "main.f"}, stop{10, "read mem stats", ms, 900 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.f"},
-		{"a millisecond, a hundredth of the time", of(stops(0, stop{10, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.poll"},
-		{"a millisecond, less than a hundredth", of(stops(0, stop{9, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), analyze.Found, "info main.poll"},
-		{"one outlier", of(stops(0, stop{1, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
-		{"two outliers", of(stops(0, stop{2, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
-		{"two that are not very long", of(stops(0, stop{2, "GC mark termination", 9 * ms, 8 * ms, "", "main.f"})), analyze.Found, "info main.f"},
-		{"two that are less than a hundredth of the time", of(stops(0, stop{2, "GC mark termination", 4 * ms, 3 * ms, "", "main.f"})), analyze.Clear, ""},
-		{"three", of(stops(0, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "critical main.f"},
-		{"long ones among many short", of(stops(0, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"}, stop{4, "GC sweep termination", 30 * µs, 10 * µs, "", "main.f"})), analyze.Found, "info main.f"},
-		{"a machine short of processors for half of it", of(stops(3, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "info main.f"},
-		{"less than half of the time stopped", of(stops(2, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), analyze.Found, "critical main.f"},
-		{"the collector with nobody to blame", of(stops(0, stop{20, "GC mark termination", 2 * ms, 100 * µs, "", "main.f"})), analyze.Found, "warning"},
-		{"stopped late by the runtime itself", of(stops(0, stop{20, "GC mark termination", 2 * ms, 2 * ms, "", "runtime.bgsweep"})), analyze.Found, "warning"},
-		{"late to stop is most of the pause", of(stops(0, stop{20, "goroutine profile", 2 * ms, ms, "main.profile", "main.f"})), analyze.Found, "warning main.f"},
-		{"late to stop is less than half of it", of(stops(0, stop{20, "goroutine profile", 2 * ms, 999 * µs, "main.profile", "main.f"})), analyze.Found, "warning main.profile"},
-		{"the tracer's own", of(stops(0, stop{5, "start trace", 50 * ms, 0, "main.f", ""}, stop{5, "stop trace", 50 * ms, 0, "main.f", ""})), analyze.Clear, ""},
-		{"a glimpse", of(procs()), analyze.Undecided, ""},
+		{"no stop", of(stops(0)), claim.Clear, ""},
+		{"a hundred short ones are a tenth of the time", of(stops(0, stop{100, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), claim.Found, "critical main.poll"},
+		{"a little less", of(stops(0, stop{100, "read mem stats", 999 * µs, 10 * µs, "main.poll", "main.f"})), claim.Found, "warning main.poll"},
+		{"thousands of very short ones", of(stops(0, stop{2000, "read mem stats", 5 * µs, 2 * µs, "main.poll", "main.f"})), claim.Found, "warning main.poll"},
+		{"a few less", of(stops(0, stop{1999, "read mem stats", 5 * µs, 2 * µs, "main.poll", "main.f"})), claim.Found, "info main.poll"},
+		{"as many of the collector's", of(stops(0, stop{2000, "GC mark termination", 90 * µs, 2 * µs, "", "main.f"})), claim.Clear, ""},
+		{"who delays less than the rest takes is not to blame", of(stops(0, stop{100, "read mem stats", 50 * µs, 2 * µs, "main.poll", "main.f"}, stop{4, "read mem stats", ms, 900 * µs, "main.poll", "main.f"})), claim.Found, "info main.poll"},
+		{"who delays more is", of(stops(0, stop{100, "read mem stats", 50 * µs, 2 * µs, "main.poll", "main.f"}, stop{10, "read mem stats", ms, 900 * µs, "main.poll", "main.f"})), claim.Found, "warning main.f"},
+		{"a millisecond, a hundredth of the time", of(stops(0, stop{10, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), claim.Found, "warning main.poll"},
+		{"a millisecond, less than a hundredth", of(stops(0, stop{9, "read mem stats", ms, 10 * µs, "main.poll", "main.f"})), claim.Found, "info main.poll"},
+		{"one outlier", of(stops(0, stop{1, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), claim.Found, "info main.f"},
+		{"two outliers", of(stops(0, stop{2, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), claim.Found, "info main.f"},
+		{"two that are not very long", of(stops(0, stop{2, "GC mark termination", 9 * ms, 8 * ms, "", "main.f"})), claim.Found, "info main.f"},
+		{"two that are less than a hundredth of the time", of(stops(0, stop{2, "GC mark termination", 4 * ms, 3 * ms, "", "main.f"})), claim.Clear, ""},
+		{"three", of(stops(0, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), claim.Found, "critical main.f"},
+		{"long ones among many short", of(stops(0, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"}, stop{4, "GC sweep termination", 30 * µs, 10 * µs, "", "main.f"})), claim.Found, "info main.f"},
+		{"a machine short of processors for half of it", of(stops(3, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), claim.Found, "info main.f"},
+		{"less than half of the time stopped", of(stops(2, stop{3, "GC mark termination", 100 * ms, 99 * ms, "", "main.f"})), claim.Found, "critical main.f"},
+		{"the collector with nobody to blame", of(stops(0, stop{20, "GC mark termination", 2 * ms, 100 * µs, "", "main.f"})), claim.Found, "warning"},
+		{"stopped late by the runtime itself", of(stops(0, stop{20, "GC mark termination", 2 * ms, 2 * ms, "", "runtime.bgsweep"})), claim.Found, "warning"},
+		{"late to stop is most of the pause", of(stops(0, stop{20, "goroutine profile", 2 * ms, ms, "main.profile", "main.f"})), claim.Found, "warning main.f"},
+		{"late to stop is less than half of it", of(stops(0, stop{20, "goroutine profile", 2 * ms, 999 * µs, "main.profile", "main.f"})), claim.Found, "warning main.profile"},
+		{"the tracer's own", of(stops(0, stop{5, "start trace", 50 * ms, 0, "main.f", ""}, stop{5, "stop trace", 50 * ms, 0, "main.f", ""})), claim.Clear, ""},
+		{"a glimpse", of(procs()), claim.Undecided, ""},
 	})
 }
 
@@ -81,13 +81,13 @@ func TestStwPart(t *testing.T) {
 		return of(stops(0, stop{long, "GC mark termination", 5 * ms, 4 * ms, "", last}, stop{short, "GC mark termination", 50 * µs, 10 * µs, "", last}))
 	}
 	expectAll(t, StwExtension, []expect{
-		{"four of five", mixed(8, 2, "main.f"), analyze.Found, "warning main.f"},
-		{"fewer", mixed(7, 2, "main.f"), analyze.Found, "info main.f"},
-		{"four of five that are nobody's", mixed(8, 2, ""), analyze.Found, "warning"},
-		{"fewer that are nobody's", mixed(7, 2, ""), analyze.Found, "info"},
-		{"short stops of others count for nobody's", of(stops(0, stop{8, "GC mark termination", 5 * ms, 100 * µs, "", ""}, stop{3, "GC mark termination", 50 * µs, 10 * µs, "", "main.f"})), analyze.Found, "info"},
-		{"short stops of others do not count for main.f", of(stops(0, stop{8, "GC mark termination", 5 * ms, 4 * ms, "", "main.f"}, stop{30, "GC mark termination", 50 * µs, 10 * µs, "", "main.g"})), analyze.Found, "warning main.f"},
-		{"nor stops for another reason", of(stops(0, stop{8, "GC mark termination", 5 * ms, 4 * ms, "", "main.f"}, stop{30, "read mem stats", 50 * µs, 10 * µs, "main.poll", "main.f"})), analyze.Found, "warning main.f"},
+		{"four of five", mixed(8, 2, "main.f"), claim.Found, "warning main.f"},
+		{"fewer", mixed(7, 2, "main.f"), claim.Found, "info main.f"},
+		{"four of five that are nobody's", mixed(8, 2, ""), claim.Found, "warning"},
+		{"fewer that are nobody's", mixed(7, 2, ""), claim.Found, "info"},
+		{"short stops of others count for nobody's", of(stops(0, stop{8, "GC mark termination", 5 * ms, 100 * µs, "", ""}, stop{3, "GC mark termination", 50 * µs, 10 * µs, "", "main.f"})), claim.Found, "info"},
+		{"short stops of others do not count for main.f", of(stops(0, stop{8, "GC mark termination", 5 * ms, 4 * ms, "", "main.f"}, stop{30, "GC mark termination", 50 * µs, 10 * µs, "", "main.g"})), claim.Found, "warning main.f"},
+		{"nor stops for another reason", of(stops(0, stop{8, "GC mark termination", 5 * ms, 4 * ms, "", "main.f"}, stop{30, "read mem stats", 50 * µs, 10 * µs, "main.poll", "main.f"})), claim.Found, "warning main.f"},
 	})
 	for _, c := range []struct {
 		name       string

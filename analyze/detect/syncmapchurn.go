@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
 
 // SyncMapChurn claims that a sync.Map is written to all the time.
-var SyncMapChurn = &analyze.Detector{
+var SyncMapChurn = &claim.Detector{
 	ID:    "sync-map-churn",
 	Title: "A sync.Map is used for writes",
 	Doc: `A sync.Map is made for entries that are written once and read many times, or for goroutines that each keep to keys of their own (package sync, Map).
@@ -21,7 +21,7 @@ Written to all the time, it allocates for every store: an entry, and the boxes o
 standard library, as part of all samples; in heap profiles what these allocate, as part of all bytes. In a mutex profile, waiting for the tree's locks vouches for it.
 
 **When it is wrong.** Where goroutines write keys of their own, a sync.Map can still be the better choice: compare with a map under a lock, split in shards, before changing it. Storing pointers that exist already costs less than storing values.`,
-	Limits: []analyze.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
+	Limits: []claim.Limit{limitCostShare, limitCostWarning, limitCostCapacity, limitCostAlloc, limitCostAllocInfo, limitCostAllocRate,
 		{Name: "min-writes", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "CPU samples in the writing methods, of those in any method of a sync.Map under the function, below which it is an info",
 			Source: "half: where reading takes more than writing, the map is used for what it is made for"},
@@ -29,7 +29,7 @@ standard library, as part of all samples; in heap profiles what these allocate, 
 			Doc:    "delay in a mutex profile at the locks inside the map, of all, from which it vouches",
 			Source: "a tenth of all waiting for locks"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.CPU, Doc: "samples in the writing methods by function, and in all methods", Run: worstOf(syncMapCPU)},
 		{Kind: evidence.Heap, Doc: "bytes the writing methods allocate by function; can confirm and never deny", Run: storing.heap},
 		{Kind: evidence.Mutex, Doc: "waiting for the locks inside the map; can confirm and never deny", Run: worstOf(syncMapMutex)},
@@ -90,7 +90,7 @@ func inSyncMap(s stack.Stack) bool {
 	return false
 }
 
-func syncMapCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func syncMapCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := storing.cpu(in, e)
 	p := e.Profile
 	column := p.Column("samples")
@@ -108,20 +108,20 @@ func syncMapCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			}
 		}
 		part := evidence.Part(writes, all)
-		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: "CPU samples in the writing methods", Value: part, Of: analyze.PartOf(evidence.Of(all, evidence.Count), "CPU samples in any method of a sync.Map under the function"),
-			Limit: in.Against("min-writes"), At: analyze.At(c.Site), Reproduce: peekOwn(e, "samples", c.Site, syncMapWrite).With("-focus=" + storing.focus)})
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "CPU samples in the writing methods", Value: part, Of: claim.PartOf(evidence.Of(all, evidence.Count), "CPU samples in any method of a sync.Map under the function"),
+			Limit: in.Against("min-writes"), At: claim.At(c.Site), Reproduce: peekOwn(e, "samples", c.Site, syncMapWrite).With("-focus=" + storing.focus)})
 		// A map that is read more than written is used for what it is made for.
 		if part.Number < in.Limit("min-writes").Number {
-			c.Severity = min(c.Severity, analyze.Info)
+			c.Severity = min(c.Severity, claim.Info)
 		}
 	}
 	return r
 }
 
-func syncMapMutex(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func syncMapMutex(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("delay")
-	r := analyze.Reading{Silent: "no waiting for locks inside a sync.Map, which writers of different keys seldom share"}
+	r := claim.Reading{Silent: "no waiting for locks inside a sync.Map, which writers of different keys seldom share"}
 	if column < 0 {
 		return r
 	}
@@ -136,11 +136,11 @@ func syncMapMutex(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		if share.Number < in.Limit("min-delay").Number || len(r.Candidates) == 3 {
 			break
 		}
-		r.Candidates = append(r.Candidates, analyze.Candidate{
+		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.site, Path: s.path, Share: share.Number, Thin: true,
 			Summary: fmt.Sprintf("%s of the time lost to locks is lost inside the sync.Map that %s writes to", share, s.site.Function),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "delay at the locks inside the sync.Map under the function", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Nanoseconds), "all delay in the mutex profile"),
-				Limit: in.Against("min-delay"), At: analyze.At(s.site), Reproduce: analyze.Peek(e, "delay", s.site)}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "delay at the locks inside the sync.Map under the function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Nanoseconds), "all delay in the mutex profile"),
+				Limit: in.Against("min-delay"), At: claim.At(s.site), Reproduce: claim.Peek(e, "delay", s.site)}},
 		})
 	}
 	return r

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace"
@@ -12,7 +12,7 @@ import (
 )
 
 // SyscallBlocking claims that requests wait in system calls that take long.
-var SyscallBlocking = &analyze.Detector{
+var SyscallBlocking = &claim.Detector{
 	ID:    "syscall-blocking",
 	Title: "Requests wait in slow system calls",
 	Doc: `Goroutines stand in system calls (or calls into C) that take long: fsync, file locks, reads of a slow disk, name lookups through the C library. Each keeps a
@@ -25,7 +25,7 @@ only be such as have lost theirs (runtime/proc.go, retake, takes it after 20 µs
 **When it is wrong.** Some calls are there to wait: for a child process, for a line on standard input, a writer of the program's own log. Calls that last over the whole
 trace, and those outside of the handling of a request, are not counted or an info. A single goroutine that writes a journal and waits for the disk is how databases work; the claim needs several at one place.
 Waits of the network are not system calls in Go.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-call", Default: evidence.Duration(10 * time.Millisecond),
 			Doc:    "length of a system call that counts as slow",
 			Source: "runtime/proc.go, forcePreemptNS and sysmon: after 10 ms its processor has been taken away from the thread for certain"},
@@ -39,7 +39,7 @@ Waits of the network are not system calls in Go.`,
 			Doc:    "goroutines of a dump in system calls at one place per processor",
 			Source: "runtime/proc.go: a thread in a short call keeps its processor, so short calls are at most GOMAXPROCS at a time"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "system calls by stack, with their length", Run: worstOf(syscallTrace)},
 		{Kind: evidence.Dump, Doc: "goroutines in system calls at one moment, by place", Run: worstOf(syscallDump)},
 		{Kind: evidence.ThreadCreate, Doc: "threads made: vouches, as it does not tell what for", Run: syscallThreads},
@@ -68,14 +68,14 @@ func callsOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, boo
 	return s, s.Owner(), true
 }
 
-func syscallTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := tooShort(e); short != "" {
-		return analyze.Reading{Silent: short}
+		return claim.Reading{Silent: short}
 	}
 	t := e.Trace
 	procs := max(in.Case.GOMAXPROCS, t.Procs.Max, 1)
 	call := in.Limit("min-call").Duration()
-	r := analyze.Reading{Says: fmt.Sprintf("next to no time goes by in system calls of %s and more", evidence.Duration(call))}
+	r := claim.Reading{Says: fmt.Sprintf("next to no time goes by in system calls of %s and more", evidence.Duration(call))}
 	// One at a time: what has not returned in the whole trace is a wait by design.
 	var ended []exectrace.Wait
 	for _, w := range t.Syscalls {
@@ -89,7 +89,7 @@ func syscallTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		inSlow := bound.Add(w.times.Beyond(call), bound.Mul(time.Duration(slow), call)) // what the slow ones took
 		rate := perSecond(min(inSlow, w.total), t.Duration)
 		need := in.Limit("min-share").Number * float64(procs)
-		excuses := []analyze.Excuse{notOutside(w.request),
+		excuses := []claim.Excuse{notOutside(w.request),
 			{Holds: float64(w.goroutines) < in.Limit("min-goroutines").Number, Says: "few goroutines make the calls: a journal has one writer, who waits for the disk as it should"}}
 		// Short calls that goroutines stand in all the time, more of them than any number of processors explains.
 		lengths := fmt.Sprintf(" of %s and more", evidence.Duration(call))
@@ -101,19 +101,19 @@ func syscallTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		limit := in.Against("min-share")
 		limit.Number = need
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: w.site, Path: w.path,
 			Summary: fmt.Sprintf("%s goroutines are in system calls%s in %s on average, the longest call took %s", evidence.Quantity{Number: rate.Number, Unit: evidence.Count}, lengths, w.name(), evidence.Duration(w.max)),
-			Facts: []analyze.Fact{
+			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: fmt.Sprintf("time in system calls%s here per second, over %s and %d processors", lengths, evidence.Duration(t.Duration), procs), Value: rate, Limit: limit,
-					At: spanAt(w), Reproduce: analyze.TraceProfile(e, "syscall")},
-				{Exhibit: e.ID, Says: fmt.Sprintf("system calls%s here", lengths), Value: evidence.Of(slow, evidence.Count), Of: analyze.PartOf(evidence.Of(w.count, evidence.Count), "the calls here that did not return at once"),
-					At: analyze.At(w.site), Reproduce: analyze.TraceProfile(e, "syscall")},
-				{Exhibit: e.ID, Says: "goroutines that made them", Value: evidence.Of(w.goroutines, evidence.Count), Limit: in.Against("min-goroutines"), At: analyze.At(w.site), Reproduce: analyze.TraceProfile(e, "syscall")},
+					At: spanAt(w), Reproduce: claim.TraceProfile(e, "syscall")},
+				{Exhibit: e.ID, Says: fmt.Sprintf("system calls%s here", lengths), Value: evidence.Of(slow, evidence.Count), Of: claim.PartOf(evidence.Of(w.count, evidence.Count), "the calls here that did not return at once"),
+					At: claim.At(w.site), Reproduce: claim.TraceProfile(e, "syscall")},
+				{Exhibit: e.ID, Says: "goroutines that made them", Value: evidence.Of(w.goroutines, evidence.Count), Limit: in.Against("min-goroutines"), At: claim.At(w.site), Reproduce: claim.TraceProfile(e, "syscall")},
 			},
 		}
 		// Calls are a program's own work: they hold operations up where more stand in them than there is need for.
-		in.Weigh(&c, analyze.Impact{Of: analyze.Operations, Standing: rate.Number / need, Mean: w.mean()}, excuses...)
+		in.Weigh(&c, claim.Impact{Of: claim.Operations, Standing: rate.Number / need, Mean: w.mean()}, excuses...)
 		addSites(&c, w.owner)
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -126,8 +126,8 @@ func syscallTrace(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 // usualProcs is more processors than most services are given.
 const usualProcs = 64
 
-func syscallDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
-	r := analyze.Reading{Silent: "it shows one moment, at which few goroutines are in system calls at one place"}
+func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
+	r := claim.Reading{Silent: "it shows one moment, at which few goroutines are in system calls at one place"}
 	need := max(in.Limit("min-goroutines").Number, in.Limit("min-threads-per-proc").Number*float64(in.Case.GOMAXPROCS))
 	for _, x := range dumpWaits(e.Dump, callsOf) {
 		n := len(x.goroutines)
@@ -139,28 +139,28 @@ func syscallDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			limit = in.Against("min-threads-per-proc")
 			limit.Number = need
 		}
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: x.site, Path: x.path, Thin: float64(n) < need,
 			Summary: fmt.Sprintf("%s in a system call in %s", amount(n, "goroutine is", "goroutines are"), x.name()),
-			Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines in a system call here, each with a thread of its own", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
-				Limit: limit, At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: analyze.Grep(e, x.text)}},
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines in a system call here, each with a thread of its own", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				Limit: limit, At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: claim.Grep(e, x.text)}},
 		}
-		in.Weigh(&c, analyze.Impact{Of: analyze.Operations, Standing: in.Limit("impact.min-standing-moment").Number * float64(n) / need, Moment: true}, notOutside(x.request > 0),
-			analyze.Excuse{Holds: in.Case.GOMAXPROCS == 0 && float64(n) < usualProcs*in.Limit("min-threads-per-proc").Number, Says: "how many processors there are is not known: so many may be in short calls at a time on a large machine"})
+		in.Weigh(&c, claim.Impact{Of: claim.Operations, Standing: in.Limit("impact.min-standing-moment").Number * float64(n) / need, Moment: true}, notOutside(x.request > 0),
+			claim.Excuse{Holds: in.Case.GOMAXPROCS == 0 && float64(n) < usualProcs*in.Limit("min-threads-per-proc").Number, Says: "how many processors there are is not known: so many may be in short calls at a time on a large machine"})
 		addSites(&c, x.owner)
 		r.Candidates = append(r.Candidates, c)
 	}
 	return r
 }
 
-func syscallThreads(in *analyze.Input) analyze.Reading {
+func syscallThreads(in *claim.Input) claim.Reading {
 	e := latest(in.Exhibits)
 	n := threadsMade(e)
-	r := analyze.Reading{Silent: fmt.Sprintf("%d threads have been made; what for, it does not tell", n)}
+	r := claim.Reading{Silent: fmt.Sprintf("%d threads have been made; what for, it does not tell", n)}
 	if float64(n) > in.Limit("min-goroutines").Number+4*float64(max(in.Case.GOMAXPROCS, 1)) {
-		r.Candidates = []analyze.Candidate{{Thin: true,
+		r.Candidates = []claim.Candidate{{Thin: true,
 			Summary: fmt.Sprintf("%d threads have been made", n),
-			Facts:   []analyze.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Reproduce: analyze.Top(e, threadColumn(e))}}}}
+			Facts:   []claim.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Reproduce: claim.Top(e, threadColumn(e))}}}}
 	}
 	return r
 }

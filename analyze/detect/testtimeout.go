@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -16,7 +16,7 @@ import (
 )
 
 // TestTimeout claims that a test did not end in the time that its binary had.
-var TestTimeout = &analyze.Detector{
+var TestTimeout = &claim.Detector{
 	ID:    "test-timeout",
 	Title: "A test did not end in time",
 	Doc: `A test binary ran into its time limit (go test -timeout, ten minutes by default). Package testing then panics and prints all goroutines. The first of them is the
@@ -31,12 +31,12 @@ The variant is lock, self-lock, channel, wait-group, network, sleep, running, sy
 
 **When it is wrong.** The test that was running need not be the one that used up the time: when it had run for less than half of the limit, the finding says that the tests take too long
 as a whole. Of parallel subtests of one test the dump does not tell which goroutine runs which. A test that only waits for something slow looks like one that waits for ever.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-part", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Ratio},
 			Doc:    "part of the binary's time limit that a running test must have used to count as what used it up",
 			Source: "Judgement call: below half, other tests took more of the time than the one that was running at its end"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Crash, Doc: "the alarm of package testing or the go command's signal, with the goroutines printed below it", Run: testTimeouts},
 	},
 	Fix: []string{
@@ -45,8 +45,8 @@ as a whole. Of parallel subtests of one test the dump does not tell which gorout
 	},
 }
 
-func testTimeouts(in *analyze.Input) analyze.Reading {
-	r := analyze.Reading{Silent: "a log shows the tests that ran out of time and no others"}
+func testTimeouts(in *claim.Input) claim.Reading {
+	r := claim.Reading{Silent: "a log shows the tests that ran out of time and no others"}
 	seen := map[string]bool{}
 	for _, e := range in.Exhibits {
 		for _, c := range e.Crashes {
@@ -74,19 +74,19 @@ type testRun struct {
 }
 
 // stoppedTests judges one time-out: a candidate for each place in which a test stands.
-func stoppedTests(in *analyze.Input, e *evidence.Exhibit, c *dump.Crash) []analyze.Candidate {
+func stoppedTests(in *claim.Input, e *evidence.Exhibit, c *dump.Crash) []claim.Candidate {
 	t := c.Timeout
 	tests := runningTests(t)
 	if len(tests) == 0 {
-		return []analyze.Candidate{unknownTest(e, c)}
+		return []claim.Candidate{unknownTest(e, c)}
 	}
 	slices.SortStableFunc(tests, func(a, b testRun) int { return -cmp.Compare(a.elapsed, b.elapsed) })
 	longest := tests[0].elapsed
 	if longest > 0 && float64(longest) < in.Limit("min-part").Number*float64(t.Limit) {
-		return []analyze.Candidate{slowSuite(in, e, c, tests)}
+		return []claim.Candidate{slowSuite(in, e, c, tests)}
 	}
 	locks := locksOf(t.Dump)
-	var out []analyze.Candidate
+	var out []claim.Candidate
 	at := map[string]int{}
 	for _, run := range tests {
 		cand := stoppedTest(e, c, run, locks)
@@ -117,11 +117,11 @@ func testNames(tests []testRun) string {
 }
 
 // stoppedTest judges one test that was running.
-func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*dumpLock) analyze.Candidate {
+func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*dumpLock) claim.Candidate {
 	t := c.Timeout
-	cand := analyze.Candidate{Severity: analyze.Critical, Share: 1, Variant: "unknown"}
+	cand := claim.Candidate{Severity: claim.Critical, Share: 1, Variant: "unknown"}
 	cand.Summary = run.name + " " + unended(t)
-	cand.Facts = []analyze.Fact{runFact(e, c, run)}
+	cand.Facts = []claim.Fact{runFact(e, c, run)}
 	if run.g == nil {
 		cand.Thin = true
 		cand.Summary += "; its goroutine is not in the log"
@@ -140,8 +140,8 @@ func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*dumpL
 	variant, does := doing(g, s)
 	cand.Variant = variant
 	cand.Summary += fmt.Sprintf("; its goroutine %d %s in %s%s", g.ID, does, user.Function, inParens(line(user)))
-	cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutine of the test: goroutine %d, %s", g.ID, g.State), Value: evidence.Of(1, evidence.Count),
-		At: atGoroutine(user, g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
+	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutine of the test: goroutine %d, %s", g.ID, g.State), Value: evidence.Of(1, evidence.Count),
+		At: atGoroutine(user, g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
 	if way := callPath(s); way != "" {
 		cand.Facts[1].Says += ", reached by " + way
 	}
@@ -164,7 +164,7 @@ func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*dumpL
 }
 
 // lockedTest says who holds the lock that a test waits for.
-func lockedTest(e *evidence.Exhibit, cand *analyze.Candidate, d *dump.Dump, run testRun, locks []*dumpLock) {
+func lockedTest(e *evidence.Exhibit, cand *claim.Candidate, d *dump.Dump, run testRun, locks []*dumpLock) {
 	cand.Fix = []string{
 		"Let an outer method that holds the lock call an inner one that expects it to be held",
 		"Unlock with defer right behind Lock, so that early returns and panics (t.FailNow is one) give it back",
@@ -212,13 +212,13 @@ func lockedTest(e *evidence.Exhibit, cand *analyze.Candidate, d *dump.Dump, run 
 	}
 	cand.Summary += fmt.Sprintf("; the lock is held by goroutine %d in %s%s, which %s", holder.g.ID, at.Function, inParens(line(at)), does)
 	addSites(cand, holder.site(), at)
-	cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("holder of the lock: goroutine %d, %s", holder.g.ID, holder.g.State), Value: evidence.Of(1, evidence.Count),
-		At: atGoroutine(at, holder.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", holder.g.ID))})
+	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("holder of the lock: goroutine %d, %s", holder.g.ID, holder.g.State), Value: evidence.Of(1, evidence.Count),
+		At: atGoroutine(at, holder.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", holder.g.ID))})
 	cand.Graph = queueGraph(e, lock, holder)
 }
 
 // partners says what became of the goroutines that a test has started, which are who would let it go on.
-func partners(e *evidence.Exhibit, cand *analyze.Candidate, d *dump.Dump, run testRun, locks []*dumpLock) {
+func partners(e *evidence.Exhibit, cand *claim.Candidate, d *dump.Dump, run testRun, locks []*dumpLock) {
 	if made := startedBy(d, run.g); len(made) > 0 {
 		startedText(e, cand, made)
 		if holder, ok := waitsHolding(run.g, made[0].g, locks); ok {
@@ -294,7 +294,7 @@ func startedBy(d *dump.Dump, test *dump.Goroutine) []*testHelpers {
 }
 
 // startedText tells of the goroutines that a test has started.
-func startedText(e *evidence.Exhibit, cand *analyze.Candidate, all []*testHelpers) {
+func startedText(e *evidence.Exhibit, cand *claim.Candidate, all []*testHelpers) {
 	total := 0
 	for _, c := range all {
 		total += c.n
@@ -310,17 +310,17 @@ func startedText(e *evidence.Exhibit, cand *analyze.Candidate, all []*testHelper
 	}
 	for _, c := range all[:min(len(all), 3)] {
 		addSites(cand, c.site)
-		cand.Facts = append(cand.Facts, analyze.Fact{Exhibit: e.ID, Says: "goroutines that the test started, each of which " + c.does, Value: evidence.Of(c.n, evidence.Count),
-			Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all that it started and that are left"), At: atGoroutine(c.site, c.g.ID), Reproduce: analyze.Grep(e, fmt.Sprintf("goroutine %d [", c.g.ID))})
+		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "goroutines that the test started, each of which " + c.does, Value: evidence.Of(c.n, evidence.Count),
+			Of: claim.PartOf(evidence.Of(total, evidence.Count), "all that it started and that are left"), At: atGoroutine(c.site, c.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", c.g.ID))})
 	}
 }
 
 // slowSuite is the verdict when no running test has used up the time.
-func slowSuite(in *analyze.Input, e *evidence.Exhibit, c *dump.Crash, tests []testRun) analyze.Candidate {
+func slowSuite(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, tests []testRun) claim.Candidate {
 	run := tests[0]
-	cand := analyze.Candidate{Severity: analyze.Warning, Share: 1, Variant: "slow-suite",
+	cand := claim.Candidate{Severity: claim.Warning, Share: 1, Variant: "slow-suite",
 		Summary: fmt.Sprintf("the tests took longer than %s as a whole; %s was under way, for %s only", evidence.Duration(c.Timeout.Limit), run.name, evidence.Duration(run.elapsed)),
-		Facts:   []analyze.Fact{runFact(e, c, run)},
+		Facts:   []claim.Fact{runFact(e, c, run)},
 		Fix: []string{
 			"Find the slow ones: go test -json, then sort by Elapsed; run what can run side by side with t.Parallel",
 			"Raise -timeout, or split the package's tests, where each is as slow as it must be",
@@ -334,9 +334,9 @@ func slowSuite(in *analyze.Input, e *evidence.Exhibit, c *dump.Crash, tests []te
 }
 
 // unknownTest is the verdict when nothing tells which test was running.
-func unknownTest(e *evidence.Exhibit, c *dump.Crash) analyze.Candidate {
+func unknownTest(e *evidence.Exhibit, c *dump.Crash) claim.Candidate {
 	t := c.Timeout
-	cand := analyze.Candidate{Severity: analyze.Critical, Share: 1, Variant: "setup", Facts: []analyze.Fact{runFact(e, c, testRun{})},
+	cand := claim.Candidate{Severity: claim.Critical, Share: 1, Variant: "setup", Facts: []claim.Fact{runFact(e, c, testRun{})},
 		Summary: "the test binary " + unended(t)}
 	for i := range t.Dump.Goroutines {
 		g := &t.Dump.Goroutines[i]
@@ -371,21 +371,21 @@ func unended(t *dump.Timeout) string {
 }
 
 // runFact is how long a test had been running, or else the limit that the binary ran into.
-func runFact(e *evidence.Exhibit, c *dump.Crash, run testRun) analyze.Fact {
+func runFact(e *evidence.Exhibit, c *dump.Crash, run testRun) claim.Fact {
 	limit := evidence.Duration(c.Timeout.Limit)
 	if run.elapsed > 0 {
-		return analyze.Fact{Exhibit: e.ID, Says: run.name + " had been running for", Value: evidence.Duration(run.elapsed), Of: &analyze.Whole{Quantity: limit, What: "the time limit of the test binary"},
-			Reproduce: analyze.Grep(e, run.name+" (")}
+		return claim.Fact{Exhibit: e.ID, Says: run.name + " had been running for", Value: evidence.Duration(run.elapsed), Of: &claim.Whole{Quantity: limit, What: "the time limit of the test binary"},
+			Reproduce: claim.Grep(e, run.name+" (")}
 	}
 	if c.Timeout.Limit == 0 {
-		return analyze.Fact{Exhibit: e.ID, Says: "goroutines printed when the test binary was stopped", Value: evidence.Of(len(c.Timeout.Dump.Goroutines), evidence.Count),
-			Reproduce: analyze.Grep(e, "SIGQUIT")}
+		return claim.Fact{Exhibit: e.ID, Says: "goroutines printed when the test binary was stopped", Value: evidence.Of(len(c.Timeout.Dump.Goroutines), evidence.Count),
+			Reproduce: claim.Grep(e, "SIGQUIT")}
 	}
 	says := "time limit of the test binary"
 	if run.name != "" {
 		says += ", with " + run.name + " running"
 	}
-	return analyze.Fact{Exhibit: e.ID, Says: says, Value: limit, Reproduce: analyze.Grep(e, oneLine(c.Message))}
+	return claim.Fact{Exhibit: e.ID, Says: says, Value: limit, Reproduce: claim.Grep(e, oneLine(c.Message))}
 }
 
 // testPlace is the place of a stack as a reader looks for it: the application's, or the test's own where

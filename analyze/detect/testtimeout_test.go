@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/pprofile"
@@ -51,7 +52,7 @@ func TestRecordedTimeouts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var f *analyze.Finding
+			var f *claim.Finding
 			for i := range res.Findings {
 				if res.Findings[i].Detector == TestTimeout.ID {
 					f = &res.Findings[i]

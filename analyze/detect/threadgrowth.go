@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -13,7 +13,7 @@ import (
 )
 
 // ThreadGrowth claims that the process has far more threads than it needs.
-var ThreadGrowth = &analyze.Detector{
+var ThreadGrowth = &claim.Detector{
 	ID:      "thread-growth",
 	Title:   "Threads pile up",
 	Process: true,
@@ -28,7 +28,7 @@ The variant is locked, or syscall, where a dump tells.
 
 **When it is wrong.** A burst of file system calls long ago leaves its threads behind: they are idle and cost little. Programs
 that call into C with many threads want them. How many threads are too many depends on GOMAXPROCS; where that is unknown, the claim is an info at most.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-threads-per-proc", Default: evidence.Quantity{Number: 4, Unit: evidence.Count},
 			Doc:    "threads per processor (GOMAXPROCS), beside min-threads, from which it is told",
 			Source: "runtime/proc.go: one thread per processor runs, another spins, others stand in short system calls"},
@@ -39,7 +39,7 @@ that call into C with many threads want them. How many threads are too many depe
 			Doc:    "threads over the sum of the two from which it is worth a warning",
 			Source: "by meaning: a burst may reach the limit, twice as many were needed again and again"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.SchedTrace, Doc: "threads by time", Run: worstOf(threadsSched)},
 		{Kind: evidence.ThreadCreate, Doc: "threads made since the process started", Run: threadsCreated},
 		{Kind: evidence.Dump, Doc: "goroutines in system calls or locked to a thread, each with a thread of its own", Run: worstOf(threadsDump)},
@@ -53,60 +53,60 @@ that call into C with many threads want them. How many threads are too many depe
 
 // tooMany returns how many threads are told, how many are worth a warning, and
 // the limit as it was in force.
-func tooMany(in *analyze.Input) (some, many float64, limit *analyze.LimitUse) {
+func tooMany(in *claim.Input) (some, many float64, limit *claim.LimitUse) {
 	some = in.Limit("min-threads").Number + in.Limit("min-threads-per-proc").Number*float64(max(in.Case.GOMAXPROCS, 1))
 	limit = in.Against("min-threads")
 	limit.Number = some
 	return some, some * in.Limit("min-times").Number, limit
 }
 
-func threadSeverity(in *analyze.Input, n float64) analyze.Severity {
+func threadSeverity(in *claim.Input, n float64) claim.Severity {
 	some, many, _ := tooMany(in)
 	switch {
 	case n < some:
-		return analyze.NoSeverity
+		return claim.NoSeverity
 	// Without GOMAXPROCS a machine with 64 processors looks like a leak.
 	case n < many, in.Case.GOMAXPROCS == 0:
-		return analyze.Info
+		return claim.Info
 	}
-	return analyze.Warning
+	return claim.Warning
 }
 
-func threadsSched(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func threadsSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Sched.Total
 	some, _, limit := tooMany(in)
-	r := analyze.Reading{Says: fmt.Sprintf("at most %d threads in %s", t.MostThreads, evidence.Duration(t.To-t.From))}
+	r := claim.Reading{Says: fmt.Sprintf("at most %d threads in %s", t.MostThreads, evidence.Duration(t.To-t.From))}
 	if float64(t.MostThreads) < some {
 		return r
 	}
-	grep := analyze.Grep(e, "SCHED")
-	c := analyze.Candidate{
+	grep := claim.Grep(e, "SCHED")
+	c := claim.Candidate{
 		Severity: threadSeverity(in, float64(t.MostThreads)), Thin: t.Samples < 3,
 		Summary: fmt.Sprintf("the process has up to %d threads, with GOMAXPROCS %d", t.MostThreads, in.Case.GOMAXPROCS),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("most threads in %s lines", evidence.Of(t.Samples, evidence.Count)), Value: evidence.Of(t.MostThreads, evidence.Count), Limit: limit,
-			At: analyze.Location{Line: e.Sched.Lines[0]}, Reproduce: grep}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("most threads in %s lines", evidence.Of(t.Samples, evidence.Count)), Value: evidence.Of(t.MostThreads, evidence.Count), Limit: limit,
+			At: claim.Location{Line: e.Sched.Lines[0]}, Reproduce: grep}},
 	}
 	if w := e.Sched.Windows; len(w) > 0 && w[0].MostThreads < t.Threads {
-		c.Facts = append(c.Facts, analyze.Fact{Exhibit: e.ID, Says: fmt.Sprintf("threads in the last line; in the beginning there were %d", w[0].MostThreads), Value: evidence.Of(t.Threads, evidence.Count),
-			At: analyze.Location{Line: e.Sched.Lines[1]}, Reproduce: grep})
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("threads in the last line; in the beginning there were %d", w[0].MostThreads), Value: evidence.Of(t.Threads, evidence.Count),
+			At: claim.Location{Line: e.Sched.Lines[1]}, Reproduce: grep})
 	}
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
-func threadsCreated(in *analyze.Input) analyze.Reading {
+func threadsCreated(in *claim.Input) claim.Reading {
 	e := latest(in.Exhibits)
 	n := threadsMade(e)
 	some, _, limit := tooMany(in)
-	r := analyze.Reading{Says: fmt.Sprintf("%d threads have been made since the process started", n)}
+	r := claim.Reading{Says: fmt.Sprintf("%d threads have been made since the process started", n)}
 	if float64(n) < some {
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Severity: threadSeverity(in, float64(n)),
 		Summary:  fmt.Sprintf("%d threads have been made, with GOMAXPROCS %d", n, in.Case.GOMAXPROCS),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Limit: limit,
-			Reproduce: analyze.Top(e, threadColumn(e))}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Limit: limit,
+			Reproduce: claim.Top(e, threadColumn(e))}},
 		Caveats: []string{"it counts threads that have ended as well; few do"},
 	}}
 	return r
@@ -120,7 +120,7 @@ type keeper struct {
 	first *dump.Goroutine
 }
 
-func threadsDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	by := map[string]*keeper{}
 	var keepers []*keeper
 	n, locked := 0, 0
@@ -144,7 +144,7 @@ func threadsDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 		k.n++
 	}
-	r := analyze.Reading{Silent: fmt.Sprintf("%s a thread at that moment; how many are idle it does not show", amount(n, "goroutine keeps", "goroutines keep"))}
+	r := claim.Reading{Silent: fmt.Sprintf("%s a thread at that moment; how many are idle it does not show", amount(n, "goroutine keeps", "goroutines keep"))}
 	some, _, limit := tooMany(in)
 	if float64(n) < some/2 {
 		return r
@@ -157,19 +157,19 @@ func threadsDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 	if 2*locked > n {
 		variant, doing = "locked", "are locked to their thread"
 	}
-	c := analyze.Candidate{
+	c := claim.Candidate{
 		Site: k.site, Variant: variant, Severity: threadSeverity(in, float64(n)),
 		Summary: fmt.Sprintf("%d goroutines keep a thread each: most %s, %d of them in %s", n, doing, k.n, k.site.Function),
-		Facts: []analyze.Fact{
-			{Exhibit: e.ID, Says: "goroutines in a system call or locked to their thread", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
-				Limit: limit, At: atGoroutine(k.site, k.first.ID), Reproduce: analyze.Grep(e, find)},
-			{Exhibit: e.ID, Says: "of them, locked to their thread", Value: evidence.Of(locked, evidence.Count), At: atGoroutine(k.site, k.first.ID), Reproduce: analyze.Grep(e, "locked to thread")},
+		Facts: []claim.Fact{
+			{Exhibit: e.ID, Says: "goroutines in a system call or locked to their thread", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				Limit: limit, At: atGoroutine(k.site, k.first.ID), Reproduce: claim.Grep(e, find)},
+			{Exhibit: e.ID, Says: "of them, locked to their thread", Value: evidence.Of(locked, evidence.Count), At: atGoroutine(k.site, k.first.ID), Reproduce: claim.Grep(e, "locked to thread")},
 		},
 	}
 	addSites(&c, k.owner)
 	for _, k := range keepers[1:min(len(keepers), maxCandidates)] {
 		addSites(&c, k.site)
 	}
-	r.Candidates = []analyze.Candidate{c}
+	r.Candidates = []claim.Candidate{c}
 	return r
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/pprofile"
@@ -12,7 +12,7 @@ import (
 )
 
 // TimerLeak claims that timers or tickers pile up.
-var TimerLeak = &analyze.Detector{
+var TimerLeak = &claim.Detector{
 	ID:    "timer-leak",
 	Title: "Timers pile up",
 	Doc: `Timers are started and not stopped when what they watch over is done. Until a timer fires, the runtime keeps it, its function and all that
@@ -24,7 +24,7 @@ of timers vouch for it, and so do goroutines in a dump that timers have started.
 
 **When it is wrong.** A timer per connection or request is in use as long as that is: more traffic means more timers. Two snapshots cannot tell that from a leak. Since Go 1.23 timers and tickers
 that nothing refers to are collected although they were not stopped (time, NewTimer), except those of AfterFunc, which the runtime refers to.`,
-	Limits: []analyze.Limit{
+	Limits: []claim.Limit{
 		{Name: "min-live", Default: evidence.Quantity{Number: 10_000, Unit: evidence.Count},
 			Doc:    "timers in use that one function started",
 			Source: "a timer of 100 bytes and what it refers to: ten thousand are megabytes, and more than a service has requests at a time"},
@@ -41,7 +41,7 @@ that nothing refers to are collected although they were not stopped (time, NewTi
 			Doc:    "goroutines in a dump that timers have started, from which they vouch",
 			Source: "as goroutine-leak: fifty alike are no accident"},
 	},
-	Measures: []analyze.Measure{
+	Measures: []claim.Measure{
 		{Kind: evidence.Heap, Doc: "timers and their memory by who started them, in successive heap profiles", Run: timerLeakHeap},
 		{Kind: evidence.CPU, Doc: "samples in the runtime's timers; names no site, can confirm and never deny", Run: worstOf(timerLeakCPU)},
 		{Kind: evidence.Dump, Doc: "goroutines that timers have started; can confirm and never deny", Run: worstOf(timerLeakDump)},
@@ -90,16 +90,16 @@ func mostOfOneSize(p *pprofile.Profile, function string, keep func(stack.Stack) 
 	return most
 }
 
-func timerLeakHeap(in *analyze.Input) analyze.Reading {
+func timerLeakHeap(in *claim.Input) claim.Reading {
 	whole := oneProcess(in.Exhibits)
 	s := whole.part(ofTimers)
 	last := s.lastExhibit()
 	if last.Profile.Column("inuse_space") < 0 {
-		return analyze.Reading{Silent: "the heap profile has no column of memory in use"}
+		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	least := int64(in.Limit("min-live").Number)
 	if len(s.views) < 2 {
-		r := analyze.Reading{Silent: alone(whole)}
+		r := claim.Reading{Silent: alone(whole)}
 		for name, h := range s.last().sites {
 			// A difference over time is no state.
 			if n := mostOfOneSize(last.Profile, name, ofTimers); n >= least && last.Duration == 0 {
@@ -109,7 +109,7 @@ func timerLeakHeap(in *analyze.Input) analyze.Reading {
 		sortCandidates(&r)
 		return r
 	}
-	r := analyze.Reading{
+	r := claim.Reading{
 		Says:   fmt.Sprintf("timers hold %s in the first heap profile and %s in the last", size(s.first().inuse), size(s.last().inuse)),
 		Silent: s.unsure(in.Limit("min-growth").Number, allMemory),
 	}
@@ -121,12 +121,12 @@ func timerLeakHeap(in *analyze.Input) analyze.Reading {
 			continue
 		}
 		c := timerCandidate(in, last, h, n, whole.last().inuse)
-		c.Severity, c.Thin = analyze.Warning, !g.steady()
+		c.Severity, c.Thin = claim.Warning, !g.steady()
 		c.Summary = fmt.Sprintf("timers that %s starts pile up: %s in use, their memory grew by %s, from %s to %s%s", h.site.Function, evidence.Of(n, evidence.Count), size(g.grown), size(g.values[0]), size(h.inuse), within(s.span()))
 		c.Facts = append(c.Facts, growthFacts(in, s, g, h, "memory in use of timers that the function started", timerFocus)...)
 		c.Caveats = nil
 		if g.ended() {
-			c.Severity = analyze.Info
+			c.Severity = claim.Info
 			c.Caveats = append(c.Caveats, "the growth slowed down or stopped before the last snapshot, as that of a program warming up does")
 		}
 		if len(s.views) == 2 {
@@ -140,14 +140,14 @@ func timerLeakHeap(in *analyze.Input) analyze.Reading {
 // timerFocus leaves the memory of timers.
 const timerFocus = "-focus=^time.(NewTimer|AfterFunc|NewTicker|After|Tick)$"
 
-func timerCandidate(in *analyze.Input, e *evidence.Exhibit, h *heapSite, n, heap int64) analyze.Candidate {
-	at := analyze.At(h.site)
+func timerCandidate(in *claim.Input, e *evidence.Exhibit, h *heapSite, n, heap int64) claim.Candidate {
+	at := claim.At(h.site)
 	at.SampleType = "inuse_objects"
-	return analyze.Candidate{
-		Site: h.site, Path: h.path, Severity: analyze.Info, Thin: true, Share: evidence.Part(h.inuse, heap).Number,
+	return claim.Candidate{
+		Site: h.site, Path: h.path, Severity: claim.Info, Thin: true, Share: evidence.Part(h.inuse, heap).Number,
 		Summary: fmt.Sprintf("%s has %s timers in use; whether they become more is unknown", h.site.Function, evidence.Of(n, evidence.Count)),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "timers in use that the function started", Value: evidence.Of(n, evidence.Count), Limit: in.Against("min-live"), At: at,
-			Reproduce: analyze.Peek(e, "inuse_objects", h.site).With(timerFocus)}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "timers in use that the function started", Value: evidence.Of(n, evidence.Count), Limit: in.Against("min-live"), At: at,
+			Reproduce: claim.Peek(e, "inuse_objects", h.site).With(timerFocus)}},
 		Caveats: []string{"one heap profile cannot tell timers that pile up from as many that are in use"},
 	}
 }
@@ -164,7 +164,7 @@ func runsTimers(s stack.Stack) bool {
 	return false
 }
 
-func timerLeakCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func timerLeakCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	var n int64
@@ -175,19 +175,19 @@ func timerLeakCPU(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 		}
 	}
 	share := evidence.Part(n, total)
-	r := analyze.Reading{Silent: fmt.Sprintf("the runtime's timers have %s of %s, which timers that merely pile up need not exceed", share, evidence.Things(total, "CPU sample"))}
+	r := claim.Reading{Silent: fmt.Sprintf("the runtime's timers have %s of %s, which timers that merely pile up need not exceed", share, evidence.Things(total, "CPU sample"))}
 	if total < 100 || share.Number < in.Limit("min-cpu-share").Number {
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Thin: true, Summary: fmt.Sprintf("the runtime's timers take %s of the CPU samples", share),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "CPU samples in the runtime's timers", Value: share, Of: analyze.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
-			Limit: in.Against("min-cpu-share"), Reproduce: analyze.Top(e, "samples").With(`-focus=runtime.\(\*timers?\)|runtime.(runtimer|addtimer|deltimer|adjusttimers|sift.*Timer)$`)}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples in the runtime's timers", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+			Limit: in.Against("min-cpu-share"), Reproduce: claim.Top(e, "samples").With(`-focus=runtime.\(\*timers?\)|runtime.(runtimer|addtimer|deltimer|adjusttimers|sift.*Timer)$`)}},
 	}}
 	return r
 }
 
-func timerLeakDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
+func timerLeakDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var first *dump.Goroutine
 	n := 0
 	for i := range e.Dump.Goroutines {
@@ -197,14 +197,14 @@ func timerLeakDump(in *analyze.Input, e *evidence.Exhibit) analyze.Reading {
 			}
 		}
 	}
-	r := analyze.Reading{Silent: "a dump does not show timers, only what they have started"}
+	r := claim.Reading{Silent: "a dump does not show timers, only what they have started"}
 	if float64(n) < in.Limit("min-started").Number {
 		return r
 	}
-	r.Candidates = []analyze.Candidate{{
+	r.Candidates = []claim.Candidate{{
 		Thin: true, Summary: fmt.Sprintf("%s that timers have started are in the dump", evidence.Things(n, "goroutine")),
-		Facts: []analyze.Fact{{Exhibit: e.ID, Says: "goroutines that timers have started", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
-			Limit: in.Against("min-started"), At: analyze.Location{Goroutine: first.ID}, Reproduce: analyze.Grep(e, "created by time.goFunc")}},
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that timers have started", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
+			Limit: in.Against("min-started"), At: claim.Location{Goroutine: first.ID}, Reproduce: claim.Grep(e, "created by time.goFunc")}},
 	}}
 	return r
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
@@ -19,18 +19,18 @@ func TestTimerLeak(t *testing.T) {
 		fired = append(fired, dump.Goroutine{ID: int64(i + 1), State: "sleep", Frames: []dump.Frame{{Frame: stack.Frame{Function: "main.late"}}}, CreatedBy: stack.Frame{Function: "time.goFunc"}})
 	}
 	expectAll(t, TimerLeak, []expect{
-		{"more and more", of(heapAt(0, started(100_000)), heapAt(600, started(300_000))), analyze.Found, "warning main.f"},
-		{"over three snapshots", of(heapAt(0, started(100_000)), heapAt(600, started(300_000)), heapAt(1200, started(500_000))), analyze.Found, "warning main.f"},
-		{"a warm-up that ended", of(heapAt(0, started(100_000)), heapAt(600, started(300_000)), heapAt(1200, started(300_000))), analyze.Found, "info main.f"},
-		{"as many as before", of(heapAt(0, started(300_000)), heapAt(600, started(300_000))), analyze.Clear, ""},
-		{"no more than sampling can bring about", of(heapAt(0, started(30_000)), heapAt(600, started(50_000))), analyze.Undecided, ""},
-		{"large things beside few timers", of(heapAt(0), heapAt(600, objects(64<<10, 9000, 9000, "time.NewTimer", "main.f"))), analyze.Clear, ""},
-		{"those of contexts", of(heapAt(0), heapAt(600, objects(112, 900_000, 900_000, "time.AfterFunc", "context.WithDeadlineCause", "context.WithTimeout", "main.f"))), analyze.Clear, ""},
-		{"what the function of a timer allocates", of(heapAt(0), heapAt(600, objects(112, 900_000, 900_000, "main.late", "time.goFunc"))), analyze.Clear, ""},
-		{"one snapshot of many", of(heapAt(0, started(300_000))), analyze.Found, "info main.f"},
-		{"one snapshot of few", of(heapAt(0, started(9999))), analyze.Undecided, ""},
-		{"a busy runtime alone accuses nobody", of(cpuProfile(cpu(300, "runtime.(*timers).siftDown", "runtime.(*timers).run", "runtime.findRunnable"), cpu(300, "main.f"))), analyze.Undecided, ""},
-		{"a dump alone accuses nobody", of(dumped(fired...)), analyze.Undecided, ""},
+		{"more and more", of(heapAt(0, started(100_000)), heapAt(600, started(300_000))), claim.Found, "warning main.f"},
+		{"over three snapshots", of(heapAt(0, started(100_000)), heapAt(600, started(300_000)), heapAt(1200, started(500_000))), claim.Found, "warning main.f"},
+		{"a warm-up that ended", of(heapAt(0, started(100_000)), heapAt(600, started(300_000)), heapAt(1200, started(300_000))), claim.Found, "info main.f"},
+		{"as many as before", of(heapAt(0, started(300_000)), heapAt(600, started(300_000))), claim.Clear, ""},
+		{"no more than sampling can bring about", of(heapAt(0, started(30_000)), heapAt(600, started(50_000))), claim.Undecided, ""},
+		{"large things beside few timers", of(heapAt(0), heapAt(600, objects(64<<10, 9000, 9000, "time.NewTimer", "main.f"))), claim.Clear, ""},
+		{"those of contexts", of(heapAt(0), heapAt(600, objects(112, 900_000, 900_000, "time.AfterFunc", "context.WithDeadlineCause", "context.WithTimeout", "main.f"))), claim.Clear, ""},
+		{"what the function of a timer allocates", of(heapAt(0), heapAt(600, objects(112, 900_000, 900_000, "main.late", "time.goFunc"))), claim.Clear, ""},
+		{"one snapshot of many", of(heapAt(0, started(300_000))), claim.Found, "info main.f"},
+		{"one snapshot of few", of(heapAt(0, started(9999))), claim.Undecided, ""},
+		{"a busy runtime alone accuses nobody", of(cpuProfile(cpu(300, "runtime.(*timers).siftDown", "runtime.(*timers).run", "runtime.findRunnable"), cpu(300, "main.f"))), claim.Undecided, ""},
+		{"a dump alone accuses nobody", of(dumped(fired...)), claim.Undecided, ""},
 	})
 	f := judge(t, TimerLeak, heapAt(0, started(100_000)), heapAt(600, started(300_000)), dumped(fired...)).all.Findings
 	if len(f) != 1 || len(f[0].Checks) == 0 || !vouched(f[0], evidence.Dump) {
@@ -38,10 +38,10 @@ func TestTimerLeak(t *testing.T) {
 	}
 }
 
-func vouched(f analyze.Finding, kind evidence.Kind) bool {
+func vouched(f claim.Finding, kind evidence.Kind) bool {
 	for _, c := range f.Checks {
 		if c.Kind == kind {
-			return c.Result == analyze.Agrees
+			return c.Result == claim.Agrees
 		}
 	}
 	return false
@@ -60,20 +60,20 @@ func TestContextRetention(t *testing.T) {
 		return out
 	}
 	expectAll(t, ContextRetention, []expect{
-		{"more and more", of(heapAt(0, derived(100_000)), heapAt(600, derived(300_000))), analyze.Found, "warning main.f"},
-		{"a warm-up that ended", of(heapAt(0, derived(100_000)), heapAt(600, derived(300_000)), heapAt(1200, derived(300_000))), analyze.Found, "info main.f"},
-		{"little of a large heap", of(heapAt(0, derived(100_000), kept(300, "main.g")), heapAt(600, derived(300_000), kept(300, "main.g"))), analyze.Found, "info main.f"},
-		{"as many as before", of(heapAt(0, derived(300_000)), heapAt(600, derived(300_000))), analyze.Clear, ""},
-		{"no more than sampling can bring about", of(heapAt(0, derived(30_000)), heapAt(600, derived(80_000))), analyze.Undecided, ""},
-		{"those of a server's requests", of(heapAt(0), heapAt(600, objects(96, 300_000, 300_000, "context.WithCancel", "net/http.(*conn).readRequest", "net/http.(*conn).serve"))), analyze.Clear, ""},
-		{"the map of children", of(heapAt(0), heapAt(600, objects(4096, 9000, 9000, "context.(*cancelCtx).propagateCancel", "context.withCancel", "context.WithCancel", "main.f"))), analyze.Found, "warning main.f"},
-		{"what runs under a context", of(heapAt(0), heapAt(600, objects(96, 300_000, 300_000, "main.late", "context.AfterFunc.func1"))), analyze.Clear, ""},
-		{"one snapshot", of(heapAt(0, derived(300_000))), analyze.Undecided, ""},
-		{"a dump alone accuses nobody", of(dumped(watching(500)...)), analyze.Undecided, ""},
+		{"more and more", of(heapAt(0, derived(100_000)), heapAt(600, derived(300_000))), claim.Found, "warning main.f"},
+		{"a warm-up that ended", of(heapAt(0, derived(100_000)), heapAt(600, derived(300_000)), heapAt(1200, derived(300_000))), claim.Found, "info main.f"},
+		{"little of a large heap", of(heapAt(0, derived(100_000), kept(300, "main.g")), heapAt(600, derived(300_000), kept(300, "main.g"))), claim.Found, "info main.f"},
+		{"as many as before", of(heapAt(0, derived(300_000)), heapAt(600, derived(300_000))), claim.Clear, ""},
+		{"no more than sampling can bring about", of(heapAt(0, derived(30_000)), heapAt(600, derived(80_000))), claim.Undecided, ""},
+		{"those of a server's requests", of(heapAt(0), heapAt(600, objects(96, 300_000, 300_000, "context.WithCancel", "net/http.(*conn).readRequest", "net/http.(*conn).serve"))), claim.Clear, ""},
+		{"the map of children", of(heapAt(0), heapAt(600, objects(4096, 9000, 9000, "context.(*cancelCtx).propagateCancel", "context.withCancel", "context.WithCancel", "main.f"))), claim.Found, "warning main.f"},
+		{"what runs under a context", of(heapAt(0), heapAt(600, objects(96, 300_000, 300_000, "main.late", "context.AfterFunc.func1"))), claim.Clear, ""},
+		{"one snapshot", of(heapAt(0, derived(300_000))), claim.Undecided, ""},
+		{"a dump alone accuses nobody", of(dumped(watching(500)...)), claim.Undecided, ""},
 	})
 	// What a context carries is made by who asks for it, and kept with it.
 	res := judge(t, ContextRetention, heapAt(0, objects(96, 100_000, 100_000, "context.WithCancel", "main.f", "main.work")), heapAt(600, objects(96, 300_000, 300_000, "context.WithCancel", "main.f", "main.work"), kept(20, "main.work"), kept(20, "main.other"))).all.Findings
-	if len(res) != 1 || !slices.ContainsFunc(res[0].Sites, func(s analyze.Site) bool { return s.Function == "main.work" }) || slices.ContainsFunc(res[0].Sites, func(s analyze.Site) bool { return s.Function == "main.other" }) {
+	if len(res) != 1 || !slices.ContainsFunc(res[0].Sites, func(s claim.Site) bool { return s.Function == "main.work" }) || slices.ContainsFunc(res[0].Sites, func(s claim.Site) bool { return s.Function == "main.other" }) {
 		t.Errorf("%+v", res)
 	}
 	for n, want := range map[int]bool{49: false, 50: true} {

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/cmd/settings"
@@ -34,13 +35,13 @@ func (w truth) partial() bool { return len(w.Record.Keep) > 0 || w.Record.Crash 
 
 // expect is a claim that must be found.
 type expect struct {
-	Detector string           `yaml:"detector"`
-	Function string           `yaml:"function"` // normalised; empty for a claim about the process
-	Root     bool             `yaml:"root"`     // it must be the root of the chain ranked first
-	Kinds    []evidence.Kind  `yaml:"kinds"`    // kinds of evidence each of which must show it alone
-	Accept   []string         `yaml:"accept"`   // of an unseen case: other detectors that say the same
-	Or       []string         `yaml:"or"`       // of an unseen case: functions that will do as well
-	Severity analyze.Severity `yaml:"severity"` // of an unseen case: what a person on call would want; anything but info asks for a warning
+	Detector string          `yaml:"detector"`
+	Function string          `yaml:"function"` // normalised; empty for a claim about the process
+	Root     bool            `yaml:"root"`     // it must be the root of the chain ranked first
+	Kinds    []evidence.Kind `yaml:"kinds"`    // kinds of evidence each of which must show it alone
+	Accept   []string        `yaml:"accept"`   // of an unseen case: other detectors that say the same
+	Or       []string        `yaml:"or"`       // of an unseen case: functions that will do as well
+	Severity claim.Severity  `yaml:"severity"` // of an unseen case: what a person on call would want; anything but info asks for a warning
 }
 
 // accepts reports whether a detector makes the claim, in its own or another's words.
@@ -92,7 +93,7 @@ func fixtures() string { return cmp.Or(os.Getenv("INQUEST_FIXTURES"), "../../fix
 func judgeCase(t *testing.T, score *score, bundle *evidence.Bundle, want truth) {
 	res := run(t, bundle)
 	for _, v := range res.Verdicts {
-		if v.Result == analyze.Failed {
+		if v.Result == claim.Failed {
 			t.Errorf("%s failed: %s", v.Detector, v.Why)
 		}
 	}
@@ -104,7 +105,7 @@ func judgeCase(t *testing.T, score *score, bundle *evidence.Bundle, want truth) 
 		}
 	}
 	for _, w := range want.Find {
-		i := slices.IndexFunc(res.Findings, func(f analyze.Finding) bool { return f.Severity >= analyze.Warning && w.matches(f) })
+		i := slices.IndexFunc(res.Findings, func(f claim.Finding) bool { return f.Severity >= claim.Warning && w.matches(f) })
 		if i < 0 && want.partial() {
 			i = slices.IndexFunc(res.Findings, w.matches)
 			if i >= 0 {
@@ -127,7 +128,7 @@ func judgeCase(t *testing.T, score *score, bundle *evidence.Bundle, want truth) 
 			ok := slices.ContainsFunc(alone.Findings, w.matches)
 			score.count(w.Detector, string(kind), ok)
 			if !ok {
-				t.Errorf("missed %s at %q from the %s alone", w.Detector, w.Function, analyze.KindName(kind))
+				t.Errorf("missed %s at %q from the %s alone", w.Detector, w.Function, kind.Name())
 			}
 		}
 	}
@@ -142,8 +143,8 @@ func judgeCase(t *testing.T, score *score, bundle *evidence.Bundle, want truth) 
 
 // matches reports whether a finding is the expected one: at its function, as
 // its own site or another that it names.
-func (w expect) matches(f analyze.Finding) bool {
-	return w.accepts(f.Detector) && (w.Function == "" || slices.ContainsFunc(f.Sites, func(s analyze.Site) bool { return s.Function == w.Function || slices.Contains(w.Or, s.Function) }))
+func (w expect) matches(f claim.Finding) bool {
+	return w.accepts(f.Detector) && (w.Function == "" || slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == w.Function || slices.Contains(w.Or, s.Function) }))
 }
 
 func run(t *testing.T, b *evidence.Bundle) analyze.Result {
@@ -234,7 +235,7 @@ func (s *score) quiet(t *testing.T, kind string, res analyze.Result, want truth)
 	for _, f := range res.Findings {
 		expected := slices.Contains(want.May, f.Detector) ||
 			slices.ContainsFunc(want.Find, func(w expect) bool { return w.matches(f) })
-		if f.Severity >= analyze.Warning && !expected {
+		if f.Severity >= claim.Warning && !expected {
 			s.alarms[[2]string{f.Detector, kind}]++
 			s.wrong[want.sort()]++
 			t.Errorf("false alarm from %s: %s (%s, %s): %s", kind, f.Detector, f.Severity, f.Confidence, f.Summary)

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/cmd/settings"
 )
@@ -86,15 +87,15 @@ type outcome struct {
 // judge counts one case and returns what falls short in it; empty when nothing does.
 func (o *outcome) judge(name string, res analyze.Result, want truth) string {
 	var short []string
-	loud := slices.DeleteFunc(slices.Clone(res.Findings), func(f analyze.Finding) bool { return f.Severity < analyze.Warning })
-	wrong := func(f analyze.Finding) bool { // a fault that is not there
+	loud := slices.DeleteFunc(slices.Clone(res.Findings), func(f claim.Finding) bool { return f.Severity < claim.Warning })
+	wrong := func(f claim.Finding) bool { // a fault that is not there
 		asked := slices.ContainsFunc(want.Find, func(w expect) bool { return w.accepts(f.Detector) })
 		if len(want.Find) == 0 {
 			return !slices.Contains(want.May, f.Detector)
 		}
 		return slices.Contains(want.MustNot, f.Detector) && !asked
 	}
-	alarms := slices.DeleteFunc(slices.Clone(loud), func(f analyze.Finding) bool { return !wrong(f) })
+	alarms := slices.DeleteFunc(slices.Clone(loud), func(f claim.Finding) bool { return !wrong(f) })
 	for _, f := range alarms {
 		short = append(short, fmt.Sprintf("false alarm: %s (%s) %s", f.Detector, f.Severity, f.Summary))
 	}
@@ -113,15 +114,15 @@ func (o *outcome) judge(name string, res analyze.Result, want truth) string {
 		any := func(holds func(expect) bool) bool { return slices.ContainsFunc(want.Find, holds) }
 		root := -1
 		if len(res.Chains) > 0 {
-			root = slices.IndexFunc(res.Findings, func(f analyze.Finding) bool { return f.ID == res.Chains[0].Root })
+			root = slices.IndexFunc(res.Findings, func(f claim.Finding) bool { return f.ID == res.Chains[0].Root })
 		}
 		opens := root >= 0 && any(func(w expect) bool { return w.matches(res.Findings[root]) })
 		named := any(func(w expect) bool {
-			enough := analyze.Warning
-			if w.Severity == analyze.Info {
-				enough = analyze.Info
+			enough := claim.Warning
+			if w.Severity == claim.Info {
+				enough = claim.Info
 			}
-			return slices.ContainsFunc(res.Findings, func(f analyze.Finding) bool { return f.Severity >= enough && w.matches(f) })
+			return slices.ContainsFunc(res.Findings, func(f claim.Finding) bool { return f.Severity >= enough && w.matches(f) })
 		})
 		o.first.count(opens)
 		o.named.count(named)
@@ -158,10 +159,10 @@ func unseenTable(look, final *outcome) string {
 
 // TestUnseenJudges holds the judge to results made by hand.
 func TestUnseenJudges(t *testing.T) {
-	finding := func(detector, function string, s analyze.Severity) analyze.Result {
+	finding := func(detector, function string, s claim.Severity) analyze.Result {
 		return analyze.Result{
-			Findings: []analyze.Finding{{ID: "f1", Detector: detector, Severity: s, Sites: []analyze.Site{{Function: function}}}},
-			Chains:   []analyze.Chain{{Root: "f1"}},
+			Findings: []claim.Finding{{ID: "f1", Detector: detector, Severity: s, Sites: []claim.Site{{Function: function}}}},
+			Chains:   []claim.Chain{{Root: "f1"}},
 		}
 	}
 	lock := truth{Find: []expect{{Detector: "mutex-hotspot", Accept: []string{"long-critical-section"}, Function: "main.f"}}, MustNot: []string{"deadlock"}}
@@ -172,15 +173,15 @@ func TestUnseenJudges(t *testing.T) {
 		want   truth
 		is     outcome
 	}{
-		{"right", "a", finding("mutex-hotspot", "main.f", analyze.Warning), lock, outcome{first: tally{1, 1}, named: tally{1, 1}}},
-		{"accepted", "a", finding("long-critical-section", "main.f", analyze.Critical), lock, outcome{first: tally{1, 1}, named: tally{1, 1}}},
-		{"too mild", "a", finding("mutex-hotspot", "main.f", analyze.Info), lock, outcome{first: tally{1, 1}, named: tally{0, 1}}},
-		{"elsewhere", "a", finding("mutex-hotspot", "main.g", analyze.Warning), lock, outcome{first: tally{0, 1}, named: tally{0, 1}}},
-		{"wrong", "a", finding("deadlock", "main.f", analyze.Critical), lock, outcome{first: tally{0, 1}, named: tally{0, 1}, alarms: 1}},
+		{"right", "a", finding("mutex-hotspot", "main.f", claim.Warning), lock, outcome{first: tally{1, 1}, named: tally{1, 1}}},
+		{"accepted", "a", finding("long-critical-section", "main.f", claim.Critical), lock, outcome{first: tally{1, 1}, named: tally{1, 1}}},
+		{"too mild", "a", finding("mutex-hotspot", "main.f", claim.Info), lock, outcome{first: tally{1, 1}, named: tally{0, 1}}},
+		{"elsewhere", "a", finding("mutex-hotspot", "main.g", claim.Warning), lock, outcome{first: tally{0, 1}, named: tally{0, 1}}},
+		{"wrong", "a", finding("deadlock", "main.f", claim.Critical), lock, outcome{first: tally{0, 1}, named: tally{0, 1}, alarms: 1}},
 		{"nothing", "a", analyze.Result{}, lock, outcome{first: tally{0, 1}, named: tally{0, 1}}},
-		{"quiet", "a", finding("deadlock", "main.f", analyze.Info), truth{}, outcome{healthy: tally{1, 1}}},
-		{"loud", "a-fixed", finding("deadlock", "main.f", analyze.Warning), truth{}, outcome{fixed: tally{0, 1}, alarms: 1}},
-		{"may", "a-fixed", finding("deadlock", "main.f", analyze.Warning), truth{May: []string{"deadlock"}}, outcome{fixed: tally{1, 1}}},
+		{"quiet", "a", finding("deadlock", "main.f", claim.Info), truth{}, outcome{healthy: tally{1, 1}}},
+		{"loud", "a-fixed", finding("deadlock", "main.f", claim.Warning), truth{}, outcome{fixed: tally{0, 1}, alarms: 1}},
+		{"may", "a-fixed", finding("deadlock", "main.f", claim.Warning), truth{May: []string{"deadlock"}}, outcome{fixed: tally{1, 1}}},
 	} {
 		var o outcome
 		if o.judge(x.name, x.result, x.want); o != x.is {

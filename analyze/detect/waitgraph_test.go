@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -19,7 +19,7 @@ func TestWaitGraphs(t *testing.T) {
 	asleep := gone(2, "sleep", "time.Sleep(1)", "main.slow():12")
 	queue := many(20, 10, inMutex(0, "c008", "main.slow():10"))
 	for name, c := range map[string]struct {
-		detector *analyze.Detector
+		detector *claim.Detector
 		exhibit  *evidence.Exhibit
 		want     string
 	}{

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -295,7 +295,7 @@ func answersOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, b
 
 // weigh judges what goroutines waited at a place, over wall. Where that is not known it is the
 // age of the process; where that is not known either, it is an info.
-func (w *waitSum) weigh(in *analyze.Input, c *analyze.Candidate, wall time.Duration, excuses ...analyze.Excuse) {
+func (w *waitSum) weigh(in *claim.Input, c *claim.Candidate, wall time.Duration, excuses ...claim.Excuse) {
 	excuses = append(excuses, notOutside(w.request))
 	if wall == 0 && in.Case.Age > 0 {
 		wall, c.Thin = in.Case.Age, true
@@ -303,26 +303,26 @@ func (w *waitSum) weigh(in *analyze.Input, c *analyze.Candidate, wall time.Durat
 	}
 	if wall == 0 {
 		c.Thin = true
-		in.Weigh(c, analyze.Impact{Of: analyze.Operations, Standing: in.Limit("impact.min-standing").Number}, excuses...)
+		in.Weigh(c, claim.Impact{Of: claim.Operations, Standing: in.Limit("impact.min-standing").Number}, excuses...)
 		return
 	}
 	standing := float64(w.total) / float64(wall)
 	// Short waits are not noticed one by one: what they take is counted as processors.
 	if w.mean() < shortWait {
-		in.Weigh(c, analyze.Impact{Of: analyze.Processors, Share: standing / procsOrUsual(in)}, excuses...)
-		c.Severity = min(c.Severity, analyze.Warning)
+		in.Weigh(c, claim.Impact{Of: claim.Processors, Share: standing / procsOrUsual(in)}, excuses...)
+		c.Severity = min(c.Severity, claim.Warning)
 		return
 	}
-	in.Weigh(c, analyze.Impact{Of: analyze.Operations, Standing: standing, Mean: w.mean()}, excuses...)
+	in.Weigh(c, claim.Impact{Of: claim.Operations, Standing: standing, Mean: w.mean()}, excuses...)
 }
 
 // notOutside excuses waiting that holds up nothing that answers to the outside.
-func notOutside(request bool) analyze.Excuse {
-	return analyze.Excuse{Holds: !request, Says: "those who wait here are not seen to answer to anybody outside: a batch is held back so on purpose"}
+func notOutside(request bool) claim.Excuse {
+	return claim.Excuse{Holds: !request, Says: "those who wait here are not seen to answer to anybody outside: a batch is held back so on purpose"}
 }
 
 // procsOrUsual is GOMAXPROCS or, where that is unknown, more than most services are given.
-func procsOrUsual(in *analyze.Input) float64 {
+func procsOrUsual(in *claim.Input) float64 {
 	if in.Case.GOMAXPROCS == 0 {
 		return usualProcs
 	}
@@ -330,13 +330,13 @@ func procsOrUsual(in *analyze.Input) float64 {
 }
 
 // weighMoment judges n goroutines that wait at a place at the moment of a dump, requests of them in a request.
-func weighMoment(in *analyze.Input, c *analyze.Candidate, d *dump.Dump, n, requests int, excuses ...analyze.Excuse) {
+func weighMoment(in *claim.Input, c *claim.Candidate, d *dump.Dump, n, requests int, excuses ...claim.Excuse) {
 	whole := atWork(d)
 	if 2*requests >= n {
 		whole = requestsIn(d)
 	}
 	excuses = append(excuses, notOutside(requests > 0))
-	in.Weigh(c, analyze.Impact{Of: analyze.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(n, whole).Number}, excuses...)
+	in.Weigh(c, claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(n, whole).Number}, excuses...)
 	c.Thin = c.Thin || float64(n) < in.Limit("impact.min-standing-moment").Number
 }
 
@@ -361,6 +361,6 @@ func starved(t *exectrace.Timeline) bool {
 	return 5*lost >= t.Duration
 }
 
-func starvedExcuse(t *exectrace.Timeline) analyze.Excuse {
-	return analyze.Excuse{Holds: starved(t), Says: "the program was not given its processors for a fifth of the trace: whoever serves others is slow for that alone"}
+func starvedExcuse(t *exectrace.Timeline) claim.Excuse {
+	return claim.Excuse{Holds: starved(t), Says: "the program was not given its processors for a fifth of the trace: whoever serves others is slow for that alone"}
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
@@ -97,7 +97,7 @@ const minAtWork = 0.5
 
 // slowWorkers judges operations that wait for a worker of the program to answer: a queue in front of it,
 // as that of senders is, in which the callers stand behind the send.
-func slowWorkers(in *analyze.Input, e *evidence.Exhibit) (out []analyze.Candidate) {
+func slowWorkers(in *claim.Input, e *evidence.Exhibit) (out []claim.Candidate) {
 	t := e.Trace
 	of := operationsOf(t)
 	for _, w := range sumWaits(t.Waits, repliesOf, of) {
@@ -111,16 +111,16 @@ func slowWorkers(in *analyze.Input, e *evidence.Exhibit) (out []analyze.Candidat
 			continue
 		}
 		atWork := worker.busy(t)
-		c := analyze.Candidate{
+		c := claim.Candidate{
 			Site: w.site, Path: w.path, Variant: "reply", Share: min(1, rate.Number/float64(max(w.goroutines, 1))),
 			Summary: fmt.Sprintf("%s in %s for an answer of %s, %s each; %s %s", standing(rate), w.site.Function, worker.site.Function, evidence.Duration(w.mean()), worker.site.Function, worker.does(t)),
-			Facts: []analyze.Fact{
+			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: againstStanding(in), At: spanAt(w), Reproduce: blockedView(e, w)},
-				{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait here, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: analyze.At(w.site), Reproduce: blockedView(e, w)},
-				{Exhibit: e.ID, Says: "waits here that " + worker.site.Function + " ended", Value: evidence.Of(n, evidence.Count), Of: analyze.PartOf(evidence.Of(w.count, evidence.Count), "all waits here"), At: analyze.At(worker.site),
-					Reproduce: analyze.TraceView(e, "goroutines that unblock others in "+worker.site.Function)},
+				{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait here, over %s waits", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: claim.At(w.site), Reproduce: blockedView(e, w)},
+				{Exhibit: e.ID, Says: "waits here that " + worker.site.Function + " ended", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(w.count, evidence.Count), "all waits here"), At: claim.At(worker.site),
+					Reproduce: claim.TraceView(e, "goroutines that unblock others in "+worker.site.Function)},
 				{Exhibit: e.ID, Says: "time in which goroutines of " + worker.site.Function + " were at work: ran, or waited for something else than work", Value: evidence.Duration(min(worker.running+worker.away, t.Duration)),
-					Of: analyze.PartOf(evidence.Duration(t.Duration), "the trace"), At: analyze.At(worker.site), Reproduce: analyze.TraceView(e, "goroutine analysis of "+worker.site.Function)},
+					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: claim.At(worker.site), Reproduce: claim.TraceView(e, "goroutine analysis of "+worker.site.Function)},
 			},
 			Fix: []string{
 				"Shorten what the worker does for one caller, or do the slow part (write, query, request, computation) outside of it",
@@ -129,8 +129,8 @@ func slowWorkers(in *analyze.Input, e *evidence.Exhibit) (out []analyze.Candidat
 			},
 		}
 		w.weigh(in, &c, t.Duration, busyElsewhere(in, worker.site.Function, w.site.Function), starvedExcuse(t),
-			analyze.Excuse{Holds: worker.serves, Says: "another request ends these waits, as with long polling"},
-			analyze.Excuse{Holds: atWork.Number < minAtWork, Says: "who ends these waits is idle for most of the time: they wait for events"})
+			claim.Excuse{Holds: worker.serves, Says: "another request ends these waits, as with long polling"},
+			claim.Excuse{Holds: atWork.Number < minAtWork, Says: "who ends these waits is idle for most of the time: they wait for events"})
 		addSites(&c, worker.site)
 		if worker.away > worker.running {
 			addSites(&c, worker.at.site)

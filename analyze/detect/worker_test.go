@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
@@ -38,26 +38,26 @@ func TestWorkerThatOthersWaitFor(t *testing.T) {
 	}
 	const s = time.Second
 	expectAll(t, ChannelBackpressure, []expect{
-		{"requests wait for a worker that runs all the time", of(answered(exectrace.ChanRecv, 4, s, 0, server...), nil), analyze.Found, "warning main.(*Studio).Render"},
-		{"and in a select", of(answered(exectrace.Select, 4, s, 0, server...), nil), analyze.Found, "warning main.(*Studio).Render"},
-		{"or that sleeps all the time", of(answered(exectrace.ChanRecv, 4, 0, s, server...), nil), analyze.Found, "warning main.(*Studio).Render"},
-		{"that is at work for half of the time", of(answered(exectrace.ChanRecv, 4, s/2, 0, server...), nil), analyze.Found, "warning main.(*Studio).Render"},
-		{"for less: they wait for events", of(answered(exectrace.ChanRecv, 4, s/2-1, 0, server...), nil), analyze.Found, "info main.(*Studio).Render"},
-		{"one on average", of(answered(exectrace.ChanRecv, 1, s, 0, server...), nil), analyze.Found, "warning main.(*Studio).Render"},
-		{"nobody answers to the outside", of(answered(exectrace.ChanRecv, 4, s, 0, batch...), nil), analyze.Clear, ""},
-		{"timers end most of the waits", of(answered(exectrace.ChanRecv, 4, s, 0, server...), func(t *exectrace.Timeline) { t.Wakes[0].Count = 19 }), analyze.Clear, ""},
+		{"requests wait for a worker that runs all the time", of(answered(exectrace.ChanRecv, 4, s, 0, server...), nil), claim.Found, "warning main.(*Studio).Render"},
+		{"and in a select", of(answered(exectrace.Select, 4, s, 0, server...), nil), claim.Found, "warning main.(*Studio).Render"},
+		{"or that sleeps all the time", of(answered(exectrace.ChanRecv, 4, 0, s, server...), nil), claim.Found, "warning main.(*Studio).Render"},
+		{"that is at work for half of the time", of(answered(exectrace.ChanRecv, 4, s/2, 0, server...), nil), claim.Found, "warning main.(*Studio).Render"},
+		{"for less: they wait for events", of(answered(exectrace.ChanRecv, 4, s/2-1, 0, server...), nil), claim.Found, "info main.(*Studio).Render"},
+		{"one on average", of(answered(exectrace.ChanRecv, 1, s, 0, server...), nil), claim.Found, "warning main.(*Studio).Render"},
+		{"nobody answers to the outside", of(answered(exectrace.ChanRecv, 4, s, 0, batch...), nil), claim.Clear, ""},
+		{"timers end most of the waits", of(answered(exectrace.ChanRecv, 4, s, 0, server...), func(t *exectrace.Timeline) { t.Wakes[0].Count = 19 }), claim.Clear, ""},
 		{"it publishes at its own pace", of(answered(exectrace.ChanRecv, 4, 0, s, server...), func(t *exectrace.Timeline) {
 			t.Waits[1].Stack = frames("time.Sleep", "main.(*Studio).Conduct", "main.main.func1")
-		}), analyze.Found, "info main.(*Studio).Render"},
-		{"another request ends them", of(answered(exectrace.ChanRecv, 4, s, 0, server...), func(t *exectrace.Timeline) { t.Waits[1].Stack = append(t.Waits[1].Stack, frames(server...)...) }), analyze.Found, "info main.(*Studio).Render"},
+		}), claim.Found, "info main.(*Studio).Render"},
+		{"another request ends them", of(answered(exectrace.ChanRecv, 4, s, 0, server...), func(t *exectrace.Timeline) { t.Waits[1].Stack = append(t.Waits[1].Stack, frames(server...)...) }), claim.Found, "info main.(*Studio).Render"},
 	})
 	expectAll(t, PIdle, []expect{
-		{"one goroutine runs all the time, and a processor is idle", of(answered(exectrace.ChanRecv, 2, s, 0, server...), nil), analyze.Found, "warning"},
-		{"for four fifths of it", of(answered(exectrace.ChanRecv, 2, s*8/10, 0, server...), nil), analyze.Found, "warning"},
-		{"for less", of(answered(exectrace.ChanRecv, 2, s*8/10-1, 0, server...), nil), analyze.Clear, ""},
-		{"more than one runs", of(answered(exectrace.ChanRecv, 2, s+1, 0, server...), nil), analyze.Clear, ""},
-		{"fewer wait than there are processors", of(answered(exectrace.ChanRecv, 1, s, 0, server...), nil), analyze.Clear, ""},
-		{"no processor is idle", of(answered(exectrace.ChanRecv, 2, s, 0, server...), func(t *exectrace.Timeline) { t.Procs.Idle = s/2 - 1 }), analyze.Clear, ""},
-		{"workers that wait for a producer", of(answered(exectrace.ChanRecv, 2, s, 0, batch...), nil), analyze.Found, "info"},
+		{"one goroutine runs all the time, and a processor is idle", of(answered(exectrace.ChanRecv, 2, s, 0, server...), nil), claim.Found, "warning"},
+		{"for four fifths of it", of(answered(exectrace.ChanRecv, 2, s*8/10, 0, server...), nil), claim.Found, "warning"},
+		{"for less", of(answered(exectrace.ChanRecv, 2, s*8/10-1, 0, server...), nil), claim.Clear, ""},
+		{"more than one runs", of(answered(exectrace.ChanRecv, 2, s+1, 0, server...), nil), claim.Clear, ""},
+		{"fewer wait than there are processors", of(answered(exectrace.ChanRecv, 1, s, 0, server...), nil), claim.Clear, ""},
+		{"no processor is idle", of(answered(exectrace.ChanRecv, 2, s, 0, server...), func(t *exectrace.Timeline) { t.Procs.Idle = s/2 - 1 }), claim.Clear, ""},
+		{"workers that wait for a producer", of(answered(exectrace.ChanRecv, 2, s, 0, batch...), nil), claim.Found, "info"},
 	})
 }

@@ -1,13 +1,13 @@
-// Package analyze turns measured evidence into judged findings. A Detector makes
-// one claim about a program and measures it in every kind of evidence that can
-// show it; Run holds the kinds against each other; Correlate joins the findings
-// into chains.
+// Package claim is the vocabulary of a judgement: what a detector is and gets to see, what it hands back, and
+// what the engine (package analyze) makes of that.
 //
-// It opens no files and formats no reports.
-package analyze
+// It opens no files, runs no detector and formats no reports.
+package claim
 
 import (
+	"crypto/sha256"
 	"encoding"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -98,6 +98,29 @@ type Input struct {
 
 	detector *Detector
 	limits   map[string]evidence.Quantity
+}
+
+// NewInput is what a measure of the detector gets to see, with the limits in force: the defaults of the detector
+// and of impact, but for those that settings name as "detector.limit".
+func (d *Detector) NewInput(exhibits []*evidence.Exhibit, c Case, settings map[string]evidence.Quantity) *Input {
+	return &Input{Exhibits: exhibits, Case: c, detector: d, limits: limitsOf(d, settings)}
+}
+
+// limitsOf returns the limits in force for a detector: its own by their names, and
+// those of impact.
+func limitsOf(d *Detector, settings map[string]evidence.Quantity) map[string]evidence.Quantity {
+	out := map[string]evidence.Quantity{}
+	put := func(prefix, id string, limits []Limit) {
+		for _, l := range limits {
+			out[prefix+l.Name] = l.Default
+			if q, ok := settings[id+"."+l.Name]; ok {
+				out[prefix+l.Name] = q
+			}
+		}
+	}
+	put("", d.ID, d.Limits)
+	put("impact.", "impact", ImpactLimits)
+	return out
 }
 
 // Limit returns the value of a limit of the detector that is in force. Asking
@@ -229,12 +252,6 @@ type Finding struct {
 	Sketch      string     `json:"sketch,omitempty"`   // the first of Next as Go code, where the fix is standard
 	Accepted    bool       `json:"accepted,omitempty"` // listed in the baseline
 	Graph       *WaitGraph `json:"wait_graph,omitempty"`
-
-	plain   bool   // it accuses nobody
-	leads   []Fact // the first of each kind of evidence
-	library string // function of a library that the evidence names, reached from the site; empty where that is the program's own
-	build   string // of the exhibits it stands on
-	order   int    // of its detector
 }
 
 // Site is a stack.Site in the JSON contract.
@@ -242,6 +259,12 @@ type Site struct {
 	Function string `json:"function"` // empty for the process as a whole
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"`
+}
+
+// Fingerprint identifies a claim at a site across runs: the same defect has the same one.
+func Fingerprint(claim, function string) string {
+	sum := sha256.Sum256([]byte(claim + "\n" + function))
+	return hex.EncodeToString(sum[:8])
 }
 
 // Results of a detector.

@@ -1,4 +1,4 @@
-package analyze
+package claim
 
 import (
 	"strings"
@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// sentence ends a clause with a full stop and begins it with a capital, unless
+// Sentence ends a clause with a full stop and begins it with a capital, unless
 // it begins with a name from the code.
-func sentence(s string) string { return Capital(strings.TrimRight(s, ". ")) + "." }
+func Sentence(s string) string { return Capital(strings.TrimRight(s, ". ")) + "." }
 
 // Capital begins a sentence with a capital, unless it begins with a name.
 func Capital(s string) string {
@@ -19,8 +19,8 @@ func Capital(s string) string {
 	return string(unicode.ToUpper(r)) + s[size:]
 }
 
-// lowerFirst lowers a leading capital unless the word is a name or an acronym.
-func lowerFirst(s string) string {
+// LowerFirst lowers a leading capital unless the word is a name or an acronym.
+func LowerFirst(s string) string {
 	word, _, _ := strings.Cut(s, " ")
 	if isName(s) || s == "" || strings.ToUpper(word) == word && len(word) > 1 {
 		return s

@@ -1,4 +1,4 @@
-package analyze
+package claim
 
 import (
 	"time"
@@ -43,7 +43,8 @@ func (c Case) Under(function string) (processors, all float64, over time.Duratio
 	return c.cpu[function], c.used, c.sampled
 }
 
-func caseOf(b *evidence.Bundle) Case {
+// CaseOf reads from a bundle what is known about the process as a whole.
+func CaseOf(b *evidence.Bundle) Case {
 	c := Case{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b), Age: age(b)}
 	for _, e := range b.Of(evidence.CPU) {
 		p := e.Profile

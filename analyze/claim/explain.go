@@ -1,4 +1,4 @@
-package analyze
+package claim
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ func (d *Detector) Markdown() string {
 	fmt.Fprintf(&b, "# %s\n\n%s.\n\n%s\n", d.ID, strings.TrimSuffix(d.Title, "."), strings.TrimSpace(d.Doc))
 	b.WriteString("\n## Evidence, strongest first\n\n")
 	for _, m := range d.Measures {
-		fmt.Fprintf(&b, "- **%s**: %s\n", KindName(m.Kind), m.Doc)
+		fmt.Fprintf(&b, "- **%s**: %s\n", m.Kind.Name(), m.Doc)
 	}
 	if len(d.Limits) > 0 {
 		b.WriteString("\n## Limits\n\n")

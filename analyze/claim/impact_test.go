@@ -1,4 +1,4 @@
-package analyze
+package claim
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 )
 
 func withLimits(settings map[string]evidence.Quantity) *Input {
-	return &Input{limits: limitsOf(&Detector{}, settings)}
+	return (&Detector{}).NewInput(nil, Case{}, settings)
 }
 
 // TestSeverity holds severity to its limits, just below and at each.
@@ -54,20 +54,5 @@ func TestWeigh(t *testing.T) {
 	withLimits(nil).Weigh(&c, Impact{Of: Processors, Share: 0.3}, Excuse{true, "a batch"}, Excuse{false, "not that"})
 	if c.Severity != Info || c.Share != 0.3 || len(c.Excuses) != 1 || c.Excuses[0] != "a batch" {
 		t.Errorf("%+v", c)
-	}
-}
-
-// TestImpactLimits can be set like those of a detector.
-func TestImpactLimits(t *testing.T) {
-	name, q, err := ParseLimit(nil, "impact.min-share-warning=10%")
-	if err != nil || name != "impact.min-share-warning" || q.Number != 0.1 {
-		t.Fatal(name, q, err)
-	}
-	if _, _, err := ParseLimit(nil, "impact.min-shares=10%"); err == nil {
-		t.Error("a name that does not exist")
-	}
-	in := withLimits(map[string]evidence.Quantity{name: q})
-	if got := in.Severity(Impact{Of: Memory, Share: 0.1}); got != Warning {
-		t.Errorf("the limit in force is not the one that was set: %s", got)
 	}
 }

@@ -1,4 +1,4 @@
-package analyze
+package claim
 
 import "testing"
 
@@ -36,7 +36,7 @@ func TestLowerFirst(t *testing.T) {
 		"CPU time":                 "CPU time",
 		"Goroutine-leak at main.f": "goroutine-leak at main.f",
 	} {
-		if got := lowerFirst(s); got != want {
+		if got := LowerFirst(s); got != want {
 			t.Errorf("%q: %q, want %q", s, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package analyze
+package claim
 
 // WaitGraph is who waits for which lock and who holds it, as one exhibit shows it.
 type WaitGraph struct {
