@@ -7,6 +7,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
 )
 
 // BlockedDownstream claims that requests wait for seconds for the answer of a peer.
@@ -126,7 +127,7 @@ func requestsIn(d *dump.Dump) (n int) {
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		if class := waitClass(g, s); inRequest(s) && (class == "" || !knownIdle(class, s)) {
+		if class := waitClass(g, s); inRequest(s) && (class == "" || class == exectrace.SyscallWait || !knownIdle(class, s)) {
 			n++
 		}
 	}

@@ -296,7 +296,8 @@ func backpressureBlock(in *claim.Input) claim.Reading {
 				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: delayAt(w), Reproduce: claim.Mean(peekWait(e, "delay", w.site, w.stack))},
 			},
 		}
-		w.weigh(in, &c, wall, claim.Excuse{Holds: true, Says: "a block profile cannot tell a queue from a channel that is used as a semaphore"})
+		w.weigh(in, &c, wall)
+		c.Caveats = append(c.Caveats, "a block profile cannot tell a queue from a channel that is used as a semaphore; those who wait are held up either way")
 		addSites(&c, w.owner)
 		r.Candidates = append(r.Candidates, c)
 	}

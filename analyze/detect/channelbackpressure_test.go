@@ -73,6 +73,8 @@ func TestChannelBackpressureBlock(t *testing.T) {
 	expectAll(t, ChannelBackpressure, []expect{
 		{"a tenth of a second per second", of(over(10*time.Second, send(100, time.Second))), claim.Found, "info main.put"},
 		{"less", of(over(10*time.Second, send(100, time.Second-1))), claim.Clear, ""},
+		{"one request always waits", of(over(time.Second, send(100, time.Second))), claim.Found, "warning main.put"},
+		{"less than one", of(over(time.Second, send(100, time.Second-1))), claim.Found, "info main.put"},
 		{"since the start, a hundred", of(send(100, time.Second)), claim.Found, "info main.put"},
 		{"since the start, fewer", of(send(99, time.Second)), claim.Found, "info main.put"},
 		{"an empty profile", of(profiled(evidence.Block, 0)), claim.Undecided, ""},

@@ -20,7 +20,7 @@ processors that it keeps.
 **How it is measured.** Every CPU sample is given to the first frame outside the standard library: what
 json.Marshal costs is the cost of whoever called it. The share is that function's samples over all samples; who calls it for nine tenths of them is named beside it. It is a warning where the function takes
 min-share of the samples, the process uses a large part of the processors it has (samples times period over the duration of the profile, compared with GOMAXPROCS), and a trace shows that goroutines
-that answer to the outside waited for a processor, as sched-latency measures it. A trace that was recorded while a CPU profile ran holds the same samples as the profile.
+that answer to the outside waited for a processor, as sched-latency measures it, and that one of them always did (impact.min-standing-warning). A trace that was recorded while a CPU profile ran holds the same samples as the profile.
 
 **When it is wrong.** Somebody always takes most CPU. A batch program is meant to keep its processors busy; then this is where the time goes, not
 a fault. Work in C code or in the kernel on behalf of the function counts
@@ -130,8 +130,14 @@ func lateForCPU(in *claim.Input, t *exectrace.Timeline) *exectrace.Group {
 	}
 	least := usualLateness
 	least.p99, least.readAhead, least.few = in.Limit("min-p99").Number, true, 5
-	if late, _ := lateGroups(t, least); len(late) > 0 {
-		return late[0]
+	late, _ := lateGroups(t, least)
+	if len(late) == 0 {
+		return nil
 	}
-	return nil
+	// Requests take turns on a busy processor; they are held up where somebody always waits for one.
+	queue := claim.Impact{Of: claim.Operations, Standing: perSecond(late[0].Runnable.Sum, t.Duration).Number}
+	if in.Severity(queue) < claim.Warning {
+		return nil
+	}
+	return late[0]
 }

@@ -122,6 +122,13 @@ func TestRequestsMakeItMatter(t *testing.T) {
 	if f := judge(t, CPUHotspot, cpuProfile(cpu(1500, "main.f")), waiting(2*time.Second, 200*ms, 3)).all.Findings; len(f) == 0 || f[0].Severity != claim.Warning {
 		t.Errorf("the machine gives the program three quarters of the processors: %+v", f)
 	}
+	for waits, want := range map[int]claim.Severity{99: claim.Info, 100: claim.Warning} { // of 10 ms in a second: one request always waits
+		e := waiting(2*time.Second, 0, 0)
+		e.Trace.Groups[0].Runnable = histogram(waits, 10*ms)
+		if f := judge(t, CPUHotspot, hot, e).all.Findings; len(f) == 0 || f[0].Severity != want {
+			t.Errorf("%d waits of 10 ms for a processor: want %v: %+v", waits, want, f)
+		}
+	}
 	if got := judge(t, CPUHotspot, waiting(2*time.Second, 0, 0)); got.result != claim.Undecided {
 		t.Errorf("a trace alone: %s", got.result)
 	}

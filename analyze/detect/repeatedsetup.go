@@ -63,11 +63,15 @@ var setups = map[string]string{
 	"encoding/gob.compileEnc":                    "gob stream",
 	"compress/flate.NewWriter":                   "compressor",
 	"compress/flate.(*compressor).init":          "compressor",
+	"math/rand.(*rngSource).Seed":                "random number source",
+	"strings.(*Replacer).build":                  "string replacer",
+	"golang.org/x/text/collate.New":              "collator",
+	"golang.org/x/text/language.NewMatcher":      "language matcher",
 	"crypto/rsa.GenerateKey":                     "key",
 	"crypto/ecdsa.GenerateKey":                   "key",
 }
 
-const setupFocus = `^regexp.compile$|^regexp/syntax.(Parse|Compile)$|template.*(Parse|parseFiles|Clone|escape|escapeTemplate)$|^time.LoadLocation|^crypto/x509.(ParseCertificate|loadSystemRoots)$|AppendCertsFromPEM$|X509KeyPair$|^encoding/(json.(typeFields|newTypeEncoder)|xml.getTypeInfo|gob.(compileEnc)|gob.*compileDec)$|^compress/flate.(NewWriter|.*init)$|^crypto/(rsa|ecdsa).GenerateKey$`
+const setupFocus = `^regexp.compile$|^regexp/syntax.(Parse|Compile)$|template.*(Parse|parseFiles|Clone|escape|escapeTemplate)$|^time.LoadLocation|^crypto/x509.(ParseCertificate|loadSystemRoots)$|AppendCertsFromPEM$|X509KeyPair$|^encoding/(json.(typeFields|newTypeEncoder)|xml.getTypeInfo|gob.(compileEnc)|gob.*compileDec)$|^compress/flate.(NewWriter|.*init)$|rngSource..Seed$|Replacer..build$|^golang.org/x/text/(collate.New|language.NewMatcher)$|^crypto/(rsa|ecdsa).GenerateKey$`
 
 // setUp names what a stack is setting up; empty for none, and for what runs when
 // the program starts.

@@ -8,6 +8,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace"
 )
 
@@ -47,6 +48,9 @@ for a batch and missed.`,
 		{Name: "min-outside", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
 			Doc:    "waits of a group that were ended by the network, a timer or a sleep, of all its waits, from which it answers to the outside",
 			Source: "one request in ten hand-overs: less is work that feeds itself"},
+		{Name: "min-running", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "time for which one group of goroutines ran, of the time for which all did, from which it is named as the one that has the processors",
+			Source: "more than all others together"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "runnable-to-running times by group of goroutines, with the worst wait", Run: worstOf(schedLatencyTrace)},
@@ -147,6 +151,27 @@ func lateFact(e *evidence.Exhibit, g *exectrace.Group, limit *claim.LimitUse) cl
 	}
 }
 
+// busiestGroup is the group of goroutines that ran longest, the runtime's own apart, and its part of all running.
+func busiestGroup(t *exectrace.Timeline) (top *exectrace.Group, share evidence.Quantity) {
+	for i := range t.Groups {
+		if g := &t.Groups[i]; !g.System && (top == nil || g.Slices.Sum > top.Slices.Sum) {
+			top = g
+		}
+	}
+	if top == nil {
+		return nil, evidence.Quantity{Unit: evidence.Share}
+	}
+	return top, evidence.Part(top.Slices.Sum, ranIn(t))
+}
+
+// ranIn is how long all goroutines of a trace ran.
+func ranIn(t *exectrace.Timeline) (sum time.Duration) {
+	for i := range t.Groups {
+		sum = bound.Add(sum, t.Groups[i].Slices.Sum)
+	}
+	return sum
+}
+
 func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	all := &t.Latency.Times
@@ -194,6 +219,13 @@ func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		{Exhibit: e.ID, Says: "99th percentile of the waits for a processor of all goroutines", Value: evidence.Duration(all.Quantile(0.99)), Of: claim.PartOf(evidence.Of(all.Count, evidence.Count), "waits for a processor"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "most goroutines runnable at one moment", Value: evidence.Of(t.Latency.MaxRunnable, evidence.Count),
 			At: claim.Location{From: int64(t.Latency.MaxRunnableAt), To: int64(t.Latency.MaxRunnableAt) + 1}, Reproduce: reproduce},
+	}
+	// Who has the processors is where a change helps: those who wait only show it.
+	if g, share := busiestGroup(t); share.Number >= in.Limit("min-running").Number && g.Start.Function != worst.Start.Function {
+		c.Summary += fmt.Sprintf("; goroutines of %s have the processors for %s of the time that the program runs", g.Start.Function, share)
+		c.Sites = append(c.Sites, g.Start)
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "time for which goroutines of " + g.Start.Function + " ran", Value: share, Of: claim.PartOf(evidence.Duration(ranIn(t)), "the time for which all goroutines ran"),
+			Limit: in.Against("min-running"), At: claim.At(g.Start), Reproduce: claim.TraceView(e, "goroutine analysis of "+g.Start.Function)})
 	}
 	for _, g := range late[:min(len(late), 5)] {
 		c.Sites = append(c.Sites, g.Start)

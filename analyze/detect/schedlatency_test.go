@@ -83,3 +83,18 @@ func TestSchedLatencyOfRequests(t *testing.T) {
 		t.Errorf("created by code that waits for the network: %s", got.result)
 	}
 }
+
+// TestSchedLatencyNamesWhoRuns checks that the goroutines that have the processors come first, where they have most of the time.
+func TestSchedLatencyNamesWhoRuns(t *testing.T) {
+	for slices, want := range map[int]string{3: "main.serve", 5: "main.solve"} { // of 10 ms, beside 40 ms of main.serve
+		e := queued(queue{400, 20 * ms, 100 * µs, exectrace.Network, 10})
+		e.Trace.Groups = append(e.Trace.Groups, exectrace.Group{Start: at("main.solve"), Slices: histogram(slices, 10*ms), Runnable: histogram(slices, 10*ms)})
+		f := judge(t, SchedLatency, e).all.Findings
+		if len(f) != 1 || len(f[0].Sites) < 2 {
+			t.Fatalf("%+v", f)
+		}
+		if got := f[0].Sites[1].Function; got != want {
+			t.Errorf("%d slices of 10 ms: names %s first, want %s: %s", slices, got, want, f[0].Summary)
+		}
+	}
+}

@@ -42,14 +42,16 @@ func TestSyscallBlockingTrace(t *testing.T) {
 }
 
 func TestSyscallBlockingDump(t *testing.T) {
+	other := gone(0, "runnable", "main.compute():3", "net/http.(*conn).serve(1)")
 	call := gone(0, "syscall", "syscall.Syscall(1)", "syscall.Flock(1)", "main.save():3", "net/http.(*conn).serve(1)")
 	expectAll(t, SyscallBlocking, []expect{
 		{"ten on two processors", of(procs(), join(many(10, 1, call))), claim.Found, "warning main.save"},
 		{"nine", of(procs(), join(many(9, 1, call))), claim.Found, "info main.save"},
 		{"background work", of(procs(), join(many(50, 1, gone(0, "syscall", "syscall.Syscall(1)", "main.compact():3")))), claim.Found, "info main.compact"},
-		{"processors unknown", of(join(many(50, 1, call))), claim.Found, "info main.save"},
-		{"processors unknown, as many as 64 would have at once", of(join(many(127, 1, call))), claim.Found, "info main.save"},
-		{"more than any usual machine has", of(join(many(128, 1, call))), claim.Found, "warning main.save"},
+		{"processors unknown", of(join(many(79, 1, call), many(21, 100, other))), claim.Found, "info main.save"},
+		{"processors unknown, but it is what nearly all requests do", of(join(many(80, 1, call), many(20, 100, other))), claim.Found, "warning main.save"},
+		{"processors unknown, as many as 64 would have at once", of(join(many(127, 1, call), many(50, 200, other))), claim.Found, "info main.save"},
+		{"more than any usual machine has", of(join(many(128, 1, call), many(50, 200, other))), claim.Found, "warning main.save"},
 		{"on 64 processors", of(traced(&exectrace.Timeline{Duration: time.Millisecond, Procs: exectrace.Procs{Max: 64}}), join(many(127, 1, call))), claim.Found, "info main.save"},
 		{"threads alone accuse nobody", of(threads(500)), claim.Undecided, ""},
 	})
