@@ -20,6 +20,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/capture"
 	"inquest/report"
@@ -283,7 +284,9 @@ func (f *captureFlags) summary(c *cobra.Command, m *evidence.Manifest) {
 	}
 	f.say(c, "wrote %s: %s, and %s", f.dir, text, evidence.ManifestName)
 	if !f.analyze {
-		f.say(c, "hint: inquest analyze %s", f.dir)
+		if next := claim.NewCommand("inquest", "analyze", claim.PathArgument(f.dir)); !next.None() {
+			f.say(c, "hint: %s", next)
+		}
 	}
 }
 

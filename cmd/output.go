@@ -218,13 +218,11 @@ func invocation(c *cobra.Command, paths []string) []string {
 		words = append(words, p)
 	}
 	c.Flags().Visit(func(f *pflag.Flag) {
-		if captured {
+		if captured || !report.Recorded(f.Name) {
 			return
 		}
 		values := []string{f.Value.String()}
 		switch f.Name {
-		case "output", "format", "quiet", "jobs", "redact", "redact-map", "each", "sign-with":
-			return
 		case "config", "baseline":
 			values[0] = portable(values[0])
 		}

@@ -35,12 +35,30 @@ func (r *Report) Altered() bool { return r.altered }
 // shortHash is as much of a hash as people compare.
 func shortHash(hash string) string { return hash[:min(len(hash), 16)] }
 
-// CommandLine is the line to paste for a command of one program, empty where there is none or its words cannot be pasted.
-func CommandLine(argv []string) string {
+// CommandLine is the line to paste for the command that made a document, empty where there is none or its words cannot be pasted.
+func CommandLine(argv []string) string { return madeBy(argv).String() }
+
+// madeBy is the command that made a document. That of a saved one may have been written by anybody, who
+// would have us print one that runs or writes what it names.
+func madeBy(argv []string) claim.Command {
 	if len(argv) == 0 {
-		return ""
+		return claim.Command{}
 	}
-	return claim.NewCommand(argv...).String()
+	ours := len(argv) > 1 && argv[0] == "inquest" && (argv[1] == "analyze" || argv[1] == "diff")
+	for _, w := range argv[min(2, len(argv)):] {
+		flag, _, _ := strings.Cut(w, "=")
+		name, long := strings.CutPrefix(flag, "--")
+		ours = ours && (w == "-" || !strings.HasPrefix(w, "-") || long && name != "" && Recorded(name))
+	}
+	if !ours {
+		return claim.Command{Note: "not shown: it is no command by which inquest makes a report"}
+	}
+	return claim.NewCommand(argv...)
+}
+
+// Recorded reports whether a document says that a flag was given: not of flags that decide where and in which form it is written.
+func Recorded(flag string) bool {
+	return !slices.Contains([]string{"output", "format", "quiet", "jobs", "redact", "redact-map", "each", "sign-with"}, flag)
 }
 
 // made is one line of how a document came about.
@@ -97,7 +115,7 @@ func custody(t Tool, argv []string, r *Redaction) []made {
 	if line := CommandLine(argv); line != "" { // what a saved document has as its line may have been written by anybody
 		out = append(out, made{"Command", line, true})
 	} else if len(argv) > 0 {
-		out = append(out, made{"Command", claim.NewCommand(argv...).Note, false})
+		out = append(out, made{"Command", madeBy(argv).Note, false})
 	}
 	if r != nil {
 		out = append(out, made{"Redacted", r.words(), false})

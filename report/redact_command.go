@@ -13,7 +13,7 @@ import (
 func (x *redactor) command(c claim.Command) claim.Command {
 	out := claim.Command{Note: x.sentence(c.Note)}
 	for _, s := range c.Steps {
-		out.Steps = append(out.Steps, claim.Step{Argv: x.argv(s.Argv), Stdout: x.path(s.Stdout)})
+		out.Steps = append(out.Steps, claim.Step{Argv: x.argv(s.Argv), Stdout: x.argument(s.Stdout)})
 	}
 	return out.Checked()
 }

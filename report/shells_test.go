@@ -78,13 +78,24 @@ func shell(t *testing.T, name string) string {
 
 // bench is a folder in which commands run with programs that write down what they are given.
 type bench struct {
-	dir, programs, record string
+	dir, programs, record, temp string
 }
 
+// standing are files that the reader's folder holds, and that no command may write: one that is to be kept, a link to
+// one elsewhere, and a link to where none is yet.
+var standing = []string{"sync.pb.gz", "sched.pb.gz", "syscall.pb.gz"}
+
 func newBench(t *testing.T) *bench {
-	b := &bench{dir: t.TempDir(), programs: t.TempDir()}
+	b := &bench{dir: t.TempDir(), programs: t.TempDir(), temp: t.TempDir()}
+	err := errors.Join(os.WriteFile(filepath.Join(b.dir, standing[0]), []byte("kept"), 0o644),
+		os.WriteFile(filepath.Join(b.temp, "victim"), []byte("kept"), 0o644),
+		os.Symlink(filepath.Join(b.temp, "victim"), filepath.Join(b.dir, standing[1])),
+		os.Symlink(filepath.Join(b.temp, "absent"), filepath.Join(b.dir, standing[2])))
+	if err != nil {
+		t.Fatal(err)
+	}
 	b.record = filepath.Join(t.TempDir(), "record")
-	const program = "#!/bin/sh\n{ printf '%s\\0' $(($# + 1)) \"${0##*/}\" \"$@\"; } >> \"$RECORD\"\n"
+	const program = "#!/bin/sh\n{ printf '%s\\0' $(($# + 1)) \"${0##*/}\" \"$@\"; } >> \"$RECORD\"\n[ ! -f /dev/stdout ] || echo kept\n"
 	for _, name := range []string{"go", "grep", "inquest"} {
 		if err := os.WriteFile(filepath.Join(b.programs, name), []byte(program), 0o755); err != nil {
 			t.Fatal(err)
@@ -96,7 +107,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) command(ctx context.Context, path string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, path, args...)
 	c.Dir = b.dir
-	c.Env = []string{"PATH=" + b.programs + ":/usr/bin:/bin", "RECORD=" + b.record, "HOME=" + b.dir, "TERM=dumb", "LC_ALL=C.UTF-8", "PS1=" + prompt, "PROMPT=" + prompt, "HISTFILE="}
+	c.Env = []string{"PATH=" + b.programs + ":/usr/bin:/bin", "RECORD=" + b.record, "HOME=" + b.dir, "TMPDIR=" + b.temp, "TERM=dumb", "LC_ALL=C.UTF-8", "PS1=" + prompt, "PROMPT=" + prompt, "HISTFILE="}
 	return c
 }
 
@@ -120,30 +131,58 @@ func (b *bench) ran(t *testing.T) (out [][]string) {
 	return out
 }
 
-// hold compares what ran with what was meant, and looks for files that nobody meant to make.
+// hold compares what ran with what was meant, and looks for files that nobody meant to make or to write.
 func (b *bench) hold(t *testing.T, how string, commands []claim.Command) {
 	t.Helper()
 	var want [][]string
-	files := map[string]bool{}
+	wrote := 0
 	for _, c := range commands {
+		made := ""
 		for _, s := range c.Steps {
-			want = append(want, s.Argv)
-			files[s.Stdout] = true
+			argv := slices.Clone(s.Argv)
+			if i := slices.Index(argv, made); made != "" && i >= 0 {
+				argv[i] = "NEW/" + made
+			}
+			want = append(want, argv)
+			if made = s.Stdout; made != "" {
+				wrote++
+			}
 		}
 	}
 	got := b.ran(t)
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("%s: what ran is not what was meant:\n%s", how, d[:min(len(d), 4000)])
-	}
-	entries, err := os.ReadDir(b.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if !files[e.Name()] {
-			t.Errorf("%s: something made the file %q", how, e.Name())
+	for _, argv := range got {
+		for i, w := range argv {
+			if dir, file := filepath.Split(w); filepath.Dir(filepath.Clean(dir)) == b.temp {
+				if text, err := os.ReadFile(w); err != nil || string(text) != "kept\n" {
+					t.Errorf("%s: %s: %q, %v", how, w, text, err)
+				}
+				if err := os.RemoveAll(dir); err != nil {
+					t.Fatal(err)
+				}
+				argv[i] = "NEW/" + file
+				wrote--
+			}
 		}
-		_ = os.RemoveAll(filepath.Join(b.dir, e.Name()))
+	}
+	if d := cmp.Diff(want, got); d != "" || wrote != 0 {
+		t.Errorf("%s: what ran is not what was meant, %d files more:\n%s", how, wrote, d[:min(len(d), 4000)])
+	}
+	for dir, names := range map[string][]string{b.dir: standing, b.temp: {"victim"}} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if !slices.Contains(names, e.Name()) {
+				t.Errorf("%s: something made the file %q", how, e.Name())
+				_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+			}
+		}
+		for _, name := range names {
+			if text, err := os.ReadFile(filepath.Join(dir, name)); name != standing[2] && string(text) != "kept" {
+				t.Errorf("%s: something wrote %s: %q, %v", how, name, text, err)
+			}
+		}
 	}
 }
 

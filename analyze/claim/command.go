@@ -19,7 +19,7 @@ type Command struct {
 // Step is one program that a command runs.
 type Step struct {
 	Argv   []string `json:"argv"`
-	Stdout string   `json:"stdout,omitempty"` // file that takes what it prints
+	Stdout string   `json:"stdout,omitempty"` // name of a file, in a folder made for the command, that takes what it prints; where a later step has that word, it reads the file
 }
 
 // MaxCommand is how long the line of a command may be, in bytes. Terminals and people cope
@@ -40,7 +40,8 @@ func (c Command) Then(next Command) Command {
 	return Command{slices.Concat(c.Steps, next.Steps), join(c.Note, next.Note)}.Checked()
 }
 
-// Into returns c with what its last program prints written to a file.
+// Into returns c with what its last program prints written to a file, which steps that come after it read under
+// that name. It is in a new folder: a file of that name in the reader's may be one to keep, or a link to one.
 func (c Command) Into(file string) Command {
 	if c.None() {
 		return c
@@ -56,15 +57,18 @@ func (c Command) Noted(note string) Command {
 	return c
 }
 
-// With returns a command for go tool pprof with options added.
+// With returns c with options added to what go tool pprof runs of it.
 func (c Command) With(options ...string) Command {
-	const before = 3 // go tool pprof
 	c.Steps = slices.Clone(c.Steps)
-	for i := range c.Steps {
-		c.Steps[i].Argv = slices.Insert(slices.Clone(c.Steps[i].Argv), before, options...)
+	for i, s := range c.Steps {
+		if n := len(pprofTool); len(s.Argv) >= n && slices.Equal(s.Argv[:n], pprofTool) {
+			c.Steps[i].Argv = slices.Insert(slices.Clone(s.Argv), n, options...)
+		}
 	}
 	return c.Checked()
 }
+
+var pprofTool = []string{"go", "tool", "pprof"}
 
 // None reports whether there is nothing to run.
 func (c Command) None() bool { return len(c.Steps) == 0 }
@@ -92,6 +96,9 @@ func (c Command) Checked() Command {
 			if why := unpastable(w); why != "" {
 				return Command{Note: join("no command: a name in it holds "+why, c.Note)}
 			}
+		}
+		if strings.Contains(s.Stdout, "/") || s.Stdout == "." || s.Stdout == ".." {
+			return Command{Note: join("no command: it would write outside of its folder", c.Note)}
 		}
 	}
 	if len(c.line()) > MaxCommand {
@@ -129,6 +136,13 @@ func (c Command) String() string { return c.Checked().line() }
 
 func (c Command) line() string {
 	var b strings.Builder
+	made := map[string]bool{} // files that steps have written
+	word := func(w string) string {
+		if made[w] {
+			return `"$d"/` + quote(w)
+		}
+		return quote(w)
+	}
 	for i, s := range c.Steps {
 		if i > 0 {
 			b.WriteString(" && ")
@@ -137,13 +151,58 @@ func (c Command) line() string {
 			if j > 0 {
 				b.WriteByte(' ')
 			}
-			b.WriteString(quote(w))
+			b.WriteString(word(w))
 		}
 		if s.Stdout != "" {
-			b.WriteString(" > " + quote(s.Stdout))
+			made[s.Stdout] = true
+			b.WriteString(" > " + word(s.Stdout))
 		}
 	}
+	if len(made) > 0 { // in a shell of its own, where d is nobody else's
+		return "(d=$(mktemp -d) && " + b.String() + ")"
+	}
 	return b.String()
+}
+
+// program is one that commands of ours run, with the options that they give it. None of them makes it write, serve,
+// fetch or start anything, as others do.
+type program struct {
+	argv     []string
+	alone    []string // options without a value
+	assigned []string // with one behind an equals sign
+	files    []string // those of assigned whose value is a path
+	followed []string // with one in the next word
+}
+
+var programs = []program{
+	{pprofTool, []string{"-top", "-cum", "-tags", "-lines", "-mean"}, []string{"-sample_index", "-focus", "-ignore", "-tagfocus", "-diff_base"}, []string{"-diff_base"}, []string{"-peek"}},
+	{[]string{"go", "tool", "trace"}, nil, []string{"-pprof"}, nil, nil},
+	{[]string{"grep"}, []string{"-n", "-F"}, nil, nil, []string{"-A", "-e"}},
+}
+
+// ours reports whether a command of ours could have the step: one of the programs, options of ours, and one path.
+func (s Step) ours() bool {
+	local := func(path string) bool { return path == PathArgument(path) }
+	for _, p := range programs {
+		if len(s.Argv) <= len(p.argv) || !slices.Equal(s.Argv[:len(p.argv)], p.argv) {
+			continue
+		}
+		rest := s.Argv[len(p.argv):]
+		for len(rest) > 1 {
+			switch option, value, assigned := strings.Cut(rest[0], "="); {
+			case !assigned && slices.Contains(p.alone, option):
+				rest = rest[1:]
+			case assigned && slices.Contains(p.assigned, option) && (local(value) || !slices.Contains(p.files, option)):
+				rest = rest[1:]
+			case !assigned && slices.Contains(p.followed, option):
+				rest = rest[2:]
+			default:
+				return false
+			}
+		}
+		return len(rest) == 1 && local(rest[0])
+	}
+	return false
 }
 
 // quote writes a word for a shell. What is not plainly harmless stands between single quotes, in which
@@ -186,7 +245,7 @@ func holdsMarker(s string) bool {
 
 // PathArgument writes a path so that no program takes it for an option, or go tool pprof for a server.
 func PathArgument(path string) string {
-	if strings.HasPrefix(path, "-") || !strings.HasPrefix(path, "/") && strings.Contains(path, ":") {
+	if strings.HasPrefix(path, "-") || !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "./") && strings.Contains(path, ":") {
 		return "./" + path
 	}
 	return path
@@ -216,7 +275,8 @@ func (f Fact) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// UnmarshalJSON takes the command from its words: the line is for people, and may have been written by anybody.
+// UnmarshalJSON takes the command from its words: the line is for people. Both may have been written by anybody, who
+// would have us print what does harm where it is pasted, so that only commands of the kinds that ours are stay.
 func (f *Fact) UnmarshalJSON(text []byte) error {
 	var w FactJSON
 	dec := json.NewDecoder(bytes.NewReader(text))
@@ -226,7 +286,10 @@ func (f *Fact) UnmarshalJSON(text []byte) error {
 	}
 	*f = Fact(w.plainFact)
 	f.Reproduce = Command{w.Steps, w.Note}.Checked()
-	if f.Reproduce.None() && w.Reproduce != "" {
+	if slices.ContainsFunc(f.Reproduce.Steps, func(s Step) bool { return !s.ours() }) {
+		f.Reproduce = Command{Note: join("no command: what the report has is none that inquest writes", w.Note)}
+	}
+	if len(w.Steps) == 0 && w.Reproduce != "" {
 		f.Reproduce.Note = join("no command: the report has it only as a line, as versions before this one wrote it; analyse the evidence again", w.Note)
 	}
 	return nil
