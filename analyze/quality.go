@@ -14,9 +14,9 @@ import (
 
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // quality remarks on evidence that limits what can be said: on the case first,
@@ -434,11 +434,11 @@ func contentionQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 
 // recorded reports whether a kind of profile holds waits of a class
 // (runtime/mprof.go, blockevent and mutexevent).
-func recorded(kind evidence.Kind, class exectrace.Class) bool {
+func recorded(kind evidence.Kind, class wait.Class) bool {
 	switch class {
-	case exectrace.Mutex, exectrace.RWRead, exectrace.RWWrite:
+	case wait.Mutex, wait.RWRead, wait.RWWrite:
 		return true
-	case exectrace.WaitGroup, exectrace.Cond, exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select:
+	case wait.WaitGroup, wait.Cond, wait.ChanSend, wait.ChanRecv, wait.Select:
 		return kind == evidence.Block
 	}
 	return false

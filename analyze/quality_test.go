@@ -13,6 +13,7 @@ import (
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 	"inquest/recorder/manifest"
 )
 
@@ -47,7 +48,7 @@ func full() *evidence.Bundle {
 		{Kind: evidence.Block, CapturedAt: noon.Add(20 * time.Second), Duration: 10 * time.Second, Profile: profile(contention, 5, 1e9)},
 		{Kind: evidence.Trace, CapturedAt: noon.Add(30 * time.Second), Duration: 5 * time.Second, GoVersion: "go1.26", Trace: &exectrace.Timeline{
 			Procs: exectrace.Procs{Running: 9 * time.Second, Idle: 11 * time.Second},
-			Waits: []exectrace.Wait{{Class: exectrace.Mutex, Count: 9, Total: 2 * time.Second}},
+			Waits: []exectrace.Wait{{Class: wait.Mutex, Count: 9, Total: 2 * time.Second}},
 			Heap:  []exectrace.HeapPoint{{Live: 1 << 20, Goal: 4 << 20}},
 		}},
 		{Kind: evidence.Dump, CapturedAt: noon.Add(40 * time.Second), Dump: &dump.Dump{Goroutines: make([]dump.Goroutine, 30), Elided: 1}},

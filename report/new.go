@@ -15,6 +15,7 @@ import (
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // Option adjusts the document that New fills.
@@ -203,7 +204,7 @@ func traceTotals(t *exectrace.Timeline) []Total {
 		{"processors idle with runnable goroutines", evidence.Duration(t.Procs.IdleWithDemand)},
 		{"runnable", evidence.Duration(t.Latency.Total)},
 	}
-	byClass := map[exectrace.Class]time.Duration{}
+	byClass := map[wait.Class]time.Duration{}
 	for _, w := range t.Waits {
 		byClass[w.Class] += w.Total
 	}
@@ -321,9 +322,9 @@ func bars(e *evidence.Exhibit) []Bars {
 		locks, others := map[stack.Site]int64{}, map[stack.Site]int64{}
 		for _, w := range t.Waits {
 			switch w.Class {
-			case exectrace.Mutex, exectrace.RWRead, exectrace.RWWrite:
+			case wait.Mutex, wait.RWRead, wait.RWWrite:
 				locks[w.Stack.Site()] += int64(w.Total)
-			case exectrace.WaitGroup, exectrace.Cond, exectrace.OtherSync, exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select:
+			case wait.WaitGroup, wait.Cond, wait.Sync, wait.ChanSend, wait.ChanRecv, wait.Select:
 				others[w.Stack.Site()] += int64(w.Total)
 			}
 		}

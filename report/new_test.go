@@ -16,6 +16,7 @@ import (
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 func at(function string) stack.Stack {
@@ -38,10 +39,10 @@ func caseOf(t *testing.T) *evidence.Bundle {
 		Duration: 100 * time.Second, WindowLength: 100 * time.Millisecond, Events: 5,
 		Groups: []exectrace.Group{{Created: 3, Ended: 2}, {Created: 100, System: true}},
 		Waits: []exectrace.Wait{
-			{Class: exectrace.Mutex, Stack: at("main.lock"), Total: 3 * time.Second},
-			{Class: exectrace.RWRead, Stack: at("main.lock.func1"), Total: time.Second},
-			{Class: exectrace.ChanRecv, Stack: at("main.recv"), Total: time.Second},
-			{Class: exectrace.Sleep, Stack: at("main.sleep"), Total: time.Hour},
+			{Class: wait.Mutex, Stack: at("main.lock"), Total: 3 * time.Second},
+			{Class: wait.RWRead, Stack: at("main.lock.func1"), Total: time.Second},
+			{Class: wait.ChanRecv, Stack: at("main.recv"), Total: time.Second},
+			{Class: wait.Sleep, Stack: at("main.sleep"), Total: time.Hour},
 		},
 		Pauses: []exectrace.Pause{{Reason: "x", Raw: exectrace.Interval{From: 1, To: 9}, Effective: 4}},
 		Cycles: []exectrace.Interval{{From: 5, To: 8}},

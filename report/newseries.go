@@ -11,6 +11,7 @@ import (
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // distributions is how long what the first chains complain of took, as their traces show it.
@@ -105,13 +106,13 @@ func distribution(f *claim.Finding, t *exectrace.Timeline) (Distribution, exectr
 }
 
 // waits reports whether a detector is about waits of a class.
-func waits(detector string, c exectrace.Class) bool {
-	lock := c == exectrace.Mutex || c == exectrace.RWRead || c == exectrace.RWWrite
+func waits(detector string, c wait.Class) bool {
+	lock := c == wait.Mutex || c == wait.RWRead || c == wait.RWWrite
 	switch detector {
 	case "mutex-hotspot", "deadlock":
 		return lock
 	case "channel-backpressure":
-		return c == exectrace.ChanSend || c == exectrace.Select
+		return c == wait.ChanSend || c == wait.Select
 	}
 	return true
 }
@@ -142,7 +143,7 @@ func siteWaits(t *exectrace.Timeline) []SiteWaits {
 	by := map[string]*SiteWaits{}
 	for i := range t.Waits {
 		w := &t.Waits[i]
-		if w.Class != exectrace.Mutex && w.Class != exectrace.RWRead && w.Class != exectrace.RWWrite {
+		if w.Class != wait.Mutex && w.Class != wait.RWRead && w.Class != wait.RWWrite {
 			continue
 		}
 		site := w.Stack.Site()

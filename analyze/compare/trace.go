@@ -10,6 +10,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // Distribution is one kind of duration in execution traces on both sides.
@@ -80,16 +81,16 @@ type scalar struct {
 var scalars = []scalar{
 	{quantity{name: "waiting for locks", unit: evidence.SecPerSec, floor: 0.01, least: 0.5, gates: true}, false,
 		func(t *exectrace.Timeline, n *names, side int) run {
-			return waits(t, n, side, func(c exectrace.Class) bool {
-				return c == exectrace.Mutex || c == exectrace.RWRead || c == exectrace.RWWrite
+			return waits(t, n, side, func(c wait.Class) bool {
+				return c == wait.Mutex || c == wait.RWRead || c == wait.RWWrite
 			})
 		}},
 	// Idle workers wait like busy ones here.
 	{quantity{name: "waiting for channels, conditions and groups", unit: evidence.SecPerSec, floor: 0.01, least: 0.5}, false,
 		func(t *exectrace.Timeline, n *names, side int) run {
-			return waits(t, n, side, func(c exectrace.Class) bool {
+			return waits(t, n, side, func(c wait.Class) bool {
 				switch c {
-				case exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select, exectrace.Cond, exectrace.WaitGroup, exectrace.OtherSync:
+				case wait.ChanSend, wait.ChanRecv, wait.Select, wait.Cond, wait.WaitGroup, wait.Sync:
 					return true
 				}
 				return false
@@ -122,7 +123,7 @@ func lone(v, variance float64, samples int64) run {
 }
 
 // waits adds up waits by the site of the waiter, as seconds per second.
-func waits(t *exectrace.Timeline, n *names, side int, takes func(exectrace.Class) bool) run {
+func waits(t *exectrace.Timeline, n *names, side int, takes func(wait.Class) bool) run {
 	r := run{scale: 1}
 	perSecond := 1 / t.Duration.Seconds()
 	for i := range t.Waits {

@@ -7,7 +7,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 // BlockedDownstream claims that requests wait for seconds for the answer of a peer.
@@ -64,13 +64,13 @@ func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return claim.Reading{Silent: short}
 	}
 	t := e.Trace
-	wait, severe := in.Limit("min-wait").Duration(), in.Limit("min-wait-severe").Duration()
+	slowFrom, severe := in.Limit("min-wait").Duration(), in.Limit("min-wait-severe").Duration()
 	r := claim.Reading{Says: "no place waits for a peer for so long"}
-	if t.Duration < 2*wait {
-		r.Silent = fmt.Sprintf("the trace covers %s, too short for waits of %s", evidence.Duration(t.Duration), evidence.Duration(wait))
+	if t.Duration < 2*slowFrom {
+		r.Silent = fmt.Sprintf("the trace covers %s, too short for waits of %s", evidence.Duration(t.Duration), evidence.Duration(slowFrom))
 	}
 	for _, w := range sumWaits(t.Waits, answersOf, nil) {
-		slow := w.times.Above(wait)
+		slow := w.times.Above(slowFrom)
 		share := evidence.Part(slow, w.count)
 		if slow == 0 || len(r.Candidates) == maxCandidates {
 			continue
@@ -89,11 +89,11 @@ func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: w.site, Path: w.path, Variant: string(w.class), Severity: severity, Thin: float64(slow) < in.Limit("min-count").Number, Share: share.Number,
-			Summary: fmt.Sprintf("%s of %d waits for a peer's answer in %s took %s or more, the longest %s", evidence.Of(slow, evidence.Count), w.count, w.site.Function, evidence.Duration(wait), evidence.Duration(w.max)),
+			Summary: fmt.Sprintf("%s of %d waits for a peer's answer in %s took %s or more, the longest %s", evidence.Of(slow, evidence.Count), w.count, w.site.Function, evidence.Duration(slowFrom), evidence.Duration(w.max)),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "longest wait for an answer here", Value: evidence.Duration(w.max), Limit: in.Against("min-wait"), At: spanAt(w),
 					Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d at %s", w.worst.Goroutine, evidence.Duration(w.worst.From)))},
-				{Exhibit: e.ID, Says: fmt.Sprintf("waits for an answer here of %s or more", evidence.Duration(wait)), Value: evidence.Of(slow, evidence.Count), Of: claim.PartOf(evidence.Of(w.count, evidence.Count), "all waits for an answer here"),
+				{Exhibit: e.ID, Says: fmt.Sprintf("waits for an answer here of %s or more", evidence.Duration(slowFrom)), Value: evidence.Of(slow, evidence.Count), Of: claim.PartOf(evidence.Of(w.count, evidence.Count), "all waits for an answer here"),
 					Limit: in.Against("min-count"), At: claim.At(w.site), Reproduce: blockedView(e, w)},
 				{Exhibit: e.ID, Says: "half of the waits for an answer here are at least so long", Value: evidence.Duration(w.times.Quantile(0.5)), At: claim.At(w.site), Reproduce: blockedView(e, w)},
 			},
@@ -115,7 +115,7 @@ func atWork(d *dump.Dump) (n int) {
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		if class := waitClass(g, s); class == "" || !knownIdle(class, s) {
+		if class := waitClass(g.State, s); class == "" || !knownIdle(class, s) {
 			n++
 		}
 	}
@@ -127,7 +127,7 @@ func requestsIn(d *dump.Dump) (n int) {
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		if class := waitClass(g, s); inRequest(s) && (class == "" || class == exectrace.SyscallWait || !knownIdle(class, s)) {
+		if class := waitClass(g.State, s); inRequest(s) && (class == "" || class == wait.Syscall || !knownIdle(class, s)) {
 			n++
 		}
 	}

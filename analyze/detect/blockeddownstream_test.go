@@ -7,12 +7,13 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 func TestBlockedDownstreamTrace(t *testing.T) {
 	call := []string{"runtime.selectgo", "net/http.(*persistConn).roundTrip", "net/http.(*Client).Do", "main.ask:3"}
 	asked := func(n int, d time.Duration, names ...string) exectrace.Wait {
-		return waited(exectrace.Select, n, d, 0, append(append([]string{}, call...), names...)...)
+		return waited(wait.Select, n, d, 0, append(append([]string{}, call...), names...)...)
 	}
 	trace := func(waits ...exectrace.Wait) *evidence.Exhibit {
 		return traced(&exectrace.Timeline{Duration: 20 * time.Second, Waits: waits})
@@ -26,10 +27,10 @@ func TestBlockedDownstreamTrace(t *testing.T) {
 		{"three of five seconds", of(trace(asked(3, 5500*ms, serve))), claim.Found, "critical main.ask"},
 		{"three of a thousand: the tail of any peer", of(trace(asked(3, 1100*ms, serve), asked(997, ms, serve))), claim.Clear, ""},
 		{"a watcher in the background", of(trace(asked(30, 3*time.Second))), claim.Found, "info main.ask"},
-		{"a client that reads the network itself", of(trace(waited(exectrace.Network, 5, 2*time.Second, 0, "internal/poll.runtime_pollWait", "net.(*conn).Read", "github.com/lib/pq.(*conn).recv1Buf", "github.com/lib/pq.(*conn).query", "database/sql.(*DB).QueryContext", "main.rows", serve))), claim.Found, "warning main.rows"},
-		{"connections of clients, kept alive", of(trace(waited(exectrace.Network, 500, 10*time.Second, 500, "internal/poll.runtime_pollWait", "net.(*conn).Read", "net/http.(*connReader).Read", serve))), claim.Clear, ""},
-		{"web sockets", of(trace(waited(exectrace.Network, 500, 10*time.Second, 500, "internal/poll.runtime_pollWait", "net.(*conn).Read", "main.(*client).readFrame", serve))), claim.Clear, ""},
-		{"a wait for a connection is another claim", of(trace(waited(exectrace.Select, 50, 2*time.Second, 0, "runtime.selectgo", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.rows", serve))), claim.Clear, ""},
+		{"a client that reads the network itself", of(trace(waited(wait.Network, 5, 2*time.Second, 0, "internal/poll.runtime_pollWait", "net.(*conn).Read", "github.com/lib/pq.(*conn).recv1Buf", "github.com/lib/pq.(*conn).query", "database/sql.(*DB).QueryContext", "main.rows", serve))), claim.Found, "warning main.rows"},
+		{"connections of clients, kept alive", of(trace(waited(wait.Network, 500, 10*time.Second, 500, "internal/poll.runtime_pollWait", "net.(*conn).Read", "net/http.(*connReader).Read", serve))), claim.Clear, ""},
+		{"web sockets", of(trace(waited(wait.Network, 500, 10*time.Second, 500, "internal/poll.runtime_pollWait", "net.(*conn).Read", "main.(*client).readFrame", serve))), claim.Clear, ""},
+		{"a wait for a connection is another claim", of(trace(waited(wait.Select, 50, 2*time.Second, 0, "runtime.selectgo", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.rows", serve))), claim.Clear, ""},
 		{"a trace too short to tell", of(traced(&exectrace.Timeline{Duration: time.Second})), claim.Undecided, ""},
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // ChannelBackpressure claims that senders wait for a receiver that is slower than they are.
@@ -80,7 +81,7 @@ func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if woken > 0 {
 			users = append(users, receiver.Function)
 		}
-		w.weigh(in, &c, t.Duration, busyElsewhere(in, users...), starvedExcuse(t))
+		weighWaits(in, &c, w, t.Duration, busyElsewhere(in, users...), starvedExcuse(t))
 		addSites(&c, w.owner)
 		if woken > 0 {
 			c.Summary += fmt.Sprintf("; %s receives", receiver.Function)
@@ -110,7 +111,7 @@ func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 // receiverOf returns who ended most waits at a function, and how many.
 func receiverOf(t *exectrace.Timeline, function string) (site stack.Site, n int64) {
 	for _, w := range t.Wakes {
-		if w.To.Function == function && w.Class == exectrace.ChanSend && w.From.Function != "" && w.Count > n {
+		if w.To.Function == function && w.Class == wait.ChanSend && w.From.Function != "" && w.Count > n {
 			site, n = w.From, w.Count
 		}
 	}
@@ -133,7 +134,7 @@ type busyAt struct {
 func between(t *exectrace.Timeline, function string) (at busyAt, total time.Duration) {
 	for i := range t.Waits {
 		w := &t.Waits[i]
-		if w.Class == exectrace.ChanRecv && w.Stack.Site().Function == function || w.Class == exectrace.SystemWait || !slices.Contains(w.Stack.Path(), function) {
+		if w.Class == wait.ChanRecv && w.Stack.Site().Function == function || w.Class == wait.System || !slices.Contains(w.Stack.Path(), function) {
 			continue
 		}
 		if w.Total > total {
@@ -154,9 +155,9 @@ func spanAt(w *waitSum) claim.Location {
 // blockedView is the command that shows a sum of waits of a trace.
 func blockedView(e *evidence.Exhibit, w *waitSum) claim.Command {
 	switch w.class {
-	case exectrace.Network:
+	case wait.Network:
 		return claim.TraceProfile(e, "net")
-	case exectrace.SyscallWait:
+	case wait.Syscall:
 		return claim.TraceProfile(e, "syscall")
 	}
 	return claim.TraceProfile(e, "sync")
@@ -208,7 +209,7 @@ func dumpWaits(d *dump.Dump, at placer) []*placed {
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		above, owner, ok := at(waitClass(g, s), s)
+		above, owner, ok := at(waitClass(g.State, s), s)
 		if !ok || len(above) == 0 {
 			continue
 		}
@@ -296,7 +297,7 @@ func backpressureBlock(in *claim.Input) claim.Reading {
 				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.count, evidence.Count)), Value: evidence.Duration(w.mean()), At: delayAt(w), Reproduce: claim.Mean(peekWait(e, "delay", w.site, w.stack))},
 			},
 		}
-		w.weigh(in, &c, wall)
+		weighWaits(in, &c, w, wall)
 		c.Caveats = append(c.Caveats, "a block profile cannot tell a queue from a channel that is used as a semaphore; those who wait are held up either way")
 		addSites(&c, w.owner)
 		r.Candidates = append(r.Candidates, c)

@@ -7,6 +7,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 // by sets how many goroutines were in a sum of waits.
@@ -20,11 +21,11 @@ func serving(names ...string) []string { return append(names, "net/http.(*conn).
 
 func TestChannelBackpressureTrace(t *testing.T) {
 	send := func(n int, d time.Duration, open int64, names ...string) exectrace.Wait {
-		return waited(exectrace.ChanSend, n, d, open, append([]string{"runtime.chansend1"}, names...)...)
+		return waited(wait.ChanSend, n, d, open, append([]string{"runtime.chansend1"}, names...)...)
 	}
 	trace := func(waker string, waits ...exectrace.Wait) *evidence.Exhibit {
 		return traced(&exectrace.Timeline{Duration: time.Second, Waits: waits, Procs: exectrace.Procs{Max: 2, Running: 1, Idle: 3},
-			Wakes: []exectrace.Wake{{From: at(waker), To: at("main.put"), Class: exectrace.ChanSend, Count: 100}}})
+			Wakes: []exectrace.Wake{{From: at(waker), To: at("main.put"), Class: wait.ChanSend, Count: 100}}})
 	}
 	handler := serving("main.put:3")
 	busy := trace("main.take", by(10, send(100, 10*ms, 0, handler...)))
@@ -47,7 +48,7 @@ func TestChannelBackpressureTrace(t *testing.T) {
 		{"nobody ever receives: a leak", of(trace("main.take", by(500, send(500, time.Second, 500, handler...)))), claim.Clear, ""},
 		{"a short trace", of(traced(&exectrace.Timeline{Duration: 10 * ms, Waits: []exectrace.Wait{send(100, 10*ms, 0, handler...)}})), claim.Undecided, ""},
 	})
-	x := trace("main.take", by(10, send(100, 10*ms, 0, handler...)), waited(exectrace.Network, 100, 9*ms, 0, "internal/poll.(*FD).Read", "net.(*conn).Read", "main.write", "main.take"))
+	x := trace("main.take", by(10, send(100, 10*ms, 0, handler...)), waited(wait.Network, 100, 9*ms, 0, "internal/poll.(*FD).Read", "net.(*conn).Read", "main.write", "main.take"))
 	if f := judge(t, ChannelBackpressure, x).all.Findings[0]; len(f.Sites) < 3 || f.Sites[1].Function != "main.take" || f.Sites[2].Function != "main.write" {
 		t.Errorf("the receiver and what it waits for: %v", f.Sites)
 	}

@@ -80,7 +80,7 @@ func (k costly) cpu(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in " + k.what + " under the function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 					Limit: in.Against("min-share"), At: claim.At(s.site), Reproduce: peekOwn(e, "samples", s.site, k.does).With(focus...)},
-				its.fact(in, e, "processors in use in "+k.what+" under the function", "min-of-capacity", claim.At(s.site), peekOwn(e, "cpu", s.site, k.does).With(focus...)),
+				useFact(in, e, its, "processors in use in "+k.what+" under the function", "min-of-capacity", claim.At(s.site), peekOwn(e, "cpu", s.site, k.does).With(focus...)),
 			},
 		}
 		// What a process that hardly runs does often costs nobody anything.

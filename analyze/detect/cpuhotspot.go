@@ -71,7 +71,7 @@ func hotspots(in *claim.Input, e *evidence.Exhibit, p *pprofile.Profile, use usa
 		calledBy(&c, callersOf(p, s.site.Function, inColumn(column)))
 		if use.used > 0 {
 			c.Summary += fmt.Sprintf("; the process keeps %s busy", use)
-			c.Facts = append(c.Facts, use.fact(in, e, "processors in use", "min-busy", claim.Location{}, whole))
+			c.Facts = append(c.Facts, useFact(in, e, use, "processors in use", "min-busy", claim.Location{}, whole))
 		}
 		c.Plain = share.Number < least || use.share() < in.Limit("min-busy").Number
 		if late != nil && !c.Plain {

@@ -11,8 +11,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // Deadlock claims that goroutines wait for each other, or for themselves, and will for ever.
@@ -124,8 +124,8 @@ func alive(locks []*dumpLock) map[*dumpLock]bool {
 // does not tell. The waits of the standard library's calls (requests, queries) come to an end from outside.
 func (h lockHolder) onOthers() bool {
 	s := h.g.Stack()
-	switch waitClass(h.g, s) {
-	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.WaitGroup, exectrace.Cond:
+	switch waitClass(h.g.State, s) {
+	case wait.ChanSend, wait.ChanRecv, wait.WaitGroup, wait.Cond:
 		return !stack.Standard(s.Site().Function)
 	}
 	return false
@@ -150,7 +150,7 @@ func blockedOutside(in *claim.Input, e *evidence.Exhibit, l *dumpLock) (claim.Ca
 		return claim.Candidate{}, false
 	}
 	s := h.g.Stack()
-	class := waitClass(h.g, s)
+	class := waitClass(h.g.State, s)
 	severity, raises := claim.Info, claim.Warning
 	if h.g.Wait >= in.Limit("min-wait").Duration() {
 		severity, raises = claim.Warning, claim.Critical
@@ -189,7 +189,7 @@ func waitsForItsOwn(e *evidence.Exhibit, l *dumpLock) (claim.Candidate, bool) {
 			return claim.Candidate{}, false
 		}
 	}
-	if waitClass(h.g, h.g.Stack()) != exectrace.WaitGroup {
+	if waitClass(h.g.State, h.g.Stack()) != wait.WaitGroup {
 		return claim.Candidate{}, false
 	}
 	made := children(e.Dump, h.g)
@@ -659,12 +659,12 @@ func allAsleep(e *evidence.Exhibit, explained bool) []claim.Candidate {
 	}
 	// Who waits for a lock or to send tells more than who waits for those to finish.
 	rank := func(g *dump.Goroutine) int {
-		switch class := waitClass(g, g.Stack()); {
+		switch class := waitClass(g.State, g.Stack()); {
 		case isLock(class):
 			return 0
-		case class == exectrace.ChanSend:
+		case class == wait.ChanSend:
 			return 1
-		case class == exectrace.WaitGroup:
+		case class == wait.WaitGroup:
 			return 3
 		}
 		return 2

@@ -9,6 +9,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 func TestDeadlockCircle(t *testing.T) {
@@ -130,8 +131,8 @@ func TestDeadlockByTheRuntimesWord(t *testing.T) {
 
 func TestDeadlockTraceVouches(t *testing.T) {
 	stuck := func(d time.Duration, through bool) *evidence.Exhibit {
-		tl := &exectrace.Timeline{Duration: d, Waits: []exectrace.Wait{waited(exectrace.Mutex, 1, d, 1, lockedAt("main.ab")...)},
-			Open: []exectrace.OpenWait{{Goroutine: 5, FromStart: true, Class: exectrace.Mutex, Stack: frames(lockedAt("main.ab")...)}}, OpenCount: 1}
+		tl := &exectrace.Timeline{Duration: d, Waits: []exectrace.Wait{waited(wait.Mutex, 1, d, 1, lockedAt("main.ab")...)},
+			Open: []exectrace.OpenWait{{Goroutine: 5, FromStart: true, Class: wait.Mutex, Stack: frames(lockedAt("main.ab")...)}}, OpenCount: 1}
 		if through {
 			tl.Waits[0].Count++
 		}
@@ -155,8 +156,8 @@ func TestDeadlockThroughAChannel(t *testing.T) {
 	stuck := func(through int64) *evidence.Exhibit {
 		tl := &exectrace.Timeline{Duration: time.Second}
 		for _, f := range []string{"main.(*P).emit:20", "main.(*P).collect:30"} {
-			tl.Waits = append(tl.Waits, waited(exectrace.Mutex, 1, time.Second, 1, lockedAt(f)...))
-			tl.Open = append(tl.Open, exectrace.OpenWait{Goroutine: 8, FromStart: true, Class: exectrace.Mutex, Stack: frames(lockedAt(f)...)})
+			tl.Waits = append(tl.Waits, waited(wait.Mutex, 1, time.Second, 1, lockedAt(f)...))
+			tl.Open = append(tl.Open, exectrace.OpenWait{Goroutine: 8, FromStart: true, Class: wait.Mutex, Stack: frames(lockedAt(f)...)})
 			tl.Waits[len(tl.Waits)-1].Count += through
 		}
 		tl.OpenCount = len(tl.Open)

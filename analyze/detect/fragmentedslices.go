@@ -11,6 +11,7 @@ import (
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // FragmentedSlices claims that goroutines run in crumbs because they hand work to each other in pieces that are too small.
@@ -167,7 +168,7 @@ func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			c.Summary += "; woken by " + p.Function
 		}
 		// One Signal wakes one goroutine: many runnable at once were woken by a Broadcast.
-		if many := float64(g.MaxRunnable); g.at.Class == exectrace.Cond && many >= in.Limit("min-woken").Number {
+		if many := float64(g.MaxRunnable); g.at.Class == wait.Cond && many >= in.Limit("min-woken").Number {
 			c.Variant = "broadcast"
 			c.Facts = append(c.Facts, fact("most goroutines of the group runnable at one moment", evidence.Of(g.MaxRunnable, evidence.Count), nil, "min-woken"))
 			c.Summary = fmt.Sprintf("goroutines of %s wait for a condition in %s, and a Broadcast wakes up to %s of them at once, each of which runs for %s and waits again",

@@ -7,6 +7,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 // crumbs is a second on two processors in which goroutines of one function run
@@ -30,10 +31,10 @@ func crumbled(c crumbs) *evidence.Exhibit {
 			{Start: at("main.serve"), Running: c.rest},
 		},
 		Waits: []exectrace.Wait{
-			{Class: exectrace.ChanRecv, Stack: stage, Count: int64(c.n)},
-			{Class: exectrace.Network, Stack: frames("net.(*conn).Read", "main.serve"), Count: c.outside},
+			{Class: wait.ChanRecv, Stack: stage, Count: int64(c.n)},
+			{Class: wait.Network, Stack: frames("net.(*conn).Read", "main.serve"), Count: c.outside},
 		},
-		Wakes: []exectrace.Wake{{From: at("main.(*Pipeline).feed"), To: at("main.(*Pipeline).stage"), Class: exectrace.ChanRecv, Count: c.woken}},
+		Wakes: []exectrace.Wake{{From: at("main.(*Pipeline).feed"), To: at("main.(*Pipeline).stage"), Class: wait.ChanRecv, Count: c.woken}},
 	}
 	return traced(t)
 }
@@ -67,7 +68,7 @@ func TestFragmentedSlices(t *testing.T) {
 	for many, variant := range map[int]string{9: "", 10: "broadcast"} {
 		e := crumbled(whole)
 		e.Trace.Groups[0].MaxRunnable = many
-		e.Trace.Waits[0].Class, e.Trace.Wakes[0].Class = exectrace.Cond, exectrace.Cond
+		e.Trace.Waits[0].Class, e.Trace.Wakes[0].Class = wait.Cond, wait.Cond
 		if f := judge(t, FragmentedSlices, e).all.Findings; len(f) != 1 || f[0].Variant != variant {
 			t.Errorf("%d woken at once: %+v", many, f)
 		}

@@ -10,6 +10,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // collected is a second of a program on two processors that used both, with the
@@ -93,7 +94,7 @@ func TestSmallGoal(t *testing.T) {
 // wait for a processor, and not where the machine is short of them.
 func TestRequestsMakeItMatter(t *testing.T) {
 	waiting := func(running, collector time.Duration, gaps int) *evidence.Exhibit {
-		e := queued(queue{400, 10 * ms, 100 * µs, exectrace.Network, 10})
+		e := queued(queue{400, 10 * ms, 100 * µs, wait.Network, 10})
 		e.Trace.Procs, e.Trace.Gaps = exectrace.Procs{Max: 2, Running: running}, make([]exectrace.Interval, gaps)
 		e.Trace.GCWork.Dedicated = collector
 		return e
@@ -252,15 +253,15 @@ func TestUsageOfUnknownProcessors(t *testing.T) {
 
 // sampled is a trace with CPU samples in main.f, and a server whose goroutines
 // wait so long for a processor.
-func sampled(wait time.Duration) *evidence.Exhibit {
+func sampled(late time.Duration) *evidence.Exhibit {
 	serve := frames("internal/poll.runtime_pollWait", "net.(*conn).Read", "net/http.(*conn).serve")
 	return traced(&exectrace.Timeline{
 		Procs:   exectrace.Procs{Max: 2, Running: 2 * time.Second},
 		Samples: []exectrace.StackCount{{Stack: frames("main.f"), Count: 150}, {Stack: frames("main.g"), Count: 50}},
-		Waits:   []exectrace.Wait{{Class: exectrace.Network, Stack: serve, Count: 400}},
+		Waits:   []exectrace.Wait{{Class: wait.Network, Stack: serve, Count: 400}},
 		Groups: []exectrace.Group{
 			{Start: at("main.f"), Slices: histogram(200, 10*time.Millisecond), Runnable: histogram(200, 10*time.Millisecond)},
-			{Start: at("net/http.(*conn).serve"), Slices: histogram(400, 100*time.Microsecond), Runnable: histogram(400, wait)},
+			{Start: at("net/http.(*conn).serve"), Slices: histogram(400, 100*time.Microsecond), Runnable: histogram(400, late)},
 		},
 	})
 }

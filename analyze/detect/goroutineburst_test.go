@@ -10,6 +10,7 @@ import (
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // fanned is a second on two processors in which one place creates goroutines.
@@ -23,9 +24,9 @@ type fanned struct {
 }
 
 func fan(f fanned) *evidence.Exhibit {
-	e := queued(queue{400, 100 * µs, 100 * µs, exectrace.Network, 0})
+	e := queued(queue{400, 100 * µs, 100 * µs, wait.Network, 0})
 	if f.late {
-		e = queued(queue{400, 20 * ms, 100 * µs, exectrace.Network, 10})
+		e = queued(queue{400, 20 * ms, 100 * µs, wait.Network, 10})
 	}
 	t := e.Trace
 	running := time.Duration(f.created) * f.slice

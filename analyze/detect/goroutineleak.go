@@ -14,6 +14,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // GoroutineLeak claims that goroutines are started that never end.
@@ -102,7 +103,7 @@ func leakProfile(in *claim.Input) claim.Reading {
 	type sum struct {
 		site  stack.Site
 		path  []string
-		class exectrace.Class
+		class wait.Class
 		n     int64
 	}
 	by := map[string]*sum{}
@@ -132,7 +133,7 @@ func leakProfile(in *claim.Input) claim.Reading {
 	return r
 }
 
-func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class exectrace.Class, n, total, goroutine int64, reproduce claim.Command) claim.Candidate {
+func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class wait.Class, n, total, goroutine int64, reproduce claim.Command) claim.Candidate {
 	who := amount(n, "goroutine that waits", "goroutines that wait") + strings.TrimPrefix(waitingFor(class, false), "wait")
 	if e.Dump != nil && e.Dump.Origin == "goleak" { // a library that compares goroutines before and after a test proves less
 		return claim.Candidate{
@@ -159,7 +160,7 @@ type alike struct {
 	path    []string
 	inner   stack.Site // where they wait, when that is in a library
 	creator stack.Site
-	class   exectrace.Class
+	class   wait.Class
 	request bool
 	counts  []int64 // per snapshot
 	// Of the last dump:
@@ -188,11 +189,11 @@ type snapshots struct {
 
 // add counts n goroutines of snapshot i and returns those like them; nil for
 // goroutines that run, that are idle by design, or that others judge.
-func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, proven bool) *alike {
+func (c *snapshots) add(i int, class wait.Class, s stack.Stack, n int64, proven bool) *alike {
 	if len(s) == 0 {
 		return nil
 	}
-	if class == exectrace.Network {
+	if class == wait.Network {
 		if c.connections == nil {
 			c.connections = make([]int64, c.n)
 		}
@@ -202,13 +203,13 @@ func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, pr
 		c.answers, c.busy = make([]int64, c.n), make([]int64, c.n)
 	}
 	switch {
-	case class == exectrace.Select && s.Contains("net/http.(*persistConn).readLoop"):
+	case class == wait.Select && s.Contains("net/http.(*persistConn).readLoop"):
 		c.answers[i] += n
 	// A proxy of the standard library has nothing of the application on its stacks.
 	case s.Contains("net/http.(*bodyEOFSignal).Read", "net/http/httputil.(*ReverseProxy).ServeHTTP"):
 		c.busy[i] += n
 	// Who sleeps or is in a system call may hold an answer as well.
-	case !stack.Standard(s.Owner().Function) && (class == "" || class == exectrace.Sleep || class == exectrace.SyscallWait || !knownIdle(class, s)):
+	case !stack.Standard(s.Owner().Function) && (class == "" || class == wait.Sleep || class == wait.Syscall || !knownIdle(class, s)):
 		c.busy[i] += n
 	}
 	switch {
@@ -216,7 +217,7 @@ func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, pr
 	case class == "", isLock(class), knownIdle(class, s):
 		return nil
 	// Connections come and go with the clients, whether the program likes it or not.
-	case class == exectrace.Network:
+	case class == wait.Network:
 		return nil
 	}
 	site, path := leakSite(s)
@@ -237,7 +238,7 @@ func (c *snapshots) add(i int, class exectrace.Class, s stack.Stack, n int64, pr
 // parked reports whether goroutines alike may be workers that wait for work:
 // at a receive or a select, which look the same in a leak.
 func (a *alike) parked() bool {
-	return a.class == exectrace.ChanRecv || a.class == exectrace.Select || a.class == exectrace.Cond || a.class == exectrace.OtherWait
+	return a.class == wait.ChanRecv || a.class == wait.Select || a.class == wait.Cond || a.class == wait.Other
 }
 
 func (a *alike) last() int64 { return a.counts[len(a.counts)-1] }
@@ -294,7 +295,7 @@ func (c *snapshots) growing(in *claim.Input, e *evidence.Exhibit, a *alike, repr
 	case a.steady():
 		thin = false
 	// Two moments catch senders that come in bursts, and are received from, at any two of their numbers.
-	case c.n == 2 && a.class == exectrace.ChanSend && growth < 10*int64(in.Limit("min-growth").Number) && a.last() < 3*a.counts[0]:
+	case c.n == 2 && a.class == wait.ChanSend && growth < 10*int64(in.Limit("min-growth").Number) && a.last() < 3*a.counts[0]:
 		severity = claim.Info
 	// Two snapshots of goroutines that may be parked workers, or of handlers that
 	// follow the load: growth, but not yet a fault.
@@ -341,9 +342,9 @@ func leakDump(in *claim.Input) claim.Reading {
 	for j := range e.Dump.Goroutines {
 		g := &e.Dump.Goroutines[j]
 		s := g.Stack()
-		class, site := waitClass(g, s), s.Site()
+		class, site := waitClass(g.State, s), s.Site()
 		for _, f := range s {
-			if name := stack.Normal(f.Function); name != site.Function || class != exectrace.ChanRecv && class != exectrace.Select {
+			if name := stack.Normal(f.Function); name != site.Function || class != wait.ChanRecv && class != wait.Select {
 				inCreator[[2]string{strconv.FormatInt(g.ID, 10), name}] = true
 			}
 		}
@@ -353,7 +354,7 @@ func leakDump(in *claim.Input) claim.Reading {
 		for j := range x.Dump.Goroutines {
 			g := &x.Dump.Goroutines[j]
 			s := g.Stack()
-			a := c.add(i, waitClass(g, s), s, 1, g.Leaked)
+			a := c.add(i, waitClass(g.State, s), s, 1, g.Leaked)
 			if a == nil {
 				continue
 			}
@@ -375,7 +376,7 @@ func leakDump(in *claim.Input) claim.Reading {
 			}
 			a.ages[g.Wait]++
 			a.ids = append(a.ids, g.ID)
-			if a.class == exectrace.WaitGroup && helpers.none(g, s) {
+			if a.class == wait.WaitGroup && helpers.none(g, s) {
 				a.alone++
 			}
 			if a.first == 0 || g.Wait > a.longest {
@@ -442,16 +443,16 @@ func helpersOf(d *dump.Dump) helpers {
 	waits := map[int64]stack.Stack{}
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
-		if s := g.Stack(); waitClass(g, s) == exectrace.WaitGroup {
+		if s := g.Stack(); waitClass(g.State, s) == wait.WaitGroup {
 			waits[g.ID] = s
 		}
 	}
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		class := waitClass(g, s)
+		class := waitClass(g.State, s)
 		// A server reads on while a request is handled.
-		if class != "" && knownIdle(class, s) && class != exectrace.Sleep && class != exectrace.SyscallWait {
+		if class != "" && knownIdle(class, s) && class != wait.Sleep && class != wait.Syscall {
 			continue
 		}
 		h.madeBy[g.Creator] = true
@@ -464,7 +465,7 @@ func helpersOf(d *dump.Dump) helpers {
 		} else {
 			h.working[made] = true
 		}
-		if class != exectrace.WaitGroup {
+		if class != wait.WaitGroup {
 			for _, f := range s {
 				h.working[stack.Normal(f.Function)] = true
 			}
@@ -566,7 +567,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 	crowd := float64(a.orphans) >= in.Limit("min-orphans").Number
 	severity, variant, thin := claim.NoSeverity, "old", true
 	switch {
-	case a.class == exectrace.WaitGroup && 2*a.alone >= n && (a.alone > 1 || oldOnes):
+	case a.class == wait.WaitGroup && 2*a.alone >= n && (a.alone > 1 || oldOnes):
 		variant = "no-helper"
 		severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(a.alone), Moment: true})
 		thin = severity < claim.Warning
@@ -576,7 +577,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 	case !many:
 		return claim.Candidate{}, false
 	// Whoever was to receive has gone.
-	case a.class == exectrace.ChanSend && 2*a.orphans >= n && (crowd || allAlong):
+	case a.class == wait.ChanSend && 2*a.orphans >= n && (crowd || allAlong):
 		severity, variant = claim.Warning, "orphaned"
 	// Whoever made them has gone, they came all along, and nothing that lives explains them: no connections, no library's pool.
 	case 10*a.orphans >= 9*n && allAlong && !a.dependency && (connections == nil || 2*connections[len(connections)-1] < n):
@@ -584,7 +585,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 	// Requests that wait for events (long polling, web sockets), and parked workers: any number, any age.
 	case a.parked() && (a.request || !scattered || !old):
 	// Helpers of requests under way.
-	case a.class == exectrace.WaitGroup && !old:
+	case a.class == wait.WaitGroup && !old:
 	case a.parked():
 		severity = claim.Info
 	// Of every age and started over time: more come and none goes.
@@ -638,7 +639,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 			"Test with go.uber.org/goleak, or the goroutineleak profile (GOEXPERIMENT=goroutineleakprofile in Go 1.26, on by default in 1.27)",
 		}
 		cand.Summary = fmt.Sprintf("%s in %s, where %s, which started them, has left %d of them behind", who, a.site.Function, a.creator.Function, a.orphans)
-		if a.class == exectrace.ChanSend {
+		if a.class == wait.ChanSend {
 			cand.Summary = fmt.Sprintf("%s in %s, and for %d of them nobody is left in %s to receive", who, a.site.Function, a.orphans, a.creator.Function)
 			cand.Caveats = append(cand.Caveats, "a dump does not print channels: if all of them send to one receiver, it is too slow rather than gone")
 			cand.Fix = []string{
@@ -665,7 +666,7 @@ func (a *alike) nilChannel(in *claim.Input, e *evidence.Exhibit) (claim.Candidat
 		return claim.Candidate{}, false
 	}
 	what := "a channel that is nil"
-	if a.class == exectrace.Select {
+	if a.class == wait.Select {
 		what = "nothing, in a select without cases"
 	}
 	cand := claim.Candidate{
@@ -674,7 +675,7 @@ func (a *alike) nilChannel(in *claim.Input, e *evidence.Exhibit) (claim.Candidat
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines here that wait for " + what, Value: evidence.Of(a.never, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), Limit: in.Against("min-goroutines"), At: atGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
 	}
-	if a.class != exectrace.Select {
+	if a.class != wait.Select {
 		cand.Fix = []string{
 			"Make the channel before the goroutine starts: it was nil when it was used, because it is made later, in another branch, or missing in a map or struct",
 			"Select on ctx.Done() beside it, so that the goroutine ends with what it works for",
@@ -759,7 +760,7 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 			s := &x.Profile.Samples[j]
 			class := leafClass(s.Stack)
 			if class == "" && x.Profile.Legacy && float64(s.Values[0]) >= in.Limit("min-unknown").Number {
-				class = exectrace.OtherWait
+				class = wait.Other
 			}
 			c.add(i, class, s.Stack, s.Values[0], false)
 		}
@@ -799,7 +800,7 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 				ok = false
 			}
 		}
-		if total := e.Profile.Total(0); !ok && a.class == exectrace.OtherWait && float64(a.last()) >= in.Limit("min-unknown").Number && evidence.Part(a.last(), total).Number >= in.Limit("min-unknown-share").Number {
+		if total := e.Profile.Total(0); !ok && a.class == wait.Other && float64(a.last()) >= in.Limit("min-unknown").Number && evidence.Part(a.last(), total).Number >= in.Limit("min-unknown-share").Number {
 			ok = true
 			cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "unknown-wait", Severity: claim.Warning, Thin: true, Share: evidence.Part(a.last(), total).Number,
 				Summary: fmt.Sprintf("%s stand in %s, %s of all: far more than can run, so they wait for a channel or in a select", evidence.Things(a.last(), "goroutine"), a.site.Function, evidence.Part(a.last(), total)),
@@ -828,7 +829,7 @@ func leakTrace(in *claim.Input) claim.Reading {
 	// Where goroutines stand at the end, by the function they started in.
 	type stop struct {
 		stack  stack.Stack
-		class  exectrace.Class
+		class  wait.Class
 		n      int64 // since some moment within the trace
 		early  int64 // of them, since its first half
 		before int64 // since before the trace
@@ -837,7 +838,7 @@ func leakTrace(in *claim.Input) claim.Reading {
 	stops := map[string]map[string]*stop{}
 	for i := range t.Waits {
 		w := &t.Waits[i]
-		if w.Open == 0 || len(w.Stack) == 0 || isLock(w.Class) || w.Class == exectrace.Network || knownIdle(w.Class, w.Stack) {
+		if w.Open == 0 || len(w.Stack) == 0 || isLock(w.Class) || w.Class == wait.Network || knownIdle(w.Class, w.Stack) {
 			continue
 		}
 		start := stack.Normal(w.Stack[len(w.Stack)-1].Function)
@@ -884,7 +885,7 @@ func leakTrace(in *claim.Input) claim.Reading {
 		severity := claim.Warning
 		// Web sockets and workers of a growing pool wait in a select or receive too, but they
 		// are woken now and then; what leaked ran once.
-		if (at.class == exectrace.ChanRecv || at.class == exectrace.Select || at.class == exectrace.Cond) &&
+		if (at.class == wait.ChanRecv || at.class == wait.Select || at.class == wait.Cond) &&
 			(inRequest(at.stack) || g.Slices.Count > g.Created+g.Created/2) {
 			severity = claim.Info
 		}
@@ -913,7 +914,7 @@ func leakTrace(in *claim.Input) claim.Reading {
 	for _, byStop := range stops {
 		for _, x := range byStop {
 			site, path := leakSite(x.stack)
-			if float64(x.before) < in.Limit("min-goroutines").Number || x.class == exectrace.ChanRecv || x.class == exectrace.Select || x.class == exectrace.Cond ||
+			if float64(x.before) < in.Limit("min-goroutines").Number || x.class == wait.ChanRecv || x.class == wait.Select || x.class == wait.Cond ||
 				slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == site.Function }) {
 				continue
 			}

@@ -10,6 +10,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // spread gives n goroutines numbers step apart and ages from 0 to oldest minutes.
@@ -245,7 +246,7 @@ func TestGoroutineLeakTrace(t *testing.T) {
 	group := func(created, ended, slices int64) exectrace.Group {
 		return exectrace.Group{Start: stack.Site{Function: "main.start"}, Creator: stack.Site{Function: "main.serve"}, Created: created, Ended: ended, Slices: histogram(int(slices), time.Microsecond)}
 	}
-	stands := func(class exectrace.Class, early, late int64, leaf ...string) exectrace.Wait {
+	stands := func(class wait.Class, early, late int64, leaf ...string) exectrace.Wait {
 		w := exectrace.Wait{Reason: string(class), Class: class, Stack: frames(append(leaf, "main.start")...), Count: early + late, Open: early + late, Seen: exectrace.Interval{From: 1, To: 1}}
 		for range early {
 			w.Times.Add(800 * time.Millisecond)
@@ -259,20 +260,20 @@ func TestGoroutineLeakTrace(t *testing.T) {
 		return of(traced(&exectrace.Timeline{Duration: time.Second, Groups: []exectrace.Group{g}, Waits: []exectrace.Wait{w}}))
 	}
 	expectAll(t, GoroutineLeak, []expect{
-		{"senders that come and stay", trace(group(100, 0, 100), stands(exectrace.ChanSend, 50, 50, "main.send")), claim.Found, "warning main.send"},
-		{"forty-nine", trace(group(49, 0, 49), stands(exectrace.ChanSend, 25, 24, "main.send")), claim.Undecided, ""},
-		{"fifty", trace(group(50, 0, 50), stands(exectrace.ChanSend, 25, 25, "main.send")), claim.Found, "warning main.send"},
-		{"more than a tenth ended", trace(group(100, 11, 100), stands(exectrace.ChanSend, 45, 44, "main.send")), claim.Undecided, ""},
-		{"all at once, as a pool starts", trace(group(100, 0, 100), stands(exectrace.ChanSend, 100, 0, "main.send")), claim.Undecided, ""},
-		{"receivers that stopped at their first wait", trace(group(100, 0, 120), stands(exectrace.ChanRecv, 50, 50, "main.await")), claim.Found, "warning main.await"},
-		{"receivers that are woken now and then", trace(group(100, 0, 151), stands(exectrace.ChanRecv, 50, 50, "main.await")), claim.Found, "info main.await"},
-		{"connections that wait for their clients", trace(group(100, 0, 100), stands(exectrace.Network, 50, 50, "internal/poll.(*FD).Read", "main.ws")), claim.Undecided, ""},
-		{"workers in a lock", trace(group(100, 0, 100), stands(exectrace.Mutex, 50, 50, lockedAt("main.f")...)), claim.Undecided, ""},
+		{"senders that come and stay", trace(group(100, 0, 100), stands(wait.ChanSend, 50, 50, "main.send")), claim.Found, "warning main.send"},
+		{"forty-nine", trace(group(49, 0, 49), stands(wait.ChanSend, 25, 24, "main.send")), claim.Undecided, ""},
+		{"fifty", trace(group(50, 0, 50), stands(wait.ChanSend, 25, 25, "main.send")), claim.Found, "warning main.send"},
+		{"more than a tenth ended", trace(group(100, 11, 100), stands(wait.ChanSend, 45, 44, "main.send")), claim.Undecided, ""},
+		{"all at once, as a pool starts", trace(group(100, 0, 100), stands(wait.ChanSend, 100, 0, "main.send")), claim.Undecided, ""},
+		{"receivers that stopped at their first wait", trace(group(100, 0, 120), stands(wait.ChanRecv, 50, 50, "main.await")), claim.Found, "warning main.await"},
+		{"receivers that are woken now and then", trace(group(100, 0, 151), stands(wait.ChanRecv, 50, 50, "main.await")), claim.Found, "info main.await"},
+		{"connections that wait for their clients", trace(group(100, 0, 100), stands(wait.Network, 50, 50, "internal/poll.(*FD).Read", "main.ws")), claim.Undecided, ""},
+		{"workers in a lock", trace(group(100, 0, 100), stands(wait.Mutex, 50, 50, lockedAt("main.f")...)), claim.Undecided, ""},
 	})
 	parked := func(second int, n, connections int64) *evidence.Exhibit {
 		return counted(second, sampleOf(n, "runtime.selectgo", "main.follow", "main.start"), sampleOf(connections, "internal/poll.runtime_pollWait", "net.(*conn).Read", "main.read"))
 	}
-	come := trace(group(100, 0, 200), stands(exectrace.Select, 50, 50, "main.follow"))[0]
+	come := trace(group(100, 0, 200), stands(wait.Select, 50, 50, "main.follow"))[0]
 	expectAll(t, GoroutineLeak, []expect{
 		{"parked goroutines that grow over two snapshots", of(parked(0, 800, 10), parked(9, 3500, 10)), claim.Found, "info main.follow"},
 		{"and keep coming in a trace", of(parked(0, 800, 10), parked(9, 3500, 10), come), claim.Found, "warning main.follow"},

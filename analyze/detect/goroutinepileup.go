@@ -10,8 +10,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // GoroutinePileup claims that many goroutines that have work to do wait at one place.
@@ -56,7 +56,7 @@ type crowd struct {
 	site, owner stack.Site
 	path        []string
 	stack       stack.Stack // one of theirs
-	class       exectrace.Class
+	class       wait.Class
 	words       string             // what they wait for, to end a sentence
 	others      []stack.Site       // further places: other methods of the lock's type, helpers
 	at          map[string]float64 // of count, by function
@@ -98,7 +98,7 @@ type crowds struct {
 	requests float64 // of them, below a server's frame
 }
 
-func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint64) *crowd {
+func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *crowd {
 	if c.by == nil {
 		c.by = map[string]*crowd{}
 	}
@@ -111,11 +111,11 @@ func (c *crowds) add(class exectrace.Class, s stack.Stack, n float64, gate uint6
 	}
 	slot := waitsForSlot(class, s)
 	request := inRequest(s)
-	waitsForWork := class == exectrace.ChanRecv || class == exectrace.Select || class == exectrace.Cond || class == exectrace.OtherWait
+	waitsForWork := class == wait.ChanRecv || class == wait.Select || class == wait.Cond || class == wait.Other
 	// Idle by design, or a worker that waits for work: neither piled up nor busy. A request has work, whatever it waits in.
 	if knownIdle(class, s) || waitsForWork && !request && !slot {
 		// A request that sleeps or is in a system call is under way.
-		if request && (class == exectrace.Sleep || class == exectrace.SyscallWait || class == exectrace.AssistWait) {
+		if request && (class == wait.Sleep || class == wait.Syscall || class == wait.Assist) {
 			c.busy += n
 			c.requests += n
 		}
@@ -251,16 +251,16 @@ func (x *crowd) excuses(in *claim.Input) []claim.Excuse {
 	if isLock(x.class) {
 		return nil
 	}
-	waitsForEvents := x.class == exectrace.ChanRecv || x.class == exectrace.Select || x.class == exectrace.Cond || x.class == exectrace.OtherWait
+	waitsForEvents := x.class == wait.ChanRecv || x.class == wait.Select || x.class == wait.Cond || x.class == wait.Other
 	return []claim.Excuse{
 		notOutside(x.request > 0),
 		{Holds: waitsForEvents && !x.slot, Says: "requests that wait for events, as with long polling, look the same at any moment"},
 		// For a minute none should wait for an answer. Below code that is no known client the connection may be that of the
 		// server's own client (web sockets and other hijacked ones), who may be silent for hours.
 		// Nor should most stand in the middle of a body that they want to the end: its first part has come, and a stream would be taken as it comes.
-		{Holds: x.class == exectrace.Network && !(x.client && float64(x.old) >= x.count/2) && !x.cutShort(), Says: "a busy proxy has many requests on their way at any moment"},
-		{Holds: x.class == exectrace.WaitGroup && (len(x.gates) == 0 || 10*len(x.gates) > int(x.count)), Says: "each waits for helpers of its own: the helpers are where to look"},
-		{Holds: x.class == exectrace.WaitGroup && x.count < minCrowd && 2*float64(x.old) < x.count, Says: "a few requests that wait for what one of them is about to have are what saves it from being done for each"},
+		{Holds: x.class == wait.Network && !(x.client && float64(x.old) >= x.count/2) && !x.cutShort(), Says: "a busy proxy has many requests on their way at any moment"},
+		{Holds: x.class == wait.WaitGroup && (len(x.gates) == 0 || 10*len(x.gates) > int(x.count)), Says: "each waits for helpers of its own: the helpers are where to look"},
+		{Holds: x.class == wait.WaitGroup && x.count < minCrowd && 2*float64(x.old) < x.count, Says: "a few requests that wait for what one of them is about to have are what saves it from being done for each"},
 	}
 }
 
@@ -273,13 +273,13 @@ func (x *crowd) cutShort() bool {
 	return x.count >= minCutShort && 10*x.whole >= 9*x.count && (x.client || x.stay)
 }
 
-func variantOf(c exectrace.Class, slot bool) string {
+func variantOf(c wait.Class, slot bool) string {
 	switch {
 	case slot:
 		return "slot"
 	case isLock(c):
 		return "lock"
-	case c == exectrace.OtherSync:
+	case c == wait.Sync:
 		return "semaphore"
 	}
 	return string(c)
@@ -293,7 +293,7 @@ func pileupDump(in *claim.Input) claim.Reading {
 		for i := range e.Dump.Goroutines {
 			g := &e.Dump.Goroutines[i]
 			s := g.Stack()
-			class := waitClass(g, s)
+			class := waitClass(g.State, s)
 			x := c.add(class, s, 1, gateOf(g.Frames))
 			if x == nil {
 				continue
@@ -419,7 +419,7 @@ func pileupTrace(in *claim.Input) claim.Reading {
 			w := &e.Trace.Waits[i]
 			class := w.Class
 			if use := traceLock(class, w.Stack); use.kind == lockFileIO || use.kind == lockOnce {
-				class = exectrace.Mutex
+				class = wait.Mutex
 			}
 			if len(w.Stack) == 0 {
 				hidden += float64(w.Total) / wall

@@ -10,6 +10,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/wait"
 )
 
 func columnOf(name string) pprofile.Column { return pprofile.Column{Name: name, Unit: "count"} }
@@ -139,9 +140,9 @@ func TestGoroutinePileupTrace(t *testing.T) {
 		return traced(&exectrace.Timeline{Duration: time.Second, Waits: waits})
 	}
 	expectAll(t, GoroutinePileup, []expect{
-		{"a hundred on average", of(trace(waited(exectrace.Mutex, 200, 500*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "critical main.f"},
-		{"forty-nine on average", of(trace(waited(exectrace.Mutex, 98, 500*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "critical main.f"},
-		{"goroutines whose place does not show", of(trace(exectrace.Wait{Class: exectrace.OtherWait, Count: 50, Open: 50, Total: 50 * time.Second})), claim.Undecided, ""},
-		{"parked workers", of(trace(waited(exectrace.ChanRecv, 5000, time.Second, 5000, "main.worker"))), claim.Clear, ""},
+		{"a hundred on average", of(trace(waited(wait.Mutex, 200, 500*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "critical main.f"},
+		{"forty-nine on average", of(trace(waited(wait.Mutex, 98, 500*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "critical main.f"},
+		{"goroutines whose place does not show", of(trace(exectrace.Wait{Class: wait.Other, Count: 50, Open: 50, Total: 50 * time.Second})), claim.Undecided, ""},
+		{"parked workers", of(trace(waited(wait.ChanRecv, 5000, time.Second, 5000, "main.worker"))), claim.Clear, ""},
 	})
 }

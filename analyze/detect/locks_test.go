@@ -16,6 +16,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // printed parses frames as a dump prints them, with the line behind a colon:
@@ -116,12 +117,13 @@ func over(d time.Duration, e *evidence.Exhibit) *evidence.Exhibit {
 func unlockedAt(callers ...string) []string {
 	return append([]string{"sync.(*Mutex).Unlock"}, callers...)
 }
+
 func lockedAt(callers ...string) []string {
 	return append([]string{"internal/sync.(*Mutex).Lock", "sync.(*Mutex).Lock"}, callers...)
 }
 
 // waited is n waits of a trace for d each, the last of them still open when open is set.
-func waited(class exectrace.Class, n int, d time.Duration, open int64, names ...string) exectrace.Wait {
+func waited(class wait.Class, n int, d time.Duration, open int64, names ...string) exectrace.Wait {
 	return exectrace.Wait{Reason: "sync", Class: class, Stack: frames(names...), Count: int64(n), Open: open, Total: time.Duration(n) * d, Max: d,
 		Times: histogram(n, d), Worst: []exectrace.Span{{Interval: exectrace.Interval{From: 1, To: 1 + d}, Goroutine: 7}}}
 }
@@ -207,22 +209,22 @@ func TestLocksOf(t *testing.T) {
 
 func TestKnownIdle(t *testing.T) {
 	for _, c := range []struct {
-		class exectrace.Class
+		class wait.Class
 		stack []string
 		want  bool
 	}{
-		{exectrace.Network, []string{"internal/poll.runtime_pollWait", "net.(*netFD).accept", "net.(*TCPListener).Accept", "net/http.(*Server).Serve", "main.main"}, true},
-		{exectrace.Network, []string{"internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*connReader).Read", "bufio.(*Reader).Peek", "net/http.(*conn).serve"}, true},
-		{exectrace.Network, []string{"internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*connReader).Read", "main.handle", "net/http.HandlerFunc.ServeHTTP", "net/http.(*conn).serve"}, false},
-		{exectrace.Network, []string{"internal/poll.(*FD).Read", "net/http.(*persistConn).Read", "net/http.(*persistConn).readLoop"}, true},
-		{exectrace.Select, []string{"net/http.(*persistConn).writeLoop"}, true},
-		{exectrace.Select, []string{"net/http.(*persistConn).roundTrip", "main.call"}, false},
-		{exectrace.ChanRecv, []string{"os/signal.signal_recv", "os/signal.loop"}, true},
-		{exectrace.Sleep, []string{"time.Sleep", "main.poll"}, true},
-		{exectrace.Select, []string{"database/sql.(*DB).connectionOpener"}, true},
-		{exectrace.Mutex, append(lockedAt(), "net/http.(*persistConn).readLoop"), false},
-		{exectrace.ChanSend, []string{"main.f", "testing.tRunner"}, false},
-		{exectrace.ChanRecv, []string{"testing.(*T).Run", "testing.tRunner"}, true},
+		{wait.Network, []string{"internal/poll.runtime_pollWait", "net.(*netFD).accept", "net.(*TCPListener).Accept", "net/http.(*Server).Serve", "main.main"}, true},
+		{wait.Network, []string{"internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*connReader).Read", "bufio.(*Reader).Peek", "net/http.(*conn).serve"}, true},
+		{wait.Network, []string{"internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*connReader).Read", "main.handle", "net/http.HandlerFunc.ServeHTTP", "net/http.(*conn).serve"}, false},
+		{wait.Network, []string{"internal/poll.(*FD).Read", "net/http.(*persistConn).Read", "net/http.(*persistConn).readLoop"}, true},
+		{wait.Select, []string{"net/http.(*persistConn).writeLoop"}, true},
+		{wait.Select, []string{"net/http.(*persistConn).roundTrip", "main.call"}, false},
+		{wait.ChanRecv, []string{"os/signal.signal_recv", "os/signal.loop"}, true},
+		{wait.Sleep, []string{"time.Sleep", "main.poll"}, true},
+		{wait.Select, []string{"database/sql.(*DB).connectionOpener"}, true},
+		{wait.Mutex, append(lockedAt(), "net/http.(*persistConn).readLoop"), false},
+		{wait.ChanSend, []string{"main.f", "testing.tRunner"}, false},
+		{wait.ChanRecv, []string{"testing.(*T).Run", "testing.tRunner"}, true},
 	} {
 		if got := knownIdle(c.class, frames(c.stack...)); got != c.want {
 			t.Errorf("%s %v: %v, want %v", c.class, c.stack, got, c.want)
@@ -231,19 +233,19 @@ func TestKnownIdle(t *testing.T) {
 }
 
 func TestLeafClassIsThatOfTheState(t *testing.T) {
-	for want, names := range map[exectrace.Class][]string{
-		exectrace.ChanSend:    {"runtime.gopark", "runtime.chansend", "runtime.chansend1", "main.f"},
-		exectrace.ChanRecv:    {"runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.f"},
-		exectrace.Select:      {"runtime.gopark", "runtime.selectgo", "main.f"},
-		exectrace.Network:     {"runtime.gopark", "runtime.netpollblock", "internal/poll.runtime_pollWait", "main.f"},
-		exectrace.Sleep:       {"runtime.gopark", "time.Sleep", "main.f"},
-		exectrace.Cond:        {"runtime.gopark", "runtime.goparkunlock", "sync.runtime_notifyListWait", "sync.(*Cond).Wait", "main.f"},
-		exectrace.WaitGroup:   {"runtime.gopark", "runtime.semacquire1", "sync.runtime_SemacquireWaitGroup", "sync.(*WaitGroup).Wait", "main.f"},
-		exectrace.Mutex:       {"runtime.gopark", "runtime.semacquire1", "internal/sync.runtime_SemacquireMutex", "internal/sync.(*Mutex).lockSlow", "main.f"},
-		exectrace.RWRead:      {"runtime.gopark", "runtime.semacquire1", "sync.runtime_SemacquireRWMutexR", "sync.(*RWMutex).RLock", "main.f"},
-		exectrace.OtherSync:   {"runtime.gopark", "runtime.semacquire1", "sync.runtime_Semacquire", "main.f"},
-		exectrace.SyscallWait: {"syscall.Syscall", "syscall.read", "main.f"},
-		exectrace.Class(""):   {"main.f", "main.g"},
+	for want, names := range map[wait.Class][]string{
+		wait.ChanSend:  {"runtime.gopark", "runtime.chansend", "runtime.chansend1", "main.f"},
+		wait.ChanRecv:  {"runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.f"},
+		wait.Select:    {"runtime.gopark", "runtime.selectgo", "main.f"},
+		wait.Network:   {"runtime.gopark", "runtime.netpollblock", "internal/poll.runtime_pollWait", "main.f"},
+		wait.Sleep:     {"runtime.gopark", "time.Sleep", "main.f"},
+		wait.Cond:      {"runtime.gopark", "runtime.goparkunlock", "sync.runtime_notifyListWait", "sync.(*Cond).Wait", "main.f"},
+		wait.WaitGroup: {"runtime.gopark", "runtime.semacquire1", "sync.runtime_SemacquireWaitGroup", "sync.(*WaitGroup).Wait", "main.f"},
+		wait.Mutex:     {"runtime.gopark", "runtime.semacquire1", "internal/sync.runtime_SemacquireMutex", "internal/sync.(*Mutex).lockSlow", "main.f"},
+		wait.RWRead:    {"runtime.gopark", "runtime.semacquire1", "sync.runtime_SemacquireRWMutexR", "sync.(*RWMutex).RLock", "main.f"},
+		wait.Sync:      {"runtime.gopark", "runtime.semacquire1", "sync.runtime_Semacquire", "main.f"},
+		wait.Syscall:   {"syscall.Syscall", "syscall.read", "main.f"},
+		wait.Class(""): {"main.f", "main.g"},
 	} {
 		if got := leafClass(frames(names...)); got != want {
 			t.Errorf("%v: %q, want %q", names, got, want)

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // minQueue is the queue from which a lock surely has a holder who is not about
@@ -71,7 +71,7 @@ func (l *dumpLock) likelyHolder(d *dump.Dump) (lockHolder, bool) {
 	f := h.g.Frames[h.at]
 	// What a goroutine was started for may serve the object all its life without a lock: loops that sleep, accept or read.
 	entry := h.at == len(h.g.Frames)-1
-	ok := len(f.Args) > 0 && !f.Inlined && words[f.Args[0]] && (!entry || waitClass(h.g, h.g.Stack()) == exectrace.WaitGroup) && h.stays()
+	ok := len(f.Args) > 0 && !f.Inlined && words[f.Args[0]] && (!entry || waitClass(h.g.State, h.g.Stack()) == wait.WaitGroup) && h.stays()
 	return h, ok
 }
 
@@ -79,12 +79,12 @@ func (l *dumpLock) likelyHolder(d *dump.Dump) (lockHolder, bool) {
 // comes back from: not in a queue of work or a listener, where goroutines stay without a lock.
 func (h lockHolder) stays() bool {
 	s := h.g.Stack()
-	switch waitClass(h.g, s) {
-	case exectrace.WaitGroup, exectrace.Sleep, exectrace.SyscallWait:
+	switch waitClass(h.g.State, s) {
+	case wait.WaitGroup, wait.Sleep, wait.Syscall:
 		return true
-	case exectrace.Network:
+	case wait.Network:
 		return !s.Contains("internal/poll.(*FD).Accept")
-	case exectrace.Select, exectrace.ChanRecv, exectrace.ChanSend:
+	case wait.Select, wait.ChanRecv, wait.ChanSend:
 		return stack.Standard(s.Site().Function) // a request on its way, not a loop of the program's own
 	}
 	return false

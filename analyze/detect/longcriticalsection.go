@@ -11,6 +11,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // LongCriticalSection claims that a lock is held for long, and that others waited meanwhile.
@@ -67,7 +68,7 @@ type hold struct {
 	waiters      []string     // functions in which those it woke had waited
 	others       []*hold      // other places that hold the same lock
 	path         []string
-	class        exectrace.Class
+	class        wait.Class
 	handoffs     int64
 	known        int64
 	total        time.Duration
@@ -134,11 +135,11 @@ func sumHeld(sums []held, blocked []exectrace.Blocked) []held {
 var presentTense = strings.NewReplacer("waited", "waits", "slept", "sleeps", "stood", "stands", "was", "is")
 
 // heldBy tells what a blocked holder does.
-func heldBy(c exectrace.Class, s stack.Stack) (words, variant string) {
+func heldBy(c wait.Class, s stack.Stack) (words, variant string) {
 	switch c {
-	case exectrace.Sleep:
+	case wait.Sleep:
 		return "slept", "sleeps"
-	case exectrace.Network:
+	case wait.Network:
 		switch pollerOf(s) {
 		case "net":
 			return "waited for the network", "network"
@@ -146,15 +147,15 @@ func heldBy(c exectrace.Class, s stack.Stack) (words, variant string) {
 			return "waited in a read or write of a pipe or device", "file"
 		}
 		return "waited for input or output", "io"
-	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select:
+	case wait.ChanSend, wait.ChanRecv, wait.Select:
 		return "waited for a channel", "channel"
-	case exectrace.SyscallWait:
+	case wait.Syscall:
 		return "stood in a system call", "system-call"
-	case exectrace.Mutex, exectrace.RWRead, exectrace.RWWrite:
+	case wait.Mutex, wait.RWRead, wait.RWWrite:
 		return "waited for another lock", "lock"
-	case exectrace.WaitGroup, exectrace.Cond, exectrace.OtherSync:
+	case wait.WaitGroup, wait.Cond, wait.Sync:
 		return "waited for other goroutines", "goroutines"
-	case exectrace.AssistWait:
+	case wait.Assist:
 		return "waited for the collector", "collector"
 	}
 	return "was blocked", "blocked"
@@ -241,7 +242,7 @@ func holdsOf(e *evidence.Exhibit) []*hold {
 		h.blocked = append(h.blocked, x.Blocked...)
 		h.leastBlocked = append(h.leastBlocked, x.LeastBlocked...)
 		if x.Syscall > 0 {
-			h.blocked = append(h.blocked, exectrace.Blocked{Class: exectrace.SyscallWait, Total: x.Syscall})
+			h.blocked = append(h.blocked, exectrace.Blocked{Class: wait.Syscall, Total: x.Syscall})
 		}
 		for _, w := range x.Worst {
 			if d := w.To - w.From; d > h.max {
@@ -413,7 +414,7 @@ func longHoldDump(in *claim.Input) claim.Reading {
 				}
 			}
 			s := h.g.Stack()
-			class := waitClass(h.g, s)
+			class := waitClass(h.g.State, s)
 			words, variant := heldBy(class, s)
 			site, owner := h.g.Frames[h.at].Site(), s[h.at:].Owner()
 			inner := s.Site()
@@ -493,7 +494,7 @@ func (l *dumpLock) blockedHolder() (lockHolder, bool) {
 		return lockHolder{}, false
 	}
 	h := l.holders[0]
-	class := waitClass(h.g, h.g.Stack())
+	class := waitClass(h.g.State, h.g.Stack())
 	// A holder that runs is what any lock in use looks like at one moment.
 	if h.object || class == "" || h.waits != nil && slices.Contains(l.waiters, h.waits) {
 		return lockHolder{}, false

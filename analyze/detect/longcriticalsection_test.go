@@ -9,15 +9,16 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 func TestLongCriticalSectionTrace(t *testing.T) {
 	ms := time.Millisecond
 	holder := func(n int64, hold, delay time.Duration) exectrace.Holder {
 		return exectrace.Holder{
-			Class: exectrace.Mutex, Unlock: frames(unlockedAt("main.(*B).Place:20", "main.handle")...), Acquire: frames(lockedAt("main.(*B).Place:9")...), Waiter: frames(lockedAt("main.(*B).Place:9")...),
+			Class: wait.Mutex, Unlock: frames(unlockedAt("main.(*B).Place:20", "main.handle")...), Acquire: frames(lockedAt("main.(*B).Place:9")...), Waiter: frames(lockedAt("main.(*B).Place:9")...),
 			Handoffs: n, Total: time.Duration(n) * hold, Times: histogram(int(n), hold), Waited: delay,
-			Blocked: []exectrace.Blocked{{Class: exectrace.Network, Stack: frames("internal/poll.(*FD).Read", "net.(*conn).Read", "main.call"), Total: time.Duration(n) * hold * 9 / 10, Count: n}},
+			Blocked: []exectrace.Blocked{{Class: wait.Network, Stack: frames("internal/poll.(*FD).Read", "net.(*conn).Read", "main.call"), Total: time.Duration(n) * hold * 9 / 10, Count: n}},
 			Ran:     time.Duration(n) * hold / 10,
 			Worst:   []exectrace.Span{{Interval: exectrace.Interval{From: ms, To: ms + hold}, Goroutine: 7}},
 		}
@@ -28,7 +29,7 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 	unknown := holder(100, 0, time.Second)
 	unknown.Unknown, unknown.Least, unknown.Total, unknown.Blocked, unknown.Ran = 100, 500*ms, 0, nil, 0
 	slept := unknown
-	slept.LeastBlocked = []exectrace.Blocked{{Class: exectrace.Sleep, Stack: frames("time.Sleep", "main.(*B).Place"), Total: 250 * ms, Count: 100}}
+	slept.LeastBlocked = []exectrace.Blocked{{Class: wait.Sleep, Stack: frames("time.Sleep", "main.(*B).Place"), Total: 250 * ms, Count: 100}}
 	if f := judge(t, LongCriticalSection, trace(slept)).all.Findings; len(f) != 1 || f[0].Variant != "sleeps" {
 		t.Errorf("what holders of unknown start did: %+v", f)
 	}
@@ -55,7 +56,7 @@ func TestLongCriticalSectionTrace(t *testing.T) {
 		{"the holder computes and no processor is free", of(busy), claim.Found, "info main.(*B).Place"},
 		{"holds of unknown start, long by what the woken waited", of(trace(unknown)), claim.Found, "warning main.(*B).Place"},
 		{"holds of unknown start, short", of(trace(short)), claim.Clear, ""},
-		{"waits, but no hand-over", of(traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{waited(exectrace.Mutex, 50, time.Second, 50, lockedAt("main.f")...)}})), claim.Undecided, ""},
+		{"waits, but no hand-over", of(traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{waited(wait.Mutex, 50, time.Second, 50, lockedAt("main.f")...)}})), claim.Undecided, ""},
 	})
 	helped := holder(300, 3*ms, 100*time.Second)
 	helped.Unlock, helped.Waiter = frames(unlockedAt("main.(*B).leave:5", "main.(*B).Place:20")...), frames(lockedAt("main.(*B).enter:3", "main.(*B).Place:9")...)

@@ -12,6 +12,7 @@ import (
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // MutexHotspot claims that one lock takes most of the time that is lost to locks, and that it matters.
@@ -366,17 +367,17 @@ func (c *lockSites) tie() {
 
 // traceLock tells the lock that a wait of a trace stands in. The stack is asked
 // first; the class tells where it is cut short or begins in the runtime.
-func traceLock(class exectrace.Class, s stack.Stack) lockUse {
+func traceLock(class wait.Class, s stack.Stack) lockUse {
 	if use := lockOf(s); use.kind != "" && !use.unlock {
 		return use
 	}
 	use := lockUse{}
 	switch class {
-	case exectrace.Mutex:
+	case wait.Mutex:
 		use.kind = lockMutex
-	case exectrace.RWRead:
+	case wait.RWRead:
 		use.kind = lockRead
-	case exectrace.RWWrite:
+	case wait.RWWrite:
 		use.kind = lockWrite
 	}
 	return use

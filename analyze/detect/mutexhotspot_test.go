@@ -8,6 +8,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 func TestMutexHotspotMutexProfile(t *testing.T) {
@@ -86,24 +87,24 @@ func TestMutexHotspotTrace(t *testing.T) {
 		return traced(&exectrace.Timeline{Duration: time.Second, Waits: waits, Procs: exectrace.Procs{Max: 4, Running: 1, Idle: 3}})
 	}
 	met := func(wanted time.Duration) *evidence.Exhibit {
-		e := trace(waited(exectrace.Mutex, 1000, 20*time.Millisecond, 0, lockedAt("main.f")...))
+		e := trace(waited(wait.Mutex, 1000, 20*time.Millisecond, 0, lockedAt("main.f")...))
 		e.Trace.Queues = []exectrace.Queue{{Sites: []stack.Site{{Function: "main.f"}}, Waited: 20 * time.Second, Wanted: wanted}}
 		return e
 	}
 	expectAll(t, MutexHotspot, []expect{
 		{"no waits", of(trace()), claim.Clear, ""},
 		{"too short to say", of(traced(&exectrace.Timeline{Duration: 99 * time.Millisecond})), claim.Undecided, ""},
-		{"one goroutine always in the lock", of(trace(waited(exectrace.Mutex, 100, 10*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "warning main.f"},
-		{"just below a twentieth of the processors' time", of(trace(waited(exectrace.Mutex, 99, 2*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "info main.f"},
-		{"at a twentieth", of(trace(waited(exectrace.Mutex, 100, 2*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "info main.f"},
-		{"one goroutine that waits once, for long", of(trace(waited(exectrace.Mutex, 1, 900*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "info main.f"},
-		{"nineteen", of(trace(waited(exectrace.Mutex, 19, 50*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "info main.f"},
-		{"twenty", of(trace(waited(exectrace.Mutex, 20, 50*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "warning main.f"},
-		{"a wait group is no mutex", of(trace(waited(exectrace.WaitGroup, 100, 10*time.Millisecond, 0, "sync.(*WaitGroup).Wait", "main.f"))), claim.Clear, ""},
-		{"nobody gets through: stuck, not busy", of(trace(waited(exectrace.Mutex, 100, time.Second, 100, lockedAt("main.f")...))), claim.Undecided, ""},
+		{"one goroutine always in the lock", of(trace(waited(wait.Mutex, 100, 10*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "warning main.f"},
+		{"just below a twentieth of the processors' time", of(trace(waited(wait.Mutex, 99, 2*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "info main.f"},
+		{"at a twentieth", of(trace(waited(wait.Mutex, 100, 2*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "info main.f"},
+		{"one goroutine that waits once, for long", of(trace(waited(wait.Mutex, 1, 900*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "info main.f"},
+		{"nineteen", of(trace(waited(wait.Mutex, 19, 50*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "info main.f"},
+		{"twenty", of(trace(waited(wait.Mutex, 20, 50*time.Millisecond, 0, lockedAt("main.f")...))), claim.Found, "warning main.f"},
+		{"a wait group is no mutex", of(trace(waited(wait.WaitGroup, 100, 10*time.Millisecond, 0, "sync.(*WaitGroup).Wait", "main.f"))), claim.Clear, ""},
+		{"nobody gets through: stuck, not busy", of(trace(waited(wait.Mutex, 100, time.Second, 100, lockedAt("main.f")...))), claim.Undecided, ""},
 		{"a herd that meets for a moment", of(met(49 * time.Millisecond)), claim.Found, "info main.f"},
 		{"wanted for a twentieth of the time", of(met(50 * time.Millisecond)), claim.Found, "warning main.f"},
-		{"the class alone, where the stack begins in the runtime", of(trace(waited(exectrace.RWWrite, 100, 10*time.Millisecond, 0, "runtime.gopark", "main.f"))), claim.Found, "warning main.f"},
+		{"the class alone, where the stack begins in the runtime", of(trace(waited(wait.RWWrite, 100, 10*time.Millisecond, 0, "runtime.gopark", "main.f"))), claim.Found, "warning main.f"},
 	})
 }
 

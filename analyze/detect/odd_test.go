@@ -15,6 +15,7 @@ import (
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // TestOddEvidence runs every detector on evidence that no program records, as a
@@ -122,7 +123,7 @@ func oddTimeline(r *rand.Rand) *exectrace.Timeline {
 	t := &exectrace.Timeline{Duration: oddTime(r), WindowLength: oddTime(r), Sweep: oddTime(r), CycleCount: r.IntN(20)}
 	t.Procs = exectrace.Procs{Max: r.IntN(4), Running: oddTime(r), Idle: oddTime(r), IdleWithDemand: oddTime(r)}
 	t.GCWork = exectrace.GCWork{Dedicated: oddTime(r), Fractional: oddTime(r), Idle: oddTime(r)}
-	classes := []exectrace.Class{exectrace.Mutex, exectrace.RWRead, exectrace.ChanRecv, exectrace.Network, exectrace.Sleep, exectrace.Select, "?"}
+	classes := []wait.Class{wait.Mutex, wait.RWRead, wait.ChanRecv, wait.Network, wait.Sleep, wait.Select, "?"}
 	for range r.IntN(20) {
 		class := classes[r.IntN(len(classes))]
 		t.Windows = append(t.Windows, exectrace.Window{Runnable: float64(oddNumber(r)), SyncWait: float64(oddNumber(r)), PerProc: make([]float64, r.IntN(3)), Latency: oddTime(r)})

@@ -7,12 +7,13 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 // idling is a second on two processors of which so much was idle, and idle with
 // demand, while goroutines that answer to the outside wait for a processor.
 func idling(idle, demand time.Duration) *exectrace.Timeline {
-	t := queued(queue{400, 20 * ms, 100 * µs, exectrace.Network, 10}).Trace
+	t := queued(queue{400, 20 * ms, 100 * µs, wait.Network, 10}).Trace
 	t.Procs = exectrace.Procs{Max: 2, Running: 2*time.Second - idle, Idle: idle, IdleWithDemand: demand}
 	t.Latency.Times = histogram(100, demand/100+exectrace.MinDemand)
 	return t
@@ -31,9 +32,9 @@ func locked(windows int, waiters, running float64, share int64, done int64) *evi
 		t.Windows = append(t.Windows, w)
 	}
 	t.Waits = []exectrace.Wait{
-		{Class: exectrace.Mutex, Stack: frames("sync.(*Mutex).Lock", "main.(*Book).Place"), Total: time.Duration(share) * time.Second, Count: done + 5, Open: 5},
-		{Class: exectrace.RWRead, Stack: frames("sync.(*RWMutex).RLock", "main.other"), Total: time.Duration(50-share) * time.Second, Count: 40},
-		{Class: exectrace.RWRead, Stack: frames("sync.(*RWMutex).RLock", "main.third"), Total: 49 * time.Second, Count: 40},
+		{Class: wait.Mutex, Stack: frames("sync.(*Mutex).Lock", "main.(*Book).Place"), Total: time.Duration(share) * time.Second, Count: done + 5, Open: 5},
+		{Class: wait.RWRead, Stack: frames("sync.(*RWMutex).RLock", "main.other"), Total: time.Duration(50-share) * time.Second, Count: 40},
+		{Class: wait.RWRead, Stack: frames("sync.(*RWMutex).RLock", "main.third"), Total: 49 * time.Second, Count: 40},
 	}
 	return traced(t)
 }

@@ -11,6 +11,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // PoolExhaustion claims that all slots of a pool are taken and callers wait for one.
@@ -109,7 +110,7 @@ func poolCandidate(in *claim.Input, e *evidence.Exhibit, w *waitSum, wall time.D
 		},
 	}
 	// When a program starts, its first calls wait for connections to be made.
-	w.weigh(in, &c, wall, claim.Excuse{Holds: !w.served && variant != "database" && variant != "http", Says: "a program that holds its own work back with a limit does so on purpose"},
+	weighWaits(in, &c, w, wall, claim.Excuse{Holds: !w.served && variant != "database" && variant != "http", Says: "a program that holds its own work back with a limit does so on purpose"},
 		claim.Excuse{Holds: wall == 0 && variant == "http", Says: "waits since the start of the process contain those for the first connections to be made"})
 	addSites(&c, w.owner)
 	addSites(&c, w.callers.sites()...)
@@ -195,7 +196,7 @@ func lostInTrace(in *claim.Input, t *exectrace.Timeline, w *waitSum) bool {
 	pool := stack.Package(w.stack[i].Function)
 	for k := range t.Waits {
 		x := &t.Waits[k]
-		if waitsForSlot(x.Class, x.Stack) || knownIdle(x.Class, x.Stack) && x.Class != exectrace.SyscallWait && x.Class != exectrace.Sleep {
+		if waitsForSlot(x.Class, x.Stack) || knownIdle(x.Class, x.Stack) && x.Class != wait.Syscall && x.Class != wait.Sleep {
 			continue
 		}
 		if w.callers.passed(x.Stack) || usesPool(pool, x.Stack) {
@@ -259,7 +260,7 @@ func poolDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			c.Fix = lostFix
 		}
 		if g, where, k := slotHolders(e.Dump, x); k > 0 {
-			c.Summary += fmt.Sprintf("; of those who have one, %d %s in %s", k, strings.TrimPrefix(waitingIn(waitClass(g, g.Stack()), false, g.Stack()), "are "), where.Function)
+			c.Summary += fmt.Sprintf("; of those who have one, %d %s in %s", k, strings.TrimPrefix(waitingIn(waitClass(g.State, g.Stack()), false, g.Stack()), "are "), where.Function)
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that have got a slot and stand in %s (%s)", where.Function, g.State), Value: evidence.Of(k, evidence.Count),
 				At: atGoroutine(where, g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
 			addSites(&c, where)
@@ -294,7 +295,7 @@ func slotHolders(d *dump.Dump, x *placed) (one *dump.Goroutine, where stack.Site
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		if waits[g] || waitClass(g, s) == "" {
+		if waits[g] || waitClass(g.State, s) == "" {
 			continue
 		}
 		asks := pool != "" && x.callers.reached(s) && usesPool(pool, s) // by a connection, in the very call that gave it
@@ -322,8 +323,8 @@ func unused(d *dump.Dump, x *placed) bool {
 	for k := range d.Goroutines {
 		g := &d.Goroutines[k]
 		s := g.Stack()
-		class := waitClass(g, s)
-		if waitsForSlot(class, s) || class != "" && class != exectrace.SyscallWait && class != exectrace.Sleep && knownIdle(class, s) {
+		class := waitClass(g.State, s)
+		if waitsForSlot(class, s) || class != "" && class != wait.Syscall && class != wait.Sleep && knownIdle(class, s) {
 			continue
 		}
 		if x.callers.passed(s) || usesPool(pool, s) {

@@ -11,19 +11,20 @@ import (
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 func TestPoolExhaustionTrace(t *testing.T) {
 	conn := func(n int, d time.Duration, names ...string) exectrace.Wait {
-		return waited(exectrace.Select, n, d, 0, append([]string{"runtime.selectgo", "database/sql.(*DB).conn:1369", "database/sql.(*DB).query"}, names...)...)
+		return waited(wait.Select, n, d, 0, append([]string{"runtime.selectgo", "database/sql.(*DB).conn:1369", "database/sql.(*DB).query"}, names...)...)
 	}
 	trace := func(waits ...exectrace.Wait) *evidence.Exhibit {
 		return traced(&exectrace.Timeline{Duration: time.Second, Waits: waits})
 	}
 	handler := serving("main.order:9")
-	weighted := waited(exectrace.Select, 100, 100*ms, 0, "runtime.selectgo", "golang.org/x/sync/semaphore.(*Weighted).Acquire", "main.crawl")
-	host := waited(exectrace.Select, 100, 100*ms, 0, serving("runtime.selectgo", "net/http.(*Transport).getConn", "net/http.(*Transport).roundTrip", "main.call")...)
-	dial := waited(exectrace.Network, 50, 100*ms, 0, "internal/poll.runtime_pollWait", "net.(*netFD).connect", "net/http.(*Transport).dialConn", "net/http.(*Transport).dialConnFor")
+	weighted := waited(wait.Select, 100, 100*ms, 0, "runtime.selectgo", "golang.org/x/sync/semaphore.(*Weighted).Acquire", "main.crawl")
+	host := waited(wait.Select, 100, 100*ms, 0, serving("runtime.selectgo", "net/http.(*Transport).getConn", "net/http.(*Transport).roundTrip", "main.call")...)
+	dial := waited(wait.Network, 50, 100*ms, 0, "internal/poll.runtime_pollWait", "net.(*netFD).connect", "net/http.(*Transport).dialConn", "net/http.(*Transport).dialConnFor")
 	expectAll(t, PoolExhaustion, []expect{
 		{"nobody waits", of(trace()), claim.Clear, ""},
 		{"requests wait 1 s per s", of(trace(conn(100, 10*ms, handler...))), claim.Found, "warning main.order"},
@@ -36,10 +37,10 @@ func TestPoolExhaustionTrace(t *testing.T) {
 		{"a batch behind its own semaphore", of(trace(weighted)), claim.Found, "info main.crawl"},
 		{"connections to one host", of(trace(host)), claim.Found, "warning main.call"},
 		{"connections that are being made", of(trace(host, dial)), claim.Clear, ""},
-		{"idle workers", of(trace(waited(exectrace.ChanRecv, 8, time.Second, 8, "runtime.chanrecv2", "main.worker"))), claim.Clear, ""},
+		{"idle workers", of(trace(waited(wait.ChanRecv, 8, time.Second, 8, "runtime.chanrecv2", "main.worker"))), claim.Clear, ""},
 	})
-	keeps := waited(exectrace.Sleep, 100, 9*ms, 0, serving("time.Sleep", "main.print:3", "main.order:12")...)
-	before := waited(exectrace.Sleep, 100, 90*ms, 0, serving("time.Sleep", "main.read:3", "main.order:2")...)
+	keeps := waited(wait.Sleep, 100, 9*ms, 0, serving("time.Sleep", "main.print:3", "main.order:12")...)
+	before := waited(wait.Sleep, 100, 90*ms, 0, serving("time.Sleep", "main.read:3", "main.order:2")...)
 	f := judge(t, PoolExhaustion, trace(conn(100, 10*ms, handler...), keeps, before)).all.Findings[0]
 	if !strings.Contains(f.Summary, "main.print") {
 		t.Errorf("what those do that have a connection: %s", f.Summary)
@@ -47,8 +48,8 @@ func TestPoolExhaustionTrace(t *testing.T) {
 }
 
 func TestPoolExhaustionOfAChannel(t *testing.T) {
-	trace := traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{by(50, waited(exectrace.ChanSend, 100, 20*ms, 0, serving("runtime.chansend1", "main.order:3")...))},
-		Wakes: []exectrace.Wake{{From: at("main.order"), To: at("main.order"), Class: exectrace.ChanSend, Count: 100}}})
+	trace := traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{by(50, waited(wait.ChanSend, 100, 20*ms, 0, serving("runtime.chansend1", "main.order:3")...))},
+		Wakes: []exectrace.Wake{{From: at("main.order"), To: at("main.order"), Class: wait.ChanSend, Count: 100}}})
 	if j := judge(t, PoolExhaustion, trace); j.worst != "warning main.order" || j.all.Findings[0].Variant != "channel" {
 		t.Errorf("%s, want a warning at main.order: %+v", j.worst, j.all.Findings)
 	}
@@ -126,9 +127,9 @@ func TestPoolExhaustionByShape(t *testing.T) {
 		return s
 	}
 	const module, vendored, own = "example.com/cache@v1.4.0/pool.go", "/src/shop/vendor/example.com/cache/pool.go", "shop/cache/pool.go"
-	wait := []string{"example.com/cache.(*sema).wait", "example.com/cache.(*ConnPool).Get", "example.com/cache.(*Client).Do"}
+	waiting := []string{"example.com/cache.(*sema).wait", "example.com/cache.(*ConnPool).Get", "example.com/cache.(*Client).Do"}
 	trace := func(s stack.Stack) []*evidence.Exhibit {
-		w := waited(exectrace.Select, 100, 100*ms, 0)
+		w := waited(wait.Select, 100, 100*ms, 0)
 		w.Stack = s
 		return of(traced(&exectrace.Timeline{Duration: time.Second, Waits: []exectrace.Wait{w}}))
 	}
@@ -140,12 +141,12 @@ func TestPoolExhaustionByShape(t *testing.T) {
 	}
 	const found = "warning main.order"
 	expectAll(t, PoolExhaustion, []expect{
-		{"trace", trace(in(module, wait...)), claim.Found, found},
-		{"block profile", block(in(module, wait...)), claim.Found, found},
-		{"goroutine profile", profile(10, in(module, wait...)), claim.Found, found},
-		{"goroutine profile of nine", profile(9, in(module, wait...)), claim.Found, "info main.order"},
-		{"vendored", trace(in(vendored, wait...)), claim.Found, found},
-		{"the program's own", trace(in(own, wait...)), claim.Clear, ""},
+		{"trace", trace(in(module, waiting...)), claim.Found, found},
+		{"block profile", block(in(module, waiting...)), claim.Found, found},
+		{"goroutine profile", profile(10, in(module, waiting...)), claim.Found, found},
+		{"goroutine profile of nine", profile(9, in(module, waiting...)), claim.Found, "info main.order"},
+		{"vendored", trace(in(vendored, waiting...)), claim.Found, found},
+		{"the program's own", trace(in(own, waiting...)), claim.Clear, ""},
 		{"a client that waits for its answer", trace(in(module, "example.com/cache.(*call).wait", "example.com/cache.(*Client).Do")), claim.Clear, ""},
 		{"a pool that dials", trace(in(module, "net.(*Dialer).DialContext", "example.com/cache.(*ConnPool).dial", "example.com/cache.(*ConnPool).Get")), claim.Clear, ""},
 		{"the outermost that takes speaks", trace(in(module, "example.com/cache.(*sema).wait", "example.com/cache.(*Shard).takeConn", "example.com/cache.(*ConnPool).Get")), claim.Found, found},
@@ -183,9 +184,9 @@ func TestPoolExhaustionBlock(t *testing.T) {
 // TestPoolLost holds connections that nobody gets back and nobody uses apart from busy ones.
 func TestPoolLost(t *testing.T) {
 	stuck := func(open int64) exectrace.Wait {
-		return waited(exectrace.Select, 30, time.Second, open, serving("runtime.selectgo", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.order")...)
+		return waited(wait.Select, 30, time.Second, open, serving("runtime.selectgo", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.order")...)
 	}
-	asks := waited(exectrace.Network, 5, 200*time.Millisecond, 0, "internal/poll.runtime_pollWait", "net.(*conn).Read", "database/sql.(*DB).queryDC", "main.report")
+	asks := waited(wait.Network, 5, 200*time.Millisecond, 0, "internal/poll.runtime_pollWait", "net.(*conn).Read", "database/sql.(*DB).queryDC", "main.report")
 	trace := func(d time.Duration, waits ...exectrace.Wait) *evidence.Exhibit {
 		return traced(&exectrace.Timeline{Duration: d, Waits: waits, Procs: exectrace.Procs{Max: 4, Running: 1, Idle: 3}})
 	}

@@ -200,8 +200,8 @@ func (u usage) String() string {
 	return fmt.Sprintf("%s of %s", evidence.Quantity{Number: u.share(), Unit: evidence.Share}, evidence.Things(u.procs, "processor"))
 }
 
-// fact is the use as a number with its whole, or without where nobody knows how many processors there are.
-func (u usage) fact(in *claim.Input, e *evidence.Exhibit, says, limit string, at claim.Location, reproduce claim.Command) claim.Fact {
+// useFact is the use as a number with its whole, or without where nobody knows how many processors there are.
+func useFact(in *claim.Input, e *evidence.Exhibit, u usage, says, limit string, at claim.Location, reproduce claim.Command) claim.Fact {
 	if u.procs == 0 {
 		return claim.Fact{Exhibit: e.ID, Says: says + ", as CPU time", Value: evidence.Duration(time.Duration(u.used * float64(e.Duration))), Of: claim.PartOf(evidence.Duration(e.Duration), "the time of the profile"), At: at, Reproduce: reproduce}
 	}

@@ -8,6 +8,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 func containsText(texts []string, part string) bool {
@@ -19,7 +20,7 @@ func containsText(texts []string, part string) bool {
 type queue struct {
 	n           int
 	wait, slice time.Duration
-	class       exectrace.Class
+	class       wait.Class
 	late        int // of ten windows, with a wait of that length
 }
 
@@ -38,7 +39,7 @@ func queued(q queue) *evidence.Exhibit {
 }
 
 func TestSchedLatency(t *testing.T) {
-	const net, recv = exectrace.Network, exectrace.ChanRecv
+	const net, recv = wait.Network, wait.ChanRecv
 	expectAll(t, SchedLatency, []expect{
 		{"below a millisecond", of(queued(queue{400, 900 * µs, 100 * µs, net, 10})), claim.Clear, ""},
 		{"a time slice every time", of(queued(queue{400, 10 * ms, 100 * µs, net, 10})), claim.Found, "critical"},
@@ -48,7 +49,7 @@ func TestSchedLatency(t *testing.T) {
 		{"too few waits", of(queued(queue{29, 20 * ms, 100 * µs, net, 10})), claim.Undecided, ""},
 		{"a batch that is interrupted", of(queued(queue{400, 20 * ms, 10 * ms, net, 10})), claim.Clear, ""},
 		{"a batch in small pieces", of(queued(queue{400, 20 * ms, 100 * µs, recv, 10})), claim.Clear, ""},
-		{"tickers", of(queued(queue{400, 20 * ms, 100 * µs, exectrace.Sleep, 10})), claim.Found, "critical"},
+		{"tickers", of(queued(queue{400, 20 * ms, 100 * µs, wait.Sleep, 10})), claim.Found, "critical"},
 		{"a glimpse", of(procs()), claim.Undecided, ""},
 	})
 }
@@ -57,7 +58,7 @@ func TestSchedLatency(t *testing.T) {
 // where the median is short.
 func TestSchedLatencyOfAStall(t *testing.T) {
 	for late, want := range map[int]string{2: "", 3: "warning"} {
-		e := queued(queue{400, 100 * µs, 100 * µs, exectrace.Network, 0})
+		e := queued(queue{400, 100 * µs, 100 * µs, wait.Network, 0})
 		for range 20 {
 			e.Trace.Groups[0].Runnable.Add(20 * ms)
 		}
@@ -73,12 +74,12 @@ func TestSchedLatencyOfAStall(t *testing.T) {
 // TestSchedLatencyOfRequests checks that a goroutine per request counts as
 // answering to the outside, though it waits for nothing itself.
 func TestSchedLatencyOfRequests(t *testing.T) {
-	e := queued(queue{400, 20 * ms, 100 * µs, exectrace.ChanRecv, 10})
+	e := queued(queue{400, 20 * ms, 100 * µs, wait.ChanRecv, 10})
 	e.Trace.Groups[0].Creator, e.Trace.Groups[0].Created = at("main.listen"), 400
 	if got := judge(t, SchedLatency, e); got.worst != "" {
 		t.Errorf("created by code that never waits for the network: %q", got.worst)
 	}
-	e.Trace.Waits = append(e.Trace.Waits, exectrace.Wait{Class: exectrace.Network, Stack: frames("net.(*conn).Read", "main.listen"), Count: 400})
+	e.Trace.Waits = append(e.Trace.Waits, exectrace.Wait{Class: wait.Network, Stack: frames("net.(*conn).Read", "main.listen"), Count: 400})
 	if got := judge(t, SchedLatency, e); got.worst == "" {
 		t.Errorf("created by code that waits for the network: %s", got.result)
 	}
@@ -87,7 +88,7 @@ func TestSchedLatencyOfRequests(t *testing.T) {
 // TestSchedLatencyNamesWhoRuns checks that the goroutines that have the processors come first, where they have most of the time.
 func TestSchedLatencyNamesWhoRuns(t *testing.T) {
 	for slices, want := range map[int]string{3: "main.serve", 5: "main.solve"} { // of 10 ms, beside 40 ms of main.serve
-		e := queued(queue{400, 20 * ms, 100 * µs, exectrace.Network, 10})
+		e := queued(queue{400, 20 * ms, 100 * µs, wait.Network, 10})
 		e.Trace.Groups = append(e.Trace.Groups, exectrace.Group{Start: at("main.solve"), Slices: histogram(slices, 10*ms), Runnable: histogram(slices, 10*ms)})
 		f := judge(t, SchedLatency, e).all.Findings
 		if len(f) != 1 || len(f[0].Sites) < 2 {

@@ -8,6 +8,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 func TestSlowTask(t *testing.T) {
@@ -41,7 +42,7 @@ func TestSlowTask(t *testing.T) {
 	})
 	fetch, fonts := kind("fetch", 200, ms, 0, ms), kind("fonts", 200, time.Microsecond, 4, 190*ms)
 	fonts.Worst = span(105*ms, 295*ms)
-	fonts.Blocked = []exectrace.Blocked{{Class: exectrace.Sleep, Stack: frames("time.Sleep", "main.load"), Total: 4 * 190 * ms, Count: 4}}
+	fonts.Blocked = []exectrace.Blocked{{Class: wait.Sleep, Stack: frames("time.Sleep", "main.load"), Total: 4 * 190 * ms, Count: 4}}
 	x := trace(kind("report", 200, ms, 4, 200*ms))
 	x.Trace.Regions = []exectrace.Task{fetch, fonts}
 	x.Trace.Logs = []exectrace.Log{{At: 50 * ms, Goroutine: 7, Category: "traceID", Message: "before"}, {At: 101 * ms, Goroutine: 8, Category: "traceID", Message: "another"}, {At: 101 * ms, Goroutine: 7, Category: "traceID", Message: "r-42"}}

@@ -90,7 +90,7 @@ func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"), Limit: in.Against("min-share"),
 				Reproduce: claim.Top(e, "samples").With(schedulerFocus)},
-			use.fact(in, e, "processors in use in the scheduler", "min-of-capacity", claim.Location{}, claim.Top(e, "cpu").With(schedulerFocus)),
+			useFact(in, e, use, "processors in use in the scheduler", "min-of-capacity", claim.Location{}, claim.Top(e, "cpu").With(schedulerFocus)),
 		},
 	}
 	if in.Case.GOMAXPROCS == 0 {

@@ -9,15 +9,15 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // stuck is a goroutine of a dump at a standstill, and what it waits for.
 type stuck struct {
 	g     *dump.Goroutine
 	stack stack.Stack
-	class exectrace.Class
+	class wait.Class
 }
 
 // standstill returns the goroutines of a dump that wait for others, when there is
@@ -43,12 +43,12 @@ func standstill(e *evidence.Exhibit) []stuck {
 		if len(s) == 0 {
 			return nil
 		}
-		switch class := waitClass(g, s); {
+		switch class := waitClass(g.State, s); {
 		case takesDump(s):
 			taker = g
 		case handOff(class) && !stack.Standard(s.Site().Function):
 			all = append(all, stuck{g, s, class})
-		case class == exectrace.SystemWait && stack.Plumbing(s[len(s)-1].Function):
+		case class == wait.System && stack.Plumbing(s[len(s)-1].Function):
 			// The collector's helpers and the like let nobody go on.
 		default:
 			return nil
@@ -60,7 +60,7 @@ func standstill(e *evidence.Exhibit) []stuck {
 	out := all[:0]
 	for _, x := range all {
 		switch x.class {
-		case exectrace.ChanRecv, exectrace.Select, exectrace.Cond:
+		case wait.ChanRecv, wait.Select, wait.Cond:
 			if x.g.Creator == 0 || x.g.Creator == taker.ID && slices.ContainsFunc(taker.Frames, func(f dump.Frame) bool { return f.Function == x.g.CreatedBy.Function }) {
 				continue
 			}
@@ -77,8 +77,8 @@ func takesDump(s stack.Stack) bool {
 
 // goesOn reports whether a goroutine that waits so has work in hand, which it cannot go on with: workers
 // that wait for work stand at a receive, a select or a condition.
-func goesOn(class exectrace.Class) bool {
-	return isLock(class) || class == exectrace.ChanSend || class == exectrace.WaitGroup || class == exectrace.OtherSync
+func goesOn(class wait.Class) bool {
+	return isLock(class) || class == wait.ChanSend || class == wait.WaitGroup || class == wait.Sync
 }
 
 // closedWorld adds to the deadlocks found in a dump what its goroutines at a standstill
@@ -99,7 +99,7 @@ func closedWorld(e *evidence.Exhibit, found []claim.Candidate) []claim.Candidate
 	}
 	crowds := crowdsOf(work)
 	first, n := crowds[0], len(work)
-	c := first.candidate(e, "standstill")
+	c := standstillCandidate(e, first)
 	c.Severity, c.Share = claim.Warning, evidence.Part(n, len(e.Dump.Goroutines)).Number
 	if len(crowds) > 1 {
 		var parts []string
@@ -111,7 +111,7 @@ func closedWorld(e *evidence.Exhibit, found []claim.Candidate) []claim.Candidate
 		c.Facts = append([]claim.Fact{{Exhibit: e.ID, Says: "goroutines that have work in hand and wait for others while no other goroutine can move", Value: evidence.Of(n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: atGoroutine(first.site, first.first.g.ID), Reproduce: claim.Grep(e, "goroutine ")}}, c.Facts...)
 	}
-	if first.first.class == exectrace.ChanSend {
+	if first.first.class == wait.ChanSend {
 		c.Fix = []string{
 			"Let no goroutine send to one that may be sending to it: one direction only, or a select that receives as well while it waits to send",
 			"Give the channel room for as much as can be on its way, or decide what happens when it is full: a default case, a deadline",
@@ -132,7 +132,7 @@ func parted(e *evidence.Exhibit) (work, left, idle []stuck) {
 		switch {
 		case !goesOn(x.class):
 			idle = append(idle, x)
-		case x.class == exectrace.ChanSend && x.g.Creator != 0 && !at[x.g.Creator].Contains(x.g.CreatedBy.Function):
+		case x.class == wait.ChanSend && x.g.Creator != 0 && !at[x.g.Creator].Contains(x.g.CreatedBy.Function):
 			left = append(left, x)
 		default:
 			work = append(work, x)
@@ -147,13 +147,13 @@ func atStandstill(e *evidence.Exhibit) (out []claim.Candidate) {
 	work, left, idle := parted(e)
 	if len(work) == 0 { // else all of them are one deadlock
 		for _, c := range crowdsOf(left) {
-			cand := c.candidate(e, "standstill")
+			cand := standstillCandidate(e, c)
 			cand.Severity = claim.Warning
 			out = append(out, cand)
 		}
 	}
 	for _, c := range crowdsOf(idle) {
-		out = append(out, c.candidate(e, "standstill"))
+		out = append(out, standstillCandidate(e, c))
 	}
 	return out
 }
@@ -195,9 +195,10 @@ func (c *stuckCrowd) waits() string {
 	return what
 }
 
-func (c *stuckCrowd) candidate(e *evidence.Exhibit, variant string) claim.Candidate {
+// standstillCandidate is the claim that goroutines at a standstill wait for ever.
+func standstillCandidate(e *evidence.Exhibit, c *stuckCrowd) claim.Candidate {
 	cand := claim.Candidate{
-		Site: c.site, Path: c.path, Variant: variant, Severity: claim.Info, Thin: true,
+		Site: c.site, Path: c.path, Variant: "standstill", Severity: claim.Info, Thin: true,
 		Summary: fmt.Sprintf("%s %s in %s, and the dump shows nobody who could end that", evidence.Things(c.n, "goroutine"), c.waits(), c.site.Function),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that %s here while no other goroutine can move", waitingFor(c.first.class, false)), Value: evidence.Of(c.n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: atGoroutine(c.site, c.first.g.ID),

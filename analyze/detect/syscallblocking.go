@@ -9,6 +9,7 @@ import (
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // SyscallBlocking claims that requests wait in system calls that take long.
@@ -56,8 +57,8 @@ var waitingCalls = names(`os.(*Process).Wait os.(*Process).wait os.(*Process).bl
 	runtime/pprof.profileWriter runtime/pprof.StartCPUProfile os/signal.signal_recv runtime.ReadTrace
 	github.com/fsnotify/fsnotify.(*inotify).readEvents github.com/fsnotify/fsnotify.(*Watcher).readEvents`)
 
-func callsOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
-	if class != exectrace.SyscallWait {
+func callsOf(class wait.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
+	if class != wait.Syscall {
 		return nil, stack.Site{}, false
 	}
 	for _, f := range s {
@@ -80,7 +81,7 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var ended []exectrace.Wait
 	for _, w := range t.Syscalls {
 		if w.Count > w.Open {
-			w.Class = exectrace.SyscallWait
+			w.Class = wait.Syscall
 			ended = append(ended, w)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 // threads is a thread creation profile of n threads.
@@ -19,7 +20,7 @@ func threads(n int64) *evidence.Exhibit {
 
 func TestSyscallBlockingTrace(t *testing.T) {
 	calls := func(n int, d time.Duration, open int64, names ...string) exectrace.Wait {
-		return by(n, waited(exectrace.SyscallWait, n, d, open, append([]string{"syscall.Syscall", "syscall.Flock"}, names...)...))
+		return by(n, waited(wait.Syscall, n, d, open, append([]string{"syscall.Syscall", "syscall.Flock"}, names...)...))
 	}
 	trace := func(w ...exectrace.Wait) *evidence.Exhibit {
 		return traced(&exectrace.Timeline{Duration: time.Second, Syscalls: w})

@@ -11,8 +11,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // TestTimeout claims that a test did not end in the time that its binary had.
@@ -402,24 +402,24 @@ func testPlace(s stack.Stack) (stack.Site, []string) {
 
 // doing says what a goroutine does, as the variant of a finding and in words.
 func doing(g *dump.Goroutine, s stack.Stack) (variant, words string) {
-	switch class := waitClass(g, s); class {
-	case exectrace.Mutex, exectrace.RWRead, exectrace.RWWrite:
+	switch class := waitClass(g.State, s); class {
+	case wait.Mutex, wait.RWRead, wait.RWWrite:
 		return "lock", "waits for a lock"
-	case exectrace.ChanSend:
+	case wait.ChanSend:
 		return "channel", "waits to send on a channel"
-	case exectrace.ChanRecv:
+	case wait.ChanRecv:
 		return "channel", "waits to receive from a channel"
-	case exectrace.Select:
+	case wait.Select:
 		return "channel", "waits in a select"
-	case exectrace.WaitGroup:
+	case wait.WaitGroup:
 		return "wait-group", "waits for a wait group"
-	case exectrace.Cond:
+	case wait.Cond:
 		return "condition", "waits for a condition"
-	case exectrace.Network:
+	case wait.Network:
 		return "network", "waits for input or output"
-	case exectrace.Sleep:
+	case wait.Sleep:
 		return "sleep", "sleeps"
-	case exectrace.SyscallWait:
+	case wait.Syscall:
 		return "system-call", "is in a system call"
 	case "":
 		return "running", "runs"

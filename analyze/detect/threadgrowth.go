@@ -8,8 +8,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // ThreadGrowth claims that the process has far more threads than it needs.
@@ -127,7 +127,7 @@ func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	for i := range e.Dump.Goroutines {
 		g := &e.Dump.Goroutines[i]
 		s := g.Stack()
-		call := waitClass(g, s) == exectrace.SyscallWait
+		call := waitClass(g.State, s) == wait.Syscall
 		if !call && !g.Locked {
 			continue
 		}

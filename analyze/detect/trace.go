@@ -6,6 +6,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // shortTrace is the length below which a trace is a glimpse: a fold over fewer
@@ -76,7 +77,7 @@ func readWaking(t *exectrace.Timeline) *waking {
 		switch {
 		case handOff(w.Class):
 			ended[w.Stack.Site().Function] += float64(w.Count - w.Open)
-		case w.Class == exectrace.Network:
+		case w.Class == wait.Network:
 			for _, f := range w.Stack {
 				k.network[stack.Normal(f.Function)] = true
 			}
@@ -109,7 +110,7 @@ func (k *waking) turnsOf(start string) turns {
 			if inside > most {
 				most, out.at = inside, *w
 			}
-		case w.Class == exectrace.Network || w.Class == exectrace.Sleep:
+		case w.Class == wait.Network || w.Class == wait.Sleep:
 			out.outside += n
 		}
 	}
@@ -117,9 +118,9 @@ func (k *waking) turnsOf(start string) turns {
 }
 
 // handOff reports whether a wait of a class can only end by another goroutine or a timer.
-func handOff(c exectrace.Class) bool {
+func handOff(c wait.Class) bool {
 	switch c {
-	case exectrace.ChanSend, exectrace.ChanRecv, exectrace.Select, exectrace.Cond, exectrace.WaitGroup, exectrace.OtherSync:
+	case wait.ChanSend, wait.ChanRecv, wait.Select, wait.Cond, wait.WaitGroup, wait.Sync:
 		return true
 	}
 	return isLock(c)

@@ -6,98 +6,97 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // waitClass tells what a goroutine of a dump waits for. A goroutine that runs
 // or could run waits for nothing: the empty class.
-func waitClass(g *dump.Goroutine, s stack.Stack) exectrace.Class {
-	state := strings.TrimSuffix(g.State, " (durable)")
+func waitClass(state string, s stack.Stack) wait.Class {
+	state = strings.TrimSuffix(state, " (durable)")
 	switch {
 	case strings.HasPrefix(state, "running"), strings.HasPrefix(state, "runnable"), state == "preempted", state == "idle", state == "dead", state == "copystack":
 		return ""
 	case strings.HasPrefix(state, "chan send"):
-		return exectrace.ChanSend
+		return wait.ChanSend
 	case strings.HasPrefix(state, "chan receive"):
-		return exectrace.ChanRecv
+		return wait.ChanRecv
 	case strings.HasPrefix(state, "select"):
-		return exectrace.Select
+		return wait.Select
 	case state == "IO wait":
-		return exectrace.Network
+		return wait.Network
 	case state == "sleep":
-		return exectrace.Sleep
+		return wait.Sleep
 	case state == "syscall":
-		return exectrace.SyscallWait
+		return wait.Syscall
 	case state == "sync.Cond.Wait":
-		return exectrace.Cond
+		return wait.Cond
 	case state == "sync.WaitGroup.Wait":
-		return exectrace.WaitGroup
+		return wait.WaitGroup
 	case strings.HasPrefix(state, "sync."), strings.HasPrefix(state, "semacquire"):
 		return syncClass(s)
 	case strings.HasPrefix(state, "GC assist"):
-		return exectrace.AssistWait
+		return wait.Assist
 	}
-	return exectrace.SystemWait
+	return wait.System
 }
 
 // syncClass tells the waits that the runtime calls "sync" or "semacquire" apart.
-func syncClass(s stack.Stack) exectrace.Class {
+func syncClass(s stack.Stack) wait.Class {
 	if use := lockOf(s); use.kind != "" && !use.unlock {
 		switch use.kind {
 		case lockWrite:
-			return exectrace.RWWrite
+			return wait.RWWrite
 		case lockRead:
-			return exectrace.RWRead
+			return wait.RWRead
 		}
-		return exectrace.Mutex
+		return wait.Mutex
 	}
 	for _, f := range s {
 		switch stack.Normal(f.Function) {
 		case "sync.(*WaitGroup).Wait":
-			return exectrace.WaitGroup
+			return wait.WaitGroup
 		case "sync.(*Cond).Wait":
-			return exectrace.Cond
+			return wait.Cond
 		}
 		if !stack.Plumbing(f.Function) {
 			break
 		}
 	}
-	return exectrace.OtherSync
+	return wait.Sync
 }
 
 // leafClass tells what a stack waits for by its leaf frames alone, as far as
 // they say: goroutine profiles carry no wait reason. Where the text form of one has left the runtime's frames
 // out, who is parked waits for something unknown: a channel or a select.
-func leafClass(s stack.Stack) exectrace.Class {
+func leafClass(s stack.Stack) wait.Class {
 	if len(s) > 1 && s[0].Function == "runtime.gopark" && !stack.Plumbing(s[1].Function) {
-		return exectrace.OtherWait
+		return wait.Other
 	}
 	for _, f := range s {
 		name := stack.Normal(f.Function)
 		switch name {
 		case "runtime.chansend", "runtime.chansend1":
-			return exectrace.ChanSend
+			return wait.ChanSend
 		case "runtime.chanrecv", "runtime.chanrecv1", "runtime.chanrecv2":
-			return exectrace.ChanRecv
+			return wait.ChanRecv
 		case "runtime.selectgo", "runtime.block":
-			return exectrace.Select
+			return wait.Select
 		case "runtime.netpollblock", "internal/poll.runtime_pollWait":
-			return exectrace.Network
+			return wait.Network
 		case "time.Sleep", "runtime.timeSleep":
-			return exectrace.Sleep
+			return wait.Sleep
 		case "sync.runtime_notifyListWait", "sync.(*Cond).Wait": // the block profile begins with the latter
-			return exectrace.Cond
+			return wait.Cond
 		case "sync.(*WaitGroup).Wait":
-			return exectrace.WaitGroup
+			return wait.WaitGroup
 		case "sync.runtime_Semacquire", "sync.runtime_SemacquireMutex", "internal/sync.runtime_SemacquireMutex",
 			"sync.runtime_SemacquireRWMutex", "sync.runtime_SemacquireRWMutexR", "internal/poll.runtime_Semacquire",
 			"sync.runtime_SemacquireWaitGroup", "runtime.semacquire1":
 			return syncClass(s)
 		}
 		if strings.HasPrefix(name, "syscall.") {
-			return exectrace.SyscallWait
+			return wait.Syscall
 		}
 		if !stack.Plumbing(f.Function) {
 			return ""
@@ -139,11 +138,11 @@ func names(words string) map[string]bool {
 
 // knownIdle reports whether a stack that waits is one on which goroutines wait
 // by design. A lock wait never is: whoever asks for a lock has work to do.
-func knownIdle(class exectrace.Class, s stack.Stack) bool {
+func knownIdle(class wait.Class, s stack.Stack) bool {
 	switch class {
-	case exectrace.Mutex, exectrace.RWRead, exectrace.RWWrite, exectrace.OtherSync:
+	case wait.Mutex, wait.RWRead, wait.RWWrite, wait.Sync:
 		return false
-	case exectrace.SystemWait, exectrace.Sleep, exectrace.AssistWait, exectrace.SyscallWait, exectrace.Preempted:
+	case wait.System, wait.Sleep, wait.Assist, wait.Syscall, wait.Preempted:
 		return true
 	}
 	serving := false
@@ -158,7 +157,7 @@ func knownIdle(class exectrace.Class, s stack.Stack) bool {
 			return true
 		case name == "net/http.(*conn).serve":
 			// Between two requests the connection's goroutine reads the next one itself.
-			return class == exectrace.Network && !serving
+			return class == wait.Network && !serving
 		case !stack.Standard(name):
 			serving = true
 		}
@@ -246,9 +245,9 @@ func readsWhole(s stack.Stack) bool {
 }
 
 // waitsForSlot reports whether a stack waits until somebody gives back a slot.
-func waitsForSlot(class exectrace.Class, s stack.Stack) bool {
+func waitsForSlot(class wait.Class, s stack.Stack) bool {
 	switch class {
-	case exectrace.Select, exectrace.ChanRecv, exectrace.ChanSend, exectrace.Cond, exectrace.OtherSync:
+	case wait.Select, wait.ChanRecv, wait.ChanSend, wait.Cond, wait.Sync:
 		return slotFrame(s) >= 0
 	}
 	return false
@@ -300,8 +299,8 @@ func takesSlot(function string) bool {
 }
 
 // isLock reports whether a class of waits is a wait for a lock.
-func isLock(c exectrace.Class) bool {
-	return c == exectrace.Mutex || c == exectrace.RWRead || c == exectrace.RWWrite
+func isLock(c wait.Class) bool {
+	return c == wait.Mutex || c == wait.RWRead || c == wait.RWWrite
 }
 
 // pollerOf tells what a goroutine in the runtime's poller waits for: "net" for
@@ -323,8 +322,8 @@ func pollerOf(s stack.Stack) string {
 }
 
 // waitingIn is waitingFor with what the stack tells about input and output.
-func waitingIn(c exectrace.Class, slot bool, s stack.Stack) string {
-	if c == exectrace.Network && !slot {
+func waitingIn(c wait.Class, slot bool, s stack.Stack) string {
+	if c == wait.Network && !slot {
 		switch pollerOf(s) {
 		case "os":
 			return "wait in reads or writes of a pipe or device"
@@ -352,7 +351,7 @@ func plural[N int | int64](n N, one, many string) string {
 }
 
 // waitingFor is a class of waits in words that end a sentence.
-func waitingFor(c exectrace.Class, slot bool) string {
+func waitingFor(c wait.Class, slot bool) string {
 	switch {
 	case slot:
 		return "wait for a slot"
@@ -360,23 +359,23 @@ func waitingFor(c exectrace.Class, slot bool) string {
 		return "wait for a lock"
 	}
 	switch c {
-	case exectrace.ChanSend:
+	case wait.ChanSend:
 		return "wait to send on a channel"
-	case exectrace.ChanRecv:
+	case wait.ChanRecv:
 		return "wait to receive from a channel"
-	case exectrace.Select:
+	case wait.Select:
 		return "wait in a select"
-	case exectrace.Network:
+	case wait.Network:
 		return "wait for the network"
-	case exectrace.WaitGroup:
+	case wait.WaitGroup:
 		return "wait for a wait group"
-	case exectrace.Cond:
+	case wait.Cond:
 		return "wait for a condition"
-	case exectrace.OtherSync:
+	case wait.Sync:
 		return "wait for a semaphore"
-	case exectrace.Sleep:
+	case wait.Sleep:
 		return "sleep"
-	case exectrace.SyscallWait:
+	case wait.Syscall:
 		return "are in a system call"
 	}
 	return "wait"

@@ -12,13 +12,14 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // waitSum is what a trace or a block profile says about waiting at one place.
 type waitSum struct {
 	site, owner stack.Site // where, and the application code that reached it
 	path        []string
-	class       exectrace.Class
+	class       wait.Class
 	served      bool // some of it is below a server's frame
 	request     bool // some of it holds up an operation: a request, or in a trace what else answers to the outside
 	total       time.Duration
@@ -144,7 +145,7 @@ func (w *waitSum) name() string {
 
 // placer tells the place that a wait counts for: the part of its stack from
 // there on outwards, and the application's code. False leaves the wait out.
-type placer func(class exectrace.Class, s stack.Stack) (above stack.Stack, owner stack.Site, ok bool)
+type placer func(class wait.Class, s stack.Stack) (above stack.Stack, owner stack.Site, ok bool)
 
 // waitSums collects waits by place.
 type waitSums struct {
@@ -152,7 +153,7 @@ type waitSums struct {
 	all []*waitSum
 }
 
-func (c *waitSums) add(class exectrace.Class, s, above stack.Stack, owner stack.Site, total time.Duration, count int64) *waitSum {
+func (c *waitSums) add(class wait.Class, s, above stack.Stack, owner stack.Site, total time.Duration, count int64) *waitSum {
 	site := above.Site()
 	w := c.by[site.Function]
 	if w == nil {
@@ -247,15 +248,15 @@ func blockWaits(exhibits []*evidence.Exhibit, at placer) (sums []*waitSum, e *ev
 }
 
 // sendsOf places waits for a channel send where the application sends.
-func sendsOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
-	if class != exectrace.ChanSend || waitsForSlot(class, s) || knownIdle(class, s) {
+func sendsOf(class wait.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
+	if class != wait.ChanSend || waitsForSlot(class, s) || knownIdle(class, s) {
 		return nil, stack.Site{}, false
 	}
 	return s, s.Owner(), true
 }
 
 // slotsOf places waits for a slot of a pool at the call that hands them out.
-func slotsOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
+func slotsOf(class wait.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
 	if !waitsForSlot(class, s) {
 		return nil, stack.Site{}, false
 	}
@@ -265,9 +266,9 @@ func slotsOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, boo
 
 // answersOf places waits for the answer of a peer at the application's code that
 // asked: outside of the standard library and of the client's own package.
-func answersOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
+func answersOf(class wait.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
 	switch class {
-	case exectrace.Network, exectrace.Select, exectrace.ChanRecv, exectrace.Cond:
+	case wait.Network, wait.Select, wait.ChanRecv, wait.Cond:
 	default:
 		return nil, stack.Site{}, false
 	}
@@ -293,9 +294,9 @@ func answersOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, b
 	return s[last:], s[last:].Owner(), true
 }
 
-// weigh judges what goroutines waited at a place, over wall. Where that is not known it is the
+// weighWaits judges what goroutines waited at a place, over wall. Where that is not known it is the
 // age of the process; where that is not known either, it is an info.
-func (w *waitSum) weigh(in *claim.Input, c *claim.Candidate, wall time.Duration, excuses ...claim.Excuse) {
+func weighWaits(in *claim.Input, c *claim.Candidate, w *waitSum, wall time.Duration, excuses ...claim.Excuse) {
 	excuses = append(excuses, notOutside(w.request))
 	if wall == 0 && in.Case.Age > 0 {
 		wall, c.Thin = in.Case.Age, true

@@ -9,6 +9,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // worker is code of a trace that ends the waits of others, and what its goroutines do meanwhile.
@@ -34,7 +35,7 @@ func (w worker) does(t *exectrace.Timeline) string {
 }
 
 // workerOf returns the code that ended most of the waits of a class at a function, and how many of them.
-func workerOf(t *exectrace.Timeline, class exectrace.Class, function string) (w worker, n int64) {
+func workerOf(t *exectrace.Timeline, class wait.Class, function string) (w worker, n int64) {
 	for _, x := range t.Wakes {
 		if x.To.Function == function && x.Class == class && x.From.Function != "" && x.Count > n {
 			w.site, n = x.From, x.Count
@@ -52,8 +53,8 @@ func workerOf(t *exectrace.Timeline, class exectrace.Class, function string) (w 
 			continue
 		}
 		// In its own loop it waits for work, or sets its own pace, as who publishes events does.
-		own := s.Site().Function == w.site.Function && (x.Class == exectrace.ChanRecv || x.Class == exectrace.Select || x.Class == exectrace.Cond || x.Class == exectrace.Sleep)
-		if !own && x.Class != exectrace.SystemWait {
+		own := s.Site().Function == w.site.Function && (x.Class == wait.ChanRecv || x.Class == wait.Select || x.Class == wait.Cond || x.Class == wait.Sleep)
+		if !own && x.Class != wait.System {
 			w.away += x.Total
 			if x.Total > most {
 				most, w.at = x.Total, busyAt{s.Site(), fmt.Sprintf("%s (%s)", s.Site().Function, x.Class)}
@@ -74,9 +75,9 @@ func workerOf(t *exectrace.Timeline, class exectrace.Class, function string) (w 
 
 // repliesOf places waits for something that the program itself will do, at the
 // application's line that entered them: not the next request, the answer of a peer, a slot, or a lock.
-func repliesOf(class exectrace.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
+func repliesOf(class wait.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
 	switch class {
-	case exectrace.ChanRecv, exectrace.Select, exectrace.Cond:
+	case wait.ChanRecv, wait.Select, wait.Cond:
 	default:
 		return nil, stack.Site{}, false
 	}
@@ -128,7 +129,7 @@ func slowWorkers(in *claim.Input, e *evidence.Exhibit) (out []claim.Candidate) {
 				"Bound the queue and refuse at once when it is full, and wait with the request's context and a deadline",
 			},
 		}
-		w.weigh(in, &c, t.Duration, busyElsewhere(in, worker.site.Function, w.site.Function), starvedExcuse(t),
+		weighWaits(in, &c, w, t.Duration, busyElsewhere(in, worker.site.Function, w.site.Function), starvedExcuse(t),
 			claim.Excuse{Holds: worker.serves, Says: "another request ends these waits, as with long polling"},
 			claim.Excuse{Holds: atWork.Number < minAtWork, Says: "who ends these waits is idle for most of the time: they wait for events"})
 		addSites(&c, worker.site)

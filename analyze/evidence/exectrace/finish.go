@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // sortStable sorts by less and keeps the order of equals.
@@ -174,7 +175,7 @@ func (f *fold) listBlocked(m map[uint32]*blockedAt, calls bool) []Blocked {
 func (f *fold) listWakes() []Wake {
 	type sites struct {
 		from, to stack.Site
-		class    Class
+		class    wait.Class
 	}
 	sums := map[sites]int{}
 	var out []Wake

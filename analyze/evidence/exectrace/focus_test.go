@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"inquest/analyze/evidence/wait"
 )
 
 // step waits for its own lock, once with and once without a region around.
@@ -47,7 +49,7 @@ func TestTaskFocus(t *testing.T) {
 	}
 	total := func(waits []Wait) (sum time.Duration) {
 		for _, w := range waits {
-			if w.Class == Sleep || w.Class == Mutex {
+			if w.Class == wait.Sleep || w.Class == wait.Mutex {
 				sum += w.Total
 			}
 		}
@@ -57,7 +59,7 @@ func TestTaskFocus(t *testing.T) {
 	inside := func(tl *Timeline) (sum time.Duration) {
 		for _, r := range tl.Regions {
 			for _, x := range r.Blocked {
-				if x.Class == Sleep || x.Class == Mutex {
+				if x.Class == wait.Sleep || x.Class == wait.Mutex {
 					sum += x.Total
 				}
 			}

@@ -6,6 +6,7 @@ import (
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // fold turns records into a Timeline. It is the one place that knows what
@@ -38,7 +39,7 @@ type fold struct {
 	places       *places
 	reasons      []string // by interned number
 	reason       map[string]uint32
-	waits        []*wait
+	waits        []*waitSum
 	edges        map[edgeKey]*edge
 	locks        []lockGroup
 	lockIDs      map[string]uint32
@@ -728,7 +729,7 @@ func (f *fold) unblock(g *goroutine, r *record, t int64) {
 	if w.lock != noLock {
 		g.acquired = index + 1
 	}
-	f.becomeRunnable(g, t, w.Class == Preempted)
+	f.becomeRunnable(g, t, w.Class == wait.Preempted)
 }
 
 func (f *fold) create(r *record, t int64) {

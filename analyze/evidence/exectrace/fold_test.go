@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // script builds the records of a made-up trace.
@@ -74,6 +75,7 @@ func (s *script) fold() *Timeline {
 
 // Goroutines and Ps as records name them.
 func gid(n uint32) uint32 { return n + 1 }
+
 func pid(n uint16) uint16 { return n + 1 }
 
 const (
@@ -339,28 +341,28 @@ func TestClassify(t *testing.T) {
 	for _, c := range []struct {
 		reason string
 		stack  []string
-		want   Class
+		want   wait.Class
 	}{
-		{"sync", []string{"internal/sync.(*Mutex).lockSlow", "sync.(*Mutex).Lock", "main.f"}, Mutex},
-		{"sync", []string{"sync.(*Mutex).Lock", "sync.(*RWMutex).Lock", "main.f"}, RWWrite},
-		{"sync", []string{"sync.runtime_SemacquireRWMutex", "sync.(*RWMutex).Lock", "main.f"}, RWWrite},
-		{"sync", []string{"sync.(*RWMutex).RLock", "main.f"}, RWRead},
-		{"sync", []string{"sync.runtime_Semacquire", "sync.(*WaitGroup).Wait", "main.f"}, WaitGroup},
-		{"sync", []string{"sync.(*Mutex).Lock", "sync.(*Once).doSlow", "sync.(*Once).Do", "main.f"}, Mutex},
-		{"sync", []string{"golang.org/x/sync/semaphore.(*Weighted).Acquire", "main.f"}, OtherSync},
-		{"sync", []string{"main.f", "sync.(*Mutex).Lock"}, OtherSync}, // a lock further out is not what it waits for
-		{"sync.(*Cond).Wait", []string{"sync.(*Cond).Wait", "main.f"}, Cond},
-		{"chan send", []string{"runtime.chansend1", "main.f"}, ChanSend},
-		{"", []string{"runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.f"}, ChanRecv},
-		{"", []string{"runtime.gopark", "runtime.selectgo", "main.f"}, Select},
-		{"", []string{"runtime.gopark", "runtime.netpollblock", "internal/poll.runtime_pollWait", "net.(*conn).Read"}, Network},
-		{"", []string{"runtime.gopark", "runtime.goparkunlock", "runtime.semacquire1", "sync.(*RWMutex).RLock", "main.f"}, RWRead},
-		{"", []string{"runtime.gopark", "time.Sleep", "main.f"}, Sleep},
-		{"", nil, OtherWait},
-		{"chan receive", []string{"runtime.chanrecv1", "runtime/trace.Start.func1"}, SystemWait},
-		{"GC mark assist wait for work", []string{"runtime.gcParkAssist", "main.f"}, AssistWait},
-		{"preempted", []string{"main.f"}, Preempted},
-		{"a reason of a later Go", []string{"main.f"}, OtherWait},
+		{"sync", []string{"internal/sync.(*Mutex).lockSlow", "sync.(*Mutex).Lock", "main.f"}, wait.Mutex},
+		{"sync", []string{"sync.(*Mutex).Lock", "sync.(*RWMutex).Lock", "main.f"}, wait.RWWrite},
+		{"sync", []string{"sync.runtime_SemacquireRWMutex", "sync.(*RWMutex).Lock", "main.f"}, wait.RWWrite},
+		{"sync", []string{"sync.(*RWMutex).RLock", "main.f"}, wait.RWRead},
+		{"sync", []string{"sync.runtime_Semacquire", "sync.(*WaitGroup).Wait", "main.f"}, wait.WaitGroup},
+		{"sync", []string{"sync.(*Mutex).Lock", "sync.(*Once).doSlow", "sync.(*Once).Do", "main.f"}, wait.Mutex},
+		{"sync", []string{"golang.org/x/sync/semaphore.(*Weighted).Acquire", "main.f"}, wait.Sync},
+		{"sync", []string{"main.f", "sync.(*Mutex).Lock"}, wait.Sync}, // a lock further out is not what it waits for
+		{"sync.(*Cond).Wait", []string{"sync.(*Cond).Wait", "main.f"}, wait.Cond},
+		{"chan send", []string{"runtime.chansend1", "main.f"}, wait.ChanSend},
+		{"", []string{"runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.f"}, wait.ChanRecv},
+		{"", []string{"runtime.gopark", "runtime.selectgo", "main.f"}, wait.Select},
+		{"", []string{"runtime.gopark", "runtime.netpollblock", "internal/poll.runtime_pollWait", "net.(*conn).Read"}, wait.Network},
+		{"", []string{"runtime.gopark", "runtime.goparkunlock", "runtime.semacquire1", "sync.(*RWMutex).RLock", "main.f"}, wait.RWRead},
+		{"", []string{"runtime.gopark", "time.Sleep", "main.f"}, wait.Sleep},
+		{"", nil, wait.Other},
+		{"chan receive", []string{"runtime.chanrecv1", "runtime/trace.Start.func1"}, wait.System},
+		{"GC mark assist wait for work", []string{"runtime.gcParkAssist", "main.f"}, wait.Assist},
+		{"preempted", []string{"main.f"}, wait.Preempted},
+		{"a reason of a later Go", []string{"main.f"}, wait.Other},
 	} {
 		ps := newPlaces()
 		var st stack.Stack

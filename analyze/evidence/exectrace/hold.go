@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/wait"
 )
 
 // A trace does not say who holds a lock. It says who waited for one, and whose
@@ -202,7 +203,7 @@ const (
 
 type holderKey struct {
 	unlock, acquire uint32
-	class           Class
+	class           wait.Class
 }
 
 type holder struct {
@@ -218,7 +219,7 @@ type lockGroup struct {
 	lastAt int64 // of the last hand-over
 	lastBy int64 // goroutine that handed over
 	place  *place
-	class  Class
+	class  wait.Class
 	handed *handed // nil until it is handed over for the first time
 	same   uint32  // a group of the same lock whose queue counts for both; itself where there is none
 	queue  queue
@@ -452,7 +453,7 @@ holds:
 }
 
 // handOver counts an unlock by a that wakes g, which waits at w.
-func (f *fold) handOver(a, g *goroutine, w *wait, unlock uint32, t int64) {
+func (f *fold) handOver(a, g *goroutine, w *waitSum, unlock uint32, t int64) {
 	p := f.places.all[unlock]
 	group := &f.locks[w.lockIdx]
 	if p.unlock == noLock {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"inquest/analyze/evidence/wait"
 )
 
 // record runs fn under a trace.
@@ -63,18 +65,18 @@ func TestHoldOfFiveMilliseconds(t *testing.T) {
 	if h == nil {
 		t.Fatalf("no holder at %s among %d", shelfHold, len(tl.Holders))
 	}
-	if h.Class != Mutex || h.Handoffs < 20 || h.Waiter.Site().Function != shelfHold || h.Acquire.Site().Function != shelfHold {
+	if h.Class != wait.Mutex || h.Handoffs < 20 || h.Waiter.Site().Function != shelfHold || h.Acquire.Site().Function != shelfHold {
 		t.Errorf("%s by %v of %d", h.Class, h.Waiter.Site(), h.Handoffs)
 	}
 	if mean := h.Times.Mean(); mean < 5*time.Millisecond || mean > 15*time.Millisecond {
 		t.Errorf("held for %v on average, want 5 ms and what a busy machine adds", mean)
 	}
-	if len(h.Blocked) == 0 || h.Blocked[0].Class != Sleep || h.Blocked[0].Total < h.Total*8/10 {
+	if len(h.Blocked) == 0 || h.Blocked[0].Class != wait.Sleep || h.Blocked[0].Total < h.Total*8/10 {
 		t.Errorf("while holding: %+v, want nearly all of %v asleep", h.Blocked, h.Total)
 	}
 	var inWaits, sum time.Duration
 	for _, w := range tl.Waits {
-		if w.Class == Mutex && w.Stack.Site().Function == shelfHold {
+		if w.Class == wait.Mutex && w.Stack.Site().Function == shelfHold {
 			inWaits += w.Total
 		}
 	}
@@ -87,7 +89,7 @@ func TestHoldOfFiveMilliseconds(t *testing.T) {
 	}
 	found := false
 	for _, w := range tl.Wakes {
-		found = found || w.From.Function == shelfHold && w.To.Function == shelfHold && w.Class == Mutex && w.Count >= 20
+		found = found || w.From.Function == shelfHold && w.To.Function == shelfHold && w.Class == wait.Mutex && w.Count >= 20
 	}
 	if !found {
 		t.Error("no wake-ups from the unlock to the lock")
@@ -120,7 +122,7 @@ func TestSleepOutsideTheLockIsNotAHold(t *testing.T) {
 	})
 	for _, h := range sameAsWhole(t, b).Holders {
 		for _, bl := range h.Blocked {
-			if bl.Class == Sleep {
+			if bl.Class == wait.Sleep {
 				t.Errorf("a sleep of %v is said to be inside the lock: %v", bl.Total, h.Unlock.Site())
 			}
 		}
@@ -171,11 +173,11 @@ func TestWaitsOfEveryClass(t *testing.T) {
 		wg.Wait()
 	})
 	tl := sameAsWhole(t, b)
-	longest := map[Class]time.Duration{}
+	longest := map[wait.Class]time.Duration{}
 	for _, w := range tl.Waits {
 		longest[w.Class] = max(longest[w.Class], w.Max)
 	}
-	for _, c := range []Class{Mutex, RWRead, RWWrite, Cond, WaitGroup, ChanSend, ChanRecv, Select, Sleep} {
+	for _, c := range []wait.Class{wait.Mutex, wait.RWRead, wait.RWWrite, wait.Cond, wait.WaitGroup, wait.ChanSend, wait.ChanRecv, wait.Select, wait.Sleep} {
 		if longest[c] < d*8/10 {
 			t.Errorf("%s: longest wait %v, want about %v", c, longest[c], d)
 		}
@@ -230,9 +232,9 @@ func TestOpenWaits(t *testing.T) {
 			continue
 		}
 		switch {
-		case o.FromStart && o.Class == ChanRecv && o.Since == 0:
+		case o.FromStart && o.Class == wait.ChanRecv && o.Since == 0:
 			before++
-		case !o.FromStart && o.Class == ChanSend && o.Since > 0:
+		case !o.FromStart && o.Class == wait.ChanSend && o.Since > 0:
 			during++
 		}
 	}
@@ -281,10 +283,10 @@ func TestTasksAndRegions(t *testing.T) {
 	if k := tasks["never ends"]; k.Count != 1 {
 		t.Errorf("a task that does not end: %+v", k)
 	}
-	if k := regions["price"]; k.Running < 2*time.Millisecond || len(k.Blocked) > 0 && k.Blocked[0].Class == Sleep {
+	if k := regions["price"]; k.Running < 2*time.Millisecond || len(k.Blocked) > 0 && k.Blocked[0].Class == wait.Sleep {
 		t.Errorf("price: %+v, want it running", k)
 	}
-	if k := regions["store"]; len(k.Blocked) == 0 || k.Blocked[0].Class != Sleep || k.Blocked[0].Total < 4*time.Millisecond {
+	if k := regions["store"]; len(k.Blocked) == 0 || k.Blocked[0].Class != wait.Sleep || k.Blocked[0].Total < 4*time.Millisecond {
 		t.Errorf("store: %+v, want it asleep", k)
 	}
 	if len(tl.Logs) != 1 || tl.Logs[0].Category != "id" || tl.Logs[0].Message != "4711" {

@@ -6,6 +6,7 @@ import (
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // place is a stack the fold has met, with what is asked of it again and again
@@ -190,58 +191,58 @@ func unlocks(s stack.Stack) lock {
 // classify names a wait by the runtime's reason and, where that is too coarse
 // or missing, by the frames that lead into the runtime (runtime/sema.go gives
 // one reason, "sync", to all locks).
-func classify(reason string, p *place) Class {
+func classify(reason string, p *place) wait.Class {
 	if p.system {
-		return SystemWait
+		return wait.System
 	}
 	switch reason {
 	case "sync":
 		if c := syncClass(p.frames); c != "" {
 			return c
 		}
-		return OtherSync
+		return wait.Sync
 	case "sync.(*Cond).Wait":
-		return Cond
+		return wait.Cond
 	case "chan send":
-		return ChanSend
+		return wait.ChanSend
 	case "chan receive":
-		return ChanRecv
+		return wait.ChanRecv
 	case "select":
-		return Select
+		return wait.Select
 	case "network":
-		return Network
+		return wait.Network
 	case "sleep":
-		return Sleep
+		return wait.Sleep
 	case "GC mark assist wait for work":
-		return AssistWait
+		return wait.Assist
 	case "preempted":
-		return Preempted
+		return wait.Preempted
 	case "syscall":
-		return SyscallWait
+		return wait.Syscall
 	case "GC background sweeper wait", "system goroutine wait", "wait until GC ends", "GC weak to strong wait", "wait for debug call":
-		return SystemWait
+		return wait.System
 	case "":
 		return frameClass(p.frames)
 	}
-	return OtherWait
+	return wait.Other
 }
 
 // syncClass names the lock that the leaf frames wait for, or "". A waiter in
 // RWMutex.Lock behind another writer shows Mutex.Lock below it.
-func syncClass(s stack.Stack) Class {
-	var c Class
+func syncClass(s stack.Stack) wait.Class {
+	var c wait.Class
 	for _, f := range s {
 		switch f.Function {
 		case "sync.(*Mutex).Lock", "sync.(*Mutex).lockSlow", "internal/sync.(*Mutex).Lock", "internal/sync.(*Mutex).lockSlow":
-			c = Mutex
+			c = wait.Mutex
 		case "sync.(*RWMutex).RLock":
-			return RWRead
+			return wait.RWRead
 		case "sync.(*RWMutex).Lock":
-			return RWWrite
+			return wait.RWWrite
 		case "sync.(*WaitGroup).Wait":
-			return WaitGroup
+			return wait.WaitGroup
 		case "sync.(*Cond).Wait":
-			return Cond
+			return wait.Cond
 		default:
 			if !strings.HasPrefix(f.Function, "sync.") && !strings.HasPrefix(f.Function, "internal/sync.") && !strings.HasPrefix(f.Function, "runtime.") {
 				return c
@@ -253,25 +254,25 @@ func syncClass(s stack.Stack) Class {
 
 // frameClass names a wait for which the trace gives no reason: it began before
 // the trace did, and only the stack of its status event tells.
-func frameClass(s stack.Stack) Class {
+func frameClass(s stack.Stack) wait.Class {
 	if c := syncClass(s); c != "" {
 		return c
 	}
 	for _, f := range s {
 		switch f.Function {
 		case "runtime.chanrecv", "runtime.chanrecv1", "runtime.chanrecv2":
-			return ChanRecv
+			return wait.ChanRecv
 		case "runtime.chansend", "runtime.chansend1":
-			return ChanSend
+			return wait.ChanSend
 		case "runtime.selectgo":
-			return Select
+			return wait.Select
 		case "runtime.netpollblock", "internal/poll.runtime_pollWait":
-			return Network
+			return wait.Network
 		case "time.Sleep":
-			return Sleep
+			return wait.Sleep
 		case "runtime.gcAssistAlloc":
-			return AssistWait
+			return wait.Assist
 		}
 	}
-	return OtherWait
+	return wait.Other
 }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"inquest/analyze/evidence/wait"
 )
 
 type board struct{ mu sync.RWMutex }
@@ -69,7 +71,7 @@ func TestHoldOfUnknownStart(t *testing.T) {
 	}
 	var slept time.Duration
 	for _, x := range h.LeastBlocked {
-		if x.Class == Sleep {
+		if x.Class == wait.Sleep {
 			slept += x.Total
 		}
 	}
@@ -123,7 +125,7 @@ func TestWaitingIsChargedToTheHold(t *testing.T) {
 	tl := sameAsWhole(t, b)
 	var all, charged, delay time.Duration
 	for _, w := range tl.Waits {
-		if w.Class == Mutex || w.Class == RWWrite || w.Class == RWRead {
+		if w.Class == wait.Mutex || w.Class == wait.RWWrite || w.Class == wait.RWRead {
 			all += w.Total
 		}
 	}

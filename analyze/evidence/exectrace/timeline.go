@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // Timeline is what an execution trace says, folded. All times are offsets from
@@ -106,35 +107,10 @@ type Span struct {
 	Goroutine int64
 }
 
-// Class names what a goroutine waited for, finer than the runtime's reason: the
-// reason "sync" covers mutexes, wait groups and semaphores, which only the stack
-// tells apart.
-type Class string
-
-// The classes of waits.
-const (
-	Mutex       Class = "mutex"
-	RWRead      Class = "rwmutex-read"
-	RWWrite     Class = "rwmutex-write"
-	WaitGroup   Class = "waitgroup"
-	Cond        Class = "cond"
-	OtherSync   Class = "sync" // reason "sync" with a stack that names none of the above
-	ChanSend    Class = "chan send"
-	ChanRecv    Class = "chan receive"
-	Select      Class = "select"
-	Network     Class = "network"
-	Sleep       Class = "sleep"
-	AssistWait  Class = "GC assist wait"
-	Preempted   Class = "preempted"
-	SystemWait  Class = "system" // the runtime's own goroutines and GC waits
-	SyscallWait Class = "syscall"
-	OtherWait   Class = "other"
-)
-
 // Wait is what one stack waited for one reason.
 type Wait struct {
 	Reason     string // the runtime's word
-	Class      Class
+	Class      wait.Class
 	Stack      stack.Stack   // of the waiter; may be empty for waits that began before the trace
 	Count      int64         // waits, those still open at the end included
 	Open       int64         // of those, still waiting at the end
@@ -154,7 +130,7 @@ type Holder struct {
 	Unlock   stack.Stack   // of the goroutine that unlocked
 	Acquire  stack.Stack   // where it had taken the lock, as far as the trace shows; may be empty
 	Waiter   stack.Stack   // of the waiters it woke, the most frequent
-	Class    Class         // Mutex, RWRead or RWWrite: what the waiter waited for
+	Class    wait.Class    // Mutex, RWRead or RWWrite: what the waiter waited for
 	Handoffs int64         // unlocks that woke a waiter
 	Unknown  int64         // of those, without a known start
 	Least    time.Duration // of the unknown, summed: at least so long, as the wait of the woken waiter proves
@@ -183,7 +159,7 @@ type Queue struct {
 // longest wait there that ended.
 type LockMoment struct {
 	Site    stack.Site
-	Class   Class
+	Class   wait.Class
 	Longest time.Duration // the wait
 	Handed  []Handed      // in order, at most MaxHanded; that of the longest wait among them
 }
@@ -200,7 +176,7 @@ type Handed struct {
 
 // Blocked is time spent blocked at a site.
 type Blocked struct {
-	Class Class
+	Class wait.Class
 	Stack stack.Stack
 	Total time.Duration
 	Count int64
@@ -209,7 +185,7 @@ type Blocked struct {
 // Wake is an edge: code at From made goroutines that waited at To runnable.
 type Wake struct {
 	From, To stack.Site
-	Class    Class // of the wait that ended
+	Class    wait.Class // of the wait that ended
 	Count    int64
 	Delay    time.Duration // how long the woken had waited, summed
 }
@@ -296,7 +272,7 @@ type OpenWait struct {
 	Since     time.Duration // offset of its start; 0 when it waited before the trace began
 	FromStart bool          // it waited over the whole trace
 	Reason    string
-	Class     Class
+	Class     wait.Class
 	Stack     stack.Stack
 }
 

@@ -1,9 +1,13 @@
 package exectrace
 
-import "time"
+import (
+	"time"
 
-// wait gathers what one stack waited for one reason.
-type wait struct {
+	"inquest/analyze/evidence/wait"
+)
+
+// waitSum gathers what one stack waited for one reason.
+type waitSum struct {
 	Wait
 	stack   uint32
 	reason  uint32
@@ -58,11 +62,11 @@ func (f *fold) waitFor(st, reason uint32) uint32 {
 	if st != 0 && len(f.waits) >= maxWaits {
 		return f.waitFor(0, reason)
 	}
-	w := took(f, &wait{stack: st, reason: reason})
+	w := took(f, &waitSum{stack: st, reason: reason})
 	w.Reason = f.reasons[reason]
 	w.Stack = p.frames
 	w.Class = classify(w.Reason, p)
-	w.lock = map[Class]lock{Mutex: mutexLock, RWRead: readLock, RWWrite: writeLock}[w.Class]
+	w.lock = map[wait.Class]lock{wait.Mutex: mutexLock, wait.RWRead: readLock, wait.RWWrite: writeLock}[w.Class]
 	if w.lock != noLock {
 		w.lockIdx = f.lockGroup(p)
 	}
@@ -88,7 +92,7 @@ func (f *fold) endWait(g *goroutine, t int64, open bool) {
 	}
 }
 
-func (f *fold) countWait(g *goroutine, w *wait, t int64, open bool) {
+func (f *fold) countWait(g *goroutine, w *waitSum, t int64, open bool) {
 	d := time.Duration(t - g.since)
 	if w.Count == 0 || time.Duration(g.since) < w.Seen.From {
 		w.Seen.From = time.Duration(g.since)
@@ -136,7 +140,7 @@ func (g *goroutine) firstSeen(f *fold, mark uint32) bool {
 const maxSeen = 60
 
 // wake counts who made a waiter runnable.
-func (f *fold) wake(w *wait, index, from uint32, waited int64) {
+func (f *fold) wake(w *waitSum, index, from uint32, waited int64) {
 	if from == 0 {
 		return // a timer, the network poller or the runtime itself
 	}

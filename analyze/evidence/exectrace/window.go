@@ -99,7 +99,7 @@ func (f *fold) begin(at int64) {
 	n.kept, n.live = f.kept, f.live
 	n.spent, n.alive, n.made, n.beyond = f.spent, f.alive, f.made, f.beyond
 	for _, w := range f.waits {
-		c := &wait{stack: w.stack, reason: w.reason, lock: w.lock, lockIdx: w.lockIdx}
+		c := &waitSum{stack: w.stack, reason: w.reason, lock: w.lock, lockIdx: w.lockIdx}
 		c.Reason, c.Stack, c.Class = w.Reason, w.Stack, w.Class
 		n.waits = append(n.waits, c)
 	}
