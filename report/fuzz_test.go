@@ -70,21 +70,25 @@ func FuzzNames(f *testing.F) {
 	})
 }
 
-func checkViews(t *testing.T, r *Report) {
+// checkViews holds the views of a report to what all of them promise, and returns them by format.
+func checkViews(t *testing.T, r *Report) map[string]string {
 	t.Helper()
-	saved := written(t, WriteJSON, r)
-	again, err := Read(strings.NewReader(saved))
+	views := map[string]string{}
+	for _, f := range formats {
+		views[f.name] = written(t, f.write, r)
+	}
+	again, err := Read(strings.NewReader(views["json"]))
 	if err != nil {
 		t.Fatalf("cannot read what was written: %v", err)
 	}
 	for _, f := range formats {
-		if written(t, f.write, r) != written(t, f.write, again) {
+		if views[f.name] != written(t, f.write, again) {
 			t.Errorf("%s of the saved report differs from the direct one", f.name)
 		}
 	}
-	checkText(t, "json", saved)
-	checkHTML(t, written(t, WriteHTML, r))
-	checkMarkdown(t, written(t, WriteMarkdown, r))
+	checkText(t, "json", views["json"])
+	checkHTML(t, views["html"])
+	checkMarkdown(t, views["markdown"])
 	for _, opt := range []TerminalOptions{{}, {Width: 40}, {Width: 120, Color: true}} {
 		var b bytes.Buffer
 		if err := WriteTerminal(&b, r, opt); err != nil {
@@ -96,6 +100,7 @@ func checkViews(t *testing.T, r *Report) {
 		}
 		checkText(t, "terminal", out)
 	}
+	return views
 }
 
 // checkText fails on anything a terminal or an editor would act on.

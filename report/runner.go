@@ -77,7 +77,7 @@ func (g *Guard) obeyed(c byte) bool {
 	}
 	g.column++
 	const longest = 16
-	if g.tail = append(g.tail, c); len(g.tail) > longest {
+	if g.tail = append(g.tail, c); len(g.tail) > 8*longest {
 		g.tail = append(g.tail[:0], g.tail[len(g.tail)-longest:]...)
 	}
 	if claim.EndsInMarker(string(g.tail)) {

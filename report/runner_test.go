@@ -24,6 +24,8 @@ var bait = []string{
 	"a\n::error::bait", "a\r::error::bait", "a\u2028::error::bait", "'::error::bait", "(::error::bait", "\"##[x]", "`::error::bait", "\u200b::error::bait",
 }
 
+var foldMark = regexp.MustCompile(`^(---|\+\+\+|~~~|\^\^\^) `)
+
 // obeys says which line of an output some runner obeys, or "". It is written after what the runners do, not after Guard:
 // GitHub's ActionCommand.TryParseV2 trims a line and looks at its beginning, TryParse looks for ##[ anywhere; Azure's
 // looks for ##vso[ anywhere whatever its case; GitLab's for section_start: and section_end:; Buildkite's at line beginnings.
@@ -34,7 +36,7 @@ func obeys(text string, own func(line string) bool) string {
 		case strings.HasPrefix(trimmed, "::") && !own(line),
 			strings.Contains(lower, "##["), strings.Contains(lower, "##vso["), strings.Contains(lower, "##teamcity["),
 			strings.Contains(lower, "section_start:"), strings.Contains(lower, "section_end:"),
-			regexp.MustCompile(`^(---|\+\+\+|~~~|\^\^\^) `).MatchString(line):
+			foldMark.MatchString(line):
 			return line
 		}
 	}

@@ -16,9 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"inquest/analyze"
 	"inquest/analyze/claim"
-	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
@@ -281,15 +279,7 @@ func TestCommandsOfFixtures(t *testing.T) {
 	}
 	var commands []claim.Command
 	for _, name := range cases {
-		b, err := evidence.Open(t.Context(), []string{filepath.Dir(name)}, evidence.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := analyze.Run(b, detect.All, analyze.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range res.Findings {
+		for _, f := range judged(t, filepath.Dir(name)).Findings {
 			for _, fact := range f.Evidence {
 				if fact.Reproduce.None() && fact.Value.Number != 0 {
 					t.Errorf("%s: %s: %q has no command: %s", filepath.Dir(name), f.Detector, fact.Says, fact.Reproduce.Note)

@@ -235,6 +235,9 @@ var markers = []string{"##[", "##vso[", "##teamcity[", "section_start:", "sectio
 
 // EndsInMarker reports whether a program that runs continuous integration would obey a line because of how s ends.
 func EndsInMarker(s string) bool {
+	if !strings.HasSuffix(s, "[") && !strings.HasSuffix(s, ":") { // as every marker does; this is asked at every byte
+		return false
+	}
 	return slices.ContainsFunc(markers, func(m string) bool { return len(s) >= len(m) && strings.EqualFold(s[len(s)-len(m):], m) })
 }
 
