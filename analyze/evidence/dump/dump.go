@@ -68,6 +68,8 @@ type Goroutine struct {
 	CreatedBy stack.Frame // zero for the main goroutine
 	Creator   int64       // goroutine that created it; 0 when not printed
 	Line      int         // line of its header in the file, 1-based
+
+	shared stack.Stack // Stack, of those that stand at the same place; nil where it is not known
 }
 
 // Frame is a frame of a dump, with its printed argument words.
@@ -87,8 +89,11 @@ func (f *Frame) Word(i int) uint64 {
 	return f.Args[i]
 }
 
-// Stack returns the goroutine's frames without arguments, leaf first.
+// Stack returns the goroutine's frames without arguments, leaf first. Goroutines may share it.
 func (g *Goroutine) Stack() stack.Stack {
+	if len(g.shared) > 0 && len(g.shared) == len(g.Frames) {
+		return g.shared
+	}
 	s := make(stack.Stack, len(g.Frames))
 	for i := range g.Frames {
 		s[i] = g.Frames[i].Frame

@@ -196,7 +196,7 @@ func TestLabels(t *testing.T) {
 		}
 		slices.Sort(got)
 		want := slices.Sorted(slices.Values(values))
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Goroutine{})); diff != "" {
 			t.Errorf("%s: labels (-want +got):\n%s", file, diff)
 		}
 	}
@@ -241,7 +241,7 @@ func TestHeader(t *testing.T) {
 			t.Errorf("%s: not read", line)
 			continue
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Goroutine{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", line, diff)
 		}
 	}
@@ -370,7 +370,7 @@ func TestCarriers(t *testing.T) {
 					continue
 				}
 				for i := range want {
-					if diff := cmp.Diff(core(want[i]), core(got[i])); diff != "" {
+					if diff := cmp.Diff(core(want[i]), core(got[i]), cmpopts.IgnoreUnexported(Goroutine{})); diff != "" {
 						t.Errorf("%s, dump %d (-bare +carried):\n%.2000s", file, i, diff)
 					}
 				}
@@ -474,7 +474,7 @@ func TestTorn(t *testing.T) {
 			t.Fatalf("torn at %d, %q: %d dumps", i, two[max(0, i-10):i], len(dumps))
 		}
 		// The second goroutine stands a line further down, unless the tear is below its header.
-		if diff := cmp.Diff(want.Goroutines, dumps[0].Goroutines, cmpopts.IgnoreFields(Goroutine{}, "Line")); diff != "" {
+		if diff := cmp.Diff(want.Goroutines, dumps[0].Goroutines, cmpopts.IgnoreFields(Goroutine{}, "Line"), cmpopts.IgnoreUnexported(Goroutine{})); diff != "" {
 			t.Errorf("torn at %d, %q (-want +got):\n%s", i, two[max(0, i-10):i], diff)
 		}
 	}

@@ -152,6 +152,8 @@ type finder struct {
 
 	values   [maxNesting + 1][]byte // of the strings around the present line, outermost last
 	names    map[string]string
+	stacks   stacks
+	spare    *builder // that of the last dump, to read the next one into
 	slab     []Frame
 	argument []uint64
 }
@@ -163,6 +165,7 @@ type builder struct {
 	logline.Carrier
 
 	g       *Goroutine // whose block is being read; nil between blocks
+	block   Goroutine  // where g points
 	stack   []Frame
 	pending pending
 	frame   Frame  // waits for its position
@@ -184,6 +187,9 @@ type builder struct {
 	checked   bool     // a leak checker names its goroutines, and not the collector
 	killed    string   // the line of the go command that it killed the test
 	lost      int      // goroutines beyond the bounds
+	paid      int64    // for its goroutines
+	slab      []Frame  // of the finder when it began
+	argument  []uint64 // likewise
 	shaped    bool     // it has a frame, so it is a dump
 }
 
@@ -211,7 +217,7 @@ func (f *finder) physical(n int, line []byte) {
 
 // outside takes a line while no dump is being read; keys are the strings it stands in.
 func (f *finder) outside(line []byte, keys []string) {
-	if f.signs&(logline.Says|logline.Quote) == 0 || !bytes.Contains(line, goroutineWord) {
+	if f.signs&(logline.Says|logline.Quote) == 0 || f.signs&logline.Quote == 0 && !bytes.HasSuffix(bytes.TrimSpace(line), []byte("]:")) || !bytes.Contains(line, goroutineWord) {
 		f.omen(line, keys)
 		f.remember(line)
 		return
@@ -304,12 +310,17 @@ func (f *finder) keep(line []byte) {
 
 // open starts a dump whose first header stood behind prefix.
 func (f *finder) open(prefix []byte, keys []string) {
-	f.builder = &builder{
-		dump:    &Dump{Lines: [2]int{f.line, f.line}},
-		Carrier: logline.Carrier{Keys: keys, Prefix: bytes.Clone(prefix)},
-		seen:    map[int64]int{},
+	b := f.spare
+	if f.spare = nil; b == nil {
+		b = &builder{dump: &Dump{}, seen: map[int64]int{}}
 	}
-	f.undated = nil
+	clear(b.seen)
+	*b = builder{
+		dump:    &Dump{Lines: [2]int{f.line, f.line}, Goroutines: b.dump.Goroutines[:0]},
+		Carrier: logline.Carrier{Keys: keys, Prefix: bytes.Clone(prefix)},
+		seen:    b.seen, stack: b.stack[:0], beside: nil, head: b.head[:0], slab: f.slab, argument: f.argument,
+	}
+	f.builder, f.undated = b, nil
 	f.checked = bytes.HasSuffix(prefix, []byte("eaked goroutine: ")) // github.com/fortytw2/leaktest and its kin
 	_ = f.dump.date(prefix) || f.dump.date(f.present)
 	f.lookBack()
@@ -448,7 +459,7 @@ func (f *finder) mark() {
 func (f *finder) another(g Goroutine) {
 	b := f.builder
 	if b.g != nil && b.g.ID == g.ID && len(b.stack) == 0 { // goleak names it, and its stack does so again
-		b.g.State, b.g.Wait = f.name([]byte(g.State)), g.Wait
+		b.g.State, b.g.Wait = f.known(g.State), g.Wait
 		return
 	}
 	f.endBlock()
@@ -486,6 +497,7 @@ func (f *finder) split(i int) {
 	moved := slices.Clone(d.Goroutines[i:])
 	d.Goroutines = d.Goroutines[:i:i]
 	d.Lines[1] = moved[0].Line - 1
+	f.paid, f.builder.slab, f.builder.argument = 0, nil, nil // what is moved lies among what is not
 	f.reopen()
 	b := f.builder
 	b.dump.Goroutines = moved
@@ -500,9 +512,10 @@ func (f *finder) split(i int) {
 func (f *finder) begin(g Goroutine) {
 	b := f.builder
 	g.Line = f.line
-	g.State = f.name([]byte(g.State))
+	g.State = f.known(g.State)
 	g.Leaked = g.Leaked || b.checked
-	b.g, b.stack, b.pending, b.hidden = &g, b.stack[:0], nothing, false
+	b.block = g
+	b.g, b.stack, b.pending, b.hidden = &b.block, b.stack[:0], nothing, false
 	f.mark()
 }
 
@@ -579,6 +592,9 @@ func (f *finder) endBlock() {
 		start := len(f.slab)
 		f.slab = append(f.slab, b.stack...)
 		g.Frames = f.slab[start:len(f.slab):len(f.slab)]
+		if e := f.same(g.Frames); e != nil {
+			g.shared = e.stack
+		}
 	}
 	if b.relay && again {
 		b.dump.Goroutines[at] = *g
@@ -616,7 +632,8 @@ func (f *finder) close() {
 	f.endBlock()
 	b = f.builder // endBlock may have begun a dump
 	f.builder = nil
-	d := b.dump
+	d, kept := b.dump, false
+	defer func() { f.retire(b, kept) }()
 	if !b.shaped || len(d.Goroutines) == 0 {
 		if f.lone != nil && b.dump.Origin != "" { // a header is shape enough
 			f.lone.shaped = true
@@ -665,6 +682,7 @@ func (f *finder) close() {
 		}
 	}
 	f.crashed.add(c, f.pay)
+	kept = c != nil && c.Timeout != nil
 	if d.Time.IsZero() {
 		f.undated = d
 	}
@@ -674,7 +692,40 @@ func (f *finder) close() {
 		f.left++
 	default:
 		f.dumps = append(f.dumps, d)
+		kept = true
 	}
+}
+
+// small is how many goroutines of a dump are copied where it is kept, so that the memory it was read into takes the next.
+const small = 4096
+
+// retire makes the memory that a dump was read into that of the next one, and gives back what was paid for one that is not kept.
+func (f *finder) retire(b *builder, kept bool) {
+	n := len(b.dump.Goroutines)
+	switch {
+	case !kept:
+		f.Memory.Shrink(b.paid)
+		f.slab, f.argument = rewound(f.slab, b.slab), rewound(f.argument, b.argument)
+	case n <= small && f.pay(bound.Size[Goroutine](n)) > 0:
+		read := b.dump
+		b.dump = &Dump{Goroutines: read.Goroutines}
+		read.Goroutines = slices.Clone(read.Goroutines)
+	default:
+		b.dump = &Dump{}
+	}
+	if len(b.seen) > small {
+		return
+	}
+	clear(b.dump.Goroutines)
+	f.spare = b
+}
+
+// rewound returns what a slab was before, if it is still the same.
+func rewound[T any](slab, before []T) []T {
+	if cap(before) > 0 && cap(slab) > 0 && &before[:1][0] == &slab[:1][0] {
+		return before
+	}
+	return slab
 }
 
 // origin tells by the first goroutine what printed a dump that no message introduces.
@@ -720,6 +771,14 @@ func (f *finder) name(b []byte) string {
 	return s
 }
 
+// known is name for a string.
+func (f *finder) known(s string) string {
+	if known, ok := f.names[s]; ok {
+		return known
+	}
+	return f.name([]byte(s))
+}
+
 const argumentSlab = 8192
 
 // pay pays for n bytes and returns n, or 0 when they do not fit.
@@ -744,7 +803,11 @@ func (f *finder) affords(g *Goroutine, frames int) bool {
 			n += int64(len(k)+len(v)) + perLabel
 		}
 	}
-	return f.over == nil && f.pay(n) > 0
+	if f.over != nil || f.pay(n) == 0 {
+		return false
+	}
+	f.paid += n
+	return true
 }
 
 // What a map of labels takes, and a label in it: it has room for eight, and for twice as many as it holds later.

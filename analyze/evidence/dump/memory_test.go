@@ -26,6 +26,47 @@ func goroutines(r *Reader, n int) {
 	}
 }
 
+// What is read and not kept is not paid for: a log of years of recovered panics needs no more than one of a day.
+func TestDumpsThatAreNotKeptCostNothing(t *testing.T) {
+	panics := func(n int) int64 {
+		account := bound.NewMemory(1 << 30).Account()
+		var r Reader
+		r.Memory = account
+		for range n {
+			for line := range strings.SplitSeq("panic: boom\n\ngoroutine 7 [running]:\nmain.f(0x1, 0xc000012340)\n\t/src/main.go:12 +0x1d\nmain.main()\n\t/src/main.go:30 +0x2d\nexit status 2", "\n") {
+				r.Line(1, []byte(line), logline.Any)
+			}
+			for range maxForeign + 1 {
+				r.Line(1, []byte("started"), logline.Any)
+			}
+		}
+		found := r.Close()
+		if len(found.Crashes) != 1 || found.Crashes[0].Count != n {
+			t.Fatalf("%d panics are not one crash: %+v", n, found.Crashes)
+		}
+		return account.Used()
+	}
+	if few, many := panics(1000), panics(50_000); many > few+argumentSlab*8*2 {
+		t.Errorf("1000 panics cost %d bytes, and 50000 cost %d", few, many)
+	}
+}
+
+// Goroutines that stand at the same place share one stack.
+func TestStacksAreShared(t *testing.T) {
+	var r Reader
+	goroutines(&r, 3)
+	d := r.Close().Dumps[0]
+	a, b := d.Goroutines[1].Stack(), d.Goroutines[2].Stack()
+	if len(a) != 8 || &a[0] != &b[0] {
+		t.Errorf("stacks of %d and %d frames, not one", len(a), len(b))
+	}
+	for i, f := range d.Goroutines[1].Frames {
+		if f.Frame != a[i] {
+			t.Errorf("frame %d is %v in the stack and %v in the goroutine", i, a[i], f.Frame)
+		}
+	}
+}
+
 // A dump that does not fit is kept as far as it does, and what is left out is counted.
 func TestDumpsArePaidFor(t *testing.T) {
 	const all = 60_000

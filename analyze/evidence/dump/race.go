@@ -339,7 +339,7 @@ func (r *races) end() {
 	if p.accesses < 2 {
 		r.half++
 	}
-	pair := racePair{a.Site(), b.Site(), a.Write, b.Write}
+	pair := racePair{r.log.owner(a.Stack), r.log.owner(b.Stack), a.Write, b.Write}
 	if cmp.Or(cmp.Compare(pair.a.Function, pair.b.Function), cmp.Compare(pair.a.Line, pair.b.Line)) > 0 {
 		pair = racePair{pair.b, pair.a, pair.writeB, pair.writeA}
 	}

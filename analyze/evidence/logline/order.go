@@ -157,6 +157,9 @@ func (s *Sorter) release() {
 func (s *Sorter) joined(n int, line []byte, signs Signs, sh shape) bool {
 	if sh == other || sh == position && (s.last == call || s.last == creator) && path(s.pieces[len(s.pieces)-1].line) {
 		for _, gap := range []string{"", " "} {
+			if !s.completes(line) {
+				break
+			}
 			whole := s.scratch[:0]
 			for _, p := range s.pieces {
 				whole = append(append(whole, p.line...), gap...)
@@ -188,6 +191,21 @@ func (s *Sorter) joined(n int, line []byte, signs Signs, sh shape) bool {
 	}
 	s.apart()
 	return false
+}
+
+// completes reports whether a line may be the end of one that can stand below the last line of the stack.
+// It asks no more than how the line ends, and whether its first piece says who made the goroutine: most lines
+// below a stack are no pieces of it.
+func (s *Sorter) completes(line []byte) bool {
+	line = bytes.TrimRight(line, " \t")
+	if len(line) == 0 {
+		return false
+	}
+	c := line[len(line)-1]
+	if s.last == call || s.last == creator { // a position
+		return c >= '0' && c <= '9' || c >= 'a' && c <= 'f'
+	}
+	return c == ')' || c == ':' && (len(line) < 2 || line[len(line)-2] == ']') || bytes.Contains(s.pieces[0].line, createdBy[:len(createdBy)-1])
 }
 
 // path reports whether a line may be the beginning of a path and nothing else.
