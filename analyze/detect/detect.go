@@ -25,6 +25,7 @@ var All = []*claim.Detector{
 	TimerLeak,
 	ContextRetention,
 	GoroutineLeak,
+	FinalizerStuck,
 	StwExtension,
 	GCPressure,
 	GCAssist,

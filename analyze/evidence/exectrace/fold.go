@@ -857,7 +857,7 @@ func (f *fold) assign(g *goroutine, st uint32) {
 		f.groups = append(f.groups, took(f, &group{
 			Group: Group{
 				Start:  stack.Site{Function: f.places.info(root.Function).normal, File: root.File, Line: root.Line},
-				System: p.system,
+				System: systemRoot(p.root),
 			},
 		}))
 	}

@@ -19,7 +19,7 @@ type place struct {
 	site   stack.Site
 	root   string // function of the outermost frame; empty when the stack may be cut short
 	group  uint32 // of root, once a goroutine showed it
-	system bool   // root is the runtime's own or the tracer's
+	system bool   // root is the runtime's own or the tracer's, and no finalizer runs below it
 	unlock lock   // what kind of lock the leaf frames release
 	waits  []waitAt
 }
@@ -110,7 +110,8 @@ func (ps *places) intern(f frames) uint32 {
 	if len(p.frames) < maxFrames {
 		p.root = p.frames[len(p.frames)-1].Function
 	}
-	p.system = systemRoot(p.root)
+	// Like the runtime (runtime/traceback.go, isSystemGoroutine): what it calls as a finalizer is the program's.
+	p.system = systemRoot(p.root) && p.frames.Finalizer() == nil
 	p.unlock = unlocks(p.frames)
 	ps.all = append(ps.all, p)
 	ps.byHash[f.hash] = uint32(len(ps.all) - 1)
