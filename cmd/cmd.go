@@ -68,7 +68,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(report.NewGuard(stdout))
 	root.SetErr(report.NewGuard(stderr))
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand())
+	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand(), versionCommand())
 
 	err := guarded(func() error { return root.ExecuteContext(ctx) })()
 	if err == nil {
