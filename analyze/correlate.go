@@ -14,12 +14,8 @@ import (
 // correlate joins findings into chains. It is pure, and the order of the
 // findings does not matter: links depend on pairs alone, and each finding that
 // several others could explain joins the one that explains it best.
-func correlate(b *evidence.Bundle, detectors []*claim.Detector, findings []finding) []claim.Chain {
-	c := correlation{bundle: b, process: map[string]bool{}, titles: map[string]string{}}
-	for _, d := range detectors {
-		c.process[d.ID] = d.Process
-		c.titles[d.ID] = d.Title
-	}
+func correlate(b *evidence.Bundle, findings []finding) []claim.Chain {
+	c := correlation{bundle: b}
 	sorted := slices.Clone(findings)
 	slices.SortFunc(sorted, worseFirst)
 	for i := range sorted {
@@ -32,9 +28,7 @@ func correlate(b *evidence.Bundle, detectors []*claim.Detector, findings []findi
 
 type correlation struct {
 	bundle   *evidence.Bundle
-	findings []*finding // worst first
-	process  map[string]bool
-	titles   map[string]string
+	findings []*finding         // worst first
 	woken    map[[2]string]wake // site functions -> what the traces show
 	links    []claim.Link
 }
@@ -72,7 +66,7 @@ func (c *correlation) link() {
 	// An effect on the whole process could be tied to every chain. It goes with
 	// the worst finding that explains it; the findings are in that order.
 	for _, b := range c.findings {
-		if !c.process[b.Detector] {
+		if !b.by.Process {
 			continue
 		}
 		keep := c.bestExplainer(b)
@@ -125,11 +119,12 @@ func (c *correlation) between(a, b *finding) []claim.Link {
 	add := func(relation, why string) {
 		links = append(links, claim.Link{From: a.ID, To: b.ID, Relation: relation, Why: why})
 	}
-	m, mechanical := c.mechanism(a, b)
+	m := c.mechanism(a, b)
+	mechanical := m != nil
 	shared := sharedSite(a, b)
 	woken, from, to := c.wakes(a, b)
 	overlap, overlaps := c.sharedTime(a, b)
-	if mechanical && aboutWaiting[b.Detector] && woken.count > 0 {
+	if mechanical && b.by.Waiting && woken.count > 0 {
 		add(claim.Wakes, fmt.Sprintf("the trace %s shows %s waking goroutines that waited in %s %s times",
 			woken.exhibit, from, to, evidence.Of(woken.count, evidence.Count)))
 	}
@@ -141,16 +136,16 @@ func (c *correlation) between(a, b *finding) []claim.Link {
 		add(claim.Overlaps, "both were seen "+overlap)
 	}
 	small := tooSmall(a, b)
-	if mechanical && small != "" && (shared != "" || overlaps || c.process[a.Detector] || c.process[b.Detector]) {
-		add(claim.AddsTo, m.why+", but "+small)
+	if mechanical && small != "" && (shared != "" || overlaps || a.by.Process || b.by.Process) {
+		add(claim.AddsTo, m.Why+", but "+small)
 	} else if mechanical {
 		switch {
-		case aboutWaiting[b.Detector] && woken.count > 0 || shared != "" || overlaps:
-			add(claim.Explains, m.why)
-		case c.process[b.Detector]:
-			add(claim.Explains, m.why+effectOnAll)
-		case c.process[a.Detector]:
-			add(claim.Explains, m.why+causeInAll)
+		case b.by.Waiting && woken.count > 0 || shared != "" || overlaps:
+			add(claim.Explains, m.Why)
+		case b.by.Process:
+			add(claim.Explains, m.Why+effectOnAll)
+		case a.by.Process:
+			add(claim.Explains, m.Why+causeInAll)
 		}
 	}
 	return links
@@ -158,18 +153,18 @@ func (c *correlation) between(a, b *finding) []claim.Link {
 
 func (c *correlation) index(f *finding) int { return slices.Index(c.findings, f) }
 
-func (c *correlation) mechanism(a, b *finding) (mechanism, bool) {
+func (c *correlation) mechanism(a, b *finding) *claim.Mechanism {
 	// What is in doubt explains nothing that is worse, and what is mild besides
 	// nothing that is surer.
 	if a.Confidence == claim.Low && (a.Severity < b.Severity || a.Severity == claim.Info && b.Confidence != claim.Low) {
-		return mechanism{}, false
+		return nil
 	}
-	for _, m := range mechanisms {
-		if m.from == a.Detector && m.to == b.Detector && (m.when == "" || m.when == a.Variant) && (m.unless == "" || m.unless != b.Variant) && (m.effect == "" || m.effect == b.Variant) {
-			return m, true
+	for i := range a.by.Explains {
+		if m := &a.by.Explains[i]; m.Leads(a.Variant, b.Detector, b.Variant) {
+			return m
 		}
 	}
-	return mechanism{}, false
+	return nil
 }
 
 func (c *correlation) wakes(a, b *finding) (w wake, from, to string) {
@@ -392,13 +387,6 @@ const (
 	causeInAll  = " (a cause in the whole process; no site ties the two)"
 )
 
-// wakers lists the claims about somebody whom others wait for: that it wakes
-// those who wait shows that it was what they waited for.
-var wakers = map[string]bool{
-	"long-critical-section": true, "mutex-hotspot": true, "channel-backpressure": true, "pool-exhaustion": true,
-	"blocked-downstream": true, "syscall-blocking": true, "map-growth": true,
-}
-
 // consequences tells what the root brought about, each step once, by the mechanism that leads to it,
 // and how sure that is: seen as wake-ups, tied by a site or time, or by the mechanism alone.
 func consequences(findings []*finding, links []claim.Link) (said []string) {
@@ -418,7 +406,7 @@ func consequences(findings []*finding, links []claim.Link) (said []string) {
 			}
 			said = append(said, claim.Sentence(why+": "+claim.LowerFirst(cited(f))))
 			from := slices.IndexFunc(findings, func(o *finding) bool { return o.ID == links[i].From })
-			if aboutWaiting[f.Detector] && from >= 0 && wakers[findings[from].Detector] {
+			if f.by.Waiting && from >= 0 && findings[from].by.Wakes {
 				woken := slices.IndexFunc(links, func(l claim.Link) bool { return l.To == f.ID && l.From == links[i].From && l.Relation == claim.Wakes })
 				if woken >= 0 && !seen {
 					said = append(said, claim.Sentence("This is seen, not only inferred: "+links[woken].Why))
@@ -567,10 +555,9 @@ func (c *correlation) sameGoroutines(f *finding) string {
 }
 
 // settles reports whether a kind of evidence is worth recording to be surer of a
-// finding: what tracers count only vouches, at a cost, and gctrace knows of the
-// collector's stops of the world alone.
+// finding: what tracers count only vouches, at a cost, and some kinds show one variant of a claim alone.
 func settles(f *finding, k evidence.Kind) bool {
-	return k != evidence.Folded && (k != evidence.GCTrace || f.Detector != "stw-extension" || f.Variant == "GC")
+	return k != evidence.Folded && slices.ContainsFunc(f.by.Measures, func(m claim.Measure) bool { return m.Kind == k && (m.Only == "" || m.Only == f.Variant) })
 }
 
 // missing lists the absent kinds that the chain's detectors could use, each once.

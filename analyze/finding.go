@@ -11,6 +11,7 @@ import (
 // finding is a Finding with what the engine knows of it besides.
 type finding struct {
 	claim.Finding
+	by      *claim.Detector
 	plain   bool         // it accuses nobody
 	leads   []claim.Fact // the first of each kind of evidence
 	library string       // function of a library that the evidence names, reached from the site; empty where that is the program's own
@@ -22,7 +23,7 @@ type finding struct {
 // evidence says to it, and how sure that makes it.
 func (j *judgement) finding(g *grouped, reads []read, p *part) finding {
 	lead := g.candidates[0]
-	f := finding{build: p.build, Finding: claim.Finding{
+	f := finding{by: j.detector, build: p.build, Finding: claim.Finding{
 		Detector: j.detector.ID,
 		Title:    j.detector.Title,
 		Severity: g.severity(),

@@ -14,9 +14,9 @@ func OwnText(detectors []*claim.Detector) []string {
 	for _, d := range detectors {
 		out = append(out, d.Title, d.Sketch)
 		out = append(out, d.Fix...)
-	}
-	for _, m := range mechanisms {
-		out = append(out, m.why)
+		for _, m := range d.Explains {
+			out = append(out, m.Why)
+		}
 	}
 	for _, k := range evidence.Kinds {
 		how, cost := k.Recording()

@@ -31,6 +31,17 @@ type Result struct {
 	Chains   []claim.Chain    // by rank; every finding is in exactly one
 	Limits   []claim.LimitUse // the limits that were overridden
 	Quality  []Remark         // on the evidence itself
+
+	Detectors []*claim.Detector // that ran
+}
+
+// Detector returns the detector of an id among those that ran; nil where it is none of them.
+func (r *Result) Detector(id string) *claim.Detector {
+	i := slices.IndexFunc(r.Detectors, func(d *claim.Detector) bool { return d.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return r.Detectors[i]
 }
 
 // Remark is a sentence about the quality of the evidence.
@@ -51,7 +62,7 @@ func Run(b *evidence.Bundle, detectors []*claim.Detector, opt Options) (Result, 
 		return Result{}, err
 	}
 	verdicts, findings := judge(b, chosen, opt)
-	res := Result{Verdicts: verdicts, Limits: overridden, Quality: quality(b), Chains: correlate(b, detectors, findings)}
+	res := Result{Detectors: chosen, Verdicts: verdicts, Limits: overridden, Quality: quality(b), Chains: correlate(b, findings)}
 	for _, f := range findings {
 		res.Findings = append(res.Findings, f.Finding)
 	}

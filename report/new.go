@@ -89,8 +89,8 @@ func New(b *evidence.Bundle, res analyze.Result, opts ...Option) *Report {
 	}
 	r.Growth = growth(b)
 	drawn := r.chained()
-	r.Flames, r.Distributions = flames(b, drawn), distributions(b, drawn)
-	r.Curves, r.LockMoments = curves(b, drawn), lockMoments(b, drawn)
+	r.Flames, r.Distributions = flames(b, drawn), distributions(b, res, drawn)
+	r.Curves, r.LockMoments = curves(b, drawn), lockMoments(b, res, drawn)
 	for _, opt := range opts {
 		opt(r)
 	}

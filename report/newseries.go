@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 
+	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
@@ -15,20 +15,27 @@ import (
 )
 
 // distributions is how long what the first chains complain of took, as their traces show it.
-func distributions(b *evidence.Bundle, findings []*claim.Finding) []Distribution {
+func distributions(b *evidence.Bundle, res analyze.Result, findings []*claim.Finding) []Distribution {
 	var out []Distribution
 	for _, f := range findings {
+		by := res.Detector(f.Detector)
+		if by == nil || by.Durations == nil || by.Durations.AtSite && f.Site.Function == "" {
+			continue
+		}
 		for _, e := range b.Of(evidence.Trace) {
 			if !slices.ContainsFunc(f.Evidence, func(fact claim.Fact) bool { return fact.Exhibit == e.ID }) {
 				continue
 			}
-			d, h := distribution(f, e.Trace)
-			if h.Count == 0 || h.Count < minDrawn && f.Detector != "stw-extension" {
+			h := by.Durations.Of(e.Trace, f.Site.Function)
+			if h.Count == 0 || h.Count < by.Durations.Fewest {
 				continue
 			}
-			d.Exhibit, d.Findings = e.ID, []string{f.ID}
+			d := Distribution{Exhibit: e.ID, Findings: []string{f.ID}, Title: by.Durations.Title, Noun: by.Durations.Noun}
+			if by.Durations.AtSite {
+				d.Site = f.Site
+			}
 			for _, fact := range f.Evidence {
-				if l := fact.Limit; l != nil && fact.Exhibit == e.ID && l.Unit == evidence.Nanoseconds && !slices.Contains(d.Limits, *l) && limits(f.Detector, l.Name) {
+				if l := fact.Limit; l != nil && fact.Exhibit == e.ID && by.Marks(l) && !slices.Contains(d.Limits, *l) {
 					d.Limits = append(d.Limits, *l)
 				}
 			}
@@ -57,74 +64,14 @@ func distributions(b *evidence.Bundle, findings []*claim.Finding) []Distribution
 	return out
 }
 
-// minDrawn is how many durations a histogram needs to show more than the single ones do;
-// a few stops of the world are worth it where they are what is complained of.
-const minDrawn = 20
-
-// limits reports whether a detector's limit is one of single durations of what its distribution shows.
-func limits(detector, name string) bool {
-	name = strings.TrimPrefix(name, detector+".")
-	return !slices.Contains([]string{"min-time-to-stop", "max-slice", "min-trace", "min-gap"}, name)
-}
-
-// distribution adds up what a finding is about. An empty one means there is nothing to show.
-func distribution(f *claim.Finding, t *exectrace.Timeline) (Distribution, exectrace.Histogram) {
-	var h exectrace.Histogram
-	at := func(s stack.Site) bool { return s.Function == f.Site.Function && s.Function != "" }
-	switch f.Detector {
-	case "mutex-hotspot", "goroutine-pileup", "channel-backpressure", "pool-exhaustion", "blocked-downstream", "deadlock":
-		for i := range t.Waits {
-			if w := &t.Waits[i]; at(w.Stack.Site()) && waits(f.Detector, w.Class) {
-				h.Merge(&w.Times)
-			}
-		}
-		return Distribution{Title: "How long each wait here took", Site: f.Site, Noun: "waits"}, h
-	case "long-critical-section":
-		for i := range t.Holders {
-			if w := &t.Holders[i]; at(w.Unlock.Site()) {
-				h.Merge(&w.Times)
-			}
-		}
-		return Distribution{Title: "How long each hold of the lock here took", Site: f.Site, Noun: "holds"}, h
-	case "syscall-blocking":
-		for i := range t.Syscalls {
-			if w := &t.Syscalls[i]; at(w.Stack.Site()) {
-				h.Merge(&w.Times)
-			}
-		}
-		return Distribution{Title: "How long each system call here took", Site: f.Site, Noun: "calls"}, h
-	case "sched-latency", "goroutine-burst", "cpu-starvation":
-		h.Merge(&t.Latency.Times)
-		return Distribution{Title: "How long runnable goroutines waited for a processor", Noun: "waits"}, h
-	case "stw-extension", "forced-gc", "gc-pressure", "memory-limit-thrash":
-		for _, p := range t.Pauses {
-			h.Add(p.Effective)
-		}
-		return Distribution{Title: "How long each stop of the world took", Noun: "pauses"}, h
-	}
-	return Distribution{}, exectrace.Histogram{}
-}
-
-// waits reports whether a detector is about waits of a class.
-func waits(detector string, c wait.Class) bool {
-	lock := c == wait.Mutex || c == wait.RWRead || c == wait.RWWrite
-	switch detector {
-	case "mutex-hotspot", "deadlock":
-		return lock
-	case "channel-backpressure":
-		return c == wait.ChanSend || c == wait.Select
-	}
-	return true
-}
-
 // lockMoments is what happened around the longest waits for the locks that findings name.
-func lockMoments(b *evidence.Bundle, findings []*claim.Finding) []LockMoment {
+func lockMoments(b *evidence.Bundle, res analyze.Result, findings []*claim.Finding) []LockMoment {
 	var out []LockMoment
 	for _, e := range b.Of(evidence.Trace) {
 		for _, m := range e.Trace.Moments {
 			if len(out) == MaxLockMoments || len(m.Handed) < 3 || !slices.ContainsFunc(findings, func(f *claim.Finding) bool {
-				return (f.Detector == "mutex-hotspot" || f.Detector == "long-critical-section") &&
-					slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == m.Site.Function })
+				by := res.Detector(f.Detector)
+				return by != nil && by.Moments && slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == m.Site.Function })
 			}) {
 				continue
 			}

@@ -70,8 +70,38 @@ type Detector struct {
 	Process bool
 	// Fix is what to change when the claim holds, one sentence each, most effective first.
 	Fix []string
-	// Sketch is the first of Fix as Go declarations, where that is standard; empty where it is not.
+	// Sketch is the first of Fix as Go declarations, where that is standard; empty where it is not. It is the shape
+	// of a fix and not the program's own: names in it are invented.
 	Sketch string
+	// Explains is what the claim is known to bring about, and how.
+	Explains []Mechanism
+	// Waiting says the claim is that goroutines wait somewhere: wake-ups from one site to another say something
+	// about such claims alone.
+	Waiting bool
+	// Wakes says the claim is about somebody whom others wait for: that it wakes those who wait shows that it was
+	// what they waited for.
+	Wakes bool
+	// Durations are the single durations that the claim is about, as a trace shows them; nil where it is about none.
+	Durations *Durations
+	// Moments says that who held a lock around the longest waits for it shows the claim.
+	Moments bool
+	// Everybody says that the claim rests on nobody else being there: it is not made where goroutines were left out.
+	Everybody bool
+}
+
+// Mechanism is a documented way in which a claim brings about another.
+type Mechanism struct {
+	Effect string // id of the detector of the other
+	When   string // variant of the cause for which alone it holds; empty for all
+	Only   string // variant of the effect for which alone it holds; empty for all
+	Unless string // variant of the effect that has another cause; empty for none
+	Why    string // as a clause of a sentence: "the cause holds; WHY"
+	Source string
+}
+
+// Leads reports whether the mechanism leads from one variant of its claim to a variant of another.
+func (m *Mechanism) Leads(cause, detector, effect string) bool {
+	return m.Effect == detector && (m.When == "" || m.When == cause) && (m.Unless == "" || m.Unless != effect) && (m.Only == "" || m.Only == effect)
 }
 
 // Limit is a number a detector judges by.
@@ -80,6 +110,7 @@ type Limit struct {
 	Default evidence.Quantity //
 	Doc     string            // what is compared with it
 	Source  string            // where the number comes from: Go source path, runtime constant, paper, measured fixture
+	Mark    bool              // it is held against single durations, so that their distribution shows it
 }
 
 // Measure reads exactly one kind of evidence for its detector's claim.
@@ -87,6 +118,7 @@ type Measure struct {
 	Kind evidence.Kind
 	Doc  string // what it reads and how it can be wrong
 	Run  func(*Input) Reading
+	Only string // variant of the claim that this kind can show, where it is one alone; empty for all
 }
 
 // Input is what a measure gets to see.

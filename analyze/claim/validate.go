@@ -3,6 +3,8 @@ package claim
 import (
 	"fmt"
 	"strings"
+
+	"inquest/analyze/evidence"
 )
 
 // Validate reports what a detector lacks to be complete: a test holds every
@@ -16,6 +18,9 @@ func (d *Detector) Validate() error {
 	if d.Title == "" || d.Doc == "" || len(d.Fix) == 0 || len(d.Measures) == 0 {
 		fault("needs a title, a doc, a fix and a measure")
 	}
+	if d.Durations != nil && (d.Durations.Title == "" || d.Durations.Noun == "" || d.Durations.Of == nil) {
+		fault("durations need a title, a noun and what adds them up")
+	}
 	seen := map[string]bool{}
 	for _, l := range d.Limits {
 		if !strings.HasPrefix(l.Name, "min-") && !strings.HasPrefix(l.Name, "max-") {
@@ -26,6 +31,9 @@ func (d *Detector) Validate() error {
 		}
 		if seen[l.Name] {
 			fault("limit %q is declared twice", l.Name)
+		}
+		if l.Mark && (d.Durations == nil || l.Default.Unit != evidence.Nanoseconds) {
+			fault("limit %q is marked among durations that there are not", l.Name)
 		}
 		seen[l.Name] = true
 	}

@@ -76,6 +76,29 @@ is unknown and the share is of everything since the start, set-up included. Smal
 		"Make slices and maps with their final size, and avoid adding strings in a loop",
 		"Pass and keep small values instead of pointers, so that they need not be on the heap (go build -gcflags=-m tells why they are)",
 	},
+	Sketch: `// Buffers are used again.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func send(w io.Writer, doc Document) error {
+	buf := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buf.Cap() <= 64<<10 { // one huge document must not stay for ever
+			buf.Reset()
+			buffers.Put(buf)
+		}
+	}()
+	if err := doc.encode(buf); err != nil {
+		return err
+	}
+	_, err := w.Write(buf.Bytes())
+	return err
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "gc-pressure", Unless: "small-goal", Why: "the faster memory is allocated, the sooner the heap reaches its goal and the more often it is collected", Source: "runtime/mgcpacer.go"},
+		{Effect: "gc-assist", Why: "goroutines that allocate during a mark phase must help to mark", Source: "runtime/mgcmark.go, gcAssistAlloc"},
+		{Effect: "cpu-hotspot", Why: "allocating and clearing memory is work", Source: "runtime/malloc.go"},
+	},
 }
 
 // allocSite is what a function allocated over a stretch of time, or since the start.

@@ -25,10 +25,10 @@ have lasted. A goroutine dump prints waits from one minute on. A block profile k
 request the claim is an info, for watchers and consumers wait for ever as they should. That a wait has no bound, the evidence cannot show; it shows that it
 lasted longer than a caller should be made to wait. Clients that are not on the list are missed.`,
 	Limits: []claim.Limit{
-		{Name: "min-wait", Default: evidence.Duration(time.Second),
+		{Name: "min-wait", Mark: true, Default: evidence.Duration(time.Second),
 			Doc:    "wait for one answer that counts as slow; the mean in a block profile",
 			Source: "by meaning: a second is longer than people wait without noticing, and a hundred times what a call in one data centre takes"},
-		{Name: "min-wait-severe", Default: evidence.Duration(5 * time.Second),
+		{Name: "min-wait-severe", Mark: true, Default: evidence.Duration(5 * time.Second),
 			Doc:    "wait for one answer from which it is critical",
 			Source: "by meaning: callers and load balancers give up after seconds"},
 		{Name: "min-count", Default: evidence.Quantity{Number: 3, Unit: evidence.Count},
@@ -57,6 +57,26 @@ lasted longer than a caller should be made to wait. Clients that are not on the 
 		"Decide what to answer when the peer is late: the last value known, less detail, or an error at once",
 		"Bound how many calls may be under way to one peer (semaphore, circuit breaker), so that a slow peer does not take all of this program with it",
 	},
+	Sketch: `// A deadline for the call, and a bound on how many are under way.
+func (c *Client) Ask(ctx context.Context, id string) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	select {
+	case c.slots <- struct{}{}: // make(chan struct{}, 50)
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return c.last(id), ctx.Err()
+	}
+	return c.fetch(ctx, id) // http.NewRequestWithContext(ctx, ...)
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "goroutine-pileup", Why: "arrivals outpace answers, so those who wait for one pile up", Source: "Little's law"},
+		{Effect: "pool-exhaustion", Why: "who waits for a peer keeps its slot meanwhile", Source: "Little's law"},
+		{Effect: "channel-backpressure", Why: "a receiver that waits for a peer takes nothing off its channel meanwhile", Source: "runtime/chan.go, chansend"},
+	},
+	Wakes:     true,
+	Durations: claim.WaitTimes(),
 }
 
 func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {

@@ -47,6 +47,33 @@ an info. A send inside a select, as with a context, looks like any select and is
 		"Decide what happens when the queue is full: refuse at once (select with default, answer 503) or wait with the request's context, not without end",
 		"A longer buffer only delays the moment from which senders wait; it helps against bursts, not against a receiver that is too slow",
 	},
+	Sketch: `// A bounded queue that refuses at once, and a receiver that takes all there is.
+func (q *Queue) Put(ctx context.Context, e Event) error {
+	select {
+	case q.events <- e: // make(chan Event, 1024)
+		return nil
+	default:
+		return ErrFull // answer 503, or count and drop
+	}
+}
+
+func (q *Queue) drain() {
+	for e := range q.events {
+		batch := append(q.batch[:0], e)
+		for len(batch) < 256 && len(q.events) > 0 {
+			batch = append(batch, <-q.events)
+		}
+		q.write(batch) // one slow step for all of them
+		q.batch = batch
+	}
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "goroutine-pileup", Only: "chan send", Why: "senders outpace the receiver, so they pile up at the send", Source: "runtime/chan.go, chansend"},
+	},
+	Waiting:   true,
+	Wakes:     true,
+	Durations: claim.WaitTimes(wait.ChanSend, wait.Select),
 }
 
 func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {

@@ -29,6 +29,22 @@ goroutine that noticed. A report of the race detector on a map names both sides;
 		{Kind: evidence.Race, Doc: "race reports with a map operation on one side at least; both sides are named", Run: mapRaces},
 	},
 	Fix: mapFix,
+	Sketch: `// The map and its lock are one thing, and nobody else sees the map.
+type Table struct {
+	mu sync.RWMutex
+	m  map[string]Item
+}
+
+func (t *Table) Get(key string) (Item, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	item, ok := t.m[key]
+	return item, ok
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "crash", Why: "the runtime ends a program that it catches using a map from two goroutines at once", Source: "internal/runtime/maps/map.go, fatal"},
+	},
 }
 
 var mapFix = []string{

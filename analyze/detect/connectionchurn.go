@@ -30,6 +30,11 @@ does not count.`,
 		"Let it keep as many idle connections as there are calls at once: Transport.MaxIdleConnsPerHost (2 by default), DB.SetMaxIdleConns (2 by default, none when negative)",
 		"Read every answer to its end and close its body, and do not set DisableKeepAlives or Connection: close: else the connection cannot be used again",
 	},
+	Explains: []claim.Mechanism{
+		{Effect: "cpu-hotspot", Why: "making a connection costs more than a call on one that is kept", Source: "crypto/tls/handshake_client.go; database/sql/sql.go, conn"},
+		{Effect: "alloc-hotspot", Why: "each connection has buffers and a state of its own, garbage after one use", Source: "net/http/transport.go, dialConn"},
+		{Effect: "gc-pressure", Unless: "small-goal", Why: "each connection has buffers and a state of its own, garbage after one use", Source: "net/http/transport.go, dialConn"},
+	},
 }
 
 var connecting = costly{what: "making and closing connections", does: connects, focus: connectFocus}

@@ -46,6 +46,16 @@ is allocated elsewhere and told as heap-growth of that place.`,
 		"Derive from the request's context rather than from one that lives as long as the program",
 		"Do not keep a context, or what context.WithValue returned, in a struct that outlives the request",
 	},
+	Sketch: `// The parent lets go of the context when it is cancelled, so that must happen on every way out.
+func (s *Server) handle(ctx context.Context, r Request) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return s.answer(ctx, r)
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "heap-growth", Why: "a context that can be cancelled is kept by its parent until it is", Source: "context/context.go, propagateCancel"},
+	},
 }
 
 // madeByContext reports whether the context package allocated for a stack.

@@ -45,6 +45,9 @@ for it, if it is sampled at all.`,
 		"Look at the function's callees in a flame graph and remove work that is repeated or not needed",
 		"Run it on fewer goroutines than there are processors, where requests must not wait for it",
 	},
+	Explains: []claim.Mechanism{
+		{Effect: "sched-latency", Why: "goroutines that become runnable wait until one of those that compute has used up its 10 ms", Source: "runtime/proc.go, forcePreemptNS"},
+	},
 }
 
 // hotspots names the function with most samples of a profile, and the others with min-share, late being those who wait for a

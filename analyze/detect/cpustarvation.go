@@ -46,6 +46,12 @@ running, which a loop without calls can fill as well). Three or more are a findi
 		"Give the container a higher CPU limit or none, or set GOMAXPROCS to the limit (Go 1.25 and later do so by themselves): with more threads than the quota allows, it is used up early in each period (see cpu.stat, nr_throttled)",
 		"Find what else runs on the machine (top, pressure in /proc/pressure/cpu) and give it or this program other processors",
 	},
+	Explains: []claim.Mechanism{
+		{Effect: "sched-latency", Why: "goroutines cannot run while the operating system runs none of the program's threads", Source: "Linux Documentation/scheduler/sched-bwc.rst"},
+		{Effect: "p-idle", Why: "a processor whose thread is not run by the operating system cannot take up work", Source: "Linux Documentation/scheduler/sched-bwc.rst"},
+		{Effect: "stw-extension", Why: "the world cannot stop before each running thread has been run again", Source: "runtime/proc.go, stopTheWorldWithSema"},
+	},
+	Durations: claim.LatencyTimes(),
 }
 
 // givenCPU is the default of max-given.

@@ -29,6 +29,10 @@ report names memory that was reused, or assembly and C code that synchronises in
 		"For a counter or a flag use sync/atomic; for configuration that is replaced as a whole, an atomic.Pointer to a value that never changes",
 		"Give each goroutine its own copy and join the results when they have ended",
 	},
+	Explains: []claim.Mechanism{
+		{Effect: "concurrent-map-access", Why: "two goroutines use the map without an order between them", Source: "internal/runtime/maps/map.go"},
+		{Effect: "crash", Why: "what two goroutines change at once can be seen half changed", Source: "go.dev/ref/mem"},
+	},
 }
 
 func dataRaces(in *claim.Input) claim.Reading {

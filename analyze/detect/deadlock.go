@@ -42,7 +42,7 @@ holder, or when the waiting has lasted for a minute; a lock without a holder in 
 the object of the calling method. A deadlock of two goroutines whose arguments are out of date in the dump, with no later
 caller waiting behind them, is missed before its first minute; deadlocks over channels alone are seen only when the whole program is asleep or the leak profile proves them.`,
 	Limits: []claim.Limit{
-		{Name: "min-wait", Default: evidence.Duration(time.Minute),
+		{Name: "min-wait", Mark: true, Default: evidence.Duration(time.Minute),
 			Doc:    "wait after which a lock whose holder is nowhere to be seen counts as never given back",
 			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on; no lock should be held that long"},
 		{Name: "min-waiters", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
@@ -63,6 +63,32 @@ caller waiting behind them, is missed before its first minute; deadlocks over ch
 		"Never take a read lock twice in one goroutine: pass what was read instead",
 		"Unlock with defer right behind Lock, so that early returns and panics give it back",
 	},
+	Sketch: `// Take two locks in one order everywhere, such as by the id of what they guard.
+func transfer(from, to *Account, amount int) {
+	first, second := from, to
+	if second.ID < first.ID {
+		first, second = second, first
+	}
+	first.mu.Lock()
+	defer first.mu.Unlock()
+	if second != first {
+		second.mu.Lock()
+		defer second.mu.Unlock()
+	}
+	from.balance -= amount
+	to.balance += amount
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "goroutine-pileup", Only: "lock", Why: "whoever asks for a lock of the cycle never gets it", Source: "sync/mutex.go"},
+		{Effect: "long-critical-section", Why: "a holder that waits for those who wait for its lock never gives it back", Source: "sync/mutex.go"},
+		{Effect: "mutex-hotspot", Why: "whoever asks for a lock of the circle queues for it and never gets it", Source: "sync/mutex.go"},
+		{Effect: "goroutine-leak", Why: "goroutines in a cycle never end", Source: "sync/mutex.go"},
+		{Effect: "crash", Why: "the runtime ends a program in which no goroutine can run any more", Source: "runtime/proc.go, checkdead"},
+		{Effect: "test-timeout", Why: "a test that waits for goroutines in a cycle never ends", Source: "testing/testing.go, startAlarm"},
+	},
+	Durations: claim.WaitTimes(wait.Mutex, wait.RWRead, wait.RWWrite),
+	Everybody: true,
 }
 
 func deadlockDump(in *claim.Input) claim.Reading {

@@ -45,6 +45,11 @@ runtime itself starts after two minutes without one is not marked as forced. On 
 		"Where it was put there to stay below a container's limit, set GOMEMLIMIT below that limit",
 		"Where a test or a batch needs it, call it once between two phases, not per request or by a timer",
 	},
+	Explains: []claim.Mechanism{
+		{Effect: "gc-pressure", Why: "every forced collection marks the whole live heap, whether there is garbage or not", Source: "runtime/mgc.go, GC"},
+		{Effect: "stw-extension", Why: "every collection stops the world twice", Source: "runtime/mgc.go"},
+	},
+	Durations: claim.PauseTimes(claim.FewestDrawn),
 }
 
 // forcedSeverity judges forced collections by how often and how long they run.

@@ -72,6 +72,26 @@ a rest, which it is.`,
 		"Do the steps in one goroutine and run several of those side by side, instead of one goroutine per step",
 		"Give the channels between the steps a buffer, so that the steps need not meet for each item",
 	},
+	Sketch: `// Items travel a hundred at a time, so that a hand-over is paid for once in a hundred.
+func produce(items iter.Seq[Item], out chan<- []Item) {
+	batch := make([]Item, 0, 100)
+	for it := range items {
+		if batch = append(batch, it); len(batch) == cap(batch) {
+			out <- batch
+			batch = make([]Item, 0, 100)
+		}
+	}
+	if len(batch) > 0 {
+		out <- batch
+	}
+	close(out)
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "mutex-hotspot", When: "broadcast", Why: "everyone a Broadcast wakes must take the condition's lock before it can look at what changed", Source: "sync/cond.go, Wait"},
+		{Effect: "spinning", Why: "each hand-over wakes a processor and leaves another without work", Source: "runtime/proc.go, ready and wakep"},
+	},
+	Waiting: true,
 }
 
 func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {

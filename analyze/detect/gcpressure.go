@@ -60,6 +60,12 @@ others. In a short trace one collection weighs much.`,
 		{Kind: evidence.GCTrace, Doc: "processor time of workers, assists and stops in the worst eighth of a log; of all processors, not of the time used", Run: worstOf(gcPressureGCTrace)},
 	},
 	Fix: gcPressureFix,
+	Explains: []claim.Mechanism{
+		{Effect: "gc-assist", Why: "when marking falls behind, allocating goroutines are made to help", Source: "runtime/mgcmark.go, gcAssistAlloc"},
+		{Effect: "sched-latency", Why: "mark workers take a quarter of the processors while goroutines wait for one", Source: "runtime/mgcpacer.go, gcBackgroundUtilization"},
+		{Effect: "stw-extension", Why: "every collection stops the world twice", Source: "runtime/mgc.go"},
+	},
+	Durations: claim.PauseTimes(claim.FewestDrawn),
 }
 
 var gcPressureFix = []string{

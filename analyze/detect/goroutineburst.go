@@ -46,7 +46,7 @@ runnable.
 		{Name: "min-burst-per-proc", Default: evidence.Quantity{Number: 5, Unit: evidence.Ratio},
 			Doc:    "goroutines of one place runnable at one moment of a trace, over GOMAXPROCS",
 			Source: "starting point: five in line for each processor"},
-		{Name: "min-work", Default: evidence.Duration(forcedPreemption),
+		{Name: "min-work", Mark: true, Default: evidence.Duration(forcedPreemption),
 			Doc:    "time the processors need to work such a burst off: goroutines times their mean slice over GOMAXPROCS",
 			Source: "runtime/proc.go, forcePreemptNS: longer than any one goroutine may keep a processor while others wait"},
 		{Name: "min-cpu-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
@@ -63,6 +63,22 @@ runnable.
 		"Give each goroutine a slice of the list rather than one element",
 		"Do small pieces of work in place: a call costs nanoseconds, a goroutine about a microsecond",
 	},
+	Sketch: `// As many goroutines as can run, each with a part of the list.
+func all(ctx context.Context, items []Item) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for part := range slices.Chunk(items, 64) {
+		g.Go(func() error { return process(ctx, part) })
+	}
+	return g.Wait()
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "sched-latency", Why: "what becomes runnable after a flood of goroutines queues behind it", Source: "runtime/proc.go, runqput"},
+		{Effect: "fragmented-slices", Why: "a goroutine that does little hands over to the next after microseconds", Source: "runtime/proc.go, newproc"},
+		{Effect: "spinning", Why: "each goroutine that becomes runnable wakes a processor that looks for more", Source: "runtime/proc.go, newproc and wakep"},
+	},
+	Durations: claim.LatencyTimes(),
 }
 
 // leastGoroutine is what it takes to create, schedule and end a goroutine that does nothing; see min-rate.

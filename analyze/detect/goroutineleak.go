@@ -81,6 +81,24 @@ the program still holds may be read later; as many as it has goroutines at work 
 		"Whoever starts a goroutine should wait for it or cancel it: errgroup with a context, or a WaitGroup and a done channel",
 		"Test with go.uber.org/goleak, or the goroutineleak profile (GOEXPERIMENT=goroutineleakprofile in Go 1.26, on by default in 1.27)",
 	},
+	Sketch: `// Nobody may be left to receive: the buffer lets the sender end, the context lets the caller leave.
+func first(ctx context.Context, ask func(context.Context) Answer) (Answer, error) {
+	answer := make(chan Answer, 1)
+	go func() { answer <- ask(ctx) }()
+	select {
+	case a := <-answer:
+		return a, nil
+	case <-ctx.Done():
+		return Answer{}, ctx.Err()
+	}
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "heap-growth", Why: "a goroutine that never ends keeps its stack and all it refers to", Source: "runtime/mgcmark.go"},
+		{Effect: "goroutine-pileup", Why: "goroutines that never end add up where they stand", Source: "runtime/proc.go"},
+		{Effect: "test-timeout", Why: "a test that waits for a goroutine which never ends does not end either", Source: "testing/testing.go, startAlarm"},
+	},
+	Waiting: true,
 }
 
 // leakSite is where a leak is looked for: the first frame of the application,

@@ -49,6 +49,8 @@ connection that a handler has taken over (web sockets) may be silent for hours. 
 		"Find out what the place is waiting for (the chain this finding belongs to) and make that faster or give it more slots",
 		"Bound how many goroutines may come here: limit concurrent requests, and refuse early with a deadline on the context",
 	},
+	Waiting:   true,
+	Durations: claim.WaitTimes(),
 }
 
 // crowd is the goroutines that wait for one thing at one site.

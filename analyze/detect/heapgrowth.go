@@ -57,6 +57,26 @@ finished collection, so it lags behind. Growth that comes with more traffic is g
 		"Give the structure a cap or an expiry, and delete on the way out of every path, errors included",
 		"Take three heap profiles minutes apart and compare them with go tool pprof -diff_base to see whether the growth goes on",
 	},
+	Sketch: `// A cache with a cap: the least recently used entry makes room.
+func (c *Cache) Put(key string, value []byte) {
+	if e, ok := c.entries[key]; ok {
+		e.Value.(*entry).value = value
+		c.order.MoveToFront(e)
+		return
+	}
+	c.entries[key] = c.order.PushFront(&entry{key, value}) // container/list
+	if c.order.Len() > c.cap {
+		oldest := c.order.Back()
+		c.order.Remove(oldest)
+		delete(c.entries, oldest.Value.(*entry).key)
+	}
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "gc-pressure", Why: "the collector's work grows with the live heap", Source: "runtime/mgcpacer.go"},
+		{Effect: "memory-limit-thrash", Why: "live memory that grows uses up the room below the limit", Source: "runtime/mgcpacer.go, memoryLimitHeapGoal"},
+		{Effect: "crash", Why: "live memory that grows ends in an allocation that fails", Source: "runtime/malloc.go"},
+	},
 }
 
 func allMemory(h *heapSite) heapSum { return h.heapSum }

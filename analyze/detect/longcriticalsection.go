@@ -38,7 +38,7 @@ mutex; therefore the claim is made only when exactly one goroutine stands behind
 a trace, a hold during which the holder mostly waited for a processor is the scheduler's fault, not the section's: it is
 reported as an info, and so is one in which the holder computes while every processor is busy anyway. A trace tells locks apart by where they are used, not by address.`,
 	Limits: []claim.Limit{
-		{Name: "min-hold", Default: evidence.Duration(time.Millisecond),
+		{Name: "min-hold", Mark: true, Default: evidence.Duration(time.Millisecond),
 			Doc:    "mean hold of the lock while others waited",
 			Source: "sync/mutex.go, starvationThresholdNs: waiters of 1 ms switch the mutex to hand-over mode"},
 		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
@@ -58,6 +58,36 @@ reported as an info, and so is one in which the holder computes while every proc
 		"Take a copy of what the slow part needs under the lock, work on the copy, and lock again to store the result",
 		"If only one caller may do the slow part, use golang.org/x/sync/singleflight or a state in the data, not the lock",
 	},
+	Sketch: `// Take what the slow part needs, then let go of the lock for it.
+func (s *Store) Update(ctx context.Context, id string) error {
+	s.mu.Lock()
+	item := s.items[id] // a copy, not a pointer into the map
+	s.mu.Unlock()
+
+	next, err := s.remote.Compute(ctx, item) // slow, and nobody waits for it
+	if err != nil {
+		return err
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.items[id].Version != item.Version {
+		return ErrChanged // somebody else was faster: try again
+	}
+	s.items[id] = next
+	return nil
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "mutex-hotspot", Why: "while the holder is busy inside the lock, everyone else queues for it", Source: "sync/mutex.go"},
+		{Effect: "goroutine-pileup", Only: "lock", Why: "arrivals outpace a lock that is given back slowly, so waiters pile up", Source: "sync/mutex.go, Little's law"},
+		{Effect: "p-idle", Why: "goroutines that wait for a lock cannot use a free processor", Source: "runtime/sema.go"},
+		{Effect: "fragmented-slices", Why: "each turn at the lock ends in a wait for the next", Source: "runtime/sema.go"},
+		{Effect: "sched-latency", Why: "every hand-over of the lock makes a goroutine runnable that must then be scheduled", Source: "runtime/sema.go, readyWithTime"},
+	},
+	Wakes:     true,
+	Durations: claim.HoldTimes(),
+	Moments:   true,
 }
 
 // hold is what the traces say about one site that gives a lock back late.

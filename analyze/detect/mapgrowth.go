@@ -63,6 +63,27 @@ tell, so it is told as an info. A CPU profile alone cannot tell one map that gro
 		"Rebuild the map from time to time where many entries are deleted: the tables of a map never shrink",
 		"Where the number of entries is known, make the map with a size hint, so that it is not rehashed on the way",
 	},
+	Sketch: `// Entries have an expiry, and a sweep builds a new map: tables of the old never shrink.
+func (c *Cache) sweep(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := make(map[string]Entry, len(c.m)/2)
+	for key, e := range c.m {
+		if now.Sub(e.Used) < maxIdle {
+			kept[key] = e
+		}
+	}
+	c.m = kept
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "heap-growth", Why: "what a map holds stays live until it is deleted, and the tables of a built-in map even then", Source: "golang/go#20135"},
+		{Effect: "gc-pressure", Why: "every collection marks the whole map again", Source: "runtime/mgcmark.go"},
+		{Effect: "alloc-hotspot", Why: "growing copies the map into new, larger tables", Source: "internal/runtime/maps/table.go, grow"},
+		{Effect: "mutex-hotspot", Why: "whoever adds the entry that makes the map grow moves its entries while it holds the lock around it", Source: "internal/runtime/maps/table.go, rehash; before Go 1.24 runtime/map.go, growWork"},
+		{Effect: "long-critical-section", Why: "whoever adds the entry that makes the map grow moves its entries while it holds the lock around it", Source: "internal/runtime/maps/table.go, rehash; before Go 1.24 runtime/map.go, growWork"},
+	},
+	Wakes: true,
 }
 
 // shape is where a function's maps stand in a heap profile.

@@ -62,6 +62,12 @@ trade, not a mistake.`,
 		"Make the live heap smaller: see heap-growth and map-growth for what fills it, bound caches by bytes",
 		"Do not set GOGC=off with a limit that the live heap can reach; keep GOGC beside GOMEMLIMIT, and alert on the live heap before it comes near",
 	},
+	Explains: []claim.Mechanism{
+		{Effect: "gc-pressure", Why: "a heap that stands at its goal is collected again as soon as it has been collected", Source: "runtime/mgcpacer.go, memoryLimitHeapGoal"},
+		{Effect: "gc-assist", Why: "with no room left to the goal, goroutines that allocate must mark for what they allocate", Source: "runtime/mgcpacer.go"},
+		{Effect: "stw-extension", Why: "every collection stops the world twice", Source: "runtime/mgc.go"},
+	},
+	Durations: claim.PauseTimes(claim.FewestDrawn),
 }
 
 // tightest returns the longest run of windows in which the goal hardly exceeds the marked heap.

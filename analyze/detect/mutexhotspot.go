@@ -49,7 +49,7 @@ claim is an info unless the CPU is spent at the lock itself.`,
 		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
 			Doc:    "processors' time in use in the trace, from which waiting for a lock costs no throughput and the claim is an info",
 			Source: "measured: 50 CPU-bound workers on 4 processors that meet at a lock for 20 µs in 220 wait 18 ms each, with 95 % of the processors' time in use"},
-		{Name: "min-wait", Default: evidence.Duration(time.Millisecond),
+		{Name: "min-wait", Mark: true, Default: evidence.Duration(time.Millisecond),
 			Doc:    "mean wait from which it is worth a warning",
 			Source: "sync/mutex.go, starvationThresholdNs: the mutex itself takes a wait of 1 ms for starvation"},
 		{Name: "min-count", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
@@ -76,6 +76,33 @@ claim is an info unless the CPU is spent at the lock itself.`,
 		"For data that is mostly read, publish an immutable copy through an atomic.Pointer; an RWMutex helps only while readers hold it long",
 		"For counters use sync/atomic",
 	},
+	Sketch: `// One lock for each part of the data: callers with different keys rarely meet.
+type Store struct {
+	seed   maphash.Seed
+	shards [64]struct {
+		sync.Mutex
+		m map[string]Item
+		_ [48]byte // keeps neighbours on cache lines of their own
+	}
+}
+
+func (s *Store) Put(key string, it Item) {
+	shard := &s.shards[maphash.String(s.seed, key)%64]
+	shard.Lock()
+	shard.m[key] = it
+	shard.Unlock()
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "goroutine-pileup", Only: "lock", Why: "goroutines that cannot get the lock stand where they ask for it", Source: "runtime/sema.go"},
+		{Effect: "p-idle", Why: "goroutines that wait for a lock cannot use a free processor", Source: "runtime/sema.go"},
+		{Effect: "fragmented-slices", Unless: "broadcast", Why: "goroutines run only from one turn at the lock to the next", Source: "runtime/sema.go"},
+		{Effect: "sched-latency", Why: "every hand-over of the lock makes a goroutine runnable that must then be scheduled", Source: "runtime/sema.go, readyWithTime"},
+	},
+	Waiting:   true,
+	Wakes:     true,
+	Durations: claim.WaitTimes(wait.Mutex, wait.RWRead, wait.RWWrite),
+	Moments:   true,
 }
 
 func hotspotMutex(in *claim.Input) claim.Reading {

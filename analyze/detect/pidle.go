@@ -60,6 +60,7 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 		"Where goroutines are runnable: hand over more work at a time, so that fewer wake-ups are needed (see fragmented-slices)",
 		"Check that the container or machine gives the program the processors that GOMAXPROCS promises",
 	},
+	Waiting: true,
 }
 
 func pIdleTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {

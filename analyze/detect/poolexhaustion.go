@@ -52,6 +52,25 @@ hand out of a channel that holds the things are not told from other channels.`,
 		"Then size the pool: requests per second times the seconds each keeps a slot; for database/sql SetMaxOpenConns with SetMaxIdleConns to match",
 		"Wait with the request's context and a deadline, so that callers who have left do not stand in the queue",
 	},
+	Sketch: `// Hold a slot for as long as the query takes, and wait for one no longer than the caller does.
+func (s *Store) Load(ctx context.Context, id int) (Row, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	rows, err := s.db.QueryContext(ctx, query, id)
+	if err != nil {
+		return Row{}, err
+	}
+	defer rows.Close() // gives the connection back on every way out
+	return scan(rows)  // and nothing slow before that
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "goroutine-pileup", Unless: "lock", Why: "whoever finds no free slot stands where it asks for one", Source: "database/sql/sql.go, conn; Little's law"},
+		{Effect: "channel-backpressure", When: "channel", Why: "the channel is a semaphore, and those who send on it wait for a slot", Source: "runtime/chan.go, chansend"},
+	},
+	Waiting:   true,
+	Wakes:     true,
+	Durations: claim.WaitTimes(),
 }
 
 // poolKind names the pool that a stack waits for a slot of: words for a sentence

@@ -29,6 +29,19 @@ listed in one table by what they set up. What runs in package initialisation is 
 		"Do it once: in a package variable, in the constructor of what uses it, or behind a sync.Once or sync.OnceValue",
 		"Where it depends on a request, keep the results in a cache with a cap, by the text they are made from",
 	},
+	Sketch: `// Made once, when it is first needed.
+var pattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("^[a-z]+-[0-9]+$")
+})
+
+func valid(id string) bool { return pattern().MatchString(id) }
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "alloc-hotspot", Why: "what is set up anew is allocated anew", Source: "regexp/regexp.go, compile; text/template/parse"},
+		{Effect: "gc-pressure", Unless: "small-goal", Why: "what is set up for one use is garbage after it", Source: "runtime/mgcpacer.go"},
+		{Effect: "gc-assist", Why: "goroutines that allocate during a mark phase must help to mark", Source: "runtime/mgcmark.go, gcAssistAlloc"},
+		{Effect: "cpu-hotspot", Why: "setting it up costs more than using it", Source: "regexp/regexp.go, compile; text/template/parse"},
+	},
 }
 
 var settingUp = costly{what: "set-up that could be done once", does: func(s stack.Stack) bool { return setUp(s) != "" }, focus: setupFocus, spare: true}

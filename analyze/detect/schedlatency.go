@@ -30,13 +30,13 @@ timer, or are created by such goroutines. The long waits must also be spread ove
 it; the gaps in which no thread did anything are told as a caveat. A worker that gets its requests through a channel only is taken
 for a batch and missed.`,
 	Limits: []claim.Limit{
-		{Name: "min-p99", Default: evidence.Duration(forcedPreemption),
+		{Name: "min-p99", Mark: true, Default: evidence.Duration(forcedPreemption),
 			Doc:    "99th percentile of waits for a processor in one group, from which it is a warning",
 			Source: "runtime/proc.go, forcePreemptNS: waiting longer than a whole time slice means that somebody else's slice came first on every processor"},
-		{Name: "min-median", Default: evidence.Duration(time.Millisecond),
+		{Name: "min-median", Mark: true, Default: evidence.Duration(time.Millisecond),
 			Doc:    "median of the same, from which it is a warning whatever the 99th percentile is",
 			Source: "on processors with time to spare a wake-up takes some tens of microseconds; a millisecond every second time is a standing queue"},
-		{Name: "min-critical", Default: evidence.Duration(10 * forcedPreemption),
+		{Name: "min-critical", Mark: true, Default: evidence.Duration(10 * forcedPreemption),
 			Doc:    "99th percentile, from which it is critical; a tenth of it for the median",
 			Source: "ten time slices: a tenth of a second is what people notice"},
 		{Name: "min-events", Default: evidence.Quantity{Number: 30, Unit: evidence.Count},
@@ -61,6 +61,7 @@ for a batch and missed.`,
 		"Run heavy work with fewer goroutines than processors, so that requests find one free",
 		"Give the program more processors, or fewer requests at a time",
 	},
+	Durations: claim.LatencyTimes(),
 }
 
 // beyond is the part of the waits that lie beyond the tail: one in a hundred, or

@@ -37,6 +37,21 @@ size in advance, such as one read from the network, has to grow; using it again 
 		"Make the slice with its final capacity: make([]T, 0, n), slices.Grow, (*bytes.Buffer).Grow or (*strings.Builder).Grow",
 		"Keep the slice and cut it to zero length for the next use, in a sync.Pool where goroutines share it",
 	},
+	Sketch: `// The size is known, so it is asked for once.
+func names(users []User) []string {
+	out := make([]string, 0, len(users))
+	for _, u := range users {
+		out = append(out, u.Name)
+	}
+	return out
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "alloc-hotspot", Why: "each array that is outgrown is garbage", Source: "runtime/slice.go, growslice"},
+		{Effect: "gc-pressure", Unless: "small-goal", Why: "each array that is outgrown is garbage, and the more of it, the more often the heap is collected", Source: "runtime/slice.go, growslice"},
+		{Effect: "gc-assist", Why: "goroutines that allocate during a mark phase must help to mark", Source: "runtime/mgcmark.go, gcAssistAlloc"},
+		{Effect: "cpu-hotspot", Why: "larger arrays are cleared, and what there is is copied into them", Source: "runtime/slice.go, growslice"},
+	},
 }
 
 var growing = costly{

@@ -30,10 +30,10 @@ So long pauses are a warning only where most stops with the same reason and culp
 time stopped. The stack of the last to stop is where it stood when it did stop, which can be just after the code that could not be
 interrupted. A profile or dump taken while the trace was recorded shows as a pause of its own reason.`,
 	Limits: []claim.Limit{
-		{Name: "min-pause", Default: evidence.Duration(time.Millisecond),
+		{Name: "min-pause", Mark: true, Default: evidence.Duration(time.Millisecond),
 			Doc:    "effective pause, from which one of the collector's counts",
 			Source: "the Go team's objective is 0.5 ms per stop (Getting to Go, go.dev/blog/ismmkeynote); twice that leaves room for the operating system"},
-		{Name: "min-critical", Default: evidence.Duration(10 * time.Millisecond),
+		{Name: "min-critical", Mark: true, Default: evidence.Duration(10 * time.Millisecond),
 			Doc:    "effective pause, from which repeated pauses are critical",
 			Source: "runtime/proc.go, forcePreemptNS: as long as a goroutine may keep a processor"},
 		{Name: "min-time-to-stop", Default: evidence.Duration(500 * time.Microsecond),
@@ -54,12 +54,16 @@ interrupted. A profile or dump taken while the trace was recorded shows as a pau
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "stop-the-world ranges by reason and by who delayed them", Run: worstOf(stwExtensionTrace)},
-		{Kind: evidence.GCTrace, Doc: "wall time of the two stops of each collection; other stops and culprits are not in it", Run: worstOf(stwGCTrace)},
+		{Kind: evidence.GCTrace, Only: "GC", Doc: "wall time of the two stops of each collection; other stops and culprits are not in it", Run: worstOf(stwGCTrace)},
 	},
 	Fix: []string{
 		"Break up what could not be interrupted into smaller pieces, so that the runtime can stop it in between",
 		"Stop the world less often: see the reason",
 	},
+	Explains: []claim.Mechanism{
+		{Effect: "sched-latency", Why: "nothing is scheduled while the world is stopped", Source: "runtime/proc.go, stopTheWorldWithSema"},
+	},
+	Durations: claim.PauseTimes(1),
 }
 
 // tracerStops are the stops that recording the trace causes (runtime/proc.go, stwReasonStrings).

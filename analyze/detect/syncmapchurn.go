@@ -39,6 +39,20 @@ standard library, as part of all samples; in heap profiles what these allocate, 
 		"Store pointers to values that are changed in place (atomic counters, say), so that a key is stored once and then only loaded",
 		"Load before LoadOrStore and CompareAndSwap, so that the value is only made when it is needed",
 	},
+	Sketch: `// A counter is stored once and changed in place from then on.
+func (c *Counters) Add(key string) {
+	counter, ok := c.m.Load(key)
+	if !ok {
+		counter, _ = c.m.LoadOrStore(key, new(atomic.Int64))
+	}
+	counter.(*atomic.Int64).Add(1)
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "alloc-hotspot", Why: "each store allocates an entry and the boxes of key and value", Source: "internal/sync/hashtriemap.go, newEntryNode"},
+		{Effect: "gc-pressure", Unless: "small-goal", Why: "each store allocates an entry and leaves the one before as garbage", Source: "internal/sync/hashtriemap.go, newEntryNode"},
+		{Effect: "cpu-hotspot", Why: "each store hashes the key, locks a node and allocates", Source: "internal/sync/hashtriemap.go, Swap"},
+	},
 }
 
 var storing = costly{

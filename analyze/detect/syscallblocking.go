@@ -27,7 +27,7 @@ only be such as have lost theirs (runtime/proc.go, retake, takes it after 20 µs
 trace, and those outside of the handling of a request, are not counted or an info. A single goroutine that writes a journal and waits for the disk is how databases work; the claim needs several at one place.
 Waits of the network are not system calls in Go.`,
 	Limits: []claim.Limit{
-		{Name: "min-call", Default: evidence.Duration(10 * time.Millisecond),
+		{Name: "min-call", Mark: true, Default: evidence.Duration(10 * time.Millisecond),
 			Doc:    "length of a system call that counts as slow",
 			Source: "runtime/proc.go, forcePreemptNS and sysmon: after 10 ms its processor has been taken away from the thread for certain"},
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.2, Unit: evidence.SecPerSec},
@@ -50,6 +50,13 @@ Waits of the network are not system calls in Go.`,
 		"Bound how many goroutines may be in such calls at a time (a semaphore), so that threads do not pile up",
 		"Use a lock of the process (sync.Mutex) among its own goroutines, and the file lock once around them; build with the pure Go resolver (netdns=go) where lookups are what blocks",
 	},
+	Explains: []claim.Mechanism{
+		{Effect: "thread-growth", Why: "a goroutine in a system call keeps its thread, and the runtime starts another to have the rest run", Source: "runtime/proc.go, handoffp and startm"},
+		{Effect: "goroutine-pileup", Why: "arrivals outpace the calls, so those who wait pile up", Source: "Little's law"},
+		{Effect: "long-critical-section", Why: "a lock is held for as long as the call inside it takes", Source: "sync/mutex.go"},
+	},
+	Wakes:     true,
+	Durations: claim.SyscallTimes(),
 }
 
 // waitingCalls are calls that wait by design.

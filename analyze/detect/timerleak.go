@@ -51,6 +51,24 @@ that nothing refers to are collected although they were not stopped (time, NewTi
 		"Use one timer for many deadlines, such as a queue ordered by time and a timer for its head, where each entry has a deadline",
 		"Let the function of time.AfterFunc refer to a key and not to the whole request",
 	},
+	Sketch: `// The timer is stopped on every way out.
+func wait(ctx context.Context, answers <-chan Answer) (Answer, error) {
+	timer := time.NewTimer(30 * time.Second)
+	defer timer.Stop()
+	select {
+	case a := <-answers:
+		return a, nil
+	case <-timer.C:
+		return Answer{}, ErrLate
+	case <-ctx.Done():
+		return Answer{}, ctx.Err()
+	}
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "heap-growth", Why: "the runtime keeps a timer, its function and all that it refers to until it fires", Source: "runtime/time.go"},
+		{Effect: "goroutine-pileup", Why: "each timer of time.AfterFunc that fires starts a goroutine", Source: "time/sleep.go, goFunc"},
+	},
 }
 
 // startsTimer reports whether a stack is in the making of a timer by the time
