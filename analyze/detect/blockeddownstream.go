@@ -143,15 +143,15 @@ func atWork(d *dump.Dump) (n int) {
 }
 
 // requestsIn counts the goroutines of a dump that handle a request.
-func requestsIn(d *dump.Dump) (n int) {
+func requestsIn(d *dump.Dump) (all requests) {
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		if class := waitClass(g.State, s); inRequest(s) && (class == "" || class == wait.Syscall || !knownIdle(class, s)) {
-			n++
+		if class := waitClass(g.State, s); class == "" || class == wait.Syscall || !knownIdle(class, s) {
+			all.add(handlerOf(s), 1)
 		}
 	}
-	return n
+	return all
 }
 
 func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
@@ -175,7 +175,7 @@ func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		ended, took := in.Case.Waited(x.site.Function)
 		ratio := evidence.Quantity{Number: float64(n) * float64(time.Second) / float64(max(took, 1)), Unit: evidence.Ratio}
 		late := float64(ended) >= in.Limit("min-ended").Number && ratio.Number >= in.Limit("min-standing-ratio").Number
-		impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(x.request, requestsIn(e.Dump)).Number}
+		impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(x.requests.sum(), x.requests.alike(requestsIn(e.Dump))).Number}
 		young := float64(old) < in.Limit("min-count").Number && !late
 		switch least := in.Limit("impact.min-standing-moment").Number; {
 		// A call or two under way, as any program has.
@@ -200,7 +200,7 @@ func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			c.Summary += fmt.Sprintf("; the %s answers that came here before took %s in all", evidence.Of(ended, evidence.Count), evidence.Duration(took))
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "those goroutines times a second, over all waiting here that ended since the process started", Value: ratio, Limit: in.Against("min-standing-ratio"), At: claim.At(x.site), Reproduce: claim.Grep(e, x.text)})
 		}
-		in.Weigh(&c, impact, notOutside(x.request > 0),
+		in.Weigh(&c, impact, notOutside(len(x.requests) > 0),
 			claim.Excuse{Holds: young, Says: "how long they have waited the dump does not print: a program at work that asks others looks the same at any moment"})
 		addSites(&c, longest.Stack().Site())
 		r.Candidates = append(r.Candidates, c)

@@ -212,7 +212,7 @@ func backpressureDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 				Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: claim.Grep(e, x.text)}},
 			Caveats: []string{"a dump does not print channels: goroutines at one place are taken to send on one"},
 		}
-		weighMoment(in, &c, e.Dump, n, x.request, busyElsewhere(in, x.site.Function))
+		weighMoment(in, &c, e.Dump, n, x.requests, busyElsewhere(in, x.site.Function))
 		addSites(&c, x.owner)
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -223,9 +223,9 @@ func backpressureDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 type placed struct {
 	waitSum
 	goroutines []*dump.Goroutine
-	request    int    // of them, below the handling of a request
-	old        int    // of them, for a minute or more
-	text       string // finds them
+	requests   requests // of them, those in a request
+	old        int      // of them, for a minute or more
+	text       string   // finds them
 	line       map[int]bool
 }
 
@@ -252,9 +252,7 @@ func dumpWaits(d *dump.Dump, at placer) []*placed {
 		x.goroutines = append(x.goroutines, g)
 		x.callers.add(owner, 1)
 		x.line[above[0].Line] = true
-		if inRequest(s) {
-			x.request++
-		}
+		x.requests.add(handlerOf(s), 1)
 		if g.Wait >= time.Minute {
 			x.old++
 		}

@@ -65,9 +65,9 @@ type crowd struct {
 	busiest     float64            // of them, at the site
 	client      bool               // at work for a client of this process: it waits for an answer
 	slot        bool
-	request     int     // of them, below the handling of a request
-	whole       float64 // of them, reading the body of a request or an answer to its end before they go on
-	stay        bool    // none of them seems to end, by their numbers
+	requests    requests // of them, those in a request
+	whole       float64  // of them, reading the body of a request or an answer to its end before they go on
+	stay        bool     // none of them seems to end, by their numbers
 	ids         []int64
 	count       float64
 	old         int   // of them, waiting for a minute or more
@@ -96,8 +96,8 @@ func (x *crowd) peek(e *evidence.Exhibit) claim.Command {
 type crowds struct {
 	by       map[string]*crowd
 	all      []*crowd
-	busy     float64 // goroutines that are not idle by design
-	requests float64 // of them, below a server's frame
+	busy     float64  // goroutines that are not idle by design
+	requests requests // of them, those in a request
 }
 
 func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *crowd {
@@ -106,27 +106,24 @@ func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *c
 	}
 	if class == "" {
 		c.busy += n
-		if inRequest(s) {
-			c.requests += n
-		}
+		c.requests.add(handlerOf(s), n)
 		return nil
 	}
 	slot := waitsForSlot(class, s)
-	request := inRequest(s)
+	handler := handlerOf(s)
+	request := handler != ""
 	waitsForWork := class == wait.ChanRecv || class == wait.Select || class == wait.Cond || class == wait.Other
 	// Idle by design, or a worker that waits for work: neither piled up nor busy. A request has work, whatever it waits in.
 	if knownIdle(class, s) || waitsForWork && !request && !slot {
 		// A request that sleeps or is in a system call is under way.
 		if request && (class == wait.Sleep || class == wait.Syscall || class == wait.Assist) {
 			c.busy += n
-			c.requests += n
+			c.requests.add(handler, n)
 		}
 		return nil
 	}
 	c.busy += n
-	if request {
-		c.requests += n
-	}
+	c.requests.add(handler, n)
 	above, passed := s, []stack.Site(nil)
 	switch use := lockOf(s); {
 	case slot:
@@ -170,9 +167,7 @@ func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *c
 	x.callers.add(above.Owner(), n)
 	x.client = x.client || forAnswer(s)
 	x.count += n
-	if request {
-		x.request++
-	}
+	x.requests.add(handler, n)
 	if readsWhole(s) {
 		x.whole += n
 	}
@@ -197,8 +192,11 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reprod
 		seen[x.site.Function] = true
 		// Clients in the same process, or batch work beside, make a queue of requests no shorter.
 		busy, ofWords := c.busy, "all goroutines that are not idle by design"
-		if 2*float64(x.request) >= x.count && c.requests > 0 {
-			busy, ofWords = c.requests, "all requests"
+		if 2*x.requests.sum() >= x.count {
+			busy, ofWords = x.requests.alike(c.requests), "all requests"
+			if busy < c.requests.sum() {
+				ofWords = "the requests of its handlers"
+			}
 		}
 		share := evidence.Part(x.count, busy)
 		limit := in.Against("min-share")
@@ -255,7 +253,7 @@ func (x *crowd) excuses(in *claim.Input) []claim.Excuse {
 	}
 	waitsForEvents := x.class == wait.ChanRecv || x.class == wait.Select || x.class == wait.Cond || x.class == wait.Other
 	return []claim.Excuse{
-		notOutside(x.request > 0),
+		notOutside(len(x.requests) > 0),
 		{Holds: waitsForEvents && !x.slot, Says: "requests that wait for events, as with long polling, look the same at any moment"},
 		// For a minute none should wait for an answer. Below code that is no known client the connection may be that of the
 		// server's own client (web sockets and other hijacked ones), who may be silent for hours.

@@ -122,7 +122,7 @@ func TestGoroutinePileupBodies(t *testing.T) {
 func TestGoroutinePileupSleepers(t *testing.T) {
 	lock := many(60, 1000, inMutex(0, "c008", "main.(*S).Put(c000):9", serve))
 	for n, want := range map[int]string{15: "critical main.(*S).Put", 16: "warning main.(*S).Put"} {
-		sleepers := many(n, 1, gone(0, "sleep", "time.Sleep(1)", "main.pause():3", serve))
+		sleepers := many(n, 1, gone(0, "sleep", "time.Sleep(1)", "main.(*S).Put(c000):9", serve))
 		expectAll(t, GoroutinePileup, []expect{{fmt.Sprint(n, " requests sleep"), of(join(lock, sleepers)), claim.Found, want}})
 	}
 }
@@ -145,4 +145,24 @@ func TestGoroutinePileupTrace(t *testing.T) {
 		{"goroutines whose place does not show", of(trace(exectrace.Wait{Class: wait.Other, Count: 50, Open: 50, Total: 50 * time.Second})), claim.Undecided, ""},
 		{"parked workers", of(trace(waited(wait.ChanRecv, 5000, time.Second, 5000, "main.worker"))), claim.Clear, ""},
 	})
+}
+
+// TestPileupOfOneHandler checks that a crowd is held against the requests of its own handlers: what others wait for beside makes it no smaller.
+func TestPileupOfOneHandler(t *testing.T) {
+	const serve = "net/http.(*conn).serve(1)"
+	stuck := inMutex(0, "0xc000000100", "main.get():3", "main.handleGet():9", serve)
+	working := gone(0, "runnable", "main.compute():3", "main.handleList():9", serve)
+	same := gone(0, "runnable", "main.compute():3", "main.handleGet():9", serve)
+	for _, x := range []struct {
+		name  string
+		dump  *evidence.Exhibit
+		worst string
+	}{
+		{"all of one handler", join(many(40, 1, stuck), many(60, 100, working)), "critical main.get"},
+		{"less than half of its handler", join(many(40, 1, stuck), many(41, 100, same)), ""},
+	} {
+		if got := judge(t, GoroutinePileup, x.dump); got.worst != x.worst {
+			t.Errorf("%s: %q, want %q", x.name, got.worst, x.worst)
+		}
+	}
 }

@@ -451,16 +451,15 @@ func hotspotDump(in *claim.Input) claim.Reading {
 			n := len(l.waiters)
 			share := evidence.Part(n, all)
 			site, path, _ := l.site()
-			requests, inFlight := 0, atWork(e.Dump)
+			var held requests
+			inFlight := float64(atWork(e.Dump))
 			for _, w := range l.waiters {
-				if inRequest(w.g.Stack()) {
-					requests++
-				}
+				held.add(handlerOf(w.g.Stack()), 1)
 			}
-			if 2*requests >= n {
-				inFlight = requestsIn(e.Dump)
+			if 2*held.sum() >= float64(n) {
+				inFlight = held.alike(requestsIn(e.Dump))
 			}
-			impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(n, inFlight).Number}
+			impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(float64(n), inFlight).Number}
 			busy := busyElsewhere(in, site.Function)
 			severity, thin := in.Severity(impact, busy), n < int(in.Limit("impact.min-standing-moment").Number)
 			// Nobody will ever get this lock: that is a deadlock and not a busy lock. Few of many: no one lock is to blame. A few alone: any program that shares data has some.

@@ -271,10 +271,10 @@ func poolDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: in.Against("impact.min-standing-moment"), At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: claim.Grep(e, x.text)}},
 		}
-		weighMoment(in, &c, e.Dump, n, x.request)
+		weighMoment(in, &c, e.Dump, n, x.requests)
 		addSites(&c, x.owner)
 		addSites(&c, x.callers.sites()...)
-		if variant == "database" && x.request > 0 && c.Severity > claim.Info && unused(e.Dump, x) {
+		if variant == "database" && len(x.requests) > 0 && c.Severity > claim.Info && unused(e.Dump, x) {
 			c.Summary += "; nobody is seen to use one"
 			c.Fix = lostFix
 		}

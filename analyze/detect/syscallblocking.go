@@ -154,9 +154,9 @@ func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 				Limit: limit, At: atGoroutine(x.site, x.goroutines[0].ID), Reproduce: claim.Grep(e, x.text)}},
 		}
 		// Where it is what nearly all requests are doing, their calls are not short beside the rest of what they do.
-		share := evidence.Part(x.request, requestsIn(e.Dump))
+		share := evidence.Part(x.requests.sum(), requestsIn(e.Dump).sum())
 		few := in.Case.GOMAXPROCS == 0 && float64(n) < usualProcs*in.Limit("min-threads-per-proc").Number && share.Number < in.Limit("impact.min-share-critical").Number
-		in.Weigh(&c, claim.Impact{Of: claim.Operations, Standing: in.Limit("impact.min-standing-moment").Number * float64(n) / need, Moment: true}, notOutside(x.request > 0),
+		in.Weigh(&c, claim.Impact{Of: claim.Operations, Standing: in.Limit("impact.min-standing-moment").Number * float64(n) / need, Moment: true}, notOutside(len(x.requests) > 0),
 			claim.Excuse{Holds: few, Says: "how many processors there are is not known: so many may be in short calls at a time on a large machine"})
 		addSites(&c, x.owner)
 		r.Candidates = append(r.Candidates, c)

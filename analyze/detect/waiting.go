@@ -175,13 +175,55 @@ var requestFrames = names(`net/http.(*conn).serve net/http.(*http2serverConn).ru
 	golang.org/x/net/http2.(*serverConn).runHandler google.golang.org/grpc.(*Server).handleStream net/rpc.(*service).call
 	github.com/valyala/fasthttp.(*Server).serveConn`)
 
-func inRequest(s stack.Stack) bool {
-	for i := len(s) - 1; i >= 0; i-- {
+func inRequest(s stack.Stack) bool { return handlerOf(s) != "" }
+
+// handlerOf names what handles the request that a stack is in: the outermost function of the application below the server's
+// frame, else the server's; empty where it is in none. Requests of one handler are alike: what share of them is held up says
+// more than the share of all, among which are those that wait for nothing, and peers that run in the same process.
+func handlerOf(s stack.Stack) string {
+	serves := -1
+	for i := len(s) - 1; i >= 0 && serves < 0; i-- {
 		if requestFrames[stack.Normal(s[i].Function)] {
-			return true
+			serves = i
 		}
 	}
-	return false
+	if serves < 0 {
+		return ""
+	}
+	for i := serves - 1; i >= 0; i-- {
+		if name := stack.Normal(s[i].Function); !stack.Standard(name) && !stack.Plumbing(name) && !s[i].Dependency() {
+			return name
+		}
+	}
+	return stack.Normal(s[serves].Function)
+}
+
+// requests counts goroutines by the handler of the request they are in.
+type requests map[string]float64
+
+func (r *requests) add(handler string, n float64) {
+	if *r == nil {
+		*r = requests{}
+	}
+	if handler != "" {
+		(*r)[handler] += n
+	}
+}
+
+// sum is how many there are of any handler.
+func (r requests) sum() (n float64) {
+	for _, m := range r {
+		n += m
+	}
+	return n
+}
+
+// alike is how many of all requests are of the handlers of these.
+func (r requests) alike(all requests) (n float64) {
+	for handler := range r {
+		n += all[handler]
+	}
+	return n
 }
 
 // slotFrames are calls that wait until somebody gives back one of a fixed number of slots.

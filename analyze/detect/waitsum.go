@@ -330,14 +330,14 @@ func procsOrUsual(in *claim.Input) float64 {
 	return float64(in.Case.GOMAXPROCS)
 }
 
-// weighMoment judges n goroutines that wait at a place at the moment of a dump, requests of them in a request.
-func weighMoment(in *claim.Input, c *claim.Candidate, d *dump.Dump, n, requests int, excuses ...claim.Excuse) {
-	whole := atWork(d)
-	if 2*requests >= n {
-		whole = requestsIn(d)
+// weighMoment judges n goroutines that wait at a place at the moment of a dump, some of them in a request.
+func weighMoment(in *claim.Input, c *claim.Candidate, d *dump.Dump, n int, held requests, excuses ...claim.Excuse) {
+	whole := float64(atWork(d))
+	if 2*held.sum() >= float64(n) {
+		whole = held.alike(requestsIn(d))
 	}
-	excuses = append(excuses, notOutside(requests > 0))
-	in.Weigh(c, claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(n, whole).Number}, excuses...)
+	excuses = append(excuses, notOutside(len(held) > 0))
+	in.Weigh(c, claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(float64(n), whole).Number}, excuses...)
 	c.Thin = c.Thin || float64(n) < in.Limit("impact.min-standing-moment").Number
 }
 
