@@ -411,6 +411,7 @@ func (r *readers) Words(w logline.Words) {
 func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibit {
 	t := readers{
 		profiles: pprofile.TextReader{Memory: it.account, Labels: o.opt.Focus.Label[0] != ""},
+		tool:     pprofile.ToolReader{Memory: it.account, Labels: o.opt.Focus.Label[0] != ""},
 		runtime:  runtimelog.Reader{Memory: it.account},
 		traced:   folded.Reader{Memory: it.account},
 	}
@@ -497,7 +498,7 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 			continue
 		}
 		out = append(out, o.measured(it, &x, p.Profile)...)
-		if p == printed {
+		if p == printed && !p.Whole {
 			x.Coverage = Partial
 		}
 	}

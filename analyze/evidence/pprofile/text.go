@@ -26,6 +26,7 @@ type Text struct {
 	Profile *Profile // nil when Err says why not
 	Err     error
 	Lines   [2]int // first and last line in the file, 1-based
+	Whole   bool   // of go tool pprof: it holds all of the profile that it was printed from
 }
 
 // textProfile is a profile being read, put back into the form in which it was printed.

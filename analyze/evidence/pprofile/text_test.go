@@ -1,9 +1,16 @@
 package pprofile
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/pprof/profile"
 )
 
 const twoStacks = `goroutine profile: total 3949
@@ -101,10 +108,11 @@ func TestTool(t *testing.T) {
 		top:              "heap 153930956 example.com/rpc.newWriter of 269347717",
 		"(pprof) " + top: "heap 153930956 example.com/rpc.newWriter of 269347717",
 		traces:           "cpu 20000000 main.f of 30000000",
-		"File: shopd\nType: cpu\nShowing nodes accounting for 1s, 100% of 1s total\n      flat  flat%   sum%        cum   cum%   calls calls% + context\n": "this is the text of go tool pprof (-tree or -peek); give the file it came from",
-		"PeriodType: cpu nanoseconds\nPeriod: 10000000\nSamples:\n":                                                                                        "this is the text of go tool pprof (-raw); give the file it came from",
-		"Type: cpu\nand nothing\n":     "",
-		"a log line about Type: cpu\n": "",
+		"File: shopd\nType: cpu\nShowing nodes accounting for 1s, 100% of 1s total\n      flat  flat%   sum%        cum   cum%   calls calls% + context\n":                    "this is the text of go tool pprof (-tree or -peek); give the file it came from",
+		"Total: 300ms\nROUTINE ======================== main.f in shop/main.go\n      10ms       20ms (flat, cum) 43.33% of Total\n         .          .     12:func f() {\n": "this is the text of go tool pprof (-list); give the file it came from",
+		"PeriodType: cpu nanoseconds\nPeriod: 10000000\nSamples:\n": "this is the text of go tool pprof (-raw); give the file it came from",
+		"Type: cpu\nand nothing\n":                                  "",
+		"a log line about Type: cpu\n":                              "",
 	} {
 		var r ToolReader
 		for i, line := range strings.Split(text, "\n") {
@@ -130,6 +138,7 @@ func FuzzText(f *testing.F) {
 	f.Add("1: 64 [2: 128] @ 0x4576cd\n#\t0x919a42\tmain.load+0x72\t/src/a.go:7\n")
 	f.Add("--- mutex:\ncycles/second=1000\n100 2 @ 0x1\n#\t0x1\tmain.f+0x1\t/a.go:7\n")
 	f.Add("Type: cpu\n-----------+---\n 10ms   main.f\n")
+	f.Add(rawText)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, x := range texts(text) {
 			if (x.Profile == nil) == (x.Err == nil) {
@@ -140,8 +149,65 @@ func FuzzText(f *testing.F) {
 		for line := range strings.Lines(text) {
 			r.Line(1, []byte(line))
 		}
-		_, _ = r.Close()
+		if x, _ := r.Close(); x != nil && x.Profile != nil {
+			for _, s := range x.Profile.Samples {
+				if len(s.Values) != len(x.Profile.Columns) || len(s.Stack) > maxDepth {
+					t.Errorf("%d values and %d frames in %d columns", len(s.Values), len(s.Stack), len(x.Profile.Columns))
+				}
+			}
+		}
 	})
+}
+
+const rawText = "PeriodType: space bytes\nPeriod: 524288\nSamples:\nalloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]\n" +
+	"          2         96          1         48: 1 2 \n                bytes:[48]\nLocations\n     1: 0x41a0 M=1 main.f /src/a.go:7:0 s=5\n             main.g /src/a.go:12:0 s=10\n     2: 0x41b0 M=1 \nMappings\n1: 0x400000/0x500000/0x0 /bin/shopd 0abc [FN]\n"
+
+// TestRaw reads recorded profiles as go tool pprof -raw prints them, and finds in each what is in the file.
+func TestRaw(t *testing.T) {
+	files, _ := filepath.Glob("testdata/go1.27/*.pb.gz")
+	if len(files) < 4 {
+		t.Fatalf("%d profiles", len(files))
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := Read(bytes.NewReader(data), int64(len(data)), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		printed, err := profile.ParseData(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r ToolReader
+		for i, line := range strings.Split(printed.String(), "\n") {
+			r.Line(i+1, []byte(line))
+		}
+		x, err := r.Close()
+		if err != nil || x == nil || !x.Whole {
+			t.Errorf("%s: %+v, %v", name, x, err)
+			continue
+		}
+		got := x.Profile
+		got.GoVersion, got.Period = want.GoVersion, want.Period // of -raw, file names may be short
+		if d := want.Duration - got.Duration; d >= 0 && d < want.Duration/100 {
+			got.Duration = want.Duration // four characters of it are printed
+		}
+		got.Time = want.Time
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: what was read of its text differs (-file +text):\n%s", name, diff)
+		}
+	}
+	var r ToolReader
+	for i, line := range strings.Split(strings.ReplaceAll(rawText, "     2: 0x41b0 M=1 \n", ""), "\n") {
+		r.Line(i+1, []byte(line))
+	}
+	x, _ := r.Close()
+	if x == nil || x.Whole || len(x.Profile.Problems) != 1 || !strings.Contains(x.Profile.Problems[0], "the end of the text is missing") {
+		t.Errorf("a place that is not listed: %+v", x)
+	}
 }
 
 // TestToolWithoutType tells by units and functions what a table holds whose head was not pasted.

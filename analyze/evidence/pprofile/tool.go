@@ -8,17 +8,23 @@ import (
 	"strconv"
 	"strings"
 
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/stack"
 )
 
-// ToolReader reads what go tool pprof prints: -top and -text, which name functions without their callers, and
-// -traces, which prints whole stacks. Of its other views it says what they are. The zero ToolReader is ready.
+// ToolReader reads what go tool pprof prints: -top and -text, which name functions without their callers,
+// -traces, which prints whole stacks, and -raw, which prints all there is. Of its other views it says what they are.
+// The zero ToolReader is ready.
 type ToolReader struct {
+	Memory *bound.Account // pays for what is kept of -raw
+	Labels bool           // keep the labels of its samples
+
+	raw    *raw
 	lines  [2]int
 	n      int // of the present line
 	typ    string
-	view   string // "top", "traces", "tree", "raw"
+	view   string // "top", "traces", "tree", "raw", "list"
 	total  int64
 	unit   string // the total as printed
 	rows   []Sample
@@ -32,6 +38,7 @@ var (
 	toolTotal = regexp.MustCompile(`^Showing nodes accounting for (\S+), +[\d.]+% of (\S+) total$`)
 	toolHead  = regexp.MustCompile(`^flat +flat% +sum% +cum +cum%(.*)$`)
 	toolRow   = regexp.MustCompile(`^(\S+) +[\d.]+% +[\d.]+% +(\S+) +[\d.]+% +(\S.*)$`)
+	toolList  = regexp.MustCompile(`^\S+ +\S+ \(flat, cum\) +[\d.]+% of Total$`)
 	toolTrace = regexp.MustCompile(`^(\d[\d.]*[a-zA-Z]*) {2,}(\S.*)$`)
 )
 
@@ -46,16 +53,23 @@ func (t *ToolReader) Wants(signs logline.Signs) bool {
 // Line takes the n-th line of the text, without its end.
 func (t *ToolReader) Line(n int, line []byte) {
 	t.n = n
-	if t.view == "" && t.typ == "" && !bytes.Contains(line, []byte("Type: ")) && !bytes.Contains(line, []byte("Showing nodes accounting for ")) && !bytes.Contains(line, []byte("flat%")) {
+	if t.view == "" && t.typ == "" && !bytes.Contains(line, []byte("Type: ")) && !bytes.Contains(line, []byte(" (flat, cum) ")) && !bytes.Contains(line, []byte("Showing nodes accounting for ")) && !bytes.Contains(line, []byte("flat%")) {
 		return
 	}
 	text := strings.TrimSpace(strings.TrimPrefix(string(bytes.TrimSpace(line)), "(pprof) "))
 	switch {
+	case t.raw != nil:
+		t.raw.take(text, t.Labels, t.Memory)
+		t.lines[1] = t.n
 	case toolType.MatchString(text):
 		t.typ = toolType.FindStringSubmatch(text)[1]
 		t.lines[0] = max(t.lines[0], t.n)
 	case strings.HasPrefix(text, "PeriodType: "):
-		t.view, t.shaped = "raw", true
+		t.view, t.shaped, t.lines = "raw", true, [2]int{t.n, t.n}
+		t.raw = &raw{profile: &Profile{}, locations: map[uint64][]rawFrame{}, mappings: map[uint64]string{}}
+		t.raw.take(text, t.Labels, t.Memory)
+	case t.view == "" && toolList.MatchString(text):
+		t.view, t.shaped = "list", true
 	case toolTotal.MatchString(text):
 		m := toolTotal.FindStringSubmatch(text)
 		t.total, _ = amount(m[2])
@@ -116,14 +130,19 @@ func (t *ToolReader) Close() (*Text, error) {
 	if !t.shaped || t.view == "" {
 		return nil, nil
 	}
+	if t.raw != nil {
+		if p, whole := t.raw.close(t.Memory); p != nil {
+			return &Text{Profile: p, Lines: t.lines, Whole: whole}, nil
+		}
+	}
 	cut := t.typ == ""
 	if cut && t.view == "top" {
 		t.typ = t.likely()
 	}
-	view := map[string]string{"top": "-top", "traces": "-traces", "tree": "-tree or -peek", "raw": "-raw"}[t.view]
+	view := map[string]string{"top": "-top", "traces": "-traces", "tree": "-tree or -peek", "raw": "-raw", "list": "-list"}[t.view]
 	says := fmt.Sprintf("this is the text of go tool pprof (%s); give the file it came from", view)
 	column, kind := toolColumn(t.typ)
-	if kind == "" || len(t.rows) == 0 || t.view == "tree" || t.view == "raw" {
+	if kind == "" || len(t.rows) == 0 || t.view == "tree" {
 		return nil, errors.New(says)
 	}
 	p := &Profile{Kind: kind, Columns: []Column{column}, Samples: t.rows, Legacy: true}
