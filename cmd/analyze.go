@@ -10,6 +10,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
+	"inquest/analyze/detect/locks"
 	"inquest/analyze/evidence"
 	"inquest/report"
 )
@@ -107,10 +108,10 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	}
 	if focus.Label[0] != "" {
 		// A lock that nobody in sight holds may be held by a goroutine without the label.
-		if slices.Contains(f.only, detect.Deadlock.ID) {
-			return failed("", "--label with --only %s: a lock may be held by a goroutine without the label", detect.Deadlock.ID)
+		if slices.Contains(f.only, locks.Deadlock.ID) {
+			return failed("", "--label with --only %s: a lock may be held by a goroutine without the label", locks.Deadlock.ID)
 		}
-		opt.Skip = append(slices.Clone(opt.Skip), detect.Deadlock.ID)
+		opt.Skip = append(slices.Clone(opt.Skip), locks.Deadlock.ID)
 	}
 	memory, err := f.memory.budget(c)
 	if err != nil {

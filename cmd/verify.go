@@ -13,6 +13,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
+	"inquest/analyze/detect/locks"
 	"inquest/analyze/evidence"
 	"inquest/report"
 )
@@ -447,8 +448,8 @@ func called(r *report.Report) []report.Difference {
 	for name, have := range map[string][]string{"only": r.Only, "skip": r.Skip} {
 		want := list(name)
 		if name == "skip" && get("label") != "" {
-			want = append(want, detect.Deadlock.ID)
-			if !c.Flags().Changed(name) && config && slices.Contains(have, detect.Deadlock.ID) {
+			want = append(want, locks.Deadlock.ID)
+			if !c.Flags().Changed(name) && config && slices.Contains(have, locks.Deadlock.ID) {
 				continue
 			}
 		}

@@ -17,6 +17,8 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
+	"inquest/analyze/detect/crashes"
+	"inquest/analyze/detect/locks"
 	"inquest/analyze/evidence"
 	"inquest/recorder"
 )
@@ -88,7 +90,7 @@ func TestLockPileUp(t *testing.T) {
 	var worst *claim.Finding
 	for _, f := range result.Findings {
 		t.Logf("%s %s %s at %s", f.Severity, f.Confidence, f.Detector, f.Site.Function)
-		if f.Detector == detect.MutexHotspot.ID || f.Detector == detect.LongCriticalSection.ID {
+		if f.Detector == locks.MutexHotspot.ID || f.Detector == locks.LongCriticalSection.ID {
 			if worst == nil || f.Severity > worst.Severity {
 				worst = &f
 			}
@@ -117,7 +119,7 @@ func TestCapturedPanic(t *testing.T) {
 		t.Fatalf("cases %v, want one", found)
 	}
 	_, result := analysed(t, found[0])
-	i := slices.IndexFunc(result.Findings, func(f claim.Finding) bool { return f.Detector == detect.Crash.ID })
+	i := slices.IndexFunc(result.Findings, func(f claim.Finding) bool { return f.Detector == crashes.Crash.ID })
 	if i < 0 || !strings.HasSuffix(result.Findings[i].Site.Function, ".settle") || !strings.Contains(result.Findings[i].Variant+result.Findings[i].Summary, "nil") {
 		t.Errorf("findings %+v, want a nil dereference in settle", result.Findings)
 	}

@@ -8,6 +8,9 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/claim"
+	"inquest/analyze/detect/locks"
+	"inquest/analyze/detect/memory"
+	"inquest/analyze/detect/processor"
 	"inquest/analyze/evidence"
 )
 
@@ -20,16 +23,16 @@ func TestFoldedVouchesForWhatItNames(t *testing.T) {
 		site     string // vouched for; empty for none
 		says     string // the fact, or why it is silent
 	}{
-		{"rehash.bt", MapGrowth, "main.(*Store).Update", "calls that make a map larger, by way of the function"},
-		{"mapassign-caller.bt", MapGrowth, "main.(*Store).Update", "calls that assign to a map, by way of the function"},
-		{"perf.folded", MapGrowth, "main.(*Store).Update", "samples in maps being made larger, by way of the function"},
-		{"lock.bt", MutexHotspot, "main.(*Store).Update", "calls that wait for a lock, by way of the function"},
-		{"perf.folded", MutexHotspot, "", "few of its 554 samples are inside Lock and Unlock"},
-		{"perf.folded", AllocHotspot, "main.main.func1", "samples in allocating, by way of the function"},
-		{"perf.folded", CPUHotspot, "main.(*Store).Update", "samples outside the runtime, by way of the function"},
-		{"lock.bt", MapGrowth, "", "it counts calls of internal/sync.runtime_SemacquireMutex, which say nothing of it"},
-		{"rehash.bt", CPUHotspot, "", "it counts calls of internal/runtime/maps.(*table).rehash, which say nothing of it"},
-		{"perf.script", MutexHotspot, "", "few of its 12 samples"},
+		{"rehash.bt", memory.MapGrowth, "main.(*Store).Update", "calls that make a map larger, by way of the function"},
+		{"mapassign-caller.bt", memory.MapGrowth, "main.(*Store).Update", "calls that assign to a map, by way of the function"},
+		{"perf.folded", memory.MapGrowth, "main.(*Store).Update", "samples in maps being made larger, by way of the function"},
+		{"lock.bt", locks.MutexHotspot, "main.(*Store).Update", "calls that wait for a lock, by way of the function"},
+		{"perf.folded", locks.MutexHotspot, "", "few of its 554 samples are inside Lock and Unlock"},
+		{"perf.folded", memory.AllocHotspot, "main.main.func1", "samples in allocating, by way of the function"},
+		{"perf.folded", processor.CPUHotspot, "main.(*Store).Update", "samples outside the runtime, by way of the function"},
+		{"lock.bt", memory.MapGrowth, "", "it counts calls of internal/sync.runtime_SemacquireMutex, which say nothing of it"},
+		{"rehash.bt", processor.CPUHotspot, "", "it counts calls of internal/runtime/maps.(*table).rehash, which say nothing of it"},
+		{"perf.script", locks.MutexHotspot, "", "few of its 12 samples"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.file+" "+tt.detector.ID, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/claim"
+	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
@@ -14,38 +15,38 @@ import (
 // would, and are none: no warning of anything.
 func TestHealthyShapes(t *testing.T) {
 	// A batch whose three thousand senders are taken from one after the other, caught on the way.
-	sender := gone(0, "chan send", "main.(*Batch).run.func1(c000):31")
+	sender := Goroutine(0, "chan send", "main.(*Batch).run.func1(c000):31")
 	sender.Creator, sender.CreatedBy = 1, stack.Frame{Function: "main.(*Batch).run"}
-	gathers := gone(1, "sleep", "time.Sleep(1)", "main.(*Batch).run(c000):36", "main.main():50")
+	gathers := Goroutine(1, "sleep", "time.Sleep(1)", "main.(*Batch).run(c000):36", "main.main():50")
 	gather := func(second int, n int64) *evidence.Exhibit {
-		return counted(second, sampleOf(n, "runtime.gopark", "runtime.chansend", "runtime.chansend1", "main.(*Batch).run.func1"),
-			sampleOf(1, "runtime.gopark", "time.Sleep", "main.(*Batch).run", "main.main"))
+		return Counted(second, SampleOf(n, "runtime.gopark", "runtime.chansend", "runtime.chansend1", "main.(*Batch).run.func1"),
+			SampleOf(1, "runtime.gopark", "time.Sleep", "main.(*Batch).run", "main.main"))
 	}
 	// Long polling: each of eighty requests waits for the next event at one condition.
-	polls := gone(0, "sync.Cond.Wait", "sync.runtime_notifyListWait(c010,5)", "sync.(*Cond).Wait(c000)", "main.(*Room).Next(c000):22", "main.(*Room).ServeHTTP(c000):31", "net/http.serverHandler.ServeHTTP(1)", serve)
+	polls := Goroutine(0, "sync.Cond.Wait", "sync.runtime_notifyListWait(c010,5)", "sync.(*Cond).Wait(c000)", "main.(*Room).Next(c000):22", "main.(*Room).ServeHTTP(c000):31", "net/http.serverHandler.ServeHTTP(1)", Serve)
 	polling := func(second int, n int64) *evidence.Exhibit {
-		return counted(second, sampleOf(n, serving("runtime.gopark", "runtime.goparkunlock", "sync.runtime_notifyListWait", "sync.(*Cond).Wait", "main.(*Room).Next", "main.(*Room).ServeHTTP")...))
+		return Counted(second, SampleOf(n, Serving("runtime.gopark", "runtime.goparkunlock", "sync.runtime_notifyListWait", "sync.(*Cond).Wait", "main.(*Room).Next", "main.(*Room).ServeHTTP")...))
 	}
 	// A proxy with what is on its way at any moment, in both directions.
-	passes := many(170, 10, gone(0, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Transport).roundTrip(1)", "net/http.(*Client).do(1)", "main.(*Proxy).ServeHTTP(c000):40", serve))
-	loops := append(many(170, 1000, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "bufio.(*Reader).Peek(1)", "net/http.(*persistConn).readLoop(1)")),
-		many(170, 2000, gone(0, "select", "net/http.(*persistConn).writeLoop(1)"))...)
-	clients := many(170, 3000, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "net/http.(*connReader).backgroundRead(1)"))
+	passes := Many(170, 10, Goroutine(0, "select", "net/http.(*persistConn).roundTrip(1)", "net/http.(*Transport).roundTrip(1)", "net/http.(*Client).do(1)", "main.(*Proxy).ServeHTTP(c000):40", Serve))
+	loops := append(Many(170, 1000, Goroutine(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "bufio.(*Reader).Peek(1)", "net/http.(*persistConn).readLoop(1)")),
+		Many(170, 2000, Goroutine(0, "select", "net/http.(*persistConn).writeLoop(1)"))...)
+	clients := Many(170, 3000, Goroutine(0, "IO wait", "internal/poll.(*FD).Read(1)", "net.(*conn).Read(1)", "net/http.(*connReader).backgroundRead(1)"))
 	// The same while answers are passed on.
-	copies := many(170, 10, gone(0, "IO wait", "internal/poll.(*FD).Read(1)", "net/http.(*persistConn).Read(1)", "net/http.(*bodyEOFSignal).Read(1)", "io.copyBuffer(1)", "main.(*Proxy).ServeHTTP(c000):44", serve))
-	streams := many(170, 1000, gone(0, "select", "net/http.(*persistConn).readLoop(1)"))
+	copies := Many(170, 10, Goroutine(0, "IO wait", "internal/poll.(*FD).Read(1)", "net/http.(*persistConn).Read(1)", "net/http.(*bodyEOFSignal).Read(1)", "io.copyBuffer(1)", "main.(*Proxy).ServeHTTP(c000):44", Serve))
+	streams := Many(170, 1000, Goroutine(0, "select", "net/http.(*persistConn).readLoop(1)"))
 
 	for _, c := range []struct {
 		name     string
 		exhibits []*evidence.Exhibit
 	}{
-		{"gathering", of(join(one(gathers), many(549, 20, sender)), gather(0, 219), gather(11, 559))},
-		{"gathering, the dump alone", of(join(one(gathers), many(2999, 20, sender)))},
-		{"gathering among other work", of(join(one(gathers), spread(549, 5, 0, sender), many(3, 9000, gone(0, "runnable", "main.f():3"))), gather(0, 219), gather(11, 559))},
-		{"long polling", of(join(many(80, 10, polls)), polling(0, 78), polling(9, 80))},
-		{"long polling of many", of(join(many(56, 10, polls)), polling(0, 56), polling(30, 56), procs())},
-		{"a proxy", of(join(passes, loops, clients))},
-		{"a proxy that passes bodies on", of(join(copies, streams, clients))},
+		{"gathering", Of(Join(One(gathers), Many(549, 20, sender)), gather(0, 219), gather(11, 559))},
+		{"gathering, the dump alone", Of(Join(One(gathers), Many(2999, 20, sender)))},
+		{"gathering among other work", Of(Join(One(gathers), Spread(549, 5, 0, sender), Many(3, 9000, Goroutine(0, "runnable", "main.f():3"))), gather(0, 219), gather(11, 559))},
+		{"long polling", Of(Join(Many(80, 10, polls)), polling(0, 78), polling(9, 80))},
+		{"long polling of many", Of(Join(Many(56, 10, polls)), polling(0, 56), polling(30, 56), Procs())},
+		{"a proxy", Of(Join(passes, loops, clients))},
+		{"a proxy that passes bodies on", Of(Join(copies, streams, clients))},
 	} {
 		b := &evidence.Bundle{}
 		for _, kind := range evidence.Kinds {

@@ -9,6 +9,8 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/claim"
+	"inquest/analyze/detect/collector"
+	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
@@ -73,7 +75,7 @@ func oddGC(r *rand.Rand) *runtimelog.GC {
 			Paused: oddTime(r), Stopped: oddTime(r), Assist: oddTime(r), Background: oddTime(r), Live: max(oddNumber(r)/1e6, 0), Goal: max(oddNumber(r)/1e6, 0),
 		})
 	}
-	g.Total = span(g, g.Windows).GCWindow
+	g.Total = collector.Span(g, g.Windows).GCWindow
 	return g
 }
 
@@ -147,7 +149,7 @@ func oddTimeline(r *rand.Rand) *exectrace.Timeline {
 // write the time alone. No detector may count on one.
 func TestOddColumns(t *testing.T) {
 	for _, keep := range []string{"samples", "cpu", "other"} {
-		e := cpuProfile(cpu(500, "main.f"))
+		e := CPUProfile(CPU(500, "main.f"))
 		for i := range e.Profile.Columns {
 			if e.Profile.Columns[i].Name != keep {
 				e.Profile.Columns[i].Name = "x"

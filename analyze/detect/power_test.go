@@ -9,6 +9,7 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/claim"
+	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
@@ -17,27 +18,27 @@ import (
 // quiet is a case of a program at work in which nothing is wrong, with about so many CPU samples,
 // so much time between heap profiles and so much time traced and logged.
 func quiet(samples int64, apart, traced time.Duration) *evidence.Bundle {
-	rows := []row{}
+	rows := []Row{}
 	for i := range 100 {
-		rows = append(rows, cpu(samples/100+min(samples, 1)*int64(1-min(i, 1)), fmt.Sprintf("main.f%d", i)))
+		rows = append(rows, CPU(samples/100+min(samples, 1)*int64(1-min(i, 1)), fmt.Sprintf("main.f%d", i)))
 	}
 	heap := func(second int) *evidence.Exhibit {
-		rows := []row{}
+		rows := []Row{}
 		for i := range 20 {
-			rows = append(rows, objects(1<<10, 8000, 800, fmt.Sprintf("main.h%d", i)))
+			rows = append(rows, Objects(1<<10, 8000, 800, fmt.Sprintf("main.h%d", i)))
 		}
-		return heapAt(second, rows...)
+		return HeapAt(second, rows...)
 	}
 	t := &exectrace.Timeline{Duration: traced, Procs: exectrace.Procs{Max: 2, Running: traced, Idle: traced}}
 	for i := range 10 {
 		at := time.Duration(i) * traced / 10
-		t.Heap = append(t.Heap, exectrace.HeapPoint{At: at, Live: 40 * mb, Goal: 80 * mb}, exectrace.HeapPoint{At: at + traced/20, Live: 20 * mb, Goal: 80 * mb, AfterGC: true})
+		t.Heap = append(t.Heap, exectrace.HeapPoint{At: at, Live: 40 * MB, Goal: 80 * MB}, exectrace.HeapPoint{At: at + traced/20, Live: 20 * MB, Goal: 80 * MB, AfterGC: true})
 		t.Cycles = append(t.Cycles, exectrace.Interval{From: at, To: at + time.Microsecond})
 	}
 	t.CycleCount = len(t.Cycles)
 	log := &runtimelog.GC{Log: runtimelog.Log{Procs: 2}}
 	for i := range 10 {
-		w := runtimelog.GCWindow{From: time.Duration(i) * traced / 10, To: time.Duration(i+1) * traced / 10, Cycles: 1, Live: 40 * mb, Goal: 80 * mb, MostLive: 40 * mb}
+		w := runtimelog.GCWindow{From: time.Duration(i) * traced / 10, To: time.Duration(i+1) * traced / 10, Cycles: 1, Live: 40 * MB, Goal: 80 * MB, MostLive: 40 * MB}
 		log.Windows = append(log.Windows, w)
 		if i == 0 {
 			log.Total = w
@@ -45,10 +46,10 @@ func quiet(samples int64, apart, traced time.Duration) *evidence.Bundle {
 			log.Total.Add(&w)
 		}
 	}
-	profile := cpuProfile(rows...)
+	profile := CPUProfile(rows...)
 	exhibits := []*evidence.Exhibit{profile, heap(0), heap(int(apart / time.Second)),
-		profiled(evidence.Mutex, 0, row{values: []int64{5, 5000}, stack: frames("sync.(*Mutex).Unlock", "main.f")}),
-		profiled(evidence.Block, 0, row{values: []int64{5, 5000}, stack: frames("sync.(*Mutex).Lock", "main.f")}),
+		Profiled(evidence.Mutex, 0, Row{Values: []int64{5, 5000}, Stack: Frames("sync.(*Mutex).Unlock", "main.f")}),
+		Profiled(evidence.Block, 0, Row{Values: []int64{5, 5000}, Stack: Frames("sync.(*Mutex).Lock", "main.f")}),
 		{Path: "trace.out", Kind: evidence.Trace, Coverage: evidence.Whole, Trace: t, Duration: traced},
 		{Path: "gc.log", Kind: evidence.GCTrace, Coverage: evidence.Whole, GC: log, Duration: traced}}
 	b := &evidence.Bundle{}

@@ -13,6 +13,32 @@ import (
 	"inquest/analyze/evidence/bound"
 )
 
+func Size(n int64) string { return Of(n, Bytes).String() }
+
+// Within tells a time span at the end of a sentence; nothing when it is unknown.
+func Within(d time.Duration) string {
+	if d <= 0 {
+		return ""
+	}
+	return " within " + Duration(d).String()
+}
+
+// Amount is a number of things in words: "1 goroutine waits", "12 goroutines wait".
+func Amount[N int | int64](n N, one, many string) string {
+	return Of(n, Count).String() + " " + Plural(n, one, many)
+}
+
+// Minutes is a wait as dumps print it, in whole minutes (runtime/traceback.go, goroutineheader).
+func Minutes(d time.Duration) string { return Things(int64(d/time.Minute), "minute") }
+
+// Plural is what n things are called.
+func Plural[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
 // Unit says what a number counts. The values are part of the JSON contract.
 type Unit string
 

@@ -5,6 +5,45 @@ import (
 	"strings"
 )
 
+// SameFunction reports whether two functions are one or closures of one.
+func SameFunction(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+}
+
+// MethodType returns the receiver type of a method, such as main.(*Cache).
+func MethodType(function string) (string, bool) {
+	typ := TypeOf(function)
+	return typ, strings.HasSuffix(typ, ")")
+}
+
+// TypeOf cuts the method off a function name: locks are mostly taken by the
+// methods of one type, or by the functions of one package.
+func TypeOf(function string) string {
+	if i := strings.LastIndexByte(function, '.'); i > 0 {
+		return function[:i]
+	}
+	return function
+}
+
+// ReceiverType returns the pointer type that a method or a closure in it belongs to,
+// such as main.(*Cache); "" for other functions.
+func ReceiverType(function string) string {
+	if i := strings.Index(function, ".(*"); i > 0 {
+		if j := strings.IndexByte(function[i:], ')'); j > 0 {
+			return function[:i+j+1]
+		}
+	}
+	return ""
+}
+
+func Names(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
 // Normal returns the name that every kind of evidence, and every build with
 // other inlining decisions, agrees on for a function:
 //

@@ -1,0 +1,81 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	"inquest/analyze/claim"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
+	"inquest/analyze/reading"
+)
+
+// Standing is a rate of waiting in words: by Little's law, how many goroutines wait at any moment.
+func Standing(rate evidence.Quantity) string {
+	if rate.Number < 1 {
+		return fmt.Sprintf("somebody waits for up to %s of the time", evidence.Quantity{Number: rate.Number, Unit: evidence.Share})
+	}
+	n := evidence.Quantity{Number: rate.Number, Unit: evidence.Count}
+	if n.String() == "1" {
+		return "1 goroutine waits on average"
+	}
+	return n.String() + " goroutines wait on average"
+}
+
+// AgainstStanding is the limit that a rate of waiting is held against: one goroutine at any moment.
+func AgainstStanding(in *claim.Input) *claim.LimitUse {
+	limit := in.Against("impact.min-standing-warning")
+	limit.Unit = evidence.SecPerSec
+	return limit
+}
+
+// shortWaits is the count and the mean below which waits at one place are crumbs.
+const (
+	ManyWaits = 10_000
+	ShortWait = time.Millisecond
+)
+
+// UsualProcs is more processors than most services are given.
+const UsualProcs = 64
+
+// Waits judges what goroutines waited at a place, over wall. Where that is not known it is the
+// age of the process; where that is not known either, it is an info.
+func Waits(in *claim.Input, c *claim.Candidate, w *reading.WaitSum, wall time.Duration, excuses ...claim.Excuse) {
+	excuses = append(excuses, NotOutside(w.Request))
+	if wall == 0 && in.Case.Age > 0 {
+		wall, c.Thin = in.Case.Age, true
+		c.Caveats = append(c.Caveats, fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(wall)))
+	}
+	if wall == 0 {
+		c.Thin = true
+		in.Weigh(c, claim.Impact{Of: claim.Operations, Standing: in.Limit("impact.min-standing").Number}, excuses...)
+		return
+	}
+	standing := float64(w.Total) / float64(wall)
+	// Short waits are not noticed one by one: what they take is counted as processors.
+	if w.Mean() < ShortWait {
+		in.Weigh(c, claim.Impact{Of: claim.Processors, Share: standing / procsOrUsual(in)}, excuses...)
+		c.Severity = min(c.Severity, claim.Warning)
+		return
+	}
+	in.Weigh(c, claim.Impact{Of: claim.Operations, Standing: standing, Mean: w.Mean()}, excuses...)
+}
+
+// procsOrUsual is GOMAXPROCS or, where that is unknown, more than most services are given.
+func procsOrUsual(in *claim.Input) float64 {
+	if in.Case.GOMAXPROCS == 0 {
+		return UsualProcs
+	}
+	return float64(in.Case.GOMAXPROCS)
+}
+
+// Moment judges n goroutines that wait at a place at the moment of a dump, some of them in a request.
+func Moment(in *claim.Input, c *claim.Candidate, d *dump.Dump, n int, held reading.Requests, excuses ...claim.Excuse) {
+	whole := float64(reading.AtWork(d))
+	if 2*held.Sum() >= float64(n) {
+		whole = held.Alike(reading.RequestsIn(d))
+	}
+	excuses = append(excuses, NotOutside(len(held) > 0))
+	in.Weigh(c, claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(float64(n), whole).Number}, excuses...)
+	c.Thin = c.Thin || float64(n) < in.Limit("impact.min-standing-moment").Number
+}

@@ -1,0 +1,521 @@
+package memory
+
+import (
+	"fmt"
+	"go/version"
+	"maps"
+	"slices"
+	"strings"
+
+	"inquest/analyze/claim"
+	"inquest/analyze/detect/judge"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/stack"
+	"inquest/analyze/reading"
+)
+
+// mapCalls are the functions whose calls make maps larger or put entries in:
+// runtime/map*.go, and internal/runtime/maps since Go 1.24, which keeps the older names
+// for what compiled code calls (go:linkname in runtime_*.go).
+var mapCalls = judge.TracedKind{
+	Probes: []judge.Probes{
+		{Mean: "make a map larger", Names: slices.Sorted(maps.Keys(mapGrowers))},
+		{Mean: "assign to a map", Names: []string{
+			"runtime.mapassign", "runtime.mapassign_fast32", "runtime.mapassign_fast32ptr",
+			"runtime.mapassign_fast64", "runtime.mapassign_fast64ptr", "runtime.mapassign_faststr",
+		}},
+	},
+	Inside: growsMap, Samples: "in maps being made larger", Site: judge.OwnerOf,
+}
+
+// MapGrowth claims that a map only grows.
+var MapGrowth = &claim.Detector{
+	ID:    "map-growth",
+	Title: "A map only grows",
+	Doc: `A map at one place takes more and more memory, because entries are put in and none is taken out. A map never gives its tables
+back, not even when all its entries are deleted ([golang/go#20135](https://go.dev/issue/20135)).
+
+**How it is measured.** A heap profile cuts the runtime's own frames, so the tables of a map stand on the line of the program that
+assigns to it, never on mapassign. They are known by their sizes. Since Go 1.24 a table has 8, 16, ... up to 1024 slots and then is split in two, so at one
+line the sizes of the objects double and end in a plateau of many equal blocks; where the small ones were not sampled, half of the equal blocks ever allocated must be in use, as each split
+makes two tables of one. Before, the buckets of a map were one array whose size doubles without an end.
+Memory in such blocks must grow between two heap profiles of one process. CPU samples in the functions that rehash, split and evacuate tables, under the same function of
+the program, vouch for it, and so does a trace whose heap rises. Memory that a sync.Map allocates is recognised by its frames (variant sync.Map).
+
+**When it is wrong.** A slab or ring of equal blocks at one line looks like the tables of a map; without CPU samples in the map's growth the two cannot be told
+apart. A map that is filled once at the start grows between two snapshots too; and as all its tables fill up together, a map grows in steps with long rests between them. A map at its cap is large and flat, which is no fault; a single heap profile cannot
+tell, so it is told as an info. A CPU profile alone cannot tell one map that grows from many that are built without a size hint.`,
+	Limits: []claim.Limit{
+		{Name: "min-share", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "memory in the tables of maps at a site, of all memory in use, where it grows",
+			Source: "the tables hold keys and small values; a tenth of the heap in them means that the map and what it keeps decide the heap's size"},
+		{Name: "min-flat-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "the same where there is one heap profile only, so that growth is unknown",
+			Source: "a quarter of the heap in one map is worth a look at what bounds it"},
+		{Name: "min-growth", Default: evidence.Quantity{Number: 8 << 20, Unit: evidence.Bytes},
+			Doc:    "more memory in use in the tables in the last snapshot than in the first",
+			Source: "as heap-growth: 16 sampled objects at the default rate (runtime/mprof.go, MemProfileRate)"},
+		{Name: "min-growth-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+			Doc:    "growth of the tables, of what they held in the first snapshot",
+			Source: "as heap-growth"},
+		{Name: "min-blocks", Default: evidence.Quantity{Number: 16, Unit: evidence.Count},
+			Doc:    "equal blocks at one line that make a plateau",
+			Source: "internal/runtime/maps/table.go, maxTableCapacity: 16 full tables are 14 000 entries, below which a map is no burden"},
+		{Name: "min-cpu-share", Default: evidence.Quantity{Number: 0.02, Unit: evidence.Share},
+			Doc:    "CPU samples in growing maps under one function, of all CPU samples, below which they only vouch",
+			Source: "growth is amortised over the entries put in: a map that is at its size spends nothing on it"},
+		{Name: "min-cpu-samples", Default: evidence.Quantity{Number: 3, Unit: evidence.Count},
+			Doc:    "CPU samples in growing maps under one function, below which they say nothing",
+			Source: "one sample is an accident; the functions run only when a map grows, so three are not"},
+	},
+	Measures: []claim.Measure{
+		{Kind: evidence.Heap, Doc: "blocks with the sizes of map tables at one line, and their growth between heap profiles", Run: mapGrowthHeap},
+		{Kind: evidence.CPU, Doc: "samples in rehash, split, grow and evacuate by the function that assigns; cannot tell one growing map from many new ones", Run: judge.WorstOf(mapGrowthCPU)},
+		{Kind: evidence.Trace, Doc: "whether the heap rises meanwhile; names no site", Run: judge.WorstOf(mapGrowthTrace)},
+		{Kind: evidence.Folded, Doc: "calls that make maps larger or assign to them, or samples in such, by function" + judge.FoldedDoc, Run: judge.FoldedMeasure(mapCalls)},
+	},
+	Fix: []string{
+		"Give the map a cap or its entries an expiry: an LRU, a sweep by age, or deletion where the object's life ends",
+		"Rebuild the map from time to time where many entries are deleted: the tables of a map never shrink",
+		"Where the number of entries is known, make the map with a size hint, so that it is not rehashed on the way",
+	},
+	Sketch: `// Entries have an expiry, and a sweep builds a new map: tables of the old never shrink.
+func (c *Cache) sweep(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := make(map[string]Entry, len(c.m)/2)
+	for key, e := range c.m {
+		if now.Sub(e.Used) < maxIdle {
+			kept[key] = e
+		}
+	}
+	c.m = kept
+}
+`,
+	Explains: []claim.Mechanism{
+		{Effect: "heap-growth", Why: "what a map holds stays live until it is deleted, and the tables of a built-in map even then", Source: "golang/go#20135"},
+		{Effect: "gc-pressure", Why: "every collection marks the whole map again", Source: "runtime/mgcmark.go"},
+		{Effect: "alloc-hotspot", Why: "growing copies the map into new, larger tables", Source: "internal/runtime/maps/table.go, grow"},
+		{Effect: "mutex-hotspot", Why: "whoever adds the entry that makes the map grow moves its entries while it holds the lock around it", Source: "internal/runtime/maps/table.go, rehash; before Go 1.24 runtime/map.go, growWork"},
+		{Effect: "long-critical-section", Why: "whoever adds the entry that makes the map grow moves its entries while it holds the lock around it", Source: "internal/runtime/maps/table.go, rehash; before Go 1.24 runtime/map.go, growWork"},
+	},
+	Wakes: true,
+}
+
+// shape is where a function's maps stand in a heap profile.
+type shape struct {
+	lines   []int // that allocate blocks with the sizes of tables
+	sure    bool  // the sizes alone prove it
+	syncMap bool
+}
+
+// String names the flavour of map.
+func (s shape) String() string {
+	if s.syncMap {
+		return "sync.Map"
+	}
+	return "map"
+}
+
+// focus is the options with which pprof shows what sum adds up.
+func (s shape) focus() string {
+	if s.syncMap {
+		return `-focus=^internal/sync[.]|^sync[.](\(\*Map\)|newEntry)`
+	}
+	return fmt.Sprintf("-tagfocus=%db:", smallTable)
+}
+
+// fix is what to do where the advice for built-in maps does not hold.
+func (s shape) fix() []string {
+	if !s.syncMap {
+		return nil
+	}
+	// internal/sync/hashtriemap.go: LoadAndDelete gives an entry's node back; there is no size to make one with.
+	return []string{
+		"Take entries out with Delete where the object's life ends: an empty value that is stored in their place keeps the entry",
+		"Give the map a cap or its entries an expiry: count them, or sweep with Range and Delete by age",
+	}
+}
+
+// shapeOf looks for maps among what a function allocated. Values that the same
+// function made weigh more than the maps that hold them and say nothing.
+func shapeOf(h *reading.HeapSite, minBlocks int64, go124 bool) shape {
+	var s shape
+	for line, sizes := range h.Direct {
+		if ok, sure := tablesAt(sizes, minBlocks, go124); ok {
+			s.lines = append(s.lines, line)
+			s.sure = s.sure || sure
+		}
+	}
+	if h.SyncMap.Inuse > s.sum(h).Inuse {
+		return shape{sure: true, syncMap: true}
+	}
+	return s
+}
+
+// since124 reports whether a program is known to be built with Go 1.24 or later,
+// whose maps are made of tables.
+func since124(in *claim.Input) bool {
+	return in.Case.GoVersion != "" && version.Compare(in.Case.GoVersion, "go1.24") >= 0
+}
+
+// sum adds up what the maps hold in a snapshot, which may be an earlier one.
+func (s shape) sum(h *reading.HeapSite) reading.HeapSum {
+	if s.syncMap {
+		return h.SyncMap
+	}
+	var sum reading.HeapSum
+	for _, line := range s.lines {
+		for size, o := range h.Direct[line] {
+			if size >= smallTable {
+				sum.Add(*o)
+			}
+		}
+	}
+	return sum
+}
+
+// tablesAt judges the objects that one line allocated by their sizes.
+func tablesAt(sizes map[int64]*reading.HeapSum, minBlocks int64, go124 bool) (ok, sure bool) {
+	var all reading.HeapSum
+	var top int64 // the size with most memory in use
+	ordered := make([]int64, 0, len(sizes))
+	for size, s := range sizes {
+		// The values that a map points to are often made on the line that assigns them.
+		if size < smallTable {
+			continue
+		}
+		all.Add(*s)
+		ordered = append(ordered, size)
+		if top == 0 || s.Inuse > sizes[top].Inuse || s.Inuse == sizes[top].Inuse && size > top {
+			top = size
+		}
+	}
+	if top == 0 || all.Inuse == 0 {
+		return false, false
+	}
+	slices.Sort(ordered)
+	steps := doublings(ordered, top)
+	plateau := sizes[top].Inuse*2 >= all.Inuse && sizes[top].InuseObjects >= minBlocks
+	// Since Go 1.24: many tables of the greatest size and, of the times when the
+	// maps were smaller, some of each size below.
+	if plateau && top <= maxTable && steps >= 2 {
+		return true, true
+	}
+	// One large map shows few of its small tables, as only one object per 512 KiB is
+	// sampled. But a split makes two new tables of one (internal/runtime/maps/table.go,
+	// split), so half of what was ever allocated is in use; of blocks that are simply
+	// kept it is all. Powers of two are what buffers are made of, and tables are not.
+	half := evidence.Part(sizes[top].Inuse, sizes[top].Alloc).Number
+	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 && half >= 0.3 && half <= 0.7 {
+		return true, false
+	}
+	// Before Go 1.24: one array that doubles on and on.
+	last := ordered[len(ordered)-1]
+	if !go124 && last >= 1<<20 && doublings(ordered, last) >= 4 && doubles(ordered) && sizes[top].Inuse*2 >= all.Inuse && top >= last/4 {
+		return true, true
+	}
+	return false, false
+}
+
+// doubles reports whether of the greatest sizes, down to a thirty-second of the
+// greatest, most are followed by one about twice as large. A slice that is appended
+// to grows by a quarter at these sizes (runtime/slice.go, nextslicecap), which comes near
+// every doubling at each third step.
+func doubles(ordered []int64) bool {
+	near, steps := 0, 0
+	last := ordered[len(ordered)-1]
+	for i := 1; i < len(ordered); i++ {
+		if ordered[i-1] < last/32 {
+			continue
+		}
+		steps++
+		if float64(ordered[i]) < 1.6*float64(ordered[i-1]) {
+			near++
+		}
+	}
+	return near*2 < steps
+}
+
+// The sizes that a full table of 1024 slots can have: a control byte per slot,
+// and slots of at least 2 and at most 264 bytes, as larger keys and values are kept
+// outside (internal/runtime/maps/table.go, maxTableCapacity; internal/abi/map.go,
+// MapMaxKeyBytes and MapMaxElemBytes), rounded up to whole pages.
+const (
+	smallTable = 1024 // below, it may be anything
+	minTable   = 1024 * (1 + 2)
+	maxTable   = 1024*(1+264) + 8192
+)
+
+// doublings counts how many of the sizes lie one, two, three, ... halvings below
+// top without a gap longer than one step. Size classes round up by an eighth at most
+// (internal/runtime/gc/sizeclasses.go).
+func doublings(ordered []int64, top int64) int {
+	n, missed := 0, 0
+	for want := float64(top) / 2; want >= smallTable && missed < 2; want /= 2 {
+		if slices.ContainsFunc(ordered, func(s int64) bool { return float64(s) >= want*0.85 && float64(s) <= want*1.15 }) {
+			n, missed = n+1, 0
+		} else {
+			missed++
+		}
+	}
+	return n
+}
+
+func mapGrowthHeap(in *claim.Input) claim.Reading {
+	s := reading.OneProcess(in.Exhibits)
+	if s.LastExhibit().Profile.Column("inuse_space") < 0 {
+		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
+	}
+	minBlocks := int64(in.Limit("min-blocks").Number)
+	if len(s.Views) < 2 {
+		return mapGrowthOnce(in, s, minBlocks)
+	}
+	r := claim.Reading{}
+	last := s.LastExhibit()
+	shapes := map[string]shape{}
+	for name, h := range s.Last().Sites {
+		shapes[name] = shapeOf(h, minBlocks, since124(in))
+	}
+	pick := func(h *reading.HeapSite) reading.HeapSum { return shapes[h.Site.Function].sum(h) }
+	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, pick) {
+		h := s.Last().Sites[g.Name]
+		sum, sure := pick(h), shapes[g.Name].sure
+		share := evidence.Part(sum.Inuse, s.Last().Inuse)
+		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == 3 {
+			continue
+		}
+		what := "memory in use in blocks with the sizes of map tables at the lines of the function"
+		if shapes[g.Name].syncMap {
+			what = "memory in use that the sync.Map allocated for the function"
+		}
+		c := claim.Candidate{
+			Site: h.Site, Path: h.Path, Variant: shapes[g.Name].String(), Severity: claim.Warning, Thin: !sure || !g.Steady(), Share: share.Number,
+			Summary: fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
+				shapes[g.Name], h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(sum.Inuse), evidence.Within(s.Span()), share),
+			Facts: growthFacts(in, s, g, h, what, shapes[g.Name].focus()),
+			Fix:   shapes[g.Name].fix(),
+		}
+		if f, ok := blocksFact(last, h); ok && !shapes[g.Name].syncMap {
+			c.Facts = append(c.Facts, f)
+		}
+		if !sure {
+			c.Caveats = append(c.Caveats, "the heap profile holds the full tables alone, and other equal blocks at one line would look the same; only CPU samples in the growth of the map settle it")
+		}
+		// All tables of a map fill up together, so it doubles at once and then rests until
+		// the entries have doubled: a rest is only an end when it lasts.
+		if len(s.Views) >= 5 && g.Ended() {
+			c.Severity = claim.Info
+			c.Caveats = append(c.Caveats, "the growth slowed down or stopped before the last snapshot, as that of a map being filled does")
+		}
+		if len(s.Views) == 2 {
+			c.Caveats = append(c.Caveats, "two snapshots cannot tell a map that is being filled from one that grows without end")
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	r.Candidates = append(r.Candidates, whatMapsKeep(in, s, r.Candidates)...)
+	r.Says = fmt.Sprintf("no memory in blocks with the sizes of map tables grew by %s over %d heap profiles", in.Limit("min-growth"), len(s.Views))
+	r.Silent = s.Unsure(in.Limit("min-growth").Number, pick)
+	return r
+}
+
+// whatMapsKeep vouches for functions whose own lines allocate what grows,
+// though not in the sizes of tables: a map that grows keeps its values, which
+// weigh more than it does. It accuses nobody.
+func whatMapsKeep(in *claim.Input, s *reading.HeapSeries, found []claim.Candidate) []claim.Candidate {
+	var out []claim.Candidate
+	own := func(h *reading.HeapSite) reading.HeapSum {
+		var sum reading.HeapSum
+		for _, sizes := range h.Direct {
+			for _, o := range sizes {
+				sum.Add(*o)
+			}
+		}
+		return sum
+	}
+	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, own) {
+		h := s.Last().Sites[g.Name]
+		if slices.ContainsFunc(found, func(c claim.Candidate) bool { return c.Site.Function == g.Name }) || len(out) == 3 {
+			continue
+		}
+		out = append(out, claim.Candidate{
+			Site: h.Site, Path: h.Path, Thin: true, Share: evidence.Part(g.Grown, s.Last().Inuse).Number,
+			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s", h.Site.Function, evidence.Size(g.Grown)),
+			Facts:   growthFacts(in, s, g, h, "memory in use that the function's own lines allocated", ""),
+		})
+	}
+	return out
+}
+
+// mapGrowthOnce judges a single heap profile, which can show a large map but no growth.
+func mapGrowthOnce(in *claim.Input, s *reading.HeapSeries, minBlocks int64) claim.Reading {
+	r := claim.Reading{Silent: alone(s)}
+	last, view := s.LastExhibit(), s.Last()
+	// A difference over time holds what came and went, not what a map holds.
+	if last.Duration > 0 {
+		return r
+	}
+	for _, h := range view.Sites {
+		shape := shapeOf(h, minBlocks, since124(in))
+		sum, sure := shape.sum(h), shape.sure
+		share := evidence.Part(sum.Inuse, view.Inuse)
+		// A few blocks in a small heap say nothing about anybody's memory.
+		if share.Number < in.Limit("min-flat-share").Number || float64(sum.Inuse) < in.Limit("min-growth").Number || !sure {
+			continue
+		}
+		at := claim.At(h.Site)
+		at.SampleType = "inuse_space"
+		c := claim.Candidate{
+			Site: h.Site, Path: h.Path, Variant: shape.String(), Severity: claim.Info, Thin: true, Share: share.Number,
+			Summary: fmt.Sprintf("the %s that %s assigns to holds %s, %s of the memory in use; whether it grows is unknown", shape, h.Site.Function, evidence.Size(sum.Inuse), share),
+			Facts: []claim.Fact{{
+				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
+				Of:    claim.PartOf(evidence.Of(view.Inuse, evidence.Bytes), "memory in use"),
+				Limit: in.Against("min-flat-share"), At: at, Reproduce: claim.Peek(last, "inuse_space", h.Site).With(shape.focus()),
+			}},
+			Caveats: []string{"one heap profile cannot tell a map that grows from one at its cap"},
+			Fix:     shape.fix(),
+		}
+		if f, ok := blocksFact(last, h); ok && !shape.syncMap {
+			c.Facts = append(c.Facts, f)
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	slices.SortFunc(r.Candidates, func(a, b claim.Candidate) int {
+		if a.Share != b.Share {
+			if a.Share > b.Share {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.Site.Function, b.Site.Function)
+	})
+	r.Candidates = r.Candidates[:min(len(r.Candidates), 3)]
+	return r
+}
+
+// blocksFact counts the most frequent block at the function's lines.
+func blocksFact(e *evidence.Exhibit, h *reading.HeapSite) (claim.Fact, bool) {
+	var size, line int64
+	var most reading.HeapSum
+	for l, sizes := range h.Direct {
+		if h.Foreign[l] {
+			continue
+		}
+		for s, sum := range sizes {
+			if sum.Inuse > most.Inuse || sum.Inuse == most.Inuse && (s > size || s == size && int64(l) < line) {
+				size, line, most = s, int64(l), *sum
+			}
+		}
+	}
+	if size == 0 {
+		return claim.Fact{}, false
+	}
+	at := claim.At(h.Site)
+	at.Line, at.SampleType = int(line), "inuse_objects"
+	return claim.Fact{
+		Exhibit: e.ID, Says: fmt.Sprintf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes)), Value: evidence.Of(most.InuseObjects, evidence.Count),
+		At: at, Reproduce: claim.PeekLine(e, "inuse_objects", h.Site, int(line)).With(fmt.Sprintf("-tagfocus=%db:%db", size, size)),
+	}, true
+}
+
+// growsMap reports whether a stack is a map being made larger.
+func growsMap(s stack.Stack) bool {
+	for _, f := range s {
+		name := f.Function
+		// The first frame of the program ends the search: above it stand its callers.
+		if !stack.Standard(name) {
+			return false
+		}
+		if mapGrowers[stack.Normal(name)] {
+			return true
+		}
+	}
+	return false
+}
+
+// mapGrowers are the functions that make a map larger: of internal/runtime/maps
+// since Go 1.24, of runtime/map.go before, and of sync.Map's tree.
+var mapGrowers = map[string]bool{
+	"internal/runtime/maps.(*table).rehash":          true,
+	"internal/runtime/maps.(*table).split":           true,
+	"internal/runtime/maps.(*table).grow":            true,
+	"internal/runtime/maps.(*Map).growToTable":       true,
+	"internal/runtime/maps.(*Map).installTableSplit": true,
+	"runtime.hashGrow":                               true,
+	"runtime.growWork":                               true,
+	"runtime.growWork_fast32":                        true,
+	"runtime.growWork_fast64":                        true,
+	"runtime.growWork_faststr":                       true,
+	"runtime.evacuate":                               true,
+	"runtime.evacuate_fast32":                        true,
+	"runtime.evacuate_fast64":                        true,
+	"runtime.evacuate_faststr":                       true,
+	"runtime.makeBucketArray":                        true,
+	"internal/sync.(*HashTrieMap[...]).expand":       true,
+}
+
+// largeMapGrowers are those that run for maps of more than a table: a table of
+// 1024 slots is split, and the buckets of older maps are moved bit by bit.
+var largeMapGrowers = []string{
+	"internal/runtime/maps.(*table).split", "internal/runtime/maps.(*Map).installTableSplit",
+	"runtime.evacuate", "runtime.evacuate_fast32", "runtime.evacuate_fast64", "runtime.evacuate_faststr",
+	"internal/sync.(*HashTrieMap[...]).expand",
+}
+
+func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
+	p := e.Profile
+	column := p.Column("samples")
+	total := p.Total(column)
+	// A map can grow at a cost no profile shows, so this kind never denies.
+	r := claim.Reading{Silent: "no CPU samples in the growth of a map: it costs little where entries are few or come in slowly"}
+	large := map[string]bool{}
+	for _, site := range reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {
+		if !growsMap(s.Stack) {
+			return stack.Site{}
+		}
+		owner := s.Stack.Owner()
+		large[owner.Function] = large[owner.Function] || s.Stack.Contains(largeMapGrowers...)
+		return owner
+	}) {
+		n := site.Values[column]
+		if n < int64(in.Limit("min-cpu-samples").Number) || len(r.Candidates) == 3 {
+			break
+		}
+		share := evidence.Part(n, total)
+		c := claim.Candidate{
+			Site: site.Site, Path: site.Path, Thin: true, Share: share.Number,
+			Summary: fmt.Sprintf("%s of the CPU samples are in maps being made larger under %s", share, site.Site.Function),
+			Facts: []claim.Fact{{
+				Exhibit: e.ID, Says: "CPU samples in rehashing, splitting and evacuating maps under the function", Value: share,
+				Of:    claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+				Limit: in.Against("min-cpu-share"), At: claim.At(site.Site),
+				Reproduce: claim.Peek(e, "samples", site.Site).With("-focus=table..(rehash|split|grow)$|growToTable|installTableSplit|runtime.(hashGrow|growWork|evacuate|makeBucketArray)|HashTrieMap.*expand"),
+			}},
+			Caveats: []string{"maps that are built anew each time without a size hint cost CPU in the same functions"},
+		}
+		// Small maps that are made by the thousand grow too, but are never split.
+		if share.Number >= in.Limit("min-cpu-share").Number && large[site.Site.Function] {
+			c.Severity = claim.Info
+		}
+		r.Candidates = append(r.Candidates, c)
+	}
+	return r
+}
+
+func mapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
+	s := reading.HeapSlope(e.Trace, 6)
+	if s.Unknown != "" {
+		return claim.Reading{Silent: s.Unknown}
+	}
+	if !s.Rises(0.85, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) {
+		return claim.Reading{Silent: "the heap does not rise within the trace, which is too short to rule growth out"}
+	}
+	return claim.Reading{
+		Silent: "a trace shows the heap as a whole and no maps",
+		Candidates: []claim.Candidate{{
+			Thin: true, Summary: "the live heap rises meanwhile", Facts: []claim.Fact{slopeFact(in, e, s)},
+		}},
+	}
+}

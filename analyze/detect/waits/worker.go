@@ -1,0 +1,60 @@
+package waits
+
+import (
+	"fmt"
+
+	"inquest/analyze/claim"
+	"inquest/analyze/detect/judge"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
+	"inquest/analyze/reading"
+)
+
+// minAtWork is the part of the time in which a worker must be at work for those that wait to wait for it,
+// rather than for events that it passes on.
+const minAtWork = 0.5
+
+// slowWorkers judges operations that wait for a worker of the program to answer: a queue in front of it,
+// as that of senders is, in which the callers stand behind the send.
+func slowWorkers(in *claim.Input, e *evidence.Exhibit) (out []claim.Candidate) {
+	t := e.Trace
+	of := reading.OperationsOf(t)
+	for _, w := range reading.SumWaits(t.Waits, reading.Replies, of) {
+		rate := reading.PerSecond(w.Total, t.Duration)
+		if rate.Number < in.Limit("impact.min-standing").Number || len(out) == reading.MaxSites {
+			break
+		}
+		worker, n := reading.WorkerOf(t, w.Class, w.Stack.Site().Function)
+		// Timers, the network and nobody end the rest: time-outs, and events from outside.
+		if !w.Request || 2*n < w.Count-w.Open || n == 0 || stack.SameFunction(worker.Site.Function, w.Site.Function) {
+			continue
+		}
+		atWork := worker.Busy(t)
+		c := claim.Candidate{
+			Site: w.Site, Path: w.Path, Variant: "reply", Share: min(1, rate.Number/float64(max(w.Goroutines, 1))),
+			Summary: fmt.Sprintf("%s in %s for an answer of %s, %s each; %s %s", judge.Standing(rate), w.Site.Function, worker.Site.Function, evidence.Duration(w.Mean()), worker.Site.Function, worker.Does(t)),
+			Facts: []claim.Fact{
+				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
+				{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait here, over %s waits", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
+				{Exhibit: e.ID, Says: "waits here that " + worker.Site.Function + " ended", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "all waits here"), At: claim.At(worker.Site),
+					Reproduce: claim.TraceView(e, "goroutines that unblock others in "+worker.Site.Function)},
+				{Exhibit: e.ID, Says: "time in which goroutines of " + worker.Site.Function + " were at work: ran, or waited for something else than work", Value: evidence.Duration(min(worker.Running+worker.Away, t.Duration)),
+					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: claim.At(worker.Site), Reproduce: claim.TraceView(e, "goroutine analysis of "+worker.Site.Function)},
+			},
+			Fix: []string{
+				"Shorten what the worker does for one caller, or do the slow part (write, query, request, computation) outside of it",
+				"Run several workers where their work does not depend on each other: as many as there are processors for computing, more for waiting",
+				"Bound the queue and refuse at once when it is full, and wait with the request's context and a deadline",
+			},
+		}
+		judge.Waits(in, &c, w, t.Duration, judge.BusyElsewhere(in, worker.Site.Function, w.Site.Function), judge.StarvedExcuse(t),
+			claim.Excuse{Holds: worker.Serves, Says: "another request ends these waits, as with long polling"},
+			claim.Excuse{Holds: atWork.Number < minAtWork, Says: "who ends these waits is idle for most of the time: they wait for events"})
+		judge.AddSites(&c, worker.Site)
+		if worker.Away > worker.Running {
+			judge.AddSites(&c, worker.At.Site)
+		}
+		out = append(out, c)
+	}
+	return out
+}

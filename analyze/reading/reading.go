@@ -1,0 +1,36 @@
+package reading
+
+import (
+	"inquest/analyze/claim"
+	"inquest/analyze/evidence/stack"
+)
+
+// AppSite is where a leak is looked for: the first frame of the application,
+// since the library it waits in is not what leaks.
+func AppSite(s stack.Stack) (stack.Site, []string) {
+	for i, f := range s {
+		if !stack.Standard(f.Function) && !stack.Plumbing(f.Function) {
+			return f.Site(), s[i:].Path()
+		}
+	}
+	return s.Site(), s.Path()
+}
+
+// MaxSites is how many sites a measure hands on.
+const MaxSites = 5
+
+func AtGoroutine(s stack.Site, id int64) claim.Location {
+	at := claim.At(s)
+	at.Goroutine = id
+	return at
+}
+
+// siteStack cuts a stack to the part from its site on.
+func siteStack(s stack.Stack) stack.Stack {
+	for i, f := range s {
+		if !stack.Plumbing(f.Function) {
+			return s[i:]
+		}
+	}
+	return s
+}

@@ -1,0 +1,29 @@
+package reading
+
+// Requests counts goroutines by the handler of the request they are in.
+type Requests map[string]float64
+
+func (r *Requests) Add(handler string, n float64) {
+	if *r == nil {
+		*r = Requests{}
+	}
+	if handler != "" {
+		(*r)[handler] += n
+	}
+}
+
+// Sum is how many there are of any handler.
+func (r Requests) Sum() (n float64) {
+	for _, m := range r {
+		n += m
+	}
+	return n
+}
+
+// Alike is how many of all requests are of the handlers of these.
+func (r Requests) Alike(all Requests) (n float64) {
+	for handler := range r {
+		n += all[handler]
+	}
+	return n
+}

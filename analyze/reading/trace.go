@@ -1,0 +1,59 @@
+package reading
+
+import (
+	"fmt"
+	"time"
+
+	"inquest/analyze/claim"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
+)
+
+// rate returns the delay of a site per second of wall time.
+func PerSecond(d, wall time.Duration) evidence.Quantity {
+	if wall <= 0 {
+		return evidence.Quantity{Unit: evidence.SecPerSec}
+	}
+	return evidence.Quantity{Number: float64(d) / float64(wall), Unit: evidence.SecPerSec}
+}
+
+// Busiest returns the stretch of the window in which a number is highest; the
+// whole trace when it has no windows.
+func Busiest(t *exectrace.Timeline, number func(exectrace.Window) float64) claim.Location {
+	best := -1
+	for i, w := range t.Windows {
+		if best < 0 || number(w) > number(t.Windows[best]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return claim.Location{To: int64(t.Duration)}
+	}
+	from := time.Duration(best) * t.WindowLength
+	return claim.Location{From: int64(from), To: int64(min(from+t.WindowLength, t.Duration))}
+}
+
+// minTrace is the shortest trace whose rates are worth anything.
+const minTrace = 100 * time.Millisecond
+
+func TooShort(e *evidence.Exhibit) string {
+	if d := e.Trace.Duration; d < minTrace {
+		return fmt.Sprintf("the trace covers only %s", evidence.Duration(d))
+	}
+	return ""
+}
+
+// ShortTrace is the length below which a trace is a glimpse: a fold over fewer
+// than a handful of scheduling quanta and collections denies nothing.
+const ShortTrace = 200 * time.Millisecond
+
+// Glimpse reports whether a trace holds too little to deny anything: neither
+// the time that shortTrace asks for nor as many events as a busy program has in that time.
+func Glimpse(t *exectrace.Timeline, events int64) bool {
+	return t.Duration < ForcedPreemption || t.Duration < ShortTrace && events < 1000
+}
+
+// RateOf is how often something happened per second.
+func RateOf(n float64, over time.Duration) evidence.Quantity {
+	return evidence.Quantity{Number: n / max(over.Seconds(), 1e-9), Unit: evidence.PerSecond}
+}
