@@ -11,6 +11,8 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
+
+	"inquest/templates"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -42,13 +44,17 @@ func written(t testing.TB, write Writer, r *Report) string {
 	return b.String()
 }
 
+// withoutOurs leaves out of a page what is the same in every one, so that people can read what changed in a golden file. That
+// both stand there in full is what checkHTML holds.
+var withoutOurs = strings.NewReplacer(templates.CSS, "/* report.css */", templates.Script, "// report.js")
+
 // TestGolden proves that presentation is unchanged, nothing more.
 func TestGolden(t *testing.T) {
 	for _, name := range cases {
 		r := load(t, name)
 		for _, f := range formats {
 			path := filepath.Join("testdata", name+f.extensions[0])
-			got := written(t, f.write, r)
+			got := withoutOurs.Replace(written(t, f.write, r))
 			if *update {
 				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 					t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	trials = flag.Int("trials", 200, "how many comparisons TestPower makes of each kind")
+	trials = flag.Int("trials", 100, "how many comparisons TestPower makes of each kind")
 	record = flag.Int("record", 0, "record this many runs of each variant anew for TestPower, 5 s of two processors each, instead of taking testdata/runs*.zip")
 )
 
