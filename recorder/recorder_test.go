@@ -304,7 +304,6 @@ func TestPanicWaitsForTheCaseBeingWritten(t *testing.T) {
 	for !r.busy.Load() {
 		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(100 * time.Millisecond)
 	func() {
 		defer func() { _ = recover() }()
 		defer r.Guard()

@@ -33,8 +33,12 @@ func TestFIFO(t *testing.T) {
 	WriterWait = time.Minute
 	for _, data := range [][]byte{[]byte(oneDump), profileOf(t, "heap")} {
 		go func() {
-			time.Sleep(20 * time.Millisecond)
-			f, err := os.OpenFile(name, os.O_WRONLY, 0)
+			// Without a reader there is nobody to write to: the first try that succeeds finds one that waits.
+			f, err := os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+			for errors.Is(err, syscall.ENXIO) {
+				time.Sleep(time.Millisecond)
+				f, err = os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+			}
 			if err != nil {
 				t.Error(err)
 				return

@@ -91,7 +91,7 @@ func TestBudgetLeavesOutTheSameFiles(t *testing.T) {
 		}
 		return strings.Join(lines, "\n"), memory
 	}
-	times := 3
+	times := 2
 	if testing.Short() {
 		times = 1
 	}

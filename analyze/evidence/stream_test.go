@@ -146,17 +146,30 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// readAgain calls began when it is read once more after so many bytes.
+type readAgain struct {
+	r     io.Reader
+	after int
+	began func()
+}
+
+func (a *readAgain) Read(p []byte) (int, error) {
+	if a.after <= 0 {
+		a.began()
+	}
+	n, err := a.r.Read(p)
+	a.after -= n
+	return n, err
+}
+
 // TestInterruptedStream ends the wait for a stream that says nothing.
 func TestInterruptedStream(t *testing.T) {
 	for _, before := range []string{"", oneDump} {
 		r, w := io.Pipe()
 		ctx, cancel := context.WithCancel(context.Background())
-		go func() {
-			_, _ = io.WriteString(w, before)
-			time.Sleep(50 * time.Millisecond)
-			cancel()
-		}()
-		b, err := Open(ctx, []string{"-"}, Options{Stdin: r})
+		waits := &readAgain{r: r, after: len(before), began: cancel}
+		go func() { _, _ = io.WriteString(w, before) }()
+		b, err := Open(ctx, []string{"-"}, Options{Stdin: waits})
 		if !errors.Is(err, context.Canceled) || len(b.Exhibits) != 1 {
 			t.Errorf("%q, error %v", list(b), err)
 		}

@@ -168,7 +168,7 @@ func TestTextsAreReadAtOnce(t *testing.T) {
 	if testing.Short() || cpuTime() == 0 {
 		t.Skip("takes seconds, and wants the processor time of code without the race detector")
 	}
-	const small, large = 1 << 20, 4 << 20
+	const small, large = 1 << 19, 1 << 21
 	file := filepath.Join(t.TempDir(), "x.log")
 	for name, text := range texts(t, large) {
 		best := func(text []byte) time.Duration {

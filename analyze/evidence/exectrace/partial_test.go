@@ -162,7 +162,7 @@ func TestFlippedBitsNeverCostTheFile(t *testing.T) {
 		whole := load(t, name)
 		events := read(t, whole, 1).Events
 		unnoticed := 0
-		const flips = 300
+		const flips = 120
 		for range flips {
 			b := bytes.Clone(whole)
 			at := headerSize + rng.IntN(len(b)-headerSize)
