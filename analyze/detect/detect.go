@@ -17,9 +17,11 @@ import (
 var All = []*claim.Detector{
 	locks.MutexHotspot,
 	locks.LongCriticalSection,
+	locks.WriterStarvation,
 	waits.GoroutinePileup,
 	locks.Deadlock,
 	waits.ChannelBackpressure,
+	waits.SingleflightStuck,
 	waits.PoolExhaustion,
 	waits.BlockedDownstream,
 	scheduler.SyscallBlocking,

@@ -91,7 +91,7 @@ func (h LockHolder) stays() bool {
 
 // ReadLocked reports whether what is held is a read lock: a writer waits for readers to leave.
 func (l *Lock) ReadLocked() bool {
-	return slices.ContainsFunc(l.Waiters, func(w *LockWaiter) bool { return w.forReaders })
+	return slices.ContainsFunc(l.Waiters, func(w *LockWaiter) bool { return w.ForReaders })
 }
 
 // sharedCalls returns the methods of a type that all waiters run above the function that

@@ -20,17 +20,17 @@ type LockWaiter struct {
 	At     int    // index of the frame that goes on with the lock: the same, or a lock helper's caller
 	Object uint64 // first argument word of that frame when it is a pointer in force; 0 when unknown
 	// ForReaders says it is the one writer at its RWMutex that waits for readers to leave.
-	forReaders bool
+	ForReaders bool
 }
 
 func (w *LockWaiter) Site() stack.Site {
-	user, _ := w.user()
+	user, _ := w.User()
 	return user.Site()
 }
 
-// user returns the stack from the code on that uses the lock, and the helpers it
+// User returns the stack from the code on that uses the lock, and the helpers it
 // has passed through.
-func (w *LockWaiter) user() (stack.Stack, []stack.Site) {
+func (w *LockWaiter) User() (stack.Stack, []stack.Site) {
 	return wait.LockUser(w.G.Stack()[w.Call:], nil)
 }
 
@@ -99,7 +99,7 @@ func (l *Lock) Site() (site stack.Site, path []string, n int) {
 		s := w.Site()
 		count[s.Function]++
 		if c := count[s.Function]; c > n || c == n && s.Function < site.Function {
-			user, _ := w.user()
+			user, _ := w.User()
 			site, path, n = s, user.Path(), c
 		}
 	}
@@ -153,7 +153,7 @@ func Locks(d *dump.Dump) []*Lock {
 		w := &LockWaiter{G: g, Kind: use.Kind}
 		w.Call, w.At = wait.SiteIn(s, use.Above)
 		w.Object = Pointer(g.Frames[w.At])
-		w.forReaders = use.Kind == wait.LockWrite && !s[:use.Above].Contains("sync.(*Mutex).Lock", "sync.(*Mutex).lockSlow", "internal/sync.(*Mutex).lockSlow")
+		w.ForReaders = use.Kind == wait.LockWrite && !s[:use.Above].Contains("sync.(*Mutex).Lock", "sync.(*Mutex).lockSlow", "internal/sync.(*Mutex).lockSlow")
 		waiting[g] = w
 		if addr == 0 {
 			unnamed = append(unnamed, w)
@@ -449,7 +449,7 @@ func (l *Lock) OtherSites(first stack.Site) []stack.Site {
 	var out []stack.Site
 	seen := map[string]bool{first.Function: true}
 	for _, w := range l.Waiters {
-		user, passed := w.user()
+		user, passed := w.User()
 		for _, s := range append([]stack.Site{user.Site(), user.Owner()}, passed...) {
 			if !seen[s.Function] && s.Function != "" && len(out) < MaxSites-1 {
 				seen[s.Function] = true

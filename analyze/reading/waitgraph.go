@@ -100,7 +100,7 @@ func (l *Lock) Recursive() (LockHolder, bool) {
 	if !l.settled() {
 		return LockHolder{}, false
 	}
-	writer := slices.ContainsFunc(l.Waiters, func(w *LockWaiter) bool { return w.forReaders })
+	writer := slices.ContainsFunc(l.Waiters, func(w *LockWaiter) bool { return w.ForReaders })
 	var own []LockHolder
 	for _, h := range l.Holders {
 		if h.Waits == nil || !slices.Contains(l.Waiters, h.Waits) {

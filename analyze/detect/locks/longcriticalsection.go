@@ -81,6 +81,7 @@ func (s *Store) Update(ctx context.Context, id string) error {
 }
 `,
 	Explains: []claim.Mechanism{
+		{Effect: "writer-starvation", Why: "a writer gets in only when the last reader has given the lock back", Source: "sync/rwmutex.go, Lock"},
 		{Effect: "mutex-hotspot", Why: "while the holder is busy inside the lock, everyone else queues for it", Source: "sync/mutex.go"},
 		{Effect: "goroutine-pileup", Only: "lock", Why: "arrivals outpace a lock that is given back slowly, so waiters pile up", Source: "sync/mutex.go, Little's law"},
 		{Effect: "p-idle", Why: "goroutines that wait for a lock cannot use a free processor", Source: "runtime/sema.go"},

@@ -48,6 +48,9 @@ wait group, a condition or a sleep is a warning with low confidence, and one for
 		"Never wait in a finalizer or cleanup: try with a select that has a default case, or start a goroutine for what may take long (runtime.SetFinalizer says so)",
 		"Close explicitly where the object is no longer needed, with defer, and let the finalizer only report what was forgotten",
 	},
+	Explains: []claim.Mechanism{
+		{Effect: "heap-growth", Why: "an object that has a finalizer is kept, with all it refers to, until that has run", Source: "runtime/mfinal.go, queuefinalizer"},
+	},
 }
 
 // finalizing is a finalizer or cleanup that waits.
@@ -91,7 +94,7 @@ func (f *finalizing) candidate(in *claim.Input, facts ...claim.Fact) claim.Candi
 	site := f.stack.Site()
 	c := claim.Candidate{
 		Site: site, Path: f.stack.Path(), Variant: f.what, Facts: facts, Share: 1,
-		Summary: fmt.Sprintf("a %s %s in %s, and no other %s runs meanwhile", f.what, singular(wait.Words(f.class, false)), site.Function, f.what),
+		Summary: fmt.Sprintf("a %s %s in %s, and no other %s runs meanwhile", f.what, wait.WordsOfOne(f.class), site.Function, f.what),
 	}
 	stays := f.age >= in.Limit("min-age").Duration() || f.moments > 1
 	switch {
@@ -105,19 +108,6 @@ func (f *finalizing) candidate(in *claim.Input, facts ...claim.Fact) claim.Candi
 	}
 	judge.AddSites(&c, f.stack.Owner())
 	return c
-}
-
-// singular is a wait of one in words: "waits to send on a channel", "is in a system call".
-func singular(words string) string {
-	switch {
-	case words == "sleep":
-		return "sleeps"
-	case len(words) > 4 && words[:4] == "are ":
-		return "is " + words[4:]
-	case len(words) >= 4 && words[:4] == "wait":
-		return "waits" + words[4:]
-	}
-	return words
 }
 
 func finalizerDump(in *claim.Input) claim.Reading {

@@ -71,6 +71,7 @@ func (c *Client) Ask(ctx context.Context, id string) (Answer, error) {
 }
 `,
 	Explains: []claim.Mechanism{
+		{Effect: "singleflight-stuck", Why: "the leader of a shared call waits for the peer, and the others for the leader", Source: "golang.org/x/sync/singleflight/singleflight.go, doCall"},
 		{Effect: "goroutine-pileup", Why: "arrivals outpace answers, so those who wait for one pile up", Source: "Little's law"},
 		{Effect: "pool-exhaustion", Why: "who waits for a peer keeps its slot meanwhile", Source: "Little's law"},
 		{Effect: "channel-backpressure", Why: "a receiver that waits for a peer takes nothing off its channel meanwhile", Source: "runtime/chan.go, chansend"},

@@ -67,3 +67,13 @@ func Words(c Class, slot bool) string {
 	}
 	return "wait"
 }
+
+// WordsOfOne is what one goroutine does that waits: "waits to send on a channel", "is in a system call".
+func WordsOfOne(c Class) string {
+	words := Words(c, false)
+	if rest, ok := strings.CutPrefix(words, "are "); ok {
+		return "is " + rest
+	}
+	verb, rest, _ := strings.Cut(words, " ")
+	return strings.TrimSuffix(verb+"s "+rest, " ")
+}
