@@ -1,8 +1,6 @@
-// Package analyze is the engine: it turns measured evidence into judged findings. Run lets every
-// detector (package claim) measure its claim in every kind of evidence that can show it, holds the
-// kinds against each other, and joins the findings into chains.
-//
-// It opens no files and formats no reports.
+// Package analyze judges what an incident left behind. Case opens the evidence at some paths and lets
+// detectors (package claim; the catalogue is package detect) measure its claim in every kind of evidence that can show
+// it. The engine holds the kinds against each other and joins the findings into chains. Package report writes the result.
 package analyze
 
 import (
@@ -16,32 +14,36 @@ import (
 	"inquest/analyze/evidence"
 )
 
-// Options steer a Run. The zero value runs every detector at its default limits.
+// Options steer an analysis. The zero value runs every detector at its default limits over all evidence.
 type Options struct {
+	Evidence evidence.Options             // how evidence is read, and what it is narrowed to
 	Limits   map[string]evidence.Quantity // "detector.limit" -> value, see ParseLimit
 	Only     []string                     // detector ids to run; empty means all
 	Skip     []string                     // detector ids to leave out
 	Accepted []string                     // fingerprints of known findings, from a baseline
 }
 
-// Result is what a Run found out.
+// Result is what an analysis found out, and all that a report of it needs.
 type Result struct {
-	Verdicts []claim.Verdict  // one per detector that ran, in the order given
-	Findings []claim.Finding  // worst first
-	Chains   []claim.Chain    // by rank; every finding is in exactly one
-	Limits   []claim.LimitUse // the limits that were overridden
-	Quality  []Remark         // on the evidence itself
-
-	Detectors []*claim.Detector // that ran
+	Bundle    *evidence.Bundle   // what was judged
+	Focused   []evidence.Focused // what became of each exhibit where it was narrowed to a focus
+	Options   Options            // what was asked for
+	Detectors []*claim.Detector  // from which it could choose
+	Verdicts  []claim.Verdict    // one per detector that ran, in the order given
+	Findings  []claim.Finding    // worst first
+	Chains    []claim.Chain      // by rank; every finding is in exactly one
+	Limits    []claim.LimitUse   // the limits that were overridden
+	Quality   []Remark           // on the evidence itself
 }
 
-// Detector returns the detector of an id among those that ran; nil where it is none of them.
-func (r *Result) Detector(id string) *claim.Detector {
-	i := slices.IndexFunc(r.Detectors, func(d *claim.Detector) bool { return d.ID == id })
-	if i < 0 {
-		return nil
+// Detector returns the detector of an id among those of the analysis; nil where it is none of them.
+func (r Result) Detector(id string) *claim.Detector {
+	for _, d := range r.Detectors {
+		if d.ID == id {
+			return d
+		}
 	}
-	return r.Detectors[i]
+	return nil
 }
 
 // Remark is a sentence about the quality of the evidence.
@@ -50,8 +52,8 @@ type Remark struct {
 	Says    string
 }
 
-// Run lets every detector judge the bundle and joins what they find. The error
-// is the caller's: an unknown detector or limit name.
+// Run lets the detectors judge the bundle as it is and joins what they find. The error is the caller's: an unknown
+// detector or limit name.
 func Run(b *evidence.Bundle, detectors []*claim.Detector, opt Options) (Result, error) {
 	chosen, err := choose(detectors, opt.Only, opt.Skip)
 	if err != nil {
@@ -62,7 +64,7 @@ func Run(b *evidence.Bundle, detectors []*claim.Detector, opt Options) (Result, 
 		return Result{}, err
 	}
 	verdicts, findings := judge(b, chosen, opt)
-	res := Result{Detectors: chosen, Verdicts: verdicts, Limits: overridden, Quality: quality(b), Chains: correlate(b, findings)}
+	res := Result{Bundle: b, Options: opt, Detectors: detectors, Verdicts: verdicts, Limits: overridden, Quality: quality(b), Chains: correlate(b, findings)}
 	for _, f := range findings {
 		res.Findings = append(res.Findings, f.Finding)
 	}

@@ -10,7 +10,6 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
-	"inquest/analyze/detect/locks"
 	"inquest/analyze/evidence"
 	"inquest/report"
 )
@@ -106,26 +105,24 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	if focus.Label[0] != "" {
-		// A lock that nobody in sight holds may be held by a goroutine without the label.
-		if slices.Contains(f.only, locks.Deadlock.ID) {
-			return failed("", "--label with --only %s: a lock may be held by a goroutine without the label", locks.Deadlock.ID)
+	opt.Evidence = evidence.Options{Jobs: f.jobs, Focus: focus, Follow: f.follow}
+	for _, d := range opt.Unasked(detect.All) {
+		if slices.Contains(f.only, d.ID) {
+			return failed("", "--label with --only %s: %s", d.ID, d.Everybody)
 		}
-		opt.Skip = append(slices.Clone(opt.Skip), locks.Deadlock.ID)
 	}
-	memory, err := f.memory.budget(c)
-	if err != nil {
+	if opt.Evidence.Memory, err = f.memory.budget(c); err != nil {
 		return err
 	}
 	if f.each {
-		return runEach(c, f, paths, opt, focus, failOn, memory)
+		return runEach(c, f, paths, opt, failOn)
 	}
 
-	bundle, err := open(c, paths, evidence.Options{Jobs: f.jobs, Focus: focus, Follow: f.follow, Memory: memory}, f.output.quiet)
+	bundle, err := open(c, paths, opt.Evidence, f.output.quiet)
 	if err != nil {
 		return err
 	}
-	r, err := judged(bundle, focus, opt, invocation(c, paths))
+	r, err := judged(bundle, opt, invocation(c, paths))
 	if err != nil {
 		return failed("", "%v", err)
 	}
@@ -136,16 +133,12 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 }
 
 // judged makes the report of a bundle.
-func judged(b *evidence.Bundle, focus evidence.Focus, opt analyze.Options, argv []string) (*report.Report, error) {
-	narrowed, became, err := focus.Narrow(b)
+func judged(b *evidence.Bundle, opt analyze.Options, argv []string) (*report.Report, error) {
+	result, err := analyze.Judge(b, detect.All, opt)
 	if err != nil {
 		return nil, err
 	}
-	result, err := analyze.Run(narrowed, detect.All, opt)
-	if err != nil {
-		return nil, err
-	}
-	return report.New(narrowed, result, report.Version(Version), report.Made(argv, revision()), report.Narrowed(focus, became), report.Ran(opt)), nil
+	return report.New(result, report.Version(Version), report.Made(argv, revision())), nil
 }
 
 // focus reads what the analysis is to be restricted to.

@@ -19,7 +19,6 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/bound"
 	"inquest/report"
 )
 
@@ -93,7 +92,7 @@ func casesIn(paths []string, follow bool) (cases []oneCase, passed []evidence.Pa
 }
 
 // runEach analyses case after case and keeps of each only its line in the index.
-func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Options, focus evidence.Focus, failOn claim.Severity, memory *bound.Memory) error {
+func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Options, failOn claim.Severity) error {
 	if slices.Contains(paths, "-") {
 		return failed("", "--each takes folders, not standard input")
 	}
@@ -113,7 +112,8 @@ func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Opti
 			return failed("", "%v", pathError(dir, err))
 		}
 	}
-	e := &each{c: c, flags: f, opt: opt, focus: focus, failOn: failOn, memory: memory, dir: dir, names: map[string]bool{"index": true}}
+	opt.Evidence.Found = true
+	e := &each{c: c, flags: f, opt: opt, failOn: failOn, dir: dir, names: map[string]bool{"index": true}}
 	e.index = report.NewIndex(report.Tool{Name: "inquest", Version: Version, Revision: revision()}, slices.Insert(invocation(c, paths), 2, "--each"))
 	step, done := caseProgress(c.ErrOrStderr(), len(cases), f.output.quiet)
 	for _, one := range cases {
@@ -137,9 +137,7 @@ type each struct {
 	c      *cobra.Command
 	flags  *analyzeFlags
 	opt    analyze.Options
-	focus  evidence.Focus
 	failOn claim.Severity
-	memory *bound.Memory // of all cases together
 	dir    string
 	names  map[string]bool // of reports that have been written
 	index  *report.Index
@@ -154,7 +152,7 @@ func (e *each) one(one oneCase) {
 			e.fail(one, fmt.Sprintf("a bug of ours: %v", p))
 		}
 	}()
-	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, evidence.Options{Jobs: e.flags.jobs, Focus: e.focus, Follow: e.flags.follow, Found: true, Memory: e.memory})
+	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, e.opt.Evidence)
 	if bundle == nil || err != nil && !errors.Is(err, context.Canceled) {
 		e.fail(one, err.Error())
 		return
@@ -170,7 +168,7 @@ func (e *each) one(one oneCase) {
 		e.fail(one, why)
 		return
 	}
-	r, err := judged(bundle, e.focus, e.opt, invocation(e.c, []string{one.path}))
+	r, err := judged(bundle, e.opt, invocation(e.c, []string{one.path}))
 	if err != nil {
 		e.fail(one, err.Error())
 		return

@@ -13,7 +13,6 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
-	"inquest/analyze/detect/locks"
 	"inquest/analyze/evidence"
 	"inquest/report"
 )
@@ -263,11 +262,12 @@ func (v *verification) again(paths []string, opt evidence.Options) error {
 	}
 	var again *report.Report
 	var bundle *evidence.Bundle
-	focus, settings, err := settingsOf(r)
+	settings, err := settingsOf(r)
 	if err == nil {
-		opt.Focus = focus
+		opt.Focus = settings.Evidence.Focus
+		settings.Evidence = opt
 		if bundle, err = evidence.Open(v.c.Context(), paths, opt); err == nil {
-			again, err = judged(bundle, focus, settings, r.Argv)
+			again, err = judged(bundle, settings, r.Argv)
 		}
 	}
 	if v.c.Context().Err() != nil {
@@ -383,13 +383,13 @@ func cutText(s string) string {
 }
 
 // settingsOf returns what a report says it was made with.
-func settingsOf(r *report.Report) (evidence.Focus, analyze.Options, error) {
+func settingsOf(r *report.Report) (analyze.Options, error) {
 	opt := analyze.Options{Only: r.Only, Skip: r.Skip, Accepted: r.Baseline, Limits: map[string]evidence.Quantity{}}
 	for _, l := range r.Limits {
 		opt.Limits[l.Name] = l.Quantity
 	}
-	var focus evidence.Focus
 	if f := r.Focus; f != nil {
+		focus := &opt.Evidence.Focus
 		focus.Task = f.Task
 		if key, value, ok := strings.Cut(f.Label, "="); ok {
 			focus.Label = [2]string{key, value}
@@ -397,11 +397,11 @@ func settingsOf(r *report.Report) (evidence.Focus, analyze.Options, error) {
 		if f.From != "" || f.To != "" {
 			var err error
 			if focus.From, focus.To, err = evidence.ParseWindow(f.From + "," + f.To); err != nil {
-				return focus, opt, err
+				return opt, err
 			}
 		}
 	}
-	return focus, opt, nil
+	return opt, nil
 }
 
 // called holds the command and the title of a report to its settings. What a config file
@@ -445,11 +445,16 @@ func called(r *report.Report) []report.Difference {
 	if !maps.Equal(limits, have) {
 		return wrong("command", r.Command, "other limits, in limits")
 	}
+	var unasked []string
+	labelled := analyze.Options{Evidence: evidence.Options{Focus: evidence.Focus{Label: [2]string{get("label")}}}}
+	for _, d := range labelled.Unasked(detect.All) {
+		unasked = append(unasked, d.ID)
+	}
 	for name, have := range map[string][]string{"only": r.Only, "skip": r.Skip} {
 		want := list(name)
-		if name == "skip" && get("label") != "" {
-			want = append(want, locks.Deadlock.ID)
-			if !c.Flags().Changed(name) && config && slices.Contains(have, locks.Deadlock.ID) {
+		if name == "skip" && len(unasked) > 0 {
+			want = append(want, unasked...)
+			if !c.Flags().Changed(name) && config && !slices.ContainsFunc(unasked, func(id string) bool { return !slices.Contains(have, id) }) {
 				continue
 			}
 		}

@@ -41,7 +41,7 @@ func judge(dir string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(b, res, Version("test")), nil
+	return New(res, Version("test")), nil
 }
 
 // TestFixtures writes the report of every recorded case: valid by the schema,

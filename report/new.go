@@ -24,36 +24,31 @@ type Option func(*Report)
 // Version names the version of the tool in the document.
 func Version(v string) Option { return func(r *Report) { r.Tool.Version = v } }
 
-// Ran says what the engine was given beside evidence and limits.
-func Ran(opt analyze.Options) Option {
-	return func(r *Report) { r.Only, r.Skip, r.Baseline = set(opt.Only), set(opt.Skip), set(opt.Accepted) }
-}
-
 // set returns the different words of a list, sorted.
 func set(words []string) []string { return slices.Compact(slices.Sorted(slices.Values(words))) }
 
 // Title replaces the case's title, which is otherwise what the user named.
 func Title(t string) Option { return func(r *Report) { r.Case.Title = t } }
 
-// Narrowed says what the evidence was restricted to before it was judged.
-func Narrowed(f evidence.Focus, became []evidence.Focused) Option {
-	return func(r *Report) {
-		if f == (evidence.Focus{}) {
-			return
-		}
-		r.Focus = &Focus{Task: f.Task, From: f.From.String(), To: f.To.String()}
-		if f.Label[0] != "" {
-			r.Focus.Label = f.Label[0] + "=" + f.Label[1]
-		}
-		for _, b := range became {
-			r.Focus.Exhibits = append(r.Focus.Exhibits, Focused(b))
-		}
+// focus says what the evidence was restricted to before it was judged.
+func focus(f evidence.Focus, became []evidence.Focused) *Focus {
+	if f == (evidence.Focus{}) {
+		return nil
 	}
+	out := &Focus{Task: f.Task, From: f.From.String(), To: f.To.String()}
+	if f.Label[0] != "" {
+		out.Label = f.Label[0] + "=" + f.Label[1]
+	}
+	for _, b := range became {
+		out.Exhibits = append(out.Exhibits, Focused(b))
+	}
+	return out
 }
 
-// New fills the document from a bundle and what the engine made of it. It keeps
+// New fills the document from what an analysis found out. It keeps
 // res's slices.
-func New(b *evidence.Bundle, res analyze.Result, opts ...Option) *Report {
+func New(res analyze.Result, opts ...Option) *Report {
+	b, opt := res.Bundle, res.Options
 	r := &Report{
 		Schema:   Schema,
 		Tool:     Tool{Name: "inquest"},
@@ -62,6 +57,10 @@ func New(b *evidence.Bundle, res analyze.Result, opts ...Option) *Report {
 		Findings: res.Findings,
 		Chains:   res.Chains,
 		Limits:   res.Limits,
+		Only:     set(opt.Only),
+		Skip:     set(opt.Skip),
+		Baseline: set(opt.Accepted),
+		Focus:    focus(opt.Evidence.Focus, res.Focused),
 	}
 	for _, q := range res.Quality {
 		r.Quality = append(r.Quality, Quality{Exhibit: q.Exhibit, Says: q.Says})
@@ -89,8 +88,8 @@ func New(b *evidence.Bundle, res analyze.Result, opts ...Option) *Report {
 	}
 	r.Growth = growth(b)
 	drawn := r.chained()
-	r.Flames, r.Distributions = flames(b, drawn), distributions(b, res, drawn)
-	r.Curves, r.LockMoments = curves(b, drawn), lockMoments(b, res, drawn)
+	r.Flames, r.Distributions = flames(b, drawn), distributions(res, drawn)
+	r.Curves, r.LockMoments = curves(b, drawn), lockMoments(res, drawn)
 	for _, opt := range opts {
 		opt(r)
 	}

@@ -67,7 +67,7 @@ func caseOf(t *testing.T) *evidence.Bundle {
 }
 
 func TestNew(t *testing.T) {
-	r := New(caseOf(t), analyze.Result{Quality: []analyze.Remark{{Exhibit: "e6", Says: "could not be used"}}}, Version("v1"))
+	r := New(analyze.Result{Bundle: caseOf(t), Quality: []analyze.Remark{{Exhibit: "e6", Says: "could not be used"}}}, Version("v1"))
 	if err := r.check(); err != nil {
 		t.Fatal(err)
 	}
@@ -130,9 +130,9 @@ func TestNew(t *testing.T) {
 
 // TestNewGivesTheSameBytes guards against map order.
 func TestNewGivesTheSameBytes(t *testing.T) {
-	first := written(t, WriteJSON, New(caseOf(t), analyze.Result{}))
+	first := written(t, WriteJSON, New(analyze.Result{Bundle: caseOf(t)}))
 	for range 20 {
-		if again := written(t, WriteJSON, New(caseOf(t), analyze.Result{})); again != first {
+		if again := written(t, WriteJSON, New(analyze.Result{Bundle: caseOf(t)})); again != first {
 			t.Fatal(cmp.Diff(first, again))
 		}
 	}
@@ -140,7 +140,7 @@ func TestNewGivesTheSameBytes(t *testing.T) {
 
 // TestNewIsAlwaysWritable gives New what JSON cannot hold.
 func TestNewIsAlwaysWritable(t *testing.T) {
-	r := New(&evidence.Bundle{Title: "\xff"}, analyze.Result{Findings: []claim.Finding{{ID: "f1", Share: math.NaN(),
+	r := New(analyze.Result{Bundle: &evidence.Bundle{Title: "\xff"}, Findings: []claim.Finding{{ID: "f1", Share: math.NaN(),
 		Evidence: []claim.Fact{{Value: evidence.Quantity{Number: math.Inf(1)}}}}}, Chains: []claim.Chain{{Root: "f1", Findings: []string{"f1"}}}})
 	text := written(t, WriteJSON, r)
 	if strings.Contains(text, "null") || !json.Valid([]byte(text)) {

@@ -15,14 +15,14 @@ import (
 )
 
 // distributions is how long what the first chains complain of took, as their traces show it.
-func distributions(b *evidence.Bundle, res analyze.Result, findings []*claim.Finding) []Distribution {
+func distributions(res analyze.Result, findings []*claim.Finding) []Distribution {
 	var out []Distribution
 	for _, f := range findings {
 		by := res.Detector(f.Detector)
 		if by == nil || by.Durations == nil || by.Durations.AtSite && f.Site.Function == "" {
 			continue
 		}
-		for _, e := range b.Of(evidence.Trace) {
+		for _, e := range res.Bundle.Of(evidence.Trace) {
 			if !slices.ContainsFunc(f.Evidence, func(fact claim.Fact) bool { return fact.Exhibit == e.ID }) {
 				continue
 			}
@@ -65,9 +65,9 @@ func distributions(b *evidence.Bundle, res analyze.Result, findings []*claim.Fin
 }
 
 // lockMoments is what happened around the longest waits for the locks that findings name.
-func lockMoments(b *evidence.Bundle, res analyze.Result, findings []*claim.Finding) []LockMoment {
+func lockMoments(res analyze.Result, findings []*claim.Finding) []LockMoment {
 	var out []LockMoment
-	for _, e := range b.Of(evidence.Trace) {
+	for _, e := range res.Bundle.Of(evidence.Trace) {
 		for _, m := range e.Trace.Moments {
 			if len(out) == MaxLockMoments || len(m.Handed) < 3 || !slices.ContainsFunc(findings, func(f *claim.Finding) bool {
 				by := res.Detector(f.Detector)

@@ -121,15 +121,11 @@ func (n names) judge(t *testing.T, focus bool) *Report {
 			t.Fatalf("%s: %q", e.Path, e.Problems)
 		}
 	}
-	narrowed, became, err := f.Narrow(b)
+	res, err := analyze.Judge(b, detect.All, analyze.Options{Evidence: evidence.Options{Focus: f}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := analyze.Run(narrowed, detect.All, analyze.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(narrowed, res, Version("test"), Narrowed(f, became))
+	return New(res, Version("test"))
 }
 
 // TestRedactTwins holds strict redaction to the strongest promise there is: cases that
@@ -137,7 +133,11 @@ func (n names) judge(t *testing.T, focus bool) *Report {
 func TestRedactTwins(t *testing.T) {
 	for _, focus := range []bool{false, true} {
 		first := twins[0].judge(t, focus)
-		if len(first.Findings) < 3 {
+		least := 3
+		if focus {
+			least-- // deadlock is not asked about goroutines with a label alone
+		}
+		if len(first.Findings) < least {
 			t.Fatalf("%d findings: the case shows too little", len(first.Findings))
 		}
 		want := map[string]string{}

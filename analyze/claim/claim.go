@@ -1,7 +1,23 @@
 // Package claim is the vocabulary of a judgement: what a detector is and gets to see, what it hands back, and
-// what the engine (package analyze) makes of that.
+// what the engine (package analyze) makes of that. It opens no files, runs no detector and formats no reports.
 //
-// It opens no files, runs no detector and formats no reports.
+// # How to write a detector
+//
+// A [Detector] is a value, and everything that it is stands in its fields: the claim in words, the [Limit]s that it judges
+// by, what it is known to bring about ([Mechanism]), and one [Measure] for each kind of evidence that can
+// show it. A measure is a function from an [Input] to a [Reading]. It gets the exhibits of its kind alone, and looks at
+// nothing else, so that kinds of evidence can be held against each other.
+//
+//   - Hand back one [Candidate] for each site at which this kind shows the claim, with the number that shows it as
+//     a [Fact]: what it is, the whole it is part of, the limit it was held against, and a [Command] that shows it again.
+//   - How bad it is follows from its [Impact] by [Input.Weigh]. Reasons why it may be meant are [Excuse]s, which count only where
+//     the evidence shows them. Too few samples make a candidate Thin and never mild.
+//   - Where the evidence could not have shown the claim, say why in Reading.Silent. Thin evidence is never good news.
+//   - Where it could have, leave Silent empty: then what is no candidate is denied, as far as the [Power] goes.
+//   - Everything read is hostile: columns may be missing, numbers overflow, stacks be empty.
+//
+// [Detector.Validate] says what is missing, analyze.Validate whether it fits together with others; analyze.Case takes them all.
+// The example is a whole one.
 package claim
 
 import (
@@ -85,8 +101,8 @@ type Detector struct {
 	Durations *Durations
 	// Moments says that who held a lock around the longest waits for it shows the claim.
 	Moments bool
-	// Everybody says that the claim rests on nobody else being there: it is not made where goroutines were left out.
-	Everybody bool
+	// Everybody says, where the claim rests on nobody else being there, why it cannot be made of some goroutines alone.
+	Everybody string
 }
 
 // Mechanism is a documented way in which a claim brings about another.

@@ -90,7 +90,7 @@ func transfer(from, to *Account, amount int) {
 		{Effect: "test-timeout", Why: "a test that waits for goroutines in a cycle never ends", Source: "testing/testing.go, startAlarm"},
 	},
 	Durations: claim.WaitTimes(wait.Mutex, wait.RWRead, wait.RWWrite),
-	Everybody: true,
+	Everybody: "a lock may be held by a goroutine without the label",
 }
 
 func deadlockDump(in *claim.Input) claim.Reading {
