@@ -541,7 +541,8 @@ func TestReadError(t *testing.T) {
 
 func FuzzFind(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.txt")
-	for _, file := range files {
+	debuggers, _ := filepath.Glob("testdata/debuggers/*.txt")
+	for _, file := range append(files, debuggers...) {
 		data, _ := os.ReadFile(file)
 		if len(data) > 3000 {
 			data = data[:3000]

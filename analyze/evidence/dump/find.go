@@ -46,9 +46,10 @@ func Find(r io.Reader) ([]*Dump, error) {
 
 // Reader reads a text that it is given line by line, as [logline.Read] hands them on. The zero Reader is ready.
 type Reader struct {
-	finder // its Memory pays for what is kept
-	races  races
-	sorter *logline.Sorter
+	finder   // its Memory pays for what is kept
+	races    races
+	debugger debugger
+	sorter   *logline.Sorter
 }
 
 // Found is what a text holds, each sort first to last.
@@ -70,13 +71,18 @@ func (r *Reader) Line(n int, line []byte, signs logline.Signs) {
 
 // Idle reports whether nothing is being read that a line of words could belong to.
 func (r *Reader) Idle() bool {
-	return r.builder == nil && r.lone == nil && r.races.report == nil && (r.sorter == nil || r.sorter.Idle())
+	return r.builder == nil && r.lone == nil && r.debugger.state == noDebugger && r.debugger.header == nil && r.races.report == nil && (r.sorter == nil || r.sorter.Idle())
 }
 
 func (r *Reader) sorted(n int, line []byte, signs logline.Signs) {
 	r.signs = signs
 	if signs&logline.Backslash != 0 {
 		r.signs = logline.Any // any of them may stand there escaped
+	}
+	if r.debugger.wants(line, signs) {
+		if r.debugged(line, func(l []byte) { r.signs = logline.Any; r.physical(n, l) }) {
+			return
+		}
 	}
 	if signs&logline.Says != 0 {
 		if lines, checked := foreign(line); lines != nil {
@@ -107,6 +113,7 @@ func (r *Reader) Close() Found {
 	if r.sorter != nil {
 		r.sorter.Close()
 	}
+	r.undebugged(func(l []byte) { r.signs = logline.Any; r.physical(r.line, l) })
 	r.close()
 	r.conclude()
 	if r.left > 0 {
@@ -115,6 +122,9 @@ func (r *Reader) Close() Found {
 		last.Problems = append(last.Problems, fmt.Sprintf("%d more dumps follow in the file and were left out", r.left))
 	}
 	found := Found{Dumps: r.dumps, Crashes: r.crashed.all}
+	if n := r.debugger.listed; n > 1 && len(r.dumps) == 0 {
+		found.Problems = append(found.Problems, fmt.Sprintf("%d lines of gdb's info goroutines, which name where the runtime parked each and not what for: kill -QUIT prints the stacks, and so does goroutine all bt", n))
+	}
 	if r.crashed.left > 0 {
 		why := fmt.Errorf("more than %d different ones in one file", maxCrashes)
 		if len(found.Crashes) < maxCrashes {
@@ -187,6 +197,7 @@ type builder struct {
 	checked   bool     // a leak checker names its goroutines, and not the collector
 	killed    string   // the line of the go command that it killed the test
 	lost      int      // goroutines beyond the bounds
+	copies    int      // goroutines beyond the present one of which the text says that they stand where it does
 	paid      int64    // for its goroutines
 	slab      []Frame  // of the finder when it began
 	argument  []uint64 // likewise
@@ -448,7 +459,7 @@ func (f *finder) other(line []byte) {
 // mark notes that the dump reaches to the present line.
 func (f *finder) mark() {
 	b := f.builder
-	b.dump.Lines[1] = f.line
+	b.dump.Lines[1] = max(b.dump.Lines[1], f.line) // what was printed backwards comes from below
 	b.strangers += b.foreign
 	b.foreign, b.blank, b.beside = 0, false, nil
 }
@@ -496,12 +507,12 @@ func (f *finder) split(i int) {
 	d, last := f.dump, f.line
 	moved := slices.Clone(d.Goroutines[i:])
 	d.Goroutines = d.Goroutines[:i:i]
-	d.Lines[1] = moved[0].Line - 1
+	d.Lines[1] = max(d.Lines[0], moved[0].Line-1)
 	f.paid, f.builder.slab, f.builder.argument = 0, nil, nil // what is moved lies among what is not
 	f.reopen()
 	b := f.builder
 	b.dump.Goroutines = moved
-	b.dump.Lines = [2]int{moved[0].Line, last}
+	b.dump.Lines = [2]int{moved[0].Line, max(last, moved[0].Line)}
 	b.shaped, b.spaced = true, true
 	for i := range moved {
 		b.seen[moved[i].ID] = i
@@ -577,6 +588,10 @@ func (f *finder) endBlock() {
 	if g == nil {
 		return
 	}
+	copies := b.copies
+	if b.copies = 0; g.State == waiting && len(b.stack) > 0 {
+		g.State = parked(b.stack)
+	}
 	if !f.affords(g, len(b.stack)) {
 		b.lost++
 		return
@@ -608,6 +623,16 @@ func (f *finder) endBlock() {
 	}
 	b.seen[g.ID] = len(more) - 1
 	b.dump.Goroutines = more
+	others := *g
+	others.ID = 0
+	for left := copies; left > 0; left-- {
+		if more, err = bound.Append(f.Memory, b.dump.Goroutines, others); err != nil {
+			f.over = err
+			b.lost += left
+			break
+		}
+		b.dump.Goroutines = more
+	}
 	if n := len(b.dump.Goroutines) - 1; n > 0 && profiled(g) {
 		f.split(n)
 	}

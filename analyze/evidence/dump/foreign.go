@@ -15,19 +15,17 @@ const (
 var (
 	// goleakHead is how goleak names a goroutine (internal/stack, String).
 	goleakHead = regexp.MustCompile(`Goroutine (\d{1,18}) in state ([^,\[\]]{1,60}(?:, \d+ minutes)?)(?:, locked to thread)?, with \S+ on top of the stack:$`)
-	// delveLine is a line of delve's list of goroutines (cmd/dlv, "goroutines").
-	delveLine = regexp.MustCompile(`^\*?\s*Goroutine (\d{1,18}) - (?:User|Runtime|Start|Go): (\S+):(\d{1,9}) (\S+) \(0x[0-9a-f]+\)(?: \(thread \d+\))?(?: \[([^\]\d]+?)(?: \d+)?\])?$`)
 )
 
-// foreign returns a line in which a debugger or a leak checker names a goroutine as the lines in which Go does; nil for others.
-// checked reports that it is one of a leak checker.
+// foreign returns a line in which a leak checker names a goroutine as the lines in which Go does; nil for others.
+// checked reports that it is one of goleak.
 func foreign(line []byte) (lines [][]byte, checked bool) {
 	i := bytes.Index(line, []byte("Goroutine "))
 	if i < 0 || len(line) > 1024 {
 		return nil, false
 	}
 	text := bytes.TrimSpace(line)
-	if !bytes.Contains(text, []byte(" in state ")) && !bytes.Contains(text, []byte(" - ")) { // patterns take long
+	if !bytes.Contains(text, []byte(" in state ")) { // patterns take long
 		return nil, false
 	}
 	if m := goleakHead.FindSubmatch(text); m != nil {
@@ -41,17 +39,6 @@ func foreign(line []byte) (lines [][]byte, checked bool) {
 			before = nil
 		}
 		return [][]byte{before, nil, fmt.Appendf(nil, "goroutine %s [%s (leaked)%s]:", m[1], state, minutes)}, true
-	}
-	if m := delveLine.FindSubmatch(text); m != nil {
-		state := m[5]
-		switch {
-		case len(state) > 0:
-		case bytes.Contains(text, []byte(" (thread ")):
-			state = []byte("running")
-		default: // delve says only of some why they wait
-			state = []byte("waiting")
-		}
-		return [][]byte{nil, fmt.Appendf(nil, "goroutine %s [%s]:", m[1], state), fmt.Appendf(nil, "%s(...)", m[4]), fmt.Appendf(nil, "\t%s:%s", m[2], m[3])}, false
 	}
 	return nil, false
 }
