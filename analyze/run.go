@@ -216,8 +216,11 @@ func (j *judgement) judge(p *part, settings map[string]evidence.Quantity) {
 		r := read{kind: m.Kind}
 		if exhibits := p.of[m.Kind]; len(exhibits) > 0 {
 			r.present = true
-			in := j.detector.NewInput(exhibits, p.facts, settings)
-			r.Reading, r.failed = run(m, in)
+			if counted := countSamples(exhibits); len(counted) > 0 {
+				r.Reading, r.failed = run(m, j.detector.NewInput(counted, p.facts, settings))
+			} else {
+				r.Reading.Silent = "it does not count samples"
+			}
 			r.Reading = empowered(r.Reading, m.Kind, exhibits)
 		}
 		reads = append(reads, r)
@@ -238,6 +241,18 @@ func (j *judgement) judge(p *part, settings map[string]evidence.Quantity) {
 			j.clear = append(j.clear, fmt.Sprintf("%s (%s)", r.kind.Name(), r.Power.Says))
 		}
 	}
+}
+
+// countSamples returns the exhibits without the CPU profiles that have no column of samples: some exporters write the
+// time alone, which does not say how much was looked at. No measure of a CPU profile need look for the column.
+func countSamples(exhibits []*evidence.Exhibit) []*evidence.Exhibit {
+	lacks := func(e *evidence.Exhibit) bool {
+		return e.Kind == evidence.CPU && e.Profile != nil && e.Profile.Column("samples") < 0
+	}
+	if !slices.ContainsFunc(exhibits, lacks) {
+		return exhibits
+	}
+	return slices.DeleteFunc(slices.Clone(exhibits), lacks)
 }
 
 // run runs one measure and turns a panic into a message: our bug must not hide

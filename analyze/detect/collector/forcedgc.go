@@ -165,9 +165,6 @@ func forcedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	r := claim.Reading{Silent: "a CPU profile shows what the callers of runtime.GC do in it, not how often they call it"}
-	if column < 0 {
-		return r
-	}
 	sums := reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {
 		if !forces(s.Stack) {
 			return stack.Site{}

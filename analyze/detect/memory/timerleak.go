@@ -190,7 +190,7 @@ func timerLeakCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var n int64
 	total := p.Total(column)
 	for i := range p.Samples {
-		if s := &p.Samples[i]; column >= 0 && runsTimers(s.Stack) {
+		if s := &p.Samples[i]; runsTimers(s.Stack) {
 			n += s.Values[column]
 		}
 	}

@@ -69,7 +69,7 @@ const parkedPart = 0.25
 
 func busyLoopCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
-	column := max(p.Column("samples"), 0)
+	column := p.Column("samples")
 	var selects, parks int64
 	for i := range p.Samples {
 		s := &p.Samples[i]

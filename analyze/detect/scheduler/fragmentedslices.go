@@ -257,13 +257,11 @@ func fragmentedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
 	var n, total int64
-	if column >= 0 {
-		for i := range p.Samples {
-			s := &p.Samples[i]
-			total += s.Values[column]
-			if schedules(s.Stack) {
-				n += s.Values[column]
-			}
+	for i := range p.Samples {
+		s := &p.Samples[i]
+		total += s.Values[column]
+		if schedules(s.Stack) {
+			n += s.Values[column]
 		}
 	}
 	share := evidence.Part(n, total)

@@ -51,9 +51,6 @@ a service with very many short requests has a share of its own.`,
 func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile
 	column := p.Column("samples")
-	if column < 0 {
-		return claim.Reading{Silent: "it does not count samples"}
-	}
 	var n int64
 	total := p.Total(column)
 	var yields, sweeping int64
