@@ -13,6 +13,7 @@ import (
 	"inquest/analyze/evidence/bound"
 )
 
+// Size is a number of bytes in words.
 func Size(n int64) string { return Of(n, Bytes).String() }
 
 // Within tells a time span at the end of a sentence; nothing when it is unknown.

@@ -13,6 +13,7 @@ import (
 // Callers is the application code that reached a place.
 type Callers []*Caller
 
+// Caller is one function that reached a place.
 type Caller struct {
 	Site  stack.Site
 	line  int     // the first line of it from which the place is reached
@@ -22,6 +23,7 @@ type Caller struct {
 // maxCallers bounds the callers told apart.
 const maxCallers = 64
 
+// Add counts that a place was reached from a site.
 func (c *Callers) Add(site stack.Site, count float64) {
 	i := slices.IndexFunc(*c, func(x *Caller) bool { return x.Site.Function == site.Function })
 	switch {
@@ -80,6 +82,7 @@ func (c Callers) Reached(s stack.Stack) bool {
 	})
 }
 
+// Sites returns the callers, the largest first.
 func (c Callers) Sites() (out []stack.Site) {
 	for _, x := range c.Sorted()[:min(len(c), MaxSites)] {
 		out = append(out, x.Site)

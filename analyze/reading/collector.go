@@ -27,6 +27,7 @@ func (g CollectorCPU) Used() int64 { return g.Total - g.idle }
 // Mutators is the samples of the program's own goroutines.
 func (g CollectorCPU) Mutators() int64 { return g.Total - g.system }
 
+// CollectorIn adds up what a CPU profile shows of the collector.
 func CollectorIn(p *pprofile.Profile, column int) CollectorCPU {
 	var g CollectorCPU
 	if column < 0 {
@@ -66,6 +67,7 @@ const (
 	gcPhases
 )
 
+// GCStack is what a stack does for the collector.
 type GCStack struct {
 	Work   int
 	system bool // on a goroutine of the runtime's own

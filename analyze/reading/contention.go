@@ -29,6 +29,7 @@ type LockSite struct {
 	stack    stack.Stack   // that stack
 }
 
+// Mean is how long one wait took.
 func (l LockSite) Mean() time.Duration {
 	if l.Count == 0 {
 		return 0

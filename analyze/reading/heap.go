@@ -17,6 +17,7 @@ import (
 // HeapSum is the four numbers of a heap profile.
 type HeapSum struct{ AllocObjects, Alloc, InuseObjects, Inuse int64 }
 
+// Add adds the numbers of another.
 func (s *HeapSum) Add(o HeapSum) {
 	s.AllocObjects += o.AllocObjects
 	s.Alloc += o.Alloc
@@ -143,6 +144,7 @@ func SyncMap(s stack.Stack) bool {
 	return false
 }
 
+// HasAnyPrefix reports whether s begins with one of prefixes.
 func HasAnyPrefix(s string, prefixes ...string) bool {
 	for _, p := range prefixes {
 		if len(s) >= len(p) && s[:len(p)] == p {
@@ -159,10 +161,13 @@ type HeapSeries struct {
 	Dropped  int // older exhibits that do not belong to the same process
 }
 
+// First is the oldest profile of the series.
 func (s *HeapSeries) First() *HeapView { return s.Views[0] }
 
+// Last is the newest.
 func (s *HeapSeries) Last() *HeapView { return s.Views[len(s.Views)-1] }
 
+// LastExhibit is the exhibit of the newest.
 func (s *HeapSeries) LastExhibit() *evidence.Exhibit { return s.Exhibits[len(s.Exhibits)-1] }
 
 // Added makes a command show what was added since the first snapshot, where there are several.
@@ -238,7 +243,7 @@ type Growth struct {
 	Kept   float64 // part of what was allocated meanwhile that is still in use, 0 to 1
 }
 
-// series gathers one number of a site over all snapshots.
+// Growth gathers one number of a site over all snapshots.
 func (s *HeapSeries) Growth(name string, pick func(*HeapSite) HeapSum) Growth {
 	g := Growth{Name: name}
 	var sums []HeapSum

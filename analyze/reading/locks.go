@@ -23,6 +23,7 @@ type LockWaiter struct {
 	ForReaders bool
 }
 
+// Site is where the goroutine uses the lock it waits for.
 func (w *LockWaiter) Site() stack.Site {
 	user, _ := w.User()
 	return user.Site()
@@ -57,6 +58,7 @@ type LockHolder struct {
 	Object bool        // known only by working on the same object as the waiters
 }
 
+// Site is where the goroutine took the lock.
 func (h LockHolder) Site() stack.Site { return h.G.Frames[h.At].Site() }
 
 // Name is how the report calls the lock.

@@ -22,7 +22,7 @@ func RequestsIn(d *dump.Dump) (all Requests) {
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		s := g.Stack()
-		if class := wait.OfState(g.State, s); class == "" || class == wait.Syscall || !wait.Idle(class, s) {
+		if class := wait.OfState(g.State, s); wait.AtWork(class, s) {
 			all.Add(wait.HandlerOf(s), 1)
 		}
 	}

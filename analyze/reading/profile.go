@@ -135,6 +135,7 @@ type Usage struct {
 	Used  float64 // processors; 0 when the profile states no duration
 }
 
+// UsageOf reads how many processors a CPU profile shows in use.
 func UsageOf(p *pprofile.Profile, procs int) Usage {
 	if p.Duration <= 0 {
 		return Usage{procs, 0}

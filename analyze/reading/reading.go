@@ -1,3 +1,5 @@
+// Package reading measures what more than one detector, and more than one kind of evidence, has to say of locks, waits, the heap, the
+// collector and the processors. It judges nothing: no limit, no severity and no sentence of a finding is made here.
 package reading
 
 import (
@@ -19,6 +21,7 @@ func AppSite(s stack.Stack) (stack.Site, []string) {
 // MaxSites is how many sites a measure hands on.
 const MaxSites = 5
 
+// AtGoroutine is the place of a site with the goroutine that stands there.
 func AtGoroutine(s stack.Site, id int64) claim.Location {
 	at := claim.At(s)
 	at.Goroutine = id

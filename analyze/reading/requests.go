@@ -3,6 +3,7 @@ package reading
 // Requests counts goroutines by the handler of the request they are in.
 type Requests map[string]float64
 
+// Add counts n goroutines of a handler.
 func (r *Requests) Add(handler string, n float64) {
 	if *r == nil {
 		*r = Requests{}

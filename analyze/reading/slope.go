@@ -81,6 +81,7 @@ func (s Slope) Rises(rising, growth, share float64) bool {
 	return s.Unknown == "" && s.rising >= rising && float64(s.Grown) >= growth && float64(s.Grown) >= share*float64(s.First)
 }
 
+// MedianLive is the median of the live heap.
 func MedianLive(floors []exectrace.HeapPoint) uint64 {
 	values := make([]uint64, len(floors))
 	for i, p := range floors {

@@ -19,6 +19,7 @@ type Spending struct {
 	Command     func(claim.Command) claim.Command // makes a command for pprof show the same stretch
 }
 
+// Spender is a function and what was allocated for it.
 type Spender struct {
 	Site  stack.Site
 	Path  []string

@@ -9,7 +9,7 @@ import (
 	"inquest/analyze/evidence/exectrace"
 )
 
-// rate returns the delay of a site per second of wall time.
+// PerSecond is waiting per second of wall time: by Little's law, how many wait at any moment.
 func PerSecond(d, wall time.Duration) evidence.Quantity {
 	if wall <= 0 {
 		return evidence.Quantity{Unit: evidence.SecPerSec}
@@ -36,6 +36,7 @@ func Busiest(t *exectrace.Timeline, number func(exectrace.Window) float64) claim
 // minTrace is the shortest trace whose rates are worth anything.
 const minTrace = 100 * time.Millisecond
 
+// TooShort says why a trace is too short for its rates to be worth anything; empty when it is not.
 func TooShort(e *evidence.Exhibit) string {
 	if d := e.Trace.Duration; d < minTrace {
 		return fmt.Sprintf("the trace covers only %s", evidence.Duration(d))
@@ -48,7 +49,7 @@ func TooShort(e *evidence.Exhibit) string {
 const ShortTrace = 200 * time.Millisecond
 
 // Glimpse reports whether a trace holds too little to deny anything: neither
-// the time that shortTrace asks for nor as many events as a busy program has in that time.
+// the time that ShortTrace asks for nor as many events as a busy program has in that time.
 func Glimpse(t *exectrace.Timeline, events int64) bool {
 	return t.Duration < ForcedPreemption || t.Duration < ShortTrace && events < 1000
 }

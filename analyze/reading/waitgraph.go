@@ -53,6 +53,7 @@ func Dead(locks []*Lock) map[*Lock]bool {
 	return out
 }
 
+// WaitersOf tells for each waiter the lock it waits for.
 func WaitersOf(locks []*Lock) map[*LockWaiter]*Lock {
 	of := map[*LockWaiter]*Lock{}
 	for _, l := range locks {
@@ -182,6 +183,7 @@ func Behind(locks []*Lock, circle []Step) (n int, held []stack.Site) {
 	return n, held
 }
 
+// WriterWaits reports whether one of the waiters wants to write.
 func (l *Lock) WriterWaits() bool {
 	return slices.ContainsFunc(l.Waiters, func(w *LockWaiter) bool { return w.Kind == wait.LockWrite })
 }

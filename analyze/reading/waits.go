@@ -106,6 +106,7 @@ type WaitSum struct {
 	Callers     Callers
 }
 
+// Mean is how long one wait took.
 func (w *WaitSum) Mean() time.Duration {
 	if w.Count == 0 {
 		return 0
@@ -131,6 +132,7 @@ type WaitSums struct {
 	all []*WaitSum
 }
 
+// Add counts waits at the place above is the stack of, and returns their sum.
 func (c *WaitSums) Add(class wait.Class, s, above stack.Stack, owner stack.Site, total time.Duration, count int64) *WaitSum {
 	site := above.Site()
 	w := c.by[site.Function]
@@ -154,6 +156,7 @@ func (c *WaitSums) Add(class wait.Class, s, above stack.Stack, owner stack.Site,
 	return w
 }
 
+// Sorted returns the places, most waiting first.
 func (c *WaitSums) Sorted() []*WaitSum {
 	slices.SortStableFunc(c.all, func(a, b *WaitSum) int {
 		return cmp.Or(-cmp.Compare(a.Total, b.Total), cmp.Compare(a.Site.Function, b.Site.Function))

@@ -37,6 +37,7 @@ type Waking struct {
 	inside map[string]float64
 }
 
+// ReadWaking reads who ends the waits of a trace.
 func ReadWaking(t *exectrace.Timeline) *Waking {
 	k := &Waking{map[string][]*exectrace.Wait{}, map[string]bool{}, map[string]float64{}}
 	ended := map[string]float64{}
@@ -102,6 +103,7 @@ const minDriven = 0.1
 // request, or what the network or a timer sets going, for which no server's frame stands on the stack.
 type Operations map[string]bool // functions in which such goroutines start
 
+// OperationsOf finds the goroutines of a trace that answer to the outside.
 func OperationsOf(t *exectrace.Timeline) Operations {
 	o, waking := Operations{}, ReadWaking(t)
 	for i := range t.Groups {

@@ -91,12 +91,7 @@ func WorkerOf(t *exectrace.Timeline, class wait.Class, function string) (w Worke
 // Replies places waits for something that the program itself will do, at the
 // application's line that entered them: not the next request, the answer of a peer, a slot, or a lock.
 func Replies(class wait.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
-	switch class {
-	case wait.ChanRecv, wait.Select, wait.Cond:
-	default:
-		return nil, stack.Site{}, false
-	}
-	if wait.ForSlot(class, s) || wait.Idle(class, s) || wait.ForAnswer(s) {
+	if !wait.ForReply(class, s) {
 		return nil, stack.Site{}, false
 	}
 	for i, f := range s {

@@ -1,3 +1,4 @@
+// Package collector holds the detectors of the garbage collector and of the stops that it and others ask for.
 package collector
 
 import (

@@ -1,3 +1,4 @@
+// Package crashes holds the detectors of what the runtime, the race detector and the tests said of a program that failed.
 package crashes
 
 import (

@@ -38,8 +38,10 @@ func Spread(n int, step int64, oldest int, g dump.Goroutine) []dump.Goroutine {
 	return out
 }
 
+// ColumnOf is a column that counts.
 func ColumnOf(name string) pprofile.Column { return pprofile.Column{Name: name, Unit: "count"} }
 
+// SampleOf is n of something on one stack.
 func SampleOf(n int64, names ...string) pprofile.Sample {
 	return pprofile.Sample{Stack: Frames(names...), Values: []int64{n}}
 }
@@ -52,8 +54,10 @@ func Counted(second int, samples ...pprofile.Sample) *evidence.Exhibit {
 	return e
 }
 
+// Serve is the frame of a server that handles a request.
 const Serve = "net/http.(*conn).serve(1)"
 
+// MB is a megabyte.
 const MB = 1 << 20
 
 // Kept is n MB in 64 KB objects that a function allocated and that are all in use, of as many allocated.
@@ -64,6 +68,7 @@ func Churned(n, allocated int64, names ...string) Row {
 	return Objects(64<<10, 16*allocated, 16*n, names...)
 }
 
+// HeapAt is a heap profile taken so many seconds into the case.
 func HeapAt(second int, rows ...Row) *evidence.Exhibit {
 	return Profiled(evidence.Heap, second, rows...)
 }
@@ -126,6 +131,7 @@ func Many(n int, id int64, g dump.Goroutine) []dump.Goroutine {
 	return out
 }
 
+// Join makes a dump of groups of goroutines.
 func Join(parts ...[]dump.Goroutine) *evidence.Exhibit {
 	var all []dump.Goroutine
 	for _, p := range parts {
@@ -134,6 +140,7 @@ func Join(parts ...[]dump.Goroutine) *evidence.Exhibit {
 	return Dumped(all...)
 }
 
+// One is a group of the goroutines given.
 func One(g ...dump.Goroutine) []dump.Goroutine { return g }
 
 // Contended is waiting of a mutex or block profile.
@@ -152,6 +159,7 @@ func UnlockedAt(callers ...string) []string {
 	return append([]string{"sync.(*Mutex).Unlock"}, callers...)
 }
 
+// LockedAt is a stack that waits for a lock.
 func LockedAt(callers ...string) []string {
 	return append([]string{"internal/sync.(*Mutex).Lock", "sync.(*Mutex).Lock"}, callers...)
 }
@@ -167,6 +175,7 @@ func FourProcs() *evidence.Exhibit {
 	return Traced(&exectrace.Timeline{Duration: time.Millisecond, Procs: exectrace.Procs{Max: 4, Running: 1, Idle: 3}})
 }
 
+// ContainsText reports whether one of texts has a part.
 func ContainsText(texts []string, part string) bool {
 	return strings.Contains(strings.Join(texts, "\n"), part)
 }
@@ -180,6 +189,7 @@ type Queue = struct {
 	Late        int // of ten windows, with a wait of that length
 }
 
+// Queued is a trace in which a group waits for a processor.
 func Queued(q Queue) *evidence.Exhibit {
 	t := &exectrace.Timeline{
 		WindowLength: 100 * MS, Windows: make([]exectrace.Window, 10),
@@ -194,8 +204,10 @@ func Queued(q Queue) *evidence.Exhibit {
 	return Traced(t)
 }
 
+// MS and US are a millisecond and a microsecond.
 const MS, US = time.Millisecond, time.Microsecond
 
+// Vouched reports whether a kind of evidence agrees with a finding.
 func Vouched(f claim.Finding, kind evidence.Kind) bool {
 	for _, c := range f.Checks {
 		if c.Kind == kind {

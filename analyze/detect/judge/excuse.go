@@ -48,6 +48,7 @@ func Starved(t *exectrace.Timeline) bool {
 	return 5*lost >= t.Duration
 }
 
+// StarvedExcuse excuses who is slow because the machine did not run the program.
 func StarvedExcuse(t *exectrace.Timeline) claim.Excuse {
 	return claim.Excuse{Holds: Starved(t), Says: "the program was not given its processors for a fifth of the trace: whoever serves others is slow for that alone"}
 }

@@ -136,4 +136,5 @@ func probed(p *pprofile.Profile) string {
 	return strings.Join(names, ", ")
 }
 
+// OwnerOf charges a stack to the program's code that it stands in.
 func OwnerOf(s stack.Stack) (stack.Site, []string) { return s.Owner(), s.Path() }

@@ -1,3 +1,5 @@
+// Package judge holds what families of detectors judge alike: what excuses a measured thing, how waiting is weighed, which work is
+// costly, and when a number is too rough to rest a claim on. What it measures by is in package reading.
 package judge
 
 import (

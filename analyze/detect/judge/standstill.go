@@ -9,6 +9,7 @@ import (
 	"inquest/analyze/reading"
 )
 
+// NoTimers is the caveat of all that is told of a standstill.
 const NoTimers = "a dump prints no timers: one that has not fired yet may let them go on, and so may the goroutine that took the dump"
 
 // StandstillCandidate is the claim that goroutines at a standstill wait for ever.

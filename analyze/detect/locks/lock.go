@@ -1,3 +1,4 @@
+// Package locks holds the detectors of locks: which serialises the program, which is held for long, which is never given back.
 package locks
 
 import (

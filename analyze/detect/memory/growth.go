@@ -1,3 +1,4 @@
+// Package memory holds the detectors of the heap: what grows, what holds it, and what allocates more than it need.
 package memory
 
 import (

@@ -1,3 +1,4 @@
+// Package processor holds the detectors of what the processors are used for.
 package processor
 
 import (

@@ -1,3 +1,4 @@
+// Package scheduler holds the detectors of how goroutines, threads and processors come together.
 package scheduler
 
 import "inquest/analyze/evidence/stack"

@@ -218,7 +218,7 @@ func (c *snapshots) add(i int, class wait.Class, s stack.Stack, n int64, proven 
 	case s.Contains("net/http.(*bodyEOFSignal).Read", "net/http/httputil.(*ReverseProxy).ServeHTTP"):
 		c.busy[i] += n
 	// Who sleeps or is in a system call may hold an answer as well.
-	case !stack.Standard(s.Owner().Function) && (class == "" || class == wait.Sleep || class == wait.Syscall || !wait.Idle(class, s)):
+	case !stack.Standard(s.Owner().Function) && wait.AtWork(class, s):
 		c.busy[i] += n
 	}
 	switch {
@@ -247,7 +247,7 @@ func (c *snapshots) add(i int, class wait.Class, s stack.Stack, n int64, proven 
 // parked reports whether goroutines alike may be workers that wait for work:
 // at a receive or a select, which look the same in a leak.
 func (a *alike) parked() bool {
-	return a.class == wait.ChanRecv || a.class == wait.Select || a.class == wait.Cond || a.class == wait.Other
+	return a.class.MayAwaitWork()
 }
 
 func (a *alike) last() int64 { return a.counts[len(a.counts)-1] }
@@ -461,7 +461,7 @@ func helpersOf(d *dump.Dump) helpers {
 		s := g.Stack()
 		class := wait.OfState(g.State, s)
 		// A server reads on while a request is handled.
-		if class != "" && wait.Idle(class, s) && class != wait.Sleep && class != wait.Syscall {
+		if !wait.AtWork(class, s) {
 			continue
 		}
 		h.madeBy[g.Creator] = true

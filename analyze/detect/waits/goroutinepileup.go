@@ -114,11 +114,10 @@ func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *c
 	slot := wait.ForSlot(class, s)
 	handler := wait.HandlerOf(s)
 	request := handler != ""
-	waitsForWork := class == wait.ChanRecv || class == wait.Select || class == wait.Cond || class == wait.Other
 	// Idle by design, or a worker that waits for work: neither piled up nor busy. A request has work, whatever it waits in.
-	if wait.Idle(class, s) || waitsForWork && !request && !slot {
+	if wait.ForWork(class, s) {
 		// A request that sleeps or is in a system call is under way.
-		if request && (class == wait.Sleep || class == wait.Syscall || class == wait.Assist) {
+		if request && wait.AtWork(class, s) {
 			c.busy += n
 			c.requests.Add(handler, n)
 		}
@@ -132,7 +131,7 @@ func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *c
 		above = s[wait.SlotFrame(s):]
 	case use.Kind != "":
 		above, passed = wait.LockUser(s[min(use.Above, len(s)):], nil)
-	case waitsForWork:
+	case class.MayAwaitWork():
 		// The application's line that entered the wait.
 		above = s[max(0, slices.IndexFunc(s, func(f stack.Frame) bool {
 			return !stack.Standard(f.Function) && !stack.Plumbing(f.Function) && !f.Dependency()
@@ -253,10 +252,9 @@ func (x *crowd) excuses(in *claim.Input) []claim.Excuse {
 	if x.class.IsLock() {
 		return nil
 	}
-	waitsForEvents := x.class == wait.ChanRecv || x.class == wait.Select || x.class == wait.Cond || x.class == wait.Other
 	return []claim.Excuse{
 		judge.NotOutside(len(x.requests) > 0),
-		{Holds: waitsForEvents && !x.slot, Says: "requests that wait for events, as with long polling, look the same at any moment"},
+		{Holds: x.class.MayAwaitWork() && !x.slot, Says: "requests that wait for events, as with long polling, look the same at any moment"},
 		// For a minute none should wait for an answer. Below code that is no known client the connection may be that of the
 		// server's own client (web sockets and other hijacked ones), who may be silent for hours.
 		// Nor should most stand in the middle of a body that they want to the end: its first part has come, and a stream would be taken as it comes.

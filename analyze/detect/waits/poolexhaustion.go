@@ -217,7 +217,7 @@ func lostInTrace(in *claim.Input, t *exectrace.Timeline, w *reading.WaitSum) boo
 	pool := stack.Package(w.Stack[i].Function)
 	for k := range t.Waits {
 		x := &t.Waits[k]
-		if wait.ForSlot(x.Class, x.Stack) || wait.Idle(x.Class, x.Stack) && x.Class != wait.Syscall && x.Class != wait.Sleep {
+		if wait.ForSlot(x.Class, x.Stack) || !wait.AtWork(x.Class, x.Stack) {
 			continue
 		}
 		if w.Callers.Passed(x.Stack) || usesPool(pool, x.Stack) {
@@ -345,7 +345,7 @@ func unused(d *dump.Dump, x *reading.DumpWaits) bool {
 		g := &d.Goroutines[k]
 		s := g.Stack()
 		class := wait.OfState(g.State, s)
-		if wait.ForSlot(class, s) || class != "" && class != wait.Syscall && class != wait.Sleep && wait.Idle(class, s) {
+		if wait.ForSlot(class, s) || !wait.AtWork(class, s) {
 			continue
 		}
 		if x.Callers.Passed(s) || usesPool(pool, s) {

@@ -1,3 +1,4 @@
+// Package waits holds the detectors of goroutines that wait: at one place, for a worker, a slot or a peer, or for what never comes.
 package waits
 
 import (

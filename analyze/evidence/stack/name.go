@@ -36,6 +36,7 @@ func ReceiverType(function string) string {
 	return ""
 }
 
+// Names is a set of functions, one a word.
 func Names(words string) map[string]bool {
 	m := map[string]bool{}
 	for _, w := range strings.Fields(words) {

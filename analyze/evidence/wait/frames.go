@@ -36,6 +36,7 @@ var RequestFrames = stack.Names(`net/http.(*conn).serve net/http.(*http2serverCo
 	golang.org/x/net/http2.(*serverConn).runHandler google.golang.org/grpc.(*Server).handleStream net/rpc.(*service).call
 	github.com/valyala/fasthttp.(*Server).serveConn`)
 
+// InRequest reports whether a stack is in the handling of a request.
 func InRequest(s stack.Stack) bool { return HandlerOf(s) != "" }
 
 // HandlerOf names what handles the request that a stack is in: the outermost function of the application below the server's
