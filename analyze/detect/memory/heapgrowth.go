@@ -166,6 +166,7 @@ func heapGrowthHeap(in *claim.Input) claim.Reading {
 			c.Variant = "slice"
 			c.Summary = fmt.Sprintf("a slice that %s appends to is never cut: what the function allocated and is still in use grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(g.Values[len(g.Values)-1]), evidence.Within(s.Span()))
 		}
+		nameSeries(&c, s, h)
 		// Who allocates is often a helper; who keeps it has a container that grows with it.
 		callers := reading.CallersOf(s.LastExhibit().Profile, h.Site.Function, reading.InColumn(column))
 		if i := slices.IndexFunc(callers, func(by stack.Site) bool { return s.Growth(by.Function, allMemory).Grown > 0 }); i >= 0 {

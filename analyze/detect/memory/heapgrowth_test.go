@@ -126,3 +126,32 @@ func TestHeapGrowthConfidence(t *testing.T) {
 		}
 	}
 }
+
+// TestMetricsLabels checks that the series of a metrics registry are called so when they are half of what grows, and not below.
+func TestMetricsLabels(t *testing.T) {
+	series := []string{"github.com/prometheus/client_golang/prometheus.NewCounterVec.func1", "github.com/prometheus/client_golang/prometheus.(*metricMap).getOrCreateMetricWithLabelValues", "main.f"}
+	for _, c := range []struct {
+		what    string
+		rows    []Row
+		variant string
+	}{
+		{"half", []Row{Kept(100, series...), Kept(100, "main.f")}, metricsLabels},
+		{"less", []Row{Kept(99, series...), Kept(101, "main.f")}, ""},
+		{"a package that is merely named alike", []Row{Kept(200, "github.com/prometheus/client_golang/prometheusfake.New", "main.f")}, ""},
+		{"what the registry's own code calls back for", []Row{Kept(200, "main.f", "github.com/prometheus/client_golang/prometheus.(*Registry).Gather", "main.g")}, ""},
+		{"a library that counts for the program", []Row{Kept(200, "strings.Clone", "go.opentelemetry.io/otel/sdk/metric/internal/aggregate.(*sum[...]).measure", "main.f")}, metricsLabels},
+	} {
+		for _, r := range c.rows {
+			for i := range r.Stack {
+				if f := &r.Stack[i]; !strings.HasPrefix(f.Function, "main.") && strings.Contains(f.Function, "/") {
+					f.File = "library@v1.2.3/file.go"
+				}
+			}
+		}
+		for _, f := range Judge(t, HeapGrowth, HeapAt(0, Kept(20, "main.f")), HeapAt(600, c.rows...)).All.Findings {
+			if fixed := len(f.Next) > 0 && strings.Contains(f.Next[0], "labels"); f.Variant != c.variant || fixed != (c.variant != "") {
+				t.Errorf("%s: variant %q, %v", c.what, f.Variant, f.Next)
+			}
+		}
+	}
+}

@@ -41,7 +41,7 @@ assigns to it, never on mapassign. They are known by their sizes. Since Go 1.24 
 line the sizes of the objects double and end in a plateau of many equal blocks; where the small ones were not sampled, half of the equal blocks ever allocated must be in use, as each split
 makes two tables of one. Before, the buckets of a map were one array whose size doubles without an end.
 Memory in such blocks must grow between two heap profiles of one process. CPU samples in the functions that rehash, split and evacuate tables, under the same function of
-the program, vouch for it, and so does a trace whose heap rises. Memory that a sync.Map allocates is recognised by its frames (variant sync.Map).
+the program, vouch for it, and so does a trace whose heap rises. Memory that a sync.Map allocates is recognised by its frames (variant sync.Map), and so are the series of a metrics registry (variant metrics-labels).
 
 **When it is wrong.** A slab or ring of equal blocks at one line looks like the tables of a map; without CPU samples in the map's growth the two cannot be told
 apart. A map that is filled once at the start grows between two snapshots too; and as all its tables fill up together, a map grows in steps with long rests between them. A map at its cap is large and flat, which is no fault; a single heap profile cannot
@@ -297,6 +297,7 @@ func mapGrowthHeap(in *claim.Input) claim.Reading {
 			Facts: growthFacts(in, s, g, h, what, shapes[g.Name].focus()),
 			Fix:   shapes[g.Name].fix(),
 		}
+		nameSeries(&c, s, h)
 		if f, ok := blocksFact(last, h); ok && !shapes[g.Name].syncMap {
 			c.Facts = append(c.Facts, f)
 		}
@@ -377,6 +378,7 @@ func mapGrowthOnce(in *claim.Input, s *reading.HeapSeries, minBlocks int64) clai
 			Caveats: []string{"one heap profile cannot tell a map that grows from one at its cap"},
 			Fix:     shape.fix(),
 		}
+		nameSeries(&c, s, h)
 		if f, ok := blocksFact(last, h); ok && !shape.syncMap {
 			c.Facts = append(c.Facts, f)
 		}

@@ -44,7 +44,7 @@ running, which a loop without calls can fill as well). Three or more are a findi
 		{Kind: evidence.SchedTrace, Doc: "lines with a goroutine queued and a processor idle; can confirm and never deny", Run: judge.WorstOf(cpuStarvationSched)},
 	},
 	Fix: []string{
-		"Give the container a higher CPU limit or none, or set GOMAXPROCS to the limit (Go 1.25 and later do so by themselves): with more threads than the quota allows, it is used up early in each period (see cpu.stat, nr_throttled)",
+		"Give the container a higher CPU limit or none, or set GOMAXPROCS to the limit (see the container's cpu.stat, nr_throttled)",
 		"Find what else runs on the machine (top, pressure in /proc/pressure/cpu) and give it or this program other processors",
 	},
 	Explains: []claim.Mechanism{
@@ -118,9 +118,23 @@ func cpuStarvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if even.Number >= in.Limit("min-regular").Number {
 		c.Variant = "quota"
 		c.Summary += "; at the regular intervals of a CPU quota"
+		c.Fix = quotaFix(in.Case.GOMAXPROCS)
 	}
 	r.Candidates = []claim.Candidate{c}
 	return r
+}
+
+// quotaFix is what to change where a CPU quota stops the program. What the quota is, the evidence does not say.
+func quotaFix(procs int) []string {
+	set := "Set GOMAXPROCS to the quota, rounded up"
+	if procs > 1 {
+		set = fmt.Sprintf("Set GOMAXPROCS to the quota, rounded up: it is %d here", procs)
+	}
+	return []string{
+		set + ". With more threads than the quota allows, it is used up early in each period of 100 ms, and everything stands still for the rest (Go 1.25 and later follow the quota by themselves, unless GOMAXPROCS is set)",
+		"Give the container a higher CPU limit, or none and a request in its place: a limit stops a burst although processors are idle",
+		"Compare nr_throttled and throttled_usec in the container's cpu.stat before and after",
+	}
 }
 
 func cpuStarvationSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
