@@ -88,7 +88,7 @@ func profileMutant(data []byte, r *rand.Rand) []byte {
 		return textMutant(data, r) // the text form of old profiles
 	}
 	for range 1 + r.IntN(2) {
-		all = bendFields(all, r, 0)
+		all = bendFields(all, r, 0, 0)
 	}
 	out := message(all)
 	if r.IntN(12) == 0 {
@@ -106,14 +106,25 @@ func profileMutant(data []byte, r *rand.Rand) []byte {
 	return out
 }
 
-// bendFields makes one change to a message or to one inside it.
-func bendFields(all []field, r *rand.Rand, depth int) []field {
+// referred reports whether other messages of a profile refer to a field of the whole by its id or its place: mappings,
+// locations, functions and strings (profile.proto).
+func referred(number uint64) bool { return number >= 3 && number <= 6 }
+
+// bendFields makes one change to a message, which is field in of the one around it, or to one inside it. What others
+// refer to stays as a rule: a profile that contradicts itself is refused before anything is measured.
+func bendFields(all []field, r *rand.Rand, depth int, in uint64) []field {
 	if len(all) == 0 {
 		return []field{{number: uint64(1 + r.IntN(16)), value: pick(extremes, r)}}
 	}
 	i, j := r.IntN(len(all)), r.IntN(len(all))
+	how := r.IntN(10)
+	if keep := r.IntN(8) > 0; keep && depth == 0 && how < 4 && referred(all[i].number) {
+		how = 4
+	} else if id := all[i].number == 1 && depth == 1 && referred(in); keep && id && len(all) > 1 {
+		i = (i + 1) % len(all)
+	}
 	f := &all[i]
-	switch r.IntN(10) {
+	switch how {
 	case 0:
 		return append(all[:i:i], all[i+1:]...)
 	case 1:
@@ -134,7 +145,7 @@ func bendFields(all []field, r *rand.Rand, depth int) []field {
 			f.bytes = hostileWord(f.bytes, r)
 		default:
 			if inner, ok := fields(f.bytes); ok && len(inner) > 0 && depth < 3 {
-				f.bytes = message(bendFields(inner, r, depth+1))
+				f.bytes = message(bendFields(inner, r, depth+1, f.number))
 			} else {
 				f.bytes = bend(f.bytes, r)
 			}
