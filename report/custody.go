@@ -124,7 +124,7 @@ func custody(t Tool, argv []string, r *Redaction) []made {
 }
 
 func (r *Redaction) words() string {
-	s := "names of people, machines and places, labels, and what logs say are replaced by tokens; build ids stay, by which whoever has the program can tell that it is the one"
+	s := "names of people, machines and places, values of labels, and what logs say are replaced by tokens; names in code, keys of labels and build ids stay, and by the last whoever has the program can tell that it is the one"
 	if r.Level == RedactStrict {
 		s = "all names but the standard library's are replaced by tokens, and build ids are left out"
 	}

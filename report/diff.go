@@ -85,7 +85,7 @@ func NewDiff(before, after *compare.Side, res *compare.Result, opt compare.Optio
 			d.After = side
 		}
 	}
-	walk(reflect.ValueOf(d).Elem(), func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") })
+	walk(reflect.ValueOf(d).Elem(), valid)
 	return d
 }
 

@@ -253,7 +253,7 @@ func ExtensionOf(name string) string {
 func WriteIndexJSON(w io.Writer, x *Index) error {
 	x.Sort()
 	clone := *x
-	walk(reflect.ValueOf(&clone).Elem(), func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") })
+	walk(reflect.ValueOf(&clone).Elem(), valid)
 	return writeJSON(w, clone, nil)
 }
 

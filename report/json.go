@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"inquest/analyze/claim"
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace"
 )
 
@@ -76,7 +77,7 @@ func escapeHidden(text []byte) []byte {
 const maxRead = 64 << 20
 
 // Read reads a report that WriteJSON wrote. It refuses other schemas, unknown
-// fields, dangling references and anything over 64 MiB, so that a view of a
+// fields, dangling references, texts over 16 KiB and anything over 64 MiB, so that a view of a
 // saved report never silently shows less than it held.
 func Read(in io.Reader) (*Report, error) {
 	text, err := io.ReadAll(io.LimitReader(in, maxRead+1))
@@ -149,7 +150,11 @@ func plainFields(text []byte) error {
 		if len(open) > 0 {
 			in = &open[len(open)-1]
 		}
-		switch name, _ := token.(string); {
+		name, _ := token.(string)
+		if len(name) > bound.MaxText {
+			return fmt.Errorf("a text of %d bytes in it, and inquest writes none of more than %d: written by hand", len(name), bound.MaxText)
+		}
+		switch {
 		case token == json.Delim('}'), token == json.Delim(']'):
 			open = open[:len(open)-1]
 			continue

@@ -90,23 +90,29 @@ type redactor struct {
 	strict bool
 	before *Redaction // what the document had been through
 	tokens *Mapping
-	own    []string          // without their first letter and full stop, longest first
-	ours   map[string]bool   // own sentences as they stand
-	exact  map[string]string // names that stand in fields of their own, and what becomes of them in sentences
-	odd    map[byte][]string // those of exact that a sentence cannot be cut into, by their first byte, longest first
+	own    map[string][]string // without their first letter and full stop, by how they begin, longest first
+	ours   map[string]bool     // own sentences as they stand
+	exact  map[string]string   // names that stand in fields of their own, and what becomes of them in sentences
+	odd    map[byte][]string   // those of exact that a sentence cannot be cut into, by their first byte, longest first
 }
 
+// ownHead is how much of a sentence of ours is looked up, in bytes.
+const ownHead = 8
+
 func newRedactor(level string, m *Mapping, own []string, before *Redaction) *redactor {
-	x := &redactor{strict: level == RedactStrict, before: before, tokens: m, ours: map[string]bool{}, exact: map[string]string{}}
+	x := &redactor{strict: level == RedactStrict, before: before, tokens: m, own: map[string][]string{}, ours: map[string]bool{}, exact: map[string]string{}}
 	for _, s := range own {
 		x.ours[s] = true
 		if s = strings.TrimRight(s, ". "); len(s) > 12 {
 			_, size := firstRune(s)
-			x.own = append(x.own, s[size:])
+			s = s[size:]
+			x.own[s[:ownHead]] = append(x.own[s[:ownHead]], s)
 		}
 	}
-	slices.SortFunc(x.own, func(a, b string) int { return len(b) - len(a) })
-	x.own = slices.Compact(x.own)
+	for head, all := range x.own {
+		slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+		x.own[head] = slices.Compact(all)
+	}
 	return x
 }
 
@@ -331,12 +337,36 @@ func (x *redactor) unquoted(s string) string {
 	if s == "" {
 		return s
 	}
-	for _, own := range x.own {
-		if i := strings.Index(s, own); i > 0 {
-			_, size := lastRune(s[:i]) // the letter that may have become a capital
-			return x.unquoted(s[:i-size]) + s[i-size:i+len(own)] + x.unquoted(s[i+len(own):])
+	var b strings.Builder
+	from := 0
+	for i := 1; i < len(s); i++ {
+		_, size := lastRune(s[:i]) // the letter that may have become a capital
+		if own := x.ownAt(s[i:]); own != "" && i-size >= from {
+			b.WriteString(x.words(s[from : i-size]))
+			b.WriteString(s[i-size : i+len(own)])
+			from = i + len(own)
+			i = from
 		}
 	}
+	b.WriteString(x.words(s[from:]))
+	return b.String()
+}
+
+// ownAt returns the longest of our sentences, without its first letter, that s begins with, or "".
+func (x *redactor) ownAt(s string) string {
+	if len(s) < ownHead {
+		return ""
+	}
+	for _, own := range x.own[s[:ownHead]] {
+		if strings.HasPrefix(s, own) {
+			return own
+		}
+	}
+	return ""
+}
+
+// words is unquoted of a stretch without sentences of ours.
+func (x *redactor) words(s string) string {
 	words := strings.Split(s, " ")
 	for i, w := range words {
 		head, core, tail := outer(w)

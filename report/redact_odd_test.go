@@ -17,6 +17,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/bound"
 )
 
 // oddNames are names that a sentence, a quote, a path or a shell would cut; %s is what must not be seen.
@@ -144,5 +145,86 @@ func TestRedactOdd(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRedactCost holds redaction to a time in proportion to the document: names that fill it as far as they may cost no
+// more for each character than short ones.
+func TestRedactCost(t *testing.T) {
+	own := ownText()
+	cost := func(text string, n int) time.Duration {
+		r := load(t, "incident")
+		r.Timelines = nil
+		for i := range r.Findings {
+			r.Findings[i].Caveats = nil
+		}
+		for range n {
+			r.Findings[0].Caveats = append(r.Findings[0].Caveats, text)
+		}
+		start := time.Now()
+		Redact(r, RedactStrict, &Mapping{}, own)
+		return time.Since(start)
+	}
+	const long = bound.MaxText
+	for _, part := range []string{"a", `word main.f /x/y.go:7 "q" `, `"x`, "a.b/", "/", "(", `\"`, " x", "a=", "->", "it's", "1-", "é", "path-1 ", "Ab.", "a:1:"} {
+		short, whole := strings.Repeat(part, 64/len(part)), strings.Repeat(part, long/len(part))
+		few, many := cost(short, 16*long/64), cost(whole, 16)
+		if many > 8*few+time.Second {
+			t.Errorf("%q: 256 KB in texts of 64 bytes takes %v, in texts of %d bytes %v", part, few, long, many)
+		}
+	}
+}
+
+// A text longer than any that inquest writes is refused in a saved report, and cut in one that is made.
+func TestLongTexts(t *testing.T) {
+	r := load(t, "incident")
+	name := "main." + strings.Repeat("x", 1<<20)
+	r.Findings[0].Site.Function = name
+	saved := written(t, WriteJSON, r)
+	if len(saved) > 1<<20 {
+		t.Errorf("a report of %d bytes", len(saved))
+	}
+	again, err := Read(strings.NewReader(saved))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := again.Findings[0].Site.Function
+	if len(cut) > bound.MaxText {
+		t.Errorf("a name of %d bytes", len(cut))
+	}
+	if _, err := Read(strings.NewReader(strings.Replace(saved, cut, name, 1))); err == nil || !strings.Contains(err.Error(), "a text of 1048581 bytes") {
+		t.Errorf("read with %v", err)
+	}
+}
+
+// Plain redaction keeps what joins reports of one program: names in code, keys of labels and the ids of builds. Strict
+// redaction drops all of them.
+func TestRedactKeeps(t *testing.T) {
+	dir := writeOdd(t, t.TempDir(), "%s", false)
+	f := evidence.Focus{Label: [2]string{"tenant", secret}}
+	b, err := evidence.Open(t.Context(), []string{dir}, evidence.Options{Focus: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := analyze.Judge(b, detect.All, analyze.Options{Evidence: evidence.Options{Focus: f}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := New(res, Version("test"))
+	kept := []string{`"build_id": "b1"`, `"label": "tenant=`, "main.Name", "example.com/acme/Name"}
+	plain, names, strict := written(t, WriteJSON, r), written(t, WriteJSON, Redact(r, RedactNames, &Mapping{}, ownText())), written(t, WriteJSON, Redact(r, RedactStrict, &Mapping{}, ownText()))
+	for _, k := range kept {
+		if !strings.Contains(plain, k) || !strings.Contains(names, k) {
+			t.Errorf("%s is gone under --redact", k)
+		}
+		if strings.Contains(strict, k) {
+			t.Errorf("%s survives --redact=strict", k)
+		}
+	}
+	if strings.Contains(names, secret) {
+		t.Error("the value of the label survives --redact")
+	}
+	if says := (&Redaction{Level: RedactNames}).words(); !strings.Contains(says, "build ids stay") || !strings.Contains(says, "keys of labels") {
+		t.Errorf("the report says only: %s", says)
 	}
 }

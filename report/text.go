@@ -11,13 +11,18 @@ import (
 	"unicode/utf8"
 
 	"inquest/analyze/claim"
+	"inquest/analyze/evidence/bound"
 )
 
 // normalise makes r what Read would make of its JSON: no nil slices, no invalid
-// UTF-8, no numbers JSON cannot hold.
+// UTF-8, no text without bound, no numbers JSON cannot hold.
 func normalise(r *Report) {
-	walk(reflect.ValueOf(r).Elem(), func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") })
+	walk(reflect.ValueOf(r).Elem(), valid)
 }
+
+// valid makes a text one that JSON can hold, and bounds it. What is made of a document takes time for each of its
+// characters, and nobody reads that many.
+func valid(s string) string { return bound.Text(strings.ToValidUTF8(s, "\uFFFD")) }
 
 // cleaned returns a deep copy of r in which every string is fit to be shown: see clean.
 func cleaned(r *Report) *Report {
@@ -153,18 +158,20 @@ func capitals(all []string) []string {
 
 // outer strips the punctuation a sentence puts around a word.
 func outer(word string) (head, core, tail string) {
-	core = word
-	for core != "" && strings.ContainsRune(`"'(`, rune(core[0])) && !strings.HasPrefix(core, "(*") {
-		head, core = head+core[:1], core[1:]
+	from, to := 0, len(word)
+	for from < to && strings.IndexByte(`"'(`, word[from]) >= 0 && !strings.HasPrefix(word[from:], "(*") {
+		from++
 	}
-	for core != "" {
-		last := core[len(core)-1]
-		if last == ')' && strings.Count(core, "(") >= strings.Count(core, ")") || !strings.ContainsRune(`.,;:!?"')`, rune(last)) {
-			break
+	open := strings.Count(word[from:], "(") - strings.Count(word[from:], ")")
+	for ; from < to && strings.IndexByte(`.,;:!?"')`, word[to-1]) >= 0; to-- {
+		if word[to-1] == ')' {
+			if open >= 0 {
+				break
+			}
+			open++
 		}
-		core, tail = core[:len(core)-1], string(last)+tail
 	}
-	return head, core, tail
+	return word[:from], word[from:to], word[to:]
 }
 
 // plain reports whether a word can mean nothing but itself in any format.

@@ -785,6 +785,9 @@ func (f *finder) name(b []byte) string {
 	if f.names == nil {
 		f.names = map[string]string{}
 	}
+	if len(b) > bound.MaxText {
+		b = []byte(bound.Text(b))
+	}
 	if s, ok := f.names[string(b)]; ok {
 		return s
 	}

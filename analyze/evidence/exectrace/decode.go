@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/exp/trace"
 
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -154,7 +155,7 @@ func (d *decoder) newStack(s trace.Stack) uint32 {
 		if f.Line < math.MaxInt32 {
 			line = int(f.Line)
 		}
-		d.frames = append(d.frames, stack.Frame{Function: f.Func, File: f.File, Line: line})
+		d.frames = append(d.frames, stack.Frame{Function: bound.Text(f.Func), File: bound.Text(f.File), Line: line})
 		// All that equalStacks compares: what the hash left out could be made to collide.
 		d.hash.WriteString(f.Func)
 		d.hash.WriteString(f.File)

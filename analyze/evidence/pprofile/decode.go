@@ -654,10 +654,10 @@ func (d *decoder) stringsAndSamples(w *wire) (err error) {
 				if err != nil {
 					return err
 				}
-				if err := d.memory.Grow(int64(len(b))); err != nil {
+				if err := d.memory.Grow(int64(min(len(b), bound.MaxText))); err != nil {
 					return err
 				}
-				d.texts[text] = string(b)
+				d.texts[text] = bound.Text(b)
 			}
 			text++
 		case fieldSample:
