@@ -11,14 +11,14 @@ import (
 )
 
 // debugger turns the goroutines that debuggers and formatters print into the lines that Go prints: those of delve
-// (goroutines, with -t and -group, and stack), of gdb (bt) and of panicparse.
+// (goroutines, with -t and -group, and stack), of gdb (bt), of panicparse, and of editors that show what delve says.
 type debugger struct {
 	state   debuggerState
 	summary [][]byte // delve: the one frame in the line of a goroutine, until its stack follows
 	grouped int      // delve: goroutines named since the last total
 	copies  int      // panicparse: goroutines that the header held stands for
-	header  []byte   // panicparse: a line that may be a header, as Go prints one
-	printed []byte   // panicparse: the same line as it stands there
+	header  []byte   // panicparse and editors: a line that may be a header, as Go prints one
+	printed []byte   // the same line as it stands there
 	creator []byte   // panicparse: as Go prints it below the frames
 	call    []byte   // a frame that waits for its position
 	listed  int      // lines of gdb's info goroutines
@@ -31,6 +31,7 @@ const (
 	ofDelve
 	ofGDB
 	ofPanicparse
+	ofEditor
 )
 
 var (
@@ -40,6 +41,9 @@ var (
 	delveFrame = regexp.MustCompile(`^(\d{1,4}) +0x[0-9a-f]{8,16} in (\S+)$`)
 	delveAt    = regexp.MustCompile(`^at (\S+):(\d{1,9})$`)
 	delveTotal = regexp.MustCompile(`^Total: (\d{1,9})$`)
+	// editorHead, editorFrame and editorMade are of goroutines as editors copy them out of delve.
+	editorHead  = regexp.MustCompile(`^Goroutine (\d{1,18})$`)
+	editorFrame = regexp.MustCompile(`^(created at: )?(\S+) \((\S+\.(?:go|s|c)):(\d{1,9})\)$`)
 	// gdbFrame is a frame of gdb ("bt"), and gdbListed a line of "info goroutines" (runtime-gdb.py).
 	gdbFrame  = regexp.MustCompile(`^#(\d{1,4}) +(?:0x[0-9a-f]+ in )?(\S+)(?:<\S+>)? \(.*\)(?: at (\S+):(\d{1,9}))?(?: from \S+)?$`)
 	gdbListed = regexp.MustCompile(`^(?:\* | {2})\d{1,18} +(?:idle|runnable|running|syscall|waiting|moribund|dead|copystack|preempted) +\S+\.\S+$`)
@@ -76,7 +80,7 @@ func (r *Reader) debugged(line []byte, emit func(line []byte)) bool {
 	d := &r.debugger
 	text := bytes.TrimSpace(line)
 	if len(text) == 0 {
-		if d.state == ofGDB || d.state == ofPanicparse {
+		if d.state != noDebugger && d.state != ofDelve {
 			r.undebugged(emit)
 		}
 		return false
@@ -98,6 +102,12 @@ func (r *Reader) debugged(line []byte, emit func(line []byte)) bool {
 			d.state = ofDelve
 			d.grouped++
 			d.summary = [][]byte{fmt.Appendf(nil, "%s(...)", m[4]), fmt.Appendf(nil, "\t%s:%s", m[2], m[3])}
+			return true
+		}
+	case text[0] == 'G':
+		if m := editorHead.FindSubmatch(text); m != nil {
+			r.undebugged(emit)
+			d.header, d.printed, d.copies = fmt.Appendf(nil, "goroutine %s ["+waiting+"]:", m[1]), bytes.Clone(line), 1
 			return true
 		}
 	case text[0] == '#':
@@ -169,6 +179,22 @@ func (r *Reader) debugged(line []byte, emit func(line []byte)) bool {
 				r.copies = max(0, more)
 			}
 			d.grouped = 0
+			return true
+		}
+	}
+	if (d.header != nil || d.state == ofEditor) && text[len(text)-1] == ')' {
+		if m := editorFrame.FindSubmatch(text); m != nil {
+			if d.header != nil {
+				emit(nil)
+				emit(d.header)
+				d.header, d.state = nil, ofEditor
+			}
+			if len(m[1]) > 0 {
+				emit(fmt.Appendf(nil, "created by %s", m[2]))
+			} else {
+				emit(fmt.Appendf(nil, "%s(...)", m[2]))
+			}
+			emit(fmt.Appendf(nil, "\t%s:%s", m[3], m[4]))
 			return true
 		}
 	}

@@ -17,6 +17,7 @@ func TestDebuggers(t *testing.T) {
 		"delve-groups.txt": "30 goroutines: 12 chan send main.main, 8 sync.Mutex.Lock main.(*store).get",
 		"delve-bt.txt":     "1 goroutines: 1 sleep main.main",
 		"gdb-bt.txt":       "2 goroutines: 1 sleep main.main",
+		"editor.txt":       "2 goroutines: 1 chan send main.produce, 1 sync.RWMutex.RLock main.(*store).get",
 		"panicparse.txt":   "24 goroutines: 1 sleep main.main, 12 chan send main.produce, 8 sync.Mutex.Lock main.(*store).get",
 	} {
 		text, err := os.ReadFile("testdata/debuggers/" + name)
@@ -59,7 +60,7 @@ func TestDebuggers(t *testing.T) {
 
 // What looks like the head of a group and has no frames below it is text.
 func TestDebuggersOverlookText(t *testing.T) {
-	for _, text := range []string{"12: chan receive [5 minutes]\nthat is what we saw\n", "3: done\n", "#0 is the first (of many)\n", "0 hits in cache\n", "* item one\n"} {
+	for _, text := range []string{"12: chan receive [5 minutes]\nthat is what we saw\n", "3: done\n", "Goroutine 7\nis the one that hangs (main.go:12)\n", "#0 is the first (of many)\n", "0 hits in cache\n", "* item one\n"} {
 		if dumps, err := Find(strings.NewReader(text)); err != nil || len(dumps) != 0 {
 			t.Errorf("%q: %d dumps, %v", text, len(dumps), err)
 		}

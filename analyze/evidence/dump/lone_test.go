@@ -11,7 +11,7 @@ import (
 // TestLoneCrashes reads crashes of which no goroutine was logged, or whose header was cut off.
 func TestLoneCrashes(t *testing.T) {
 	const runtimeStack = "\n\nruntime stack:\nruntime.throw(0x1, 0x16)\n\t/usr/local/go/src/runtime/panic.go:617 +0x72\nruntime.sysMap(0x1)\n\t/usr/local/go/src/runtime/mem_linux.go:170 +0xc7\n"
-	for text, want := range map[string]string{
+	oneCrash(t, map[string]string{
 		"fatal error: runtime: out of memory" + runtimeStack: "out of memory at  x1",
 		"runtime: goroutine stack exceeds 1000000000-byte limit\nruntime: sp=0x1 stack=[0x1, 0x2]\nfatal error: stack overflow" + runtimeStack:                                    "stack overflow at  x1",
 		"runtime: goroutine stack exceeds 1000000000-byte limit\n":                                                                                                                "stack overflow at  x1",
@@ -53,7 +53,17 @@ func TestLoneCrashes(t *testing.T) {
 		"E0403 09:26:35.512103    9519 runtime.go:69] Observed a panic: \"boom\" (runtime error: index out of range)\n/src/k8s.io/x/vendor/k8s.io/apimachinery/pkg/util/runtime/runtime.go:76\n/go/src/runtime/panic.go:522\n/src/shop/vendor/a.b/seats/seats.go:31\n": "index out of range at a.b/seats/seats.go x1, untold",
 		"Apr 03 09:26:35 host kubelet[9519]: E0403 09:26:35.512103    9519 runtime.go:69] Observed a panic: boom\nApr 03 09:26:35 host kubelet[9519]: /go/src/runtime/panic.go:522\nApr 03 09:26:35 host kubelet[9519]: /src/seats/seats.go:31\n":                      "panic at seats/seats.go x1, untold",
 		"panic recovered:\nboom\n/src/shop/seats.go:31 (0x8b0c6d)\n/src/shop/main.go:3 (0x8b0c6d)\n":                                                                                                                                                                   "panic at shop/seats.go x1, lived",
-	} {
+	})
+	c := read(t, "fatal error: runtime: out of memory"+runtimeStack).Crashes[0]
+	if len(c.Runtime) != 2 || len(c.Stack) != 0 || c.Goroutine != 0 {
+		t.Errorf("the runtime's own stack: %+v", c)
+	}
+}
+
+// oneCrash holds each text to be one crash, of which says tells the words.
+func oneCrash(t *testing.T, texts map[string]string) {
+	t.Helper()
+	for text, want := range texts {
 		all := read(t, text).Crashes
 		if len(all) != 1 || says(all[0]) != want {
 			var got []string
@@ -62,10 +72,6 @@ func TestLoneCrashes(t *testing.T) {
 			}
 			t.Errorf("%.70q: %q, want %q", text, got, want)
 		}
-	}
-	c := read(t, "fatal error: runtime: out of memory"+runtimeStack).Crashes[0]
-	if len(c.Runtime) != 2 || len(c.Stack) != 0 || c.Goroutine != 0 {
-		t.Errorf("the runtime's own stack: %+v", c)
 	}
 }
 
@@ -99,7 +105,7 @@ func TestNoLoneCrash(t *testing.T) {
 // TestFates tells what died from what a handler wrote down, and the first fault from the one that hid it.
 func TestFates(t *testing.T) {
 	const rest = "main.(*sync).run(0x1)\n\t/src/sync.go:50 +0x2b5\ncreated by main.main\n\t/src/main.go:12 +0x1a\n"
-	for text, want := range map[string]string{
+	oneCrash(t, map[string]string{
 		"E0325 22:39:20.622081    9913 report.go:79] Observed a panic: \"invalid\" (runtime error: invalid memory address or nil pointer dereference)\n" +
 			"goroutine 344 [running]:\nmain.report({0x1})\n\t/src/report.go:75 +0xb4\npanic({0x1})\n\t/go/src/runtime/panic.go:1038 +0x25b\n" + rest: "nil dereference at main.(*sync).run x1, untold",
 		"panic: boom\n\ngoroutine 1 [running]:\npanic({0x1})\n\truntime/panic.go:1 +0x1\n" + rest:                                                        "panic at main.(*sync).run x1",
@@ -116,16 +122,7 @@ func TestFates(t *testing.T) {
 			"goroutine 19 gp=0x2 m=5 mp=0x1 [syscall]:\nsyscall.Syscall(0x0)\n\t/go/src/syscall/syscall_linux.go:74 +0x25\nmain.block(0x3)\n\t/a.go:3 +0x4f\n": "thread exhaustion at main.block x1",
 		"fatal error: thread exhaustion\n\ngoroutine 1 gp=0x1 m=nil [sleep]:\nmain.main()\n\t/a.go:6 +0xb3\n":                                                          "thread exhaustion at  x1",
 		"panic: runtime error: index out of range\n\ngoroutine 8956 [running]:\nmain.func·028(0x1)\n\t/src/list.go:84 +0xfc\nmain.main()\n\t/src/main.go:187 +0x917\n": "index out of range at main.func·028 x1",
-	} {
-		all := read(t, text).Crashes
-		if len(all) != 1 || says(all[0]) != want {
-			var got []string
-			for _, c := range all {
-				got = append(got, says(c))
-			}
-			t.Errorf("%.70q: %q, want %q", text, got, want)
-		}
-	}
+	})
 }
 
 // TestTimeouts reads what package testing and the go command say about tests that took too long.

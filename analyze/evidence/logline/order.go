@@ -79,7 +79,13 @@ func (s *Sorter) Line(n int, line []byte, signs Signs) {
 		sh = blank
 	}
 	if len(s.back) > 0 {
+		if sh == other && rule(line) {
+			return
+		}
 		if s.backwards(n, line, signs, sh) {
+			if sh.ofStack() {
+				s.prefix.Prefix = append(s.prefix.Prefix[:0], line[:min(at, 512)]...)
+			}
 			return
 		}
 	}
@@ -298,6 +304,11 @@ func (s *Sorter) Close() {
 	s.turn()
 	s.apart()
 	s.release()
+}
+
+// rule reports whether a line is the one below the head of a table in Markdown, as which pages of logs are pasted.
+func rule(line []byte) bool {
+	return len(bytes.Trim(line, "-|: \t")) == 0 && bytes.Contains(line, []byte("--")) && bytes.IndexByte(line, '|') >= 0
 }
 
 // message reports whether a line is what the runtime prints above the stacks of a crash.
