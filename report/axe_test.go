@@ -118,7 +118,7 @@ func TestAccessible(t *testing.T) {
 	t.Parallel()
 	ctx, _ := browser(t)
 	source := axe(t)
-	for _, name := range []string{"incident", "quiet", "hostile", "ledger-deadlock", "sessions-mapgrowth"} {
+	for _, name := range some([]string{"incident", "quiet", "hostile", "ledger-deadlock", "sessions-mapgrowth"}, 3) {
 		path := page(t, name)
 		for _, view := range []struct {
 			scheme string

@@ -204,7 +204,7 @@ func TestInBrowser(t *testing.T) {
 	t.Parallel()
 	ctx, complaints := browser(t)
 	shots := os.Getenv("INQUEST_SHOTS") // a folder to keep screenshots in
-	for _, name := range append(cases, "orders-lockheld", "sessions-mapgrowth", "ledger-deadlock", "tickets-mapcrash", "healthy-service") {
+	for _, name := range some(append(cases, "orders-lockheld", "sessions-mapgrowth", "ledger-deadlock", "tickets-mapcrash", "healthy-service"), 3) {
 		path := page(t, name)
 		for _, view := range []struct {
 			name, scheme string

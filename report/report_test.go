@@ -17,6 +17,18 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// some returns one of so many of a list, and all of it in the gate, which sets INQUEST_TESTS=all.
+func some[T any](list []T, of int) []T {
+	if os.Getenv("INQUEST_TESTS") == "all" {
+		return list
+	}
+	var out []T
+	for i := 0; i < len(list); i += of {
+		out = append(out, list[i])
+	}
+	return out
+}
+
 // cases are the hand-built reports under testdata: a real-looking incident, one
 // in which nothing was found, and one whose every string is an attack.
 var cases = []string{"incident", "quiet", "hostile"}

@@ -212,15 +212,7 @@ func inShells(t *testing.T, commands []claim.Command, paste bool) {
 	for i, c := range commands {
 		lines[i] = c.String()
 	}
-	every := 1
-	if testing.Short() { // the shells take their time to ask for the next
-		every = 5
-	}
-	var pasted []claim.Command
-	var typed []string
-	for i := 0; i < len(commands); i += every {
-		pasted, typed = append(pasted, commands[i]), append(typed, lines[i])
-	}
+	pasted, typed := some(commands, 5), some(lines, 5) // the shells take their time to ask for the next
 	for _, sh := range shells {
 		t.Run(sh.name, func(t *testing.T) {
 			path := shell(t, sh.name)

@@ -205,6 +205,8 @@ func Queued(q Queue) *evidence.Exhibit {
 }
 
 // MS and US are a millisecond and a microsecond.
+//
+//lint:ignore ST1011 they are units, not times in a unit
 const MS, US = time.Millisecond, time.Microsecond
 
 // Vouched reports whether a kind of evidence agrees with a finding.
