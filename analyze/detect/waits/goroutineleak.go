@@ -244,6 +244,36 @@ func (c *snapshots) add(i int, class wait.Class, s stack.Stack, n int64, proven 
 	return a
 }
 
+// unpulled judges coroutines alike: who pulls an iterator is a goroutine itself, and pulls a few at a time. Where coroutines are more
+// than twice all other goroutines, most are of iterators that nobody pulls any more.
+func (c *snapshots) unpulled(in *claim.Input, e *evidence.Exhibit, a *alike, total int64, reproduce claim.Command) (claim.Candidate, bool) {
+	if a.class != wait.Coroutine || float64(a.last()) < in.Limit("min-goroutines").Number {
+		return claim.Candidate{}, false
+	}
+	var coroutines int64
+	for _, x := range c.all {
+		if x.class == wait.Coroutine {
+			coroutines += x.last()
+		}
+	}
+	others := max(total-coroutines, 0)
+	if coroutines <= 2*others {
+		return claim.Candidate{}, false
+	}
+	return claim.Candidate{
+		Site: a.site, Path: a.path, Variant: "coroutine", Severity: claim.Warning,
+		Summary: fmt.Sprintf("%s in %s wait for their iterator to be pulled, and only %s of any other kind %s there that could pull one", evidence.Things(a.last(), "coroutine"), a.site.Function,
+			evidence.Things(others, "goroutine"), map[bool]string{true: "is", false: "are"}[others == 1]),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "coroutines of iterators that wait here to be pulled", Value: evidence.Of(a.last(), evidence.Count), Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines"),
+			Limit: in.Against("min-goroutines"), At: claim.At(a.site), Reproduce: reproduce}},
+		Fix: []string{
+			"Call the stop function that iter.Pull returns on every path: defer stop() in the line after it",
+			"Where one sequence is enough, range over it: a range loop needs no coroutine",
+		},
+		Caveats: []string{"one goroutine may pull many iterators at a time, such as one that merges them"},
+	}, true
+}
+
 // parked reports whether goroutines alike may be workers that wait for work:
 // at a receive or a select, which look the same in a leak.
 func (a *alike) parked() bool {
@@ -411,7 +441,9 @@ func leakDump(in *claim.Input) claim.Reading {
 			continue
 		}
 		cand, ok := c.growing(in, e, a, claim.Grep(e, a.site.Function))
-		if never, found := a.nilChannel(in, e); found && a.leaked == 0 {
+		if left, found := c.unpulled(in, e, a, int64(len(e.Dump.Goroutines)), claim.Grep(e, a.site.Function)); found && a.leaked == 0 {
+			cand, ok = left, true
+		} else if never, found := a.nilChannel(in, e); found && a.leaked == 0 {
 			cand, ok = never, true
 		} else if a.leaked > 0 {
 			cand, ok = provenLeak(proof, a.site, a.path, a.class, a.leaked, leaked, a.marked, claim.Grep(proof, "(leaked)")), true
@@ -798,6 +830,9 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 			column = e.Profile.Columns[0].Name
 		}
 		cand, ok := c.growing(in, e, a, claim.Since(in.Exhibits[0], claim.Peek(e, column, a.site)))
+		if left, found := c.unpulled(in, e, a, e.Profile.Total(0), claim.Peek(e, column, a.site)); found {
+			cand, ok = left, true
+		}
 		if !ok && !a.parked() && float64(a.last()) >= in.Limit("min-goroutines").Number {
 			ok = true
 			cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "old", Thin: true,

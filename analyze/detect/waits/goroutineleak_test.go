@@ -71,6 +71,22 @@ func TestGoroutineLeakDump(t *testing.T) {
 
 // TestGoroutineLeakOrphans holds senders whose receiver is gone apart from those of a
 // program that gathers slowly.
+// TestGoroutineLeakCoroutines checks that iterators which nobody pulls are a leak, and those of goroutines at work are none.
+func TestGoroutineLeakCoroutines(t *testing.T) {
+	left := Goroutine(0, "coroutine", "runtime.coroswitch(1)", "iter.Pull[...].func1.1(1)", "main.offers.func1():7", "iter.Pull[...].func1(1)")
+	working := Goroutine(0, "runnable", "main.merge():3")
+	profile := func(coroutines, others int64) *evidence.Exhibit {
+		return Counted(0, SampleOf(coroutines, "runtime.coroswitch", "iter.Pull[...].func1.1", "main.offers.func1", "iter.Pull[...].func1", "runtime.corostart"), SampleOf(others, "main.merge"))
+	}
+	ExpectAll(t, GoroutineLeak, []Expect{
+		{"two for each other goroutine", Of(Join(Many(100, 1, left), Many(50, 200, working))), claim.Undecided, ""},
+		{"more", Of(Join(Many(101, 1, left), Many(50, 200, working))), claim.Found, "warning main.offers"},
+		{"few", Of(Join(Many(49, 1, left))), claim.Undecided, ""},
+		{"in a profile", Of(profile(101, 50)), claim.Found, "warning main.offers"},
+		{"in a profile, of goroutines at work", Of(profile(100, 50)), claim.Undecided, ""},
+	})
+}
+
 func TestGoroutineLeakOrphans(t *testing.T) {
 	const f = "main.(*Batch).run"
 	madeBy := func(creator int64) dump.Goroutine {

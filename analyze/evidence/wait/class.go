@@ -17,7 +17,7 @@ func (class Class) HasWork() bool {
 // HandedOver reports whether a wait of a class can only end by another goroutine or a timer.
 func (c Class) HandedOver() bool {
 	switch c {
-	case ChanSend, ChanRecv, Select, Cond, WaitGroup, Sync:
+	case ChanSend, ChanRecv, Select, Cond, WaitGroup, Sync, Coroutine:
 		return true
 	}
 	return c.IsLock()
@@ -48,6 +48,8 @@ func OfState(state string, s stack.Stack) Class {
 		return WaitGroup
 	case strings.HasPrefix(state, "sync."), strings.HasPrefix(state, "semacquire"):
 		return syncClass(s)
+	case state == "coroutine":
+		return Coroutine
 	case strings.HasPrefix(state, "GC assist"):
 		return Assist
 	}
@@ -103,6 +105,8 @@ func OfStack(s stack.Stack) Class {
 			return Cond
 		case "sync.(*WaitGroup).Wait":
 			return WaitGroup
+		case "runtime.coroswitch":
+			return Coroutine
 		case "sync.runtime_Semacquire", "sync.runtime_SemacquireMutex", "internal/sync.runtime_SemacquireMutex",
 			"sync.runtime_SemacquireRWMutex", "sync.runtime_SemacquireRWMutexR", "internal/poll.runtime_Semacquire",
 			"sync.runtime_SemacquireWaitGroup", "runtime.semacquire1":
@@ -139,6 +143,7 @@ const (
 	ChanSend  Class = "chan send"
 	ChanRecv  Class = "chan receive"
 	Select    Class = "select"
+	Coroutine Class = "coroutine" // of iter.Pull, until its next value is asked for
 	Network   Class = "network"
 	Sleep     Class = "sleep"
 	Assist    Class = "GC assist wait"

@@ -10,7 +10,9 @@ import (
 
 // MayAwaitWork reports whether goroutines in waits of a class may be workers that wait for work: a
 // receive, a select and a condition look the same in one that has work and waits for its end.
-func (c Class) MayAwaitWork() bool { return c == ChanRecv || c == Select || c == Cond || c == Other }
+func (c Class) MayAwaitWork() bool {
+	return c == ChanRecv || c == Select || c == Cond || c == Coroutine || c == Other
+}
 
 // AtWork reports whether a goroutine runs, or has work in hand that it waits for, sleeps in, or is in the runtime or
 // the operating system for.

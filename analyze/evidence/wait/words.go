@@ -52,6 +52,8 @@ func Words(c Class, slot bool) string {
 		return "wait to receive from a channel"
 	case Select:
 		return "wait in a select"
+	case Coroutine:
+		return "wait for their iterator to be pulled"
 	case Network:
 		return "wait for the network"
 	case WaitGroup:
