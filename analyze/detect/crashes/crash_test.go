@@ -75,6 +75,7 @@ func TestDataRaceAndMaps(t *testing.T) {
 	ExpectAll(t, DataRace, []Expect{
 		{"one", Of(raced(race(3, false, "main.get:1", "main.put:2"))), "found", "warning main.put"},
 		{"on a map", Of(raced(race(1, true, "main.get:1", "main.put:2"))), "found", "warning main.put"},
+		{"a test has ended", Of(raced(race(1, false, "main.get:1", "testing.tRunner:1921"))), "found", "warning main.get"},
 		{"a crash is none", Of(Crashed(Died(dump.ConcurrentMap, "concurrent map writes", "main.put"))), "skipped", ""},
 	})
 	ExpectAll(t, ConcurrentMapAccess, []Expect{

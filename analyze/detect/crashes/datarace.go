@@ -52,6 +52,10 @@ func raceCandidate(g *raceGroup) claim.Candidate {
 		Site: site, Sites: []stack.Site{second}, Severity: claim.Warning, Share: 1,
 		Variant: verb(lead) + "-" + verb(other),
 	}
+	// Memory of the standard library, such as that of a test which has ended, is protected by how the program uses it.
+	if stack.Standard(site.Function) && second.Function != "" && !stack.Standard(second.Function) {
+		c.Site, c.Sites = second, []stack.Site{site}
+	}
 	// Both functions stand at the head of the path: a crash may have been noticed on either side.
 	c.Path = lead.Stack.Path()
 	if len(c.Path) > 0 && second.Function != "" && second.Function != site.Function {

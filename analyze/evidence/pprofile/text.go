@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/logline"
@@ -19,6 +20,8 @@ type TextReader struct {
 	Labels       bool           // keep the labels of samples
 	out          []*Text
 	left         int
+	stats        []string // of the block of MemStats that ends a heap profile, where it stands alone
+	statLines    [2]int
 }
 
 // Text is a profile found in a text.
@@ -63,13 +66,16 @@ var (
 
 // Wants reports whether a line with such signs can be of use now.
 func (t *TextReader) Wants(signs logline.Signs) bool {
-	return t.textProfile != nil || signs&(logline.At|logline.Says) != 0
+	return t.textProfile != nil || signs&(logline.At|logline.Says|logline.Equals) != 0
 }
 
 // Line takes the n-th line of the text, without its end.
 func (t *TextReader) Line(n int, line []byte) {
 	p := t.textProfile
 	if p == nil {
+		if len(line) > 0 && line[0] == '#' && t.stat(n, line) {
+			return
+		}
 		t.outside(n, line)
 		return
 	}
@@ -93,6 +99,22 @@ func (t *TextReader) Line(n int, line []byte) {
 			t.finish()
 		}
 	}
+}
+
+var statRE = regexp.MustCompile(`^# (HeapAlloc|HeapSys|HeapInuse|HeapReleased|NextGC|NumGC|GCCPUFraction) = ([\d.e+-]{1,24})$`)
+
+// stat takes a line of the MemStats that end a heap profile in text form (runtime/pprof, writeHeapInternal).
+func (t *TextReader) stat(n int, line []byte) bool {
+	m := statRE.FindSubmatch(bytes.TrimSpace(line))
+	if m == nil || len(t.stats) >= 16 {
+		return m != nil
+	}
+	if len(t.stats) == 0 {
+		t.statLines[0] = n
+	}
+	t.statLines[1] = n
+	t.stats = append(t.stats, fmt.Sprintf("%s %s", m[1], m[2]))
+	return true
 }
 
 // outside looks for the head of a profile, or a sample of one whose head is gone.
@@ -243,6 +265,10 @@ func (t *TextReader) finish() {
 // Close ends the text.
 func (t *TextReader) Close() []*Text {
 	t.finish()
+	if len(t.out) == 0 && len(t.stats) > 1 {
+		t.out = append(t.out, &Text{Lines: t.statLines,
+			Err: fmt.Errorf("the MemStats of a heap profile without its samples (%s): they say how much memory there is and not whose; give all of /debug/pprof/heap", strings.Join(t.stats, ", "))})
+	}
 	return t.out
 }
 

@@ -133,7 +133,27 @@ func TestTool(t *testing.T) {
 	}
 }
 
+// TestMemStatsAlone names the end of a heap profile whose samples were not pasted, and overlooks it below them.
+func TestMemStatsAlone(t *testing.T) {
+	data, err := os.ReadFile("testdata/go1.27/heap.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, []byte("# runtime.MemStats"))
+	all := texts(string(data[at:]))
+	if len(all) != 1 || all[0].Err == nil || !strings.Contains(all[0].Err.Error(), "without its samples (HeapAlloc 976000, HeapSys 16384000, ") {
+		t.Errorf("%+v", all)
+	}
+	if all := texts(string(data)); len(all) != 1 || all[0].Err != nil {
+		t.Errorf("the whole profile: %+v", all)
+	}
+	if all := texts("# NumGC = 3\n"); len(all) != 0 {
+		t.Errorf("a single line: %+v", all)
+	}
+}
+
 func FuzzText(f *testing.F) {
+	f.Add("# runtime.MemStats\n# HeapAlloc = 7\n# NumGC = 3\n# GCCPUFraction = 1e-05\n")
 	f.Add(twoStacks)
 	f.Add("1: 64 [2: 128] @ 0x4576cd\n#\t0x919a42\tmain.load+0x72\t/src/a.go:7\n")
 	f.Add("--- mutex:\ncycles/second=1000\n100 2 @ 0x1\n#\t0x1\tmain.f+0x1\t/a.go:7\n")
