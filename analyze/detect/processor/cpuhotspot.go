@@ -107,11 +107,14 @@ func cpuHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if len(t.Samples) == 0 {
 		r := claim.Reading{Silent: "no CPU profile ran while the trace was recorded, so it holds no samples"}
 		if late != nil {
-			r.Candidates = []claim.Candidate{{
+			r.Candidates = append(r.Candidates, claim.Candidate{
 				Thin: true, Raises: claim.Warning,
 				Summary: fmt.Sprintf("goroutines of %s wait for a processor meanwhile", late.Start.Function),
 				Facts:   []claim.Fact{judge.LateFact(e, late, in.Against("min-p99"))},
-			}}
+			})
+		}
+		if c, ok := busiest(in, e); ok {
+			r.Candidates = append(r.Candidates, c)
 		}
 		return r
 	}
@@ -131,4 +134,24 @@ func cpuHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 var cpuCounts = judge.TracedKind{
 	Inside:  func(s stack.Stack) bool { return !stack.Plumbing(s.Owner().Function) },
 	Samples: "outside the runtime", Site: judge.OwnerOf,
+}
+
+// busiest names the goroutines of the application that run longest in a trace without samples, by the function they start in.
+// CPU samples of another time name the function itself.
+func busiest(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
+	g, share := reading.BusiestGroup(e.Trace)
+	if _, _, sampled := in.Case.Under(""); sampled > 0 || g == nil || share.Number < in.Limit("min-share").Number || stack.Standard(g.Start.Function) {
+		return claim.Candidate{}, false
+	}
+	use := evidence.Part(e.Trace.Procs.Running, e.Trace.ProcTime())
+	return claim.Candidate{
+		Site: g.Start, Severity: claim.Info, Plain: true, Share: share.Number,
+		Summary: fmt.Sprintf("goroutines of %s run for %s of the time for which all do; %s of the processors are in use", g.Start.Function, share, use),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "time for which goroutines of " + g.Start.Function + " ran", Value: share, Of: claim.PartOf(evidence.Duration(reading.Ran(e.Trace)), "the time for which all goroutines ran"),
+			Limit: in.Against("min-share"), At: claim.At(g.Start), Reproduce: claim.TraceView(e, "goroutine analysis of "+g.Start.Function)}},
+		Fix: []string{
+			"Record a CPU profile beside the trace: it names the function that these goroutines spend their time in",
+			"Look at what they do that is repeated or not needed",
+		},
+	}, true
 }

@@ -7,8 +7,6 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/reading"
 )
 
@@ -76,27 +74,6 @@ for a batch and missed.`,
 	Durations: claim.LatencyTimes(),
 }
 
-// busiestGroup is the group of goroutines that ran longest, the runtime's own apart, and its part of all running.
-func busiestGroup(t *exectrace.Timeline) (top *exectrace.Group, share evidence.Quantity) {
-	for i := range t.Groups {
-		if g := &t.Groups[i]; !g.System && (top == nil || g.Slices.Sum > top.Slices.Sum) {
-			top = g
-		}
-	}
-	if top == nil {
-		return nil, evidence.Quantity{Unit: evidence.Share}
-	}
-	return top, evidence.Part(top.Slices.Sum, ranIn(t))
-}
-
-// ranIn is how long all goroutines of a trace ran.
-func ranIn(t *exectrace.Timeline) (sum time.Duration) {
-	for i := range t.Groups {
-		sum = bound.Add(sum, t.Groups[i].Slices.Sum)
-	}
-	return sum
-}
-
 func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace
 	all := &t.Latency.Times
@@ -146,10 +123,10 @@ func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			At: claim.Location{From: int64(t.Latency.MaxRunnableAt), To: int64(t.Latency.MaxRunnableAt) + 1}, Reproduce: reproduce},
 	}
 	// Who has the processors is where a change helps: those who wait only show it.
-	if g, share := busiestGroup(t); share.Number >= in.Limit("min-running").Number && g.Start.Function != worst.Start.Function {
+	if g, share := reading.BusiestGroup(t); share.Number >= in.Limit("min-running").Number && g.Start.Function != worst.Start.Function {
 		c.Summary += fmt.Sprintf("; goroutines of %s have the processors for %s of the time that the program runs", g.Start.Function, share)
 		c.Sites = append(c.Sites, g.Start)
-		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "time for which goroutines of " + g.Start.Function + " ran", Value: share, Of: claim.PartOf(evidence.Duration(ranIn(t)), "the time for which all goroutines ran"),
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "time for which goroutines of " + g.Start.Function + " ran", Value: share, Of: claim.PartOf(evidence.Duration(reading.Ran(t)), "the time for which all goroutines ran"),
 			Limit: in.Against("min-running"), At: claim.At(g.Start), Reproduce: claim.TraceView(e, "goroutine analysis of "+g.Start.Function)})
 	}
 	for _, g := range late[:min(len(late), 5)] {
