@@ -39,10 +39,13 @@ goroutines that stand in an assist.
 		{Name: "min-critical", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
 			Doc:    "as min-share, from which it is critical",
 			Source: "a quarter more time for every request; as much as all the background workers have (runtime/mgcpacer.go, gcBackgroundUtilization)"},
+		{Name: "min-vote", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "part of min-share from which it vouches for what another kind of evidence shows",
+			Source: "as gc-pressure"},
 		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.02, Unit: evidence.Share},
 			Doc:    "time in mark assists, of duration x GOMAXPROCS",
 			Source: "below a fiftieth of the processors the share is of a process that hardly runs"},
-		{Name: "min-cycles", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
+		{Name: "min-cycles", Default: minCycles,
 			Doc:    "collections in a trace, below which it is an info at most",
 			Source: "a collection that a profile or the tracer itself set off weighs a fifth of five"},
 	},
@@ -80,7 +83,7 @@ func gcAssistTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	severity := assistSeverity(in, share.Number, evidence.Part(total, t.ProcTime()).Number)
 	// Near the limit it shows the same, if less of it: it vouches.
-	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
+	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number*in.Limit("min-vote").Number {
 		return r
 	}
 	if r.Silent != "" {
@@ -154,7 +157,7 @@ func gcAssistCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	severity := assistSeverity(in, share.Number, reading.Busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.Assist, g.Total).Number)
 	// Near the limit it shows the same, if less of it: it vouches.
-	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number/2 {
+	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number*in.Limit("min-vote").Number {
 		return r
 	}
 	sites := reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {
@@ -164,7 +167,7 @@ func gcAssistCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return s.Stack.Owner()
 	})
 	c := claim.Candidate{
-		Path: sites[0].Path, Severity: severity, Share: share.Number, Thin: judge.Rough(share.Number, in.Limit("min-share").Number/2, g.Mutators()),
+		Path: sites[0].Path, Severity: severity, Share: share.Number, Thin: judge.Rough(share.Number, in.Limit("min-share").Number, g.Mutators()),
 		Summary: fmt.Sprintf("goroutines spend %s of their CPU time marking for the collector, most of it in %s", share, sites[0].Site.Function),
 		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "CPU samples in mark assists", Value: share, Of: claim.PartOf(evidence.Of(g.Mutators(), evidence.Count), "CPU samples of the program's own goroutines"),

@@ -32,16 +32,19 @@ others. In a short trace one collection weighs much.`,
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
 			Doc:    "collector's work, idle workers left out, of the processor time used",
 			Source: "runtime/mgcpacer.go, gcBackgroundUtilization: the share the background workers have while a collection runs"},
-		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+		{Name: "min-of-capacity", Default: judge.MinWork,
 			Doc:    "collector's work, of duration x GOMAXPROCS",
 			Source: "a tenth of all processors given back is a change one can measure; a quarter of a nearly idle process is nothing"},
-		{Name: "min-assist", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+		{Name: "min-assist", Default: judge.MinWork,
 			Doc:    "mark assists, of the time the program's own goroutines run, from which pressure is a warning",
 			Source: "runtime/mgcpacer.go: the pacer starts collections early enough that assists are not needed; a tenth as gc-assist"},
 		{Name: "min-critical", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "as min-share, from which pressure with assists is critical",
 			Source: "runtime/mgclimit.go, gcCPULimiter: at half of the processors the runtime itself stops assists to end a death spiral"},
-		{Name: "min-cycles", Default: evidence.Quantity{Number: 5, Unit: evidence.Count},
+		{Name: "min-vote", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "part of min-share from which it vouches for what another kind of evidence shows",
+			Source: "Judgement call: what is near the limit is the same, if less of it, and far below it is another's"},
+		{Name: "min-cycles", Default: minCycles,
 			Doc:    "collections in a trace, below which it is an info at most",
 			Source: "a collection that a profile or the tracer itself set off weighs a fifth of five"},
 		{Name: "min-marked", Default: evidence.Quantity{Number: 4, Unit: evidence.Ratio},
@@ -103,7 +106,7 @@ func gcPressureCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	severity := pressure(in, share.Number, reading.Busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.Work(), g.Total).Number, assist.Number)
 	// Near the limit it shows the same, if less of it: it vouches.
-	if severity == claim.NoSeverity && share.Number < least/2 {
+	if severity == claim.NoSeverity && share.Number < least*in.Limit("min-vote").Number {
 		return r
 	}
 	whole := claim.PartOf(evidence.Of(g.Used(), evidence.Count), "CPU samples outside idle-mode mark workers")
@@ -114,7 +117,7 @@ func gcPressureCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	lead := fact("CPU samples in mark workers, assists, sweeping and phase changes", g.Work(), reading.FocusAll)
 	lead.Limit = in.Against("min-share")
 	r.Candidates = []claim.Candidate{{
-		Severity: severity, Share: share.Number, Thin: judge.Rough(share.Number, least/2, g.Used()),
+		Severity: severity, Share: share.Number, Thin: judge.Rough(share.Number, least, g.Used()),
 		Summary: fmt.Sprintf("the garbage collector takes %s of the CPU the program uses; %s of its goroutines' own time goes into mark assists", share, assist),
 		Facts: []claim.Fact{lead, fact("CPU samples in background mark workers", g.Background, reading.FocusMark), fact("CPU samples in mark assists", g.Assist, reading.FocusAssist),
 			fact("CPU samples in sweeping", g.Sweep, reading.FocusSweep)},
@@ -204,7 +207,7 @@ func gcPressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	room := roomOf(t)
 	small := room.small(in, heapMinimum)
 	severity := pressure(in, share.Number, evidence.Part(work, t.ProcTime()).Number, assist.Number)
-	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number/2 && !(small && room.busy.Number >= in.Limit("min-collecting").Number) {
+	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number*in.Limit("min-vote").Number && !(small && room.busy.Number >= in.Limit("min-collecting").Number) {
 		return r
 	}
 	few := float64(t.CycleCount) < in.Limit("min-cycles").Number || t.Duration < reading.ShortTrace
@@ -259,7 +262,7 @@ func gcPressureGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		// Of a process that is half idle it can be twice the share.
 		r.Silent = r.Says + "; what part of the time used that is, it does not tell"
 	}
-	if s.cost.Number < in.Limit("min-share").Number/2 && !(small && room.busy.Number >= in.Limit("min-collecting").Number) {
+	if s.cost.Number < in.Limit("min-share").Number*in.Limit("min-vote").Number && !(small && room.busy.Number >= in.Limit("min-collecting").Number) {
 		return r
 	}
 	whole := claim.PartOf(evidence.Duration(s.procs), "duration x GOMAXPROCS")

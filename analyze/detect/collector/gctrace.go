@@ -78,3 +78,6 @@ func worstPart(g *runtimelog.GC) stretch {
 
 // minRoomLive is the marked heap from which gctrace's whole MB say how much room the goal leaves.
 const minRoomLive = 32 << 20
+
+// minCycles is how many collections tell more than those that the recording itself set off.
+var minCycles = evidence.Quantity{Number: 5, Unit: evidence.Count}

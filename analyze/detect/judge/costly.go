@@ -73,7 +73,7 @@ func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		its := use.Part(share.Number)
 		c := claim.Candidate{
-			Site: s.Site, Path: s.Path, Share: share.Number, Thin: Rough(share.Number, in.Limit("min-share").Number/2, total), Caveats: use.Doubt(),
+			Site: s.Site, Path: s.Path, Share: share.Number, Thin: Rough(share.Number, in.Limit("min-share").Number, total), Caveats: use.Doubt(),
 			Summary: fmt.Sprintf("%s of the CPU samples are in %s under %s", share, k.What, s.Site.Function),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in " + k.What + " under the function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),

@@ -73,10 +73,10 @@ func WorstOf(one func(*claim.Input, *evidence.Exhibit) claim.Reading) func(*clai
 // twice as fast makes the whole a quarter faster.
 const MuchOfIt = 0.4
 
-// Rough reports whether a share of so many samples may be below a limit all the
-// same: within two standard errors of a binomial share.
+// Rough reports whether a share of so many samples may be far below a limit all the
+// same: within two standard errors of a binomial share it could be less than half of it.
 func Rough(share, limit float64, samples int64) bool {
-	return share-2*math.Sqrt(share*max(1-share, 0)/float64(max(samples, 1))) < limit
+	return share-2*math.Sqrt(share*max(1-share, 0)/float64(max(samples, 1))) < limit/2
 }
 
 // CalledBy adds who answers for a candidate's helper to its sites and its sentence.

@@ -42,7 +42,7 @@ func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJ
 		processors, all, over := judge.UsedUnder(in, l.Users())
 		switch {
 		// A long life leaves some hundreds of long waits behind, of slow starts and single stalls.
-		case l.Mean() >= 10*in.Limit("min-wait").Duration() && l.Count >= 1000:
+		case l.Mean() >= in.Limit("min-wait-since-start").Duration() && float64(l.Count) >= in.Limit("min-count-since-start").Number:
 			j.severity = claim.Warning
 		case judge.Serial(processors) && 2*processors >= all && l.Delay >= over:
 			j.severity = claim.Warning
@@ -50,7 +50,7 @@ func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJ
 		case l.Delay >= time.Second:
 			j.severity = claim.Info
 		default:
-			j.votes = l.Mean() >= in.Limit("min-wait").Duration()/4
+			j.votes = float64(l.Mean()) >= in.Limit("min-wait").Number*in.Limit("min-vote-wait").Number
 		}
 		return j
 	}
@@ -72,7 +72,7 @@ func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJ
 		}
 		j.severity = min(most, in.Severity(claim.Impact{Of: claim.Processors, Share: standing / procs}, excuses...))
 	}
-	j.votes = standing >= in.Limit("impact.min-standing").Number/4
+	j.votes = standing >= in.Limit("impact.min-standing").Number*in.Limit("min-vote-wait").Number
 	for _, e := range excuses {
 		if e.Holds && j.severity > claim.NoSeverity {
 			j.excuses = append(j.excuses, e.Says)

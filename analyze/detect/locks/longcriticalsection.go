@@ -43,12 +43,15 @@ reported as an info, and so is one in which the holder computes while every proc
 		{Name: "min-hold", Mark: true, Default: evidence.Duration(time.Millisecond),
 			Doc:    "mean hold of the lock while others waited",
 			Source: "sync/mutex.go, starvationThresholdNs: waiters of 1 ms switch the mutex to hand-over mode"},
-		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+		{Name: "max-busy", Default: judge.MaxBusy,
 			Doc:    "processors' time in use in the trace, from which computing under a lock costs nobody a free processor and is an info",
 			Source: "as mutex-hotspot.max-busy"},
 		{Name: "min-count", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
 			Doc:    "holds of known length, below which the evidence is thin",
 			Source: "Poisson: ten events have a standard error of 32 %"},
+		{Name: "min-vote", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "part of min-hold from which a mean hold vouches for what another kind of evidence shows",
+			Source: "Judgement call: what is near the limit is the same, if less of it, and far below it is another's"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "hold times by the unlock that woke a waiter, and what the holder did inside", Run: longHoldTrace},
@@ -344,7 +347,7 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 	hold, least := h.mean()
 	mean := float64(hold)
 	// A tenth of the limit is neither a claim nor a vote for one.
-	if mean < in.Limit("min-hold").Number/10 {
+	if mean < in.Limit("min-hold").Number*in.Limit("min-vote").Number {
 		return claim.Candidate{}, false
 	}
 	wall := e.Trace.Duration

@@ -67,7 +67,7 @@ claim is an info unless the CPU is spent at the lock itself.`,
 		{Name: "min-wanted", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
 			Doc:    "time in which anybody waited for the lock, of the trace, below which it is one moment and an info",
 			Source: "by meaning: nobody stands in a lock for nineteen twentieths of the time that serialises the program"},
-		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+		{Name: "max-busy", Default: judge.MaxBusy,
 			Doc:    "processors' time in use in the trace, from which waiting for a lock costs no throughput and the claim is an info",
 			Source: "measured: 50 CPU-bound workers on 4 processors that meet at a lock for 20 µs in 220 wait 18 ms each, with 95 % of the processors' time in use"},
 		{Name: "min-wait", Mark: true, Default: evidence.Duration(time.Millisecond),
@@ -82,6 +82,18 @@ claim is an info unless the CPU is spent at the lock itself.`,
 		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
 			Doc:    "CPU samples in all, below which shares mean little",
 			Source: "binomial: at 100 samples a share of 0.15 has a standard error of 0.036"},
+		{Name: "min-vote", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
+			Doc:    "part of min-share, or of min-cpu, from which a site vouches for what another kind of evidence shows",
+			Source: "Judgement call: what is near the limit is the same, if less of it, and far below it is another's"},
+		{Name: "min-vote-wait", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "part of min-wait, or of impact.min-standing where a rate is known, from which waiting vouches",
+			Source: "Judgement call: what is near the limit is the same, if less of it, and far below it is another's"},
+		{Name: "min-wait-since-start", Default: evidence.Duration(10 * time.Millisecond),
+			Doc:    "mean wait from which a profile that counts since the start of the process is a warning",
+			Source: "Judgement call: ten times min-wait, since slow starts are in it"},
+		{Name: "min-count-since-start", Default: evidence.Quantity{Number: 1000, Unit: evidence.Count},
+			Doc:    "waits beside it, from which it is",
+			Source: "Judgement call: a long life leaves some hundreds of long waits behind, of slow starts and single stalls"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Mutex, Doc: "waiting charged to contended unlocks: who held the lock. Covers Mutex and RWMutex; empty when recording was off", Run: hotspotMutex},
@@ -189,7 +201,7 @@ func hotspotCandidates(in *claim.Input, c *reading.LockSites, says, whole string
 		}
 		share := evidence.Part(l.Delay, c.Delay)
 		// Far from the share, at a site that lost next to nothing: not worth a vote.
-		if share.Number < in.Limit("min-share").Number/5 {
+		if share.Number < in.Limit("min-share").Number*in.Limit("min-vote").Number {
 			continue
 		}
 		judged := judgeLock(in, l, c.Wall)
@@ -403,7 +415,7 @@ func hotspotCPU(in *claim.Input) claim.Reading {
 	slices.SortStableFunc(sites, func(a, b *lockSum) int { return -cmp.Compare(a.samples, b.samples) })
 	for _, sum := range sites[:min(len(sites), reading.MaxSites)] {
 		s, share := sum.methods[0], evidence.Part(sum.samples, total)
-		if share.Number < in.Limit("min-cpu").Number/5 {
+		if share.Number < in.Limit("min-cpu").Number*in.Limit("min-vote").Number {
 			break
 		}
 		severity := claim.NoSeverity

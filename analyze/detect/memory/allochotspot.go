@@ -45,19 +45,19 @@ is unknown and the share is of everything since the start, set-up included. Smal
 		{Name: "min-gc-share", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
 			Doc:    "CPU samples of the collector, of all, from which allocating is a warning",
 			Source: "as gc-pressure: runtime/mgcpacer.go, gcBackgroundUtilization"},
-		{Name: "min-assist", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+		{Name: "min-assist", Default: judge.MinWork,
 			Doc:    "CPU samples in mark assists, of those of the program's own goroutines, from which allocating is a warning",
 			Source: "as gc-assist"},
-		{Name: "min-cpu-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+		{Name: "min-cpu-share", Default: judge.MinCPUShare,
 			Doc:    "CPU samples below mallocgc under the function, of all, from which they vouch for it",
 			Source: "a twentieth of the CPU is the least that a change can show"},
 		{Name: "min-cost", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "CPU samples below mallocgc under the function, of all, from which allocating is a warning whatever the collector takes",
 			Source: "by meaning: more CPU goes into one function's memory than into all else"},
-		{Name: "min-of-capacity", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+		{Name: "min-of-capacity", Default: judge.MinWork,
 			Doc:    "collector's work in a trace, of duration x GOMAXPROCS, from which allocating is a warning where requests wait for a processor; and CPU below mallocgc under one function, for min-cost",
 			Source: "as gc-pressure: a tenth of all processors given back is a change one can measure; marking and sweeping cost about as much as allocating itself"},
-		{Name: "min-busy", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+		{Name: "min-busy", Default: judge.MinBusy,
 			Doc:    "processors in use in a trace, of duration x GOMAXPROCS, below which nobody waits for CPU",
 			Source: "as cpu-hotspot"},
 		{Name: "min-p99", Default: evidence.Duration(reading.ForcedPreemption),
@@ -266,7 +266,7 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			continue
 		}
 		c := claim.Candidate{
-			Site: s.Site, Path: s.Path, Share: cost.Number, Thin: judge.Rough(cost.Number, in.Limit("min-cpu-share").Number/2, g.Total),
+			Site: s.Site, Path: s.Path, Share: cost.Number, Thin: judge.Rough(cost.Number, in.Limit("min-cpu-share").Number, g.Total),
 			Summary: fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", cost, s.Site.Function, share),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: cost, Of: claim.PartOf(evidence.Of(g.Total, evidence.Count), "all CPU samples"),

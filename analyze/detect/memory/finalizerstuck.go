@@ -29,7 +29,7 @@ wait group, a condition or a sleep is a warning with low confidence, and one for
 
 **When it is wrong.** A finalizer that hands an object to another goroutine waits a moment for it to be taken; at one moment that looks the same. A single finalizer that is slow, such as a close that writes to a network file system, ends.`,
 	Limits: []claim.Limit{
-		{Name: "min-age", Default: evidence.Duration(time.Minute),
+		{Name: "min-age", Default: judge.MinAge,
 			Doc:    "wait of the finalizer's goroutine in one dump, from which it is stuck whatever it waits for",
 			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on"},
 		{Name: "min-blocked", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},

@@ -66,3 +66,10 @@ func slopeFact(in *claim.Input, e *evidence.Exhibit, s reading.Slope) claim.Fact
 		Reproduce: claim.TraceView(e, "View trace: the lower edge of the Heap counter"),
 	}
 }
+
+// Defaults that several detectors here share.
+var (
+	minGrowth      = evidence.Quantity{Number: 8 << 20, Unit: evidence.Bytes} // 16 sampled objects at the default rate (runtime/mprof.go, MemProfileRate)
+	minGrowthShare = evidence.Quantity{Number: 0.05, Unit: evidence.Share}
+	minHeapShare   = evidence.Quantity{Number: 0.1, Unit: evidence.Share} // ten such intervals double the heap
+)

@@ -88,13 +88,13 @@ the first third to the last, and most of them above the one before.
 alone are therefore thin evidence; a third that shows the growth going on, or a trace whose heap rises too, settles it. A heap profile shows the state at the last
 finished collection, so it lags behind. Growth that comes with more traffic is growth all the same.`,
 	Limits: []claim.Limit{
-		{Name: "min-growth", Default: evidence.Quantity{Number: 8 << 20, Unit: evidence.Bytes},
+		{Name: "min-growth", Default: minGrowth,
 			Doc:    "more memory in use at a site in the last snapshot than in the first",
 			Source: "16 sampled objects at the default rate of one per 512 KiB (runtime/mprof.go, MemProfileRate), so that sampling alone does not reach it"},
-		{Name: "min-growth-share", Default: evidence.Quantity{Number: 0.05, Unit: evidence.Share},
+		{Name: "min-growth-share", Default: minGrowthShare,
 			Doc:    "growth at a site, of what it held in the first snapshot",
 			Source: "a leak that has run for 20 times as long as it was watched grows by a twentieth; below that it cannot be told from a busy cache"},
-		{Name: "min-heap-share", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+		{Name: "min-heap-share", Default: minHeapShare,
 			Doc:    "growth at a site, of all memory in use in the first snapshot; below it the growth is an info",
 			Source: "ten such intervals double the heap"},
 		{Name: "min-floors", Default: evidence.Quantity{Number: 6, Unit: evidence.Count},

@@ -32,7 +32,7 @@ for it, if it is sampled at all.`,
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.4, Unit: evidence.Share},
 			Doc:    "samples of the function and its standard library callees, of all samples, from which it can be a warning",
 			Source: "Amdahl: making a function with two fifths of the time twice as fast makes the whole a quarter faster; with less, look for several"},
-		{Name: "min-busy", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+		{Name: "min-busy", Default: judge.MinBusy,
 			Doc:    "CPU time used, of duration x GOMAXPROCS, from which it can be a warning",
 			Source: "half of the processors idle means that CPU is not what anyone waits for"},
 		{Name: "min-p99", Default: evidence.Duration(reading.ForcedPreemption),
@@ -66,7 +66,7 @@ func hotspots(in *claim.Input, e *evidence.Exhibit, p *pprofile.Profile, use rea
 			continue
 		}
 		c := claim.Candidate{
-			Site: s.Site, Path: s.Path, Severity: claim.Info, Share: share.Number, Thin: judge.Rough(share.Number, min(least, share.Number/2), total), Caveats: use.Doubt(),
+			Site: s.Site, Path: s.Path, Severity: claim.Info, Share: share.Number, Thin: judge.Rough(share.Number, min(2*least, share.Number), total), Caveats: use.Doubt(),
 			Summary: fmt.Sprintf("%s takes %s of the CPU samples", s.Site.Function, share),
 			Facts: []claim.Fact{{
 				Exhibit: e.ID, Says: "CPU samples in the function and the standard library code it calls", Value: share,

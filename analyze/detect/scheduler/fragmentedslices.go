@@ -33,7 +33,7 @@ with as many short waits at the same place vouches for it, and so do CPU samples
 that gets requests through a channel is left out by the ten turns per event. A pipeline whose outside cannot be seen in the trace (work found in memory) counts as busy without
 a rest, which it is.`,
 	Limits: []claim.Limit{
-		{Name: "max-slice", Default: evidence.Duration(100 * time.Microsecond),
+		{Name: "max-slice", Default: maxSlice,
 			Doc:    "median slice of the group",
 			Source: "waking a goroutine on another processor takes 5 to 50 µs (a futex call and a thread switch, runtime/proc.go, wakep): a slice should be some times that"},
 		{Name: "min-gap", Default: evidence.Quantity{Number: 1, Unit: evidence.Ratio},
@@ -42,7 +42,7 @@ a rest, which it is.`,
 		{Name: "min-slices", Default: evidence.Quantity{Number: 1000, Unit: evidence.PerSecond},
 			Doc:    "slices of the group per second",
 			Source: "a thousand hand-overs at 5 to 50 µs take up to a twentieth of a processor; fewer cost nothing"},
-		{Name: "min-running", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
+		{Name: "min-running", Default: minRunning,
 			Doc:    "running time of the group, of all goroutines' running time without the runtime's own",
 			Source: "a fifth: what does less of the work does not decide how long it takes"},
 		{Name: "min-inside", Default: evidence.Quantity{Number: 0.8, Unit: evidence.Share},

@@ -48,7 +48,7 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 			Source: "a tenth of the machine given away; a healthy program that wakes threads ten thousand times a second loses a few hundredths"},
 		{Name: "max-gaps", Default: evidence.Quantity{Number: 2, Unit: evidence.Count},
 			Doc:    "stretches in which no thread did anything while work was runnable, above which the machine is to blame and it is an info",
-			Source: "as stw-extension: three such stretches are what cpu-starvation is judged by"},
+			Source: "one fewer than cpu-starvation.min-gaps: three such stretches are what cpu-starvation is judged by"},
 		{Name: "min-lock-idle", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
 			Doc:    "windows with a queue for a lock and idle processors, of all windows; and the idle processor time in such a window",
 			Source: "half of the time: a burst of contention is over sooner"},

@@ -47,8 +47,11 @@ for a batch and missed.`,
 			Doc:    "median of the same, from which it is a warning whatever the 99th percentile is",
 			Source: "on processors with time to spare a wake-up takes some tens of microseconds; a millisecond every second time is a standing queue"},
 		{Name: "min-critical", Mark: true, Default: evidence.Duration(10 * reading.ForcedPreemption),
-			Doc:    "99th percentile, from which it is critical; a tenth of it for the median",
+			Doc:    "99th percentile, from which it is critical",
 			Source: "ten time slices: a tenth of a second is what people notice"},
+		{Name: "min-critical-median", Default: evidence.Duration(reading.ForcedPreemption),
+			Doc:    "median, from which it is critical",
+			Source: "as min-p99: every second time a whole time slice"},
 		{Name: "min-events", Default: evidence.Quantity{Number: 30, Unit: evidence.Count},
 			Doc:    "waits for a processor in a group, below which nothing is said about it; below three hundred the tail begins where three events lie beyond",
 			Source: "three of thirty are the last tenth; who waits for seconds does not wait often"},
@@ -96,8 +99,7 @@ func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Summary: fmt.Sprintf("goroutines of %s wait for a processor: %s of the times for more than %s, half of the times for more than %s",
 			worst.Start.Function, reading.Beyond(&worst.Runnable), evidence.Duration(p99), evidence.Duration(median)),
 	}
-	critical := in.Limit("min-critical").Number
-	if float64(p99) >= critical || float64(median) >= critical/10 {
+	if float64(p99) >= in.Limit("min-critical").Number || float64(median) >= in.Limit("min-critical-median").Number {
 		c.Severity = claim.Critical
 	}
 	// One stall of the machine fills a short trace.

@@ -37,10 +37,16 @@ Waits of the network are not system calls in Go.`,
 			Source: "by meaning: a fifth as many threads stand there as there are processors"},
 		{Name: "min-goroutines", Default: evidence.Quantity{Number: 10, Unit: evidence.Count},
 			Doc:    "goroutines in calls at one place: in a trace all together, in a dump at one moment",
-			Source: "as mutex-hotspot.min-waiters; a journal's writer is one"},
+			Source: "as impact.min-standing-moment; a journal's writer is one"},
 		{Name: "min-threads-per-proc", Default: evidence.Quantity{Number: 2, Unit: evidence.Count},
 			Doc:    "goroutines of a dump in system calls at one place per processor",
 			Source: "runtime/proc.go: a thread in a short call keeps its processor, so short calls are at most GOMAXPROCS at a time"},
+		{Name: "min-vote", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+			Doc:    "part of min-share, or of min-threads-per-proc, from which a trace vouches for what another kind of evidence shows",
+			Source: "Judgement call: what is near the limit is the same, if less of it, and far below it is another's"},
+		{Name: "min-vote-dump", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "part of the goroutines that a dump must show, from which it does",
+			Source: "Judgement call: one moment shows by chance some more or fewer than the average"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "system calls by stack, with their length", Run: judge.WorstOf(syscallTrace)},
@@ -106,7 +112,7 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if all, many := reading.PerSecond(w.Total, t.Duration), in.Limit("min-threads-per-proc").Number*float64(procs); all.Number/many > rate.Number/need {
 			rate, need, slow, lengths, excuses = all, many, w.Count, "", excuses[:1]
 		}
-		if rate.Number < need/4 || len(r.Candidates) == reading.MaxSites {
+		if rate.Number < need*in.Limit("min-vote").Number || len(r.Candidates) == reading.MaxSites {
 			continue
 		}
 		limit := in.Against("min-share")
@@ -138,7 +144,7 @@ func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	need := max(in.Limit("min-goroutines").Number, in.Limit("min-threads-per-proc").Number*float64(in.Case.GOMAXPROCS))
 	for _, x := range reading.WaitsInDump(e.Dump, callsOf) {
 		n := len(x.Goroutines)
-		if float64(n) < need/2 || len(r.Candidates) == reading.MaxSites {
+		if float64(n) < need*in.Limit("min-vote-dump").Number || len(r.Candidates) == reading.MaxSites {
 			continue
 		}
 		limit := in.Against("min-goroutines")

@@ -40,6 +40,9 @@ that call into C with many threads want them. How many threads are too many depe
 		{Name: "min-times", Default: evidence.Quantity{Number: 2, Unit: evidence.Ratio},
 			Doc:    "threads over the sum of the two from which it is worth a warning",
 			Source: "by meaning: a burst may reach the limit, twice as many were needed again and again"},
+		{Name: "min-vote", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "part of the threads that are told, from which the goroutines of a dump that keep one vouch",
+			Source: "Judgement call: a dump shows no thread that idles"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.SchedTrace, Doc: "threads by time", Run: judge.WorstOf(threadsSched)},
@@ -148,7 +151,7 @@ func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	r := claim.Reading{Silent: fmt.Sprintf("%s a thread at that moment; how many are idle it does not show", evidence.Amount(n, "goroutine keeps", "goroutines keep"))}
 	some, _, limit := tooMany(in)
-	if float64(n) < some/2 {
+	if float64(n) < some*in.Limit("min-vote").Number {
 		return r
 	}
 	slices.SortStableFunc(keepers, func(a, b *keeper) int {

@@ -31,9 +31,15 @@ lasted longer than a caller should be made to wait. Clients that are not on the 
 		{Name: "min-wait-severe", Mark: true, Default: evidence.Duration(5 * time.Second),
 			Doc:    "wait for one answer from which it is critical",
 			Source: "by meaning: callers and load balancers give up after seconds"},
+		{Name: "min-vote", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+			Doc:    "part of min-wait from which the mean of a block profile vouches for what another kind of evidence shows",
+			Source: "Judgement call: what is near the limit is the same, if less of it, and far below it is another's"},
 		{Name: "min-count", Default: evidence.Quantity{Number: 3, Unit: evidence.Count},
-			Doc:    "slow waits at one place; ten times as many in a profile that counts since the start",
+			Doc:    "slow waits at one place",
 			Source: "one or two slow answers are a peer's collection or a lost packet (TCP retransmits after 200 ms to 1 s)"},
+		{Name: "min-count-since-start", Default: evidence.Quantity{Number: 30, Unit: evidence.Count},
+			Doc:    "slow waits at one place in a profile that counts since the start of the process",
+			Source: "Judgement call: ten times min-count, since slow starts are in it"},
 		{Name: "min-share", Default: evidence.Quantity{Number: 0.01, Unit: evidence.Share},
 			Doc:    "slow waits, of all waits at the place in the trace",
 			Source: "below one in a hundred it is the tail that any peer has"},
@@ -43,7 +49,7 @@ lasted longer than a caller should be made to wait. Clients that are not on the 
 		{Name: "min-ended", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
 			Doc:    "waits there that ended, below which that ratio says nothing",
 			Source: "Poisson: 20 events have a standard error of 22 %"},
-		{Name: "min-age", Default: evidence.Duration(time.Minute),
+		{Name: "min-age", Default: judge.MinAge,
 			Doc:    "wait of a goroutine in a dump from which it counts as slow",
 			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on"},
 	},
@@ -191,11 +197,11 @@ func downstreamBlock(in *claim.Input) claim.Reading {
 	for _, w := range sums[:min(len(sums), reading.MaxSites)] {
 		need := in.Limit("min-count").Number
 		if wall == 0 {
-			need *= 10
+			need = in.Limit("min-count-since-start").Number
 		}
 		// Of what one call does (write, wait, read) the part that takes longest tells.
 		w.Total, w.Count = w.Most, w.MostCount
-		if float64(w.Mean()) < in.Limit("min-wait").Number/10 {
+		if float64(w.Mean()) < in.Limit("min-wait").Number*in.Limit("min-vote").Number {
 			continue
 		}
 		severity := claim.NoSeverity

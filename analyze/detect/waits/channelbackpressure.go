@@ -33,7 +33,7 @@ the receiver being the sender's own function, in a dump by goroutines that are f
 its word alone is an info. Producers of a batch are held back by a bounded channel on purpose: outside of the handling of a request the claim is
 an info. A send inside a select, as with a context, looks like any select and is missed.`,
 	Limits: []claim.Limit{
-		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+		{Name: "max-busy", Default: judge.MaxBusy,
 			Doc:    "processors' time in use in the trace, from which it is an info: the receiver is slow because there is no processor for it",
 			Source: "as mutex-hotspot.max-busy"},
 	},

@@ -42,15 +42,21 @@ left out. A batch that starts all its goroutines at once and holds them back wit
 that writes its own dump and has nothing else under way. Senders whose creator is gone may also send to one slow consumer of all: a dump does not print which channel. Answers that
 the program still holds may be read later; as many as it has goroutines at work are not counted.`,
 	Limits: []claim.Limit{
-		{Name: "min-goroutines", Default: evidence.Quantity{Number: 50, Unit: evidence.Count},
+		{Name: "min-goroutines", Default: judge.MinAlike,
 			Doc:    "goroutines alike: one site, one kind of wait, a minute or older in a dump",
 			Source: "more than any fixed set of helpers a library starts; the healthy fixtures have below 10 alike that are not idle by design"},
-		{Name: "min-age", Default: evidence.Duration(time.Minute),
+		{Name: "min-age", Default: judge.MinAge,
 			Doc:    "wait from which a goroutine of a dump counts as old",
 			Source: "runtime/traceback.go, goroutineheader: waits are printed from one minute on"},
-		{Name: "min-growth", Default: evidence.Quantity{Number: 50, Unit: evidence.Count},
+		{Name: "min-growth", Default: judge.MinAlike,
 			Doc:    "goroutines alike added from the first snapshot to the last, or within a trace",
 			Source: "as min-goroutines"},
+		{Name: "min-growth-critical", Default: evidence.Quantity{Number: 1000, Unit: evidence.Count},
+			Doc:    "the same, of goroutines that have work in hand and grew from each snapshot to the next, from which it is critical",
+			Source: "Judgement call: twenty times min-growth, memory of megabytes for their stacks alone"},
+		{Name: "max-burst", Default: evidence.Quantity{Number: 500, Unit: evidence.Count},
+			Doc:    "senders added between two snapshots, below which they may be a burst that is received from, and an info",
+			Source: "ten times min-growth: two moments catch senders that come in bursts at any two of their numbers"},
 		{Name: "min-growth-ratio", Default: evidence.Quantity{Number: 1.5, Unit: evidence.Ratio},
 			Doc:    "goroutines alike in the last snapshot over those in the first",
 			Source: "a load that changes by a quarter between two snapshots is no news; half more of those that never move is"},
@@ -329,12 +335,12 @@ func (c *snapshots) growing(in *claim.Input, e *evidence.Exhibit, a *alike, repr
 		never = " and never fell"
 	}
 	switch {
-	case a.steady() && growth >= 20*int64(in.Limit("min-growth").Number) && !a.parked():
+	case a.steady() && float64(growth) >= in.Limit("min-growth-critical").Number && !a.parked():
 		severity, thin = claim.Critical, false
 	case a.steady():
 		thin = false
 	// Two moments catch senders that come in bursts, and are received from, at any two of their numbers.
-	case c.n == 2 && a.class == wait.ChanSend && growth < 10*int64(in.Limit("min-growth").Number) && a.last() < 3*a.counts[0]:
+	case c.n == 2 && a.class == wait.ChanSend && float64(growth) < in.Limit("max-burst").Number && a.last() < 3*a.counts[0]:
 		severity = claim.Info
 	// Two snapshots of goroutines that may be parked workers, or of handlers that
 	// follow the load: growth, but not yet a fault.

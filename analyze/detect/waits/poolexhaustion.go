@@ -35,12 +35,18 @@ The variant is database, semaphore, http, workers, channel, or lost: requests wa
 net/http.Transport may be for a new connection to be made rather than for a free one; where as many goroutines are dialling, the claim is not made. Pools made by
 hand out of a channel that holds the things are not told from other channels.`,
 	Limits: []claim.Limit{
-		{Name: "max-busy", Default: evidence.Quantity{Number: 0.9, Unit: evidence.Share},
+		{Name: "max-busy", Default: judge.MaxBusy,
 			Doc:    "processors' time in use in the trace, from which it is an info: those who have a slot wait for a processor",
 			Source: "as mutex-hotspot.max-busy"},
 		{Name: "min-count", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
 			Doc:    "waits below which a profile or a trace is thin",
 			Source: "Poisson: 20 events have a standard error of 22 %"},
+		{Name: "min-count-since-start", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
+			Doc:    "waits of requests in a profile that counts since the start of the process, from which it is a warning",
+			Source: "Judgement call: five times min-count: many long waits are more than a slow start"},
+		{Name: "min-wait-since-start", Default: evidence.Duration(10 * time.Millisecond),
+			Doc:    "mean of these waits, from which it is",
+			Source: "Judgement call: longer than a connection in one data centre takes to be made"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "waits inside the calls of known pools, and sends that the sender's own function lets go", Run: judge.WorstOf(poolTrace)},
@@ -375,7 +381,7 @@ func poolBlock(in *claim.Input) claim.Reading {
 			c.Facts = c.Facts[1:]
 			c.Caveats = append(c.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
 			// Many long waits are more than a slow start.
-			if w.Request && variant != "http" && w.Count >= 5*int64(in.Limit("min-count").Number) && w.Mean() >= 10*judge.ShortWait {
+			if w.Request && variant != "http" && float64(w.Count) >= in.Limit("min-count-since-start").Number && w.Mean() >= in.Limit("min-wait-since-start").Duration() {
 				c.Severity = max(c.Severity, claim.Warning)
 			}
 		}
