@@ -34,7 +34,7 @@ func TestRedactWords(t *testing.T) {
 				return fs.SkipDir
 			case dir == "." && !strings.HasPrefix(p, "new") && p != "pictures.go" && p != "diff.go":
 				return nil // what views say comes after redaction
-			case !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") || strings.HasPrefix(d.Name(), "redact") || d.Name() == "sketch.go":
+			case !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") || strings.HasPrefix(d.Name(), "redact"):
 				return nil
 			}
 			file, err := parser.ParseFile(token.NewFileSet(), p, nil, 0)
@@ -47,6 +47,10 @@ func TestRedactWords(t *testing.T) {
 					return false
 				case *ast.Field:
 					n.Tag = nil
+				case *ast.KeyValueExpr:
+					if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Sketch" {
+						return false // code, which is of no case and stays as it is
+					}
 				case *ast.BasicLit:
 					if s, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
 						addWords(words, s)
