@@ -17,6 +17,8 @@ type Costly struct {
 	// does reports whether a stack is in that work.
 	Does  func(stack.Stack) bool
 	Focus string // the same as a pattern for go tool pprof
+	// Answers tells who answers for the CPU of a stack; nil is [stack.Stack.Owner].
+	Answers func(stack.Stack) stack.Site
 	// spare says that none of the work need be done twice, so that garbage alone can make it a warning.
 	Spare bool
 }
@@ -53,13 +55,17 @@ func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	total := p.Total(column)
 	focus := []string{"-focus=" + k.Focus, "-ignore=runtime.gcAssistAlloc$"}
 	var all int64
+	answers := k.Answers
+	if answers == nil {
+		answers = stack.Stack.Owner
+	}
 	sites := reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {
 		// Marking in an assist is what the collector costs, whoever it befalls.
 		if reading.GCPart(s.Stack).Work == reading.GCAssisting || !k.Does(s.Stack) {
 			return stack.Site{}
 		}
 		all += s.Values[column]
-		return s.Stack.Owner()
+		return answers(s.Stack)
 	})
 	use := reading.UsageOf(p, in.Case.GOMAXPROCS)
 	r := claim.Reading{
