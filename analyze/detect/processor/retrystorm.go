@@ -183,11 +183,26 @@ func retryHeap(in *claim.Input) claim.Reading {
 		} else {
 			c.Caveats = append(c.Caveats, "the program serves no requests that failures could be held against: it may ask many peers once")
 		}
+		// Attempts over net/http are made in goroutines that name nobody.
+		if site, ok := failsToDial(last.Profile); ok && stacks[name].Contains("net/http.(*Client).do", "net/url.(*Error).Error") {
+			judge.AddSites(&c, site)
+		}
 		r.Candidates = append(r.Candidates, c)
 	}
 	judge.SortCandidates(&r)
 	r.Candidates = r.Candidates[:min(len(r.Candidates), 3)]
 	return r
+}
+
+// failsToDial returns where net/http's client makes connections, when some of them fail.
+func failsToDial(p *pprofile.Profile) (stack.Site, bool) {
+	for i := range p.Samples {
+		s := p.Samples[i].Stack
+		if at := slices.IndexFunc(s, func(f stack.Frame) bool { return f.Function == httpDial }); at >= 0 && fails(s) {
+			return s[at].Site(), true
+		}
+	}
+	return stack.Site{}, false
 }
 
 func retryCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {

@@ -199,7 +199,8 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reprod
 				ofWords = "the requests of its handlers"
 			}
 		}
-		share := evidence.Part(x.count, busy)
+		// Averages over a trace, of waits and of all requests, are not of the same moments.
+		share := evidence.Part(min(x.count, busy), busy)
 		limit := in.Against("min-share")
 		limit.Number, limit.Unit = limit.Number*busy, evidence.Count
 		severity := claim.NoSeverity
