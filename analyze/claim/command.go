@@ -175,7 +175,7 @@ type program struct {
 }
 
 var programs = []program{
-	{pprofTool, []string{"-top", "-cum", "-tags", "-lines", "-mean"}, []string{"-sample_index", "-focus", "-ignore", "-tagfocus", "-diff_base"}, []string{"-diff_base"}, []string{"-peek"}},
+	{pprofTool, []string{"-top", "-traces", "-cum", "-tags", "-lines", "-mean"}, []string{"-sample_index", "-focus", "-ignore", "-tagfocus", "-diff_base"}, []string{"-diff_base"}, []string{"-peek"}},
 	{[]string{"go", "tool", "trace"}, nil, []string{"-pprof"}, nil, nil},
 	{[]string{"grep"}, []string{"-n", "-F"}, nil, nil, []string{"-A", "-e"}},
 }

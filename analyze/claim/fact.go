@@ -65,6 +65,9 @@ func Tags(e *evidence.Exhibit, column string, s stack.Site) Command {
 // Top returns the command that shows a pprof exhibit's totals by function.
 func Top(e *evidence.Exhibit, column string) Command { return pprof(e, column, "-top") }
 
+// Stacks returns the command that shows a column of a pprof exhibit stack by stack.
+func Stacks(e *evidence.Exhibit, column string) Command { return pprof(e, column, "-traces") }
+
 // TraceProfile returns the command that shows a trace's waits of one kind by
 // stack: "sync", "net", "syscall" or "sched".
 func TraceProfile(e *evidence.Exhibit, kind string) Command {

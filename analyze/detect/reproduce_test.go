@@ -64,6 +64,9 @@ func TestReproduce(t *testing.T) {
 // what it is a part or a rate of times the part. seconds is the duration that the profile states.
 func wanted(f claim.Fact, seconds float64) []float64 {
 	n := f.Value.Number
+	if f.Value.Unit == evidence.Ratio && f.Of != nil {
+		return []float64{n * f.Of.Number}
+	}
 	if f.Of == nil {
 		switch f.Value.Unit {
 		case evidence.SecPerSec:
@@ -125,7 +128,7 @@ func (p *profiles) printed(args []string) ([]float64, error) {
 	}
 	var focus, ignore, hide, show, peek *regexp.Regexp
 	patterns := map[string]**regexp.Regexp{"-focus": &focus, "-ignore": &ignore, "-hide": &hide, "-show": &show, "-peek": &peek}
-	index, top, mean, tags, lines := "", false, false, false, false
+	index, top, traces, mean, tags, lines := "", false, false, false, false, false
 	least, most := int64(0), int64(math.MaxInt64)
 	for i := 0; i < len(args)-1; i++ {
 		name, value, joined := strings.Cut(args[i], "=")
@@ -143,6 +146,8 @@ func (p *profiles) printed(args []string) ([]float64, error) {
 		switch name {
 		case "-top":
 			top = true
+		case "-traces":
+			traces = true
 		case "-lines":
 			lines = true
 		case "-mean":
@@ -191,6 +196,7 @@ func (p *profiles) printed(args []string) ([]float64, error) {
 		return float64(s.value) / float64(s.by)
 	}
 	by, own := map[string]*sum{}, map[string]*sum{}
+	var single []float64
 	sizes := map[int64]bool{}
 	var all, matched sum
 	for _, s := range got.Sample {
@@ -201,6 +207,7 @@ func (p *profiles) printed(args []string) ([]float64, error) {
 		sizes[size] = true
 		v := sum{s.Value[column], s.Value[0]}
 		all.value, all.by = all.value+v.value, all.by+v.by
+		single = append(single, number(v))
 		seen, found := map[string]bool{}, false
 		for i, l := range s.Location {
 			for j, line := range l.Line {
@@ -237,6 +244,9 @@ func (p *profiles) printed(args []string) ([]float64, error) {
 			out = append(out, float64(n+1))
 		}
 		return out, nil
+	}
+	if traces {
+		return single, nil
 	}
 	if len(by) == 0 {
 		return nil, fmt.Errorf("no function matches")

@@ -172,8 +172,7 @@ func finalizerGoroutine(in *claim.Input) claim.Reading {
 	}
 	e := reading.Latest(in.Exhibits)
 	for _, f := range all[:min(len(all), reading.MaxSites)] {
-		r.Candidates = append(r.Candidates, f.candidate(in, claim.Fact{Exhibit: e.ID, Says: "goroutine profiles in which a " + f.what + " waits here", Value: evidence.Of(f.moments, evidence.Count),
-			Of: claim.PartOf(evidence.Of(len(in.Exhibits), evidence.Count), "all goroutine profiles"), At: claim.At(f.stack.Site()), Reproduce: claim.Peek(e, "goroutine", f.stack.Site())}))
+		r.Candidates = append(r.Candidates, f.candidate(in, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutine whose %s waits here, in %d of %s", f.what, f.moments, evidence.Things(len(in.Exhibits), "goroutine profile")), Value: evidence.Of(1, evidence.Count), At: claim.At(f.stack.Site()), Reproduce: claim.Peek(e, "goroutine", f.stack.Site())}))
 	}
 	return r
 }

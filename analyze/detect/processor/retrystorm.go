@@ -163,11 +163,13 @@ func retryHeap(in *claim.Input) claim.Reading {
 		}
 		at := claim.At(owner)
 		at.SampleType = "alloc_objects"
+		// Stack by stack: each place that makes or prints the error allocates one for each failure.
+		counted := s.Added(claim.Stacks(last, "alloc_objects").With("-focus="+failureFocus, fmt.Sprintf("-tagfocus=%db:%db", n.size, n.size)))
 		c := claim.Candidate{
 			Site: owner, Path: stacks[name].Path(), Severity: claim.Info, Thin: n.sampled(period) < in.Limit("min-samples").Number, Share: 1,
 			Summary: fmt.Sprintf("calls of %s fail %s", name, rate),
 			Facts: []claim.Fact{{Exhibit: last.ID, Says: fmt.Sprintf("failed calls per second, by the error values of %d bytes allocated under the function", n.size), Value: rate, Of: claim.PartOf(evidence.Duration(span), "time between the snapshots"), Limit: in.Against("min-rate"),
-				At: at, Reproduce: s.Added(claim.Peek(last, "alloc_objects", owner).With("-focus=" + failureFocus))}},
+				At: at, Reproduce: counted}},
 		}
 		if serving {
 			ratio := evidence.Quantity{Number: float64(n.count) / float64(max(most, 1)), Unit: evidence.Ratio}
@@ -175,7 +177,7 @@ func retryHeap(in *claim.Input) claim.Reading {
 			if most != requests.count {
 				says = "failed calls per request served, at least: requests are too few to be sampled"
 			}
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: last.ID, Says: says, Value: ratio, Limit: in.Against("min-per-request"), At: at, Reproduce: s.Added(claim.Top(last, "alloc_objects").With(`-focus=conn\).readRequest$|Server\).handleStream$`))})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: last.ID, Says: says, Value: ratio, Of: claim.PartOf(evidence.Of(max(most, 1), evidence.Count), "requests served meanwhile, at most"), Limit: in.Against("min-per-request"), At: at, Reproduce: counted})
 			if ratio.Number >= in.Limit("min-per-request").Number {
 				c.Severity = claim.Warning
 				c.Summary += fmt.Sprintf(", %.0f times or more for each request served: they are tried again without a pause", ratio.Number)
