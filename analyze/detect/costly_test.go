@@ -8,7 +8,6 @@ import (
 	"inquest/analyze/detect/memory"
 	"inquest/analyze/detect/processor"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
 )
 
 func TestSliceRegrowth(t *testing.T) {
@@ -81,12 +80,6 @@ func TestRepeatedSetup(t *testing.T) {
 	f := Judge(t, processor.RepeatedSetup, ProfileOf(200, 2000, compile...), Procs()).All.Findings
 	if len(f) != 1 || f[0].Variant != "regular expression" {
 		t.Errorf("%+v", f)
-	}
-}
-
-func TestSetUpNamesTheOutermost(t *testing.T) {
-	if got := processor.SetUp(stack.Stack(Frames("regexp.compile", "text/template/parse.Parse", "main.f"))); got != "template" {
-		t.Errorf("a template that compiles an expression is a %q", got)
 	}
 }
 

@@ -29,11 +29,8 @@ func AgainstStanding(in *claim.Input) *claim.LimitUse {
 	return limit
 }
 
-// shortWaits is the count and the mean below which waits at one place are crumbs.
-const (
-	ManyWaits = 10_000
-	ShortWait = time.Millisecond
-)
+// ShortWait is the mean below which waits at one place are not noticed one by one.
+const ShortWait = time.Millisecond
 
 // UsualProcs is more processors than most services are given.
 const UsualProcs = 64

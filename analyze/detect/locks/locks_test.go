@@ -8,7 +8,6 @@ import (
 
 	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
 	"inquest/analyze/reading"
 )
@@ -145,20 +144,6 @@ func TestLeafClassIsThatOfTheState(t *testing.T) {
 		if got := wait.OfStack(Frames(names...)); got != want {
 			t.Errorf("%v: %q, want %q", names, got, want)
 		}
-	}
-}
-
-func TestTypeAndHelperNames(t *testing.T) {
-	for name, want := range map[string]bool{"main.(*S).lock": true, "main.(*S).RLock": true, "main.lock": true, "main.(*S).Locker": false, "main.(*S).Unlock": false, "main.(*S).Block": false} {
-		if got := wait.LockHelper(name); got != want {
-			t.Errorf("lockHelper(%q) = %v", name, got)
-		}
-	}
-	if got := stack.TypeOf("main.(*Cache[...]).Get"); got != "main.(*Cache[...])" {
-		t.Errorf("typeOf = %q", got)
-	}
-	if s := (stack.Stack{}); wait.LockOf(s).Kind != "" {
-		t.Error("an empty stack stands in no lock")
 	}
 }
 

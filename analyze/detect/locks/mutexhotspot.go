@@ -82,6 +82,9 @@ claim is an info unless the CPU is spent at the lock itself.`,
 		{Name: "min-samples", Default: evidence.Quantity{Number: 100, Unit: evidence.Count},
 			Doc:    "CPU samples in all, below which shares mean little",
 			Source: "binomial: at 100 samples a share of 0.15 has a standard error of 0.036"},
+		{Name: "min-events", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
+			Doc:    "contended events that a profile must hold to deny the claim",
+			Source: "Poisson: 20 events have a standard error of 22 %"},
 		{Name: "min-vote", Default: evidence.Quantity{Number: 0.2, Unit: evidence.Share},
 			Doc:    "part of min-share, or of min-cpu, from which a site vouches for what another kind of evidence shows",
 			Source: "Judgement call: what is near the limit is the same, if less of it, and far below it is another's"},
@@ -148,9 +151,6 @@ func hotspotBlock(in *claim.Input) claim.Reading {
 		"no wait for a lock ended, or recording was off (runtime.SetBlockProfileRate)")
 }
 
-// minEvents is how many events a profile must hold to deny anything: 20 have a standard error of 22 % (Poisson).
-const minEvents = 20
-
 // hotspotProfile judges a mutex or block profile. It denies the claim only where it
 // covers a known time and holds enough events: an empty one may never have been recorded.
 func hotspotProfile(in *claim.Input, says, whole, inside, empty string) claim.Reading {
@@ -176,7 +176,7 @@ func hotspotProfile(in *claim.Input, says, whole, inside, empty string) claim.Re
 	switch {
 	case c.Wall == 0:
 		r.Silent = "it counts since the start of the process and tells no rate; " + r.Says
-	case c.Count < minEvents:
+	case float64(c.Count) < in.Limit("min-events").Number:
 		r.Silent = fmt.Sprintf("only %d contended events are in it; %s", c.Count, r.Says)
 	}
 	return r

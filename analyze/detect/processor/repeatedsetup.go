@@ -46,7 +46,7 @@ func valid(id string) bool { return pattern().MatchString(id) }
 	},
 }
 
-var settingUp = judge.Costly{What: "set-up that could be done once", Does: func(s stack.Stack) bool { return SetUp(s) != "" }, Focus: setupFocus, Spare: true}
+var settingUp = judge.Costly{What: "set-up that could be done once", Does: func(s stack.Stack) bool { return setUp(s) != "" }, Focus: setupFocus, Spare: true}
 
 // setups is what well-known functions set up.
 var setups = map[string]string{
@@ -88,9 +88,9 @@ var setups = map[string]string{
 
 const setupFocus = `^regexp.compile$|^regexp/syntax.(Parse|Compile)$|template.*(Parse|parseFiles|Clone|escape|escapeTemplate)$|^time.LoadLocation|^crypto/x509.(ParseCertificate|loadSystemRoots)$|AppendCertsFromPEM$|X509KeyPair$|^encoding/(json.(typeFields|newTypeEncoder)|xml.getTypeInfo|gob.(compileEnc)|gob.*compileDec)$|^compress/flate.(NewWriter|.*init)$|rngSource..Seed$|Replacer..build$|^golang.org/x/text/(collate.New|language.NewMatcher)$|^crypto/(rsa|ecdsa).GenerateKey$`
 
-// SetUp names what a stack is setting up; empty for none, and for what runs when
+// setUp names what a stack is setting up; empty for none, and for what runs when
 // the program starts.
-func SetUp(s stack.Stack) string {
+func setUp(s stack.Stack) string {
 	what := ""
 	for _, f := range s {
 		if known := setups[stack.Normal(f.Function)]; known != "" {
@@ -118,7 +118,7 @@ func repeatedSetupCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			if s.Stack.Owner().Function != c.Site.Function {
 				return stack.Site{}
 			}
-			return stack.Site{Function: SetUp(s.Stack)}
+			return stack.Site{Function: setUp(s.Stack)}
 		})
 		if len(kinds) == 0 {
 			continue

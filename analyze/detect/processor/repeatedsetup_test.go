@@ -3,6 +3,8 @@ package processor
 import (
 	"regexp"
 	"testing"
+
+	. "inquest/analyze/detect/detecttest"
 )
 
 // TestSetupFocus checks that the command that shows set-up focuses on all that is counted as set-up.
@@ -12,5 +14,11 @@ func TestSetupFocus(t *testing.T) {
 		if !focus.MatchString(name) {
 			t.Errorf("the focus leaves %s out", name)
 		}
+	}
+}
+
+func TestSetUpNamesTheOutermost(t *testing.T) {
+	if got := setUp(Frames("regexp.compile", "text/template/parse.Parse", "main.f")); got != "template" {
+		t.Errorf("a template that compiles an expression is a %q", got)
 	}
 }

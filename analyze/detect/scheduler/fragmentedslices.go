@@ -63,6 +63,12 @@ a rest, which it is.`,
 		{Name: "min-scheduling", Default: evidence.Quantity{Number: 0.3, Unit: evidence.Share},
 			Doc:    "CPU samples in the scheduler, of all, from which they vouch",
 			Source: "measured: a pipeline in crumbs has 0.35, healthy services that are mostly idle 0.2 and busy ones below 0.1"},
+		{Name: "min-waits", Default: evidence.Quantity{Number: 10_000, Unit: evidence.Count},
+			Doc:    "waits at one place in a block profile, from which it vouches",
+			Source: "Judgement call: ten thousand short waits are a loop, and no meeting by chance"},
+		{Name: "max-wait", Default: evidence.Duration(judge.ShortWait),
+			Doc:    "mean of them, below which they are crumbs",
+			Source: "sync/mutex.go, starvationThresholdNs: shorter waits are not noticed one by one"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "slices and gaps by group, and who ends the gaps", Run: judge.WorstOf(fragmentedTrace)},
@@ -235,10 +241,10 @@ func fragmentedBlock(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if n > 0 {
 			mean = time.Duration(s.Values[delay] / n)
 		}
-		if n < judge.ManyWaits || len(r.Candidates) == 5 {
+		if float64(n) < in.Limit("min-waits").Number || len(r.Candidates) == 5 {
 			break
 		}
-		if mean >= judge.ShortWait {
+		if mean >= in.Limit("max-wait").Duration() {
 			continue
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{

@@ -36,6 +36,9 @@ an info. A send inside a select, as with a context, looks like any select and is
 		{Name: "max-busy", Default: judge.MaxBusy,
 			Doc:    "processors' time in use in the trace, from which it is an info: the receiver is slow because there is no processor for it",
 			Source: "as mutex-hotspot.max-busy"},
+		{Name: "min-at-work", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "time for which a worker is at work, of the trace, below which those that wait for it wait for events, and it is an info",
+			Source: "Judgement call: who rests for more of the time than it works keeps nobody waiting"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "waits in a channel send by place, and who ended them", Run: judge.WorstOf(backpressureTrace)},

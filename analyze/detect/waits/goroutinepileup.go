@@ -39,8 +39,14 @@ connection that a handler has taken over (web sockets) may be silent for hours. 
 			Doc:    "goroutines at one place, of all that are not idle, or requests at one place of all requests",
 			Source: "Judgement call: more wait there than do anything else"},
 		{Name: "min-per-proc", Default: evidence.Quantity{Number: 20, Unit: evidence.Count},
-			Doc:    "goroutines at one lock per processor (GOMAXPROCS) from which they count whatever else goes on; at least 50",
+			Doc:    "goroutines at one lock per processor (GOMAXPROCS) from which they count whatever else goes on",
 			Source: "twenty turns of each processor's time are queued at one place"},
+		{Name: "min-at-lock", Default: judge.MinAlike,
+			Doc:    "goroutines at one lock from which min-per-proc counts, however few processors there are",
+			Source: "as goroutine-leak.min-goroutines: fifty alike are no accident"},
+		{Name: "min-cut-short", Default: judge.MinAlike,
+			Doc:    "requests that stand in the middle of a body which they read to its end, from which the rest does not come",
+			Source: "as goroutine-leak.min-goroutines: no chance meeting of slow clients"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Dump, Doc: "goroutines by state and site at one moment", Run: pileupDump},
@@ -183,7 +189,7 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reprod
 	slices.SortStableFunc(c.all, func(a, b *crowd) int {
 		return cmp.Or(-cmp.Compare(a.count, b.count), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
-	perProc := max(50, in.Limit("min-per-proc").Number*float64(in.Case.GOMAXPROCS))
+	perProc := max(in.Limit("min-at-lock").Number, in.Limit("min-per-proc").Number*float64(in.Case.GOMAXPROCS))
 	var out []claim.Candidate
 	seen := map[string]bool{}
 	for _, x := range c.all {
@@ -259,19 +265,16 @@ func (x *crowd) excuses(in *claim.Input) []claim.Excuse {
 		// For a minute none should wait for an answer. Below code that is no known client the connection may be that of the
 		// server's own client (web sockets and other hijacked ones), who may be silent for hours.
 		// Nor should most stand in the middle of a body that they want to the end: its first part has come, and a stream would be taken as it comes.
-		{Holds: x.class == wait.Network && !(x.client && float64(x.old) >= x.count/2) && !x.cutShort(), Says: "a busy proxy has many requests on their way at any moment"},
+		{Holds: x.class == wait.Network && !(x.client && float64(x.old) >= x.count/2) && !x.cutShort(in), Says: "a busy proxy has many requests on their way at any moment"},
 		{Holds: x.class == wait.WaitGroup && (len(x.gates) == 0 || 10*len(x.gates) > int(x.count)), Says: "each waits for helpers of its own: the helpers are where to look"},
 		{Holds: x.class == wait.WaitGroup && x.count < judge.MinCrowd && 2*float64(x.old) < x.count, Says: "a few requests that wait for what one of them is about to have are what saves it from being done for each"},
 	}
 }
 
-// minCutShort is how many bodies of which the rest does not come are no chance meeting of slow clients: as the limit of goroutine-leak.
-const minCutShort = 50
-
 // cutShort reports whether a crowd waits for the rest of bodies that do not come: of answers whose head has come, or of
 // requests none of which has ended.
-func (x *crowd) cutShort() bool {
-	return x.count >= minCutShort && 10*x.whole >= 9*x.count && (x.client || x.stay)
+func (x *crowd) cutShort(in *claim.Input) bool {
+	return x.count >= in.Limit("min-cut-short").Number && 10*x.whole >= 9*x.count && (x.client || x.stay)
 }
 
 func variantOf(c wait.Class, slot bool) string {

@@ -47,6 +47,12 @@ hand out of a channel that holds the things are not told from other channels.`,
 		{Name: "min-wait-since-start", Default: evidence.Duration(10 * time.Millisecond),
 			Doc:    "mean of these waits, from which it is",
 			Source: "Judgement call: longer than a connection in one data centre takes to be made"},
+		{Name: "min-lost", Default: evidence.Duration(time.Second),
+			Doc:    "length of a trace in which nobody gets a connection and nobody uses one, from which they are lost",
+			Source: "Judgement call: a hundred times what a query takes"},
+		{Name: "max-lost-busy", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},
+			Doc:    "processors' time in use, above which who has the connections may be computing",
+			Source: "Judgement call: lost connections leave a program with next to nothing to do"},
 	},
 	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "waits inside the calls of known pools, and sends that the sender's own function lets go", Run: judge.WorstOf(poolTrace)},
@@ -217,7 +223,7 @@ func lostInTrace(in *claim.Input, t *exectrace.Timeline, w *reading.WaitSum) boo
 	if _, variant := poolKind(w.Stack); variant != "database" || i < 0 {
 		return false // a limit of the program's own may be kept for long on purpose
 	}
-	if !w.Request || w.Open < w.Count || w.Count < int64(in.Limit("min-count").Number) || t.Duration < time.Second || in.Case.Busy > 0.5 {
+	if !w.Request || w.Open < w.Count || w.Count < int64(in.Limit("min-count").Number) || t.Duration < in.Limit("min-lost").Duration() || in.Case.Busy > in.Limit("max-lost-busy").Number {
 		return false
 	}
 	pool := stack.Package(w.Stack[i].Function)

@@ -92,30 +92,6 @@ func TestPoolExhaustionAtOneMoment(t *testing.T) {
 	}
 }
 
-// TestTakesSlot holds methods that hand out what a pool holds apart from others of the same name.
-func TestTakesSlot(t *testing.T) {
-	for function, want := range map[string]bool{
-		"github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn":   true,
-		"github.com/valyala/fasthttp.(*HostClient).acquireConn":             true,
-		"github.com/bradfitz/gomemcache/memcache.(*Client).getConn":         true,
-		"github.com/Jeffail/tunny.(*Pool).Get":                              true,
-		"github.com/jolestar/go-commons-pool/v2.(*ObjectPool).BorrowObject": true,
-		"github.com/alitto/pond.(*WorkerPool).Submit":                       true,
-		"example.com/sem.(*FairSemaphore).Acquire":                          true,
-		"example.com/pool.(*Client).Get":                                    false, // the package is called so, not the type
-		"example.com/cache.(*Store).Get":                                    false,
-		"example.com/pool.(*Pool).Put":                                      false,
-		"example.com/pool.(*Pool).Close":                                    false,
-		"example.com/pool.Get":                                              false,
-		"example.com/lock.(*Mutex).Acquire":                                 false,
-		"example.com/stream.(*Reader).Take":                                 false,
-	} {
-		if got := wait.TakesSlot(function); got != want {
-			t.Errorf("%s: %v, want %v", function, got, want)
-		}
-	}
-}
-
 // TestPoolExhaustionByShape checks that a library's pool is told from its other waits in every kind of evidence.
 func TestPoolExhaustionByShape(t *testing.T) {
 	in := func(file string, names ...string) stack.Stack {

@@ -11,10 +11,6 @@ import (
 	"inquest/analyze/reading"
 )
 
-// minAtWork is the part of the time in which a worker must be at work for those that wait to wait for it,
-// rather than for events that it passes on.
-const minAtWork = 0.5
-
 // slowWorkers judges operations that wait for a worker of the program to answer: a queue in front of it,
 // as that of senders is, in which the callers stand behind the send.
 func slowWorkers(in *claim.Input, e *evidence.Exhibit) (out []claim.Candidate) {
@@ -50,7 +46,7 @@ func slowWorkers(in *claim.Input, e *evidence.Exhibit) (out []claim.Candidate) {
 		}
 		judge.Waits(in, &c, w, t.Duration, judge.BusyElsewhere(in, worker.Site.Function, w.Site.Function), judge.StarvedExcuse(t),
 			claim.Excuse{Holds: worker.Serves, Says: "another request ends these waits, as with long polling"},
-			claim.Excuse{Holds: atWork.Number < minAtWork, Says: "who ends these waits is idle for most of the time: they wait for events"})
+			claim.Excuse{Holds: atWork.Number < in.Limit("min-at-work").Number, Says: "who ends these waits is idle for most of the time: they wait for events"})
 		judge.AddSites(&c, worker.Site)
 		if worker.Away > worker.Running {
 			judge.AddSites(&c, worker.At.Site)

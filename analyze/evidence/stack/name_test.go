@@ -194,3 +194,13 @@ func TestOwnerSkipsDependencies(t *testing.T) {
 		}
 	}
 }
+
+// TestTypes tells the types that methods and closures belong to.
+func TestTypes(t *testing.T) {
+	if got := TypeOf("main.(*Cache[...]).Get"); got != "main.(*Cache[...])" {
+		t.Errorf("type of a method: %q", got)
+	}
+	if typ, ok := MethodType("main.run"); ok {
+		t.Errorf("main.run is no method of %q", typ)
+	}
+}

@@ -151,16 +151,16 @@ func SlotFrame(s stack.Stack) int {
 		// The program's own types may be called anything.
 		case !f.Dependency():
 			return taker
-		case within && TakesSlot(name):
+		case within && takesSlot(name):
 			taker = i
 		}
 	}
 	return taker
 }
 
-// TakesSlot reports whether a method hands out what a pool holds, as its name
+// takesSlot reports whether a method hands out what a pool holds, as its name
 // and that of its type have it: (*ConnPool).Get, (*HostClient).acquireConn.
-func TakesSlot(function string) bool {
+func takesSlot(function string) bool {
 	typ, ok := stack.MethodType(function)
 	if !ok {
 		return false

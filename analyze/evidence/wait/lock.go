@@ -80,15 +80,15 @@ func SiteIn(s stack.Stack, from int) (call, at int) {
 	}
 	call = max(0, min(call, len(s)-1))
 	at = call
-	for at < len(s)-1 && LockHelper(s[at].Function) && !stack.Standard(s[at+1].Function) {
+	for at < len(s)-1 && lockHelper(s[at].Function) && !stack.Standard(s[at+1].Function) {
 		at++
 	}
 	return call, at
 }
 
-// LockHelper reports whether a function is named as one that only takes a lock
+// lockHelper reports whether a function is named as one that only takes a lock
 // for its caller, such as (*Store).lock: who holds the lock has left it again.
-func LockHelper(function string) bool {
+func lockHelper(function string) bool {
 	name := baseName(function)
 	return helperNames[name] && !strings.Contains(name, "unlock") || strings.HasPrefix(name, "lockfor") || name == "acquire"
 }
