@@ -2,9 +2,12 @@ package processor
 
 import (
 	"testing"
+	"time"
 
 	"inquest/analyze/claim"
 	. "inquest/analyze/detect/detecttest"
+	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/exectrace"
 )
 
 func TestBusyLoop(t *testing.T) {
@@ -24,5 +27,16 @@ func TestBusyLoop(t *testing.T) {
 		{"one that blocks", Of(CPUProfile(CPU(800, "runtime.sellock", "runtime.selectgo", "main.two"), CPU(200, "runtime.findRunnable", "runtime.schedule", "runtime.park_m")), Procs()), claim.Clear, ""},
 		{"what the program runs below is its own work", Of(CPUProfile(CPU(900, "main.work", "time.Now", "main.until")), Procs()), claim.Clear, ""},
 		{"too few samples to deny", Of(CPUProfile(CPU(10, "main.f")), Procs()), claim.Undecided, ""},
+		{"who yields is not on the scheduler's stack", Of(CPUProfile(CPU(100, "runtime.schedule", "runtime.goschedImpl", "runtime.gosched_m", "runtime.mcall"), CPU(900, "main.work")), Procs()), claim.Undecided, ""},
+		{"yields without rest", Of(yielding(100_000, 500*MS)), claim.Found, "warning main.poll"},
+		{"a quarter of the processors", Of(yielding(100_000, 400*MS)), claim.Found, "info main.poll"},
+		{"fewer yields", Of(yielding(99_999, 500*MS)), claim.Undecided, ""},
+		{"work between two yields", Of(yielding(100_000, time.Second)), claim.Undecided, ""},
+		{"the runtime's own", Of(Traced(&exectrace.Timeline{Groups: []exectrace.Group{{Start: At("runtime.bgsweep"), System: true, Yields: 900_000, Running: 900 * MS}}})), claim.Undecided, ""},
 	})
+}
+
+// yielding is a trace of a second on two processors in which goroutines run for so long and yield so often.
+func yielding(n int64, running time.Duration) *evidence.Exhibit {
+	return Traced(&exectrace.Timeline{Groups: []exectrace.Group{{Start: At("main.poll"), Yields: n, Running: running}}, Procs: exectrace.Procs{Max: 2, Running: running}})
 }
