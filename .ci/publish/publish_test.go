@@ -72,20 +72,20 @@ import (
 
 	"MODULE/analyze"
 	"MODULE/analyze/detect"
-	"MODULE/analyze/evidence"
+	"MODULE/report"
 )
 
 func main() {
-	b, err := evidence.Open(context.Background(), os.Args[1:], evidence.Options{})
+	result, err := analyze.Case(context.Background(), os.Args[1:], detect.All, analyze.Options{})
 	if err != nil {
 		panic(err)
 	}
-	r, err := analyze.Run(b, detect.All, analyze.Options{})
-	if err != nil {
-		panic(err)
-	}
-	for _, f := range r.Findings {
+	defer result.Bundle.Free()
+	for _, f := range result.Findings {
 		fmt.Println(f.Detector)
+	}
+	if err := report.WriteMarkdown(os.Stdout, report.New(result)); err != nil {
+		panic(err)
 	}
 }
 `
@@ -184,9 +184,13 @@ func TestPublish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct{ name, text, arg, want string }{
-		{"recorder", usesRecorder, filepath.Join(scratch, "cases"), "captured\n"},
-		{"analyze", usesAnalyze, mutex, "mutex-hotspot\n"},
+	for _, c := range []struct {
+		name            string
+		packages        []string
+		text, arg, want string
+	}{
+		{"recorder", []string{"recorder"}, usesRecorder, filepath.Join(scratch, "cases"), "captured\n"},
+		{"analyze", []string{"analyze", "report"}, usesAnalyze, mutex, "mutex-hotspot\n"},
 	} {
 		dir := filepath.Join(scratch, c.name)
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -196,7 +200,11 @@ func TestPublish(t *testing.T) {
 			t.Fatal(err)
 		}
 		output(t, dir, env, "go", "mod", "init", "example.org/try")
-		output(t, dir, env, "go", "get", path+"/"+c.name+"@"+version)
+		get := []string{"get"}
+		for _, p := range c.packages {
+			get = append(get, path+"/"+p+"@"+version)
+		}
+		output(t, dir, env, "go", get...)
 		if got := output(t, dir, env, "go", "run", ".", c.arg); !strings.Contains(got, c.want) {
 			t.Errorf("a module that imports %s prints %q, want %q", c.name, got, c.want)
 		}

@@ -20,7 +20,6 @@ type debugger struct {
 	header  []byte   // panicparse and editors: a line that may be a header, as Go prints one
 	printed []byte   // the same line as it stands there
 	creator []byte   // panicparse: as Go prints it below the frames
-	call    []byte   // a frame that waits for its position
 	listed  int      // lines of gdb's info goroutines
 }
 
