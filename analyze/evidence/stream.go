@@ -27,7 +27,7 @@ const (
 )
 
 // WriterWait is how long a FIFO is waited at for the program that writes into it.
-var WriterWait = 10 * time.Second
+var WriterWait = 5 * time.Second
 
 // openFile opens a file of any sort without waiting for anybody.
 func openFile(name string) (*os.File, fs.FileInfo, error) {
