@@ -8,18 +8,14 @@ import (
 	"inquest/analyze/evidence/wait"
 )
 
-// minQueue is the queue from which a lock surely has a holder who is not about
-// to let go, as impact.min-standing-moment.
-const minQueue = 10
-
 // LikelyHolder returns the goroutine that probably holds a lock which is taken in one
 // function and given back in another, so that nobody stands behind it in a function in which others wait.
-// It is blocked, and the only one
+// It is blocked, at least so many wait, and it is the only one
 //   - that has passed the call in which all the others wait, in a method of the same type that all of them run, or
 //   - that works on the object whose lock it is, while nobody but the waiters does.
-func (l *Lock) LikelyHolder(d *dump.Dump) (LockHolder, bool) {
+func (l *Lock) LikelyHolder(d *dump.Dump, least float64) (LockHolder, bool) {
 	// A short queue, or one that is just moving, is what any lock has at one moment or another.
-	if len(l.Waiters) < minQueue || !l.settled() || len(l.Holders) > 0 {
+	if float64(len(l.Waiters)) < least || !l.settled() || len(l.Holders) > 0 {
 		return LockHolder{}, false
 	}
 	site, _, _ := l.Site()

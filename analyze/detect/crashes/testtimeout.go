@@ -91,7 +91,7 @@ func stoppedTests(in *claim.Input, e *evidence.Exhibit, c *dump.Crash) []claim.C
 	var out []claim.Candidate
 	at := map[string]int{}
 	for _, run := range tests {
-		cand := stoppedTest(e, c, run, locks)
+		cand := stoppedTest(in, e, c, run, locks)
 		if i, ok := at[cand.Site.Function]; ok {
 			out[i].Facts = append(out[i].Facts, cand.Facts[0])
 			continue
@@ -119,7 +119,7 @@ func testNames(tests []testRun) string {
 }
 
 // stoppedTest judges one test that was running.
-func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*reading.Lock) claim.Candidate {
+func stoppedTest(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*reading.Lock) claim.Candidate {
 	t := c.Timeout
 	cand := claim.Candidate{Severity: claim.Critical, Share: 1, Variant: "unknown"}
 	cand.Summary = run.name + " " + unended(t)
@@ -152,7 +152,7 @@ func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*readi
 	}
 	switch variant {
 	case "lock":
-		lockedTest(e, &cand, t.Dump, run, locks)
+		lockedTest(in, e, &cand, t.Dump, run, locks)
 	case "channel", "wait-group", "condition":
 		partners(e, &cand, t.Dump, run, locks)
 	case "running":
@@ -166,7 +166,7 @@ func stoppedTest(e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*readi
 }
 
 // lockedTest says who holds the lock that a test waits for.
-func lockedTest(e *evidence.Exhibit, cand *claim.Candidate, d *dump.Dump, run testRun, locks []*reading.Lock) {
+func lockedTest(in *claim.Input, e *evidence.Exhibit, cand *claim.Candidate, d *dump.Dump, run testRun, locks []*reading.Lock) {
 	cand.Fix = []string{
 		"Let an outer method that holds the lock call an inner one that expects it to be held",
 		"Unlock with defer right behind Lock, so that early returns and panics (t.FailNow is one) give it back",
@@ -191,7 +191,7 @@ func lockedTest(e *evidence.Exhibit, cand *claim.Candidate, d *dump.Dump, run te
 		cand.Caveats = append(cand.Caveats, "a dump does not print who holds a lock: that the outer method took it is likely, not shown")
 		return
 	}
-	switch h, likely := lock.LikelyHolder(d); {
+	switch h, likely := lock.LikelyHolder(d, in.Limit("impact.min-standing-moment").Number); {
 	case len(lock.Holders) == 1:
 		holder, ok = lock.Holders[0], true
 	case likely:

@@ -181,11 +181,11 @@ func blockedOutside(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 
 // waitsForItsOwn judges a lock whose holder waits in a wait group, and has itself made
 // goroutines, in a call it has not returned from, that now wait for that lock: they never come to say that they are done.
-func waitsForItsOwn(e *evidence.Exhibit, l *reading.Lock) (claim.Candidate, bool) {
+func waitsForItsOwn(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (claim.Candidate, bool) {
 	h, ok := l.BlockedHolder()
 	likely := false
 	if !ok {
-		if h, likely = l.LikelyHolder(e.Dump); !likely {
+		if h, likely = l.LikelyHolder(e.Dump, in.Limit("impact.min-standing-moment").Number); !likely {
 			return claim.Candidate{}, false
 		}
 	}
@@ -257,7 +257,7 @@ func deadlocks(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock) []cl
 		if inCircle[l] {
 			continue
 		}
-		if c, ok := waitsForItsOwn(e, l); ok {
+		if c, ok := waitsForItsOwn(in, e, l); ok {
 			out = append(out, c)
 		} else if c, ok := neverUnlocked(in, e, l, locks); ok {
 			out = append(out, c)

@@ -442,7 +442,7 @@ func longHoldDump(in *claim.Input) claim.Reading {
 			h, ok := l.BlockedHolder()
 			likely := false
 			if !ok {
-				if h, likely = l.LikelyHolder(e.Dump); !likely {
+				if h, likely = l.LikelyHolder(e.Dump, in.Limit("impact.min-standing-moment").Number); !likely {
 					continue
 				}
 			}
