@@ -65,7 +65,7 @@ func TestUnseen(t *testing.T) {
 // leastUnseen is what was reached: per cent of the causes that come first and that are warned
 // of, and the programs in which something is warned of that is not so.
 var leastUnseen = map[bool]struct{ first, named, alarms int }{
-	true:  {92, 81, 1},
+	true:  {93, 81, 0},
 	false: {68, 57, 0},
 }
 
