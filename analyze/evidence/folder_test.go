@@ -196,3 +196,38 @@ func TestCases(t *testing.T) {
 		}
 	}
 }
+
+// TestDoublesAreReadOnce checks that links and copies of a file cost no more than the file.
+func TestDoublesAreReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	first := filepath.Join(dir, "a.txt")
+	text := oneDump + strings.Repeat("nothing to see here\n", doubleSize/16)
+	if err := os.WriteFile(first, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b.txt"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(first, filepath.Join(dir, "c.txt")); err != nil {
+		t.Skip(err)
+	}
+	read := 0
+	b, err := Open(t.Context(), []string{dir}, Options{Progress: func(done, _, _ int64) { read = max(read, int(done)) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := 0
+	for _, e := range b.Exhibits {
+		if e.Coverage != None {
+			used++
+		} else if len(e.Problems) != 1 || !strings.HasSuffix(e.Problems[0], ": the same bytes as a.txt, counted once") || e.SHA256 == "" {
+			t.Errorf("%s: %q", e.Path, e.Problems)
+		}
+	}
+	if len(b.Exhibits) != 3 || used != 1 {
+		t.Errorf("%d exhibits, %d of them used", len(b.Exhibits), used)
+	}
+	if read > len(text)+len(text)/2 {
+		t.Errorf("%d bytes were read of %d", read, len(text))
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"inquest/analyze/evidence/bound"
 )
@@ -83,4 +85,70 @@ func tarInside(c *content, k *compression) bool {
 	head := make([]byte, headSize)
 	n, _ := io.ReadFull(z, head)
 	return isTar(head[:n])
+}
+
+// doubleSize is from when on files of one size are compared before they are read: smaller ones are read as fast.
+const doubleSize = 64 << 10
+
+// double finds files that hold the bytes of one before them, by name or by content, so that they are not read again.
+func (o *opener) double(items []*item) {
+	type file struct {
+		it   *item
+		info fs.FileInfo
+		sum  string
+	}
+	bySize := map[int64][]*file{}
+	sum := func(f *file) string {
+		if f.sum == "" {
+			f.sum = f.it.location // nothing equals it, where it cannot be read
+			if r, err := os.Open(f.it.location); err == nil {
+				c := content{ReaderAt: r, size: f.info.Size(), done: r.Close}
+				if s, err := c.hash(); err == nil {
+					f.sum = s
+				}
+				c.close()
+			}
+		}
+		return f.sum
+	}
+	for _, it := range items {
+		info, err := os.Stat(it.location)
+		if it.location == "" || it.failed != nil || err != nil || !info.Mode().IsRegular() || info.Size() < doubleSize || o.ctx.Err() != nil {
+			continue
+		}
+		f := &file{it: it, info: info}
+		alike := bySize[info.Size()]
+		i := slices.IndexFunc(alike, func(x *file) bool { return os.SameFile(x.info, info) })
+		if i < 0 {
+			i = slices.IndexFunc(alike, func(x *file) bool { return sum(x) == sum(f) })
+		}
+		if i >= 0 {
+			it.same = alike[i].it
+			continue
+		}
+		bySize[info.Size()] = append(alike, f)
+	}
+}
+
+// repeat gives a file that was read under another name what was found there, and says so.
+func (it *item) repeat() {
+	if it.same == nil {
+		return
+	}
+	// An archive has its members, and a log with several dumps has parts: they stand there.
+	same := Exhibit{Kind: Unknown, Coverage: None}
+	for _, e := range it.same.exhibits {
+		same.Kind, same.SHA256, same.Bytes = e.Kind, e.SHA256, e.Bytes
+	}
+	if len(it.same.exhibits) == 1 {
+		same = *it.same.exhibits[0]
+		same.Problems = slices.Clone(same.Problems)
+		same.drop()
+	}
+	same.Path = it.name
+	if same.Coverage != None || len(same.Problems) == 0 {
+		same.Coverage = None
+		same.problem("the same bytes as %s, counted once", it.same.name)
+	}
+	it.exhibits = append(it.exhibits, &same)
 }

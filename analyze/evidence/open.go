@@ -79,6 +79,7 @@ func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 	passed := o.passing.copy()
 	b.Short = opt.Memory.Short()
 	files := slices.DeleteFunc(slices.Clone(o.items), (*item).once)
+	o.double(files)
 	o.read(files, jobs)
 	if short := opt.Memory.Short(); ctx.Err() == nil && (short || !opt.Memory.Fits(o.accounts())) {
 		// What fits must not hang on what happened to be read at the same time.
@@ -88,6 +89,7 @@ func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 		b.Short = opt.Memory.Short() || b.Short
 	}
 	for _, it := range o.items {
+		it.repeat()
 		b.Exhibits = it.collect(b.Exhibits)
 	}
 	b.accounts = o.accounts()
@@ -229,6 +231,7 @@ type item struct {
 	archive  bool     // a member: archives in it are not opened
 	failed   error    // it was found and could not be looked into
 	followed bool     // found behind a link that leaves the folder the user named
+	same     *item    // one with the same bytes, which is read in its place
 
 	exhibits []*Exhibit
 	members  []*item
@@ -308,7 +311,7 @@ func order(exhibits []*Exhibit) {
 
 // item opens and measures one file of the case.
 func (o *opener) item(it *item) {
-	if it.location == "" { // it could not even be found
+	if it.location == "" || it.same != nil { // it could not even be found, or is read under another name
 		return
 	}
 	if it.failed != nil {
