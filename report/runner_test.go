@@ -58,7 +58,7 @@ func baited[D any](doc D, seed int) D {
 		return b
 	}
 	visit(reflect.ValueOf(&doc).Elem(), "", func(claim.Command) claim.Command {
-		return claim.NewCommand("grep", "-n", "-F", "-e", strings.TrimLeft(next(), "\t"), next())
+		return claim.NewCommand("grep", "-n", "-F", "-e", strings.TrimLeft(next(), "\t"), claim.PathArgument(next()))
 	}, func(field, s string) string {
 		if fields[field] == kept || s == "" {
 			return s
