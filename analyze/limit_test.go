@@ -16,7 +16,7 @@ func TestImpactLimits(t *testing.T) {
 	if _, _, err := ParseLimit(nil, "impact.min-shares=10%"); err == nil {
 		t.Error("a name that does not exist")
 	}
-	in := (&claim.Detector{}).NewInput(nil, claim.Case{}, map[string]evidence.Quantity{name: q})
+	in := (&claim.Detector{}).NewInput(nil, claim.Process{}, map[string]evidence.Quantity{name: q})
 	if got := in.Severity(claim.Impact{Of: claim.Memory, Share: 0.1}); got != claim.Warning {
 		t.Errorf("the limit in force is not the one that was set: %s", got)
 	}

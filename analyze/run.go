@@ -147,7 +147,7 @@ func rank(c claim.Confidence) int {
 type part struct {
 	build string
 	of    map[evidence.Kind][]*evidence.Exhibit
-	facts claim.Case
+	facts claim.Process
 
 	sources sources
 }
@@ -163,7 +163,7 @@ func split(b *evidence.Bundle) []part {
 		builds = append(builds, "")
 	}
 	var parts []part
-	whole := claim.CaseOf(b)
+	whole := claim.ProcessOf(b)
 	for _, build := range builds {
 		p := part{build: build, of: map[evidence.Kind][]*evidence.Exhibit{}}
 		p.facts = whole

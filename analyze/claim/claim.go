@@ -141,8 +141,8 @@ type Measure struct {
 type Input struct {
 	// Exhibits are the usable exhibits of the measure's kind and of one build, oldest first, never none.
 	Exhibits []*evidence.Exhibit
-	// Case holds what other evidence says about the process as a whole; zero fields are unknown.
-	Case Case
+	// Process holds what other evidence says about the process as a whole; zero fields are unknown.
+	Process Process
 
 	detector *Detector
 	limits   map[string]evidence.Quantity
@@ -150,8 +150,8 @@ type Input struct {
 
 // NewInput is what a measure of the detector gets to see, with the limits in force: the defaults of the detector
 // and of impact, but for those that settings name as "detector.limit".
-func (d *Detector) NewInput(exhibits []*evidence.Exhibit, c Case, settings map[string]evidence.Quantity) *Input {
-	return &Input{Exhibits: exhibits, Case: c, detector: d, limits: limitsOf(d, settings)}
+func (d *Detector) NewInput(exhibits []*evidence.Exhibit, c Process, settings map[string]evidence.Quantity) *Input {
+	return &Input{Exhibits: exhibits, Process: c, detector: d, limits: limitsOf(d, settings)}
 }
 
 // limitsOf returns the limits in force for a detector: its own by their names, and

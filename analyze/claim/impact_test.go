@@ -8,7 +8,7 @@ import (
 )
 
 func withLimits(settings map[string]evidence.Quantity) *Input {
-	return (&Detector{}).NewInput(nil, Case{}, settings)
+	return (&Detector{}).NewInput(nil, Process{}, settings)
 }
 
 // TestSeverity holds severity to its limits, just below and at each.

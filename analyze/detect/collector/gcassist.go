@@ -155,7 +155,7 @@ func gcAssistCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Says:  fmt.Sprintf("%s of the samples of the program's own goroutines are in mark assists", share),
 		Power: claim.SharePower(in.Limit("min-share").Number, g.Mutators(), in.Limit("min-warning").Number, "of the CPU samples in mark assists"),
 	}
-	severity := assistSeverity(in, share.Number, reading.Busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.Assist, g.Total).Number)
+	severity := assistSeverity(in, share.Number, reading.Busy(p, in.Process.GOMAXPROCS)*evidence.Part(g.Assist, g.Total).Number)
 	// Near the limit it shows the same, if less of it: it vouches.
 	if severity == claim.NoSeverity && share.Number < in.Limit("min-share").Number*in.Limit("min-vote").Number {
 		return r

@@ -104,7 +104,7 @@ func gcPressureCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Says:  fmt.Sprintf("the collector has %s of the samples, idle workers left out", share),
 		Power: claim.SharePower(least, g.Used(), judge.MuchOfIt, "of the CPU samples in the collector"),
 	}
-	severity := pressure(in, share.Number, reading.Busy(p, in.Case.GOMAXPROCS)*evidence.Part(g.Work(), g.Total).Number, assist.Number)
+	severity := pressure(in, share.Number, reading.Busy(p, in.Process.GOMAXPROCS)*evidence.Part(g.Work(), g.Total).Number, assist.Number)
 	// Near the limit it shows the same, if less of it: it vouches.
 	if severity == claim.NoSeverity && share.Number < least*in.Limit("min-vote").Number {
 		return r
@@ -122,7 +122,7 @@ func gcPressureCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Facts: []claim.Fact{lead, fact("CPU samples in background mark workers", g.Background, reading.FocusMark), fact("CPU samples in mark assists", g.Assist, reading.FocusAssist),
 			fact("CPU samples in sweeping", g.Sweep, reading.FocusSweep)},
 	}}
-	if in.Case.GOMAXPROCS == 0 {
+	if in.Process.GOMAXPROCS == 0 {
 		r.Candidates[0].Caveats = []string{"GOMAXPROCS is unknown; that the processors are short was judged against one"}
 	}
 	return r

@@ -67,7 +67,7 @@ func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		all += s.Values[column]
 		return answers(s.Stack)
 	})
-	use := reading.UsageOf(p, in.Case.GOMAXPROCS)
+	use := reading.UsageOf(p, in.Process.GOMAXPROCS)
 	r := claim.Reading{
 		Says:  fmt.Sprintf("%s of the CPU samples are in %s", evidence.Part(all, total), k.What),
 		Power: claim.SharePower(in.Limit("min-share").Number, total, in.Limit("min-warning").Number, "of the CPU samples"),

@@ -14,15 +14,15 @@ import (
 func BusyElsewhere(in *claim.Input, users ...string) claim.Excuse {
 	processors, _, over := UsedUnder(in, users)
 	return claim.Excuse{
-		Holds: in.Case.Busy >= in.Limit("max-busy").Number && (over == 0 || in.Case.GOMAXPROCS == 1 || !Serial(processors)),
-		Says:  fmt.Sprintf("%s of the processors' time is in use: who waits here would wait for a processor otherwise", evidence.Quantity{Number: in.Case.Busy, Unit: evidence.Share}),
+		Holds: in.Process.Busy >= in.Limit("max-busy").Number && (over == 0 || in.Process.GOMAXPROCS == 1 || !Serial(processors)),
+		Says:  fmt.Sprintf("%s of the processors' time is in use: who waits here would wait for a processor otherwise", evidence.Quantity{Number: in.Process.Busy, Unit: evidence.Share}),
 	}
 }
 
 // UsedUnder returns the most that any of some functions uses of the processors.
 func UsedUnder(in *claim.Input, functions []string) (most, all float64, over time.Duration) {
 	for _, f := range functions {
-		n, total, window := in.Case.Under(f)
+		n, total, window := in.Process.Under(f)
 		most, all, over = max(most, n), total, window
 	}
 	return most, all, over

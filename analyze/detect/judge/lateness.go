@@ -13,7 +13,7 @@ import (
 // for processors because the program keeps them busy; nil when there are none.
 func LateForCPU(in *claim.Input, t *exectrace.Timeline) *exectrace.Group {
 	// Where the machine is short of processors, or most of them idle, it is not for want of CPU of the program.
-	if len(t.Gaps) > 2 && UsedOf(in.Case).Number < GivenCPU || t.Duration < reading.ShortTrace || evidence.Part(t.Procs.Running, t.ProcTime()).Number < in.Limit("min-busy").Number {
+	if len(t.Gaps) > 2 && UsedOf(in.Process).Number < GivenCPU || t.Duration < reading.ShortTrace || evidence.Part(t.Procs.Running, t.ProcTime()).Number < in.Limit("min-busy").Number {
 		return nil
 	}
 	least := reading.UsualLateness
@@ -34,7 +34,7 @@ func LateForCPU(in *claim.Input, t *exectrace.Timeline) *exectrace.Group {
 const GivenCPU = 0.75
 
 // UsedOf is the part of the processors that the CPU profiles of a case have in use; 0 when unknown.
-func UsedOf(c claim.Case) evidence.Quantity {
+func UsedOf(c claim.Process) evidence.Quantity {
 	_, used, over := c.Under("")
 	if over <= 0 || c.GOMAXPROCS <= 0 {
 		return evidence.Quantity{Unit: evidence.Share}

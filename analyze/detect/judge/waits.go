@@ -39,8 +39,8 @@ const UsualProcs = 64
 // age of the process; where that is not known either, it is an info.
 func Waits(in *claim.Input, c *claim.Candidate, w *reading.WaitSum, wall time.Duration, excuses ...claim.Excuse) {
 	excuses = append(excuses, NotOutside(w.Request))
-	if wall == 0 && in.Case.Age > 0 {
-		wall, c.Thin = in.Case.Age, true
+	if wall == 0 && in.Process.Age > 0 {
+		wall, c.Thin = in.Process.Age, true
 		c.Caveats = append(c.Caveats, fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(wall)))
 	}
 	if wall == 0 {
@@ -60,10 +60,10 @@ func Waits(in *claim.Input, c *claim.Candidate, w *reading.WaitSum, wall time.Du
 
 // procsOrUsual is GOMAXPROCS or, where that is unknown, more than most services are given.
 func procsOrUsual(in *claim.Input) float64 {
-	if in.Case.GOMAXPROCS == 0 {
+	if in.Process.GOMAXPROCS == 0 {
 		return UsualProcs
 	}
-	return float64(in.Case.GOMAXPROCS)
+	return float64(in.Process.GOMAXPROCS)
 }
 
 // Moment judges n goroutines that wait at a place at the moment of a dump, some of them in a request.

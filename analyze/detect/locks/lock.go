@@ -34,9 +34,9 @@ func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJ
 	case l.Count == 0:
 		return j
 	case wall > 0:
-	case in.Case.Age > 0:
-		wall, j.thin = in.Case.Age, true
-		j.caveats = append(j.caveats, fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(in.Case.Age)))
+	case in.Process.Age > 0:
+		wall, j.thin = in.Process.Age, true
+		j.caveats = append(j.caveats, fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(in.Process.Age)))
 	default:
 		j.thin = true
 		processors, all, over := judge.UsedUnder(in, l.Users())
@@ -60,10 +60,10 @@ func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJ
 	if l.Mean() >= in.Limit("min-wait").Duration() {
 		j.severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: standing, Mean: l.Mean()}, excuses...)
 	} else {
-		procs, most := float64(in.Case.GOMAXPROCS), claim.Warning
+		procs, most := float64(in.Process.GOMAXPROCS), claim.Warning
 		if procs == 0 {
 			// How many could run is unknown; how many do, the CPU samples of the case tell. Without either it is a fact that accuses nobody.
-			_, used, over := in.Case.Under("")
+			_, used, over := in.Process.Under("")
 			procs = max(used, 1)
 			if over == 0 {
 				most = claim.Info

@@ -422,7 +422,7 @@ func hotspotCPU(in *claim.Input) claim.Reading {
 		if share.Number > in.Limit("min-cpu").Number {
 			severity = claim.Info
 			// Spinning in a process that has processors to spare costs nobody anything.
-			procs := float64(max(in.Case.GOMAXPROCS, 1))
+			procs := float64(max(in.Process.GOMAXPROCS, 1))
 			if p.Duration > 0 && 2*float64(p.Total(p.Column("cpu"))) >= procs*float64(p.Duration) {
 				severity = claim.Warning
 			}

@@ -249,7 +249,7 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	share := evidence.Part(g.Work(), g.Used())
 	assist := evidence.Part(g.Assist, g.Mutators())
-	use := reading.UsageOf(p, in.Case.GOMAXPROCS)
+	use := reading.UsageOf(p, in.Process.GOMAXPROCS)
 	r := claim.Reading{
 		Says:  fmt.Sprintf("allocating has %s of the CPU samples and the collector %s", evidence.Part(allocating, g.Total), share),
 		Power: claim.SharePower(in.Limit("min-cpu-share").Number, g.Total, in.Limit("min-cost").Number, "of the CPU samples in allocating"),

@@ -157,7 +157,7 @@ func shapeOf(h *reading.HeapSite, minBlocks int64, go124 bool) shape {
 // since124 reports whether a program is known to be built with Go 1.24 or later,
 // whose maps are made of tables.
 func since124(in *claim.Input) bool {
-	return in.Case.GoVersion != "" && version.Compare(in.Case.GoVersion, "go1.24") >= 0
+	return in.Process.GoVersion != "" && version.Compare(in.Process.GoVersion, "go1.24") >= 0
 }
 
 // sum adds up what the maps hold in a snapshot, which may be an earlier one.

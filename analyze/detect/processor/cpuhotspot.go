@@ -97,7 +97,7 @@ func hotspots(in *claim.Input, e *evidence.Exhibit, p *pprofile.Profile, use rea
 }
 
 func cpuHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	return hotspots(in, e, e.Profile, reading.UsageOf(e.Profile, in.Case.GOMAXPROCS), nil, "all CPU samples",
+	return hotspots(in, e, e.Profile, reading.UsageOf(e.Profile, in.Process.GOMAXPROCS), nil, "all CPU samples",
 		func(s *reading.SiteSum) claim.Command { return reading.PeekOwn(e, "samples", s.Site, nil) }, claim.Top(e, "cpu"))
 }
 
@@ -140,7 +140,7 @@ var cpuCounts = judge.TracedKind{
 // CPU samples of another time name the function itself.
 func busiest(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 	g, share := reading.BusiestGroup(e.Trace)
-	if _, _, sampled := in.Case.Under(""); sampled > 0 || g == nil || share.Number < in.Limit("min-share").Number || stack.Standard(g.Start.Function) {
+	if _, _, sampled := in.Process.Under(""); sampled > 0 || g == nil || share.Number < in.Limit("min-share").Number || stack.Standard(g.Start.Function) {
 		return claim.Candidate{}, false
 	}
 	use := evidence.Part(e.Trace.Procs.Running, e.Trace.ProcTime())

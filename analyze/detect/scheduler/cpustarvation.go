@@ -111,14 +111,14 @@ func cpuStarvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		c.Severity = claim.Warning
 	}
 	// Samples do not contain what the host took: who computes for nearly all of the time was run.
-	if given := judge.UsedOf(in.Case); given.Number >= in.Limit("max-given").Number {
+	if given := judge.UsedOf(in.Process); given.Number >= in.Limit("max-given").Number {
 		c.Severity, c.Plain = claim.Info, true
-		c.Caveats = append(c.Caveats, fmt.Sprintf("a CPU profile of the case has the program use %s of its %s: it is given the processors, and its own code fills the stretches", given, evidence.Things(in.Case.GOMAXPROCS, "processor")))
+		c.Caveats = append(c.Caveats, fmt.Sprintf("a CPU profile of the case has the program use %s of its %s: it is given the processors, and its own code fills the stretches", given, evidence.Things(in.Process.GOMAXPROCS, "processor")))
 	}
 	if even.Number >= in.Limit("min-regular").Number {
 		c.Variant = "quota"
 		c.Summary += "; at the regular intervals of a CPU quota"
-		c.Fix = quotaFix(in.Case.GOMAXPROCS)
+		c.Fix = quotaFix(in.Process.GOMAXPROCS)
 	}
 	r.Candidates = []claim.Candidate{c}
 	return r

@@ -74,7 +74,7 @@ func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		n -= yields
 	}
 	share := evidence.Part(n, total)
-	use := reading.UsageOf(p, in.Case.GOMAXPROCS).Part(share.Number)
+	use := reading.UsageOf(p, in.Process.GOMAXPROCS).Part(share.Number)
 	r := claim.Reading{
 		Says:  fmt.Sprintf("the scheduler has %s of the CPU samples, %s", share, use),
 		Power: claim.SharePower(in.Limit("min-share").Number, total, judge.MuchOfIt, "of the CPU samples in the scheduler"),
@@ -92,7 +92,7 @@ func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			judge.UseFact(in, e, use, "processors in use in the scheduler", "min-of-capacity", claim.Location{}, claim.Top(e, "cpu").With(schedulerFocus)),
 		},
 	}
-	if in.Case.GOMAXPROCS == 0 {
+	if in.Process.GOMAXPROCS == 0 {
 		c.Severity = claim.Info
 	}
 	r.Candidates = []claim.Candidate{c}

@@ -89,7 +89,7 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return claim.Reading{Silent: short}
 	}
 	t := e.Trace
-	procs := max(in.Case.GOMAXPROCS, t.Procs.Max, 1)
+	procs := max(in.Process.GOMAXPROCS, t.Procs.Max, 1)
 	call := in.Limit("min-call").Duration()
 	r := claim.Reading{Says: fmt.Sprintf("next to no time goes by in system calls of %s and more", evidence.Duration(call))}
 	// One at a time: what has not returned in the whole trace is a wait by design.
@@ -141,7 +141,7 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 
 func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "it shows one moment, at which few goroutines are in system calls at one place"}
-	need := max(in.Limit("min-goroutines").Number, in.Limit("min-threads-per-proc").Number*float64(in.Case.GOMAXPROCS))
+	need := max(in.Limit("min-goroutines").Number, in.Limit("min-threads-per-proc").Number*float64(in.Process.GOMAXPROCS))
 	for _, x := range reading.WaitsInDump(e.Dump, callsOf) {
 		n := len(x.Goroutines)
 		if float64(n) < need*in.Limit("min-vote-dump").Number || len(r.Candidates) == reading.MaxSites {
@@ -160,7 +160,7 @@ func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		// Where it is what nearly all requests are doing, their calls are not short beside the rest of what they do.
 		share := evidence.Part(x.Requests.Sum(), reading.RequestsIn(e.Dump).Sum())
-		few := in.Case.GOMAXPROCS == 0 && float64(n) < judge.UsualProcs*in.Limit("min-threads-per-proc").Number && share.Number < in.Limit("impact.min-share-critical").Number
+		few := in.Process.GOMAXPROCS == 0 && float64(n) < judge.UsualProcs*in.Limit("min-threads-per-proc").Number && share.Number < in.Limit("impact.min-share-critical").Number
 		in.Weigh(&c, claim.Impact{Of: claim.Operations, Standing: in.Limit("impact.min-standing-moment").Number * float64(n) / need, Moment: true}, judge.NotOutside(len(x.Requests) > 0),
 			claim.Excuse{Holds: few, Says: "how many processors there are is not known: so many may be in short calls at a time on a large machine"})
 		judge.AddSites(&c, x.Owner)
@@ -173,7 +173,7 @@ func syscallThreads(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
 	n := threadsMade(e)
 	r := claim.Reading{Silent: fmt.Sprintf("%d threads have been made; what for, it does not tell", n)}
-	if float64(n) > in.Limit("min-goroutines").Number+4*float64(max(in.Case.GOMAXPROCS, 1)) {
+	if float64(n) > in.Limit("min-goroutines").Number+4*float64(max(in.Process.GOMAXPROCS, 1)) {
 		r.Candidates = []claim.Candidate{{Thin: true,
 			Summary: fmt.Sprintf("%d threads have been made", n),
 			Facts:   []claim.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Reproduce: claim.Top(e, threadColumn(e))}}}}

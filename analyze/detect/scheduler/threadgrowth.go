@@ -59,7 +59,7 @@ that call into C with many threads want them. How many threads are too many depe
 // tooMany returns how many threads are told, how many are worth a warning, and
 // the limit as it was in force.
 func tooMany(in *claim.Input) (some, many float64, limit *claim.LimitUse) {
-	some = in.Limit("min-threads").Number + in.Limit("min-threads-per-proc").Number*float64(max(in.Case.GOMAXPROCS, 1))
+	some = in.Limit("min-threads").Number + in.Limit("min-threads-per-proc").Number*float64(max(in.Process.GOMAXPROCS, 1))
 	limit = in.Against("min-threads")
 	limit.Number = some
 	return some, some * in.Limit("min-times").Number, limit
@@ -71,7 +71,7 @@ func threadSeverity(in *claim.Input, n float64) claim.Severity {
 	case n < some:
 		return claim.NoSeverity
 	// Without GOMAXPROCS a machine with 64 processors looks like a leak.
-	case n < many, in.Case.GOMAXPROCS == 0:
+	case n < many, in.Process.GOMAXPROCS == 0:
 		return claim.Info
 	}
 	return claim.Warning
@@ -87,7 +87,7 @@ func threadsSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	grep := claim.Grep(e, "SCHED")
 	c := claim.Candidate{
 		Severity: threadSeverity(in, float64(t.MostThreads)), Thin: t.Samples < 3,
-		Summary: fmt.Sprintf("the process has up to %d threads, with GOMAXPROCS %d", t.MostThreads, in.Case.GOMAXPROCS),
+		Summary: fmt.Sprintf("the process has up to %d threads, with GOMAXPROCS %d", t.MostThreads, in.Process.GOMAXPROCS),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("most threads in %s lines", evidence.Of(t.Samples, evidence.Count)), Value: evidence.Of(t.MostThreads, evidence.Count), Limit: limit,
 			At: claim.Location{Line: e.Sched.Lines[0]}, Reproduce: grep}},
 	}
@@ -109,7 +109,7 @@ func threadsCreated(in *claim.Input) claim.Reading {
 	}
 	r.Candidates = []claim.Candidate{{
 		Severity: threadSeverity(in, float64(n)),
-		Summary:  fmt.Sprintf("%d threads have been made, with GOMAXPROCS %d", n, in.Case.GOMAXPROCS),
+		Summary:  fmt.Sprintf("%d threads have been made, with GOMAXPROCS %d", n, in.Process.GOMAXPROCS),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Limit: limit,
 			Reproduce: claim.Top(e, threadColumn(e))}},
 		Caveats: []string{"it counts threads that have ended as well; few do"},

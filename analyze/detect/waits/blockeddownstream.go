@@ -155,7 +155,7 @@ func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		// How long they have waited a dump does not print before the first minute. That of a block profile, for all
 		// that ever ended here, tells whether so many are answers on their way or answers that do not come.
-		ended, took := in.Case.Waited(x.Site.Function)
+		ended, took := in.Process.Waited(x.Site.Function)
 		ratio := evidence.Quantity{Number: float64(n) * float64(time.Second) / float64(max(took, 1)), Unit: evidence.Ratio}
 		late := float64(ended) >= in.Limit("min-ended").Number && ratio.Number >= in.Limit("min-standing-ratio").Number
 		impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(x.Requests.Sum(), x.Requests.Alike(reading.RequestsIn(e.Dump))).Number}

@@ -189,7 +189,7 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reprod
 	slices.SortStableFunc(c.all, func(a, b *crowd) int {
 		return cmp.Or(-cmp.Compare(a.count, b.count), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
-	perProc := max(in.Limit("min-at-lock").Number, in.Limit("min-per-proc").Number*float64(in.Case.GOMAXPROCS))
+	perProc := max(in.Limit("min-at-lock").Number, in.Limit("min-per-proc").Number*float64(in.Process.GOMAXPROCS))
 	var out []claim.Candidate
 	seen := map[string]bool{}
 	for _, x := range c.all {
@@ -214,7 +214,7 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reprod
 		switch {
 		case share.Number >= in.Limit("min-share").Number:
 			severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: x.count, Moment: true, Share: share.Number}, excuses...)
-		case in.Case.GOMAXPROCS > 0 && x.class.IsLock() && x.count >= perProc:
+		case in.Process.GOMAXPROCS > 0 && x.class.IsLock() && x.count >= perProc:
 			severity, limit = in.Severity(claim.Impact{Of: claim.Operations, Standing: x.count, Moment: true}, excuses...), in.Against("min-per-proc")
 			limit.Number = perProc
 		}

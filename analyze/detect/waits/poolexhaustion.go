@@ -223,7 +223,7 @@ func lostInTrace(in *claim.Input, t *exectrace.Timeline, w *reading.WaitSum) boo
 	if _, variant := poolKind(w.Stack); variant != "database" || i < 0 {
 		return false // a limit of the program's own may be kept for long on purpose
 	}
-	if !w.Request || w.Open < w.Count || w.Count < int64(in.Limit("min-count").Number) || t.Duration < in.Limit("min-lost").Duration() || in.Case.Busy > in.Limit("max-lost-busy").Number {
+	if !w.Request || w.Open < w.Count || w.Count < int64(in.Limit("min-count").Number) || t.Duration < in.Limit("min-lost").Duration() || in.Process.Busy > in.Limit("max-lost-busy").Number {
 		return false
 	}
 	pool := stack.Package(w.Stack[i].Function)

@@ -7,8 +7,8 @@ import (
 	"inquest/analyze/evidence/stack"
 )
 
-// Case is what is known about the process as a whole.
-type Case struct {
+// Process is what is known about the process as a whole.
+type Process struct {
 	GOMAXPROCS int    // 0 when unknown
 	GoVersion  string // such as "go1.26"; "" when unknown
 	// Busy is how much of the processors' time the traces show in use, 0 to 1; 0 when
@@ -31,7 +31,7 @@ type waiting struct {
 
 // Waited returns how many waits below a function the block profiles show to have ended since the
 // process started, and how long they took together.
-func (c Case) Waited(function string) (count int64, total time.Duration) {
+func (c Process) Waited(function string) (count int64, total time.Duration) {
 	w := c.waited[function]
 	return w.count, w.total
 }
@@ -39,13 +39,13 @@ func (c Case) Waited(function string) (count int64, total time.Duration) {
 // Under returns how many processors were in use below a function, on average, by the CPU
 // samples of the case, how many in all, and over which time; the time is 0 where nothing tells.
 // Unlike the processor time of a trace, samples do not contain what the host took away.
-func (c Case) Under(function string) (processors, all float64, over time.Duration) {
+func (c Process) Under(function string) (processors, all float64, over time.Duration) {
 	return c.cpu[function], c.used, c.sampled
 }
 
-// CaseOf reads from a bundle what is known about the process as a whole.
-func CaseOf(b *evidence.Bundle) Case {
-	c := Case{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b), Age: age(b)}
+// ProcessOf reads from a bundle what is known about the process as a whole.
+func ProcessOf(b *evidence.Bundle) Process {
+	c := Process{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b), Age: age(b)}
 	for _, e := range b.Of(evidence.CPU) {
 		p := e.Profile
 		if p == nil || p.Column("cpu") < 0 || p.Duration <= c.sampled {
