@@ -31,7 +31,7 @@ func TestCaseWithoutEvidence(t *testing.T) {
 func TestCaseInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	res, err := Case(ctx, []string{"../fixtures/orders-lockheld"}, detect.All, Options{})
+	res, err := Case(ctx, []string{"../fixtures/locks/orders-lockheld"}, detect.All, Options{})
 	if err == nil || len(res.Findings) > 0 {
 		t.Errorf("%d findings, %v", len(res.Findings), err)
 	}

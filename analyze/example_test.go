@@ -13,7 +13,7 @@ import (
 
 // A case is opened, judged and reported.
 func Example() {
-	result, err := analyze.Case(context.Background(), []string{"../fixtures/orders-lockheld"}, detect.All, analyze.Options{})
+	result, err := analyze.Case(context.Background(), []string{"../fixtures/locks/orders-lockheld"}, detect.All, analyze.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

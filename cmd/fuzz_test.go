@@ -16,7 +16,7 @@ import (
 // fuzzSeeds are small recordings of each kind.
 func fuzzSeeds(f *testing.F) (all [][]byte) {
 	for _, pattern := range []string{
-		"../fixtures/orders-lockheld/*.pb.gz", "../fixtures/orders-lockheld/*.txt", "../fixtures/tickets-mapcrash/*.log", "../fixtures/search-memlimit/*.log",
+		"../fixtures/locks/orders-lockheld/*.pb.gz", "../fixtures/locks/orders-lockheld/*.txt", "../fixtures/crashes/tickets-mapcrash/*.log", "../fixtures/collector/search-memlimit/*.log",
 		"../analyze/evidence/exectrace/testdata/versions/go1.2[26].trace", "../analyze/evidence/dump/testdata/race*",
 	} {
 		files, err := filepath.Glob(pattern)

@@ -36,7 +36,7 @@ func newSealedCase(t *testing.T, flags ...string) *sealedCase {
 		t.Fatal(err)
 	}
 	var files []string
-	for _, from := range []string{"orders-lockheld/mutex.pb.gz", "orders-lockheld/block.pb.gz", "orders-lockheld/dump.txt", "hits-syncgrow/heap-1.pb.gz", "hits-syncgrow/heap-2.pb.gz"} {
+	for _, from := range []string{"locks/orders-lockheld/mutex.pb.gz", "locks/orders-lockheld/block.pb.gz", "locks/orders-lockheld/dump.txt", "memory/hits-syncgrow/heap-1.pb.gz", "memory/hits-syncgrow/heap-2.pb.gz"} {
 		name := filepath.Base(from)
 		data, err := os.ReadFile(filepath.Join("..", "fixtures", from))
 		if err != nil {
@@ -322,7 +322,7 @@ func TestVerifyCatchesTampering(t *testing.T) {
 	files("manifest changed", do, undo)
 	files("manifest removed", func() { s.move("case/manifest.json", "m") }, func() { s.move("m", "case/manifest.json") })
 	files("file removed", func() { s.move("case/block.pb.gz", "b") }, func() { s.move("b", "case/block.pb.gz") })
-	trace, err := os.ReadFile(filepath.Join("..", "fixtures", "orders-lockheld", "goroutine.pb.gz"))
+	trace, err := os.ReadFile(filepath.Join("..", "fixtures", "locks", "orders-lockheld", "goroutine.pb.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func page(t *testing.T, name string) string {
 	if slices.Contains(cases, name) {
 		r = load(t, name)
 	} else {
-		r = judged(t, filepath.Join(fixtures, name))
+		r = judged(t, recordedCase(t, name))
 	}
 	path := filepath.Join(t.TempDir(), name+".html")
 	if err := os.WriteFile(path, []byte(written(t, WriteHTML, r)), 0o644); err != nil {

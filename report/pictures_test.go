@@ -126,7 +126,7 @@ func TestSnapshots(t *testing.T) {
 
 // TestPicturesOfACase holds what a recorded case is drawn from to what its findings say.
 func TestPicturesOfACase(t *testing.T) {
-	r := judged(t, filepath.Join(fixtures, "orders-lockheld"))
+	r := judged(t, filepath.Join(fixtures, "locks", "orders-lockheld"))
 	site := "main.(*Book).Place"
 	for _, f := range r.Flames {
 		if f.Exhibit == "e4" && !slices.ContainsFunc(f.Nodes, func(n FlameNode) bool { return n.Culprit && n.Function == site }) {
@@ -162,7 +162,7 @@ func TestPicturesOfACase(t *testing.T) {
 	if w := r.Timelines[0].Locks; len(w) == 0 || w[0].Site.Function != site || w[0].Worst[0].To-w[0].Worst[0].From != m.Longest {
 		t.Errorf("longest waits of the timeline: %+v", w)
 	}
-	quiet := judged(t, filepath.Join(fixtures, "healthy-service"))
+	quiet := judged(t, filepath.Join(fixtures, "healthy", "healthy-service"))
 	for _, f := range quiet.Findings {
 		if f.Severity > claim.Info {
 			t.Errorf("%s of %s", f.Severity, f.Detector)

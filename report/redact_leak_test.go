@@ -255,7 +255,7 @@ func TestRedactFixtures(t *testing.T) {
 	}
 	t.Parallel()
 	common := ordinary(t)
-	dirs, err := filepath.Glob(filepath.Join(fixtures, "*", "truth.yaml"))
+	dirs, err := filepath.Glob(filepath.Join(fixtures, "[^u]*", "*", "truth.yaml"))
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no recorded cases: %v", err)
 	}

@@ -265,7 +265,7 @@ func TestCommandsOfFixtures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads all fixtures once more")
 	}
-	cases, err := filepath.Glob(filepath.Join("..", "fixtures", "*", "truth.yaml"))
+	cases, err := filepath.Glob(filepath.Join("..", "fixtures", "[^u]*", "*", "truth.yaml"))
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no fixtures: %v", err)
 	}

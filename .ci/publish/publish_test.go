@@ -180,7 +180,7 @@ func TestPublish(t *testing.T) {
 	if !strings.HasPrefix(says, "inquest 1.2.3\n") || !strings.Contains(says, path+" "+version+"\nsum      h1:") {
 		t.Errorf("go install gives one that says\n%s", says)
 	}
-	mutex, err := filepath.Abs("../../fixtures/orders-lockheld/mutex.pb.gz")
+	mutex, err := filepath.Abs("../../fixtures/locks/orders-lockheld/mutex.pb.gz")
 	if err != nil {
 		t.Fatal(err)
 	}

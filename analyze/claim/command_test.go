@@ -65,7 +65,7 @@ func TestTraceProfileRuns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs go tool trace")
 	}
-	trace, err := os.ReadFile(filepath.Join("..", "..", "fixtures", "orders-lockheld", "trace.out"))
+	trace, err := os.ReadFile(filepath.Join("..", "..", "fixtures", "locks", "orders-lockheld", "trace.out"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ var factual = []string{"live-heap"}
 
 // TestEachDetectorIsRecorded holds every detector to a fixture that it must find, the fixture's fixed twin, and a line in the README.
 func TestEachDetectorIsRecorded(t *testing.T) {
-	names, err := filepath.Glob("../../fixtures/*/truth.yaml")
+	names, err := filepath.Glob("../../fixtures/[^u]*/*/truth.yaml")
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no fixtures: %v", err)
 	}

@@ -216,7 +216,7 @@ func TestFocusOnATrace(t *testing.T) {
 	}
 	// What goroutines did inside the regions of tasks, and that it denies nothing of the rest.
 	task := Focus{Task: "report"}
-	b, became := narrow(task, "../../fixtures/reports-coldcache/trace.out")
+	b, became := narrow(task, "../../fixtures/processor/reports-coldcache/trace.out")
 	e := b.Of(Trace)[0]
 	if e.Trace.InFocus == 0 || e.Apart == "" || e.Coverage != Whole || !strings.Contains(became[0].Says, "regions of such tasks") {
 		t.Errorf("%d regions, %q, %+v", e.Trace.InFocus, e.Apart, became)

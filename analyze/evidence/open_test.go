@@ -269,7 +269,7 @@ func TestOneLog(t *testing.T) {
 
 // traceSample returns a trace of several generations.
 func traceSample(t testing.TB) []byte {
-	return sample(t, "..", "..", "fixtures", "orders-lockheld", "trace.out")
+	return sample(t, "..", "..", "fixtures", "locks", "orders-lockheld", "trace.out")
 }
 
 func sha256Of(data []byte) string {

@@ -59,10 +59,10 @@ func texts(tb testing.TB, size int) map[string][]byte {
 	}
 	gcAt := regexp.MustCompile(`^gc \d+ @[\d.]+s`)
 	schedAt := regexp.MustCompile(`^SCHED \d+ms`)
-	logs := read("../../fixtures/*/stderr.log")
+	logs := read("../../fixtures/[^u]*/*/stderr.log")
 	race := read("dump/testdata/race-go1.*.txt")
 	dumps := read("dump/testdata/debug2-go1.*.txt")
-	large := read("../../fixtures/orders-lockheld/dump.txt")
+	large := read("../../fixtures/locks/orders-lockheld/dump.txt")
 	gc := only(logs, `(?m)^gc \d+ @.*$`)
 	sched := only(logs, `(?m)^SCHED \d+ms: .*$`)
 	gcOn := each(gc, func(out []byte, n int, line []byte) []byte {

@@ -282,7 +282,7 @@ func sample(t testing.TB, kind string) []byte {
 	t.Helper()
 	name := "../pprofile/testdata/go1.27/" + kind + ".pb.gz"
 	if kind == "trace" {
-		name = "../../../fixtures/orders-lockheld/trace.out"
+		name = "../../../fixtures/locks/orders-lockheld/trace.out"
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
