@@ -309,6 +309,9 @@ func order(exhibits []*Exhibit) {
 	})
 }
 
+// mostHoles is how much of a file may be holes: zeros are read at about a gigabyte a second, and a file can claim any number of them.
+const mostHoles = 1 << 30
+
 // item opens and measures one file of the case.
 func (o *opener) item(it *item) {
 	if it.location == "" || it.same != nil { // it could not even be found, or is read under another name
@@ -345,6 +348,13 @@ func (o *opener) item(it *item) {
 		defer release()
 		o.stream(it, r, leave)
 		return
+	}
+	if info.Size() > mostHoles {
+		if empty := holes(f, info.Size()); empty > mostHoles {
+			_ = f.Close()
+			it.fail(&Exhibit{Path: it.name, Bytes: info.Size()}, "%s of it were never written (holes, which read as zeros), and it was not read: pass on what is there with tr -d '\\000' < FILE | inquest analyze -", Of(empty, Bytes))
+			return
+		}
 	}
 	c := &content{ReaderAt: f, size: info.Size(), done: f.Close}
 	defer c.close()
