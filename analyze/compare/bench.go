@@ -50,6 +50,12 @@ const (
 	maxBenchNames = 5_000
 )
 
+// mostBench is more than any benchmark measures, in any unit: 30 million years in seconds.
+const mostBench = 1e15
+
+// neverNegative are the units of package testing, as benchfmt has them.
+var neverNegative = []string{"sec/op", "B/op", "allocs/op", "B/s"}
+
 // Read adds one file of output of go test -bench.
 func (b *Benchmarks) Read(name string, in io.Reader) error {
 	if b.values == nil {
@@ -73,6 +79,9 @@ func (b *Benchmarks) Read(name string, in io.Reader) error {
 			key := benchKey{full, v.Unit}
 			if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) || len(b.values) >= maxBenchNames && b.values[key] == nil {
 				continue
+			}
+			if v.Value > mostBench || v.Value < -mostBench || v.Value < 0 && slices.Contains(neverNegative, v.Unit) {
+				return fmt.Errorf("%s: %s: %g %s cannot have been measured", name, full, v.Value, v.Unit)
 			}
 			b.values[key] = append(b.values[key], v.Value)
 		}
