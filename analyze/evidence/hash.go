@@ -135,20 +135,18 @@ func (it *item) repeat() {
 	if it.same == nil {
 		return
 	}
-	// An archive has its members, and a log with several dumps has parts: they stand there.
-	same := Exhibit{Kind: Unknown, Coverage: None}
+	same := Exhibit{Kind: Unknown, Coverage: Whole}
 	for _, e := range it.same.exhibits {
-		same.Kind, same.SHA256, same.Bytes = e.Kind, e.SHA256, e.Bytes
+		same.Kind, same.SHA256, same.Bytes, same.Coverage = e.Kind, e.SHA256, e.Bytes, Whole
 	}
+	// An archive has its members, and a log with several dumps has parts: they stand there.
 	if len(it.same.exhibits) == 1 {
 		same = *it.same.exhibits[0]
 		same.Problems = slices.Clone(same.Problems)
-		same.drop()
 	}
 	same.Path = it.name
 	if same.Coverage != None || len(same.Problems) == 0 {
-		same.Coverage = None
-		same.problem("the same bytes as %s, counted once", it.same.name)
+		same.countedAs(it.same.name)
 	}
 	it.exhibits = append(it.exhibits, &same)
 }

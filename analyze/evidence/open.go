@@ -177,13 +177,18 @@ func countOnce(exhibits []*Exhibit) {
 		}
 		key := [3]string{e.SHA256, string(e.Kind), e.Part}
 		if same, ok := first[key]; ok {
-			e.Coverage = None
-			e.drop()
-			e.problem("the same bytes as %s, counted once", same.Path)
+			e.countedAs(same.Path)
 			continue
 		}
 		first[key] = e
 	}
+}
+
+// countedAs leaves an exhibit out because another holds the same bytes.
+func (e *Exhibit) countedAs(path string) {
+	e.Coverage = None
+	e.drop()
+	e.problem("the same bytes as %s, counted once", path)
 }
 
 // title names a case by what the user named.

@@ -6,7 +6,6 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace"
 )
 
@@ -58,25 +57,4 @@ func Glimpse(t *exectrace.Timeline, events int64) bool {
 // RateOf is how often something happened per second.
 func RateOf(n float64, over time.Duration) evidence.Quantity {
 	return evidence.Quantity{Number: n / max(over.Seconds(), 1e-9), Unit: evidence.PerSecond}
-}
-
-// BusiestGroup is the group of goroutines that ran longest, the runtime's own apart, and its part of all running.
-func BusiestGroup(t *exectrace.Timeline) (top *exectrace.Group, share evidence.Quantity) {
-	for i := range t.Groups {
-		if g := &t.Groups[i]; !g.System && (top == nil || g.Slices.Sum > top.Slices.Sum) {
-			top = g
-		}
-	}
-	if top == nil {
-		return nil, evidence.Quantity{Unit: evidence.Share}
-	}
-	return top, evidence.Part(top.Slices.Sum, Ran(t))
-}
-
-// Ran is how long all goroutines of a trace ran.
-func Ran(t *exectrace.Timeline) (sum time.Duration) {
-	for i := range t.Groups {
-		sum = bound.Add(sum, t.Groups[i].Slices.Sum)
-	}
-	return sum
 }

@@ -404,29 +404,28 @@ func testPlace(s stack.Stack) (stack.Site, []string) {
 
 // doing says what a goroutine does, as the variant of a finding and in words.
 func doing(g *dump.Goroutine, s stack.Stack) (variant, words string) {
-	switch class := wait.OfState(g.State, s); class {
+	class := wait.OfState(g.State, s)
+	switch class {
 	case wait.Mutex, wait.RWRead, wait.RWWrite:
-		return "lock", "waits for a lock"
-	case wait.ChanSend:
-		return "channel", "waits to send on a channel"
-	case wait.ChanRecv:
-		return "channel", "waits to receive from a channel"
-	case wait.Select:
-		return "channel", "waits in a select"
+		variant = "lock"
+	case wait.ChanSend, wait.ChanRecv, wait.Select:
+		variant = "channel"
 	case wait.WaitGroup:
-		return "wait-group", "waits for a wait group"
+		variant = "wait-group"
 	case wait.Cond:
-		return "condition", "waits for a condition"
+		variant = "condition"
+	case wait.Sleep:
+		variant = "sleep"
+	case wait.Syscall:
+		variant = "system-call"
 	case wait.Network:
 		return "network", "waits for input or output"
-	case wait.Sleep:
-		return "sleep", "sleeps"
-	case wait.Syscall:
-		return "system-call", "is in a system call"
 	case "":
 		return "running", "runs"
+	default:
+		return "unknown", "waits (" + g.State + ")"
 	}
-	return "unknown", "waits (" + g.State + ")"
+	return variant, wait.WordsOfOne(class)
 }
 
 // callPath is the way from a test's function to the place where its goroutine stands, as type.method.

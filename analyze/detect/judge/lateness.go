@@ -42,6 +42,15 @@ func UsedOf(c claim.Process) evidence.Quantity {
 	return evidence.Part(used, float64(c.GOMAXPROCS))
 }
 
+// RanFact tells for which part of all running the goroutines of a group ran.
+func RanFact(e *evidence.Exhibit, g *exectrace.Group, limit *claim.LimitUse) claim.Fact {
+	all := e.Trace.Ran()
+	return claim.Fact{
+		Exhibit: e.ID, Says: "time for which goroutines of " + g.Start.Function + " ran", Value: evidence.Part(g.Slices.Sum, all), Of: claim.PartOf(evidence.Duration(all), "the time for which all goroutines ran"),
+		Limit: limit, At: claim.At(g.Start), Reproduce: claim.TraceView(e, "goroutine analysis of "+g.Start.Function),
+	}
+}
+
 // LateFact tells how long a group of goroutines waits for a processor.
 func LateFact(e *evidence.Exhibit, g *exectrace.Group, limit *claim.LimitUse) claim.Fact {
 	return claim.Fact{

@@ -137,18 +137,22 @@ var cpuCounts = judge.TracedKind{
 }
 
 // busiest names the goroutines of the application that run longest in a trace without samples, by the function they start in.
-// CPU samples of another time name the function itself.
+// CPU samples of another time name the function itself. Goroutines that the standard library starts are named by none of the program's code.
 func busiest(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
-	g, share := reading.BusiestGroup(e.Trace)
-	if _, _, sampled := in.Process.Under(""); sampled > 0 || g == nil || share.Number < in.Limit("min-share").Number || stack.Standard(g.Start.Function) {
+	g := e.Trace.BusiestGroup()
+	if _, _, sampled := in.Process.Under(""); sampled > 0 || g == nil || stack.Standard(g.Start.Function) {
+		return claim.Candidate{}, false
+	}
+	ran := judge.RanFact(e, g, in.Against("min-share"))
+	share := ran.Value
+	if share.Number < in.Limit("min-share").Number {
 		return claim.Candidate{}, false
 	}
 	use := evidence.Part(e.Trace.Procs.Running, e.Trace.ProcTime())
 	return claim.Candidate{
 		Site: g.Start, Severity: claim.Info, Plain: true, Share: share.Number,
 		Summary: fmt.Sprintf("goroutines of %s run for %s of the time for which all do; %s of the processors are in use", g.Start.Function, share, use),
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: "time for which goroutines of " + g.Start.Function + " ran", Value: share, Of: claim.PartOf(evidence.Duration(reading.Ran(e.Trace)), "the time for which all goroutines ran"),
-			Limit: in.Against("min-share"), At: claim.At(g.Start), Reproduce: claim.TraceView(e, "goroutine analysis of "+g.Start.Function)}},
+		Facts:   []claim.Fact{ran},
 		Fix: []string{
 			"Record a CPU profile beside the trace: it names the function that these goroutines spend their time in",
 			"Look at what they do that is repeated or not needed",

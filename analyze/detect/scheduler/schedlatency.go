@@ -125,11 +125,11 @@ func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			At: claim.Location{From: int64(t.Latency.MaxRunnableAt), To: int64(t.Latency.MaxRunnableAt) + 1}, Reproduce: reproduce},
 	}
 	// Who has the processors is where a change helps: those who wait only show it.
-	if g, share := reading.BusiestGroup(t); share.Number >= in.Limit("min-running").Number && g.Start.Function != worst.Start.Function {
-		c.Summary += fmt.Sprintf("; goroutines of %s have the processors for %s of the time that the program runs", g.Start.Function, share)
+	g := t.BusiestGroup()
+	if ran := judge.RanFact(e, g, in.Against("min-running")); ran.Value.Number >= in.Limit("min-running").Number && g.Start.Function != worst.Start.Function {
+		c.Summary += fmt.Sprintf("; goroutines of %s have the processors for %s of the time that the program runs", g.Start.Function, ran.Value)
 		c.Sites = append(c.Sites, g.Start)
-		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "time for which goroutines of " + g.Start.Function + " ran", Value: share, Of: claim.PartOf(evidence.Duration(reading.Ran(t)), "the time for which all goroutines ran"),
-			Limit: in.Against("min-running"), At: claim.At(g.Start), Reproduce: claim.TraceView(e, "goroutine analysis of "+g.Start.Function)})
+		c.Facts = append(c.Facts, ran)
 	}
 	for _, g := range late[:min(len(late), 5)] {
 		c.Sites = append(c.Sites, g.Start)

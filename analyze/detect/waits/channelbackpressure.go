@@ -216,15 +216,20 @@ func past(d *dump.Dump, x *reading.DumpWaits) (n int) {
 	return n
 }
 
+// blockReading begins what a block profile says of waits, before any is judged: where, as in "no wait WHERE", and what for, as in "most waiting FOR".
+func blockReading(sums []*reading.WaitSum, wall time.Duration, where, what string) claim.Reading {
+	switch {
+	case len(sums) == 0:
+		return claim.Reading{Silent: "it shows no wait " + where + " that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
+	case wall == 0:
+		return claim.Reading{Silent: "it counts since the start of the process and tells no rate"}
+	}
+	return claim.Reading{Says: fmt.Sprintf("most waiting %s is in %s, %s of %s", what, sums[0].Site.Function, evidence.Duration(sums[0].Total), evidence.Duration(wall))}
+}
+
 func backpressureBlock(in *claim.Input) claim.Reading {
 	sums, e, wall := reading.BlockWaits(in.Exhibits, reading.Sends)
-	if len(sums) == 0 {
-		return claim.Reading{Silent: "it shows no wait in a channel send that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
-	}
-	r := claim.Reading{Silent: "it counts since the start of the process and tells no rate"}
-	if wall > 0 {
-		r.Silent, r.Says = "", fmt.Sprintf("most waiting to send is in %s, %s of %s", sums[0].Site.Function, evidence.Duration(sums[0].Total), evidence.Duration(wall))
-	}
+	r := blockReading(sums, wall, "in a channel send", "to send")
 	for _, w := range sums[:min(len(sums), reading.MaxSites)] {
 		rate := reading.PerSecond(w.Total, wall)
 		value, says, limit := rate, fmt.Sprintf("time blocked in sends here per second, over %s", evidence.Duration(wall)), judge.AgainstStanding(in)

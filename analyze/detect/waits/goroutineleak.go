@@ -199,6 +199,7 @@ type snapshots struct {
 	// Goroutines that wait for the network, per snapshot: connections that come and go with the clients.
 	connections []int64
 	answers     []int64 // connections of net/http's client whose answer is not read to its end, per snapshot
+	coroutines  int64   // of iter.Pull, in the last snapshot
 	busy        []int64 // goroutines of the application that are not idle by design, per snapshot
 }
 
@@ -247,6 +248,9 @@ func (c *snapshots) add(i int, class wait.Class, s stack.Stack, n int64, proven 
 		c.all = append(c.all, a)
 	}
 	a.counts[i] += n
+	if class == wait.Coroutine && i == c.n-1 {
+		c.coroutines += n
+	}
 	return a
 }
 
@@ -256,14 +260,8 @@ func (c *snapshots) unpulled(in *claim.Input, e *evidence.Exhibit, a *alike, tot
 	if a.class != wait.Coroutine || float64(a.last()) < in.Limit("min-goroutines").Number {
 		return claim.Candidate{}, false
 	}
-	var coroutines int64
-	for _, x := range c.all {
-		if x.class == wait.Coroutine {
-			coroutines += x.last()
-		}
-	}
-	others := max(total-coroutines, 0)
-	if coroutines <= 2*others {
+	others := max(total-c.coroutines, 0)
+	if c.coroutines <= 2*others {
 		return claim.Candidate{}, false
 	}
 	return claim.Candidate{

@@ -369,13 +369,7 @@ func unused(d *dump.Dump, x *reading.DumpWaits) bool {
 
 func poolBlock(in *claim.Input) claim.Reading {
 	sums, e, wall := reading.BlockWaits(in.Exhibits, reading.Slots)
-	if len(sums) == 0 {
-		return claim.Reading{Silent: "it shows no wait for a slot of a known pool that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
-	}
-	r := claim.Reading{Silent: "it counts since the start of the process and tells no rate"}
-	if wall > 0 {
-		r.Silent, r.Says = "", fmt.Sprintf("most waiting for a slot is in %s, %s of %s", sums[0].Site.Function, evidence.Duration(sums[0].Total), evidence.Duration(wall))
-	}
+	r := blockReading(sums, wall, "for a slot of a known pool", "for a slot")
 	for _, w := range sums[:min(len(sums), reading.MaxSites)] {
 		if wall > 0 && reading.PerSecond(w.Total, wall).Number < in.Limit("impact.min-standing").Number {
 			continue

@@ -1,6 +1,10 @@
 package exectrace
 
-import "time"
+import (
+	"time"
+
+	"inquest/analyze/evidence/bound"
+)
 
 // AssistTime is the processor time that goroutines were made to mark for. Their
 // wall time would count those that wait in an assist as well.
@@ -40,4 +44,22 @@ func (t *Timeline) ProcTime() time.Duration {
 // MutatorTime is the processor time spent outside the collector's own workers.
 func (t *Timeline) MutatorTime() time.Duration {
 	return max(t.Procs.Running-t.GCWork.Dedicated-t.GCWork.Fractional-t.GCWork.Idle, 0)
+}
+
+// BusiestGroup is the group of goroutines that ran longest, the runtime's own apart; nil when there is none.
+func (t *Timeline) BusiestGroup() (top *Group) {
+	for i := range t.Groups {
+		if g := &t.Groups[i]; !g.System && (top == nil || g.Slices.Sum > top.Slices.Sum) {
+			top = g
+		}
+	}
+	return top
+}
+
+// Ran is how long all goroutines of a trace ran.
+func (t *Timeline) Ran() (sum time.Duration) {
+	for i := range t.Groups {
+		sum = bound.Add(sum, t.Groups[i].Slices.Sum)
+	}
+	return sum
 }
