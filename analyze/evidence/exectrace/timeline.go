@@ -20,6 +20,7 @@ type Timeline struct {
 	Reading  Reading       // how much of the file was understood
 	Narrowed Narrowed      // what part of the trace this is; Start, Duration and all offsets are those of the part
 
+	Account      Account // where all of the time went
 	Procs        Procs
 	Windows      []Window // consecutive slices of WindowLength, first to last
 	WindowLength time.Duration
