@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"analyze/evidence/wait":       {"inquest/analyze/evidence/stack"},
 	"analyze/evidence/exectrace":  {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/wait", "inquest/analyze/evidence/bound"},
 	"analyze/evidence/dump":       {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/logline"},
-	"analyze/evidence/runtimelog": {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline"},
+	"analyze/evidence/runtimelog": {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline", "inquest/analyze/evidence/stack"},
 	"analyze/evidence/folded":     {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/pprofile"},
 	"analyze/evidence/logline":    {"inquest/analyze/evidence/bound"},
 	"analyze/evidence/capture":    {"inquest/analyze/evidence", "inquest/recorder/manifest"},

@@ -42,7 +42,7 @@ type wake struct {
 func wokenSites(b *evidence.Bundle) map[[2]string]wake {
 	woken := map[[2]string]wake{}
 	for _, e := range b.Of(evidence.Trace) {
-		for _, w := range e.Trace.Wakes {
+		for _, w := range e.Trace().Wakes {
 			key := [2]string{w.From.Function, w.To.Function}
 			seen := woken[key]
 			woken[key] = wake{seen.count + w.Count, cmp.Or(seen.exhibit, e.ID)}
@@ -519,14 +519,14 @@ func (c *correlation) sameGoroutines(f *finding) string {
 	}
 	inTrace := map[int64]bool{}
 	for _, e := range c.bundle.Of(evidence.Trace) {
-		for _, w := range e.Trace.Waits {
+		for _, w := range e.Trace().Waits {
 			if passes(w.Stack.Path()) {
 				for _, span := range w.Worst {
 					inTrace[span.Goroutine] = true
 				}
 			}
 		}
-		for _, w := range e.Trace.Open {
+		for _, w := range e.Trace().Open {
 			if passes(w.Stack.Path()) {
 				inTrace[w.Goroutine] = true
 			}
@@ -537,8 +537,8 @@ func (c *correlation) sameGoroutines(f *finding) string {
 		return ""
 	}
 	for _, e := range c.bundle.Of(evidence.Dump) {
-		for i := range e.Dump.Goroutines {
-			g := &e.Dump.Goroutines[i]
+		for i := range e.Dump().Goroutines {
+			g := &e.Dump().Goroutines[i]
 			if inTrace[g.ID] && !slices.Contains(both, g.ID) && passes(g.Stack().Path()) {
 				both = append(both, g.ID)
 			}

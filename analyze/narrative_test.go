@@ -18,7 +18,7 @@ func TestNarrative(t *testing.T) {
 	effect := detector("mutex-hotspot", shows(evidence.Mutex, claim.Warning, "main.hold"))
 	effect.Fix = []string{"Mend the other"}
 	b := bundle(evidence.Trace, evidence.Mutex, evidence.CPU)
-	b.Exhibits[0].Trace = &exectrace.Timeline{Wakes: []exectrace.Wake{{
+	b.Exhibits[0].Content = &exectrace.Timeline{Wakes: []exectrace.Wake{{
 		From: stack.Site{Function: "main.hold"}, To: stack.Site{Function: "main.hold"}, Count: 12,
 	}}}
 	res := mustRun(t, b, Options{}, cause, effect)

@@ -33,24 +33,7 @@ func (p *part) where() sources {
 	}
 	for _, kind := range evidence.Kinds {
 		for _, e := range p.of[kind] {
-			switch {
-			case e.Profile != nil:
-				for i := range e.Profile.Samples {
-					take(e.Profile.Samples[i].Stack)
-				}
-			case e.Trace != nil:
-				for i := range e.Trace.Waits {
-					take(e.Trace.Waits[i].Stack)
-				}
-				for i := range e.Trace.Holders {
-					take(e.Trace.Holders[i].Unlock)
-					take(e.Trace.Holders[i].Waiter)
-				}
-			case e.Dump != nil:
-				for i := range e.Dump.Goroutines {
-					take(e.Dump.Goroutines[i].Stack())
-				}
-			}
+			e.Content.EachStack(take)
 		}
 	}
 	return p.sources
@@ -84,12 +67,12 @@ func own(f stack.Frame) bool {
 func (p *part) onlyCaller(name string) (caller stack.Site) {
 	for _, kind := range evidence.Kinds {
 		for _, e := range p.of[kind] {
-			if e.Profile == nil {
+			if e.Profile() == nil {
 				continue
 			}
-			for i := range e.Profile.Samples {
+			for i := range e.Profile().Samples {
 				below := false
-				for _, f := range e.Profile.Samples[i].Stack {
+				for _, f := range e.Profile().Samples[i].Stack {
 					if stack.Normal(f.Function) == name {
 						below = true
 					}

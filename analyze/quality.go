@@ -37,14 +37,14 @@ func quality(b *evidence.Bundle) []Remark {
 			continue
 		}
 		switch {
-		case e.Profile != nil:
+		case e.Profile() != nil:
 			profileQuality(b, e, say)
-		case e.Trace != nil:
+		case e.Trace() != nil:
 			traceQuality(b, e, say)
-		case e.Dump != nil:
+		case e.Dump() != nil:
 			dumpQuality(e, say)
-		case e.GC != nil && e.GC.Missing > 0:
-			say("the lines of %s are missing between the others; sums over it are too small by as much", evidence.Things(e.GC.Missing, "collection"))
+		case e.GC() != nil && e.GC().Missing > 0:
+			say("the lines of %s are missing between the others; sums over it are too small by as much", evidence.Things(e.GC().Missing, "collection"))
 		}
 	}
 	return out
@@ -225,7 +225,7 @@ func differentTimes(b *evidence.Bundle) []Remark {
 // timed reports whether an exhibit tells when something was looked at. A log of
 // the runtime's does not: it begins with the process, not with the incident.
 func timed(e *evidence.Exhibit) bool {
-	return !e.CapturedAt.IsZero() && e.Coverage != evidence.None && e.GC == nil && e.Sched == nil
+	return !e.CapturedAt.IsZero() && e.Coverage != evidence.None && e.GC() == nil && e.Sched() == nil
 }
 
 // captured returns the first and the last time at which something was looked at.
@@ -252,7 +252,7 @@ func sinceStart(b *evidence.Bundle) []Remark {
 	}
 	var paths []string
 	for _, kind := range []evidence.Kind{evidence.Mutex, evidence.Block} {
-		if all := b.Of(kind); len(all) == 1 && all[0].Duration == 0 && all[0].Profile != nil && len(all[0].Profile.Samples) > 0 {
+		if all := b.Of(kind); len(all) == 1 && all[0].Duration == 0 && all[0].Profile() != nil && len(all[0].Profile().Samples) > 0 {
 			paths = append(paths, all[0].Path)
 		}
 	}
@@ -271,7 +271,7 @@ func differentClocks(b *evidence.Bundle) []Remark {
 	say := func(e *evidence.Exhibit, format string, args ...any) {
 		out = append(out, Remark{e.ID, fmt.Sprintf(format, args...)})
 	}
-	text := func(e *evidence.Exhibit) bool { return e.Profile == nil && e.Trace == nil }
+	text := func(e *evidence.Exhibit) bool { return e.Profile() == nil && e.Trace() == nil }
 	const meaning = "times of the two cannot be compared, and nothing that rests on their order holds"
 	for _, log := range b.Exhibits {
 		if log.Coverage == evidence.None || log.CapturedAt.IsZero() || !text(log) {
@@ -300,10 +300,10 @@ func differentClocks(b *evidence.Bundle) []Remark {
 	for _, log := range b.Exhibits {
 		var start time.Time
 		switch {
-		case log.GC != nil:
-			start = log.GC.Start
-		case log.Sched != nil:
-			start = log.Sched.Start
+		case log.GC() != nil:
+			start = log.GC().Start
+		case log.Sched() != nil:
+			start = log.Sched().Start
 		}
 		if start.IsZero() {
 			continue
@@ -319,7 +319,7 @@ func differentClocks(b *evidence.Bundle) []Remark {
 	}
 	for _, t := range b.Of(evidence.Trace) {
 		cpu := b.Of(evidence.CPU)
-		if len(t.Trace.Samples) == 0 || t.CapturedAt.IsZero() || len(cpu) == 0 {
+		if len(t.Trace().Samples) == 0 || t.CapturedAt.IsZero() || len(cpu) == 0 {
 			continue
 		}
 		ran := func(e *evidence.Exhibit) bool {
@@ -337,7 +337,7 @@ func differentClocks(b *evidence.Bundle) []Remark {
 type remark func(format string, args ...any)
 
 func profileQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
-	p := e.Profile
+	p := e.Profile()
 	// Threads that the runtime created have no stack in any profile (golang/go#6104).
 	if n := len(p.Samples); n > 0 && p.Unsymbolised*2 > n && e.Kind != evidence.ThreadCreate {
 		say("%d of %d stacks have no function names: C code without symbols, or never symbolised; they can be placed nowhere, so they count in totals and for no site", p.Unsymbolised, n)
@@ -364,7 +364,7 @@ func profileQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 
 // goroutineQuality says what a profile in text form tells, which prints no states: where its goroutines stand.
 func goroutineQuality(e *evidence.Exhibit, say remark) {
-	p := e.Profile
+	p := e.Profile()
 	if !p.Legacy || len(p.Columns) != 1 {
 		return
 	}
@@ -385,7 +385,7 @@ func goroutineQuality(e *evidence.Exhibit, say remark) {
 }
 
 func cpuQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
-	p := e.Profile
+	p := e.Profile()
 	samples := p.Total(max(p.Column("samples"), 0))
 	used := evidence.Part(time.Duration(p.Total(p.Column("cpu"))), e.Duration)
 	switch {
@@ -411,13 +411,15 @@ func contentionQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 	if e.Kind == evidence.Block {
 		setting, what = "runtime.SetBlockProfileRate", "waits"
 	}
-	recording := func(o *evidence.Exhibit) bool { return o.Profile.Total(max(o.Profile.Column("contentions"), 0)) > 0 }
+	recording := func(o *evidence.Exhibit) bool {
+		return o.Profile().Total(max(o.Profile().Column("contentions"), 0)) > 0
+	}
 	// The first of two profiles is empty where nothing had waited yet.
 	if !slices.ContainsFunc(b.Of(e.Kind), recording) {
 		traces := b.Of(evidence.Trace)
 		var waited time.Duration
 		for _, t := range traces {
-			for _, w := range t.Trace.Waits {
+			for _, w := range t.Trace().Waits {
 				if w.Count > w.Open && recorded(e.Kind, w.Class) {
 					waited += w.Total
 				}
@@ -485,7 +487,7 @@ func maxDepth(kind evidence.Kind, versions ...string) int {
 }
 
 func traceQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
-	t := e.Trace
+	t := e.Trace()
 	if e.Duration > 0 && e.Duration < shortTrace {
 		say("it covers %s only; waits and pauses are rare events, and that it shows none means little", evidence.Duration(e.Duration))
 	} else if use := evidence.Part(t.Procs.Running, t.Procs.Running+t.Procs.Idle); t.Procs.Running+t.Procs.Idle > 0 && use.Number < idleTrace {
@@ -529,7 +531,7 @@ func fewGoroutines(d *dump.Dump, say remark) {
 }
 
 func dumpQuality(e *evidence.Exhibit, say remark) {
-	d := e.Dump
+	d := e.Dump()
 	if d.Lone() {
 		say("it holds only the goroutine that panicked; it says nothing of the others. GOTRACEBACK=all prints them")
 	}

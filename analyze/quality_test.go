@@ -42,17 +42,17 @@ func full() *evidence.Bundle {
 	heap.Period, heap.PeriodUnit = heapPeriod, "bytes"
 	contention := []string{"contentions", "delay"}
 	b := &evidence.Bundle{Exhibits: []*evidence.Exhibit{
-		{Kind: evidence.CPU, CapturedAt: noon, Duration: 10 * time.Second, Profile: cpu},
-		{Kind: evidence.Heap, CapturedAt: noon, Profile: heap},
-		{Kind: evidence.Mutex, CapturedAt: noon.Add(10 * time.Second), Duration: 10 * time.Second, Profile: profile(contention, 5, 1e9)},
-		{Kind: evidence.Block, CapturedAt: noon.Add(20 * time.Second), Duration: 10 * time.Second, Profile: profile(contention, 5, 1e9)},
-		{Kind: evidence.Trace, CapturedAt: noon.Add(30 * time.Second), Duration: 5 * time.Second, GoVersion: "go1.26", Trace: &exectrace.Timeline{
+		{Kind: evidence.CPU, CapturedAt: noon, Duration: 10 * time.Second, Content: cpu},
+		{Kind: evidence.Heap, CapturedAt: noon, Content: heap},
+		{Kind: evidence.Mutex, CapturedAt: noon.Add(10 * time.Second), Duration: 10 * time.Second, Content: profile(contention, 5, 1e9)},
+		{Kind: evidence.Block, CapturedAt: noon.Add(20 * time.Second), Duration: 10 * time.Second, Content: profile(contention, 5, 1e9)},
+		{Kind: evidence.Trace, CapturedAt: noon.Add(30 * time.Second), Duration: 5 * time.Second, GoVersion: "go1.26", Content: &exectrace.Timeline{
 			Procs: exectrace.Procs{Running: 9 * time.Second, Idle: 11 * time.Second},
 			Waits: []exectrace.Wait{{Class: wait.Mutex, Count: 9, Total: 2 * time.Second}},
 			Heap:  []exectrace.HeapPoint{{Live: 1 << 20, Goal: 4 << 20}},
 		}},
-		{Kind: evidence.Dump, CapturedAt: noon.Add(40 * time.Second), Dump: &dump.Dump{Goroutines: make([]dump.Goroutine, 30), Elided: 1}},
-		{Kind: evidence.GCTrace, CapturedAt: noon.Add(-time.Hour), Duration: 61 * time.Minute, GC: &runtimelog.GC{Log: runtimelog.Log{Start: noon.Add(-time.Hour)}}},
+		{Kind: evidence.Dump, CapturedAt: noon.Add(40 * time.Second), Content: &dump.Dump{Goroutines: make([]dump.Goroutine, 30), Elided: 1}},
+		{Kind: evidence.GCTrace, CapturedAt: noon.Add(-time.Hour), Duration: 61 * time.Minute, Content: &runtimelog.GC{Log: runtimelog.Log{Start: noon.Add(-time.Hour)}}},
 	}}
 	for _, e := range b.Exhibits {
 		e.Coverage, e.Path = evidence.Whole, string(e.Kind)
@@ -79,14 +79,14 @@ func TestQuality(t *testing.T) {
 		"unusable":                              {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[heap].Coverage = evidence.None }, "could not be used"},
 		"two releases, no build ids":            {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[cpu].GoVersion = "go1.22.3" }, "Go 1.22 and Go 1.26"},
 		"one release, two spellings":            {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[cpu].GoVersion = "go1.26.8" }, ""},
-		"empty mutex profile, trace with waits": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[mutex].Profile.Samples = nil }, "although trace shows 2 s"},
+		"empty mutex profile, trace with waits": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[mutex].Profile().Samples = nil }, "although trace shows 2 s"},
 		"empty mutex profile, trace without": {func(_ *evidence.Bundle, e []*evidence.Exhibit) {
-			e[mutex].Profile.Samples, e[trace].Trace.Waits = nil, nil
+			e[mutex].Profile().Samples, e[trace].Trace().Waits = nil, nil
 		}, ""},
 		"waits still open are recorded nowhere": {func(_ *evidence.Bundle, e []*evidence.Exhibit) {
-			e[block].Profile.Samples, e[trace].Trace.Waits[0].Open = nil, 9
+			e[block].Profile().Samples, e[trace].Trace().Waits[0].Open = nil, 9
 		}, ""},
-		"empty block profile, no trace":  {func(b *evidence.Bundle, e []*evidence.Exhibit) { e[block].Profile.Samples = nil; keep(b, block) }, "SetBlockProfileRate was never called"},
+		"empty block profile, no trace":  {func(b *evidence.Bundle, e []*evidence.Exhibit) { e[block].Profile().Samples = nil; keep(b, block) }, "SetBlockProfileRate was never called"},
 		"cumulative, no trace":           {func(b *evidence.Bundle, e []*evidence.Exhibit) { e[mutex].Duration = 0; keep(b, mutex) }, "no rate can be told"},
 		"cumulative, with a trace":       {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[mutex].Duration = 0 }, ""},
 		"cumulative, two of one process": {func(b *evidence.Bundle, e []*evidence.Exhibit) { e[mutex].Duration = 0; keep(b, mutex, mutex) }, ""},
@@ -94,15 +94,17 @@ func TestQuality(t *testing.T) {
 		"100 CPU samples":                {func(_ *evidence.Bundle, e []*evidence.Exhibit) { setSamples(e[cpu], 50, 50) }, ""},
 		"idle by its CPU profile": {func(_ *evidence.Bundle, e []*evidence.Exhibit) {
 			setSamples(e[cpu], 10, 9)
-			e[cpu].Profile.Samples[0].Values[1] = 9e7
-			e[cpu].Profile.Samples[1].Values[1] = 9e7
+			e[cpu].Profile().Samples[0].Values[1] = 9e7
+			e[cpu].Profile().Samples[1].Values[1] = 9e7
 		}, "it was idle"},
-		"idle by its trace": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[trace].Trace.Procs.Running = 10 * time.Millisecond }, "the process was idle"},
+		"idle by its trace": {func(_ *evidence.Bundle, e []*evidence.Exhibit) {
+			e[trace].Trace().Procs.Running = 10 * time.Millisecond
+		}, "the process was idle"},
 		"race detector": {func(_ *evidence.Bundle, e []*evidence.Exhibit) {
-			e[cpu].Profile.Samples[0].Stack = stack.Stack{{Function: "runtime.racefuncenter"}}
+			e[cpu].Profile().Samples[0].Stack = stack.Stack{{Function: "runtime.racefuncenter"}}
 		}, "built with -race"},
-		"no names":                          {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[cpu].Profile.Unsymbolised = 2 }, "no function names"},
-		"half without names":                {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[cpu].Profile.Unsymbolised = 1 }, ""},
+		"no names":                          {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[cpu].Profile().Unsymbolised = 2 }, "no function names"},
+		"half without names":                {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[cpu].Profile().Unsymbolised = 1 }, ""},
 		"cut at 64 frames":                  {func(_ *evidence.Bundle, e []*evidence.Exhibit) { cutAt(e[cpu], 64) }, "miss their outer callers"},
 		"64 frames are not many but in CPU": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { cutAt(e[mutex], 64) }, ""},
 		"cut at 128 frames":                 {func(_ *evidence.Bundle, e []*evidence.Exhibit) { cutAt(e[mutex], 128) }, "(128 frames)"},
@@ -111,16 +113,16 @@ func TestQuality(t *testing.T) {
 			cutAt(e[mutex], 32)
 			keep(b, mutex)
 		}, "(32 frames)"},
-		"every allocation sampled": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[heap].Profile.Period = 1 }, "MemProfileRate"},
-		"few allocations sampled":  {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[heap].Profile.Period = 8 << 20 }, "missing or far off"},
+		"every allocation sampled": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[heap].Profile().Period = 1 }, "MemProfileRate"},
+		"few allocations sampled":  {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[heap].Profile().Period = 8 << 20 }, "missing or far off"},
 		"a short trace":            {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[trace].Duration = 99 * time.Millisecond }, "covers 99 ms only"},
-		"collector off":            {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[trace].Trace.Heap[0].Goal = math.MaxUint64 }, "collector was off"},
+		"collector off":            {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[trace].Trace().Heap[0].Goal = math.MaxUint64 }, "collector was off"},
 		"CPU profile within the trace": {func(_ *evidence.Bundle, e []*evidence.Exhibit) {
-			e[trace].Trace.Samples = make([]exectrace.StackCount, 1)
+			e[trace].Trace().Samples = make([]exectrace.StackCount, 1)
 			e[cpu].CapturedAt = e[trace].CapturedAt
 		}, "one witness, not two"},
 		"samples in a trace, profile long before": {func(_ *evidence.Bundle, e []*evidence.Exhibit) {
-			e[trace].Trace.Samples = make([]exectrace.StackCount, 1)
+			e[trace].Trace().Samples = make([]exectrace.StackCount, 1)
 		}, "by its clock"},
 		"trace of five seconds in three minutes": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[dumped].CapturedAt = noon.Add(3 * time.Minute) }, "covers 5 s of the 3m0s"},
 		"exhibits a quarter of an hour apart": {func(b *evidence.Bundle, e []*evidence.Exhibit) {
@@ -135,12 +137,12 @@ func TestQuality(t *testing.T) {
 			e[dumped].CapturedAt = noon.Add(2*time.Hour + 7*time.Minute)
 			keep(b, cpu, dumped)
 		}, "taken over 2h7m0s"},
-		"a profile older than its process": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[gc].GC.Start = noon.Add(time.Minute) }, "before the process started"},
-		"lines missing":                    {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[gc].GC.Missing = 3 }, "3 collections are missing"},
+		"a profile older than its process": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[gc].GC().Start = noon.Add(time.Minute) }, "before the process started"},
+		"lines missing":                    {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[gc].GC().Missing = 3 }, "3 collections are missing"},
 		"only who panicked": {func(_ *evidence.Bundle, e []*evidence.Exhibit) {
-			e[dumped].Dump = &dump.Dump{Origin: "panic", Goroutines: make([]dump.Goroutine, 1)}
+			e[dumped].Content = &dump.Dump{Origin: "panic", Goroutines: make([]dump.Goroutine, 1)}
 		}, "only the goroutine that panicked"},
-		"many stacks elided": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[dumped].Dump.Elided = 2 }, "middle of 2 of 30"},
+		"many stacks elided": {func(_ *evidence.Bundle, e []*evidence.Exhibit) { e[dumped].Dump().Elided = 2 }, "middle of 2 of 30"},
 	} {
 		b := full()
 		c.spoil(b, b.Exhibits)
@@ -156,7 +158,7 @@ func TestQuality(t *testing.T) {
 
 func setSamples(e *evidence.Exhibit, values ...int64) {
 	for i, v := range values {
-		e.Profile.Samples[i].Values[0] = v
+		e.Profile().Samples[i].Values[0] = v
 	}
 }
 
@@ -166,9 +168,9 @@ func cutAt(e *evidence.Exhibit, depth int) {
 	for i := range s {
 		s[i].Function = "main.descend"
 	}
-	cut := e.Profile.Samples[0]
+	cut := e.Profile().Samples[0]
 	cut.Stack = s
-	e.Profile.Samples = append(e.Profile.Samples, cut)
+	e.Profile().Samples = append(e.Profile().Samples, cut)
 }
 
 func TestQualityOfCaptures(t *testing.T) {
@@ -214,7 +216,7 @@ func TestQualityOfCaptures(t *testing.T) {
 func TestFirstOfTwoProfilesMayBeEmpty(t *testing.T) {
 	b := full()
 	empty := *b.Exhibits[2]
-	empty.Profile = &pprofile.Profile{Columns: empty.Profile.Columns}
+	empty.Content = &pprofile.Profile{Columns: empty.Profile().Columns}
 	b.Exhibits = slices.Insert(b.Exhibits, 2, &empty)
 	if got := quality(b); len(got) != 0 {
 		t.Errorf("remarks %v, although the second mutex profile shows that recording was on", got)

@@ -14,18 +14,22 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 )
 
+// blank is a content that has nothing to say.
+type blank struct{ dump.Crashes }
+
 // bundle makes a case of one whole exhibit per kind.
 func bundle(kinds ...evidence.Kind) *evidence.Bundle {
 	b := &evidence.Bundle{Title: "case"}
 	for i, k := range kinds {
-		e := &evidence.Exhibit{ID: fmt.Sprintf("e%d", i+1), Path: string(k), Kind: k, Coverage: evidence.Whole}
+		e := &evidence.Exhibit{ID: fmt.Sprintf("e%d", i+1), Path: string(k), Kind: k, Coverage: evidence.Whole, Content: blank{}}
 		if k == evidence.Trace {
-			e.Trace = &exectrace.Timeline{}
+			e.Content = &exectrace.Timeline{}
 		}
 		b.Exhibits = append(b.Exhibits, e)
 	}
@@ -96,7 +100,7 @@ func TestPastDoesNotAlarm(t *testing.T) {
 		b := bundle(evidence.Mutex, evidence.Trace)
 		b.Exhibits[0].Duration = tt.profile
 		b.Exhibits[1].Duration = tt.trace
-		b.Exhibits[1].Trace.Procs.Running, b.Exhibits[1].Trace.Procs.Idle = tt.running, time.Second
+		b.Exhibits[1].Trace().Procs.Running, b.Exhibits[1].Trace().Procs.Idle = tt.running, time.Second
 		res := mustRun(t, b, Options{}, detector("d", accuse, shows(evidence.Trace, claim.Warning)))
 		if len(res.Findings) != 1 || res.Findings[0].Severity != tt.want {
 			t.Errorf("%s: %+v, want %s", tt.name, res.Findings, tt.want)
@@ -133,7 +137,7 @@ func TestPastIsSaidOfProfilesSinceTheStartAlone(t *testing.T) {
 		}}
 		b := bundle(tt.kind, evidence.Trace)
 		b.Exhibits[1].Duration = tt.length
-		b.Exhibits[1].Trace.Procs.Running, b.Exhibits[1].Trace.Procs.Idle = tt.running, 2*time.Second-tt.running
+		b.Exhibits[1].Trace().Procs.Running, b.Exhibits[1].Trace().Procs.Idle = tt.running, 2*time.Second-tt.running
 		res := mustRun(t, b, Options{}, detector("d", accuse, tt.trace))
 		said := len(res.Findings) == 1 && slices.ContainsFunc(res.Findings[0].Caveats, func(c string) bool { return strings.Contains(c, "it is past") })
 		if len(res.Findings) != 1 || res.Findings[0].Severity != tt.want || said != (tt.want == claim.Info) {
@@ -171,7 +175,7 @@ func TestOwnerOfALibrarySite(t *testing.T) {
 		for _, name := range path {
 			s = append(s, stack.Frame{Function: name, File: files[name], Line: 7})
 		}
-		b.Exhibits[0].Profile = &pprofile.Profile{Columns: []pprofile.Column{{Name: "contentions"}, {Name: "delay"}}, Samples: []pprofile.Sample{{Stack: s, Values: []int64{1, 1}}}}
+		b.Exhibits[0].Content = &pprofile.Profile{Columns: []pprofile.Column{{Name: "contentions"}, {Name: "delay"}}, Samples: []pprofile.Sample{{Stack: s, Values: []int64{1, 1}}}}
 		res := mustRun(t, b, Options{}, detector("d", claim.Measure{Kind: evidence.Mutex, Doc: "test", Run: func(in *claim.Input) claim.Reading {
 			c := candidate(in.Exhibits[0].ID, claim.Warning, path[0])
 			c.Path = path
@@ -204,10 +208,10 @@ func TestOnlyCallerOfALibrary(t *testing.T) {
 	for want, callers := range map[string][]string{"main.look": {"main.look", "main.look"}, stream: {"main.look", "main.list"}} {
 		b := bundle(evidence.Goroutine, evidence.Heap)
 		sample := func(s ...stack.Frame) pprofile.Sample { return pprofile.Sample{Stack: s, Values: []int64{1, 1, 1, 1}} }
-		b.Exhibits[0].Profile = &pprofile.Profile{Columns: []pprofile.Column{{Name: "goroutine"}}, Samples: []pprofile.Sample{sample(library(stream + ".func4"))}}
-		b.Exhibits[1].Profile = &pprofile.Profile{Columns: []pprofile.Column{{Name: "alloc_objects"}, {Name: "alloc_space"}, {Name: "inuse_objects"}, {Name: "inuse_space"}}}
+		b.Exhibits[0].Content = &pprofile.Profile{Columns: []pprofile.Column{{Name: "goroutine"}}, Samples: []pprofile.Sample{sample(library(stream + ".func4"))}}
+		b.Exhibits[1].Content = &pprofile.Profile{Columns: []pprofile.Column{{Name: "alloc_objects"}, {Name: "alloc_space"}, {Name: "inuse_objects"}, {Name: "inuse_space"}}}
 		for _, caller := range callers {
-			b.Exhibits[1].Profile.Samples = append(b.Exhibits[1].Profile.Samples, sample(library("github.com/x/rpc.alloc"), library(stream), library("github.com/x/rpc.Watch"), program(caller), program("main.main.func1")))
+			b.Exhibits[1].Profile().Samples = append(b.Exhibits[1].Profile().Samples, sample(library("github.com/x/rpc.alloc"), library(stream), library("github.com/x/rpc.Watch"), program(caller), program("main.main.func1")))
 		}
 		res := mustRun(t, b, Options{}, detector("d", claim.Measure{Kind: evidence.Goroutine, Doc: "test", Run: func(in *claim.Input) claim.Reading {
 			c := candidate(in.Exhibits[0].ID, claim.Warning, stream)
@@ -402,7 +406,7 @@ func lockStory() []*claim.Detector {
 
 func TestCorrelateFindsTheRoot(t *testing.T) {
 	b := bundle(evidence.Mutex, evidence.Heap, evidence.Trace, evidence.Dump)
-	b.Exhibits[2].Trace.Wakes = []exectrace.Wake{{From: stack.Site{Function: "app.Place"}, To: stack.Site{Function: "app.Place"}, Count: 12}}
+	b.Exhibits[2].Trace().Wakes = []exectrace.Wake{{From: stack.Site{Function: "app.Place"}, To: stack.Site{Function: "app.Place"}, Count: 12}}
 	res := mustRun(t, b, Options{}, lockStory()...)
 	if len(res.Chains) != 2 {
 		t.Fatalf("%d chains, want two", len(res.Chains))

@@ -547,7 +547,7 @@ func opsFromBenchmarks(c *cobra.Command, sides [2]*compare.Side) {
 	for i, s := range sides {
 		byKind := map[evidence.Kind]int{}
 		for _, e := range s.Exhibits {
-			if e.Profile != nil {
+			if e.Profile() != nil {
 				byKind[e.Kind]++
 				profiles[i] = max(profiles[i], byKind[e.Kind])
 			}

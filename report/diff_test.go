@@ -29,7 +29,7 @@ func cpuSide(name string, ticks map[string]int64, order ...string) *compare.Side
 			Values: []int64{ticks[f], ticks[f] * 10e6},
 		})
 	}
-	e := &evidence.Exhibit{ID: "e1", Path: name, SHA256: name, Kind: evidence.CPU, Coverage: evidence.Whole, Duration: 10 * time.Second, Profile: p}
+	e := &evidence.Exhibit{ID: "e1", Path: name, SHA256: name, Kind: evidence.CPU, Coverage: evidence.Whole, Duration: 10 * time.Second, Content: p}
 	finding := claim.Finding{ID: "f1", Fingerprint: "0123456789abcdef", Detector: "cpu-hotspot", Title: "One function", Severity: claim.Warning, Confidence: claim.Medium, Summary: "much of it"}
 	return &compare.Side{Title: name, Exhibits: []*evidence.Exhibit{e}, Judged: &compare.Judged{Findings: []claim.Finding{finding}}}
 }

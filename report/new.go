@@ -82,8 +82,8 @@ func New(res analyze.Result, opts ...Option) *Report {
 		if last[e.Kind][e.BuildID] == e {
 			r.Bars = append(r.Bars, bars(e)...)
 		}
-		if e.Trace != nil {
-			r.Timelines = append(r.Timelines, timeline(e.ID, e.Trace))
+		if e.Trace() != nil {
+			r.Timelines = append(r.Timelines, timeline(e.ID, e.Trace()))
 		}
 	}
 	r.Growth = growth(b)
@@ -131,20 +131,20 @@ func exhibit(e *evidence.Exhibit) Exhibit {
 		out.CapturedAt = &at
 	}
 	switch {
-	case e.Profile != nil:
-		out.Totals = profileTotals(e.Profile)
-	case e.Trace != nil:
-		out.Totals = traceTotals(e.Trace)
-	case e.Dump != nil:
-		out.Totals = dumpTotals(e.Dump)
-	case e.Crashes != nil:
-		out.Totals = crashTotals(e.Crashes)
-	case e.Races != nil:
-		out.Totals = raceTotals(e.Races)
-	case e.GC != nil:
-		out.Totals = gcTotals(e.GC)
-	case e.Sched != nil:
-		out.Totals = schedTotals(e.Sched)
+	case e.Profile() != nil:
+		out.Totals = profileTotals(e.Profile())
+	case e.Trace() != nil:
+		out.Totals = traceTotals(e.Trace())
+	case e.Dump() != nil:
+		out.Totals = dumpTotals(e.Dump())
+	case e.Crashes() != nil:
+		out.Totals = crashTotals(e.Crashes())
+	case e.Races() != nil:
+		out.Totals = raceTotals(e.Races())
+	case e.GC() != nil:
+		out.Totals = gcTotals(e.GC())
+	case e.Sched() != nil:
+		out.Totals = schedTotals(e.Sched())
 	}
 	return out
 }
@@ -317,7 +317,7 @@ func bars(e *evidence.Exhibit) []Bars {
 			out = append(out, b)
 		}
 	}
-	if t := e.Trace; t != nil {
+	if t := e.Trace(); t != nil {
 		locks, others := map[stack.Site]int64{}, map[stack.Site]int64{}
 		for _, w := range t.Waits {
 			switch w.Class {
@@ -330,7 +330,7 @@ func bars(e *evidence.Exhibit) []Bars {
 		add("waiting for locks, by site", "nanoseconds", locks)
 		add("waiting for other goroutines, by site (idle workers included)", "nanoseconds", others)
 	}
-	if p := e.Profile; p != nil {
+	if p := e.Profile(); p != nil {
 		for _, c := range drawnColumns {
 			if i := p.Column(c.column); c.kind == e.Kind && i >= 0 {
 				add(c.bars, p.Columns[i].Unit, bySite(p, i))
@@ -389,7 +389,7 @@ func growth(b *evidence.Bundle) []Growth {
 	first, last := map[string]*evidence.Exhibit{}, map[string]*evidence.Exhibit{}
 	var builds []string
 	for _, e := range b.Of(evidence.Heap) {
-		if e.Profile == nil || e.Profile.Column("inuse_space") < 0 {
+		if e.Profile() == nil || e.Profile().Column("inuse_space") < 0 {
 			continue
 		}
 		if first[e.BuildID] == nil {
@@ -404,15 +404,15 @@ func growth(b *evidence.Bundle) []Growth {
 		if a == z {
 			continue
 		}
-		ca, cz := a.Profile.Column("inuse_space"), z.Profile.Column("inuse_space")
-		before, lines := byFunction(bySite(a.Profile, ca))
-		after, newer := byFunction(bySite(z.Profile, cz))
+		ca, cz := a.Profile().Column("inuse_space"), z.Profile().Column("inuse_space")
+		before, lines := byFunction(bySite(a.Profile(), ca))
+		after, newer := byFunction(bySite(z.Profile(), cz))
 		for f, site := range newer {
 			lines[f] = site
 		}
 		g := Growth{
 			From: a.ID, To: z.ID, Title: "live heap, by allocating site",
-			Before: evidence.Of(a.Profile.Total(ca), evidence.Bytes), After: evidence.Of(z.Profile.Total(cz), evidence.Bytes),
+			Before: evidence.Of(a.Profile().Total(ca), evidence.Bytes), After: evidence.Of(z.Profile().Total(cz), evidence.Bytes),
 		}
 		for f, site := range lines {
 			if before[f] != after[f] {

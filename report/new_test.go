@@ -54,14 +54,14 @@ func caseOf(t *testing.T) *evidence.Bundle {
 		trace.Heap = append(trace.Heap, exectrace.HeapPoint{At: time.Duration(i), Live: uint64(i % 100), Goal: 200})
 	}
 	return &evidence.Bundle{Title: "case", Exhibits: []*evidence.Exhibit{
-		{ID: "e1", Kind: evidence.Heap, Coverage: evidence.Whole, CapturedAt: start.Add(time.Minute), Profile: heapOf(map[string]int64{"main.a": 100, "main.b": 50, "main.c": 1})},
-		{ID: "e2", Kind: evidence.Heap, Coverage: evidence.Whole, CapturedAt: start.Add(2 * time.Minute), Profile: heapOf(map[string]int64{"main.a": 500, "main.b": 50, "main.d": 9})},
-		{ID: "e3", Kind: evidence.Mutex, Coverage: evidence.Partial, Profile: &pprofile.Profile{
+		{ID: "e1", Kind: evidence.Heap, Coverage: evidence.Whole, CapturedAt: start.Add(time.Minute), Content: heapOf(map[string]int64{"main.a": 100, "main.b": 50, "main.c": 1})},
+		{ID: "e2", Kind: evidence.Heap, Coverage: evidence.Whole, CapturedAt: start.Add(2 * time.Minute), Content: heapOf(map[string]int64{"main.a": 500, "main.b": 50, "main.d": 9})},
+		{ID: "e3", Kind: evidence.Mutex, Coverage: evidence.Partial, Content: &pprofile.Profile{
 			Columns: []pprofile.Column{{Name: "contentions", Unit: "count"}, {Name: "delay", Unit: "microseconds"}},
 			Samples: []pprofile.Sample{{Stack: at("main.f"), Values: []int64{2, 10}}, {Stack: at("main.f.func1"), Values: []int64{1, 5}}},
 		}},
-		{ID: "e4", Kind: evidence.Trace, Coverage: evidence.Whole, CapturedAt: start, Duration: trace.Duration, Trace: trace},
-		{ID: "e5", Kind: evidence.Dump, Coverage: evidence.Whole, Dump: &dump.Dump{Goroutines: []dump.Goroutine{{Wait: time.Minute}, {Leaked: true}, {}}}},
+		{ID: "e4", Kind: evidence.Trace, Coverage: evidence.Whole, CapturedAt: start, Duration: trace.Duration, Content: trace},
+		{ID: "e5", Kind: evidence.Dump, Coverage: evidence.Whole, Content: &dump.Dump{Goroutines: []dump.Goroutine{{Wait: time.Minute}, {Leaked: true}, {}}}},
 		{ID: "e6", Kind: evidence.Unknown, Coverage: evidence.None, Problems: []string{"not recognised"}, CapturedAt: time.Date(30000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	}}
 }

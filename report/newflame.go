@@ -61,11 +61,11 @@ func flames(b *evidence.Bundle, findings []*claim.Finding) []Flame {
 	for _, f := range findings {
 		for _, fact := range f.Evidence {
 			e := b.Exhibit(fact.Exhibit)
-			if e == nil || e.Profile == nil {
+			if e == nil || e.Profile() == nil {
 				continue
 			}
 			for _, c := range drawnColumns {
-				i := e.Profile.Column(c.column)
+				i := e.Profile().Column(c.column)
 				if c.kind != e.Kind || i < 0 || e.Kind == evidence.Heap && (fact.At.SampleType == "alloc_space" || fact.At.SampleType == "alloc_objects") != (c.column == "alloc_space") {
 					continue
 				}
@@ -99,7 +99,7 @@ func flames(b *evidence.Bundle, findings []*claim.Finding) []Flame {
 	kept := out[:0]
 	for n, f := range out {
 		e := b.Exhibit(f.Exhibit)
-		f.grow(e.Profile, profiles[n].column, sites[n])
+		f.grow(e.Profile(), profiles[n].column, sites[n])
 		if len(f.Nodes) > 1 {
 			kept = append(kept, f)
 		}

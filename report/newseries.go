@@ -26,7 +26,7 @@ func distributions(res analyze.Result, findings []*claim.Finding) []Distribution
 			if !slices.ContainsFunc(f.Evidence, func(fact claim.Fact) bool { return fact.Exhibit == e.ID }) {
 				continue
 			}
-			h := by.Durations.Of(e.Trace, f.Site.Function)
+			h := by.Durations.Of(e.Trace(), f.Site.Function)
 			if h.Count == 0 || h.Count < by.Durations.Fewest {
 				continue
 			}
@@ -68,7 +68,7 @@ func distributions(res analyze.Result, findings []*claim.Finding) []Distribution
 func lockMoments(res analyze.Result, findings []*claim.Finding) []LockMoment {
 	var out []LockMoment
 	for _, e := range res.Bundle.Of(evidence.Trace) {
-		for _, m := range e.Trace.Moments {
+		for _, m := range e.Trace().Moments {
 			if len(out) == MaxLockMoments || len(m.Handed) < 3 || !slices.ContainsFunc(findings, func(f *claim.Finding) bool {
 				by := res.Detector(f.Detector)
 				return by != nil && by.Moments && slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == m.Site.Function })
@@ -128,7 +128,7 @@ func curves(b *evidence.Bundle, findings []*claim.Finding) []Curve {
 		byBuild := map[string][]*evidence.Exhibit{}
 		var builds []string
 		for _, e := range b.Of(kind) {
-			if e.Dump != nil && e.Dump.Lone() {
+			if e.Dump() != nil && e.Dump().Lone() {
 				continue
 			}
 			if byBuild[e.BuildID] == nil {
@@ -172,15 +172,15 @@ func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*claim.Fi
 	for i, e := range all {
 		by := map[stack.Site]int64{}
 		switch {
-		case e.Profile != nil:
-			n := e.Profile.Column(column)
+		case e.Profile() != nil:
+			n := e.Profile().Column(column)
 			if n < 0 {
 				return Curve{}
 			}
-			by = bySite(e.Profile, n)
-		case e.Dump != nil:
-			for j := range e.Dump.Goroutines {
-				by[e.Dump.Goroutines[j].Stack().Site()]++
+			by = bySite(e.Profile(), n)
+		case e.Dump() != nil:
+			for j := range e.Dump().Goroutines {
+				by[e.Dump().Goroutines[j].Stack().Site()]++
 			}
 		}
 		moment := int64(i)
@@ -238,7 +238,7 @@ func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*claim.Fi
 // gcCurve is the marked heap and the goal over the collections of a log.
 func gcCurve(e *evidence.Exhibit) Curve {
 	live, goal := CurveLine{Name: "marked heap"}, CurveLine{Name: "goal of the collector"}
-	windows := thin(e.GC.Windows, MaxCurvePoints)
+	windows := thin(e.GC().Windows, MaxCurvePoints)
 	for i := range windows {
 		w := &windows[i]
 		live.At, live.Values = append(live.At, int64(w.From)), append(live.Values, float64(w.Live))
@@ -253,7 +253,7 @@ func schedCurve(e *evidence.Exhibit) Curve {
 		return short(float64(sum) / math.Max(float64(w.Samples), 1))
 	}
 	queued, idle, threads := CurveLine{Name: "goroutines queued for a processor"}, CurveLine{Name: "idle processors"}, CurveLine{Name: "threads"}
-	windows := thin(e.Sched.Windows, MaxCurvePoints)
+	windows := thin(e.Sched().Windows, MaxCurvePoints)
 	for i := range windows {
 		w := &windows[i]
 		queued.At, queued.Values = append(queued.At, int64(w.From)), append(queued.Values, mean(w.Queued, w))

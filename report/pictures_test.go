@@ -88,7 +88,7 @@ func TestSnapshots(t *testing.T) {
 		row := func(f string, v int64) pprofile.Sample {
 			return pprofile.Sample{Stack: stack.Stack{{Function: f, File: "f.go", Line: 1}}, Values: []int64{v}}
 		}
-		return &evidence.Exhibit{ID: id, Kind: evidence.Heap, Coverage: evidence.Whole, CapturedAt: when, Profile: &pprofile.Profile{
+		return &evidence.Exhibit{ID: id, Kind: evidence.Heap, Coverage: evidence.Whole, CapturedAt: when, Content: &pprofile.Profile{
 			Columns: []pprofile.Column{{Name: "inuse_space", Unit: "bytes"}}, Samples: []pprofile.Sample{row("p.A", a), row("p.B", b), row("p.Tiny", 1)}}}
 	}
 	waiting := func(id string, n int) *evidence.Exhibit {
@@ -96,7 +96,7 @@ func TestSnapshots(t *testing.T) {
 		for range n {
 			d.Goroutines = append(d.Goroutines, dump.Goroutine{Frames: []dump.Frame{{Frame: stack.Frame{Function: "p.Wait"}}}})
 		}
-		return &evidence.Exhibit{ID: id, Kind: evidence.Dump, Coverage: evidence.Whole, Dump: d}
+		return &evidence.Exhibit{ID: id, Kind: evidence.Dump, Coverage: evidence.Whole, Content: d}
 	}
 	b := &evidence.Bundle{Exhibits: []*evidence.Exhibit{heap("e1", at, 1000, 500), heap("e2", at.Add(time.Minute), 3000, 400), waiting("e3", 2), waiting("e4", 7)}}
 	named := []*claim.Finding{{Site: claim.Site{Function: "p.B"}, Evidence: []claim.Fact{{Exhibit: "e2"}}}}

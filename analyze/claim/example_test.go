@@ -37,9 +37,9 @@ var PollingSleep = &claim.Detector{
 func pollingSleep(in *claim.Input) claim.Reading {
 	e := in.Exhibits[len(in.Exhibits)-1] // the latest
 	count := map[string]claim.Candidate{}
-	for i := range e.Dump.Goroutines {
-		s := e.Dump.Goroutines[i].Stack()
-		if e.Dump.Goroutines[i].State != "sleep" {
+	for i := range e.Dump().Goroutines {
+		s := e.Dump().Goroutines[i].Stack()
+		if e.Dump().Goroutines[i].State != "sleep" {
 			continue
 		}
 		c := count[s.Site().Function]
@@ -52,7 +52,7 @@ func pollingSleep(in *claim.Input) claim.Reading {
 		if n < in.Limit("min-goroutines").Number {
 			continue // a few tickers are no polling
 		}
-		c.Share = n / float64(len(e.Dump.Goroutines))
+		c.Share = n / float64(len(e.Dump().Goroutines))
 		in.Weigh(&c, claim.Impact{Of: claim.Goroutines, Share: c.Share}, claim.Excuse{Holds: true, Says: "they may be meant to sleep"})
 		c.Summary = fmt.Sprintf("%.0f goroutines sleep in %s", n, c.Site.Function)
 		c.Facts = []claim.Fact{{

@@ -47,7 +47,7 @@ func (c Process) Under(function string) (processors, all float64, over time.Dura
 func ProcessOf(b *evidence.Bundle) Process {
 	c := Process{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b), Age: age(b)}
 	for _, e := range b.Of(evidence.CPU) {
-		p := e.Profile
+		p := e.Profile()
 		if p == nil || p.Column("cpu") < 0 || p.Duration <= c.sampled {
 			continue
 		}
@@ -63,7 +63,7 @@ func ProcessOf(b *evidence.Bundle) Process {
 		}
 	}
 	for _, e := range b.Of(evidence.Block) {
-		p := e.Profile
+		p := e.Profile()
 		if p == nil || p.Column("delay") < 0 || p.Column("contentions") < 0 {
 			continue
 		}
@@ -95,24 +95,24 @@ func through(s stack.Stack) map[string]bool {
 func busy(b *evidence.Bundle) float64 {
 	var running, all float64
 	for _, e := range b.Of(evidence.Trace) {
-		running += float64(e.Trace.Procs.Running)
-		all += float64(e.Trace.Procs.Running) + float64(e.Trace.Procs.Idle)
+		running += float64(e.Trace().Procs.Running)
+		all += float64(e.Trace().Procs.Running) + float64(e.Trace().Procs.Idle)
 	}
 	return evidence.Part(running, all).Number
 }
 
 func age(b *evidence.Bundle) (longest time.Duration) {
 	for _, e := range b.Of(evidence.GCTrace) {
-		if e.GC != nil {
-			longest = max(longest, e.GC.Total.To)
+		if e.GC() != nil {
+			longest = max(longest, e.GC().Total.To)
 		}
 	}
 	for _, e := range b.Of(evidence.Dump) {
-		if e.Dump == nil {
+		if e.Dump() == nil {
 			continue
 		}
-		for i := range e.Dump.Goroutines {
-			longest = max(longest, e.Dump.Goroutines[i].Wait)
+		for i := range e.Dump().Goroutines {
+			longest = max(longest, e.Dump().Goroutines[i].Wait)
 		}
 	}
 	return longest

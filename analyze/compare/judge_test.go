@@ -24,7 +24,7 @@ func cpuRun(id string, ticks ...any) *evidence.Exhibit {
 		n := int64(ticks[i+1].(int))
 		p.Samples = append(p.Samples, pprofile.Sample{Stack: s, Values: []int64{n, n * 10e6}})
 	}
-	return &evidence.Exhibit{ID: id, Path: id, SHA256: id, Kind: evidence.CPU, Coverage: evidence.Whole, Profile: p}
+	return &evidence.Exhibit{ID: id, Path: id, SHA256: id, Kind: evidence.CPU, Coverage: evidence.Whole, Content: p}
 }
 
 func sideOf(ops float64, runs ...*evidence.Exhibit) *Side { return &Side{Exhibits: runs, Ops: ops} }
@@ -55,7 +55,7 @@ func counted(m Measure) string {
 func TestOtherPeriod(t *testing.T) {
 	at := func(id string, period int64) *evidence.Exhibit {
 		e := cpuRun(id, "main.main>main.parse", 4000, "main.main>main.pack", 6000)
-		e.Profile.Period = period
+		e.Profile().Period = period
 		return e
 	}
 	for _, c := range []struct {
@@ -122,7 +122,7 @@ func TestJudge(t *testing.T) {
 // TestPlaces takes the place in the source from the after side: that is the code at hand.
 func TestPlaces(t *testing.T) {
 	a, b := cpuRun("a", "main.main>main.f", 4000), cpuRun("b", "main.main>main.f", 8000)
-	b.Profile.Samples[0].Stack[0].File, b.Profile.Samples[0].Stack[0].Line = "new.go", 7
+	b.Profile().Samples[0].Stack[0].File, b.Profile().Samples[0].Stack[0].Line = "new.go", 7
 	m := cpuMeasure(t, Compare(sideOf(1, a), sideOf(1, b), Options{}))
 	if c := m.Changes[0]; c.File != "new.go" || c.Line != 7 {
 		t.Errorf("%s:%d, want new.go:7", c.File, c.Line)
@@ -161,7 +161,7 @@ func heapAt(id string, at time.Duration, inUse, allocated map[string]int64) *evi
 	for _, f := range []string{"main.a", "main.b", "main.c"} {
 		p.Samples = append(p.Samples, pprofile.Sample{Stack: stack.Stack{{Function: f}}, Values: []int64{allocated[f] / 1024, allocated[f], inUse[f] / 1024, inUse[f]}, Size: 1024})
 	}
-	return &evidence.Exhibit{ID: id, SHA256: id, Kind: evidence.Heap, Coverage: evidence.Whole, Profile: p, CapturedAt: time.Unix(1000, 0).Add(at)}
+	return &evidence.Exhibit{ID: id, SHA256: id, Kind: evidence.Heap, Coverage: evidence.Whole, Content: p, CapturedAt: time.Unix(1000, 0).Add(at)}
 }
 
 func TestTrends(t *testing.T) {

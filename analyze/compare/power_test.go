@@ -106,13 +106,13 @@ func merged(runs [][]*evidence.Exhibit) []*evidence.Exhibit {
 	var out []*evidence.Exhibit
 	for i, first := range runs[0] {
 		e := *first
-		p := *first.Profile
+		p := *first.Profile()
 		p.Samples = nil
 		for _, r := range runs {
-			p.Samples = append(p.Samples, r[i].Profile.Samples...)
-			p.Duration += r[i].Profile.Duration
+			p.Samples = append(p.Samples, r[i].Profile().Samples...)
+			p.Duration += r[i].Profile().Duration
 		}
-		e.Profile, e.SHA256 = &p, fmt.Sprint(first.SHA256, len(runs))
+		e.Content, e.SHA256 = &p, fmt.Sprint(first.SHA256, len(runs))
 		out = append(out, &e)
 	}
 	return out

@@ -151,7 +151,7 @@ func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, bef
 		return
 	}
 	for _, e := range slices.Concat(a, b) {
-		if e.Profile.Unsymbolised > 0 && e.Profile.Unsymbolised == len(e.Profile.Samples) && len(e.Profile.Samples) > 0 {
+		if e.Profile().Unsymbolised > 0 && e.Profile().Unsymbolised == len(e.Profile().Samples) && len(e.Profile().Samples) > 0 {
 			d.Verdict, d.Why = Inconclusive, fmt.Sprintf("%s has no function names", e.ID)
 			d.Record = "read the profile with the binary beside it: go tool pprof -proto BINARY PROFILE"
 			return
@@ -174,7 +174,7 @@ func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, bef
 		}
 		d.Verdict, d.Why = Inconclusive, nothingIn(quantities[kind][0], "either side")
 		for _, e := range a {
-			if len(e.Profile.Samples) > 0 {
+			if len(e.Profile().Samples) > 0 {
 				d.Verdict, d.Why = Pass, sameBytesWords
 			}
 		}
@@ -221,12 +221,12 @@ func differentRecording(a, b []*evidence.Exhibit) string {
 	}
 	first := a[0]
 	for i, e := range slices.Concat(a, b) {
-		if e.Profile.Period != first.Profile.Period || e.Profile.PeriodUnit != first.Profile.PeriodUnit {
+		if e.Profile().Period != first.Profile().Period || e.Profile().PeriodUnit != first.Profile().PeriodUnit {
 			side := "before"
 			if i >= len(a) {
 				side = "after"
 			}
-			return fmt.Sprintf("%s of the before side was sampled every %s and %s of the %s side every %s", first.ID, period(first.Profile), e.ID, side, period(e.Profile))
+			return fmt.Sprintf("%s of the before side was sampled every %s and %s of the %s side every %s", first.ID, period(first.Profile()), e.ID, side, period(e.Profile()))
 		}
 	}
 	return ""
@@ -234,7 +234,7 @@ func differentRecording(a, b []*evidence.Exhibit) string {
 
 func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, identical bool, opt Options) (c *comparison, why, record string) {
 	for _, e := range slices.Concat(a, b) {
-		if e.Profile.Column(q.column) < 0 {
+		if e.Profile().Column(q.column) < 0 {
 			return nil, fmt.Sprintf("%s has no column %s", e.ID, q.column), "record both sides with the same tool"
 		}
 	}
@@ -297,14 +297,14 @@ func footing(q quantity, a, b []*evidence.Exhibit, before, after *Side) (base ba
 	plain := func(all []*evidence.Exhibit, scale func(*evidence.Exhibit) float64) []run {
 		var out []run
 		for _, e := range all {
-			out = append(out, run{profile: e.Profile, scale: scale(e)})
+			out = append(out, run{profile: e.Profile(), scale: scale(e)})
 		}
 		return out
 	}
 	if !q.rate {
 		base = basis{"profile", q.unit, q.factor}
 		for _, e := range slices.Concat(a, b) {
-			if e.Profile.Duration > 0 && e.Kind == evidence.Heap {
+			if e.Profile().Duration > 0 && e.Kind == evidence.Heap {
 				// ?seconds=N subtracts the first state from the last: what is in use is a difference there.
 				return base, nil, nil, "", ""
 			}
@@ -328,11 +328,11 @@ func footing(q quantity, a, b []*evidence.Exhibit, before, after *Side) (base ba
 	for i, all := range [2][]*evidence.Exhibit{a, b} {
 		timed := true
 		for _, e := range all {
-			timed = timed && e.Profile.Duration > 0
+			timed = timed && e.Profile().Duration > 0
 		}
 		switch {
 		case timed:
-			sides[i] = plain(all, func(e *evidence.Exhibit) float64 { return q.factor / e.Profile.Duration.Seconds() })
+			sides[i] = plain(all, func(e *evidence.Exhibit) float64 { return q.factor / e.Profile().Duration.Seconds() })
 		default:
 			sides[i] = series(q, all)
 		}
@@ -366,10 +366,10 @@ func series(q quantity, all []*evidence.Exhibit) []run {
 	for i := 1; i < len(all); i++ {
 		was, is := all[i-1], all[i]
 		passed := is.CapturedAt.Sub(was.CapturedAt)
-		if was.CapturedAt.IsZero() || passed < time.Millisecond || was.BuildID != is.BuildID || !onlyRises(q.column, was.Profile, is.Profile) {
+		if was.CapturedAt.IsZero() || passed < time.Millisecond || was.BuildID != is.BuildID || !onlyRises(q.column, was.Profile(), is.Profile()) {
 			return nil
 		}
-		out = append(out, run{profile: is.Profile, minus: was.Profile, scale: q.factor / passed.Seconds()})
+		out = append(out, run{profile: is.Profile(), minus: was.Profile(), scale: q.factor / passed.Seconds()})
 	}
 	return out
 }
@@ -482,7 +482,7 @@ func OneRun(exhibits []*evidence.Exhibit) []*evidence.Exhibit {
 	s := &Side{Exhibits: exhibits}
 	heaps := byTime(usable(s, evidence.Heap))
 	bytes := quantity{column: "alloc_space", factor: 1}
-	if len(heaps) == 1 || len(heaps) > 1 && heaps[0].Profile.Column("alloc_space") >= 0 && series(bytes, heaps) != nil {
+	if len(heaps) == 1 || len(heaps) > 1 && heaps[0].Profile().Column("alloc_space") >= 0 && series(bytes, heaps) != nil {
 		return exhibits
 	}
 	newest := map[evidence.Kind]*evidence.Exhibit{}

@@ -118,14 +118,14 @@ func savedRuns(c *comparison, q quantity, side int, s *Side, exhibits []*evidenc
 		runs = append(runs, r)
 	}
 	for _, e := range exhibits {
-		if e.Trace != nil {
-			runs = append(runs, siteRun(scalars[0].of(e.Trace, c.names, side)))
+		if e.Trace() != nil {
+			runs = append(runs, siteRun(scalars[0].of(e.Trace(), c.names, side)))
 			continue
 		}
-		if e.Profile.Column(q.column) < 0 || q.takes != nil {
+		if e.Profile().Column(q.column) < 0 || q.takes != nil {
 			continue
 		}
-		r := run{profile: e.Profile, scale: scale(e.Profile.Duration)}
+		r := run{profile: e.Profile(), scale: scale(e.Profile().Duration)}
 		if r.scale == 0 {
 			return nil, "a sum since the process started, over a time that is not known"
 		}

@@ -43,12 +43,12 @@ func compareTraces(k *draft, a, b []*evidence.Exhibit, opt Options) {
 	sides := [2][]*exectrace.Timeline{}
 	for side, all := range [2][]*evidence.Exhibit{a, b} {
 		for _, e := range all {
-			if e.Trace.Duration < shortest {
-				k.Verdict, k.Why = Inconclusive, fmt.Sprintf("%s covers %s only", e.ID, evidence.Duration(e.Trace.Duration))
+			if e.Trace().Duration < shortest {
+				k.Verdict, k.Why = Inconclusive, fmt.Sprintf("%s covers %s only", e.ID, evidence.Duration(e.Trace().Duration))
 				k.Record = "record a second or more: inquest capture http://HOST:PORT --only trace --seconds 5 -o DIR"
 				return
 			}
-			sides[side] = append(sides[side], e.Trace)
+			sides[side] = append(sides[side], e.Trace())
 		}
 	}
 	for _, s := range scalars {

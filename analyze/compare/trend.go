@@ -30,7 +30,9 @@ type TrendSite struct {
 // process: two show a difference, not a trend.
 func trends(name string, s *Side) []Trend {
 	heaps := byTime(usable(s, evidence.Heap))
-	if len(heaps) < 3 || slices.ContainsFunc(heaps, func(e *evidence.Exhibit) bool { return e.Profile.Column("inuse_space") < 0 || e.Profile.Duration > 0 }) ||
+	if len(heaps) < 3 || slices.ContainsFunc(heaps, func(e *evidence.Exhibit) bool {
+		return e.Profile().Column("inuse_space") < 0 || e.Profile().Duration > 0
+	}) ||
 		series(quantity{column: "alloc_space", factor: 1}, heaps) == nil {
 		return nil
 	}
@@ -39,7 +41,7 @@ func trends(name string, s *Side) []Trend {
 	for _, e := range heaps {
 		t.Exhibits = append(t.Exhibits, e.ID)
 		x = append(x, e.CapturedAt.Sub(heaps[0].CapturedAt).Seconds())
-		y = append(y, float64(e.Profile.Total(e.Profile.Column("inuse_space"))))
+		y = append(y, float64(e.Profile().Total(e.Profile().Column("inuse_space"))))
 		if n := len(y); n > 1 && y[n-1] <= y[n-2] {
 			t.Rising = false
 		}
@@ -71,9 +73,9 @@ func trends(name string, s *Side) []Trend {
 }
 
 func live(e *evidence.Exhibit) map[string]int64 {
-	by, c := map[string]int64{}, e.Profile.Column("inuse_space")
-	for i := range e.Profile.Samples {
-		s := &e.Profile.Samples[i]
+	by, c := map[string]int64{}, e.Profile().Column("inuse_space")
+	for i := range e.Profile().Samples {
+		s := &e.Profile().Samples[i]
 		by[unvendored(s.Stack.Owner().Function)] += s.Values[c]
 	}
 	return by

@@ -67,11 +67,11 @@ func TestGoker(t *testing.T) {
 		}
 		recorded++
 		plain, profile := gokerOpen(t, filepath.Join(dir, bug.Name+".txt.gz")), gokerOpen(t, filepath.Join(dir, bug.Name+".pb.gz"))
-		if plain.Exhibits[0].Dump == nil {
+		if plain.Exhibits[0].Dump() == nil {
 			t.Errorf("%s: not a dump: %v", bug.Name, plain.Exhibits[0].Problems)
 			continue
 		}
-		truth := bug.leaked(t, plain.Exhibits[0].Dump)
+		truth := bug.leaked(t, plain.Exhibits[0].Dump())
 		if len(truth) == 0 {
 			t.Errorf("%s: no goroutine of the dump is one of the leaks that are expected", bug.Name)
 			continue

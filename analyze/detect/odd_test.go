@@ -32,18 +32,18 @@ func TestOddEvidence(t *testing.T) {
 				e := &evidence.Exhibit{ID: fmt.Sprintf("e%d", len(b.Exhibits)+1), Path: string(kind), Kind: kind, Coverage: evidence.Whole, Duration: oddTime(r)}
 				switch kind {
 				case evidence.Trace:
-					e.Trace = oddTimeline(r)
+					e.Content = oddTimeline(r)
 				case evidence.Crash:
-					e.Crashes = []*dump.Crash{{Class: dump.ConcurrentMap, Count: int(oddNumber(r))}, {Class: "?", Fate: dump.Lived}}
+					e.Content = dump.Crashes{{Class: dump.ConcurrentMap, Count: int(oddNumber(r))}, {Class: "?", Fate: dump.Lived}}
 				case evidence.Race:
-					e.Races = []*dump.Race{{Count: int(oddNumber(r))}}
+					e.Content = dump.Races{{Count: int(oddNumber(r))}}
 				case evidence.GCTrace:
-					e.GC = oddGC(r)
+					e.Content = oddGC(r)
 				case evidence.SchedTrace:
 					w := runtimelog.SchedWindow{To: oddTime(r), Samples: max(oddNumber(r), 1), Queued: oddNumber(r), Waiting: oddNumber(r), Wasted: oddNumber(r)}
-					e.Sched = &runtimelog.Sched{Total: w, Windows: []runtimelog.SchedWindow{w}}
+					e.Content = &runtimelog.Sched{Total: w, Windows: []runtimelog.SchedWindow{w}}
 				default:
-					e.Profile = oddProfile(r, kind)
+					e.Content = oddProfile(r, kind)
 				}
 				b.Exhibits = append(b.Exhibits, e)
 			}
@@ -150,9 +150,9 @@ func oddTimeline(r *rand.Rand) *exectrace.Timeline {
 func TestOddColumns(t *testing.T) {
 	for _, keep := range []string{"samples", "cpu", "other"} {
 		e := CPUProfile(CPU(500, "main.f"))
-		for i := range e.Profile.Columns {
-			if e.Profile.Columns[i].Name != keep {
-				e.Profile.Columns[i].Name = "x"
+		for i := range e.Profile().Columns {
+			if e.Profile().Columns[i].Name != keep {
+				e.Profile().Columns[i].Name = "x"
 			}
 		}
 		res, err := analyze.Run(&evidence.Bundle{Exhibits: []*evidence.Exhibit{e}}, All, analyze.Options{})

@@ -50,8 +50,8 @@ func quiet(samples int64, apart, traced time.Duration) *evidence.Bundle {
 	exhibits := []*evidence.Exhibit{profile, heap(0), heap(int(apart / time.Second)),
 		Profiled(evidence.Mutex, 0, Row{Values: []int64{5, 5000}, Stack: Frames("sync.(*Mutex).Unlock", "main.f")}),
 		Profiled(evidence.Block, 0, Row{Values: []int64{5, 5000}, Stack: Frames("sync.(*Mutex).Lock", "main.f")}),
-		{Path: "trace.out", Kind: evidence.Trace, Coverage: evidence.Whole, Trace: t, Duration: traced},
-		{Path: "gc.log", Kind: evidence.GCTrace, Coverage: evidence.Whole, GC: log, Duration: traced}}
+		{Path: "trace.out", Kind: evidence.Trace, Coverage: evidence.Whole, Content: t, Duration: traced},
+		{Path: "gc.log", Kind: evidence.GCTrace, Coverage: evidence.Whole, Content: log, Duration: traced}}
 	b := &evidence.Bundle{}
 	for i, e := range exhibits {
 		e.ID = fmt.Sprintf("e%d", i+1)
@@ -80,16 +80,16 @@ func TestClearNeedsPower(t *testing.T) {
 	idle := quiet(10_000, time.Hour, time.Hour)
 	for _, e := range idle.Exhibits {
 		switch {
-		case e.Trace != nil:
-			e.Trace.Procs.Running, e.Trace.Procs.Idle = 0, 2*time.Hour
+		case e.Trace() != nil:
+			e.Trace().Procs.Running, e.Trace().Procs.Idle = 0, 2*time.Hour
 		case e.Kind == evidence.CPU:
 			e.Duration = 24 * time.Hour
 		}
 	}
 	starved := quiet(60, 20*time.Second, time.Minute)
 	for _, e := range starved.Exhibits {
-		if e.Trace != nil {
-			e.Trace.Gaps = []exectrace.Interval{{From: 0, To: time.Minute - 100*time.Millisecond}}
+		if e.Trace() != nil {
+			e.Trace().Gaps = []exectrace.Interval{{From: 0, To: time.Minute - 100*time.Millisecond}}
 		}
 	}
 	cut := quiet(10_000, time.Hour, 100*time.Millisecond)

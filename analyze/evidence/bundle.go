@@ -7,10 +7,6 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/runtimelog"
 )
 
 // Kind is a kind of evidence. The values are part of the JSON contract.
@@ -69,14 +65,8 @@ type Exhibit struct {
 	Problems   []string      // what was wrong with it, one sentence each, the path first
 	Apart      string        // why it denies nothing: a focus left out what may show it; empty when it can
 
-	// Exactly one of these is set when Coverage is not None, by Kind.
-	Profile *pprofile.Profile   // every pprof kind, and Folded
-	Trace   *exectrace.Timeline // Trace
-	Dump    *dump.Dump          // Dump
-	Crashes []*dump.Crash       // Crash: at least one, the different ones in the order of the file
-	Races   []*dump.Race        // Race: likewise
-	GC      *runtimelog.GC      // GCTrace
-	Sched   *runtimelog.Sched   // SchedTrace
+	// Content is what the reader of the kind measured; nil exactly when Coverage is None.
+	Content Content
 }
 
 // Bundle is all the evidence of one case, read, hashed and measured.
@@ -129,16 +119,16 @@ func (b *Bundle) Exhibit(id string) *Exhibit {
 func (b *Bundle) GOMAXPROCS() int {
 	procs := 0
 	for _, e := range b.Of(Trace) {
-		procs = max(procs, e.Trace.Procs.Max)
+		procs = max(procs, e.Trace().Procs.Max)
 	}
 	if procs > 0 {
 		return procs
 	}
 	for _, e := range b.Of(GCTrace) {
-		procs = max(procs, e.GC.Procs)
+		procs = max(procs, e.GC().Procs)
 	}
 	for _, e := range b.Of(SchedTrace) {
-		procs = max(procs, e.Sched.Procs)
+		procs = max(procs, e.Sched().Procs)
 	}
 	return procs
 }

@@ -319,7 +319,7 @@ func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
 func (o *opener) profileText(it *item, e *Exhibit, c *content, head []byte) []*Exhibit {
 	plain := *e
 	found := o.profile(it, &plain, c)
-	if len(found) == 1 && found[0].Coverage != None && found[0].Profile.Unsymbolised == 0 {
+	if len(found) == 1 && found[0].Coverage != None && found[0].Profile().Unsymbolised == 0 {
 		return found
 	}
 	if repaired := o.texts(it, e, c.all(), head); len(repaired) > 0 && repaired[0].Coverage != None {
@@ -346,7 +346,7 @@ func (o *opener) measured(it *item, e *Exhibit, p *pprofile.Profile) []*Exhibit 
 		e.problem("a profile of %s, which is none of the kinds that Go's runtime writes", strings.Join(columns, ", "))
 		return it.none(e)
 	}
-	e.Kind, e.Profile = Kind(p.Kind), p
+	e.Kind, e.Content = Kind(p.Kind), p
 	e.CapturedAt, e.Duration, e.BuildID, e.GoVersion = p.Time, p.Duration, p.BuildID, p.GoVersion
 	for _, problem := range p.Problems {
 		e.problem("%s", problem)
@@ -444,14 +444,14 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 	dumps := slices.DeleteFunc(s.Dumps, (*dump.Dump).Lone)
 	for _, d := range dumps {
 		x := file(Dump, len(dumps), d.Lines, d.Problems)
-		x.Dump, x.CapturedAt, x.GoVersion = d, d.Time, d.GoVersion
+		x.Content, x.CapturedAt, x.GoVersion = d, d.Time, d.GoVersion
 		if d.Partial {
 			x.Coverage = Partial
 		}
 	}
 	if len(s.Crashes) > 0 {
 		x := file(Crash, 1, [2]int{}, s.Problems)
-		x.Crashes, x.CapturedAt, x.GoVersion = s.Crashes, s.Crashes[0].Time, s.Crashes[0].GoVersion
+		x.Content, x.CapturedAt, x.GoVersion = dump.Crashes(s.Crashes), s.Crashes[0].Time, s.Crashes[0].GoVersion
 		for _, c := range s.Crashes {
 			if !x.CapturedAt.IsZero() && c.Last.After(x.CapturedAt) {
 				x.Duration = max(x.Duration, c.Last.Sub(x.CapturedAt))
@@ -460,26 +460,26 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 	}
 	if len(s.Races) > 0 {
 		x := file(Race, 1, [2]int{}, s.Problems)
-		x.Races, x.CapturedAt = s.Races, s.Races[0].Time
+		x.Content, x.CapturedAt = dump.Races(s.Races), s.Races[0].Time
 	}
 	l := t.runtime.Close()
 	for _, g := range l.GC {
 		x := file(GCTrace, len(l.GC), g.Lines, slices.Concat(l.Problems, g.Problems))
-		x.GC, x.Duration = g, g.Total.To-g.Total.From
+		x.Content, x.Duration = g, g.Total.To-g.Total.From
 		if !g.Start.IsZero() {
 			x.CapturedAt = g.Start.Add(g.Total.From)
 		}
 	}
 	for _, p := range l.Sched {
 		x := file(SchedTrace, len(l.Sched), p.Lines, slices.Concat(l.Problems, p.Problems))
-		x.Sched, x.Duration = p, p.Total.To-p.Total.From
+		x.Content, x.Duration = p, p.Total.To-p.Total.From
 		if !p.Start.IsZero() {
 			x.CapturedAt = p.Start.Add(p.Total.From)
 		}
 	}
 	if p := t.traced.Close(); p != nil {
 		x := file(Folded, 1, [2]int{}, p.Problems)
-		x.Profile = p
+		x.Content = p
 	}
 	found := t.profiles.Close()
 	printed, says := t.tool.Close()

@@ -133,8 +133,8 @@ func (f Focus) Narrow(b *Bundle) (*Bundle, []Focused, error) {
 		if note.Result != LeftOut {
 			out.Exhibits = append(out.Exhibits, &left)
 			usable++
-			if left.Trace != nil {
-				tasks += len(left.Trace.Tasks)
+			if left.Trace() != nil {
+				tasks += len(left.Trace().Tasks)
 			}
 		}
 	}
@@ -179,8 +179,8 @@ func (f Focus) bounds(b *Bundle) (in stretch, err error) {
 	traces := b.Of(Trace)
 	for _, e := range traces {
 		if base.IsZero() && !e.CapturedAt.IsZero() {
-			base = e.CapturedAt.Add(-e.Trace.Narrowed.From)
-			if e.Trace.Narrowed.Outside {
+			base = e.CapturedAt.Add(-e.Trace().Narrowed.From)
+			if e.Trace().Narrowed.Outside {
 				base = e.CapturedAt
 			}
 		}
@@ -215,7 +215,7 @@ func (f Focus) bounds(b *Bundle) (in stretch, err error) {
 // they were read.
 func (in stretch) holds(e *Exhibit) (result, says string) {
 	from, to := in.from, in.to
-	if t := e.Trace; t != nil && t.Narrowed != (exectrace.Narrowed{}) {
+	if t := e.Trace(); t != nil && t.Narrowed != (exectrace.Narrowed{}) {
 		n := t.Narrowed
 		if n.Outside {
 			return LeftOut, fmt.Sprintf("the window lies outside of its %s", Duration(n.Of))
@@ -228,7 +228,7 @@ func (in stretch) holds(e *Exhibit) (result, says string) {
 		return Restricted, says
 	}
 	switch {
-	case in.untimed && e.Trace != nil:
+	case in.untimed && e.Trace() != nil:
 		return Kept, ""
 	case in.untimed:
 		return LeftOut, "the trace does not tell its time of day, so what of this lies in the window is not known"
@@ -239,7 +239,7 @@ func (in stretch) holds(e *Exhibit) (result, says string) {
 	}
 	begin, end := e.CapturedAt, e.CapturedAt.Add(e.Duration)
 	// A profile of what happened over some time is stamped at its end, but for CPU (runtime/pprof, net/http/pprof).
-	if e.Profile != nil && e.Kind != CPU {
+	if e.Profile() != nil && e.Kind != CPU {
 		begin, end = e.CapturedAt.Add(-e.Duration), e.CapturedAt
 	}
 	const stamp = "15:04:05.000"
@@ -251,15 +251,15 @@ func (in stretch) holds(e *Exhibit) (result, says string) {
 		return LeftOut, "it is of " + span + ", outside of the window"
 	}
 	if !begin.Before(from) && (to.IsZero() || !end.After(to)) {
-		if e.Profile != nil && e.Duration == 0 && (e.Kind == Mutex || e.Kind == Block) {
+		if e.Profile() != nil && e.Duration == 0 && (e.Kind == Mutex || e.Kind == Block) {
 			return Kept, "it was taken in the window and adds up since the process started"
 		}
 		return Kept, ""
 	}
 	switch {
-	case e.GC != nil:
+	case e.GC() != nil:
 		return narrowGC(e, from, to)
-	case e.Sched != nil:
+	case e.Sched() != nil:
 		return narrowSched(e, from, to)
 	}
 	return Kept, "it is of " + span + " and cannot be cut: the part outside of the window counts too"
@@ -267,13 +267,13 @@ func (in stretch) holds(e *Exhibit) (result, says string) {
 
 // narrowGC keeps the windows of collections that lie in a stretch of time, whole.
 func narrowGC(e *Exhibit, from, to time.Time) (result, says string) {
-	gc, all := *e.GC, e.GC.Total.Cycles
+	gc, all := *e.GC(), e.GC().Total.Cycles
 	gc.Windows, gc.Total, gc.Longest = nil, runtimelog.GCWindow{}, nil
 	inside := func(a, z time.Duration) bool {
 		return !gc.Start.Add(z).Before(from) && (to.IsZero() || !gc.Start.Add(a).After(to))
 	}
-	for i := range e.GC.Windows {
-		w := e.GC.Windows[i]
+	for i := range e.GC().Windows {
+		w := e.GC().Windows[i]
 		if !inside(w.From, w.To) {
 			continue
 		}
@@ -286,24 +286,24 @@ func narrowGC(e *Exhibit, from, to time.Time) (result, says string) {
 	if len(gc.Windows) == 0 {
 		return LeftOut, "no collection is in the window"
 	}
-	for _, c := range e.GC.Longest {
+	for _, c := range e.GC().Longest {
 		if inside(c.At, c.At) {
 			gc.Longest = append(gc.Longest, c)
 		}
 	}
-	e.GC = &gc
+	e.Content = &gc
 	e.CapturedAt, e.Duration = gc.Start.Add(gc.Total.From), gc.Total.To-gc.Total.From
 	return Restricted, fmt.Sprintf("%d of %d collections; the collector's share of all processor time stays that since the process started", gc.Total.Cycles, all)
 }
 
 // narrowSched keeps the windows of schedtrace lines that lie in a stretch of time, whole.
 func narrowSched(e *Exhibit, from, to time.Time) (result, says string) {
-	s, all := *e.Sched, e.Sched.Total.Samples
+	s, all := *e.Sched(), e.Sched().Total.Samples
 	first := e.CapturedAt
 	s.Windows, s.Total = nil, runtimelog.SchedWindow{}
-	for i := range e.Sched.Windows {
-		w := e.Sched.Windows[i]
-		if first.Add(w.To-e.Sched.Total.From).Before(from) || !to.IsZero() && first.Add(w.From-e.Sched.Total.From).After(to) {
+	for i := range e.Sched().Windows {
+		w := e.Sched().Windows[i]
+		if first.Add(w.To-e.Sched().Total.From).Before(from) || !to.IsZero() && first.Add(w.From-e.Sched().Total.From).After(to) {
 			continue
 		}
 		if s.Windows = append(s.Windows, w); len(s.Windows) == 1 {
@@ -315,8 +315,8 @@ func narrowSched(e *Exhibit, from, to time.Time) (result, says string) {
 	if len(s.Windows) == 0 {
 		return LeftOut, "no line is in the window"
 	}
-	e.CapturedAt, e.Duration = first.Add(s.Total.From-e.Sched.Total.From), s.Total.To-s.Total.From
-	e.Sched = &s
+	e.CapturedAt, e.Duration = first.Add(s.Total.From-e.Sched().Total.From), s.Total.To-s.Total.From
+	e.Content = &s
 	return Restricted, fmt.Sprintf("%d of %d lines", s.Total.Samples, all)
 }
 
@@ -327,10 +327,10 @@ func (f Focus) labelled(e *Exhibit) (result, says string) {
 	switch {
 	case key == "":
 		return Kept, ""
-	case e.Profile != nil && (e.Kind == CPU || e.Kind == Goroutine || e.Kind == GoroutineLeak):
-		p, column := *e.Profile, len(e.Profile.Columns)-1
+	case e.Profile() != nil && (e.Kind == CPU || e.Kind == Goroutine || e.Kind == GoroutineLeak):
+		p, column := *e.Profile(), len(e.Profile().Columns)-1
 		p.Samples, p.Unsymbolised = nil, 0
-		for _, s := range e.Profile.Samples {
+		for _, s := range e.Profile().Samples {
 			if slices.Contains(s.Labels[key], value) {
 				p.Samples = append(p.Samples, s)
 				if !slices.ContainsFunc(s.Stack, named) {
@@ -341,11 +341,11 @@ func (f Focus) labelled(e *Exhibit) (result, says string) {
 		if len(p.Samples) == 0 {
 			return LeftOut, "none of its samples carries the label"
 		}
-		part := Part(p.Total(column), e.Profile.Total(column))
-		e.Profile = &p
+		part := Part(p.Total(column), e.Profile().Total(column))
+		e.Content = &p
 		return Restricted, fmt.Sprintf("%s of its %s carries the label, and shares are of that", part, columnName(&p, column))
-	case e.Dump != nil:
-		d := *e.Dump
+	case e.Dump() != nil:
+		d := *e.Dump()
 		d.Goroutines = slices.DeleteFunc(slices.Clone(d.Goroutines), func(g dump.Goroutine) bool {
 			v, ok := g.Labels[key]
 			return !ok || v != value
@@ -354,12 +354,12 @@ func (f Focus) labelled(e *Exhibit) (result, says string) {
 			return LeftOut, "none of its goroutines carries the label"
 		}
 		// Who holds a lock may be among those left out, so what is not in sight proves nothing.
-		all := len(e.Dump.Goroutines)
+		all := len(e.Dump().Goroutines)
 		d.Partial = true
-		e.Dump, e.Coverage, e.Problems = &d, Partial, slices.Clone(e.Problems)
+		e.Content, e.Coverage, e.Problems = &d, Partial, slices.Clone(e.Problems)
 		e.problem("narrowed to the goroutines that carry the label")
 		return Restricted, fmt.Sprintf("%d of %s carry the label; deadlock is not judged, as whoever holds a lock may be among the rest", len(d.Goroutines), Things(all, "goroutine"))
-	case e.Trace != nil:
+	case e.Trace() != nil:
 		return LeftOut, "execution traces carry no labels (golang/go#56295)"
 	}
 	return LeftOut, "evidence of this kind carries no labels"
@@ -371,12 +371,12 @@ func (f Focus) ofTask(e *Exhibit) (result, says string) {
 	switch {
 	case f.Task == "":
 		return Kept, ""
-	case e.Trace == nil:
+	case e.Trace() == nil:
 		return Kept, "evidence of this kind does not know tasks: all of it counts"
 	}
-	t := *e.Trace
+	t := *e.Trace()
 	t.Tasks = nil
-	for _, task := range e.Trace.Tasks {
+	for _, task := range e.Trace().Tasks {
 		if task.Name == f.Task {
 			t.Tasks = append(t.Tasks, task)
 		}
@@ -385,10 +385,10 @@ func (f Focus) ofTask(e *Exhibit) (result, says string) {
 		return LeftOut, "it holds no task of this type"
 	}
 	left := ""
-	if others := len(e.Trace.Tasks) - len(t.Tasks); others > 0 {
+	if others := len(e.Trace().Tasks) - len(t.Tasks); others > 0 {
 		left = Things(others, "other task type") + " left out; "
 	}
-	e.Trace = &t
+	e.Content = &t
 	if t.InFocus == 0 {
 		return Restricted, left + "no goroutine was in a region of such a task (runtime/trace.WithRegion), so regions, waits, wake-ups and lock holders are those of all goroutines"
 	}
@@ -425,8 +425,8 @@ func (f Focus) nothing(b *Bundle) error {
 	if f.Label[0] != "" {
 		what = fmt.Sprintf("nothing carries the label %s=%s", f.Label[0], f.Label[1])
 		for _, e := range b.Exhibits {
-			if e.Profile != nil {
-				for _, s := range e.Profile.Samples {
+			if e.Profile() != nil {
+				for _, s := range e.Profile().Samples {
 					for k, values := range s.Labels {
 						for _, v := range values {
 							add(k+"="+v, 1)
@@ -434,9 +434,9 @@ func (f Focus) nothing(b *Bundle) error {
 					}
 				}
 			}
-			if e.Dump != nil {
-				for i := range e.Dump.Goroutines {
-					for k, v := range e.Dump.Goroutines[i].Labels {
+			if e.Dump() != nil {
+				for i := range e.Dump().Goroutines {
+					for k, v := range e.Dump().Goroutines[i].Labels {
 						add(k+"="+v, 1)
 					}
 				}
@@ -447,7 +447,7 @@ func (f Focus) nothing(b *Bundle) error {
 	if f.Task != "" && len(seen) == 0 {
 		what, known = fmt.Sprintf("no execution trace here holds a task of type %q", f.Task), "types"
 		for _, e := range b.Of(Trace) {
-			for _, t := range e.Trace.Tasks {
+			for _, t := range e.Trace().Tasks {
 				add(t.Name, t.Count)
 			}
 		}

@@ -33,15 +33,15 @@ func focusCase() *Bundle {
 	gc.Total = runtimelog.GCWindow{To: time.Hour, Cycles: 120}
 	gc.Longest = []runtimelog.Cycle{{At: 3 * time.Minute}, {At: 55 * time.Minute}}
 	b := &Bundle{Exhibits: []*Exhibit{
-		{ID: "cpu", Kind: CPU, CapturedAt: began, Duration: 10 * time.Second, Profile: &pprofile.Profile{
+		{ID: "cpu", Kind: CPU, CapturedAt: began, Duration: 10 * time.Second, Content: &pprofile.Profile{
 			Columns: []pprofile.Column{{Name: "cpu"}}, Samples: []pprofile.Sample{sample(30, "acme"), sample(60, "other"), sample(10, "")}}},
-		{ID: "heap", Kind: Heap, CapturedAt: began.Add(20 * time.Second), Profile: &pprofile.Profile{
+		{ID: "heap", Kind: Heap, CapturedAt: began.Add(20 * time.Second), Content: &pprofile.Profile{
 			Columns: []pprofile.Column{{Name: "inuse_space"}}, Samples: []pprofile.Sample{sample(1, "")}}},
-		{ID: "trace", Kind: Trace, CapturedAt: began.Add(30 * time.Second), Duration: 5 * time.Second, Trace: &exectrace.Timeline{
+		{ID: "trace", Kind: Trace, CapturedAt: began.Add(30 * time.Second), Duration: 5 * time.Second, Content: &exectrace.Timeline{
 			Tasks: []exectrace.Task{{Name: "order", Count: 3}, {Name: "report", Count: 9}}}},
-		{ID: "dump", Kind: Dump, CapturedAt: began.Add(40 * time.Second), Dump: &dump.Dump{Goroutines: []dump.Goroutine{
+		{ID: "dump", Kind: Dump, CapturedAt: began.Add(40 * time.Second), Content: &dump.Dump{Goroutines: []dump.Goroutine{
 			{ID: 1}, {ID: 2, Labels: map[string]string{"tenant": "acme"}}, {ID: 3, Labels: map[string]string{"tenant": "other"}}}}},
-		{ID: "gctrace", Kind: GCTrace, CapturedAt: began.Add(-time.Hour), Duration: time.Hour, GC: gc},
+		{ID: "gctrace", Kind: GCTrace, CapturedAt: began.Add(-time.Hour), Duration: time.Hour, Content: gc},
 		{ID: "bad", Kind: Unknown, Coverage: None},
 	}}
 	for _, e := range b.Exhibits {
@@ -100,7 +100,7 @@ func TestNarrow(t *testing.T) {
 			t.Errorf("%s: what could not be read is not listed any more", name)
 		}
 		// The case itself is as it was.
-		if b.Exhibits[0].Profile.Total(0) != 100 || len(b.Exhibits[2].Trace.Tasks) != 2 || len(b.Exhibits[3].Dump.Goroutines) != 3 || len(b.Exhibits[4].GC.Windows) != 60 {
+		if b.Exhibits[0].Profile().Total(0) != 100 || len(b.Exhibits[2].Trace().Tasks) != 2 || len(b.Exhibits[3].Dump().Goroutines) != 3 || len(b.Exhibits[4].GC().Windows) != 60 {
 			t.Errorf("%s: narrowing changed the case it was given", name)
 		}
 	}
@@ -112,7 +112,7 @@ func TestNarrowedEvidenceHoldsWhatIsInFocusAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gc := b.Exhibit("gctrace").GC
+	gc := b.Exhibit("gctrace").GC()
 	if gc.Total.Cycles != 20 || gc.Total.From != 10*time.Minute || gc.Windows[0].Live != 10 || len(gc.Longest) != 0 {
 		t.Errorf("collections from minute 10 to 19: %+v", gc.Total)
 	}
@@ -120,16 +120,16 @@ func TestNarrowedEvidenceHoldsWhatIsInFocusAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := b.Exhibit("cpu").Profile; p.Total(0) != 30 {
+	if p := b.Exhibit("cpu").Profile(); p.Total(0) != 30 {
 		t.Errorf("CPU of one tenant: %d of 30", p.Total(0))
 	}
-	if e := b.Exhibit("dump"); len(e.Dump.Goroutines) != 1 || e.Dump.Goroutines[0].ID != 2 || e.Coverage != Partial {
-		t.Errorf("goroutines of one tenant, of a dump that holds others: %+v", e.Dump.Goroutines)
+	if e := b.Exhibit("dump"); len(e.Dump().Goroutines) != 1 || e.Dump().Goroutines[0].ID != 2 || e.Coverage != Partial {
+		t.Errorf("goroutines of one tenant, of a dump that holds others: %+v", e.Dump().Goroutines)
 	}
 }
 
 func TestNarrowToNothing(t *testing.T) {
-	untimed := &Bundle{Exhibits: []*Exhibit{{Kind: Heap, Coverage: Whole, Profile: &pprofile.Profile{}}}}
+	untimed := &Bundle{Exhibits: []*Exhibit{{Kind: Heap, Coverage: Whole, Content: &pprofile.Profile{}}}}
 	late := Focus{From: Moment{Wall: began.Add(24 * time.Hour), Set: true}}
 	for name, c := range map[string]struct {
 		focus Focus
@@ -177,11 +177,11 @@ func TestFocusOnATrace(t *testing.T) {
 	for _, name := range []string{"long1.26.trace", "go1.22.trace", "go1.21.trace"} {
 		b, became := narrow(window("100ms,250ms"), traces+name)
 		e := b.Of(Trace)[0]
-		if e.Duration != 150*time.Millisecond || e.Trace.Duration != e.Duration || e.Coverage != Whole || became[0].Result != Restricted || !strings.Contains(became[0].Says, "150 ms from offset 100 ms on") {
+		if e.Duration != 150*time.Millisecond || e.Trace().Duration != e.Duration || e.Coverage != Whole || became[0].Result != Restricted || !strings.Contains(became[0].Says, "150 ms from offset 100 ms on") {
 			t.Errorf("%s: %v, %+v", name, e.Duration, became)
 		}
 		b, became = narrow(window("0s,1h"), traces+name)
-		if e := b.Of(Trace)[0]; became[0].Result != Kept || e.Trace.Narrowed.Of != 0 {
+		if e := b.Of(Trace)[0]; became[0].Result != Kept || e.Trace().Narrowed.Of != 0 {
 			t.Errorf("%s: a window of all: %+v", name, became)
 		}
 		out := window("1h,")
@@ -200,8 +200,8 @@ func TestFocusOnATrace(t *testing.T) {
 	x, _ := narrow(wall, traces+"long1.26.trace")
 	y, _ := narrow(window("2s,3s"), traces+"long1.26.trace")
 	a, z := x.Of(Trace)[0], y.Of(Trace)[0]
-	if a.Trace.Events != z.Trace.Events || a.Trace.Events == 0 || a.Trace.Narrowed != z.Trace.Narrowed || !a.CapturedAt.Equal(start.Add(2*time.Second)) {
-		t.Errorf("by the clock %+v, by offset %+v", a.Trace.Narrowed, z.Trace.Narrowed)
+	if a.Trace().Events != z.Trace().Events || a.Trace().Events == 0 || a.Trace().Narrowed != z.Trace().Narrowed || !a.CapturedAt.Equal(start.Add(2*time.Second)) {
+		t.Errorf("by the clock %+v, by offset %+v", a.Trace().Narrowed, z.Trace().Narrowed)
 	}
 	// Offsets count from the first of several traces.
 	both, _ := narrow(window("0s,100h"), traces+"long1.26.trace", traces+"flight.trace")
@@ -211,15 +211,15 @@ func TestFocusOnATrace(t *testing.T) {
 	first, later := both.Of(Trace)[0], both.Of(Trace)[1]
 	gap := later.CapturedAt.Sub(first.CapturedAt)
 	part, _ := narrow(window((gap+50*time.Millisecond).String()+",100h"), traces+"long1.26.trace", traces+"flight.trace")
-	if got := part.Of(Trace); len(got) != 1 || got[0].Trace.Narrowed.From != 50*time.Millisecond {
+	if got := part.Of(Trace); len(got) != 1 || got[0].Trace().Narrowed.From != 50*time.Millisecond {
 		t.Errorf("50 ms into the trace that begins %v after the other: %d traces", gap, len(got))
 	}
 	// What goroutines did inside the regions of tasks, and that it denies nothing of the rest.
 	task := Focus{Task: "report"}
 	b, became := narrow(task, "../../fixtures/processor/reports-coldcache/trace.out")
 	e := b.Of(Trace)[0]
-	if e.Trace.InFocus == 0 || e.Apart == "" || e.Coverage != Whole || !strings.Contains(became[0].Says, "regions of such tasks") {
-		t.Errorf("%d regions, %q, %+v", e.Trace.InFocus, e.Apart, became)
+	if e.Trace().InFocus == 0 || e.Apart == "" || e.Coverage != Whole || !strings.Contains(became[0].Says, "regions of such tasks") {
+		t.Errorf("%d regions, %q, %+v", e.Trace().InFocus, e.Apart, became)
 	}
 }
 

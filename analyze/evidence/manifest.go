@@ -110,7 +110,7 @@ func (e *Exhibit) captured(manifest *item, f *ManifestFile) {
 		e.Problems = slices.DeleteFunc(e.Problems, func(p string) bool { return strings.HasSuffix(p, byName) })
 	}
 	// A log covers its process's life; when it was fetched says nothing of its lines.
-	if e.CapturedAt.IsZero() && e.Coverage != None && (e.Dump != nil || e.Profile != nil || e.Crashes != nil) && f.Request != "stderr" {
+	if e.CapturedAt.IsZero() && e.Coverage != None && (e.Dump() != nil || e.Profile() != nil || e.Crashes() != nil) && f.Request != "stderr" {
 		e.CapturedAt = f.Ended
 	}
 }

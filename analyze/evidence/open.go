@@ -187,7 +187,7 @@ func countOnce(exhibits []*Exhibit) {
 // countedAs leaves an exhibit out because another holds the same bytes.
 func (e *Exhibit) countedAs(path string) {
 	e.Coverage = None
-	e.drop()
+	e.Content = nil
 	e.problem("the same bytes as %s, counted once", path)
 }
 
@@ -413,14 +413,9 @@ func (it *item) fail(e *Exhibit, format string, args ...any) {
 		e.Kind = Unknown
 	}
 	e.Coverage = None
-	e.drop()
+	e.Content = nil
 	e.problem(format, args...)
 	it.exhibits = append(it.exhibits, e)
-}
-
-// drop lets go of what was measured.
-func (e *Exhibit) drop() {
-	e.Profile, e.Trace, e.Dump, e.Crashes, e.Races, e.GC, e.Sched = nil, nil, nil, nil, nil, nil, nil
 }
 
 // problem notes what is wrong with an exhibit, its path first.

@@ -68,7 +68,7 @@ func open(t testing.TB, paths ...string) *Bundle {
 			t.Errorf("exhibit %d has id %s", i, e.ID)
 		}
 		set := 0
-		for _, ok := range []bool{e.Profile != nil, e.Trace != nil, e.Dump != nil, e.Crashes != nil, e.Races != nil, e.GC != nil, e.Sched != nil} {
+		for _, ok := range []bool{e.Profile() != nil, e.Trace() != nil, e.Dump() != nil, e.Crashes() != nil, e.Races() != nil, e.GC() != nil, e.Sched() != nil} {
 			if ok {
 				set++
 			}
@@ -234,7 +234,7 @@ func TestFolder(t *testing.T) {
 		t.Errorf("title %q, unreadable %v", b.Title, b.Unreadable)
 	}
 	crashes := b.Of(Crash)
-	if c := crashes[0].Crashes; len(c) != 1 || c[0].Message != "a" || c[0].Count != 2 || !crashes[0].CapturedAt.Equal(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)) || crashes[0].Duration != time.Minute {
+	if c := crashes[0].Crashes(); len(c) != 1 || c[0].Message != "a" || c[0].Count != 2 || !crashes[0].CapturedAt.Equal(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)) || crashes[0].Duration != time.Minute {
 		t.Errorf("crashes: %+v at %v", c, crashes[0].CapturedAt)
 	}
 	if e := b.Exhibits[0]; e.SHA256 != sha256Of(profileOf(t, "cpu")) || e.BuildID == "" || e.Duration == 0 || e.Bytes != int64(len(profileOf(t, "cpu"))) {

@@ -37,7 +37,7 @@ func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
 		e.problem("execution trace: %v", err)
 		return it.none(e)
 	}
-	e.Trace = tl
+	e.Content = tl
 	e.CapturedAt, e.Duration, e.GoVersion = tl.Start, tl.Duration, traceVersion(tl)
 	if tl.Narrowed.Outside {
 		e.Duration = tl.Narrowed.Of

@@ -164,7 +164,7 @@ func Contention(exhibits []*evidence.Exhibit) *LockSites {
 	last := readContention(Latest(exhibits))
 	if len(exhibits) > 1 {
 		before := readContention(exhibits[len(exhibits)-2])
-		from, to := before.Exhibit.Profile.Time, last.Exhibit.Profile.Time
+		from, to := before.Exhibit.Profile().Time, last.Exhibit.Profile().Time
 		if d, ok := last.since(before); ok && !from.IsZero() && to.After(from) {
 			d.Wall = to.Sub(from)
 			return d
@@ -174,7 +174,7 @@ func Contention(exhibits []*evidence.Exhibit) *LockSites {
 }
 
 func readContention(e *evidence.Exhibit) *LockSites {
-	p := e.Profile
+	p := e.Profile()
 	c := &LockSites{Exhibit: e, Wall: p.Duration}
 	delay, count := p.Column("delay"), p.Column("contentions")
 	if delay < 0 {
@@ -248,17 +248,17 @@ func (l LockSite) Users() []string {
 // TraceLocks reads the lock waits out of a trace. The runtime's own locks never
 // block a goroutine and so are not among them.
 func TraceLocks(e *evidence.Exhibit) *LockSites {
-	c := &LockSites{Exhibit: e, Wall: e.Trace.Duration, helpers: LockHelpers(e)}
+	c := &LockSites{Exhibit: e, Wall: e.Trace().Duration, helpers: LockHelpers(e)}
 	defer c.tie()
 	through := map[string]bool{}
-	for i := range e.Trace.Waits {
-		w := &e.Trace.Waits[i]
+	for i := range e.Trace().Waits {
+		w := &e.Trace().Waits[i]
 		if use := wait.LockIn(w.Class, w.Stack); use.Kind != "" && w.Count > w.Open {
 			through[w.Stack[min(use.Above, len(w.Stack)):].Site().Function] = true
 		}
 	}
-	for i := range e.Trace.Waits {
-		w := &e.Trace.Waits[i]
+	for i := range e.Trace().Waits {
+		w := &e.Trace().Waits[i]
 		use := wait.LockIn(w.Class, w.Stack)
 		switch {
 		case use.Kind == "":
@@ -287,14 +287,14 @@ func LockHelpers(e *evidence.Exhibit) map[string]bool {
 		lock, _ = wait.LockUser(h.Waiter[min(wait.LockOf(h.Waiter).Above, len(h.Waiter)):], nil)
 		return unlock, lock
 	}
-	for i := range e.Trace.Holders {
-		unlock, lock := ends(&e.Trace.Holders[i])
+	for i := range e.Trace().Holders {
+		unlock, lock := ends(&e.Trace().Holders[i])
 		gives[unlock.Site().Function] = true
 		takes[lock.Site().Function] = true
 	}
 	var out map[string]bool
-	for i := range e.Trace.Holders {
-		unlock, lock := ends(&e.Trace.Holders[i])
+	for i := range e.Trace().Holders {
+		unlock, lock := ends(&e.Trace().Holders[i])
 		u, l := unlock.Site().Function, lock.Site().Function
 		if u == l || takes[u] || gives[l] || len(unlock) < 2 || len(lock) < 2 || stack.Standard(unlock[1].Function) ||
 			stack.Normal(unlock[1].Function) != stack.Normal(lock[1].Function) {
@@ -311,8 +311,8 @@ func LockHelpers(e *evidence.Exhibit) map[string]bool {
 // tie notes for each site of a trace where the same lock is given back or waited
 // for: the unlock that woke a waiter was one of the lock it waited for.
 func (c *LockSites) tie() {
-	for i := range c.Exhibit.Trace.Holders {
-		h := &c.Exhibit.Trace.Holders[i]
+	for i := range c.Exhibit.Trace().Holders {
+		h := &c.Exhibit.Trace().Holders[i]
 		unlock, _ := wait.LockUser(h.Unlock[min(wait.LockOf(h.Unlock).Above, len(h.Unlock)):], c.helpers)
 		lock, _ := wait.LockUser(h.Waiter[min(wait.LockOf(h.Waiter).Above, len(h.Waiter)):], c.helpers)
 		at, ok := c.index[lock.Site().Function]
@@ -328,8 +328,8 @@ func (c *LockSites) tie() {
 // WorstLockWait returns the longest lock wait at a function.
 func WorstLockWait(e *evidence.Exhibit, function string) (worst exectrace.Span, ok bool) {
 	helpers := LockHelpers(e)
-	for i := range e.Trace.Waits {
-		w := &e.Trace.Waits[i]
+	for i := range e.Trace().Waits {
+		w := &e.Trace().Waits[i]
 		use := wait.LockIn(w.Class, w.Stack)
 		if use.Kind == "" || len(w.Stack) == 0 {
 			continue

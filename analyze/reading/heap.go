@@ -199,10 +199,10 @@ func OneProcess(exhibits []*evidence.Exhibit) *HeapSeries {
 			s.Dropped++
 			continue
 		}
-		v := readHeap(e.Profile)
+		v := readHeap(e.Profile())
 		if len(s.Views) > 0 {
 			next := s.Exhibits[0]
-			if e.Profile.Period != next.Profile.Period || !before(v, s.Views[0]) || !e.CapturedAt.IsZero() && e.CapturedAt.Equal(next.CapturedAt) {
+			if e.Profile().Period != next.Profile().Period || !before(v, s.Views[0]) || !e.CapturedAt.IsZero() && e.CapturedAt.Equal(next.CapturedAt) {
 				s.Dropped++
 				continue
 			}
@@ -212,7 +212,7 @@ func OneProcess(exhibits []*evidence.Exhibit) *HeapSeries {
 	}
 	if len(s.Views) == 0 { // nothing but differences
 		e := Latest(exhibits)
-		s.Exhibits, s.Views = []*evidence.Exhibit{e}, []*HeapView{readHeap(e.Profile)}
+		s.Exhibits, s.Views = []*evidence.Exhibit{e}, []*HeapView{readHeap(e.Profile())}
 	}
 	return s
 }
@@ -259,7 +259,7 @@ func (s *HeapSeries) Growth(name string, pick func(*HeapSite) HeapSum) Growth {
 	g.Grown = last.Inuse - first.Inuse
 	allocated := max(last.Alloc-first.Alloc, 0)
 	g.Made, g.events = allocated, max(last.AllocObjects-first.AllocObjects, 0)
-	period := max(float64(s.LastExhibit().Profile.Period), 1)
+	period := max(float64(s.LastExhibit().Profile().Period), 1)
 	if allocated > 0 {
 		g.Kept = min(max(float64(g.Grown)/float64(allocated), 0), 1)
 	}
@@ -299,7 +299,7 @@ func (s *HeapSeries) variance(name string, period float64) float64 {
 		if h == nil {
 			continue
 		}
-		value := heapValues([]*evidence.Exhibit{s.Exhibits[0], s.LastExhibit()}[i].Profile)
+		value := heapValues([]*evidence.Exhibit{s.Exhibits[0], s.LastExhibit()}[i].Profile())
 		for _, sample := range h.samples {
 			var hash maphash.Hash
 			hash.SetSeed(seed)
@@ -327,7 +327,7 @@ func (s *HeapSeries) variance(name string, period float64) float64 {
 func (s *HeapSeries) Part(keep func(stack.Stack) bool) *HeapSeries {
 	out := &HeapSeries{Exhibits: s.Exhibits, Dropped: s.Dropped}
 	for _, e := range s.Exhibits {
-		out.Views = append(out.Views, readHeapOf(e.Profile, keep))
+		out.Views = append(out.Views, readHeapOf(e.Profile(), keep))
 	}
 	return out
 }

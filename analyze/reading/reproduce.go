@@ -21,8 +21,8 @@ const (
 // the stacks that were counted; all when it is nil.
 func PeekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stack.Stack) bool) claim.Command {
 	below, own := map[string]bool{}, map[string]bool{}
-	for i := range e.Profile.Samples {
-		s := e.Profile.Samples[i].Stack
+	for i := range e.Profile().Samples {
+		s := e.Profile().Samples[i].Stack
 		if !s.Contains(site.Function) || keep != nil && !keep(s) {
 			continue
 		}

@@ -33,7 +33,7 @@ type Spender struct {
 func AllocatedBy(s *HeapSeries, does func(stack.Stack) bool) Spending {
 	out := Spending{Over: s.Span(), Since: "between the first and the last heap profile"}
 	last := s.LastExhibit()
-	if d := last.Profile.Duration; d > 0 {
+	if d := last.Profile().Duration; d > 0 {
 		out.Over, out.Since = d, "while the profile was taken"
 	} else if out.Over <= 0 || len(s.Views) < 2 {
 		out.Over, out.Since = 0, "since the program started"
@@ -67,11 +67,11 @@ func AllocatedBy(s *HeapSeries, does func(stack.Stack) bool) Spending {
 			}
 		}
 	}
-	add(last.Profile, 1)
+	add(last.Profile(), 1)
 	out.Command = func(c claim.Command) claim.Command { return c }
 	if out.Over > 0 && len(s.Views) > 1 {
 		out.Command = s.Added
-		add(s.Exhibits[0].Profile, -1)
+		add(s.Exhibits[0].Profile(), -1)
 	}
 	for _, sum := range sums {
 		if sum.Bytes > 0 {

@@ -28,7 +28,7 @@ type Stuck struct {
 // a condition, which idle workers do too, those are left out that a call of the goroutine that takes the dump
 // has created and not returned from: it may still have work for them.
 func Standstill(e *evidence.Exhibit) []Stuck {
-	d := e.Dump
+	d := e.Dump()
 	// Goroutines that are not shown may be the ones at work.
 	if e.Coverage != evidence.Whole || d.Partial || d.Lone() {
 		return nil
@@ -77,8 +77,8 @@ func takesDump(s stack.Stack) bool {
 // whose creator has left the function that made them, and those that may be idle.
 func StandstillParts(e *evidence.Exhibit) (work, left, idle []Stuck) {
 	at := map[int64]stack.Stack{}
-	for i := range e.Dump.Goroutines {
-		at[e.Dump.Goroutines[i].ID] = e.Dump.Goroutines[i].Stack()
+	for i := range e.Dump().Goroutines {
+		at[e.Dump().Goroutines[i].ID] = e.Dump().Goroutines[i].Stack()
 	}
 	for _, x := range Standstill(e) {
 		switch {

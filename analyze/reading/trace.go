@@ -38,7 +38,7 @@ const minTrace = 100 * time.Millisecond
 
 // TooShort says why a trace is too short for its rates to be worth anything; empty when it is not.
 func TooShort(e *evidence.Exhibit) string {
-	if d := e.Trace.Duration; d < minTrace {
+	if d := e.Trace().Duration; d < minTrace {
 		return fmt.Sprintf("the trace covers only %s", evidence.Duration(d))
 	}
 	return ""

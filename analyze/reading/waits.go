@@ -196,14 +196,14 @@ func SumWaits(waits []exectrace.Wait, at Placer, of Operations) []*WaitSum {
 func BlockWaits(exhibits []*evidence.Exhibit, at Placer) (sums []*WaitSum, e *evidence.Exhibit, wall time.Duration) {
 	var best float64
 	for _, x := range exhibits {
-		delay, count := x.Profile.Column("delay"), x.Profile.Column("contentions")
+		delay, count := x.Profile().Column("delay"), x.Profile().Column("contentions")
 		if delay < 0 {
 			continue
 		}
 		var c WaitSums
 		var all time.Duration
-		for i := range x.Profile.Samples {
-			s := &x.Profile.Samples[i]
+		for i := range x.Profile().Samples {
+			s := &x.Profile().Samples[i]
 			class := wait.OfStack(s.Stack)
 			above, owner, ok := at(class, s.Stack)
 			if !ok || len(above) == 0 {
@@ -218,11 +218,11 @@ func BlockWaits(exhibits []*evidence.Exhibit, at Placer) (sums []*WaitSum, e *ev
 		}
 		// A stated duration tells more than a count since the start.
 		rate := 0.0
-		if d := x.Profile.Duration; d > 0 {
+		if d := x.Profile().Duration; d > 0 {
 			rate = 1 + float64(all)/float64(d)
 		}
 		if e == nil || rate >= best {
-			sums, e, wall, best = c.Sorted(), x, x.Profile.Duration, rate
+			sums, e, wall, best = c.Sorted(), x, x.Profile().Duration, rate
 		}
 	}
 	return sums, e, wall

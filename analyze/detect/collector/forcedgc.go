@@ -70,7 +70,7 @@ func forcedSeverity(in *claim.Input, n int64, covered, busy time.Duration) claim
 }
 
 func forcedGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	total := e.GC.Total
+	total := e.GC().Total
 	covered := total.To - total.From
 	rate := reading.RateOf(float64(total.Forced), covered)
 	r := claim.Reading{Says: fmt.Sprintf("%d of %s were forced", total.Forced, evidence.Things(total.Cycles, "collection"))}
@@ -104,7 +104,7 @@ func forcedGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func forces(s stack.Stack) bool { return s.Contains("runtime.GC", "runtime/debug.FreeOSMemory") }
 
 func forcedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	type caller struct {
 		site  stack.Site
 		path  []string
@@ -162,7 +162,7 @@ func forcedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func forcedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	r := claim.Reading{Silent: "a CPU profile shows what the callers of runtime.GC do in it, not how often they call it"}
 	sums := reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {

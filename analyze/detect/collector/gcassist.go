@@ -70,7 +70,7 @@ type assistSite struct {
 }
 
 func gcAssistTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	// Assists happen in collections only: without one there was no occasion.
 	if t.CycleCount == 0 && len(t.Assists) == 0 {
 		return claim.Reading{Silent: fmt.Sprintf("no collection ran in the %s of trace", evidence.Duration(t.Duration))}
@@ -147,7 +147,7 @@ func assistSeverity(in *claim.Input, share, capacity float64) claim.Severity {
 }
 
 func gcAssistCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	g := reading.CollectorIn(p, column)
 	share := evidence.Part(g.Assist, g.Mutators())
@@ -187,8 +187,8 @@ func gcAssistCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 
 func gcAssistDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var found []*dump.Goroutine
-	for i := range e.Dump.Goroutines {
-		if g := &e.Dump.Goroutines[i]; strings.HasPrefix(g.State, "GC assist") {
+	for i := range e.Dump().Goroutines {
+		if g := &e.Dump().Goroutines[i]; strings.HasPrefix(g.State, "GC assist") {
 			found = append(found, g)
 		}
 	}
@@ -203,7 +203,7 @@ func gcAssistDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Summary: fmt.Sprintf("%s in a mark assist", evidence.Things(len(found), "goroutine")),
 		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "goroutines that stand in a mark assist", Value: evidence.Of(len(found), evidence.Count),
-			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
+			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "goroutines in the dump"),
 			At: claim.Location{Function: site.Function, File: site.File, Line: site.Line, Goroutine: found[0].ID}, Reproduce: claim.Grep(e, "["+found[0].State),
 		}},
 	}}

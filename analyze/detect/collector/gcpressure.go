@@ -95,7 +95,7 @@ func pressure(in *claim.Input, share, capacity, assist float64) claim.Severity {
 }
 
 func gcPressureCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	g := reading.CollectorIn(p, column)
 	share, assist := evidence.Part(g.Work(), g.Used()), evidence.Part(g.Assist, g.Mutators())
@@ -197,7 +197,7 @@ func roomOf(t *exectrace.Timeline) room {
 }
 
 func gcPressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	assists := t.AssistTime()
 	work := t.CollectorTime()
 	used := t.Procs.Running - t.GCWork.Idle
@@ -238,19 +238,19 @@ func gcPressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 // gcPressureGCTrace judges what gctrace says the collector takes. It knows the
 // share of all processors, and so only a part of the share of the processor time used.
 func gcPressureGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	s := worstPart(e.GC)
+	s := worstPart(e.GC())
 	left := max(s.procs-s.Background-s.Stopped-s.Idle, 0)
 	assist := evidence.Part(min(s.Assist, left), left)
 	r := claim.Reading{Says: fmt.Sprintf("the collector has %s of all processor time, in %s collections", s.cost, s.perSecond())}
 	// What the goal leaves for the program to allocate before the next collection.
 	room := room{busy: s.busy(), cycles: s.Cycles}
-	for _, w := range e.GC.Windows {
+	for _, w := range e.GC().Windows {
 		if w.Live >= minRoomLive {
 			room.live, room.goal = room.live+float64(w.Live), room.goal+float64(w.Goal)
 		}
 	}
 	small := room.small(in, minRoomLive)
-	n := float64(max(len(e.GC.Windows), 1))
+	n := float64(max(len(e.GC().Windows), 1))
 	room.live, room.goal = room.live/n, room.goal/n
 	severity := pressure(in, s.cost.Number, s.cost.Number, assist.Number)
 	// A few collections, and those while the program starts, are no rate.

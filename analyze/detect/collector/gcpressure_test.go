@@ -84,7 +84,7 @@ func TestSmallGoal(t *testing.T) {
 	} {
 		e := collected(c.cycles, 320, 0, 180)
 		for range c.cycles {
-			e.Trace.Heap = append(e.Trace.Heap, exectrace.HeapPoint{Live: c.live, Goal: uint64(float64(c.live) * c.goal), AfterGC: true})
+			e.Trace().Heap = append(e.Trace().Heap, exectrace.HeapPoint{Live: c.live, Goal: uint64(float64(c.live) * c.goal), AfterGC: true})
 		}
 		f := Judge(t, GCPressure, e).All.Findings
 		if len(f) != 1 || f[0].Variant != c.want || ContainsText(f[0].Next[:1], "Raise GOGC") != (c.want != "") {
@@ -98,8 +98,8 @@ func TestSmallGoal(t *testing.T) {
 func TestRequestsMakeItMatter(t *testing.T) {
 	waiting := func(running, collector time.Duration, gaps int) *evidence.Exhibit {
 		e := Queued(Queue{400, 10 * MS, 100 * US, wait.Network, 10})
-		e.Trace.Procs, e.Trace.Gaps = exectrace.Procs{Max: 2, Running: running}, make([]exectrace.Interval, gaps)
-		e.Trace.GCWork.Dedicated = collector
+		e.Trace().Procs, e.Trace().Gaps = exectrace.Procs{Max: 2, Running: running}, make([]exectrace.Interval, gaps)
+		e.Trace().GCWork.Dedicated = collector
 		return e
 	}
 	hot := CPUProfile(CPU(600, "main.f"), CPU(600, "main.g"))
@@ -128,7 +128,7 @@ func TestRequestsMakeItMatter(t *testing.T) {
 	}
 	for waits, want := range map[int]claim.Severity{99: claim.Info, 100: claim.Warning} { // of 10 ms in a second: one request always waits
 		e := waiting(2*time.Second, 0, 0)
-		e.Trace.Groups[0].Runnable = Histogram(waits, 10*MS)
+		e.Trace().Groups[0].Runnable = Histogram(waits, 10*MS)
 		if f := Judge(t, processor.CPUHotspot, hot, e).All.Findings; len(f) == 0 || f[0].Severity != want {
 			t.Errorf("%d waits of 10 ms for a processor: want %v: %+v", waits, want, f)
 		}
@@ -232,7 +232,7 @@ func TestCPUHotspot(t *testing.T) {
 // waitingForCPU is a trace without samples in which requests wait for a processor.
 func waitingForCPU() *evidence.Exhibit {
 	e := sampled(20 * time.Millisecond)
-	e.Trace.Samples = nil
+	e.Trace().Samples = nil
 	return e
 }
 

@@ -29,7 +29,7 @@ func gcLogged(n int, every time.Duration, window func(i int, w *runtimelog.GCWin
 		g.Total.Add(&g.Windows[i+1])
 	}
 	g.Longest = []runtimelog.Cycle{{Number: 1, SweepTerm: g.Total.SweepTerm, MarkTerm: g.Total.MarkTerm}}
-	return &evidence.Exhibit{Path: "stderr.log", Kind: evidence.GCTrace, Coverage: evidence.Whole, GC: g, Duration: g.Total.To - g.Total.From}
+	return &evidence.Exhibit{Path: "stderr.log", Kind: evidence.GCTrace, Coverage: evidence.Whole, Content: g, Duration: g.Total.To - g.Total.From}
 }
 
 func TestMemoryLimitThrash(t *testing.T) {
@@ -125,8 +125,8 @@ func TestSmallGoalGCTrace(t *testing.T) {
 		})
 	}
 	forced := log(50, 50*ms, 0, 100, 110)
-	for i := range forced.GC.Windows {
-		forced.GC.Windows[i].Forced, forced.GC.Windows[i].BusyForced = 1, 50*ms
+	for i := range forced.GC().Windows {
+		forced.GC().Windows[i].Forced, forced.GC().Windows[i].BusyForced = 1, 50*ms
 	}
 	// 200 ms of processor time for each collection.
 	small := []struct {
@@ -221,7 +221,7 @@ func TestStwExtensionGCTrace(t *testing.T) {
 // TestSchedTraceOnlyVouches holds queues seen at moments to accuse nobody: a batch queues by design.
 func TestSchedTraceOnlyVouches(t *testing.T) {
 	w := runtimelog.SchedWindow{To: time.Minute, Samples: 60, Procs: 120, Queued: 6000, MostQueued: 200, Waiting: 60, Wasted: 60}
-	e := &evidence.Exhibit{Path: "stderr.log", Kind: evidence.SchedTrace, Coverage: evidence.Whole, Sched: &runtimelog.Sched{Log: runtimelog.Log{Procs: 2}, Total: w, Windows: []runtimelog.SchedWindow{w}}}
+	e := &evidence.Exhibit{Path: "stderr.log", Kind: evidence.SchedTrace, Coverage: evidence.Whole, Content: &runtimelog.Sched{Log: runtimelog.Log{Procs: 2}, Total: w, Windows: []runtimelog.SchedWindow{w}}}
 	ExpectAll(t, scheduler.SchedLatency, []Expect{{"queues", Of(e), "undecided", ""}})
 	ExpectAll(t, scheduler.PIdle, []Expect{{"waste", Of(e), "undecided", ""}})
 }

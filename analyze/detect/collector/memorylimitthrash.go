@@ -108,7 +108,7 @@ func tightest(in *claim.Input, g *runtimelog.GC) (best stretch, found bool) {
 const limitDrift = 1.1
 
 func thrashGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	g := e.GC
+	g := e.GC()
 	whole := evidence.Quantity{Number: float64(g.Total.Goal) / float64(max(g.Total.Live, 1)), Unit: evidence.Ratio}
 	r := claim.Reading{Says: fmt.Sprintf("over %s collections the heap goal is %s the marked heap on average", evidence.Of(g.Total.Cycles, evidence.Count), whole)}
 	if float64(g.Total.Cycles) < in.Limit("min-cycles").Number {
@@ -164,7 +164,7 @@ func thrash(in *claim.Input, busy, cost, headroom evidence.Quantity) claim.Candi
 }
 
 func thrashTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	var ratios []float64
 	var live, goal uint64
 	for _, p := range t.Heap {
@@ -203,7 +203,7 @@ func thrashTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 
 func thrashCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "a CPU profile shows what the collector costs and not how much room the heap has"}
-	p := e.Profile
+	p := e.Profile()
 	g := reading.CollectorIn(p, p.Column("samples"))
 	share := evidence.Part(g.Work(), g.Used())
 	// Below the background share of one collection after the other it says nothing.

@@ -18,7 +18,7 @@ import (
 // stwGCTrace judges how long the world stood still for collections. Other stops,
 // and who delayed one, are not in gctrace.
 func stwGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	g := e.GC
+	g := e.GC()
 	s := Span(g, g.Windows)
 	r := claim.Reading{Silent: "gctrace shows the stops for collections only"}
 	longest := max(s.SweepTerm, s.MarkTerm)
@@ -163,7 +163,7 @@ type pauseGroup struct {
 func (g *pauseGroup) asked() bool { return g.asker.Function != "" }
 
 func stwExtensionTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	var all int
 	var longest time.Duration
 	groups := map[string]*pauseGroup{}
@@ -263,7 +263,7 @@ func blame(order []*pauseGroup) []*pauseGroup {
 }
 
 func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Candidate {
-	t := e.Trace
+	t := e.Trace()
 	share, part := evidence.Part(g.total, t.Duration), evidence.Part(g.long, g.stops)
 	gaps := t.GapTime()
 	enough := g.counted >= int(in.Limit("min-pauses").Number)

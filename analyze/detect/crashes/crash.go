@@ -113,7 +113,7 @@ func crashGroups(exhibits []*evidence.Exhibit, classes []dump.Class) [][]found {
 	at := map[sameCrash]int{}
 	var groups [][]found
 	for _, e := range exhibits {
-		for _, c := range e.Crashes {
+		for _, c := range e.Crashes() {
 			if classes != nil && !slices.Contains(classes, c.Class) {
 				continue
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 func raced(races ...*dump.Race) *evidence.Exhibit {
-	return &evidence.Exhibit{Path: "race.log", Kind: evidence.Race, Coverage: evidence.Whole, Races: races}
+	return &evidence.Exhibit{Path: "race.log", Kind: evidence.Race, Coverage: evidence.Whole, Content: dump.Races(races)}
 }
 
 func lives(c *dump.Crash) *dump.Crash {

@@ -22,7 +22,7 @@ func raceGroups(exhibits []*evidence.Exhibit, pick func(*dump.Race) bool) []*rac
 	byFunction := map[string]*raceGroup{}
 	var groups []*raceGroup
 	for _, e := range exhibits {
-		for _, race := range e.Races {
+		for _, race := range e.Races() {
 			if pick != nil && !pick(race) {
 				continue
 			}

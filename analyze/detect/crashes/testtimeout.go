@@ -51,7 +51,7 @@ func testTimeouts(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "a log shows the tests that ran out of time and no others"}
 	seen := map[string]bool{}
 	for _, e := range in.Exhibits {
-		for _, c := range e.Crashes {
+		for _, c := range e.Crashes() {
 			if c.Timeout == nil {
 				continue
 			}

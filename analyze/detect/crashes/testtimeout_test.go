@@ -100,12 +100,12 @@ func goFrames(names ...string) (out []dump.Frame) {
 func TestTestTimeout(t *testing.T) {
 	pay := func(d time.Duration) dump.RunningTest { return dump.RunningTest{Name: "TestPay", Elapsed: d} }
 	alone := timedOut(time.Minute, pay(time.Minute))
-	alone.Crashes[0].Timeout.Dump.Goroutines = alone.Crashes[0].Timeout.Dump.Goroutines[:1]
+	alone.Crashes()[0].Timeout.Dump.Goroutines = alone.Crashes()[0].Timeout.Dump.Goroutines[:1]
 	// What is left of older dumps, which list no tests: the test that waits for a subtest, or nothing.
 	parent, nobody, begun, quit := timedOut(time.Minute), timedOut(time.Minute), timedOut(time.Minute), timedOut(0)
-	parent.Crashes[0].Timeout.Dump.Goroutines[2] = dump.Goroutine{ID: 7, State: "chan receive", Frames: goFrames("testing.(*T).Run", "shop.TestPay")}
-	nobody.Crashes[0].Timeout.Dump.Goroutines = nobody.Crashes[0].Timeout.Dump.Goroutines[:2]
-	begun.Crashes[0].Timeout.Dump.Goroutines, begun.Crashes[0].Timeout.Begun = nobody.Crashes[0].Timeout.Dump.Goroutines, []string{"TestPay"}
+	parent.Crashes()[0].Timeout.Dump.Goroutines[2] = dump.Goroutine{ID: 7, State: "chan receive", Frames: goFrames("testing.(*T).Run", "shop.TestPay")}
+	nobody.Crashes()[0].Timeout.Dump.Goroutines = nobody.Crashes()[0].Timeout.Dump.Goroutines[:2]
+	begun.Crashes()[0].Timeout.Dump.Goroutines, begun.Crashes()[0].Timeout.Begun = nobody.Crashes()[0].Timeout.Dump.Goroutines, []string{"TestPay"}
 	for name, c := range map[string]struct {
 		e    *evidence.Exhibit
 		says string
@@ -180,7 +180,7 @@ func TestLockOfManyMethods(t *testing.T) {
 	add(125, "sync.(*RWMutex).RLock", "main.(*pool).intern", "main.loop")
 	add(190, "sync.(*RWMutex).RLock", "main.(*pool).release", "main.loop")
 	add(685, "main.loop")
-	e := &evidence.Exhibit{Path: "cpu.pb.gz", Kind: evidence.CPU, Coverage: evidence.Whole, Profile: p}
+	e := &evidence.Exhibit{Path: "cpu.pb.gz", Kind: evidence.CPU, Coverage: evidence.Whole, Content: p}
 	f := Judge(t, locks.MutexHotspot, e).All.Findings[0]
 	if f.Site.Function != "main.(*pool).release" || f.Evidence[0].Value.Number != 0.19 || !strings.Contains(f.Summary, "the lock of main.(*pool): 19 % in main.(*pool).release, 12.5 % in main.(*pool).intern") {
 		t.Errorf("%s, %v: %s", f.Site.Function, f.Evidence[0].Value, f.Summary)

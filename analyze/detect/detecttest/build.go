@@ -49,8 +49,8 @@ func SampleOf(n int64, names ...string) pprofile.Sample {
 // Counted is a goroutine profile.
 func Counted(second int, samples ...pprofile.Sample) *evidence.Exhibit {
 	e := Profiled(evidence.Goroutine, second)
-	e.Profile.Columns = []pprofile.Column{ColumnOf("goroutine")}
-	e.Profile.Samples = samples
+	e.Profile().Columns = []pprofile.Column{ColumnOf("goroutine")}
+	e.Profile().Samples = samples
 	return e
 }
 
@@ -150,7 +150,7 @@ func Contended(count int64, delay time.Duration, names ...string) Row {
 
 // Over gives a profile a duration, as ?seconds= does.
 func Over(d time.Duration, e *evidence.Exhibit) *evidence.Exhibit {
-	e.Profile.Duration, e.Duration = d, d
+	e.Profile().Duration, e.Duration = d, d
 	return e
 }
 

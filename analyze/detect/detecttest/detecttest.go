@@ -57,13 +57,13 @@ func Profiled(kind evidence.Kind, second int, rows ...Row) *evidence.Exhibit {
 	for _, r := range rows {
 		p.Samples = append(p.Samples, pprofile.Sample{Stack: r.Stack, Values: r.Values, Size: r.size})
 	}
-	return &evidence.Exhibit{Path: fmt.Sprintf("%s-%d.pb.gz", kind, second), Kind: kind, Coverage: evidence.Whole, Profile: p, CapturedAt: p.Time}
+	return &evidence.Exhibit{Path: fmt.Sprintf("%s-%d.pb.gz", kind, second), Kind: kind, Coverage: evidence.Whole, Content: p, CapturedAt: p.Time}
 }
 
 // CPUProfile makes a CPU profile of ten seconds.
 func CPUProfile(rows ...Row) *evidence.Exhibit {
 	e := Profiled(evidence.CPU, 0, rows...)
-	e.Duration, e.Profile.Duration = 10*time.Second, 10*time.Second
+	e.Duration, e.Profile().Duration = 10*time.Second, 10*time.Second
 	return e
 }
 
@@ -86,7 +86,7 @@ func Traced(t *exectrace.Timeline) *evidence.Exhibit {
 		t.Procs.Max = 2
 	}
 	t.PauseCount, t.CycleCount = len(t.Pauses), len(t.Cycles)
-	return &evidence.Exhibit{Path: "trace.out", Kind: evidence.Trace, Coverage: evidence.Whole, Trace: t, Duration: t.Duration}
+	return &evidence.Exhibit{Path: "trace.out", Kind: evidence.Trace, Coverage: evidence.Whole, Content: t, Duration: t.Duration}
 }
 
 // Procs is that a case ran with two processors, and nothing else.
@@ -94,7 +94,7 @@ func Procs() *evidence.Exhibit { return Traced(&exectrace.Timeline{Duration: tim
 
 // Dumped makes an exhibit of a goroutine dump.
 func Dumped(goroutines ...dump.Goroutine) *evidence.Exhibit {
-	return &evidence.Exhibit{Path: "dump.txt", Kind: evidence.Dump, Coverage: evidence.Whole, Dump: &dump.Dump{Goroutines: goroutines}}
+	return &evidence.Exhibit{Path: "dump.txt", Kind: evidence.Dump, Coverage: evidence.Whole, Content: &dump.Dump{Goroutines: goroutines}}
 }
 
 // Histogram counts n durations of d.
@@ -174,7 +174,7 @@ func Of(exhibits ...*evidence.Exhibit) []*evidence.Exhibit { return exhibits }
 
 // Crashed makes an exhibit of a log with crashes.
 func Crashed(crashes ...*dump.Crash) *evidence.Exhibit {
-	return &evidence.Exhibit{Path: "app.log", Kind: evidence.Crash, Coverage: evidence.Whole, Crashes: crashes}
+	return &evidence.Exhibit{Path: "app.log", Kind: evidence.Crash, Coverage: evidence.Whole, Content: dump.Crashes(crashes)}
 }
 
 // Died is a crash that ended the process.

@@ -50,7 +50,7 @@ var (
 
 // CPU measures the work in a CPU profile.
 func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	total := p.Total(column)
 	focus := []string{"-focus=" + k.Focus, "-ignore=runtime.gcAssistAlloc$"}
@@ -104,7 +104,7 @@ func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func (k Costly) Heap(in *claim.Input) claim.Reading {
 	s := reading.OneProcess(in.Exhibits)
 	last := s.LastExhibit()
-	column := last.Profile.Column("alloc_space")
+	column := last.Profile().Column("alloc_space")
 	if column < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of allocated memory"}
 	}

@@ -46,7 +46,7 @@ func FoldedMeasure(k TracedKind) func(*claim.Input) claim.Reading {
 }
 
 func (k TracedKind) read(e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	switch p.Columns[0].Name {
 	case folded.Calls:
 		for _, probes := range k.Probes {
@@ -72,7 +72,7 @@ func (k TracedKind) read(e *evidence.Exhibit) claim.Reading {
 
 // sum adds up the counts that speak for the claim; ok is whether there are enough.
 func (k TracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what string, least float64) (r claim.Reading, ok bool) {
-	p := e.Profile
+	p := e.Profile()
 	own := &pprofile.Profile{Columns: p.Columns}
 	for _, s := range p.Samples {
 		// Above the function stand the kernel's frames of what it ran into.

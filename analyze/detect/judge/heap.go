@@ -34,14 +34,14 @@ func HeapHolder(s *reading.HeapSeries) (h *reading.HeapSite, c claim.Candidate, 
 	// A few samples do not tell who holds most.
 	c = claim.Candidate{
 		Site: h.Site, Path: h.Path, Share: share.Number,
-		Thin:    Rough(share.Number, share.Number, view.Inuse/max(e.Profile.Period, 1)),
+		Thin:    Rough(share.Number, share.Number, view.Inuse/max(e.Profile().Period, 1)),
 		Summary: fmt.Sprintf("%s holds %s of the live heap of %s", h.Site.Function, share, evidence.Size(view.Inuse)),
 		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "memory in use that the function allocated", Value: share, Of: claim.PartOf(evidence.Of(view.Inuse, evidence.Bytes), "memory in use"),
 			At: at, Reproduce: reading.PeekOwn(e, "inuse_space", h.Site, nil),
 		}},
 	}
-	CalledBy(&c, reading.CallersOf(e.Profile, h.Site.Function, reading.InColumn(e.Profile.Column("inuse_space"))))
+	CalledBy(&c, reading.CallersOf(e.Profile(), h.Site.Function, reading.InColumn(e.Profile().Column("inuse_space"))))
 	return h, c, true
 }
 

@@ -44,7 +44,7 @@ func UsedOf(c claim.Process) evidence.Quantity {
 
 // RanFact tells for which part of all running the goroutines of a group ran.
 func RanFact(e *evidence.Exhibit, g *exectrace.Group, limit *claim.LimitUse) claim.Fact {
-	all := e.Trace.Ran()
+	all := e.Trace().Ran()
 	return claim.Fact{
 		Exhibit: e.ID, Says: "time for which goroutines of " + g.Start.Function + " ran", Value: evidence.Part(g.Slices.Sum, all), Of: claim.PartOf(evidence.Duration(all), "the time for which all goroutines ran"),
 		Limit: limit, At: claim.At(g.Start), Reproduce: claim.TraceView(e, "goroutine analysis of "+g.Start.Function),

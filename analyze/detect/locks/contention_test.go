@@ -17,7 +17,7 @@ import (
 func TestLockWithoutARate(t *testing.T) {
 	mutex := Profiled(evidence.Mutex, 0, Contended(20_000, 12*time.Second, UnlockedAt("main.(*B).Place")...))
 	log := func(age time.Duration) *evidence.Exhibit {
-		return &evidence.Exhibit{Path: "gc.log", Kind: evidence.GCTrace, Coverage: evidence.Whole, GC: &runtimelog.GC{Log: runtimelog.Log{Procs: 4}, Total: runtimelog.GCWindow{To: age}}}
+		return &evidence.Exhibit{Path: "gc.log", Kind: evidence.GCTrace, Coverage: evidence.Whole, Content: &runtimelog.GC{Log: runtimelog.Log{Procs: 4}, Total: runtimelog.GCWindow{To: age}}}
 	}
 	longer := Profiled(evidence.Mutex, 0, Contended(2_000, 12*time.Second, UnlockedAt("main.(*B).Place")...))
 	under := func(samples, others int64) *evidence.Exhibit {

@@ -101,8 +101,8 @@ func deadlockDump(in *claim.Input) claim.Reading {
 	// The latest dump shows the deadlock with most goroutines behind it.
 	for i := len(in.Exhibits) - 1; i >= 0; i-- {
 		e := in.Exhibits[i]
-		partial = partial || e.Coverage != evidence.Whole || e.Dump.Elided > 0
-		locks := reading.Locks(e.Dump)
+		partial = partial || e.Coverage != evidence.Whole || e.Dump().Elided > 0
+		locks := reading.Locks(e.Dump())
 		found := deadlocks(in, e, locks)
 		found = append(found, leakedInLock(e)...)
 		found = append(found, allAsleep(e, len(found) > 0)...)
@@ -185,14 +185,14 @@ func waitsForItsOwn(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 	h, ok := l.BlockedHolder()
 	likely := false
 	if !ok {
-		if h, likely = l.LikelyHolder(e.Dump, in.Limit("impact.min-standing-moment").Number); !likely {
+		if h, likely = l.LikelyHolder(e.Dump(), in.Limit("impact.min-standing-moment").Number); !likely {
 			return claim.Candidate{}, false
 		}
 	}
 	if wait.OfState(h.G.State, h.G.Stack()) != wait.WaitGroup {
 		return claim.Candidate{}, false
 	}
-	made := reading.Children(e.Dump, h.G)
+	made := reading.Children(e.Dump(), h.G)
 	own := map[*dump.Goroutine]bool{}
 	for _, w := range l.Waiters {
 		own[w.G] = true
@@ -279,7 +279,7 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 	}
 	// Younger than a minute, what looks like a circle may be busy locks whose holders
 	// are others at work on the same objects.
-	if !old && reading.SomeoneElse(e.Dump, circle) {
+	if !old && reading.SomeoneElse(e.Dump(), circle) {
 		return claim.Candidate{}, false
 	}
 	// Which of the circle leads is arbitrary: the smallest name, so that every run says the same.
@@ -373,7 +373,7 @@ func neverUnlocked(in *claim.Input, e *evidence.Exhibit, l *reading.Lock, locks 
 	}
 	many := float64(len(l.Waiters)) >= in.Limit("min-waiters").Number
 	// Young waits of a few are what any lock has; a holder in sight or a hand-over under way may end them.
-	if old == 0 && !many || !l.Orphan(e.Dump) {
+	if old == 0 && !many || !l.Orphan(e.Dump()) {
 		return claim.Candidate{}, false
 	}
 	site, path, _ := l.Site()
@@ -414,8 +414,8 @@ func leakedInLock(e *evidence.Exhibit) []claim.Candidate {
 	first := map[string]*dump.Goroutine{}
 	sites := map[string]stack.Stack{}
 	var order []string
-	for i := range e.Dump.Goroutines {
-		g := &e.Dump.Goroutines[i]
+	for i := range e.Dump().Goroutines {
+		g := &e.Dump().Goroutines[i]
 		s := g.Stack()
 		use := wait.LockOf(s)
 		if !g.Leaked || use.Kind == "" || use.Unlock {
@@ -449,7 +449,7 @@ func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduc
 // allAsleep reports the runtime's own verdict on the whole program (runtime/proc.go, checkdead).
 func allAsleep(e *evidence.Exhibit, explained bool) []claim.Candidate {
 	// The message itself, not a log line that quotes it: the dump's reader takes it only in the runtime's shape.
-	if !strings.Contains(e.Dump.Message, "all goroutines are asleep - deadlock!") || explained {
+	if !strings.Contains(e.Dump().Message, "all goroutines are asleep - deadlock!") || explained {
 		return nil
 	}
 	// Who waits for a lock or to send tells more than who waits for those to finish.
@@ -465,8 +465,8 @@ func allAsleep(e *evidence.Exhibit, explained bool) []claim.Candidate {
 		return 2
 	}
 	var g *dump.Goroutine
-	for i := range e.Dump.Goroutines {
-		x := &e.Dump.Goroutines[i]
+	for i := range e.Dump().Goroutines {
+		x := &e.Dump().Goroutines[i]
 		// The runtime's own goroutines are asleep by nature.
 		if len(x.Frames) == 0 || stack.Plumbing(x.Frames[len(x.Frames)-1].Function) {
 			continue
@@ -478,7 +478,7 @@ func allAsleep(e *evidence.Exhibit, explained bool) []claim.Candidate {
 	if g == nil {
 		return nil
 	}
-	n := len(e.Dump.Goroutines)
+	n := len(e.Dump().Goroutines)
 	s := g.Stack()
 	return []claim.Candidate{{
 		Site: s.Site(), Path: s.Path(), Variant: "all-asleep", Severity: claim.Critical, Share: 1,
@@ -496,7 +496,7 @@ func deadlockLeaked(in *claim.Input) claim.Reading {
 		for _, s := range lockStacks(e) {
 			if f := s.Stack.Site().Function; !seen[f] && len(r.Candidates) < reading.MaxSites {
 				seen[f] = true
-				r.Candidates = append(r.Candidates, leakedLock(e, s.Stack, s.Count, 0, claim.Top(e, e.Profile.Columns[0].Name)))
+				r.Candidates = append(r.Candidates, leakedLock(e, s.Stack, s.Count, 0, claim.Top(e, e.Profile().Columns[0].Name)))
 			}
 		}
 	}
@@ -512,8 +512,8 @@ type stackSum struct {
 func lockStacks(e *evidence.Exhibit) []*stackSum {
 	by := map[string]*stackSum{}
 	var out []*stackSum
-	for i := range e.Profile.Samples {
-		s := &e.Profile.Samples[i]
+	for i := range e.Profile().Samples {
+		s := &e.Profile().Samples[i]
 		use := wait.LockOf(s.Stack)
 		if use.Kind == "" || use.Unlock || len(s.Values) == 0 || s.Values[0] <= 0 {
 			continue
@@ -538,8 +538,8 @@ func deadlockTrace(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "a trace has no lock addresses, and a deadlock may have formed at another time"}
 	e := reading.Latest(in.Exhibits)
 	through := map[string]bool{}
-	for i := range e.Trace.Waits {
-		w := &e.Trace.Waits[i]
+	for i := range e.Trace().Waits {
+		w := &e.Trace().Waits[i]
 		if use := wait.LockIn(w.Class, w.Stack); use.Kind != "" && w.Count > w.Open {
 			user, _ := wait.LockUser(w.Stack[min(use.Above, len(w.Stack)):], nil)
 			through[user.Site().Function] = true
@@ -552,7 +552,7 @@ func deadlockTrace(in *claim.Input) claim.Reading {
 	}
 	by := map[string]*stuck{}
 	var order []*stuck
-	for _, w := range e.Trace.Open {
+	for _, w := range e.Trace().Open {
 		use := wait.LockIn(w.Class, w.Stack)
 		if use.Kind == "" || !w.FromStart {
 			continue
@@ -580,16 +580,16 @@ func deadlockTrace(in *claim.Input) claim.Reading {
 		n += x.n
 	}
 	severity := claim.NoSeverity
-	if e.Trace.Duration >= in.Limit("min-trace").Duration() {
+	if e.Trace().Duration >= in.Limit("min-trace").Duration() {
 		severity = claim.Info
 	}
 	// Which of these places holds what the others wait for, a trace cannot tell:
 	// it vouches for what a dump finds, and is a hint without one.
 	c := claim.Candidate{
 		Site: most, Path: order[0].stack.Path(), Variant: "never-unlocked", Severity: severity, Thin: true,
-		Summary: fmt.Sprintf("%s for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", evidence.Amount(n, "goroutine waits", "goroutines wait"), evidence.Duration(e.Trace.Duration), most.Function),
+		Summary: fmt.Sprintf("%s for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", evidence.Amount(n, "goroutine waits", "goroutines wait"), evidence.Duration(e.Trace().Duration), most.Function),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for locks from the first to the last event, at places where nobody gets through", Value: evidence.Of(n, evidence.Count),
-			At:        claim.Location{Function: most.Function, File: most.File, Line: most.Line, Goroutine: order[0].first, To: int64(e.Trace.Duration)},
+			At:        claim.Location{Function: most.Function, File: most.File, Line: most.Line, Goroutine: order[0].first, To: int64(e.Trace().Duration)},
 			Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", order[0].first))}},
 	}
 	for _, x := range order {
@@ -621,7 +621,7 @@ func closedWorld(e *evidence.Exhibit, found []claim.Candidate) []claim.Candidate
 	crowds := reading.StuckCrowds(work)
 	first, n := crowds[0], len(work)
 	c := judge.StandstillCandidate(e, first)
-	c.Severity, c.Share = claim.Warning, evidence.Part(n, len(e.Dump.Goroutines)).Number
+	c.Severity, c.Share = claim.Warning, evidence.Part(n, len(e.Dump().Goroutines)).Number
 	if len(crowds) > 1 {
 		var parts []string
 		for _, x := range crowds[:min(len(crowds), 4)] {
@@ -630,7 +630,7 @@ func closedWorld(e *evidence.Exhibit, found []claim.Candidate) []claim.Candidate
 		}
 		c.Summary = fmt.Sprintf("%d goroutines have work in hand and cannot go on, and the dump shows nobody who could end that: %s", n, strings.Join(parts, ", "))
 		c.Facts = append([]claim.Fact{{Exhibit: e.ID, Says: "goroutines that have work in hand and wait for others while no other goroutine can move", Value: evidence.Of(n, evidence.Count),
-			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), At: reading.AtGoroutine(first.Site, first.First.G.ID), Reproduce: claim.Grep(e, "goroutine ")}}, c.Facts...)
+			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"), At: reading.AtGoroutine(first.Site, first.First.G.ID), Reproduce: claim.Grep(e, "goroutine ")}}, c.Facts...)
 	}
 	if first.First.Class == wait.ChanSend {
 		c.Fix = []string{

@@ -107,17 +107,17 @@ func TestDeadlockNeverUnlocked(t *testing.T) {
 
 func TestDeadlockByTheRuntimesWord(t *testing.T) {
 	asleep := Join(One(Goroutine(1, "chan receive", "main.main():9"), Goroutine(2, "chan send", "main.f():3")))
-	asleep.Dump.Message = "fatal error: all goroutines are asleep - deadlock!"
+	asleep.Dump().Message = "fatal error: all goroutines are asleep - deadlock!"
 	other := Join(One(Goroutine(1, "chan receive", "main.main():9")))
-	other.Dump.Message = "panic: deadlock"
+	other.Dump().Message = "panic: deadlock"
 	leaked := InMutex(1, "c008", "main.f():3")
 	leaked.Leaked = true
 	leakedSend := Goroutine(1, "chan send", "main.f():3")
 	leakedSend.Leaked = true
 	profile := func(names ...string) *evidence.Exhibit {
 		e := Profiled(evidence.GoroutineLeak, 0)
-		e.Profile.Columns = append(e.Profile.Columns, ColumnOf("goroutineleak"))
-		e.Profile.Samples = append(e.Profile.Samples, SampleOf(3, names...))
+		e.Profile().Columns = append(e.Profile().Columns, ColumnOf("goroutineleak"))
+		e.Profile().Samples = append(e.Profile().Samples, SampleOf(3, names...))
 		return e
 	}
 	ExpectAll(t, Deadlock, []Expect{

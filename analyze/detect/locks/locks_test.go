@@ -75,7 +75,7 @@ func TestLocksOf(t *testing.T) {
 		inRead(7, "main.(*S).Get(e000):35"),
 		Goroutine(8, "runnable", "internal/sync.(*Mutex).lockSlow(f008)", "sync.(*Mutex).Lock(...)", "main.g():1"),
 		InMutex(9, "f008", "main.g():1"),
-	)).Dump
+	)).Dump()
 	var got []string
 	for _, l := range reading.Locks(d) {
 		line := fmt.Sprintf("%x %s waiters", l.Addr, l.Variant())
@@ -155,7 +155,7 @@ func TestLocksOfIsLinear(t *testing.T) {
 		all = append(all, InMutex(int64(i), fmt.Sprintf("%x", 0xc000000+i*64), fmt.Sprintf("main.(*S).Put(%x):9", 0xc000000+i*64), "main.handle():3"))
 	}
 	start := time.Now()
-	locks := reading.Locks(Dumped(all...).Dump)
+	locks := reading.Locks(Dumped(all...).Dump())
 	if len(locks) != 5_000 || time.Since(start) > 5*time.Second {
 		t.Errorf("%d locks in %v", len(locks), time.Since(start))
 	}

@@ -212,7 +212,7 @@ func longHoldTrace(in *claim.Input) claim.Reading {
 		if c := reading.TraceLocks(e); c.Delay+c.Stuck > 0 {
 			return claim.Reading{Silent: "goroutines waited for locks, but no unlock that ended a wait is in the trace"}
 		}
-		return claim.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace.Duration))}
+		return claim.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace().Duration))}
 	}
 	r := claim.Reading{}
 	locks := byLock(holds)
@@ -230,8 +230,8 @@ func longHoldTrace(in *claim.Input) claim.Reading {
 }
 
 func handoverDelay(e *evidence.Exhibit) (sum time.Duration) {
-	for i := range e.Trace.Holders {
-		sum += e.Trace.Holders[i].Delay
+	for i := range e.Trace().Holders {
+		sum += e.Trace().Holders[i].Delay
 	}
 	return sum
 }
@@ -242,8 +242,8 @@ func holdsOf(e *evidence.Exhibit) []*hold {
 	by := map[string]*hold{}
 	var holds []*hold
 	helpers := reading.LockHelpers(e)
-	for i := range e.Trace.Holders {
-		x := &e.Trace.Holders[i]
+	for i := range e.Trace().Holders {
+		x := &e.Trace().Holders[i]
 		s, helps := wait.LockUser(x.Unlock[min(wait.LockOf(x.Unlock).Above, len(x.Unlock)):], helpers)
 		waiter, asked := wait.LockUser(x.Waiter[min(wait.LockOf(x.Waiter).Above, len(x.Waiter)):], helpers)
 		site := s.Site()
@@ -350,7 +350,7 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 	if mean < in.Limit("min-hold").Number*in.Limit("min-vote").Number {
 		return claim.Candidate{}, false
 	}
-	wall := e.Trace.Duration
+	wall := e.Trace().Duration
 	heldShare := evidence.Part(h.held(), wall)
 	inside := h.inside()
 	did := inside[0]
@@ -438,11 +438,11 @@ func longHoldDump(in *claim.Input) claim.Reading {
 	bySite := map[string]*seen{}
 	var order []string
 	for _, e := range in.Exhibits {
-		for _, l := range reading.Locks(e.Dump) {
+		for _, l := range reading.Locks(e.Dump()) {
 			h, ok := l.BlockedHolder()
 			likely := false
 			if !ok {
-				if h, likely = l.LikelyHolder(e.Dump, in.Limit("impact.min-standing-moment").Number); !likely {
+				if h, likely = l.LikelyHolder(e.Dump(), in.Limit("impact.min-standing-moment").Number); !likely {
 					continue
 				}
 			}
@@ -464,7 +464,7 @@ func longHoldDump(in *claim.Input) claim.Reading {
 			// Nested locks: the outer one waits for whoever holds the inner one, which is the one to look at.
 			var severity claim.Severity
 			if !class.IsLock() {
-				severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Mean: longest, Share: evidence.Part(n, reading.AtWork(e.Dump)).Number})
+				severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Mean: longest, Share: evidence.Part(n, reading.AtWork(e.Dump())).Number})
 			}
 			thin := severity < claim.Warning || likely
 			lock, caveat := "a lock", "a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait"

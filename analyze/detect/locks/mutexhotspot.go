@@ -294,21 +294,21 @@ func oneMoment(in *claim.Input, e *evidence.Exhibit, c *claim.Candidate) {
 		users = append(users, s.Function)
 	}
 	var wanted time.Duration
-	for _, q := range e.Trace.Queues {
+	for _, q := range e.Trace().Queues {
 		if slices.ContainsFunc(q.Sites, func(s stack.Site) bool { return slices.Contains(users, s.Function) }) {
 			wanted += q.Wanted
 		}
 	}
-	part := evidence.Part(min(wanted, e.Trace.Duration), e.Trace.Duration)
+	part := evidence.Part(min(wanted, e.Trace().Duration), e.Trace().Duration)
 	// Not told, or wanted for long: by several locks that are used here, it would be less for each.
 	if wanted == 0 || part.Number >= in.Limit("min-wanted").Number {
 		return
 	}
 	c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "time in which anybody waited for the lock", Value: evidence.Duration(wanted),
-		Of: claim.PartOf(evidence.Duration(e.Trace.Duration), "the trace"), Limit: in.Against("min-wanted"), At: claim.At(c.Site), Reproduce: claim.TraceProfile(e, "sync")})
+		Of: claim.PartOf(evidence.Duration(e.Trace().Duration), "the trace"), Limit: in.Against("min-wanted"), At: claim.At(c.Site), Reproduce: claim.TraceProfile(e, "sync")})
 	if c.Severity > claim.NoSeverity {
 		c.Severity = min(c.Severity, claim.Info)
-		c.Summary = fmt.Sprintf("goroutines met at the lock in %s, but for a moment: somebody waited for it in %s of %s", c.Site.Function, evidence.Duration(wanted), evidence.Duration(e.Trace.Duration))
+		c.Summary = fmt.Sprintf("goroutines met at the lock in %s, but for a moment: somebody waited for it in %s of %s", c.Site.Function, evidence.Duration(wanted), evidence.Duration(e.Trace().Duration))
 	}
 }
 
@@ -316,7 +316,7 @@ func hotspotDump(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "it shows one moment, and at that moment no goroutine waited for a lock"}
 	most := 0
 	for _, e := range in.Exhibits {
-		locks := reading.Locks(e.Dump)
+		locks := reading.Locks(e.Dump())
 		deadlocked := reading.Dead(locks)
 		all := 0
 		for _, l := range locks {
@@ -333,18 +333,18 @@ func hotspotDump(in *claim.Input) claim.Reading {
 			share := evidence.Part(n, all)
 			site, path, _ := l.Site()
 			var held reading.Requests
-			inFlight := float64(reading.AtWork(e.Dump))
+			inFlight := float64(reading.AtWork(e.Dump()))
 			for _, w := range l.Waiters {
 				held.Add(wait.HandlerOf(w.G.Stack()), 1)
 			}
 			if 2*held.Sum() >= float64(n) {
-				inFlight = held.Alike(reading.RequestsIn(e.Dump))
+				inFlight = held.Alike(reading.RequestsIn(e.Dump()))
 			}
 			impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(float64(n), inFlight).Number}
 			busy := judge.BusyElsewhere(in, site.Function)
 			severity, thin := in.Severity(impact, busy), n < int(in.Limit("impact.min-standing-moment").Number)
 			// Nobody will ever get this lock: that is a deadlock and not a busy lock. Few of many: no one lock is to blame. A few alone: any program that shares data has some.
-			if deadlocked[l] || l.Orphan(e.Dump) || share.Number < in.Limit("min-share").Number || thin {
+			if deadlocked[l] || l.Orphan(e.Dump()) || share.Number < in.Limit("min-share").Number || thin {
 				severity = claim.NoSeverity
 			}
 			// Who holds it waits for others: whether anybody gets through at all, another kind must show.
@@ -377,7 +377,7 @@ func hotspotDump(in *claim.Input) claim.Reading {
 
 func hotspotCPU(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	total := p.Total(column)
 	if total < int64(in.Limit("min-samples").Number) {

@@ -89,7 +89,7 @@ func TestMutexHotspotTrace(t *testing.T) {
 	}
 	met := func(wanted time.Duration) *evidence.Exhibit {
 		e := trace(Waited(wait.Mutex, 1000, 20*time.Millisecond, 0, LockedAt("main.f")...))
-		e.Trace.Queues = []exectrace.Queue{{Sites: []stack.Site{{Function: "main.f"}}, Waited: 20 * time.Second, Wanted: wanted}}
+		e.Trace().Queues = []exectrace.Queue{{Sites: []stack.Site{{Function: "main.f"}}, Waited: 20 * time.Second, Wanted: wanted}}
 		return e
 	}
 	ExpectAll(t, MutexHotspot, []Expect{

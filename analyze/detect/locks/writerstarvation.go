@@ -53,7 +53,7 @@ deadlock and reported as such.`,
 
 func starvationDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "it shows one moment, and at that moment no writer waits for readers with others behind it"}
-	locks := reading.Locks(e.Dump)
+	locks := reading.Locks(e.Dump())
 	deadlocked := reading.Dead(locks)
 	for _, l := range locks {
 		writers, readers := 0, 0
@@ -105,7 +105,7 @@ func starvationDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			Site: site, Path: path,
 			Summary: fmt.Sprintf("a writer in %s waits for readers to give back %s, and behind it %s%s", writer.Site().Function, l.Name(), behind, sentence),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: "goroutines that wait for " + l.Name() + ", a writer that waits for readers among them", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+				{Exhibit: e.ID, Says: "goroutines that wait for " + l.Name() + ", a writer that waits for readers among them", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 					Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(writer.Site(), writer.G.ID), Reproduce: claim.Grep(e, l.Grep())},
 				{Exhibit: e.ID, Says: "of them, readers behind the writer", Value: evidence.Of(readers, evidence.Count), At: reading.AtGoroutine(writer.Site(), writer.G.ID), Reproduce: claim.Grep(e, l.Grep())},
 			},
@@ -118,7 +118,7 @@ func starvationDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			c.Caveats = append(c.Caveats, "a dump cannot show who holds a lock: the readers are the goroutines past the line at which others ask for it, and may have given it back")
 			c.Graph = judge.QueueGraph(e, l, hold[0])
 		}
-		judge.Moment(in, &c, e.Dump, n, held, claim.Excuse{Holds: stays == 0, Says: "no reader is seen to be blocked with the lock in hand: it may be about to give it back"})
+		judge.Moment(in, &c, e.Dump(), n, held, claim.Excuse{Holds: stays == 0, Says: "no reader is seen to be blocked with the lock in hand: it may be about to give it back"})
 		judge.AddSites(&c, writer.Site())
 		judge.AddSites(&c, l.OtherSites(c.Site)...)
 		r.Candidates = append(r.Candidates, c)
@@ -158,7 +158,7 @@ type readerHold struct {
 }
 
 func starvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
 		return claim.Reading{Silent: short}
 	}
@@ -244,15 +244,15 @@ func waitingWith(queues []exectrace.Queue, waits []exectrace.Wait, writer string
 func starvationMutex(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "a mutex profile tells how long writers waited for readers, not who stood behind them"}
 	e := reading.Latest(in.Exhibits)
-	delay, count := e.Profile.Column("delay"), e.Profile.Column("contentions")
+	delay, count := e.Profile().Column("delay"), e.Profile().Column("contentions")
 	if delay < 0 || count < 0 {
 		return r
 	}
 	by := map[string]*readerHold{}
 	var all []*readerHold
 	var total time.Duration
-	for i := range e.Profile.Samples {
-		s := &e.Profile.Samples[i]
+	for i := range e.Profile().Samples {
+		s := &e.Profile().Samples[i]
 		total += time.Duration(s.Values[delay])
 		use := wait.LockOf(s.Stack)
 		if use.Kind != wait.LockRead || !use.Unlock {

@@ -112,13 +112,13 @@ type allocSite struct {
 func allocHotspotHeap(in *claim.Input) claim.Reading {
 	s := reading.OneProcess(in.Exhibits)
 	e := s.LastExhibit()
-	if e.Profile.Column("alloc_space") < 0 {
+	if e.Profile().Column("alloc_space") < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of allocated memory"}
 	}
 	over := s.Span()
 	since := "between the first and the last heap profile"
-	if e.Profile.Duration > 0 {
-		over, since = e.Profile.Duration, "while the profile was taken"
+	if e.Profile().Duration > 0 {
+		over, since = e.Profile().Duration, "while the profile was taken"
 	} else if over == 0 {
 		since = "since the program started"
 	}
@@ -144,7 +144,7 @@ func allocHotspotHeap(in *claim.Input) claim.Reading {
 	})
 	r := claim.Reading{
 		Says:  fmt.Sprintf("the function that allocates most, %s, has %s of the bytes allocated %s", sites[0].Site.Function, evidence.Part(sites[0].bytes, all.bytes), since),
-		Power: claim.SharePower(in.Limit("min-share").Number, all.bytes/max(e.Profile.Period, 1), judge.MuchOfIt, "of the bytes allocated"),
+		Power: claim.SharePower(in.Limit("min-share").Number, all.bytes/max(e.Profile().Period, 1), judge.MuchOfIt, "of the bytes allocated"),
 	}
 	for _, a := range sites {
 		if c, ok := allocCandidate(in, s, a, all, over, since); ok {
@@ -228,7 +228,7 @@ func assists(s stack.Stack) bool {
 const allocFocus = "-focus=runtime.(mallocgc|gcAssistAlloc|newobject|makeslice|growslice)$"
 
 func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	g := reading.CollectorIn(p, column)
 	var allocating, direct int64
@@ -305,7 +305,7 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func allocHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	share := evidence.Part(t.CollectorTime(), t.ProcTime())
 	r := claim.Reading{Silent: fmt.Sprintf("a trace names nobody who allocates; the collector has %s of the processors", share)}
 	late := judge.LateForCPU(in, t)

@@ -98,7 +98,7 @@ func contextVariant(path []string) string {
 func contextRetentionHeap(in *claim.Input) claim.Reading {
 	whole := reading.OneProcess(in.Exhibits)
 	s := whole.Part(ofContexts)
-	if s.LastExhibit().Profile.Column("inuse_space") < 0 {
+	if s.LastExhibit().Profile().Column("inuse_space") < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	if len(s.Views) < 2 {
@@ -169,18 +169,18 @@ func parentWatchers(in *claim.Input, e *evidence.Exhibit, n, all int64, goroutin
 func contextRetentionDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var first dump.Goroutine
 	var n int64
-	for i := range e.Dump.Goroutines {
-		if g := &e.Dump.Goroutines[i]; watchesParent(g.Stack()) {
+	for i := range e.Dump().Goroutines {
+		if g := &e.Dump().Goroutines[i]; watchesParent(g.Stack()) {
 			if n++; n == 1 {
 				first = *g
 			}
 		}
 	}
-	return parentWatchers(in, e, n, int64(len(e.Dump.Goroutines)), first.ID, claim.Grep(e, "context.(*cancelCtx).propagateCancel.func"))
+	return parentWatchers(in, e, n, int64(len(e.Dump().Goroutines)), first.ID, claim.Grep(e, "context.(*cancelCtx).propagateCancel.func"))
 }
 
 func contextRetentionGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	var n, all int64
 	for i := range p.Samples {
 		s := &p.Samples[i]

@@ -75,8 +75,8 @@ func descriptorsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "it shows one moment, and at that moment no accept loop pauses after a failure"}
 	n, connections := 0, 0
 	var first *dump.Goroutine
-	for i := range e.Dump.Goroutines {
-		g := &e.Dump.Goroutines[i]
+	for i := range e.Dump().Goroutines {
+		g := &e.Dump().Goroutines[i]
 		if pausesAccepting(g) {
 			if n++; first == nil {
 				first = g
@@ -95,7 +95,7 @@ func descriptorsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Summary: fmt.Sprintf("a server cannot accept connections: its accept loop, goroutine %d, pauses after a failure, which means that no file descriptor was left", first.ID),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "accept loops that pause after a failure", Value: evidence.Of(n, evidence.Count), At: claim.Location{Goroutine: first.ID}, Reproduce: find},
-			{Exhibit: e.ID, Says: "goroutines that wait on connections meanwhile", Value: evidence.Of(connections, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+			{Exhibit: e.ID, Says: "goroutines that wait on connections meanwhile", Value: evidence.Of(connections, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				At: claim.Location{Goroutine: first.ID}, Reproduce: claim.Grep(e, "IO wait")},
 		},
 		Caveats: []string{"a dump does not show what is open, nor who opened it"},
@@ -126,13 +126,13 @@ func descriptorsHeap(in *claim.Input) claim.Reading {
 	whole := reading.OneProcess(in.Exhibits)
 	s := whole.Part(opens)
 	last := s.LastExhibit()
-	if len(s.Views) < 2 || last.Profile.Column("inuse_space") < 0 {
+	if len(s.Views) < 2 || last.Profile().Column("inuse_space") < 0 {
 		return claim.Reading{Silent: alone(whole)}
 	}
 	r := claim.Reading{Silent: "heap profiles sample, and a thousand open files are a few samples at most"}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
 		h := s.Last().Sites[g.Name]
-		n := mostOfOneSize(last.Profile, g.Name, opens)
+		n := mostOfOneSize(last.Profile(), g.Name, opens)
 		// Fewer reach no limit.
 		if float64(n) < in.Limit("min-live").Number || len(r.Candidates) == reading.MaxSites {
 			continue

@@ -114,8 +114,8 @@ func finalizerDump(in *claim.Input) claim.Reading {
 	r := claim.Reading{Says: "no finalizer or cleanup waits at the moment of the dump"}
 	var all []*finalizing
 	for _, e := range in.Exhibits {
-		for i := range e.Dump.Goroutines {
-			g := &e.Dump.Goroutines[i]
+		for i := range e.Dump().Goroutines {
+			g := &e.Dump().Goroutines[i]
 			called, what := finalizerOf(g.Stack(), g.CreatedBy.Function)
 			class := wait.OfState(g.State, called)
 			if called == nil || class == "" {
@@ -160,8 +160,8 @@ func finalizerGoroutine(in *claim.Input) claim.Reading {
 	r := claim.Reading{Says: "no finalizer or cleanup waits at the moment of the profile"}
 	var all []*finalizing
 	for _, e := range in.Exhibits {
-		for i := range e.Profile.Samples {
-			s := &e.Profile.Samples[i]
+		for i := range e.Profile().Samples {
+			s := &e.Profile().Samples[i]
 			called, what := finalizerOf(s.Stack, "")
 			class := wait.OfStack(called)
 			if called == nil || class == "" || s.Values[0] <= 0 {
@@ -178,7 +178,7 @@ func finalizerGoroutine(in *claim.Input) claim.Reading {
 }
 
 func finalizerTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	r := claim.Reading{Says: "no finalizer or cleanup waits in the trace"}
 	if short := reading.TooShort(e); short != "" {
 		r.Silent = short

@@ -35,7 +35,7 @@ func TestFinalizerStuck(t *testing.T) {
 	}
 	profile := func(second int, names ...string) *evidence.Exhibit {
 		e := Profiled(evidence.Goroutine, second, Row{Values: []int64{1}, Stack: Frames(names...)})
-		e.Profile.Columns = []pprofile.Column{{Name: "goroutine"}}
+		e.Profile().Columns = []pprofile.Column{{Name: "goroutine"}}
 		e.CapturedAt = time.Unix(int64(second), 0)
 		return e
 	}

@@ -15,7 +15,7 @@ import (
 
 // heapGrowthGCTrace looks for a direction in the marked heap of a log.
 func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	g := e.GC
+	g := e.GC()
 	var floors []exectrace.HeapPoint
 	for _, w := range g.Windows {
 		floors = append(floors, exectrace.HeapPoint{At: w.To, Live: uint64(max(w.Live, 0))})
@@ -146,7 +146,7 @@ func heapGrowthHeap(in *claim.Input) claim.Reading {
 	}
 	was, is := s.First().Inuse, s.Last().Inuse
 	r := claim.Reading{Says: fmt.Sprintf("memory in use went from %s to %s over %d heap profiles", evidence.Size(was), evidence.Size(is), len(s.Views))}
-	column := s.LastExhibit().Profile.Column("inuse_space")
+	column := s.LastExhibit().Profile().Column("inuse_space")
 	if column < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
@@ -168,7 +168,7 @@ func heapGrowthHeap(in *claim.Input) claim.Reading {
 		}
 		nameSeries(&c, s, h)
 		// Who allocates is often a helper; who keeps it has a container that grows with it.
-		callers := reading.CallersOf(s.LastExhibit().Profile, h.Site.Function, reading.InColumn(column))
+		callers := reading.CallersOf(s.LastExhibit().Profile(), h.Site.Function, reading.InColumn(column))
 		if i := slices.IndexFunc(callers, func(by stack.Site) bool { return s.Growth(by.Function, allMemory).Grown > 0 }); i >= 0 {
 			callers = callers[i:]
 		}
@@ -194,7 +194,7 @@ func heapGrowthHeap(in *claim.Input) claim.Reading {
 }
 
 func heapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	s := reading.HeapSlope(e.Trace, int(in.Limit("min-floors").Number))
+	s := reading.HeapSlope(e.Trace(), int(in.Limit("min-floors").Number))
 	if s.Unknown != "" {
 		return claim.Reading{Silent: s.Unknown}
 	}

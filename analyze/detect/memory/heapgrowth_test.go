@@ -64,7 +64,7 @@ func TestHeapGrowthOfASlice(t *testing.T) {
 func TestHeapDifference(t *testing.T) {
 	diff := func() *evidence.Exhibit {
 		e := HeapAt(0, Churned(300, 2000, "main.f"), Objects(18432, 60_000, 30_000, "main.g:3"))
-		e.Duration, e.Profile.Duration = 10*time.Second, 10*time.Second
+		e.Duration, e.Profile().Duration = 10*time.Second, 10*time.Second
 		return e
 	}
 	for d, want := range map[*claim.Detector]string{HeapGrowth: claim.Undecided, MapGrowth: claim.Undecided, AllocHotspot: claim.Found} {

@@ -265,7 +265,7 @@ func doublings(ordered []int64, top int64) int {
 
 func mapGrowthHeap(in *claim.Input) claim.Reading {
 	s := reading.OneProcess(in.Exhibits)
-	if s.LastExhibit().Profile.Column("inuse_space") < 0 {
+	if s.LastExhibit().Profile().Column("inuse_space") < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	minBlocks := int64(in.Limit("min-blocks").Number)
@@ -467,7 +467,7 @@ var largeMapGrowers = []string{
 }
 
 func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	total := p.Total(column)
 	// A map can grow at a cost no profile shows, so this kind never denies.
@@ -507,7 +507,7 @@ func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func mapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	s := reading.HeapSlope(e.Trace, 6)
+	s := reading.HeapSlope(e.Trace(), 6)
 	if s.Unknown != "" {
 		return claim.Reading{Silent: s.Unknown}
 	}

@@ -108,7 +108,7 @@ func inSyncMap(s stack.Stack) bool {
 
 func syncMapCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := storing.CPU(in, e)
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	for i := range r.Candidates {
 		c := &r.Candidates[i]
@@ -135,7 +135,7 @@ func syncMapCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func syncMapMutex(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("delay")
 	r := claim.Reading{Silent: "no waiting for locks inside a sync.Map, which writers of different keys seldom share"}
 	if column < 0 {

@@ -114,7 +114,7 @@ func timerLeakHeap(in *claim.Input) claim.Reading {
 	whole := reading.OneProcess(in.Exhibits)
 	s := whole.Part(ofTimers)
 	last := s.LastExhibit()
-	if last.Profile.Column("inuse_space") < 0 {
+	if last.Profile().Column("inuse_space") < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	least := int64(in.Limit("min-live").Number)
@@ -122,7 +122,7 @@ func timerLeakHeap(in *claim.Input) claim.Reading {
 		r := claim.Reading{Silent: alone(whole)}
 		for name, h := range s.Last().Sites {
 			// A difference over time is no state.
-			if n := mostOfOneSize(last.Profile, name, ofTimers); n >= least && last.Duration == 0 {
+			if n := mostOfOneSize(last.Profile(), name, ofTimers); n >= least && last.Duration == 0 {
 				r.Candidates = append(r.Candidates, timerCandidate(in, last, h, n, whole.Last().Inuse))
 			}
 		}
@@ -135,7 +135,7 @@ func timerLeakHeap(in *claim.Input) claim.Reading {
 	}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
 		h := s.Last().Sites[g.Name]
-		n := mostOfOneSize(last.Profile, g.Name, ofTimers)
+		n := mostOfOneSize(last.Profile(), g.Name, ofTimers)
 		// Fewer weigh nothing, whatever they are for.
 		if n < least || len(r.Candidates) == 3 {
 			continue
@@ -185,7 +185,7 @@ func runsTimers(s stack.Stack) bool {
 }
 
 func timerLeakCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	var n int64
 	total := p.Total(column)
@@ -210,8 +210,8 @@ func timerLeakCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func timerLeakDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var first *dump.Goroutine
 	n := 0
-	for i := range e.Dump.Goroutines {
-		if g := &e.Dump.Goroutines[i]; g.CreatedBy.Function == "time.goFunc" {
+	for i := range e.Dump().Goroutines {
+		if g := &e.Dump().Goroutines[i]; g.CreatedBy.Function == "time.goFunc" {
 			if n++; first == nil {
 				first = g
 			}
@@ -223,7 +223,7 @@ func timerLeakDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	r.Candidates = []claim.Candidate{{
 		Thin: true, Summary: fmt.Sprintf("%s that timers have started are in the dump", evidence.Things(n, "goroutine")),
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that timers have started", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that timers have started", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "goroutines in the dump"),
 			Limit: in.Against("min-started"), At: claim.Location{Goroutine: first.ID}, Reproduce: claim.Grep(e, "created by time.goFunc")}},
 	}}
 	return r

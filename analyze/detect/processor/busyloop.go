@@ -83,7 +83,7 @@ const askingFocus = `runtime\.selectnbrecv$|^time\.(Now|Since|Until)$|\.Try(R?)L
 const parkedPart = 0.25
 
 func busyLoopCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	var selects, parks int64
 	for i := range p.Samples {
@@ -115,7 +115,7 @@ func busyLoopCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func busyLoopTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	r := claim.Reading{Silent: "a loop that asks without yielding runs like any other code in a trace"}
 	capacity := time.Duration(t.Procs.Max) * t.Duration
 	if capacity <= 0 {

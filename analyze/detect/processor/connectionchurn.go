@@ -114,7 +114,7 @@ func readsBody(s stack.Stack) bool {
 
 // connectionsTrace holds the connections that are made against the answers that are waited for.
 func connectionsTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
 		return claim.Reading{Silent: short}
 	}

@@ -97,12 +97,12 @@ func hotspots(in *claim.Input, e *evidence.Exhibit, p *pprofile.Profile, use rea
 }
 
 func cpuHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	return hotspots(in, e, e.Profile, reading.UsageOf(e.Profile, in.Process.GOMAXPROCS), nil, "all CPU samples",
+	return hotspots(in, e, e.Profile(), reading.UsageOf(e.Profile(), in.Process.GOMAXPROCS), nil, "all CPU samples",
 		func(s *reading.SiteSum) claim.Command { return reading.PeekOwn(e, "samples", s.Site, nil) }, claim.Top(e, "cpu"))
 }
 
 func cpuHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	late := judge.LateForCPU(in, t)
 	if len(t.Samples) == 0 {
 		r := claim.Reading{Silent: "no CPU profile ran while the trace was recorded, so it holds no samples"}
@@ -139,7 +139,7 @@ var cpuCounts = judge.TracedKind{
 // busiest names the goroutines of the application that run longest in a trace without samples, by the function they start in.
 // CPU samples of another time name the function itself. Goroutines that the standard library starts are named by none of the program's code.
 func busiest(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
-	g := e.Trace.BusiestGroup()
+	g := e.Trace().BusiestGroup()
 	if _, _, sampled := in.Process.Under(""); sampled > 0 || g == nil || stack.Standard(g.Start.Function) {
 		return claim.Candidate{}, false
 	}
@@ -148,7 +148,7 @@ func busiest(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 	if share.Number < in.Limit("min-share").Number {
 		return claim.Candidate{}, false
 	}
-	use := evidence.Part(e.Trace.Procs.Running, e.Trace.ProcTime())
+	use := evidence.Part(e.Trace().Procs.Running, e.Trace().ProcTime())
 	return claim.Candidate{
 		Site: g.Start, Severity: claim.Info, Plain: true, Share: share.Number,
 		Summary: fmt.Sprintf("goroutines of %s run for %s of the time for which all do; %s of the processors are in use", g.Start.Function, share, use),

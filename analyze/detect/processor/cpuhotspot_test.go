@@ -24,7 +24,7 @@ func TestCPUHotspotOfATrace(t *testing.T) {
 		{"of the standard library", Of(trace(60, 0, "net/http.(*connReader).backgroundRead")), claim.Undecided, ""},
 	})
 	profile := Profiled(evidence.CPU, 0, CPU(500, "main.compute", "main.solve"))
-	profile.Duration, profile.Profile.Duration = 10*time.Second, 10*time.Second
+	profile.Duration, profile.Profile().Duration = 10*time.Second, 10*time.Second
 	if f := Judge(t, CPUHotspot, profile, trace(60, 40, "main.solve")).All.Findings; len(f) != 1 || f[0].Site.Function != "main.compute" {
 		t.Errorf("beside a CPU profile, which names the function: %+v", f)
 	}

@@ -111,10 +111,10 @@ func setUp(s stack.Stack) string {
 // repeatedSetupCPU also names what is set up.
 func repeatedSetupCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := settingUp.CPU(in, e)
-	column := e.Profile.Column("samples")
+	column := e.Profile().Column("samples")
 	for i := range r.Candidates {
 		c := &r.Candidates[i]
-		kinds := reading.BySite(e.Profile, column, func(s *pprofile.Sample) stack.Site {
+		kinds := reading.BySite(e.Profile(), column, func(s *pprofile.Sample) stack.Site {
 			if s.Stack.Owner().Function != c.Site.Function {
 				return stack.Site{}
 			}
@@ -124,7 +124,7 @@ func repeatedSetupCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			continue
 		}
 		c.Variant = kinds[0].Site.Function
-		c.Summary = fmt.Sprintf("%s sets up a %s each time: %s of the CPU samples are below it there", c.Site.Function, c.Variant, evidence.Part(kinds[0].Values[column], e.Profile.Total(column)))
+		c.Summary = fmt.Sprintf("%s sets up a %s each time: %s of the CPU samples are below it there", c.Site.Function, c.Variant, evidence.Part(kinds[0].Values[column], e.Profile().Total(column)))
 	}
 	return r
 }

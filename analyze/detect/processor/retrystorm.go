@@ -119,9 +119,9 @@ func happened(s *reading.HeapSeries, keep func(stack.Stack) bool, by func(stack.
 			}
 		}
 	}
-	add(s.LastExhibit().Profile, 1)
+	add(s.LastExhibit().Profile(), 1)
 	if len(s.Views) > 1 {
-		add(s.Exhibits[0].Profile, -1)
+		add(s.Exhibits[0].Profile(), -1)
 	}
 	out := map[string]countOf{}
 	for k, n := range sums {
@@ -139,16 +139,16 @@ func retryHeap(in *claim.Input) claim.Reading {
 	s := reading.OneProcess(in.Exhibits)
 	last, span := s.LastExhibit(), s.Span()
 	r := claim.Reading{Silent: "heap profiles sample, and do not show failures that are rare"}
-	if last.Profile.Column("alloc_objects") < 0 || len(s.Views) < 2 || span <= 0 {
+	if last.Profile().Column("alloc_objects") < 0 || len(s.Views) < 2 || span <= 0 {
 		r.Silent = "how often calls fail shows between two heap profiles of one process"
 		return r
 	}
-	period := last.Profile.Period
+	period := last.Profile().Period
 	failed, stacks := happened(s, fails, stack.Stack.Owner)
 	all, _ := happened(s, serves, func(stack.Stack) stack.Site { return stack.Site{} })
 	requests := all[""]
 	// Whether it serves at all shows since the start. By the rule of three so many requests may be missed.
-	serving := slices.ContainsFunc(last.Profile.Samples, func(x pprofile.Sample) bool {
+	serving := slices.ContainsFunc(last.Profile().Samples, func(x pprofile.Sample) bool {
 		return x.Stack.Contains("net/http.(*conn).serve", "google.golang.org/grpc.(*Server).handleStream")
 	})
 	most := max(requests.count, 3*period/requestSize)
@@ -186,7 +186,7 @@ func retryHeap(in *claim.Input) claim.Reading {
 			c.Caveats = append(c.Caveats, "the program serves no requests that failures could be held against: it may ask many peers once")
 		}
 		// Attempts over net/http are made in goroutines that name nobody.
-		if site, ok := failsToDial(last.Profile); ok && stacks[name].Contains("net/http.(*Client).do", "net/url.(*Error).Error") {
+		if site, ok := failsToDial(last.Profile()); ok && stacks[name].Contains("net/http.(*Client).do", "net/url.(*Error).Error") {
 			judge.AddSites(&c, site)
 		}
 		r.Candidates = append(r.Candidates, c)
@@ -208,7 +208,7 @@ func failsToDial(p *pprofile.Profile) (stack.Site, bool) {
 }
 
 func retryCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	total := p.Total(column)
 	r := claim.Reading{Silent: "a CPU profile does not show how often calls fail"}

@@ -52,7 +52,7 @@ or end after it are not counted, which hides the slowest in a short trace. Time 
 }
 
 func slowTaskTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	if len(t.Tasks)+len(t.Regions) == 0 {
 		return claim.Reading{Silent: "the program marks no tasks or regions (runtime/trace.NewTask, WithRegion)"}
 	}
@@ -110,7 +110,7 @@ func slowTask(in *claim.Input, e *evidence.Exhibit, what string, k *exectrace.Ta
 		},
 	}
 	if what == "task" {
-		if step, d := stepOf(e.Trace, worst); d > 0 {
+		if step, d := stepOf(e.Trace(), worst); d > 0 {
 			c.Summary += fmt.Sprintf("; the longest, of %s, spent %s in the region %q", evidence.Duration(worst.To-worst.From), evidence.Duration(d), step.Name)
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of the longest task in its region %q", step.Name), Value: evidence.Duration(d), Of: claim.PartOf(evidence.Duration(worst.To-worst.From), "the longest task"), At: loc, Reproduce: view})
 			c.Facts = append(c.Facts, spent(e, step, loc, view)...)
@@ -121,7 +121,7 @@ func slowTask(in *claim.Input, e *evidence.Exhibit, what string, k *exectrace.Ta
 	if len(k.Blocked) > 0 {
 		judge.AddSites(&c, k.Blocked[0].Stack.Site())
 	}
-	if message := loggedIn(e.Trace, worst); message != "" {
+	if message := loggedIn(e.Trace(), worst); message != "" {
 		c.Facts[3].Says += ", which logged " + message
 		c.Summary += "; the longest logged " + message
 	}

@@ -45,8 +45,8 @@ func TestSlowTask(t *testing.T) {
 	fonts.Worst = span(105*MS, 295*MS)
 	fonts.Blocked = []exectrace.Blocked{{Class: wait.Sleep, Stack: Frames("time.Sleep", "main.load"), Total: 4 * 190 * MS, Count: 4}}
 	x := trace(kind("report", 200, MS, 4, 200*MS))
-	x.Trace.Regions = []exectrace.Task{fetch, fonts}
-	x.Trace.Logs = []exectrace.Log{{At: 50 * MS, Goroutine: 7, Category: "traceID", Message: "before"}, {At: 101 * MS, Goroutine: 8, Category: "traceID", Message: "another"}, {At: 101 * MS, Goroutine: 7, Category: "traceID", Message: "r-42"}}
+	x.Trace().Regions = []exectrace.Task{fetch, fonts}
+	x.Trace().Logs = []exectrace.Log{{At: 50 * MS, Goroutine: 7, Category: "traceID", Message: "before"}, {At: 101 * MS, Goroutine: 8, Category: "traceID", Message: "another"}, {At: 101 * MS, Goroutine: 7, Category: "traceID", Message: "r-42"}}
 	f := Judge(t, SlowTask, x).All.Findings
 	if len(f) != 1 || !strings.Contains(f[0].Summary, `spent 190 ms in the region "fonts"`) || !strings.Contains(f[0].Summary, `logged "traceID=r-42"`) {
 		t.Errorf("step and request are not named: %+v", f)

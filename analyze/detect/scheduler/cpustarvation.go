@@ -77,7 +77,7 @@ func regular(gaps []exectrace.Interval) evidence.Quantity {
 }
 
 func cpuStarvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	worst := exectrace.Interval{}
 	for _, g := range t.Gaps {
 		if g.To-g.From > worst.To-worst.From {
@@ -138,7 +138,7 @@ func quotaFix(procs int) []string {
 }
 
 func cpuStarvationSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	total := e.Sched.Total
+	total := e.Sched().Total
 	share := evidence.Part(total.Wasted, total.Samples)
 	r := claim.Reading{Silent: fmt.Sprintf("schedtrace tells the state every so often: %s of %s with a goroutine queued and a processor idle", share, evidence.Things(total.Samples, "line"))}
 	if total.Samples < 10 || share.Number < in.Limit("min-wasted").Number {

@@ -103,7 +103,7 @@ func produce(items iter.Seq[Item], out chan<- []Item) {
 }
 
 func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	r := claim.Reading{Says: fmt.Sprintf("no group of goroutines runs in short slices for each other; processors are idle %s of the time", evidence.Part(t.Procs.Idle, t.ProcTime()))}
 	var slicesSeen int64
 	for i := range t.Groups {
@@ -229,7 +229,7 @@ func partner(t *exectrace.Timeline, g *exectrace.Group, at stack.Site) stack.Sit
 }
 
 func fragmentedBlock(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	count, delay := p.Column("contentions"), p.Column("delay")
 	// Counts without a rate, and the program may have run for weeks: this kind vouches and never denies.
 	r := claim.Reading{Silent: "the block profile shows no place with very many short waits; it counts from the start and leaves out waits below its rate"}
@@ -260,7 +260,7 @@ func fragmentedBlock(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func fragmentedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	var n, total int64
 	for i := range p.Samples {

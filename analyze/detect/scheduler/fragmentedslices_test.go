@@ -68,8 +68,8 @@ func TestFragmentedSlices(t *testing.T) {
 	})
 	for many, variant := range map[int]string{9: "", 10: "broadcast"} {
 		e := crumbled(whole)
-		e.Trace.Groups[0].MaxRunnable = many
-		e.Trace.Waits[0].Class, e.Trace.Wakes[0].Class = wait.Cond, wait.Cond
+		e.Trace().Groups[0].MaxRunnable = many
+		e.Trace().Waits[0].Class, e.Trace().Wakes[0].Class = wait.Cond, wait.Cond
 		if f := Judge(t, FragmentedSlices, e).All.Findings; len(f) != 1 || f[0].Variant != variant {
 			t.Errorf("%d woken at once: %+v", many, f)
 		}

@@ -132,7 +132,7 @@ func floods(t *exectrace.Timeline) (out []*flood, running time.Duration) {
 }
 
 func goroutineBurstTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	var created int64
 	for i := range t.Groups {
 		created += t.Groups[i].Created
@@ -222,7 +222,7 @@ func creates(s stack.Stack) bool {
 }
 
 func goroutineBurstCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	total := p.Total(column)
 	r := claim.Reading{Silent: "creating goroutines takes less CPU than what they bring about elsewhere, so few samples deny nothing"}
@@ -256,8 +256,8 @@ func goroutineBurstDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	sites := map[string]stack.Site{}
 	first := map[string]int64{}
 	var order []string
-	for i := range e.Dump.Goroutines {
-		g := &e.Dump.Goroutines[i]
+	for i := range e.Dump().Goroutines {
+		g := &e.Dump().Goroutines[i]
 		if g.State != "runnable" || g.CreatedBy.Function == "" || stack.Standard(g.CreatedBy.Function) {
 			continue
 		}
@@ -277,7 +277,7 @@ func goroutineBurstDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: sites[name], Thin: true,
 			Summary: fmt.Sprintf("%s that %s created are runnable at the moment of the dump", evidence.Things(counts[name], "goroutine"), name),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: "runnable goroutines that it created", Value: evidence.Of(counts[name], evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "goroutines in the dump"),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "runnable goroutines that it created", Value: evidence.Of(counts[name], evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "goroutines in the dump"),
 				Limit: in.Against("min-burst"), At: at, Reproduce: claim.Grep(e, "[runnable]")}},
 		})
 	}

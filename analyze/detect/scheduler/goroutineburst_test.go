@@ -30,7 +30,7 @@ func fan(f fanned) *evidence.Exhibit {
 	if f.late {
 		e = Queued(Queue{400, 20 * MS, 100 * US, wait.Network, 10})
 	}
-	t := e.Trace
+	t := e.Trace()
 	running := time.Duration(f.created) * f.slice
 	t.Groups[0].Running = f.rest
 	t.Groups = append(t.Groups, exectrace.Group{Start: At("main.row"), Creator: At(f.creator), Created: f.created, Running: running, Slices: Histogram(int(f.created), f.slice), MaxRunnable: f.burst})
@@ -114,7 +114,7 @@ func TestCPUStarvation(t *testing.T) {
 
 // scheduled makes an exhibit of schedtrace lines.
 func scheduled(w runtimelog.SchedWindow) *evidence.Exhibit {
-	return &evidence.Exhibit{Path: "app.log", Kind: evidence.SchedTrace, Coverage: evidence.Whole, Sched: &runtimelog.Sched{Total: w, Windows: []runtimelog.SchedWindow{w}}}
+	return &evidence.Exhibit{Path: "app.log", Kind: evidence.SchedTrace, Coverage: evidence.Whole, Content: &runtimelog.Sched{Total: w, Windows: []runtimelog.SchedWindow{w}}}
 }
 
 func TestSpinning(t *testing.T) {
@@ -153,7 +153,7 @@ func TestSpinning(t *testing.T) {
 func TestBurstOfAStarvedProcess(t *testing.T) {
 	for gap, want := range map[time.Duration]string{12 * time.Millisecond: "warning main.rows", 13 * time.Millisecond: "info main.rows"} {
 		e := fan(fanned{creator: "main.rows", created: 2000, slice: 50 * US, burst: 1000, late: true}) // 25 ms of work for two processors
-		e.Trace.Gaps = []exectrace.Interval{{From: 0, To: gap}}
+		e.Trace().Gaps = []exectrace.Interval{{From: 0, To: gap}}
 		if j := Judge(t, GoroutineBurst, e); j.Worst != want {
 			t.Errorf("%s of the host's: %q, want %q", gap, j.Worst, want)
 		}

@@ -15,7 +15,7 @@ import (
 // pIdleSchedTrace tells whether processors were idle beside queued goroutines. A
 // wake-up under way looks the same, so it vouches and never accuses.
 func pIdleSchedTrace(_ *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Sched.Total
+	t := e.Sched().Total
 	wasted := evidence.Part(t.Wasted, t.Samples)
 	r := claim.Reading{Silent: fmt.Sprintf("schedtrace shows %s, and a wake-up under way looks like waste", evidence.Things(t.Samples, "moment"))}
 	if t.Samples >= minMoments && wasted.Number >= 0.5 {
@@ -78,7 +78,7 @@ demand; on a busy machine the operating system can stretch it, and then the mach
 }
 
 func pIdleTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	all := t.ProcTime()
 	// A goroutine runs on one processor, however many idle: what all of them waited
 	// for processors is the most that could have been used.
@@ -149,7 +149,7 @@ func idleProcs(t *exectrace.Timeline, w exectrace.Window) float64 {
 
 // workerIdle looks for processors that idle while goroutines queue for the answers of one that runs all the time.
 func workerIdle(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
-	t := e.Trace
+	t := e.Trace()
 	idle := evidence.Part(t.Procs.Idle, t.ProcTime())
 	if idle.Number < in.Limit("min-worker-idle").Number {
 		return claim.Candidate{}, false
@@ -186,7 +186,7 @@ func workerIdle(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 
 // lockIdle looks for processors that idle while goroutines queue for one lock.
 func lockIdle(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
-	t := e.Trace
+	t := e.Trace()
 	least := in.Limit("min-lock-idle").Number
 	windows, worst := 0, claim.Location{}
 	queue := 0.0

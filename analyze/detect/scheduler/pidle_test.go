@@ -14,7 +14,7 @@ import (
 // idling is a second on two processors of which so much was idle, and idle with
 // demand, while goroutines that answer to the outside wait for a processor.
 func idling(idle, demand time.Duration) *exectrace.Timeline {
-	t := Queued(Queue{400, 20 * MS, 100 * US, wait.Network, 10}).Trace
+	t := Queued(Queue{400, 20 * MS, 100 * US, wait.Network, 10}).Trace()
 	t.Procs = exectrace.Procs{Max: 2, Running: 2*time.Second - idle, Idle: idle, IdleWithDemand: demand}
 	t.Latency.Times = Histogram(100, demand/100+exectrace.MinDemand)
 	return t

@@ -13,7 +13,7 @@ import (
 // schedLatencySchedTrace tells whether goroutines were queued at the moments that
 // schedtrace shows. A batch queues by design, so it vouches and never accuses.
 func schedLatencySchedTrace(_ *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Sched.Total
+	t := e.Sched().Total
 	waiting := evidence.Part(t.Waiting, t.Samples)
 	r := claim.Reading{Silent: fmt.Sprintf("schedtrace shows queues at %s, not who waits in them for how long", evidence.Things(t.Samples, "moment"))}
 	if t.Samples >= minMoments && waiting.Number >= 0.5 {
@@ -78,7 +78,7 @@ for a batch and missed.`,
 }
 
 func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	all := &t.Latency.Times
 	r := claim.Reading{Says: fmt.Sprintf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99)))}
 	if all.Count < int64(in.Limit("min-events").Number) || reading.Glimpse(t, all.Count) {

@@ -31,10 +31,10 @@ func TestSchedLatencyOfAStall(t *testing.T) {
 	for late, want := range map[int]string{2: "", 3: "warning"} {
 		e := Queued(Queue{400, 100 * US, 100 * US, wait.Network, 0})
 		for range 20 {
-			e.Trace.Groups[0].Runnable.Add(20 * MS)
+			e.Trace().Groups[0].Runnable.Add(20 * MS)
 		}
 		for i := range late {
-			e.Trace.Windows[i].Latency = 20 * MS
+			e.Trace().Windows[i].Latency = 20 * MS
 		}
 		if got := Judge(t, SchedLatency, e); got.Worst != want {
 			t.Errorf("late in %d of 10 windows: %q, want %q", late, got.Worst, want)
@@ -46,11 +46,11 @@ func TestSchedLatencyOfAStall(t *testing.T) {
 // answering to the outside, though it waits for nothing itself.
 func TestSchedLatencyOfRequests(t *testing.T) {
 	e := Queued(Queue{400, 20 * MS, 100 * US, wait.ChanRecv, 10})
-	e.Trace.Groups[0].Creator, e.Trace.Groups[0].Created = At("main.listen"), 400
+	e.Trace().Groups[0].Creator, e.Trace().Groups[0].Created = At("main.listen"), 400
 	if got := Judge(t, SchedLatency, e); got.Worst != "" {
 		t.Errorf("created by code that never waits for the network: %q", got.Worst)
 	}
-	e.Trace.Waits = append(e.Trace.Waits, exectrace.Wait{Class: wait.Network, Stack: Frames("net.(*conn).Read", "main.listen"), Count: 400})
+	e.Trace().Waits = append(e.Trace().Waits, exectrace.Wait{Class: wait.Network, Stack: Frames("net.(*conn).Read", "main.listen"), Count: 400})
 	if got := Judge(t, SchedLatency, e); got.Worst == "" {
 		t.Errorf("created by code that waits for the network: %s", got.Result)
 	}
@@ -60,7 +60,7 @@ func TestSchedLatencyOfRequests(t *testing.T) {
 func TestSchedLatencyNamesWhoRuns(t *testing.T) {
 	for slices, want := range map[int]string{3: "main.serve", 5: "main.solve"} { // of 10 ms, beside 40 ms of main.serve
 		e := Queued(Queue{400, 20 * MS, 100 * US, wait.Network, 10})
-		e.Trace.Groups = append(e.Trace.Groups, exectrace.Group{Start: At("main.solve"), Slices: Histogram(slices, 10*MS), Runnable: Histogram(slices, 10*MS)})
+		e.Trace().Groups = append(e.Trace().Groups, exectrace.Group{Start: At("main.solve"), Slices: Histogram(slices, 10*MS), Runnable: Histogram(slices, 10*MS)})
 		f := Judge(t, SchedLatency, e).All.Findings
 		if len(f) != 1 || len(f[0].Sites) < 2 {
 			t.Fatalf("%+v", f)

@@ -11,7 +11,7 @@ import (
 const minMoments = 10
 
 func momentsOf(e *evidence.Exhibit, share evidence.Quantity, what string) claim.Candidate {
-	t := e.Sched.Total
+	t := e.Sched().Total
 	return claim.Candidate{Severity: claim.NoSeverity, Share: share.Number,
 		Summary: fmt.Sprintf("%s of the %s", share, what),
 		Facts: []claim.Fact{

@@ -49,7 +49,7 @@ a service with very many short requests has a share of its own.`,
 }
 
 func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("samples")
 	var n int64
 	total := p.Total(column)
@@ -100,7 +100,7 @@ func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func spinningTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	r := claim.Reading{Silent: "a trace does not show what the scheduler costs"}
 	if reading.Glimpse(t, t.Latency.Times.Count) || t.Procs.Max == 0 {
 		return r
@@ -119,7 +119,7 @@ func spinningTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func spinningSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	total := e.Sched.Total
+	total := e.Sched().Total
 	share := evidence.Part(float64(total.Spinning), float64(total.Procs)/2)
 	r := claim.Reading{Silent: fmt.Sprintf("threads that look for work are %s of half of the processors, over %s", share, evidence.Things(total.Samples, "schedtrace line"))}
 	if total.Samples < 10 || share.Number < in.Limit("min-spinning").Number {

@@ -88,7 +88,7 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := reading.TooShort(e); short != "" {
 		return claim.Reading{Silent: short}
 	}
-	t := e.Trace
+	t := e.Trace()
 	procs := max(in.Process.GOMAXPROCS, t.Procs.Max, 1)
 	call := in.Limit("min-call").Duration()
 	r := claim.Reading{Says: fmt.Sprintf("next to no time goes by in system calls of %s and more", evidence.Duration(call))}
@@ -142,7 +142,7 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "it shows one moment, at which few goroutines are in system calls at one place"}
 	need := max(in.Limit("min-goroutines").Number, in.Limit("min-threads-per-proc").Number*float64(in.Process.GOMAXPROCS))
-	for _, x := range reading.WaitsInDump(e.Dump, callsOf) {
+	for _, x := range reading.WaitsInDump(e.Dump(), callsOf) {
 		n := len(x.Goroutines)
 		if float64(n) < need*in.Limit("min-vote-dump").Number || len(r.Candidates) == reading.MaxSites {
 			continue
@@ -155,11 +155,11 @@ func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		c := claim.Candidate{
 			Site: x.Site, Path: x.Path, Thin: float64(n) < need,
 			Summary: fmt.Sprintf("%s in a system call in %s", evidence.Amount(n, "goroutine is", "goroutines are"), x.Name()),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines in a system call here, each with a thread of its own", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines in a system call here, each with a thread of its own", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: limit, At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}},
 		}
 		// Where it is what nearly all requests are doing, their calls are not short beside the rest of what they do.
-		share := evidence.Part(x.Requests.Sum(), reading.RequestsIn(e.Dump).Sum())
+		share := evidence.Part(x.Requests.Sum(), reading.RequestsIn(e.Dump()).Sum())
 		few := in.Process.GOMAXPROCS == 0 && float64(n) < judge.UsualProcs*in.Limit("min-threads-per-proc").Number && share.Number < in.Limit("impact.min-share-critical").Number
 		in.Weigh(&c, claim.Impact{Of: claim.Operations, Standing: in.Limit("impact.min-standing-moment").Number * float64(n) / need, Moment: true}, judge.NotOutside(len(x.Requests) > 0),
 			claim.Excuse{Holds: few, Says: "how many processors there are is not known: so many may be in short calls at a time on a large machine"})

@@ -14,8 +14,8 @@ import (
 // threads is a thread creation profile of n threads.
 func threads(n int64) *evidence.Exhibit {
 	e := Profiled(evidence.ThreadCreate, 0)
-	e.Profile.Columns = append(e.Profile.Columns, ColumnOf("threadcreate"))
-	e.Profile.Samples = append(e.Profile.Samples, SampleOf(n, "runtime.allocm", "runtime.newm"))
+	e.Profile().Columns = append(e.Profile().Columns, ColumnOf("threadcreate"))
+	e.Profile().Samples = append(e.Profile().Samples, SampleOf(n, "runtime.allocm", "runtime.newm"))
 	return e
 }
 

@@ -78,7 +78,7 @@ func threadSeverity(in *claim.Input, n float64) claim.Severity {
 }
 
 func threadsSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Sched.Total
+	t := e.Sched().Total
 	some, _, limit := tooMany(in)
 	r := claim.Reading{Says: fmt.Sprintf("at most %d threads in %s", t.MostThreads, evidence.Duration(t.To-t.From))}
 	if float64(t.MostThreads) < some {
@@ -89,11 +89,11 @@ func threadsSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Severity: threadSeverity(in, float64(t.MostThreads)), Thin: t.Samples < 3,
 		Summary: fmt.Sprintf("the process has up to %d threads, with GOMAXPROCS %d", t.MostThreads, in.Process.GOMAXPROCS),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("most threads in %s lines", evidence.Of(t.Samples, evidence.Count)), Value: evidence.Of(t.MostThreads, evidence.Count), Limit: limit,
-			At: claim.Location{Line: e.Sched.Lines[0]}, Reproduce: grep}},
+			At: claim.Location{Line: e.Sched().Lines[0]}, Reproduce: grep}},
 	}
-	if w := e.Sched.Windows; len(w) > 0 && w[0].MostThreads < t.Threads {
+	if w := e.Sched().Windows; len(w) > 0 && w[0].MostThreads < t.Threads {
 		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("threads in the last line; in the beginning there were %d", w[0].MostThreads), Value: evidence.Of(t.Threads, evidence.Count),
-			At: claim.Location{Line: e.Sched.Lines[1]}, Reproduce: grep})
+			At: claim.Location{Line: e.Sched().Lines[1]}, Reproduce: grep})
 	}
 	r.Candidates = []claim.Candidate{c}
 	return r
@@ -129,8 +129,8 @@ func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	by := map[string]*keeper{}
 	var keepers []*keeper
 	n, locked := 0, 0
-	for i := range e.Dump.Goroutines {
-		g := &e.Dump.Goroutines[i]
+	for i := range e.Dump().Goroutines {
+		g := &e.Dump().Goroutines[i]
 		s := g.Stack()
 		call := wait.OfState(g.State, s) == wait.Syscall
 		if !call && !g.Locked {
@@ -166,7 +166,7 @@ func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Site: k.site, Variant: variant, Severity: threadSeverity(in, float64(n)),
 		Summary: fmt.Sprintf("%d goroutines keep a thread each: most %s, %d of them in %s", n, doing, k.n, k.site.Function),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: "goroutines in a system call or locked to their thread", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+			{Exhibit: e.ID, Says: "goroutines in a system call or locked to their thread", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: limit, At: reading.AtGoroutine(k.site, k.first.ID), Reproduce: claim.Grep(e, find)},
 			{Exhibit: e.ID, Says: "of them, locked to their thread", Value: evidence.Of(locked, evidence.Count), At: reading.AtGoroutine(k.site, k.first.ID), Reproduce: claim.Grep(e, "locked to thread")},
 		},

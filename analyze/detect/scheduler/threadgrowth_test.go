@@ -12,7 +12,7 @@ import (
 func TestThreadGrowth(t *testing.T) {
 	sched := func(threads int64) *evidence.Exhibit {
 		return &evidence.Exhibit{Path: "stderr.log", Kind: evidence.SchedTrace, Coverage: evidence.Whole,
-			Sched: &runtimelog.Sched{Total: runtimelog.SchedWindow{Samples: 10, Threads: threads, MostThreads: threads}}}
+			Content: &runtimelog.Sched{Total: runtimelog.SchedWindow{Samples: 10, Threads: threads, MostThreads: threads}}}
 	}
 	locked := Goroutine(0, "chan receive", "main.drive():3")
 	locked.Locked = true

@@ -90,7 +90,7 @@ func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := reading.TooShort(e); short != "" {
 		return claim.Reading{Silent: short}
 	}
-	t := e.Trace
+	t := e.Trace()
 	slowFrom, severe := in.Limit("min-wait").Duration(), in.Limit("min-wait-severe").Duration()
 	r := claim.Reading{Says: "no place waits for a peer for so long"}
 	if t.Duration < 2*slowFrom {
@@ -139,7 +139,7 @@ func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 
 func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "it prints the minutes of waits from the first collection on (runtime/mgcmark.go, markroot), and for no wait for a peer does it print any"}
-	for _, x := range reading.WaitsInDump(e.Dump, reading.Answers) {
+	for _, x := range reading.WaitsInDump(e.Dump(), reading.Answers) {
 		n := len(x.Goroutines)
 		if len(r.Candidates) == reading.MaxSites {
 			break
@@ -158,7 +158,7 @@ func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		ended, took := in.Process.Waited(x.Site.Function)
 		ratio := evidence.Quantity{Number: float64(n) * float64(time.Second) / float64(max(took, 1)), Unit: evidence.Ratio}
 		late := float64(ended) >= in.Limit("min-ended").Number && ratio.Number >= in.Limit("min-standing-ratio").Number
-		impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(x.Requests.Sum(), x.Requests.Alike(reading.RequestsIn(e.Dump))).Number}
+		impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(x.Requests.Sum(), x.Requests.Alike(reading.RequestsIn(e.Dump()))).Number}
 		young := float64(old) < in.Limit("min-count").Number && !late
 		switch least := in.Limit("impact.min-standing-moment").Number; {
 		// A call or two under way, as any program has.
@@ -171,7 +171,7 @@ func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		c := claim.Candidate{
 			Site: x.Site, Path: x.Path, Thin: young,
 			Summary: fmt.Sprintf("%s for the answer of a peer in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Site.Function),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a peer's answer here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a peer's answer here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				At: reading.AtGoroutine(x.Site, longest.ID), Reproduce: claim.Grep(e, x.Text)}},
 		}
 		if old > 0 {

@@ -84,7 +84,7 @@ func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := reading.TooShort(e); short != "" {
 		return claim.Reading{Silent: short}
 	}
-	t := e.Trace
+	t := e.Trace()
 	r := claim.Reading{Says: fmt.Sprintf("no place has many senders waiting in %s", evidence.Duration(t.Duration))}
 	for _, w := range reading.SumWaits(t.Waits, reading.Sends, reading.OperationsOf(t)) {
 		rate := reading.PerSecond(w.Total, t.Duration)
@@ -157,13 +157,13 @@ func between(t *exectrace.Timeline, function string) (at reading.BusyAt, total t
 
 func backpressureDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "it shows one moment, at which few goroutines wait to send"}
-	for _, x := range reading.WaitsInDump(e.Dump, reading.Sends) {
+	for _, x := range reading.WaitsInDump(e.Dump(), reading.Sends) {
 		n := len(x.Goroutines)
 		if len(r.Candidates) == reading.MaxSites {
 			break
 		}
 		// Goroutines past the send in the same function have a slot of a semaphore and will give it back.
-		if past(e.Dump, x) > 0 {
+		if past(e.Dump(), x) > 0 {
 			continue
 		}
 		// Stuck rather than slow.
@@ -173,11 +173,11 @@ func backpressureDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		c := claim.Candidate{
 			Site: x.Site, Path: x.Path,
 			Summary: fmt.Sprintf("%s to send on a channel in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Name()),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait to send on a channel here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait to send on a channel here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}},
 			Caveats: []string{"a dump does not print channels: goroutines at one place are taken to send on one"},
 		}
-		judge.Moment(in, &c, e.Dump, n, x.Requests, judge.BusyElsewhere(in, x.Site.Function))
+		judge.Moment(in, &c, e.Dump(), n, x.Requests, judge.BusyElsewhere(in, x.Site.Function))
 		judge.AddSites(&c, x.Owner)
 		r.Candidates = append(r.Candidates, c)
 	}

@@ -21,9 +21,9 @@ func TestChannelBackpressureTrace(t *testing.T) {
 	}
 	handler := Serving("main.put:3")
 	busy := trace("main.take", By(10, send(100, 10*MS, 0, handler...)))
-	busy.Trace.Procs = exectrace.Procs{Max: 2, Running: 95, Idle: 5}
+	busy.Trace().Procs = exectrace.Procs{Max: 2, Running: 95, Idle: 5}
 	starving := trace("main.take", By(10, send(100, 10*MS, 0, handler...)))
-	starving.Trace.Gaps = []exectrace.Interval{{From: 100 * MS, To: 300 * MS}}
+	starving.Trace().Gaps = []exectrace.Interval{{From: 100 * MS, To: 300 * MS}}
 	ExpectAll(t, ChannelBackpressure, []Expect{
 		{"a program that is not given its processors", Of(starving), claim.Found, "info main.put"},
 		{"no sends", Of(trace("main.take")), claim.Clear, ""},

@@ -112,7 +112,7 @@ func first(ctx context.Context, ask func(context.Context) Answer) (Answer, error
 func leakProfile(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "it proves only leaks over channels and locks that nobody alive can reach"}
 	e := reading.Latest(in.Exhibits)
-	if len(e.Profile.Columns) == 0 {
+	if len(e.Profile().Columns) == 0 {
 		return r
 	}
 	type sum struct {
@@ -124,8 +124,8 @@ func leakProfile(in *claim.Input) claim.Reading {
 	by := map[string]*sum{}
 	var order []*sum
 	total := int64(0)
-	for i := range e.Profile.Samples {
-		s := &e.Profile.Samples[i]
+	for i := range e.Profile().Samples {
+		s := &e.Profile().Samples[i]
 		site, path := reading.AppSite(s.Stack)
 		class := wait.OfStack(s.Stack)
 		key := string(class) + " " + site.Function
@@ -143,14 +143,14 @@ func leakProfile(in *claim.Input) claim.Reading {
 		if x.n <= 0 {
 			continue
 		}
-		r.Candidates = append(r.Candidates, provenLeak(e, x.site, x.path, x.class, x.n, total, 0, claim.Top(e, e.Profile.Columns[0].Name)))
+		r.Candidates = append(r.Candidates, provenLeak(e, x.site, x.path, x.class, x.n, total, 0, claim.Top(e, e.Profile().Columns[0].Name)))
 	}
 	return r
 }
 
 func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class wait.Class, n, total, goroutine int64, reproduce claim.Command) claim.Candidate {
 	who := evidence.Amount(n, "goroutine that waits", "goroutines that wait") + strings.TrimPrefix(wait.Words(class, false), "wait")
-	if e.Dump != nil && e.Dump.Origin == "goleak" { // a library that compares goroutines before and after a test proves less
+	if e.Dump() != nil && e.Dump().Origin == "goleak" { // a library that compares goroutines before and after a test proves less
 		return claim.Candidate{
 			Site: site, Path: path, Variant: "goleak", Severity: claim.Warning, Share: evidence.Part(n, total).Number,
 			Summary: fmt.Sprintf("the leak checker of the tests reports %s in %s", who, site.Function),
@@ -370,8 +370,8 @@ func leakDump(in *claim.Input) claim.Reading {
 	proof, leaked := e, int64(0)
 	for _, x := range in.Exhibits {
 		n := int64(0)
-		for j := range x.Dump.Goroutines {
-			if x.Dump.Goroutines[j].Leaked {
+		for j := range x.Dump().Goroutines {
+			if x.Dump().Goroutines[j].Leaked {
 				n++
 			}
 		}
@@ -382,8 +382,8 @@ func leakDump(in *claim.Input) claim.Reading {
 	// Goroutines by the functions that they are at work in. One that waits there to receive
 	// does so on another channel: no channel has both receivers and senders that wait (runtime/chan.go).
 	inCreator := map[[2]string]bool{}
-	for j := range e.Dump.Goroutines {
-		g := &e.Dump.Goroutines[j]
+	for j := range e.Dump().Goroutines {
+		g := &e.Dump().Goroutines[j]
 		s := g.Stack()
 		class, site := wait.OfState(g.State, s), s.Site()
 		for _, f := range s {
@@ -392,10 +392,10 @@ func leakDump(in *claim.Input) claim.Reading {
 			}
 		}
 	}
-	helpers := helpersOf(e.Dump)
+	helpers := helpersOf(e.Dump())
 	for i, x := range in.Exhibits {
-		for j := range x.Dump.Goroutines {
-			g := &x.Dump.Goroutines[j]
+		for j := range x.Dump().Goroutines {
+			g := &x.Dump().Goroutines[j]
 			s := g.Stack()
 			a := c.add(i, wait.OfState(g.State, s), s, 1, g.Leaked)
 			if a == nil {
@@ -445,7 +445,7 @@ func leakDump(in *claim.Input) claim.Reading {
 			continue
 		}
 		cand, ok := c.growing(in, e, a, claim.Grep(e, a.site.Function))
-		if left, found := c.unpulled(in, e, a, int64(len(e.Dump.Goroutines)), claim.Grep(e, a.site.Function)); found && a.leaked == 0 {
+		if left, found := c.unpulled(in, e, a, int64(len(e.Dump().Goroutines)), claim.Grep(e, a.site.Function)); found && a.leaked == 0 {
 			cand, ok = left, true
 		} else if never, found := a.nilChannel(in, e); found && a.leaked == 0 {
 			cand, ok = never, true
@@ -608,7 +608,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 	// Started over a stretch of time, among others, rather than all at once as a pool is.
 	scattered := scattered(a.ids)
 	old, oldOnes := float64(a.old) >= in.Limit("min-goroutines").Number, a.old > 0
-	allAlong := many && scattered && allAlong(e.Dump, a.ids)
+	allAlong := many && scattered && allAlong(e.Dump(), a.ids)
 	crowd := float64(a.orphans) >= in.Limit("min-orphans").Number
 	severity, variant, thin := claim.NoSeverity, "old", true
 	switch {
@@ -655,7 +655,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 	}
 	cand := claim.Candidate{
 		Site: a.site, Path: a.path, Variant: variant, Severity: severity, Thin: thin, Summary: summary,
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: says, Value: value, Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: says, Value: value, Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 			Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
 		Caveats: []string{"one dump shows that goroutines wait, not that they will never go on"},
 	}
@@ -718,7 +718,7 @@ func (a *alike) nilChannel(in *claim.Input, e *evidence.Exhibit) (claim.Candidat
 		Site: a.site, Path: a.path, Variant: "nil-channel", Severity: claim.Warning,
 		Summary: fmt.Sprintf("%d goroutines in %s wait for %s: none of them can ever go on", a.never, a.site.Function, what),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines here that wait for " + what, Value: evidence.Of(a.never, evidence.Count),
-			Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"), Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
+			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"), Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
 	}
 	if a.class != wait.Select {
 		cand.Fix = []string{
@@ -766,11 +766,11 @@ var unreadSite = stack.Site{Function: "net/http.(*persistConn).readLoop"}
 func leakHeap(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "a heap profile does not count goroutines"}
 	e := reading.Latest(in.Exhibits)
-	column := max(e.Profile.Column("alloc_space"), e.Profile.Column("inuse_space"))
+	column := max(e.Profile().Column("alloc_space"), e.Profile().Column("inuse_space"))
 	var ask reading.Callers
 	var total int64
-	for i := range e.Profile.Samples {
-		s := &e.Profile.Samples[i]
+	for i := range e.Profile().Samples {
+		s := &e.Profile().Samples[i]
 		at := slices.IndexFunc(s.Stack, func(f stack.Frame) bool { return f.Function == "net/http.send" })
 		if at < 0 || column < 0 || s.Values[column] <= 0 {
 			continue
@@ -787,7 +787,7 @@ func leakHeap(in *claim.Input) claim.Reading {
 	c := claim.Candidate{Site: unreadSite, Path: []string{unreadSite.Function, most.Site.Function}, Sites: ask.Sites(), Thin: true,
 		Summary: fmt.Sprintf("requests of net/http's client are made by %s", strings.TrimPrefix(ask.Words(), "called by ")),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "allocated for requests that " + most.Site.Function + " makes by net/http's client", Value: evidence.Of(int64(most.Count), evidence.Bytes),
-			Of: claim.PartOf(evidence.Of(total, evidence.Bytes), "all that is allocated for requests by net/http's client"), At: claim.At(most.Site), Reproduce: claim.PeekInside(e, e.Profile.Columns[column].Name, most.Site, `^net/http\.send$`)}}}
+			Of: claim.PartOf(evidence.Of(total, evidence.Bytes), "all that is allocated for requests by net/http's client"), At: claim.At(most.Site), Reproduce: claim.PeekInside(e, e.Profile().Columns[column].Name, most.Site, `^net/http\.send$`)}}}
 	r.Candidates = []claim.Candidate{c}
 	return r
 }
@@ -797,14 +797,14 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
 	unsymbolised := 0
 	for i, x := range in.Exhibits {
-		if len(x.Profile.Columns) == 0 {
+		if len(x.Profile().Columns) == 0 {
 			continue
 		}
-		unsymbolised += x.Profile.Unsymbolised
-		for j := range x.Profile.Samples {
-			s := &x.Profile.Samples[j]
+		unsymbolised += x.Profile().Unsymbolised
+		for j := range x.Profile().Samples {
+			s := &x.Profile().Samples[j]
 			class := wait.OfStack(s.Stack)
-			if class == "" && x.Profile.Legacy && float64(s.Values[0]) >= in.Limit("min-unknown").Number {
+			if class == "" && x.Profile().Legacy && float64(s.Values[0]) >= in.Limit("min-unknown").Number {
 				class = wait.Other
 			}
 			c.add(i, class, s.Stack, s.Values[0], false)
@@ -830,11 +830,11 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 			continue
 		}
 		column := "goroutine"
-		if len(e.Profile.Columns) > 0 {
-			column = e.Profile.Columns[0].Name
+		if len(e.Profile().Columns) > 0 {
+			column = e.Profile().Columns[0].Name
 		}
 		cand, ok := c.growing(in, e, a, claim.Since(in.Exhibits[0], claim.Peek(e, column, a.site)))
-		if left, found := c.unpulled(in, e, a, e.Profile.Total(0), claim.Peek(e, column, a.site)); found {
+		if left, found := c.unpulled(in, e, a, e.Profile().Total(0), claim.Peek(e, column, a.site)); found {
 			cand, ok = left, true
 		}
 		if !ok && !a.parked() && float64(a.last()) >= in.Limit("min-goroutines").Number {
@@ -848,7 +848,7 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 				ok = false
 			}
 		}
-		if total := e.Profile.Total(0); !ok && a.class == wait.Other && float64(a.last()) >= in.Limit("min-unknown").Number && evidence.Part(a.last(), total).Number >= in.Limit("min-unknown-share").Number {
+		if total := e.Profile().Total(0); !ok && a.class == wait.Other && float64(a.last()) >= in.Limit("min-unknown").Number && evidence.Part(a.last(), total).Number >= in.Limit("min-unknown-share").Number {
 			ok = true
 			cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "unknown-wait", Severity: claim.Warning, Thin: true, Share: evidence.Part(a.last(), total).Number,
 				Summary: fmt.Sprintf("%s stand in %s, %s of all: far more than can run, so they wait for a channel or in a select", evidence.Things(a.last(), "goroutine"), a.site.Function, evidence.Part(a.last(), total)),
@@ -869,7 +869,7 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 // trace, do not end, and stand at the end where they first stopped.
 func leakTrace(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
-	t := e.Trace
+	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
 		return claim.Reading{Silent: short}
 	}

@@ -236,10 +236,10 @@ func TestGoroutineLeakUnread(t *testing.T) {
 func TestGoroutineLeakProfiles(t *testing.T) {
 	send := []string{"runtime.gopark", "runtime.chansend", "runtime.chansend1", "main.f"}
 	leaks := Profiled(evidence.GoroutineLeak, 0)
-	leaks.Profile.Columns = append(leaks.Profile.Columns, ColumnOf("goroutineleak"))
+	leaks.Profile().Columns = append(leaks.Profile().Columns, ColumnOf("goroutineleak"))
 	none := Profiled(evidence.GoroutineLeak, 0)
-	none.Profile.Columns = leaks.Profile.Columns
-	leaks.Profile.Samples = append(leaks.Profile.Samples, SampleOf(1, send...))
+	none.Profile().Columns = leaks.Profile().Columns
+	leaks.Profile().Samples = append(leaks.Profile().Samples, SampleOf(1, send...))
 	ExpectAll(t, GoroutineLeak, []Expect{
 		{"one proven", Of(leaks), claim.Found, "critical main.f"},
 		{"none proven", Of(none), claim.Undecided, ""},

@@ -294,8 +294,8 @@ func pileupDump(in *claim.Input) claim.Reading {
 	most := -1.0
 	for _, e := range in.Exhibits {
 		var c crowds
-		for i := range e.Dump.Goroutines {
-			g := &e.Dump.Goroutines[i]
+		for i := range e.Dump().Goroutines {
+			g := &e.Dump().Goroutines[i]
 			s := g.Stack()
 			class := wait.OfState(g.State, s)
 			x := c.add(class, s, 1, gateOf(g.Frames))
@@ -311,7 +311,7 @@ func pileupDump(in *claim.Input) claim.Reading {
 			}
 		}
 		for _, x := range c.all {
-			x.stay = stay(e.Dump, x.ids)
+			x.stay = stay(e.Dump(), x.ids)
 		}
 		r := claim.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) claim.Command { return claim.Grep(e, lastFrameText(e, x)) })}
 		r.Says = c.says()
@@ -344,8 +344,8 @@ func gateOf(frames []dump.Frame) uint64 {
 var gateFrames = map[string]bool{"sync.(*WaitGroup).Wait": true, "sync.runtime_notifyListWait": true}
 
 func lastFrameText(e *evidence.Exhibit, x *crowd) string {
-	for i := range e.Dump.Goroutines {
-		if g := &e.Dump.Goroutines[i]; g.ID == x.goroutine {
+	for i := range e.Dump().Goroutines {
+		if g := &e.Dump().Goroutines[i]; g.ID == x.goroutine {
 			for _, f := range g.Frames {
 				if stack.Normal(f.Function) == x.site.Function {
 					return f.Function + "("
@@ -376,7 +376,7 @@ func pileupGoroutine(in *claim.Input) claim.Reading {
 	var best claim.Reading
 	most := -1.0
 	for _, e := range in.Exhibits {
-		p := e.Profile
+		p := e.Profile()
 		column := p.Column("goroutine")
 		if column < 0 && len(p.Columns) == 1 {
 			column = 0
@@ -417,10 +417,10 @@ func pileupTrace(in *claim.Input) claim.Reading {
 			continue
 		}
 		var c crowds
-		wall := float64(e.Trace.Duration)
+		wall := float64(e.Trace().Duration)
 		hidden := 0.0 // goroutines whose place the trace does not tell: before Go 1.23 those that waited from the start
-		for i := range e.Trace.Waits {
-			w := &e.Trace.Waits[i]
+		for i := range e.Trace().Waits {
+			w := &e.Trace().Waits[i]
 			class := w.Class
 			if use := wait.LockIn(class, w.Stack); use.Kind == wait.LockFile || use.Kind == wait.LockOnce {
 				class = wait.Mutex
@@ -437,8 +437,8 @@ func pileupTrace(in *claim.Input) claim.Reading {
 				x.longest, x.goroutine = w.Max, w.Worst[0].Goroutine
 			}
 		}
-		for _, w := range e.Trace.Windows {
-			c.busy += (w.Running + w.Runnable) * float64(e.Trace.WindowLength) / wall
+		for _, w := range e.Trace().Windows {
+			c.busy += (w.Running + w.Runnable) * float64(e.Trace().WindowLength) / wall
 		}
 		// Where most stand is not known: the trace's shares would be of the rest.
 		if hidden > 0 && hidden >= c.largest() {
@@ -470,11 +470,11 @@ func pileupTrace(in *claim.Input) claim.Reading {
 
 // worstWindow returns the slice of the trace in which most goroutines waited for locks.
 func worstWindow(e *evidence.Exhibit) (from, to int64, n float64) {
-	for i, w := range e.Trace.Windows {
+	for i, w := range e.Trace().Windows {
 		if w.SyncWait > n {
 			n = w.SyncWait
-			from = int64(i) * int64(e.Trace.WindowLength)
-			to = from + int64(e.Trace.WindowLength)
+			from = int64(i) * int64(e.Trace().WindowLength)
+			to = from + int64(e.Trace().WindowLength)
 		}
 	}
 	return from, to, n

@@ -154,7 +154,7 @@ func poolTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := reading.TooShort(e); short != "" {
 		return claim.Reading{Silent: short}
 	}
-	t := e.Trace
+	t := e.Trace()
 	r := claim.Reading{Says: fmt.Sprintf("next to no waiting for a slot of a known pool in %s", evidence.Duration(t.Duration))}
 	dials := dialling(t)
 	sums := reading.SumWaits(t.Waits, reading.Slots, reading.OperationsOf(t))
@@ -270,29 +270,29 @@ func keeps(t *exectrace.Timeline, w *reading.WaitSum) (at reading.BusyAt, total 
 
 func poolDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "it shows one moment, at which few goroutines wait for a slot of a known pool"}
-	for _, x := range reading.WaitsInDump(e.Dump, reading.Slots) {
+	for _, x := range reading.WaitsInDump(e.Dump(), reading.Slots) {
 		n := len(x.Goroutines)
 		if len(r.Candidates) == reading.MaxSites {
 			break
 		}
 		words, variant := poolKind(x.Stack)
-		if variant == "http" && 2*dialers(e.Dump) >= n {
+		if variant == "http" && 2*dialers(e.Dump()) >= n {
 			continue
 		}
 		c := claim.Candidate{
 			Site: x.Site, Path: x.Callers.Lead(x.Path), Variant: variant, Fix: poolFix(variant),
 			Summary: fmt.Sprintf("%s for %s in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), words, x.Name()),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for " + words + " here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}},
 		}
-		judge.Moment(in, &c, e.Dump, n, x.Requests)
+		judge.Moment(in, &c, e.Dump(), n, x.Requests)
 		judge.AddSites(&c, x.Owner)
 		judge.AddSites(&c, x.Callers.Sites()...)
-		if variant == "database" && len(x.Requests) > 0 && c.Severity > claim.Info && unused(e.Dump, x) {
+		if variant == "database" && len(x.Requests) > 0 && c.Severity > claim.Info && unused(e.Dump(), x) {
 			c.Summary += "; nobody is seen to use one"
 			c.Fix = lostFix
 		}
-		if g, where, k := slotHolders(e.Dump, x); k > 0 {
+		if g, where, k := slotHolders(e.Dump(), x); k > 0 {
 			c.Summary += fmt.Sprintf("; of those who have one, %d %s in %s", k, strings.TrimPrefix(wait.WordsAt(wait.OfState(g.State, g.Stack()), false, g.Stack()), "are "), where.Function)
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that have got a slot and stand in %s (%s)", where.Function, g.State), Value: evidence.Of(k, evidence.Count),
 				At: reading.AtGoroutine(where, g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
@@ -392,7 +392,7 @@ func poolBlock(in *claim.Input) claim.Reading {
 
 func poolGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "it shows one moment, at which few goroutines wait for a slot of a known pool"}
-	p := e.Profile
+	p := e.Profile()
 	column := p.Column("goroutine")
 	if column < 0 && len(p.Columns) == 1 {
 		column = 0

@@ -166,12 +166,12 @@ func aFewShare(n, old int) claim.Excuse {
 func flightDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Says: "nobody waits for the leader of a shared call at the moment of the dump"}
 	var leaders flightLeaders
-	for i := range e.Dump.Goroutines {
-		g := &e.Dump.Goroutines[i]
+	for i := range e.Dump().Goroutines {
+		g := &e.Dump().Goroutines[i]
 		s := g.Stack()
 		leaders.add(wait.OfState(g.State, s), s, 1, g.ID, g.Wait)
 	}
-	for _, x := range reading.WaitsInDump(e.Dump, joinsFlight) {
+	for _, x := range reading.WaitsInDump(e.Dump(), joinsFlight) {
 		if len(r.Candidates) == reading.MaxSites {
 			break
 		}
@@ -179,7 +179,7 @@ func flightDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		n := len(x.Goroutines)
 		c := flightCandidate(x.Site, x.Path, lead)
 		c.Summary = fmt.Sprintf("%s for the leader of a call that %s shares", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Site.Function)
-		c.Facts = []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a leader of a call shared here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump.Goroutines), evidence.Count), "all goroutines of the dump"),
+		c.Facts = []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a leader of a call shared here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 			Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}}
 		for i, l := range lead[:min(len(lead), 3)] {
 			if i == 0 {
@@ -188,7 +188,7 @@ func flightDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("leaders that stand in %s", l.site.Function), Value: evidence.Of(int64(l.n), evidence.Count), At: reading.AtGoroutine(l.site, l.goroutine),
 				Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", l.goroutine))})
 		}
-		judge.Moment(in, &c, e.Dump, n, x.Requests, aFewShare(n, x.Old))
+		judge.Moment(in, &c, e.Dump(), n, x.Requests, aFewShare(n, x.Old))
 		r.Candidates = append(r.Candidates, c)
 	}
 	return r
@@ -200,8 +200,8 @@ func flightGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var c reading.WaitSums
 	held, waiting := map[string]*reading.Requests{}, map[string]int64{}
 	var all reading.Requests
-	for i := range e.Profile.Samples {
-		s := &e.Profile.Samples[i]
+	for i := range e.Profile().Samples {
+		s := &e.Profile().Samples[i]
 		if len(s.Values) == 0 {
 			continue
 		}
@@ -229,9 +229,9 @@ func flightGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if len(lead) > 0 {
 			cand.Summary += "; " + lead[0].does()
 		}
-		cand.Facts = []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a leader of a call shared here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(e.Profile.Total(0), evidence.Count), "all goroutines of the profile"),
+		cand.Facts = []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a leader of a call shared here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(e.Profile().Total(0), evidence.Count), "all goroutines of the profile"),
 			Limit: in.Against("impact.min-standing-moment"), At: claim.At(w.Site), Reproduce: reading.PeekWait(e, "goroutine", w.Site, w.Stack)}}
-		whole, of := float64(e.Profile.Total(0)), *held[w.Site.Function]
+		whole, of := float64(e.Profile().Total(0)), *held[w.Site.Function]
 		if 2*of.Sum() >= float64(n) {
 			whole = of.Alike(all)
 		}
@@ -243,7 +243,7 @@ func flightGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func flightTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace
+	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
 		return claim.Reading{Silent: short}
 	}

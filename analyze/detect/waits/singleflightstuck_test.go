@@ -29,7 +29,7 @@ func TestSingleflightStuck(t *testing.T) {
 		e := Profiled(evidence.Goroutine, 0,
 			Row{Values: []int64{waiters}, Stack: Frames("runtime.gopark", "sync.runtime_SemacquireWaitGroup", "sync.(*WaitGroup).Wait", x+".(*Group).Do", "main.(*Board).Next", "net/http.(*conn).serve")},
 			Row{Values: []int64{1}, Stack: Frames("runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.(*Board).fetch", "main.(*Board).Next.func1", x+".(*Group).doCall", x+".(*Group).Do", "main.(*Board).Next", "net/http.(*conn).serve")})
-		e.Profile.Columns = []pprofile.Column{{Name: "goroutine"}}
+		e.Profile().Columns = []pprofile.Column{{Name: "goroutine"}}
 		return e
 	}
 	trace := func(count int64, mean time.Duration) *evidence.Exhibit {

@@ -14,7 +14,7 @@ import (
 // slowWorkers judges operations that wait for a worker of the program to answer: a queue in front of it,
 // as that of senders is, in which the callers stand behind the send.
 func slowWorkers(in *claim.Input, e *evidence.Exhibit) (out []claim.Candidate) {
-	t := e.Trace
+	t := e.Trace()
 	of := reading.OperationsOf(t)
 	for _, w := range reading.SumWaits(t.Waits, reading.Replies, of) {
 		rate := reading.PerSecond(w.Total, t.Duration)

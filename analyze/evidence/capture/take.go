@@ -437,7 +437,7 @@ const (
 
 // remark says what a reader of good evidence should know about it.
 func (t *take) remark(ctx context.Context, st *step, e *evidence.Exhibit) string {
-	p := e.Profile
+	p := e.Profile()
 	if p == nil {
 		return ""
 	}
