@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"analyze/evidence/bound":      {},
 	"analyze/evidence/pprofile":   {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline"},
 	"analyze/evidence/wait":       {"inquest/analyze/evidence/stack"},
-	"analyze/evidence/exectrace":  {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/wait", "inquest/analyze/evidence/bound"},
+	"analyze/evidence/exectrace":  {"inquest/analyze/evidence/exectrace/wire", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/wait", "inquest/analyze/evidence/bound"},
 	"analyze/evidence/dump":       {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/logline"},
 	"analyze/evidence/runtimelog": {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline", "inquest/analyze/evidence/stack"},
 	"analyze/evidence/folded":     {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/pprofile"},
@@ -61,6 +61,8 @@ var mayImport = map[string][]string{
 	"templates":         {},
 	"recorder":          {"inquest/recorder/manifest"},
 	"recorder/manifest": {},
+
+	"analyze/evidence/exectrace/wire": {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound"},
 }
 
 // family is what each family of detectors may import: never another family. What two of them need is a reading,

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/exectrace/wire"
 )
 
 // openTask is a user task that has begun.
@@ -55,50 +56,50 @@ const (
 	maxTypes   = 1000    // of tasks, and of regions
 )
 
-func (f *fold) annotate(r *record, n *note, t int64) {
-	g := f.goroutine(r.g)
-	switch r.op {
-	case opTask:
-		if n.name == f.focus.task && f.focus.task != "" && len(f.focus.tasks) < maxTasks {
+func (f *fold) annotate(r *wire.Record, n *wire.Note, t int64) {
+	g := f.goroutine(r.G)
+	switch r.Op {
+	case wire.OpTask:
+		if n.Name == f.focus.task && f.focus.task != "" && len(f.focus.tasks) < maxTasks {
 			if f.focus.tasks == nil {
 				f.focus.tasks = map[uint64]bool{}
 			}
-			f.focus.tasks[n.task] = true
+			f.focus.tasks[n.Task] = true
 		}
 		if len(f.tasks) < maxTasks {
 			id := int64(0)
 			if g != nil {
 				id = g.id
 			}
-			f.tasks[n.task] = openTask{n.name, t, id}
+			f.tasks[n.Task] = openTask{n.Name, t, id}
 		}
-	case opTaskEnd:
-		f.focus.end(n.task)
-		if task, ok := f.tasks[n.task]; ok {
-			delete(f.tasks, n.task)
+	case wire.OpTaskEnd:
+		f.focus.end(n.Task)
+		if task, ok := f.tasks[n.Task]; ok {
+			delete(f.tasks, n.Task)
 			f.endTask(task, t)
 		}
-	case opRegion:
+	case wire.OpRegion:
 		if g != nil && len(g.regions) < maxRegions {
-			inside := f.focus.tasks[n.task]
+			inside := f.focus.tasks[n.Task]
 			if inside {
 				g.inside++
 				f.focus.regions++
 			}
-			g.regions = push(&f.live, g.regions, region{g.bracket(t), n.task, n.name, inside})
+			g.regions = push(&f.live, g.regions, region{g.bracket(t), n.Task, n.Name, inside})
 		}
-	case opRegionEnd:
+	case wire.OpRegionEnd:
 		if g == nil {
 			return
 		}
 		for i := len(g.regions) - 1; i >= 0; i-- {
-			if g.regions[i].task == n.task && g.regions[i].name == n.name {
+			if g.regions[i].task == n.Task && g.regions[i].name == n.Name {
 				f.endRegion(g, i, t)
 				return
 			}
 		}
-	case opLog:
-		if f.focus.task != "" && !f.focus.tasks[n.task] {
+	case wire.OpLog:
+		if f.focus.task != "" && !f.focus.tasks[n.Task] {
 			return
 		}
 		f.logCount++
@@ -107,8 +108,8 @@ func (f *fold) annotate(r *record, n *note, t int64) {
 			if g != nil {
 				id = g.id
 			}
-			f.kept += int64(len(n.name) + len(n.text))
-			f.logs = push(&f.kept, f.logs, Log{At: time.Duration(t), Goroutine: id, Task: n.task, Category: n.name, Message: n.text})
+			f.kept += int64(len(n.Name) + len(n.Text))
+			f.logs = push(&f.kept, f.logs, Log{At: time.Duration(t), Goroutine: id, Task: n.Task, Category: n.Name, Message: n.Text})
 		}
 	}
 }

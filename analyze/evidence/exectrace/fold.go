@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/exectrace/wire"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
 )
@@ -33,7 +34,7 @@ type fold struct {
 	// Tables of the generation under way, by the decoder's numbers.
 	stacks []uint32
 	names  []uint32
-	notes  []note
+	notes  []wire.Note
 	wide   []int64
 
 	places       *places
@@ -211,25 +212,28 @@ func (f *fold) reasonID(s string) uint32 {
 
 // chunk folds a run of records that begin at the raw time base and returns the
 // raw time after them.
-func (f *fold) chunk(c *chunk, raw int64) int64 {
-	for _, s := range c.stacks {
+func (f *fold) chunk(c *wire.Chunk, raw int64) int64 {
+	if c.Anew {
+		f.generation()
+	}
+	for _, s := range c.Stacks {
 		f.stacks = append(f.stacks, f.places.intern(s))
 	}
-	for _, n := range c.names {
+	for _, n := range c.Names {
 		f.names = append(f.names, f.reasonID(n))
 	}
-	f.notes = append(f.notes, c.notes...)
-	f.wide = append(f.wide, c.wide...)
+	f.notes = append(f.notes, c.Notes...)
+	f.wide = append(f.wide, c.Wide...)
 	if f.beyond {
 		return raw
 	}
-	for i := range c.records {
-		r := &c.records[i]
-		if r.op == opTime {
-			raw = int64(uint64(r.g) | uint64(r.actor)<<32)
+	for i := range c.Records {
+		r := &c.Records[i]
+		if r.Op == wire.OpTime {
+			raw = int64(uint64(r.G) | uint64(r.Actor)<<32)
 			continue
 		}
-		raw += int64(r.dt)
+		raw += int64(r.DT)
 		t := raw
 		// The reader of a whole file never lets time stand still or go back
 		// (x/exp/trace/reader.go). A reader of one generation does not know where
@@ -237,7 +241,7 @@ func (f *fold) chunk(c *chunk, raw int64) int64 {
 		if t <= f.last {
 			t = f.last + 1
 		}
-		if r.op == opSync {
+		if r.Op == wire.OpSync {
 			f.last = t
 			continue
 		}
@@ -272,8 +276,8 @@ func (f *fold) chunk(c *chunk, raw int64) int64 {
 		f.events++
 		f.record(r)
 	}
-	if !c.wall.IsZero() && f.start.IsZero() && f.begun {
-		f.start = c.wall.Add(time.Duration(f.origin - c.wallAt))
+	if !c.Wall.IsZero() && f.start.IsZero() && f.begun {
+		f.start = c.Wall.Add(time.Duration(f.origin - c.WallAt))
 	}
 	return raw
 }
@@ -359,8 +363,8 @@ func (f *fold) nameOf(i uint8) uint32 {
 // goroutine returns the goroutine of a packed id, or nil for none.
 func (f *fold) goroutine(packed uint32) *goroutine {
 	id := int64(packed) - 1
-	if packed&wideBit != 0 {
-		i := packed &^ wideBit
+	if packed&wire.Wide != 0 {
+		i := packed &^ wire.Wide
 		if int(i) >= len(f.wide) {
 			return nil
 		}
@@ -371,40 +375,40 @@ func (f *fold) goroutine(packed uint32) *goroutine {
 	return f.goroutines.get(id)
 }
 
-func (f *fold) record(r *record) {
+func (f *fold) record(r *wire.Record) {
 	t := f.now
-	switch r.op {
-	case opStart:
-		if g := f.goroutine(r.g); g != nil {
-			f.startRun(g, r.proc, t)
+	switch r.Op {
+	case wire.OpStart:
+		if g := f.goroutine(r.G); g != nil {
+			f.startRun(g, r.Proc, t)
 		}
-	case opBlock, opYield:
-		if g := f.goroutine(r.g); g != nil {
+	case wire.OpBlock, wire.OpYield:
+		if g := f.goroutine(r.G); g != nil {
 			f.stopRun(g, r, t)
 		}
-	case opUnblock:
-		if g := f.goroutine(r.g); g != nil {
+	case wire.OpUnblock:
+		if g := f.goroutine(r.G); g != nil {
 			f.unblock(g, r, t)
 		}
-	case opSyscall:
-		g := f.goroutine(r.g)
+	case wire.OpSyscall:
+		g := f.goroutine(r.G)
 		if g == nil {
 			return
 		}
-		st := f.stackOf(r.stack)
+		st := f.stackOf(r.Stack)
 		f.assign(g, st)
 		f.leave(g, t, false)
 		f.touch(g, st)
 		g.wait = f.waitFor(st, f.syscall)
 		f.enter(g, inSyscall, t)
-		f.procs.leaves(r.proc, g, st, f.waits[g.wait].reason)
-	case opSyscallEnd:
-		if g := f.goroutine(r.g); g != nil {
+		f.procs.leaves(r.Proc, g, st, f.waits[g.wait].reason)
+	case wire.OpSyscallEnd:
+		if g := f.goroutine(r.G); g != nil {
 			f.leave(g, t, false)
 			f.enter(g, running, t)
 		}
-	case opSyscallLost:
-		g := f.goroutine(r.g)
+	case wire.OpSyscallLost:
+		g := f.goroutine(r.G)
 		if g == nil {
 			return
 		}
@@ -413,69 +417,69 @@ func (f *fold) record(r *record) {
 		f.endSlice(g, called, true)
 		g.left = called
 		f.becomeRunnable(g, t, false)
-	case opCreate:
+	case wire.OpCreate:
 		f.create(r, t)
-	case opEnd:
-		if g := f.goroutine(r.g); g != nil {
+	case wire.OpEnd:
+		if g := f.goroutine(r.G); g != nil {
 			f.end(g, t)
 		}
-	case opStatus:
-		if g := f.goroutine(r.g); g != nil {
-			f.status(g, gState(r.aux), r, t)
+	case wire.OpStatus:
+		if g := f.goroutine(r.G); g != nil {
+			f.status(g, gState(r.Aux), r, t)
 		}
-	case opProcStart:
-		f.procs.start(f, int(r.proc)-1, t)
-	case opProcStop:
-		f.procs.stop(f, int(r.proc)-1, t)
-	case opLive:
-		f.heap.live(t, uint64(r.g)|uint64(r.actor)<<32)
+	case wire.OpProcStart:
+		f.procs.start(f, int(r.Proc)-1, t)
+	case wire.OpProcStop:
+		f.procs.stop(f, int(r.Proc)-1, t)
+	case wire.OpLive:
+		f.heap.live(t, uint64(r.G)|uint64(r.Actor)<<32)
 		f.windows.live = f.heap.lastLive
-	case opGoal:
-		f.heap.goal(t, uint64(r.g)|uint64(r.actor)<<32)
+	case wire.OpGoal:
+		f.heap.goal(t, uint64(r.G)|uint64(r.Actor)<<32)
 		f.windows.goal = f.heap.lastGoal
-	case opProcs:
-		f.procs.limit(f, uint64(r.g)|uint64(r.actor)<<32, t)
-	case opSTW:
+	case wire.OpProcs:
+		f.procs.limit(f, uint64(r.G)|uint64(r.Actor)<<32, t)
+	case wire.OpSTW:
 		f.beginSTW(r, t)
-	case opSTWEnd:
+	case wire.OpSTWEnd:
 		f.endSTW(t)
-	case opGC:
+	case wire.OpGC:
 		if !f.gc.active {
 			f.gc.active = true
 			f.gc.since = t
-			if r.aux == 0 {
+			if r.Aux == 0 {
 				f.gc.since = f.epoch
 				f.windows.before(slotGC, f.epoch, t)
 			}
 			f.windows.add(slotGC, t)
 			f.heap.markBegins()
 		}
-	case opGCEnd:
+	case wire.OpGCEnd:
 		if f.gc.active {
 			f.endGC(t)
 		}
-	case opSweep:
-		f.procs.sweepBegin(int(r.proc)-1, t, f.epoch, r.aux == 1)
-	case opSweepEnd:
-		f.sweep += f.procs.sweepEnd(int(r.proc)-1, t)
-	case opAssist:
-		if g := f.goroutine(r.g); g != nil && g.assist < 0 {
-			g.assist, g.assistStack = t, f.stackOf(r.stack)
-			if r.aux == 0 {
+	case wire.OpSweep:
+		f.procs.sweepBegin(int(r.Proc)-1, t, f.epoch, r.Aux == 1)
+	case wire.OpSweepEnd:
+		f.sweep += f.procs.sweepEnd(int(r.Proc)-1, t)
+	case wire.OpAssist:
+		if g := f.goroutine(r.G); g != nil && g.assist < 0 {
+			g.assist, g.assistStack = t, f.stackOf(r.Stack)
+			if r.Aux == 0 {
 				g.assist = f.epoch
 			}
 			f.takes(g, t)
 		}
-	case opAssistEnd:
-		if g := f.goroutine(r.g); g != nil {
+	case wire.OpAssistEnd:
+		if g := f.goroutine(r.G); g != nil {
 			if g.assist >= 0 && g.state == running {
 				g.assistRan += t - max(g.since, g.assist)
 			}
 			f.endAssist(g, t)
 		}
-	case opLabel:
-		if g := f.goroutine(r.g); g != nil {
-			switch f.reasons[f.nameOf(r.aux)] {
+	case wire.OpLabel:
+		if g := f.goroutine(r.G); g != nil {
+			switch f.reasons[f.nameOf(r.Aux)] {
 			case "GC (dedicated)":
 				g.label = dedicated
 			case "GC (fractional)":
@@ -485,11 +489,11 @@ func (f *fold) record(r *record) {
 			}
 			f.takes(g, t)
 		}
-	case opSample:
-		f.samples[f.stackOf(r.stack)]++
-	case opTask, opTaskEnd, opRegion, opRegionEnd, opLog:
-		if int(r.start) < len(f.notes) {
-			f.annotate(r, &f.notes[r.start], t)
+	case wire.OpSample:
+		f.samples[f.stackOf(r.Stack)]++
+	case wire.OpTask, wire.OpTaskEnd, wire.OpRegion, wire.OpRegionEnd, wire.OpLog:
+		if int(r.Start) < len(f.notes) {
+			f.annotate(r, &f.notes[r.Start], t)
 		}
 	}
 }
@@ -669,15 +673,15 @@ func (f *fold) endSlice(g *goroutine, t int64, handOver bool) {
 // shortSlice bounds the runs that count as handing over rather than working.
 const shortSlice = int64(100 * time.Microsecond)
 
-func (f *fold) stopRun(g *goroutine, r *record, t int64) {
-	st, reason := f.stackOf(r.stack), f.nameOf(r.aux)
+func (f *fold) stopRun(g *goroutine, r *wire.Record, t int64) {
+	st, reason := f.stackOf(r.Stack), f.nameOf(r.Aux)
 	f.assign(g, st)
 	f.leave(g, t, false)
 	g.label = noWork
-	f.procs.leaves(r.proc, g, st, reason)
+	f.procs.leaves(r.Proc, g, st, reason)
 	f.touch(g, st)
 	why := f.reasons[reason]
-	if r.op == opYield {
+	if r.Op == wire.OpYield {
 		// A goroutine that calls runtime.Gosched, as runtime.bgsweep does by the
 		// hundred thousand, asked for neither a long nor a short run.
 		if why == "runtime.Gosched" {
@@ -705,7 +709,7 @@ func (f *fold) stopRun(g *goroutine, r *record, t int64) {
 	f.enter(g, waiting, t)
 }
 
-func (f *fold) unblock(g *goroutine, r *record, t int64) {
+func (f *fold) unblock(g *goroutine, r *wire.Record, t int64) {
 	if g.state != waiting {
 		f.leave(g, t, true)
 		f.becomeRunnable(g, t, false)
@@ -713,8 +717,8 @@ func (f *fold) unblock(g *goroutine, r *record, t int64) {
 	}
 	w := f.waits[g.wait]
 	since, index := g.since, g.wait
-	if a := f.goroutine(r.actor); a != nil {
-		from := f.stackOf(r.stack)
+	if a := f.goroutine(r.Actor); a != nil {
+		from := f.stackOf(r.Stack)
 		if f.counts(g) {
 			f.wake(w, index, from, t-since)
 		}
@@ -732,33 +736,33 @@ func (f *fold) unblock(g *goroutine, r *record, t int64) {
 	f.becomeRunnable(g, t, w.Class == wait.Preempted)
 }
 
-func (f *fold) create(r *record, t int64) {
-	g := f.goroutine(r.g)
+func (f *fold) create(r *wire.Record, t int64) {
+	g := f.goroutine(r.G)
 	if g == nil {
 		return
 	}
 	if g.state != unknown {
 		f.leave(g, t, true)
 	}
-	g.born, g.creator = t, f.stackOf(r.stack)
-	if start := f.stackOf(r.start); start != 0 {
+	g.born, g.creator = t, f.stackOf(r.Stack)
+	if start := f.stackOf(r.Start); start != 0 {
 		f.assign(g, start)
 	}
 	gr := f.groups[g.group]
 	gr.Created++
 	gr.creators.add(f, g.creator)
-	if a := f.goroutine(r.actor); a != nil {
+	if a := f.goroutine(r.Actor); a != nil {
 		a.woke = g.group
 		f.touch(a, g.creator)
 	}
-	switch gState(r.aux) {
+	switch gState(r.Aux) {
 	case runnable:
 		f.becomeRunnable(g, t, false)
 	case inSyscall:
 		g.wait = f.waitFor(0, f.syscall)
 		f.enter(g, inSyscall, t)
 	default:
-		g.wait = f.waitFor(f.stackOf(r.start), 0)
+		g.wait = f.waitFor(f.stackOf(r.Start), 0)
 		f.enter(g, waiting, t)
 	}
 }
@@ -782,8 +786,8 @@ func (f *fold) end(g *goroutine, t int64) {
 // status takes what the trace announces about a goroutine at some time in each
 // generation. Of a goroutine that is known it says nothing new, but for the
 // stack of one that has not moved since the trace began.
-func (f *fold) status(g *goroutine, s gState, r *record, t int64) {
-	st := f.stackOf(r.stack)
+func (f *fold) status(g *goroutine, s gState, r *wire.Record, t int64) {
+	st := f.stackOf(r.Stack)
 	f.assign(g, st)
 	if g.state == s {
 		if st != 0 && g.before && (s == waiting || s == inSyscall) {

@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"inquest/analyze/evidence/exectrace/wire"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
 )
 
 // script builds the records of a made-up trace.
 type script struct {
-	c     chunk
+	c     wire.Chunk
 	at    int64
 	stack map[string]uint32
 	name  map[string]uint8
@@ -19,20 +20,20 @@ type script struct {
 
 func newScript() *script {
 	s := &script{stack: map[string]uint32{}, name: map[string]uint8{}}
-	s.add(-1, record{op: opSync})
+	s.add(-1, wire.Record{Op: wire.OpSync})
 	return s
 }
 
 // add appends a record that happens d after the beginning, which is at 1 s of the trace clock.
-func (s *script) add(d time.Duration, r record) {
+func (s *script) add(d time.Duration, r wire.Record) {
 	t := int64(time.Second) + int64(d)
 	if d := t - s.at; d > math.MaxUint32 {
-		s.c.records = append(s.c.records, record{op: opTime, g: uint32(t), actor: uint32(t >> 32)})
+		s.c.Records = append(s.c.Records, wire.Record{Op: wire.OpTime, G: uint32(t), Actor: uint32(t >> 32)})
 	} else {
-		r.dt = uint32(d)
+		r.DT = uint32(d)
 	}
 	s.at = t
-	s.c.records = append(s.c.records, r)
+	s.c.Records = append(s.c.Records, r)
 }
 
 // at names a stack by its functions, leaf first.
@@ -50,8 +51,8 @@ func (s *script) framesOf(key string, st stack.Stack) uint32 {
 	if id, ok := s.stack[key]; ok {
 		return id
 	}
-	s.c.stacks = append(s.c.stacks, frames{hash: uint64(len(s.c.stacks)) + 1, frames: st})
-	id := uint32(len(s.c.stacks))
+	s.c.Stacks = append(s.c.Stacks, wire.Stack{Hash: uint64(len(s.c.Stacks)) + 1, Frames: st})
+	id := uint32(len(s.c.Stacks))
 	s.stack[key] = id
 	return id
 }
@@ -60,8 +61,8 @@ func (s *script) reason(r string) uint8 {
 	if id, ok := s.name[r]; ok {
 		return id
 	}
-	s.c.names = append(s.c.names, r)
-	id := uint8(len(s.c.names))
+	s.c.Names = append(s.c.Names, r)
+	id := uint8(len(s.c.Names))
 	s.name[r] = id
 	return id
 }
@@ -94,14 +95,14 @@ func TestIdleCountsAsDemandOnlyAfterAWhile(t *testing.T) {
 		{"left waiting", 2 * ms, 2*ms - MinDemand},
 	} {
 		s := newScript()
-		s.add(0, record{op: opStatus, g: gid(1), aux: uint8(running), proc: pid(0)})
-		s.add(1, record{op: opProcStart, proc: pid(0)})
-		s.add(2, record{op: opProcStart, proc: pid(1)})
-		s.add(1*ms, record{op: opProcStop, proc: pid(1)})
-		s.add(5*ms, record{op: opCreate, g: gid(2), actor: gid(1), aux: uint8(runnable), start: s.frames("main.work"), proc: pid(0)})
-		s.add(5*ms+c.runnable, record{op: opProcStart, proc: pid(1)})
-		s.add(5*ms+c.runnable+1, record{op: opStart, g: gid(2), proc: pid(1)})
-		s.add(20*ms, record{op: opEnd, g: gid(2), proc: pid(1)})
+		s.add(0, wire.Record{Op: wire.OpStatus, G: gid(1), Aux: uint8(running), Proc: pid(0)})
+		s.add(1, wire.Record{Op: wire.OpProcStart, Proc: pid(0)})
+		s.add(2, wire.Record{Op: wire.OpProcStart, Proc: pid(1)})
+		s.add(1*ms, wire.Record{Op: wire.OpProcStop, Proc: pid(1)})
+		s.add(5*ms, wire.Record{Op: wire.OpCreate, G: gid(2), Actor: gid(1), Aux: uint8(runnable), Start: s.frames("main.work"), Proc: pid(0)})
+		s.add(5*ms+c.runnable, wire.Record{Op: wire.OpProcStart, Proc: pid(1)})
+		s.add(5*ms+c.runnable+1, wire.Record{Op: wire.OpStart, G: gid(2), Proc: pid(1)})
+		s.add(20*ms, wire.Record{Op: wire.OpEnd, G: gid(2), Proc: pid(1)})
 		tl := s.fold()
 		if got := tl.Procs.IdleWithDemand; got != c.want {
 			t.Errorf("%s: idle with demand %v, want %v", c.name, got, c.want)
@@ -117,13 +118,13 @@ func TestIdleCountsAsDemandOnlyAfterAWhile(t *testing.T) {
 
 func TestWindowsAverage(t *testing.T) {
 	s := newScript()
-	s.add(0, record{op: opProcStart, proc: pid(0)})
-	s.add(1, record{op: opStatus, g: gid(1), aux: uint8(running), proc: pid(0)}) // since the beginning
+	s.add(0, wire.Record{Op: wire.OpProcStart, Proc: pid(0)})
+	s.add(1, wire.Record{Op: wire.OpStatus, G: gid(1), Aux: uint8(running), Proc: pid(0)}) // since the beginning
 	lock := s.frames("sync.(*Mutex).Lock", "main.work")
-	s.add(50*ms, record{op: opBlock, g: gid(1), aux: s.reason("sync"), stack: lock, proc: pid(0)})
-	s.add(225*ms, record{op: opUnblock, g: gid(1)})
-	s.add(250*ms, record{op: opStart, g: gid(1), proc: pid(0)})
-	s.add(400*ms, record{op: opEnd, g: gid(1), proc: pid(0)})
+	s.add(50*ms, wire.Record{Op: wire.OpBlock, G: gid(1), Aux: s.reason("sync"), Stack: lock, Proc: pid(0)})
+	s.add(225*ms, wire.Record{Op: wire.OpUnblock, G: gid(1)})
+	s.add(250*ms, wire.Record{Op: wire.OpStart, G: gid(1), Proc: pid(0)})
+	s.add(400*ms, wire.Record{Op: wire.OpEnd, G: gid(1), Proc: pid(0)})
 	tl := s.fold()
 	if len(tl.Windows) != 4 {
 		t.Fatalf("%d windows, want 4", len(tl.Windows))
@@ -146,12 +147,12 @@ func TestWindowsAverage(t *testing.T) {
 
 func TestJoinedWindowsKeepTheirSums(t *testing.T) {
 	s := newScript()
-	s.add(0, record{op: opStatus, g: gid(1), aux: uint8(running), proc: pid(0)})
+	s.add(0, wire.Record{Op: wire.OpStatus, G: gid(1), Aux: uint8(running), Proc: pid(0)})
 	const length = maxWindows*100*ms + 4*time.Hour
 	for d := time.Duration(0); d < length; d += 3 * time.Second { // fits the 32 bits of a record
-		s.add(d, record{op: opLive, g: uint32(d / time.Second)})
+		s.add(d, wire.Record{Op: wire.OpLive, G: uint32(d / time.Second)})
 	}
-	s.add(length, record{op: opEnd, g: gid(1)})
+	s.add(length, wire.Record{Op: wire.OpEnd, G: gid(1)})
 	tl := s.fold()
 	if n := len(tl.Windows); n > maxWindows || n < maxWindows/4 {
 		t.Errorf("%d windows", n)
@@ -171,18 +172,18 @@ func TestJoinedWindowsKeepTheirSums(t *testing.T) {
 
 func TestPauseForensics(t *testing.T) {
 	s := newScript()
-	s.add(0, record{op: opProcStart, proc: pid(0)})
-	s.add(1, record{op: opStatus, g: gid(1), aux: uint8(running), proc: pid(0)})
-	s.add(2, record{op: opProcStart, proc: pid(1)})
-	s.add(3, record{op: opStatus, g: gid(2), aux: uint8(running), proc: pid(1)})
-	s.add(4, record{op: opProcStop, proc: pid(2)})
-	s.add(10*ms, record{op: opSTW, g: gid(1), aux: s.reason("read mem stats"), stack: s.frames("runtime.ReadMemStats", "main.stats"), proc: pid(0)})
-	s.add(13*ms, record{op: opYield, g: gid(2), aux: s.reason("preempted"), stack: s.frames("main.loop"), proc: pid(1)})
-	s.add(13*ms+10*us, record{op: opProcStop, proc: pid(1)})
-	s.add(13*ms+100*us, record{op: opProcStart, proc: pid(1)})
-	s.add(13*ms+200*us, record{op: opStart, g: gid(2), proc: pid(1)})
-	s.add(15*ms, record{op: opSTWEnd, g: gid(1), proc: pid(0)})
-	s.add(16*ms, record{op: opEnd, g: gid(2), proc: pid(1)})
+	s.add(0, wire.Record{Op: wire.OpProcStart, Proc: pid(0)})
+	s.add(1, wire.Record{Op: wire.OpStatus, G: gid(1), Aux: uint8(running), Proc: pid(0)})
+	s.add(2, wire.Record{Op: wire.OpProcStart, Proc: pid(1)})
+	s.add(3, wire.Record{Op: wire.OpStatus, G: gid(2), Aux: uint8(running), Proc: pid(1)})
+	s.add(4, wire.Record{Op: wire.OpProcStop, Proc: pid(2)})
+	s.add(10*ms, wire.Record{Op: wire.OpSTW, G: gid(1), Aux: s.reason("read mem stats"), Stack: s.frames("runtime.ReadMemStats", "main.stats"), Proc: pid(0)})
+	s.add(13*ms, wire.Record{Op: wire.OpYield, G: gid(2), Aux: s.reason("preempted"), Stack: s.frames("main.loop"), Proc: pid(1)})
+	s.add(13*ms+10*us, wire.Record{Op: wire.OpProcStop, Proc: pid(1)})
+	s.add(13*ms+100*us, wire.Record{Op: wire.OpProcStart, Proc: pid(1)})
+	s.add(13*ms+200*us, wire.Record{Op: wire.OpStart, G: gid(2), Proc: pid(1)})
+	s.add(15*ms, wire.Record{Op: wire.OpSTWEnd, G: gid(1), Proc: pid(0)})
+	s.add(16*ms, wire.Record{Op: wire.OpEnd, G: gid(2), Proc: pid(1)})
 	tl := s.fold()
 	if len(tl.Pauses) != 1 {
 		t.Fatalf("%d pauses, want 1", len(tl.Pauses))
@@ -217,16 +218,16 @@ func TestGapsNeedWaitingWork(t *testing.T) {
 		{"all Ps busy, longer", true, false, 31 * ms, 1},
 	} {
 		s := newScript()
-		s.add(0, record{op: opProcStart, proc: pid(0)})
-		s.add(1, record{op: opStatus, g: gid(1), aux: uint8(running), proc: pid(0)})
+		s.add(0, wire.Record{Op: wire.OpProcStart, Proc: pid(0)})
+		s.add(1, wire.Record{Op: wire.OpStatus, G: gid(1), Aux: uint8(running), Proc: pid(0)})
 		if c.idle {
-			s.add(2, record{op: opProcStop, proc: pid(1)})
+			s.add(2, wire.Record{Op: wire.OpProcStop, Proc: pid(1)})
 		}
 		if c.work {
-			s.add(3, record{op: opCreate, g: gid(2), actor: gid(1), aux: uint8(runnable), start: s.frames("main.work"), proc: pid(0)})
+			s.add(3, wire.Record{Op: wire.OpCreate, G: gid(2), Actor: gid(1), Aux: uint8(runnable), Start: s.frames("main.work"), Proc: pid(0)})
 		}
-		s.add(4, record{op: opLive, g: 1})
-		s.add(4+c.silence, record{op: opLive, g: 1})
+		s.add(4, wire.Record{Op: wire.OpLive, G: 1})
+		s.add(4+c.silence, wire.Record{Op: wire.OpLive, G: 1})
 		if got := len(s.fold().Gaps); got != c.want {
 			t.Errorf("%s: %d gaps, want %d", c.name, got, c.want)
 		}
@@ -256,16 +257,16 @@ func lockScript(between []stack.Frame, gap time.Duration, waiterFrom time.Durati
 		return s.framesOf(key, st)
 	}
 	lock := at([]string{"sync.(*Mutex).Lock"}, 10)
-	s.add(0, record{op: opStatus, g: gid(1), aux: uint8(running), proc: pid(0)})
-	s.add(1, record{op: opStatus, g: gid(2), aux: uint8(running), proc: pid(1)})
-	s.add(2, record{op: opStatus, g: gid(3), aux: uint8(running), proc: pid(2)})
-	s.add(10*us, record{op: opBlock, g: gid(1), aux: s.reason("sync"), stack: lock, proc: pid(0)})
-	s.add(20*us, record{op: opUnblock, g: gid(1), actor: gid(3), stack: at([]string{"sync.(*Mutex).Unlock"}, 20), proc: pid(2)})
-	s.add(1*ms, record{op: opStart, g: gid(1), proc: pid(0)})
+	s.add(0, wire.Record{Op: wire.OpStatus, G: gid(1), Aux: uint8(running), Proc: pid(0)})
+	s.add(1, wire.Record{Op: wire.OpStatus, G: gid(2), Aux: uint8(running), Proc: pid(1)})
+	s.add(2, wire.Record{Op: wire.OpStatus, G: gid(3), Aux: uint8(running), Proc: pid(2)})
+	s.add(10*us, wire.Record{Op: wire.OpBlock, G: gid(1), Aux: s.reason("sync"), Stack: lock, Proc: pid(0)})
+	s.add(20*us, wire.Record{Op: wire.OpUnblock, G: gid(1), Actor: gid(3), Stack: at([]string{"sync.(*Mutex).Unlock"}, 20), Proc: pid(2)})
+	s.add(1*ms, wire.Record{Op: wire.OpStart, G: gid(1), Proc: pid(0)})
 	now := 1 * ms
 	waits := func(d time.Duration) {
 		if waiterFrom > now && waiterFrom <= d {
-			s.add(waiterFrom, record{op: opBlock, g: gid(2), aux: s.reason("sync"), stack: lock, proc: pid(1)})
+			s.add(waiterFrom, wire.Record{Op: wire.OpBlock, G: gid(2), Aux: s.reason("sync"), Stack: lock, Proc: pid(1)})
 		}
 		now = d
 	}
@@ -275,15 +276,15 @@ func lockScript(between []stack.Frame, gap time.Duration, waiterFrom time.Durati
 			b = at([]string{"time.Sleep"}, 0, f, stack.Frame{Function: "main.main", File: "main.go", Line: 6})
 		}
 		waits(now + gap)
-		s.add(now, record{op: opBlock, g: gid(1), aux: s.reason("sleep"), stack: b, proc: pid(0)})
+		s.add(now, wire.Record{Op: wire.OpBlock, G: gid(1), Aux: s.reason("sleep"), Stack: b, Proc: pid(0)})
 		waits(now + gap)
-		s.add(now, record{op: opUnblock, g: gid(1)})
-		s.add(now+1, record{op: opStart, g: gid(1), proc: pid(0)})
+		s.add(now, wire.Record{Op: wire.OpUnblock, G: gid(1)})
+		s.add(now+1, wire.Record{Op: wire.OpStart, G: gid(1), Proc: pid(0)})
 		now++
 	}
 	waits(now + 10*ms)
-	s.add(now, record{op: opUnblock, g: gid(2), actor: gid(1), stack: at([]string{"sync.(*Mutex).Unlock"}, 20), proc: pid(0)})
-	s.add(now+ms, record{op: opLive, g: 1})
+	s.add(now, wire.Record{Op: wire.OpUnblock, G: gid(2), Actor: gid(1), Stack: at([]string{"sync.(*Mutex).Unlock"}, 20), Proc: pid(0)})
+	s.add(now+ms, wire.Record{Op: wire.OpLive, G: 1})
 	return s.fold()
 }
 
@@ -371,7 +372,7 @@ func TestClassify(t *testing.T) {
 		}
 		p := ps.all[0]
 		if len(st) > 0 {
-			p = ps.all[ps.intern(frames{1, st})]
+			p = ps.all[ps.intern(wire.Stack{Hash: 1, Frames: st})]
 		}
 		if got := classify(c.reason, p); got != c.want {
 			t.Errorf("%q %v: %q, want %q", c.reason, c.stack, got, c.want)
@@ -381,21 +382,21 @@ func TestClassify(t *testing.T) {
 
 func TestMutatorUtilization(t *testing.T) {
 	s := newScript()
-	s.add(0, record{op: opStatus, g: gid(1), aux: uint8(running), proc: pid(0)})
-	s.add(1, record{op: opProcs, g: 2})
+	s.add(0, wire.Record{Op: wire.OpStatus, G: gid(1), Aux: uint8(running), Proc: pid(0)})
+	s.add(1, wire.Record{Op: wire.OpProcs, G: 2})
 	// A dedicated worker takes one of two Ps for 4 ms, from 20 ms on.
-	s.add(10*ms, record{op: opCreate, g: gid(2), actor: gid(1), aux: uint8(runnable), start: s.frames("runtime.gcBgMarkWorker"), proc: pid(0)})
-	s.add(20*ms, record{op: opStart, g: gid(2), proc: pid(1)})
-	s.add(20*ms+1, record{op: opLabel, g: gid(2), aux: s.reason("GC (dedicated)")})
-	s.add(24*ms, record{op: opBlock, g: gid(2), aux: s.reason("system goroutine wait"), stack: s.frames("runtime.gcBgMarkWorker"), proc: pid(1)})
+	s.add(10*ms, wire.Record{Op: wire.OpCreate, G: gid(2), Actor: gid(1), Aux: uint8(runnable), Start: s.frames("runtime.gcBgMarkWorker"), Proc: pid(0)})
+	s.add(20*ms, wire.Record{Op: wire.OpStart, G: gid(2), Proc: pid(1)})
+	s.add(20*ms+1, wire.Record{Op: wire.OpLabel, G: gid(2), Aux: s.reason("GC (dedicated)")})
+	s.add(24*ms, wire.Record{Op: wire.OpBlock, G: gid(2), Aux: s.reason("system goroutine wait"), Stack: s.frames("runtime.gcBgMarkWorker"), Proc: pid(1)})
 	// The world stops for 2 ms from 40 ms on.
-	s.add(40*ms, record{op: opSTW, g: gid(1), aux: s.reason("GC mark termination"), proc: pid(0)})
-	s.add(42*ms, record{op: opSTWEnd, g: gid(1), proc: pid(0)})
+	s.add(40*ms, wire.Record{Op: wire.OpSTW, G: gid(1), Aux: s.reason("GC mark termination"), Proc: pid(0)})
+	s.add(42*ms, wire.Record{Op: wire.OpSTWEnd, G: gid(1), Proc: pid(0)})
 	// An idle worker takes what nobody wants.
-	s.add(60*ms, record{op: opUnblock, g: gid(2)})
-	s.add(61*ms, record{op: opStart, g: gid(2), proc: pid(1)})
-	s.add(61*ms+1, record{op: opLabel, g: gid(2), aux: s.reason("GC (idle)")})
-	s.add(150*ms, record{op: opEnd, g: gid(1)})
+	s.add(60*ms, wire.Record{Op: wire.OpUnblock, G: gid(2)})
+	s.add(61*ms, wire.Record{Op: wire.OpStart, G: gid(2), Proc: pid(1)})
+	s.add(61*ms+1, wire.Record{Op: wire.OpLabel, G: gid(2), Aux: s.reason("GC (idle)")})
+	s.add(150*ms, wire.Record{Op: wire.OpEnd, G: gid(1)})
 	got := s.fold().MMU
 	want := []Utilization{{ms, 0, 40 * ms}, {10 * ms, 0.8, 20 * ms}, {100 * ms, 0.96, 0}}
 	if len(got) != len(want) {

@@ -16,9 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/exp/trace"
-
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/exectrace/wire"
 )
 
 // counting counts the bytes that are read.
@@ -54,19 +53,23 @@ func TestScanOfManyHoles(t *testing.T) {
 
 // Places that differ in file or in the upper half of the line alone are told apart by their hash.
 func TestStacksOfOneFunctionAreFound(t *testing.T) {
-	c := &chunk{}
-	d := &decoder{chunk: c, stacks: map[trace.Stack]uint32{}}
-	d.hash.SetSeed(hashSeed)
+	c := &wire.Chunk{}
+	w, err := wire.NewWriter(wire.Sink{Get: func() (*wire.Chunk, error) { return c, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range 30_000 {
-		d.newStack(trace.MakeStack([]trace.StackFrame{{Func: "main.f", File: "f.go", Line: uint64(i) << 16}}))
-		d.newStack(trace.MakeStack([]trace.StackFrame{{Func: "main.f", File: fmt.Sprint(i, ".go"), Line: 1}}))
+		w.Frame("main.f", "f.go", uint64(i)<<16)
+		w.Stack()
+		w.Frame("main.f", fmt.Sprint(i, ".go"), 1)
+		w.Stack()
 	}
 	hashes := map[uint64]bool{}
-	for _, s := range c.stacks {
-		hashes[s.hash] = true
+	for _, s := range c.Stacks {
+		hashes[s.Hash] = true
 	}
-	if len(hashes) != len(c.stacks) {
-		t.Errorf("%d hashes for %d stacks that differ", len(hashes), len(c.stacks))
+	if len(hashes) != len(c.Stacks) {
+		t.Errorf("%d hashes for %d stacks that differ", len(hashes), len(c.Stacks))
 	}
 }
 
@@ -77,8 +80,8 @@ func TestReasonsAreBounded(t *testing.T) {
 	for gen := range 100 {
 		s := newScript()
 		for i := range 250 {
-			s.add(time.Duration(gen)*time.Second+time.Duration(2*i), record{op: opStart, g: gid(1), proc: pid(0)})
-			s.add(time.Duration(gen)*time.Second+time.Duration(2*i+1), record{op: opBlock, g: gid(1), proc: pid(0), aux: s.reason(fmt.Sprint("reason ", gen, i))})
+			s.add(time.Duration(gen)*time.Second+time.Duration(2*i), wire.Record{Op: wire.OpStart, G: gid(1), Proc: pid(0)})
+			s.add(time.Duration(gen)*time.Second+time.Duration(2*i+1), wire.Record{Op: wire.OpBlock, G: gid(1), Proc: pid(0), Aux: s.reason(fmt.Sprint("reason ", gen, i))})
 		}
 		f.generation()
 		f.chunk(&s.c, 0)
@@ -277,10 +280,10 @@ func TestTasksInFocusMakeRoom(t *testing.T) {
 	f.generation()
 	for i := range tasks {
 		s := newScript()
-		s.c.notes = []note{{task: uint64(i + 1), name: "order"}, {task: uint64(i + 1), name: "store"}, {task: uint64(i + 1), name: "order"}}
+		s.c.Notes = []wire.Note{{Task: uint64(i + 1), Name: "order"}, {Task: uint64(i + 1), Name: "store"}, {Task: uint64(i + 1), Name: "order"}}
 		f.generation()
-		for k, op := range []op{opTask, opRegion, opRegionEnd, opTaskEnd} {
-			s.add(time.Duration(10*i+k), record{op: op, g: gid(1), start: uint32([]int{0, 1, 1, 2}[k])})
+		for k, op := range []wire.Op{wire.OpTask, wire.OpRegion, wire.OpRegionEnd, wire.OpTaskEnd} {
+			s.add(time.Duration(10*i+k), wire.Record{Op: op, G: gid(1), Start: uint32([]int{0, 1, 1, 2}[k])})
 		}
 		f.chunk(&s.c, 0)
 	}

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/exectrace/wire"
 )
 
 // push is append for one element that counts the bytes it allocates.
@@ -43,7 +44,7 @@ func entries[K comparable, V any](m map[K]V) int64 {
 func (f *fold) size() int64 {
 	w := &f.windows
 	return f.kept + f.live + f.goroutines.bytes + f.places.bytes +
-		bound.Size[uint32](cap(f.stacks)+cap(f.names)) + bound.Size[note](cap(f.notes)) + bound.Size[int64](cap(f.wide)) +
+		bound.Size[uint32](cap(f.stacks)+cap(f.names)) + bound.Size[wire.Note](cap(f.notes)) + bound.Size[int64](cap(f.wide)) +
 		bound.Size[queued](cap(f.demand.queue)) +
 		bound.Size[window](2*cap(w.closed)) + 2*bound.Size[int64](len(w.closed)*len(f.procs.all)) + bound.Size[[slots]int64](cap(w.late)) +
 		bound.Size[Interval](2*(cap(f.cycles.list)+cap(f.gaps.list))) + bound.Size[Pause](2*cap(f.pauses.list)) +

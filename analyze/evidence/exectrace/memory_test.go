@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/exectrace/wire"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -127,23 +128,23 @@ func TestExtremeTimesDoNotWrap(t *testing.T) {
 			s := newScript()
 			lock, unlock, why := s.frames(stacks[0]...), s.frames(stacks[1]...), s.reason("sync")
 			at := time.Duration(0)
-			s.add(at, record{op: opProcs, g: 2})
+			s.add(at, wire.Record{Op: wire.OpProcs, G: 2})
 			for g := range n {
 				at++
-				s.add(at, record{op: opStatus, g: gid(g + 2), aux: uint8(waiting), stack: lock})
+				s.add(at, wire.Record{Op: wire.OpStatus, G: gid(g + 2), Aux: uint8(waiting), Stack: lock})
 			}
 			for round := range 3 {
-				s.add(at, record{op: opStart, g: gid(1), proc: pid(0)})
+				s.add(at, wire.Record{Op: wire.OpStart, G: gid(1), Proc: pid(0)})
 				for range 70 {
-					s.c.notes = append(s.c.notes, note{name: "r"})
-					s.add(at, record{op: opRegion, g: gid(1), start: uint32(len(s.c.notes) - 1)})
+					s.c.Notes = append(s.c.Notes, wire.Note{Name: "r"})
+					s.add(at, wire.Record{Op: wire.OpRegion, G: gid(1), Start: uint32(len(s.c.Notes) - 1)})
 				}
-				s.add(at, record{op: opUnblock, actor: gid(1), g: gid(2 + uint32(round)%n), stack: unlock})
-				s.add(at, record{op: opGC, aux: 1})
+				s.add(at, wire.Record{Op: wire.OpUnblock, Actor: gid(1), G: gid(2 + uint32(round)%n), Stack: unlock})
+				s.add(at, wire.Record{Op: wire.OpGC, Aux: 1})
 				at += step
-				s.add(at, record{op: opBlock, g: gid(1), proc: pid(0), aux: why, stack: lock})
-				s.add(at+step/2, record{op: opGCEnd})
-				s.add(at+step/2, record{op: opUnblock, g: gid(1)})
+				s.add(at, wire.Record{Op: wire.OpBlock, G: gid(1), Proc: pid(0), Aux: why, Stack: lock})
+				s.add(at+step/2, wire.Record{Op: wire.OpGCEnd})
+				s.add(at+step/2, wire.Record{Op: wire.OpUnblock, G: gid(1)})
 				at += step
 			}
 			f.generation()

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/exectrace/wire"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
 )
@@ -77,16 +78,16 @@ func newPlaces() *places {
 }
 
 // intern returns the index of a stack that is equal in every frame.
-func (ps *places) intern(f frames) uint32 {
-	for i := ps.byHash[f.hash]; i != 0; i = ps.all[i].next {
-		if equalStacks(ps.all[i].frames, f.frames) {
+func (ps *places) intern(f wire.Stack) uint32 {
+	for i := ps.byHash[f.Hash]; i != 0; i = ps.all[i].next {
+		if equalStacks(ps.all[i].frames, f.Frames) {
 			return i
 		}
 	}
-	if ps.kept += len(f.frames); ps.kept > maxKept {
+	if ps.kept += len(f.Frames); ps.kept > maxKept {
 		return 0
 	}
-	p := &place{frames: f.frames, hash: f.hash, next: ps.byHash[f.hash], fns: make([]uint32, len(f.frames))}
+	p := &place{frames: f.Frames, hash: f.Hash, next: ps.byHash[f.Hash], fns: make([]uint32, len(f.Frames))}
 	for i := range p.frames {
 		fr := &p.frames[i]
 		id, ok := ps.fns[fr.Function]
@@ -114,7 +115,7 @@ func (ps *places) intern(f frames) uint32 {
 	p.system = systemRoot(p.root) && p.frames.Finalizer() == nil
 	p.unlock = unlocks(p.frames)
 	ps.all = append(ps.all, p)
-	ps.byHash[f.hash] = uint32(len(ps.all) - 1)
+	ps.byHash[f.Hash] = uint32(len(ps.all) - 1)
 	return uint32(len(ps.all) - 1)
 }
 

@@ -1,6 +1,10 @@
 package exectrace
 
-import "time"
+import (
+	"time"
+
+	"inquest/analyze/evidence/exectrace/wire"
+)
 
 type procState uint8
 
@@ -44,7 +48,7 @@ type procTable struct {
 }
 
 func (ps *procTable) get(id int) *proc {
-	if id < 0 || id >= maxProcs {
+	if id < 0 || id >= wire.MaxProcs {
 		return nil
 	}
 	for len(ps.all) <= id {
@@ -120,7 +124,7 @@ func (f *fold) runningBefore(id int, from int64) {
 
 // limit takes a value of GOMAXPROCS.
 func (ps *procTable) limit(f *fold, n uint64, t int64) {
-	if n == 0 || n > maxProcs {
+	if n == 0 || n > wire.MaxProcs {
 		return
 	}
 	old := ps.current
@@ -201,12 +205,12 @@ type stw struct {
 	stopper bool
 }
 
-func (f *fold) beginSTW(r *record, t int64) {
-	g := f.goroutine(r.g)
+func (f *fold) beginSTW(r *wire.Record, t int64) {
+	g := f.goroutine(r.G)
 	if g == nil || f.stw.active {
 		return
 	}
-	f.stw = stw{active: true, begin: t, reason: f.nameOf(r.aux), g: g.id, stack: f.stackOf(r.stack), proc: int(r.proc) - 1, resumed: -1}
+	f.stw = stw{active: true, begin: t, reason: f.nameOf(r.Aux), g: g.id, stack: f.stackOf(r.Stack), proc: int(r.Proc) - 1, resumed: -1}
 	for id, p := range f.procs.all {
 		p.stopping = id != f.stw.proc && p.state == procRunning
 		if p.stopping {

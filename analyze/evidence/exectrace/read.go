@@ -17,6 +17,7 @@ import (
 	"golang.org/x/exp/trace"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/exectrace/wire"
 )
 
 // Options are how to read. The zero value uses every processor and is silent.
@@ -145,7 +146,7 @@ func (e *engine) whole() error {
 		e.narrowed.From = max(0, from)
 	}
 	e.fold.generation()
-	err = decode(r, nil, e.direct(&chunk{}))
+	err = decode(r, nil, e.direct(wire.NewChunk()))
 	e.narrowed.Of = time.Duration(e.fold.last - e.fold.part.origin)
 	e.done = e.size
 	if e.fold.events == 0 && !e.fold.part.cut {
@@ -160,14 +161,14 @@ func (e *engine) whole() error {
 
 // direct returns a sink that folds what it is given at once, always into the
 // same chunk.
-func (e *engine) direct(c *chunk) sink {
+func (e *engine) direct(c *wire.Chunk) wire.Sink {
 	var raw int64
-	return sink{
-		get: func() (*chunk, error) {
-			*c = chunk{records: c.records[:0], stacks: c.stacks[:0]}
+	return wire.Sink{
+		Get: func() (*wire.Chunk, error) {
+			c.Reset()
 			return c, nil
 		},
-		put: func(c *chunk) error {
+		Put: func(c *wire.Chunk) error {
 			raw = e.fold.chunk(c, raw)
 			e.progress()
 			if err := e.goOn(); err != nil {
@@ -229,9 +230,15 @@ func (e *engine) progress() {
 // stream is the chunks of one generation on their way from its reader to the fold.
 type stream struct {
 	gen     *generation
-	chunks  chan *chunk
+	chunks  chan held
 	current chan struct{} // closed when the fold has come to this generation
 	err     error         // valid once chunks is closed
+}
+
+// held is a chunk that waits for the fold.
+type held struct {
+	*wire.Chunk
+	token chan struct{} // where to give back its token
 }
 
 // maxWorkers bounds the generations that are decoded at a time: the fold needs
@@ -249,13 +256,13 @@ func aheadChunks(gens []generation, workers int, most int64) int {
 	for i := range gens {
 		largest = max(largest, gens[i].size())
 	}
-	want := largest * 2 / 5 * 2 / 11 / chunkRecords * int64(min(workers-1, 3))
+	want := largest * 2 / 5 * 2 / 11 / wire.ChunkRecords * int64(min(workers-1, 3))
 	left := (most - largest*int64(workers)) / chunkBytes
 	return int(max(min(want, left, maxAhead), minAhead))
 }
 
 const (
-	chunkBytes   = chunkRecords * int64(unsafe.Sizeof(record{}))
+	chunkBytes   = wire.ChunkRecords * int64(unsafe.Sizeof(wire.Record{}))
 	minAhead     = 64
 	maxAhead     = 64 << 20 / chunkBytes
 	currentAhead = 16
@@ -309,23 +316,23 @@ const minGarbage = 8 << 20
 // spares are empty chunks, the one used last on top: it may still be in the cache.
 type spares struct {
 	mu   sync.Mutex
-	list []*chunk
+	list []*wire.Chunk
 }
 
-func (s *spares) get() *chunk {
+func (s *spares) get() *wire.Chunk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.list)
 	if n == 0 {
-		return &chunk{records: make([]record, 0, chunkRecords+2)}
+		return wire.NewChunk()
 	}
 	c := s.list[n-1]
 	s.list = s.list[:n-1]
 	return c
 }
 
-func (s *spares) put(c *chunk) {
-	*c = chunk{records: c.records[:0]}
+func (s *spares) put(c *wire.Chunk) {
+	c.Reset()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = append(s.list, c)
@@ -380,7 +387,7 @@ func (e *engine) split(version int) error {
 }
 
 func (e *engine) sequential(gens []generation, version int) {
-	c := &chunk{records: make([]record, 0, chunkRecords+1)}
+	c := wire.NewChunk()
 	a := admission{memory: e.opt.Memory, gens: gens}
 	for range gens {
 		i, ok := a.take(e.ctx)
@@ -414,7 +421,7 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 		defer lock.Unlock()
 		s := streams[i]
 		if s == nil {
-			s = &stream{gen: &gens[i], chunks: make(chan *chunk, budget+currentAhead), current: make(chan struct{})}
+			s = &stream{gen: &gens[i], chunks: make(chan held, budget+currentAhead), current: make(chan struct{})}
 			streams[i] = s
 		} else {
 			delete(streams, i) // both have it now
@@ -424,7 +431,7 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 	e.ahead, e.reserve = make(chan struct{}, budget), make(chan struct{}, currentAhead)
 	var spare spares
 	// get returns an empty chunk for a stream once there is room for it.
-	get := func(s *stream) (*chunk, error) {
+	get := func(s *stream) (held, error) {
 		token := e.ahead
 		select {
 		case e.ahead <- struct{}{}:
@@ -437,15 +444,13 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 				case e.reserve <- struct{}{}:
 					token = e.reserve
 				case <-ctx.Done():
-					return nil, ctx.Err()
+					return held{}, ctx.Err()
 				}
 			case <-ctx.Done():
-				return nil, ctx.Err()
+				return held{}, ctx.Err()
 			}
 		}
-		c := spare.get()
-		c.token = token
-		return c, nil
+		return held{spare.get(), token}, nil
 	}
 	a := admission{memory: e.opt.Memory, gens: gens}
 	for range workers {
@@ -460,11 +465,15 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 					defer a.give(i)
 					defer close(s.chunks)
 					defer rescue(&s.err)
-					s.err = e.readGeneration(s.gen, version, sink{
-						get: func() (*chunk, error) { return get(s) },
-						put: func(c *chunk) error {
+					var filling held
+					s.err = e.readGeneration(s.gen, version, wire.Sink{
+						Get: func() (_ *wire.Chunk, err error) {
+							filling, err = get(s)
+							return filling.Chunk, err
+						},
+						Put: func(*wire.Chunk) error {
 							select {
-							case s.chunks <- c:
+							case s.chunks <- filling:
 								return nil
 							case <-ctx.Done():
 								return ctx.Err()
@@ -482,16 +491,15 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 		var raw int64
 		before := e.fold.events
 		for open := true; open; {
-			var c *chunk
+			var c held
 			select {
 			case c, open = <-s.chunks:
 				if !open {
 					break
 				}
-				raw = e.fold.chunk(c, raw)
-				token := c.token
-				spare.put(c)
-				<-token
+				raw = e.fold.chunk(c.Chunk, raw)
+				spare.put(c.Chunk)
+				<-c.token
 				e.progress()
 				if err := e.goOn(); err != nil {
 					e.folded(gens, i, before, err)
@@ -514,7 +522,7 @@ func rescue(err *error) {
 }
 
 // readGeneration decodes one generation.
-func (e *engine) readGeneration(g *generation, version int, out sink) error {
+func (e *engine) readGeneration(g *generation, version int, out wire.Sink) error {
 	if len(g.parts) == 0 {
 		return damage{errors.New(g.damaged)}
 	}

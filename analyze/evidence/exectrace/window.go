@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"inquest/analyze/evidence/exectrace/wire"
 )
 
 // Narrowed says what part of a trace a Timeline is of. The zero value means all of it.
@@ -181,29 +183,29 @@ func (f *fold) carry(g *goroutine, shift int64) {
 // after takes what events behind the end still tell of the stretch before: each
 // generation announces everything once, be it at its very end, and what has not been
 // announced before has not moved since the generation began.
-func (f *fold) after(r *record) {
-	switch r.op {
-	case opStatus:
-		if g := f.goroutine(r.g); g != nil && (g.state == unknown || g.state == gState(r.aux)) {
-			f.status(g, gState(r.aux), r, f.now)
+func (f *fold) after(r *wire.Record) {
+	switch r.Op {
+	case wire.OpStatus:
+		if g := f.goroutine(r.G); g != nil && (g.state == unknown || g.state == gState(r.Aux)) {
+			f.status(g, gState(r.Aux), r, f.now)
 		}
-	case opCreate:
-		if g := f.goroutine(r.g); g != nil && g.state == unknown {
+	case wire.OpCreate:
+		if g := f.goroutine(r.G); g != nil && g.state == unknown {
 			g.state = gone // not there yet
 		}
-	case opEnd:
-		if g := f.goroutine(r.g); g != nil && g.state == gone {
+	case wire.OpEnd:
+		if g := f.goroutine(r.G); g != nil && g.state == gone {
 			f.goroutines.drop(g)
 		}
-	case opProcStart, opProcStop:
-		if f.procs.current > 0 && int(r.proc) > f.procs.current {
+	case wire.OpProcStart, wire.OpProcStop:
+		if f.procs.current > 0 && int(r.Proc) > f.procs.current {
 			return // GOMAXPROCS has been raised since
 		}
-		if p := f.procs.get(int(r.proc) - 1); p != nil && p.state == procUnknown {
-			if r.op == opProcStart {
-				f.procs.start(f, int(r.proc)-1, f.now)
+		if p := f.procs.get(int(r.Proc) - 1); p != nil && p.state == procUnknown {
+			if r.Op == wire.OpProcStart {
+				f.procs.start(f, int(r.Proc)-1, f.now)
 			} else {
-				f.procs.stop(f, int(r.proc)-1, f.now)
+				f.procs.stop(f, int(r.Proc)-1, f.now)
 			}
 		}
 	}
@@ -218,22 +220,22 @@ var errFound = errors.New("found")
 func (e *engine) origin(gens []generation, version int) (at int64, start time.Time, scale float64, ok bool) {
 	for i := range gens {
 		g := gens[i]
-		c := &chunk{records: make([]record, 0, chunkRecords+2)}
-		_ = e.readGeneration(&g, version, sink{
-			get: func() (*chunk, error) { return c, nil },
-			put: func(*chunk) error { return errFound },
+		c := wire.NewChunk()
+		_ = e.readGeneration(&g, version, wire.Sink{
+			Get: func() (*wire.Chunk, error) { return c, nil },
+			Put: func(*wire.Chunk) error { return errFound },
 		})
 		var raw int64
-		for _, r := range c.records {
-			if r.op == opTime {
-				raw = int64(uint64(r.g) | uint64(r.actor)<<32)
+		for _, r := range c.Records {
+			if r.Op == wire.OpTime {
+				raw = int64(uint64(r.G) | uint64(r.Actor)<<32)
 				continue
 			}
-			if raw += int64(r.dt); r.op == opSync {
+			if raw += int64(r.DT); r.Op == wire.OpSync {
 				continue
 			}
-			if !c.wall.IsZero() {
-				start = c.wall.Add(time.Duration(raw - c.wallAt))
+			if !c.Wall.IsZero() {
+				start = c.Wall.Add(time.Duration(raw - c.WallAt))
 			}
 			return raw, start, g.scale, true
 		}

@@ -1,0 +1,167 @@
+package wire
+
+import (
+	"hash/maphash"
+	"math"
+
+	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/stack"
+)
+
+// Writer puts records into chunks, and into the tables of the generation what they are the first to need.
+// Between two calls of Next it may hold records of an event that is not complete.
+type Writer struct {
+	sink  Sink
+	chunk *Chunk
+	whole int   // records of the chunk whose events are complete
+	last  int64 // time of the last record
+
+	stacks, notes, wides uint32 // in the tables so far
+	names                map[string]uint8
+	wide                 map[int64]uint32
+	frames               stack.Stack // under way
+	hash                 maphash.Hash
+}
+
+// seed is one for the process: stacks of all generations are compared by hash first.
+var seed = maphash.MakeSeed()
+
+// NewWriter begins a generation.
+func NewWriter(sink Sink) (*Writer, error) {
+	w := &Writer{names: map[string]uint8{}, wide: map[int64]uint32{}}
+	w.hash.SetSeed(seed)
+	return w, w.begin(sink)
+}
+
+func (w *Writer) begin(sink Sink) (err error) {
+	w.sink, w.last, w.whole = sink, 0, 0
+	w.stacks, w.notes, w.wides = 0, 0, 0
+	clear(w.names)
+	clear(w.wide)
+	w.chunk, err = sink.Get()
+	return err
+}
+
+// Chunk returns the chunk that is being filled.
+func (w *Writer) Chunk() *Chunk { return w.chunk }
+
+// Record adds a record of an event at t on the trace clock.
+func (w *Writer) Record(t int64) *Record {
+	c := w.chunk
+	dt := t - w.last
+	if dt < 0 || dt > math.MaxUint32 {
+		c.Records = append(c.Records, Record{Op: OpTime, G: uint32(t), Actor: uint32(t >> 32)})
+		dt = 0
+	}
+	w.last = t
+	// The record is filled where it will lie: building it in small steps and then
+	// copying it makes the processor wait for the steps.
+	n := len(c.Records)
+	c.Records = append(c.Records, Record{})
+	r := &c.Records[n]
+	r.DT = uint32(dt)
+	return r
+}
+
+// Next says that the records so far are those of complete events.
+func (w *Writer) Next() error {
+	w.whole = len(w.chunk.Records)
+	if w.whole < ChunkRecords {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *Writer) flush() (err error) {
+	full := w.chunk
+	w.chunk, w.whole = nil, 0
+	if err := w.sink.Put(full); err != nil {
+		return err
+	}
+	w.chunk, err = w.sink.Get()
+	return err
+}
+
+// Drop takes back the records of an event that is not complete.
+func (w *Writer) Drop() {
+	if w.chunk != nil {
+		w.chunk.Records = w.chunk.Records[:w.whole]
+	}
+}
+
+// Close gives away the last chunk, with the complete events of it.
+func (w *Writer) Close() error {
+	w.Drop()
+	last := w.chunk
+	if w.chunk = nil; last == nil {
+		return nil
+	}
+	return w.sink.Put(last)
+}
+
+// Goroutine packs a goroutine id plus one; 0 stands for none, which is -1.
+func (w *Writer) Goroutine(id int64) uint32 {
+	if uint64(id+1) < Wide {
+		return uint32(id + 1)
+	}
+	return w.wideID(id)
+}
+
+func (w *Writer) wideID(id int64) uint32 {
+	if n, ok := w.wide[id]; ok {
+		return n
+	}
+	n := w.wides | Wide
+	w.wides++
+	w.chunk.Wide = append(w.chunk.Wide, id)
+	w.wide[id] = n
+	return n
+}
+
+// Name gives a reason or label a small number; 0 to the empty one, and to those for which there is none left.
+func (w *Writer) Name(s string) uint8 {
+	if s == "" {
+		return 0 // a coroutine that switches has none
+	}
+	id, ok := w.names[s]
+	if !ok && len(w.names) < math.MaxUint8 {
+		id = uint8(len(w.names) + 1)
+		w.names[s] = id
+		w.chunk.Names = append(w.chunk.Names, s)
+	}
+	return id
+}
+
+// Note adds a note and returns its index.
+func (w *Writer) Note(n Note) uint32 {
+	w.chunk.Notes = append(w.chunk.Notes, n)
+	w.notes++
+	return w.notes - 1
+}
+
+// Frame adds a frame to the stack under way, the leaf first.
+func (w *Writer) Frame(function, file string, line uint64) {
+	if len(w.frames) == 0 {
+		w.hash.Reset()
+	}
+	n := 0
+	if line < math.MaxInt32 {
+		n = int(line)
+	}
+	w.frames = append(w.frames, stack.Frame{Function: bound.Text(function), File: bound.Text(file), Line: n})
+	// All that makes two stacks differ: what the hash left out could be made to collide.
+	w.hash.WriteString(function)
+	w.hash.WriteString(file)
+	maphash.WriteComparable(&w.hash, n)
+}
+
+// Stack adds the stack of the frames since the last one and returns its number, 0 where there were none.
+func (w *Writer) Stack() uint32 {
+	if len(w.frames) == 0 {
+		return 0
+	}
+	w.chunk.Stacks = append(w.chunk.Stacks, Stack{w.hash.Sum64(), append(stack.Stack(nil), w.frames...)})
+	w.frames = w.frames[:0]
+	w.stacks++
+	return w.stacks
+}
