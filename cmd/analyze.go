@@ -42,7 +42,7 @@ that hold dumps, crashes, race reports, gctrace or schedtrace lines.`,
 	c.Flags().StringVar(&f.label, "label", "", "look only at samples and goroutines that carry the label `KEY=VALUE`")
 	c.Flags().StringVar(&f.task, "task", "", "look only at user tasks of the type `NAME`, in traces")
 	c.Flags().StringVar(&f.window, "window", "", "look only at the time `FROM,TO`: offsets from the start of the trace (1.2s,3s) or RFC 3339 times; either may be empty")
-	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
+	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files, or with --each cases, to measure at once (0: one per processor)")
 	f.memory.register(c)
 	c.Flags().BoolVar(&f.each, "each", false, "every folder, archive or file in PATH is a case of its own: write a report for each into the folder of -o, and an index")
 	registerFollow(c, &f.follow)

@@ -8,8 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -91,7 +94,7 @@ func casesIn(paths []string, follow bool) (cases []oneCase, passed []evidence.Pa
 	return cases, passed, nil
 }
 
-// runEach analyses case after case and keeps of each only its line in the index.
+// runEach analyses the cases, several at once, and keeps of each only its line in the index.
 func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Options, failOn claim.Severity) error {
 	if slices.Contains(paths, "-") {
 		return failed("", "--each takes folders, not standard input")
@@ -116,16 +119,12 @@ func runEach(c *cobra.Command, f *analyzeFlags, paths []string, opt analyze.Opti
 	e := &each{c: c, flags: f, opt: opt, failOn: failOn, dir: dir, names: map[string]bool{"index": true}}
 	e.index = report.NewIndex(report.Tool{Name: "inquest", Version: Version, Revision: revision()}, slices.Insert(invocation(c, paths), 2, "--each"))
 	step, done := caseProgress(c.ErrOrStderr(), len(cases), f.output.quiet)
-	for _, one := range cases {
-		if c.Context().Err() != nil {
-			complain(c.ErrOrStderr(), fmt.Sprintf("interrupted: the index covers the first %d of %d cases", len(e.index.Cases), len(cases)))
-			e.worst = exitFailed
-			break
-		}
-		step(one.name)
-		e.one(one)
-	}
+	read := e.all(cases, step)
 	done()
+	if read < len(cases) {
+		complain(c.ErrOrStderr(), fmt.Sprintf("interrupted: the index covers the first %d of %d cases", len(e.index.Cases), len(cases)))
+		e.worst = exitFailed
+	}
 	if len(e.index.Cases) == 0 && e.worst == exitDone {
 		return failed("--each takes folders that hold one folder, archive or file for each case", "no evidence in %s", strings.Join(paths, ", "))
 	}
@@ -139,50 +138,134 @@ type each struct {
 	opt    analyze.Options
 	failOn claim.Severity
 	dir    string
+	alone  sync.RWMutex    // held to write by a case that needs the whole budget
 	names  map[string]bool // of reports that have been written
 	index  *report.Index
 	worst  int // exit code so far
 	failed int // cases with findings that count
 }
 
-// one analyses one case. Whatever goes wrong with it is its line in the index.
-func (e *each) one(one oneCase) {
+// all analyses the cases on all processors, and returns how many were begun before an interrupt. Reports are
+// redacted, written and indexed in the order of the cases, so that nothing hangs on which was ready first.
+func (e *each) all(cases []oneCase, step func(string)) int {
+	jobs := e.opt.Evidence.Jobs
+	if jobs <= 0 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	workers := min(e.opt.Evidence.Memory.Jobs(jobs), len(cases))
+	parts := e.opt.Evidence.Memory.Split(workers)
+	turns := make([]chan judgement, len(cases))
+	for i := range turns {
+		turns[i] = make(chan judgement) // without room: who is done early waits, so that no more than one report for each worker is held
+	}
+	var next atomic.Int64
+	for _, part := range parts {
+		opt := e.opt
+		opt.Evidence.Jobs, opt.Evidence.Memory = max(1, jobs/workers), part
+		go func() {
+			for i := next.Add(1) - 1; int(i) < len(cases); i = next.Add(1) - 1 {
+				if e.c.Context().Err() != nil {
+					close(turns[i])
+					continue
+				}
+				turns[i] <- e.one(cases[i], opt)
+			}
+		}()
+	}
+	for i, turn := range turns {
+		step(cases[i].name)
+		j, begun := <-turn
+		if !begun {
+			// Nobody begins another case after an interrupt, but others may have begun before and wait to hand theirs over.
+			for _, later := range turns[i+1:] {
+				<-later
+			}
+			return i
+		}
+		e.add(cases[i], j)
+	}
+	return len(cases)
+}
+
+// judgement is what came of one case: why it cannot be analysed, or its report; neither where nothing in it is evidence.
+type judgement struct {
+	report  *report.Report
+	written [][]byte // the report in each format; nil where redaction, whose tokens are given out in order, comes first
+	verdict exit
+	why     string
+}
+
+// one analyses one case, within its part of the budget; where that is too small, once more with the whole, alone.
+func (e *each) one(one oneCase, opt analyze.Options) judgement {
+	e.alone.RLock()
+	j, short := e.judged(one, opt)
+	e.alone.RUnlock()
+	if short && opt.Evidence.Memory != e.opt.Evidence.Memory {
+		e.alone.Lock()
+		j, _ = e.judged(one, e.opt)
+		e.alone.Unlock()
+	}
+	return j
+}
+
+// judged analyses one case, and says whether it was short of memory. Whatever goes wrong with it is its line in the index.
+func (e *each) judged(one oneCase, opt analyze.Options) (j judgement, short bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.fail(one, fmt.Sprintf("a bug of ours: %v", p))
+			j = judgement{why: bug(p)}
 		}
 	}()
-	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, e.opt.Evidence)
+	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, opt.Evidence)
 	if bundle == nil || err != nil && !errors.Is(err, context.Canceled) {
-		e.fail(one, err.Error())
-		return
+		return judgement{why: err.Error()}, false
 	}
 	defer bundle.Free()
 	if len(bundle.Exhibits) == 0 {
+		return judgement{}, bundle.Short
+	}
+	if why := unusable(bundle); why != "" {
+		return judgement{why: why}, bundle.Short
+	}
+	r, err := judged(bundle, opt, invocation(e.c, []string{one.path}))
+	if err != nil {
+		return judgement{why: err.Error()}, bundle.Short
+	}
+	j.report = r
+	if e.flags.output.redact == "" {
+		if j.written, err = e.render(r); err != nil {
+			return judgement{why: err.Error()}, bundle.Short
+		}
+	}
+	errors.As(judge(r, e.failOn, bundle), &j.verdict)
+	return j, bundle.Short
+}
+
+func bug(p any) string { return fmt.Sprintf("a bug of ours: %v", p) }
+
+// add writes the reports of a case and enters it in the index.
+func (e *each) add(one oneCase, j judgement) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.fail(one, bug(p))
+		}
+	}()
+	if j.why != "" {
+		e.fail(one, j.why)
+		return
+	}
+	if j.report == nil {
 		// A folder of sources or settings beside the cases; what was left empty by mistake is named too.
 		r := e.flags.output.redacted(&report.Report{Case: report.Case{Title: one.name}})
 		e.index.PassedOver = append(e.index.PassedOver, r.Case.Title)
 		return
 	}
-	if why := unusable(bundle); why != "" {
-		e.fail(one, why)
-		return
+	e.worst = max(e.worst, j.verdict.code)
+	if j.verdict.code == exitFindings {
+		e.failed++
 	}
-	r, err := judged(bundle, e.opt, invocation(e.c, []string{one.path}))
-	if err != nil {
-		e.fail(one, err.Error())
-		return
-	}
-	var verdict exit
-	if errors.As(judge(r, e.failOn, bundle), &verdict) {
-		e.worst = max(e.worst, verdict.code)
-		if verdict.code == exitFindings {
-			e.failed++
-		}
-	}
-	r = e.flags.output.redacted(r)
+	r := e.flags.output.redacted(j.report)
 	e.index.Redacted = r.Redacted
-	files, err := e.write(r)
+	files, err := e.write(r, j.written)
 	if err != nil {
 		e.fail(one, err.Error())
 		return
@@ -218,25 +301,43 @@ func (e *each) fail(one oneCase, why string) {
 	e.index.Fail(r.Case.Title, r.Exhibits[0].Problems[0])
 }
 
-// write writes a case's report in every format asked for.
-func (e *each) write(r *report.Report) ([]string, error) {
-	files := []string{}
+// render makes a case's report in every format asked for.
+func (e *each) render(r *report.Report) ([][]byte, error) {
 	if e.dir == "" {
-		return files, nil
+		return nil, nil
 	}
-	name := fileName(r.Case.Title)
-	for n, plain := 2, name; e.names[strings.ToLower(name)]; n++ {
-		name = fmt.Sprintf("%s-%d", plain, n)
-	}
-	e.names[strings.ToLower(name)] = true
+	var out [][]byte
 	for _, format := range e.flags.output.formats() {
 		write, _ := report.ForName(format)
 		var b bytes.Buffer
 		if err := write(&b, located(r, format)); err != nil {
 			return nil, err
 		}
+		out = append(out, b.Bytes())
+	}
+	return out, nil
+}
+
+// write writes a case's report, rendered already or not, into the folder.
+func (e *each) write(r *report.Report, written [][]byte) ([]string, error) {
+	files := []string{}
+	if e.dir == "" {
+		return files, nil
+	}
+	if written == nil {
+		var err error
+		if written, err = e.render(r); err != nil {
+			return nil, err
+		}
+	}
+	name := fileName(r.Case.Title)
+	for n, plain := 2, name; e.names[strings.ToLower(name)]; n++ {
+		name = fmt.Sprintf("%s-%d", plain, n)
+	}
+	e.names[strings.ToLower(name)] = true
+	for i, format := range e.flags.output.formats() {
 		file := name + report.ExtensionOf(format)
-		if err := e.flags.output.put(filepath.Join(e.dir, file), b.Bytes()); err != nil {
+		if err := e.flags.output.put(filepath.Join(e.dir, file), written[i]); err != nil {
 			return nil, pathError(file, err)
 		}
 		files = append(files, file)
