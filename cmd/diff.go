@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -36,8 +37,9 @@ one run or of several, traces, dumps, output of go test -bench, or a saved JSON 
 Three or more runs per side tell a change from the noise between runs.
 
 It exits 0 when nothing that counts got worse, 1 for a regression, 2 when it could
-not run. What could not be compared is inconclusive, never a pass: exit 3 with
---strict, else 0 with a line on stderr.`,
+not run. Better in one respect and worse in another is a tradeoff: exit 0, or 1 with
+--fail-on-tradeoff. What could not be compared is inconclusive, never a pass: exit 3
+with --strict, else 0 with a line on stderr.`,
 		Example: `  inquest diff good/ new/
   inquest diff 'base/cpu*.pb.gz' 'head/cpu*.pb.gz' --strict -o comment.md
   inquest diff base.json ./incident
@@ -59,6 +61,7 @@ not run. What could not be compared is inconclusive, never a pass: exit 3 with
 	c.Flags().StringVar(&f.minEffect, "min-effect", "5%", "part of the whole that a function must have to count, and change by, as a part of its own; or an absolute `SIZE` such as 50ms or 10MB (per second)")
 	c.Flags().StringArrayVar(&f.renames, "rename", nil, "a function or package has another name after, as `OLD=NEW` (repeatable)")
 	c.Flags().BoolVar(&f.strict, "strict", false, "exit 3 when inconclusive")
+	c.Flags().BoolVar(&f.failOnTradeoff, "fail-on-tradeoff", false, "exit 1 when something got better and something else worse")
 	registerFollow(c, &f.follow)
 	f.memory.register(c)
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many files to measure at once (0: one per processor)")
@@ -71,6 +74,7 @@ type diffFlags struct {
 	ops, minEffect string
 	renames        []string
 	strict         bool
+	failOnTradeoff bool
 	jobs           int
 	follow         bool
 	memory         memoryFlag
@@ -160,6 +164,10 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	switch result.Verdict {
 	case compare.Regression:
 		return exit{code: exitFindings, msg: "regression: " + result.Why}
+	case compare.Tradeoff:
+		if f.failOnTradeoff {
+			return exit{code: exitFindings, msg: "tradeoff: " + result.Why}
+		}
 	case compare.Inconclusive:
 		if f.strict {
 			return exit{exitInconclusive, "INCONCLUSIVE, not a pass: " + result.Why, ""}
@@ -353,11 +361,7 @@ func judgeSide(bundle *evidence.Bundle) (*compare.Judged, error) {
 		return nil, err
 	}
 	j := &compare.Judged{Findings: res.Findings, Verdicts: res.Verdicts}
-	for _, k := range evidence.Kinds {
-		if len(b.Of(k)) > 0 {
-			j.Kinds = append(j.Kinds, k)
-		}
-	}
+	j.Looked(b.Exhibits)
 	return j, nil
 }
 
@@ -530,11 +534,11 @@ func addSaved(side *compare.Side, r *report.Report) {
 	side.Saved = append(side.Saved, report.Saved(r)...)
 	side.GOMAXPROCS, side.GoVersion = max(side.GOMAXPROCS, r.Case.GOMAXPROCS), r.Case.GoVersion
 	side.Judged = &compare.Judged{Findings: r.Findings, Verdicts: r.Verdicts}
+	var kept []*evidence.Exhibit
 	for _, e := range r.Exhibits {
-		if e.Coverage != evidence.None && !slices.Contains(side.Judged.Kinds, e.Kind) {
-			side.Judged.Kinds = append(side.Judged.Kinds, e.Kind)
-		}
+		kept = append(kept, &evidence.Exhibit{Kind: e.Kind, Coverage: e.Coverage, Duration: time.Duration(e.Duration)})
 	}
+	side.Judged.Looked(kept)
 }
 
 // opsFromBenchmarks takes the operations of each profile from benchmark output,

@@ -378,7 +378,7 @@ func benchSure(b compare.Benchmark) string {
 // benchmarks lists the numbers of benchmarks, what changed first.
 func (v diffView) benchmarks() []compare.Benchmark {
 	all := slices.Clone(v.Benchmarks)
-	rank := map[compare.Outcome]int{compare.Regression: 0, compare.Inconclusive: 1, compare.Improvement: 2, compare.Pass: 3}
+	rank := map[compare.Outcome]int{compare.Regression: 0, compare.Tradeoff: 1, compare.Inconclusive: 2, compare.Improvement: 3, compare.Pass: 4}
 	slices.SortStableFunc(all, func(a, b compare.Benchmark) int { return cmp.Compare(rank[a.Verdict], rank[b.Verdict]) })
 	return all
 }

@@ -162,6 +162,8 @@ var diffWords = map[string][]any{
 	"Measure.per":         {"second", "operation", "profile"},
 	"Change.reach":        {"own", "with-callees", "whole"},
 	"Trend.side":          {"before", "after"},
+	"Trend.name":          {"live heap", "goroutines"},
+	"Reason.rank":         {compare.RankOutcome, compare.RankOperations, compare.RankCost},
 }
 
 // schemaOf is the JSON schema of a type, with the structs below it in defs.
@@ -202,7 +204,7 @@ func schemaOf(typ reflect.Type, defs map[string]any) map[string]any {
 		return map[string]any{"type": "object", "properties": properties, "required": required}
 	}
 	if typ == reflect.TypeFor[compare.Outcome]() {
-		return map[string]any{"enum": []any{compare.Pass, compare.Regression, compare.Improvement, compare.Inconclusive}}
+		return map[string]any{"enum": []any{compare.Pass, compare.Regression, compare.Improvement, compare.Tradeoff, compare.Inconclusive}}
 	}
 	return map[string]any{"type": "string"}
 }

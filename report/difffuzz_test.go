@@ -37,7 +37,7 @@ func namedDiff(name string) *Diff {
 	for _, list := range []*[]compare.FindingChange{&res.Findings.New, &res.Findings.Gone, &res.Findings.Worse, &res.Findings.Better, &res.Findings.Unclear} {
 		*list = append(*list, change)
 	}
-	res.Trends = append(res.Trends, compare.Trend{Side: "before", Exhibits: []string{"e1"}, First: second, Last: second, Slope: second, Sites: []compare.TrendSite{{Function: name, First: second, Last: second}}})
+	res.Trends = append(res.Trends, compare.Trend{Name: "live heap", Side: "before", Exhibits: []string{"e1"}, First: second, Last: second, Slope: second, Sites: []compare.TrendSite{{Function: name, First: second, Last: second}}})
 	k := &res.Kinds[0]
 	k.Distributions = append(k.Distributions, compare.Distribution{Name: "task " + name, Gates: true, Verdict: compare.Regression, Why: name})
 	k.Measures[0].Moved = append(k.Measures[0].Moved, compare.Moved{From: name, To: name, Amount: second, Why: name})

@@ -64,6 +64,8 @@ func WriteDiffHTML(w io.Writer, d *Diff) error {
 		p.Question = "It got worse"
 	case compare.Improvement:
 		p.Question = "It got better"
+	case compare.Tradeoff:
+		p.Question = "Better in one respect, worse in another"
 	case compare.Pass:
 		p.Question = "Nothing that counts changed"
 	default:

@@ -97,7 +97,7 @@ func markdownKinds(b *strings.Builder, v diffView) {
 		}
 	}
 	var parts []string
-	for _, o := range []compare.Outcome{compare.Regression, compare.Inconclusive, compare.Improvement, compare.Pass} {
+	for _, o := range []compare.Outcome{compare.Regression, compare.Tradeoff, compare.Inconclusive, compare.Improvement, compare.Pass} {
 		if len(by[o]) > 0 {
 			parts = append(parts, fmt.Sprintf("**%s**: %s", o, markdownText(strings.Join(by[o], ", "))))
 		}

@@ -18,7 +18,7 @@ func WriteDiffTerminal(w io.Writer, d *Diff, opt TerminalOptions) error {
 	v := newDiffView(d)
 	plain := lipgloss.Style{}
 	styles := map[compare.Outcome]lipgloss.Style{
-		compare.Regression: t.levels[claim.Critical], compare.Inconclusive: t.levels[claim.Warning],
+		compare.Regression: t.levels[claim.Critical], compare.Inconclusive: t.levels[claim.Warning], compare.Tradeoff: t.levels[claim.Warning],
 		compare.Improvement: t.levels[claim.Info], compare.Pass: t.strong,
 	}
 	t.line(0, styles[v.Verdict], strings.ToUpper(string(v.Verdict))+"  "+v.Why)

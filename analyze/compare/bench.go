@@ -27,18 +27,22 @@ type benchKey struct{ name, unit string }
 
 // Benchmark is one benchmark's number on both sides.
 type Benchmark struct {
-	Name     string   `json:"name"`
-	Unit     string   `json:"unit"` // as benchmarks spell it: sec/op, B/op, allocs/op
-	Verdict  Outcome  `json:"verdict"`
-	Before   float64  `json:"before"` // median
-	After    float64  `json:"after"`
-	Lows     Pair     `json:"lows"` // of the interval of each median
-	Highs    Pair     `json:"highs"`
-	Runs     Counts   `json:"runs"`
-	Effect   float64  `json:"effect"` // (after-before)/before
-	P        float64  `json:"p"`
-	Q        float64  `json:"q"`
-	Warnings []string `json:"warnings"`
+	Name    string  `json:"name"`
+	Unit    string  `json:"unit"` // as benchmarks spell it: sec/op, B/op, allocs/op
+	Verdict Outcome `json:"verdict"`
+	Before  float64 `json:"before"` // median
+	After   float64 `json:"after"`
+	Lows    Pair    `json:"lows"` // of the interval of each median
+	Highs   Pair    `json:"highs"`
+	Runs    Counts  `json:"runs"`
+	Effect  float64 `json:"effect"` // (after-before)/before
+	P       float64 `json:"p"`
+	Q       float64 `json:"q"`
+	// Detectable is the smallest change that would have been seen four times of five, as a part; 0 where numbers repeat exactly.
+	Detectable float64 `json:"detectable"`
+	// RunsNeeded is how many runs a side it takes to see a change of the least size that counts.
+	RunsNeeded int64    `json:"runs_needed"`
+	Warnings   []string `json:"warnings"`
 }
 
 // levelBench is that of benchstat.
@@ -173,7 +177,6 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 		return k, nil, true
 	}
 	thresholds := benchmath.DefaultThresholds
-	few := false
 	for _, key := range keys {
 		a, b := benchmath.NewSample(slices.Clone(before.values[key]), &thresholds), benchmath.NewSample(slices.Clone(after.values[key]), &thresholds)
 		var assume benchmath.Assumption = benchmath.AssumeNothing
@@ -193,53 +196,93 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 		if x.Before != 0 {
 			x.Effect = (x.After - x.Before) / x.Before
 		}
-		if assume != benchmath.AssumeExact && least(len(a.Values), len(b.Values)) > levelBench {
-			x.Warnings = append(x.Warnings, "too few runs for any difference to be told from noise: four per side are the least, ten are good")
-			x.Verdict, few = Inconclusive, true
+		if assume != benchmath.AssumeExact {
+			x.Detectable, x.RunsNeeded = visible(a.Values, b.Values, opt.MinEffect)
+			if least(len(a.Values), len(b.Values)) > levelBench {
+				x.Warnings = append(x.Warnings, "too few runs for any difference to be told from noise: four per side are the least, ten are good")
+				x.Verdict = Inconclusive
+			}
 		}
 		out = append(out, x)
 	}
 	correct(out)
-	worse, better := "", ""
-	nWorse, nBetter := 0, 0
+	few, noisy, needed := 0, 0, int64(0)
 	for i := range out {
 		x := &out[i]
-		if x.Verdict == Inconclusive || x.Q > levelBench || math.Abs(x.After-x.Before) < opt.MinEffect*math.Abs(x.Before) || x.After == x.Before {
-			continue
-		}
-		says := fmt.Sprintf("%s %s from %s to %s %s (%s)", x.Name, rises(x), benchunit.Scale(x.Before, benchunit.ClassOf(x.Unit)), benchunit.Scale(x.After, benchunit.ClassOf(x.Unit)), x.Unit, Percent(x.Effect))
-		if (x.After > x.Before) == (before.better(x.Unit) > 0) {
-			x.Verdict = Improvement
-			if nBetter++; better == "" {
-				better = says
-			}
-		} else {
+		switch {
+		case x.Verdict == Inconclusive:
+			few++
+		case x.Q <= levelBench && x.After != x.Before && math.Abs(x.After-x.Before) >= opt.MinEffect*math.Abs(x.Before):
 			x.Verdict = Regression
-			if nWorse++; worse == "" {
-				worse = says
+			better := (x.After > x.Before) == (before.better(x.Unit) > 0)
+			if better {
+				x.Verdict = Improvement
 			}
+			k.reasons = append(k.reasons, Reason{
+				Rank: rankOfUnit(x.Unit), Better: better, Size: sizeOf(x.Before, x.After),
+				Says: fmt.Sprintf("%s %s from %s to %s %s (%s)", x.Name, rises(x), benchunit.Scale(x.Before, benchunit.ClassOf(x.Unit)), benchunit.Scale(x.After, benchunit.ClassOf(x.Unit)), x.Unit, Percent(x.Effect)),
+			})
+		case x.Detectable > opt.MinEffect:
+			// That no change was seen says nothing where none could have been.
+			x.Verdict = Inconclusive
+			x.Warnings = append(x.Warnings, fmt.Sprintf("runs differ too much to see %s: it takes %s", evidence.Of(opt.MinEffect, evidence.Share), runsWords(x.RunsNeeded)))
+			noisy++
+			needed = max(needed, x.RunsNeeded)
 		}
 	}
-	more := func(n int) string {
-		if n > 1 {
-			return fmt.Sprintf(", and %d more", n-1)
-		}
-		return ""
+	k.Verdict = ""
+	if few > 0 {
+		k.undecided = append(k.undecided, fmt.Sprintf("too few runs of %s for any difference to be told from noise: four per side are the least, ten are good", evidence.Things(few, "number")))
 	}
-	switch {
-	case nWorse > 0:
-		k.Verdict, k.Why, k.Record = Regression, worse+more(nWorse), ""
-	case few:
-		k.Why = "too few runs for any difference to be told from noise: four per side are the least, ten are good"
-	case nBetter > 0:
-		k.Verdict, k.Why, k.Record = Improvement, better+more(nBetter), ""
-	default:
-		k.Verdict, k.Why, k.Record = Pass, fmt.Sprintf("no change of %s or more in %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(len(out), "number")), ""
+	if noisy > 0 {
+		k.undecided = append(k.undecided, fmt.Sprintf("cannot tell a change of %s of %s: runs differ too much; it takes %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(noisy, "number"), runsWords(needed)))
+	}
+	if len(k.undecided) == 0 {
+		k.Record = ""
+	}
+	k.reach(few+noisy < len(out))
+	if k.Verdict == Pass {
+		k.Why = fmt.Sprintf("no change of %s or more in %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(len(out), "number"))
 	}
 	if only > 0 {
 		k.Why += fmt.Sprintf("; %s on one side only", evidence.Things(only, "number"))
 	}
 	return k, out, true
+}
+
+// rankOfUnit is how much a change of a benchmark's number matters: bytes and allocations are a cost, time and throughput what
+// who calls it experiences.
+func rankOfUnit(unit string) Rank {
+	if unit == "B/op" || unit == "allocs/op" {
+		return RankCost
+	}
+	return RankOperations
+}
+
+// visible is the change, as a part, that runs which differ so would show four times of five, and how many runs a side it takes to
+// show one of effect; 0 where no number would.
+func visible(a, b []float64, effect float64) (change float64, runs int64) {
+	n, m := float64(len(a)), float64(len(b))
+	center := math.Abs(mean(a))
+	if n+m <= 2 || center == 0 {
+		return 0, 0
+	}
+	spread := math.Sqrt(((n-1)*variance(a) + (m-1)*variance(b)) / (n + m - 2))
+	const sure = 1.96 + 0.84 // one of twenty by chance, four of five found
+	// The rank test needs some runs more than Student's (its efficiency is 3/π).
+	unit := sure * spread / center * math.Sqrt(math.Pi/3)
+	need := 2 * (unit / effect) * (unit / effect)
+	return unit * math.Sqrt(1/n+1/m), int64(min(max(math.Ceil(need), 4), mostRuns))
+}
+
+// mostRuns is more than anybody makes.
+const mostRuns = 10_000
+
+func runsWords(n int64) string {
+	if n >= mostRuns {
+		return "more runs than can be made"
+	}
+	return fmt.Sprintf("%d runs a side", n)
 }
 
 func rises(x *Benchmark) string {

@@ -24,6 +24,7 @@ const (
 	Pass         Outcome = "pass"         // nothing that counts got worse, and it would have shown
 	Regression   Outcome = "regression"   // something that counts got worse
 	Improvement  Outcome = "improvement"  // something that counts got better and nothing worse
+	Tradeoff     Outcome = "tradeoff"     // something that counts got better and something else worse
 	Inconclusive Outcome = "inconclusive" // could not be compared, or too little was seen to say
 )
 
@@ -48,6 +49,26 @@ type Judged struct {
 	Near map[string]claim.Severity
 	// Kinds are the kinds of evidence the detectors had.
 	Kinds []evidence.Kind
+	// Amount is how much there was of each kind: seconds where the recordings have a length, else their number.
+	Amount map[evidence.Kind]float64
+}
+
+// Looked notes what evidence the detectors had.
+func (j *Judged) Looked(at []*evidence.Exhibit) {
+	j.Amount = map[evidence.Kind]float64{}
+	for _, e := range at {
+		switch {
+		case e.Coverage == evidence.None:
+			continue
+		case e.Duration > 0:
+			j.Amount[e.Kind] += e.Duration.Seconds()
+		default:
+			j.Amount[e.Kind]++
+		}
+		if !slices.Contains(j.Kinds, e.Kind) {
+			j.Kinds = append(j.Kinds, e.Kind)
+		}
+	}
 }
 
 // Options steer a comparison. The zero value is the default.
@@ -70,7 +91,10 @@ const DefaultMinEffect = 0.05
 // same input gives the same Result.
 type Result struct {
 	Verdict    Outcome     `json:"verdict"`
-	Why        string      `json:"why"` // sentence
+	Why        string      `json:"why"`            // sentence
+	Rank       Rank        `json:"rank,omitempty"` // the highest in which something changed; empty for none
+	Reasons    []Reason    `json:"reasons"`        // the changes that decide, highest rank first, losses before gains
+	Undecided  []Undecided `json:"undecided"`      // kinds that could not decide
 	Kinds      []Kind      `json:"kinds"`
 	Benchmarks []Benchmark `json:"benchmarks"`
 	Findings   Findings    `json:"findings"`
@@ -88,6 +112,9 @@ type Kind struct {
 	Measures []Measure `json:"measures"`
 	// Distributions are how long things took, of execution traces.
 	Distributions []Distribution `json:"distributions"`
+
+	reasons   []Reason
+	undecided []string // why parts of it could not decide
 }
 
 // Methods by which a change is told from noise.
@@ -193,8 +220,19 @@ func Compare(before, after *Side, opt Options) *Result {
 	if k, findings, ok := compareFindings(before.Judged, after.Judged); ok {
 		r.Kinds, r.Findings = append(r.Kinds, k), findings
 	}
-	r.Trends = append(trends("before", before), trends("after", after)...)
-	r.Verdict, r.Why = overall(r.Kinds)
+	was, is := trends("before", before), trends("after", after)
+	r.Trends = slices.Concat(was, is)
+	r.Reasons = crowding(was, is)
+	for _, k := range r.Kinds {
+		for _, x := range k.reasons {
+			x.Kind = k.Kind
+			r.Reasons = append(r.Reasons, x)
+		}
+		for _, why := range k.undecided {
+			r.Undecided = append(r.Undecided, Undecided{k.Kind, why})
+		}
+	}
+	r.conclude(slices.ContainsFunc(r.Kinds, func(k Kind) bool { return k.Verdict != Inconclusive }))
 	return r
 }
 
@@ -251,42 +289,29 @@ func settle(drafts []*draft) {
 				c.judge()
 			}
 			d.Measures = append(d.Measures, *c.m)
+			if c.m.Gates {
+				d.reasons = append(d.reasons, c.reasons...)
+				if c.m.Verdict == Inconclusive {
+					d.undecided = append(d.undecided, c.m.Why)
+				}
+			}
 		}
 		for _, t := range d.durations {
-			d.Distributions = append(d.Distributions, t.judge())
+			one := t.judge()
+			d.Distributions = append(d.Distributions, one)
+			switch {
+			case !one.Gates:
+			case one.Verdict == Inconclusive:
+				d.undecided = append(d.undecided, one.Why)
+			case one.Verdict != Pass:
+				d.reasons = append(d.reasons, Reason{Rank: RankOperations, Better: one.Verdict == Improvement, Size: sizeOf(float64(one.Before.P99), float64(one.After.P99)), Says: one.Why})
+			}
 		}
 		if d.ended != nil {
 			d.ended()
 		}
 		d.conclude()
 	}
-}
-
-// overall joins the verdicts of the kinds. Worse beats unsure beats better beats same.
-func overall(kinds []Kind) (Outcome, string) {
-	for _, o := range []Outcome{Regression, Inconclusive, Improvement, Pass} {
-		var names []string
-		why := ""
-		for _, k := range kinds {
-			if k.Verdict == o {
-				if why == "" {
-					why = KindName(k.Kind) + ": " + k.Why
-				} else {
-					names = append(names, KindName(k.Kind))
-				}
-			}
-		}
-		switch {
-		case why == "":
-			continue
-		case o == Pass:
-			return o, "nothing that counts changed"
-		case len(names) > 0:
-			why += ". Also " + strings.Join(names, ", ")
-		}
-		return o, why
-	}
-	return Inconclusive, "neither side holds anything that can be compared"
 }
 
 // KindName is a kind of a Result in words.
@@ -344,45 +369,38 @@ var dependsOnProcs = map[evidence.Kind]bool{evidence.CPU: true, evidence.Mutex: 
 
 // conclude makes the verdict of a kind from its measures, where it was not refused.
 func (k *Kind) conclude() {
+	if k.Verdict == Inconclusive { // refused
+		k.undecided = append(k.undecided, k.Why)
+	}
 	if k.Verdict != "" {
 		return
 	}
-	type part struct{ name, why string }
-	by := map[Outcome][]part{}
-	for _, m := range k.Measures {
-		if m.Gates {
-			by[m.Verdict] = append(by[m.Verdict], part{m.Name, m.Why})
-		}
+	compared := slices.ContainsFunc(k.Measures, func(m Measure) bool { return m.Gates && m.Verdict != Inconclusive }) ||
+		slices.ContainsFunc(k.Distributions, func(d Distribution) bool { return d.Gates && d.Verdict != Inconclusive })
+	k.reach(compared)
+}
+
+// reach makes the verdict of what is known of a kind.
+func (k *Kind) reach(compared bool) {
+	if !compared && len(k.undecided) == 0 {
+		k.undecided = append(k.undecided, "nothing in it could be compared")
 	}
-	for _, d := range k.Distributions {
-		if d.Gates {
-			by[d.Verdict] = append(by[d.Verdict], part{d.Name, d.Why})
-		}
+	sub := Result{Reasons: k.reasons}
+	for _, why := range k.undecided {
+		sub.Undecided = append(sub.Undecided, Undecided{k.Kind, why})
 	}
-	k.Verdict, k.Why = Inconclusive, "nothing in it could be compared"
-	for _, o := range []Outcome{Regression, Inconclusive, Improvement, Pass} {
-		if len(by[o]) == 0 {
-			continue
+	sub.conclude(compared)
+	k.Verdict, k.Why = sub.Verdict, sub.Why
+	if k.Verdict == Pass {
+		k.Why = "no change counts"
+	}
+	if len(k.undecided) > 0 {
+		undecided := strings.Join(k.undecided, "; ")
+		if k.Verdict == Inconclusive {
+			k.Why = undecided
+		} else {
+			k.Why += "; could not decide: " + undecided
 		}
-		k.Verdict, k.Why = o, "no change counts"
-		if o != Pass {
-			k.Why = by[o][0].why
-			var also []string
-			for _, p := range by[o][1:] {
-				if o == Inconclusive {
-					also = append(also, p.why) // each has a reason of its own
-				} else {
-					also = append(also, p.name)
-				}
-			}
-			switch {
-			case len(also) > 0 && o == Inconclusive:
-				k.Why += "; " + strings.Join(also, "; ")
-			case len(also) > 0:
-				k.Why += "; also " + strings.Join(also, ", ")
-			}
-		}
-		return
 	}
 }
 

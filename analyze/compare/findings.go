@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
@@ -47,7 +46,6 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 	}
 	k = Kind{Kind: "findings"}
 	was, is := byFingerprint(before.Findings), byFingerprint(after.Findings)
-	worse, better := 0, 0
 	for _, print := range slices.Sorted(keys(was, is)) {
 		a, b := was[print], is[print]
 		ch := FindingChange{Fingerprint: print}
@@ -65,63 +63,98 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 				f.Same = append(f.Same, ch)
 			case b.Severity > a.Severity:
 				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
-				ch.Counts = b.Severity >= claim.Warning && b.Confidence != claim.Low
+				ch.Counts = weighs(b)
 				f.Worse = append(f.Worse, ch)
 			case b.Severity < a.Severity:
 				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
+				ch.Counts = weighs(a)
 				f.Better = append(f.Better, ch)
 			default:
 				ch.Why = "on both sides"
 				f.Same = append(f.Same, ch)
 			}
 		case b != nil:
-			if why := before.cannotDeny(b); why != "" {
+			if why := before.cannotDeny(b, after); why != "" {
 				ch.Why = why + " before"
 				f.Unclear = append(f.Unclear, ch)
 				break
 			}
 			ch.Why = "new: the evidence before would have shown it"
-			ch.Counts = b.Severity >= claim.Warning && b.Confidence != claim.Low
+			ch.Counts = weighs(b)
 			f.New = append(f.New, ch)
 		default:
-			if why := after.cannotDeny(a); why != "" {
+			if why := after.cannotDeny(a, before); why != "" {
 				ch.Why = why + " after"
 				f.Unclear = append(f.Unclear, ch)
 				break
 			}
 			ch.Why = "gone: the evidence after would have shown it"
+			ch.Counts = weighs(a)
 			f.Gone = append(f.Gone, ch)
-			if a.Severity >= claim.Warning && a.Confidence != claim.Low {
-				better++
-			}
-		}
-	}
-	var counted []string
-	for _, list := range [][]FindingChange{f.New, f.Worse} {
-		for _, ch := range list {
-			if ch.Counts {
-				worse++
-				counted = append(counted, fmt.Sprintf("%s at %s (%s)", ch.Title, orProcess(ch.Site.Function), ch.After.Severity))
-			}
 		}
 	}
 	sortFindings(f.New)
 	sortFindings(f.Worse)
-	switch {
-	case worse > 0:
-		k.Verdict, k.Why = Regression, fmt.Sprintf("%s: %s", evidence.Things(worse, "new or worse finding"), strings.Join(first(counted, 3), "; "))
-	case better > 0:
-		k.Verdict, k.Why = Improvement, fmt.Sprintf("%s gone", evidence.Things(better, "finding"))
-	default:
-		k.Verdict, k.Why = Pass, "no finding is new or worse"
-		if n := len(f.Same) + len(f.Better); n > 0 {
-			k.Why += fmt.Sprintf(", %d on both sides", n)
-		}
-		if n := len(f.Unclear); n > 0 {
-			k.Why += fmt.Sprintf(", %d cannot be compared", n)
+	for _, list := range []struct {
+		all    []FindingChange
+		better bool
+		word   string
+	}{{f.New, false, "new"}, {f.Worse, false, "worse"}, {f.Gone, true, "gone"}, {f.Better, true, "better"}} {
+		for _, ch := range list.all {
+			if !ch.Counts {
+				continue
+			}
+			one := after.of(ch.Fingerprint)
+			if list.better {
+				one = before.of(ch.Fingerprint)
+			}
+			k.reasons = append(k.reasons, Reason{Rank: RankOutcome, Better: list.better, Size: float64(one.Severity), Always: crashed(one) && !list.better,
+				Says: fmt.Sprintf("%s: %s at %s (%s)", list.word, ch.Title, orProcess(ch.Site.Function), ch.severity())})
 		}
 	}
+	sub := Result{Reasons: k.reasons}
+	if k.Verdict = decide(k.reasons, nil, true); k.Verdict != Pass {
+		sub.conclude(true)
+		k.Why = sub.Why
+		return k, f, true
+	}
+	k.Why = "no finding is new or worse"
+	if n := len(f.Same) + len(f.Better); n > 0 {
+		k.Why += fmt.Sprintf(", %d on both sides", n)
+	}
+	if n := len(f.Unclear); n > 0 {
+		k.Why += fmt.Sprintf(", %d cannot be compared", n)
+	}
 	return k, f, true
+}
+
+// weighs reports whether a finding's coming or going decides.
+func weighs(f *claim.Finding) bool {
+	return f.Severity >= claim.Warning && (f.Confidence != claim.Low || !disputed(f))
+}
+
+// disputed reports whether another kind of evidence denies a finding.
+func disputed(f *claim.Finding) bool {
+	return slices.ContainsFunc(f.Checks, func(c claim.Check) bool { return c.Result == claim.Disagrees })
+}
+
+// crashed reports whether a finding is what a process says when it ends. Where it is not said there was no such end, so no
+// evidence on the other side is needed to compare with.
+func crashed(f *claim.Finding) bool {
+	return slices.ContainsFunc(f.Checks, func(c claim.Check) bool {
+		return c.Result == claim.Agrees && (c.Kind == evidence.Crash || c.Kind == evidence.Race)
+	})
+}
+
+// severity is what a finding's severity was and is.
+func (c *FindingChange) severity() string {
+	switch {
+	case c.Before == nil:
+		return c.After.Severity.String()
+	case c.After == nil:
+		return "was " + c.Before.Severity.String()
+	}
+	return fmt.Sprintf("was %s, is %s", c.Before.Severity, c.After.Severity)
 }
 
 // Hardly is the least ratio of two numbers that a limit between them does not set
@@ -188,30 +221,51 @@ func state(f *claim.Finding) *FindingState {
 }
 
 // cannotDeny says why a side's evidence cannot deny a finding of the other side, or "".
-func (j *Judged) cannotDeny(f *claim.Finding) string {
+func (j *Judged) cannotDeny(f *claim.Finding, other *Judged) string {
 	if _, near := j.Near[f.Fingerprint]; near {
 		return "just below the limit"
+	}
+	if crashed(f) {
+		return ""
 	}
 	for _, v := range j.Verdicts {
 		if v.Detector != f.Detector {
 			continue
 		}
-		switch v.Result {
-		case claim.Clear, claim.Found:
-			// The kinds that showed it must be among those that were looked at.
-			for _, check := range f.Checks {
-				if check.Result == claim.Agrees && slices.Contains(j.Kinds, check.Kind) {
-					return ""
-				}
-			}
-			return "the kinds of evidence that show it were not there"
-		case claim.Skipped:
+		if v.Result == claim.Skipped {
 			return "there was no evidence that could show it"
+		}
+		if v.Result == claim.Failed {
+			return "it could not be looked for"
+		}
+		// The kinds that showed it must be among those that were looked at.
+		seen := false
+		for _, check := range f.Checks {
+			if check.Result != claim.Agrees || !slices.Contains(j.Kinds, check.Kind) {
+				continue
+			}
+			seen = true
+			// Too thin to deny the claim by itself says enough beside a recording of the same kind and size that shows it.
+			if v.Result != claim.Undecided || j.asMuch(other, check.Kind) {
+				return ""
+			}
+		}
+		if !seen {
+			return "the kinds of evidence that show it were not there"
 		}
 		return "the evidence was too thin to show it"
 	}
 	return "it was not looked for"
 }
+
+// asMuch reports whether a side has about as much evidence of a kind as the other.
+func (j *Judged) asMuch(other *Judged, kind evidence.Kind) bool {
+	const about = 0.5
+	return j.Amount[kind] >= about*other.Amount[kind]
+}
+
+// of returns the gravest finding of a fingerprint.
+func (j *Judged) of(print string) *claim.Finding { return byFingerprint(j.Findings)[print] }
 
 func byFingerprint(all []claim.Finding) map[string]*claim.Finding {
 	out := map[string]*claim.Finding{}

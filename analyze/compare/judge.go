@@ -31,6 +31,7 @@ type comparison struct {
 	entries []*entry
 	tested  int  // how many numbers are tested together with its own
 	settled bool // the verdict is reached already
+	reasons []Reason
 }
 
 // settle gives the measure a verdict without a test.
@@ -763,10 +764,12 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 		}
 		return ""
 	}
+	c.reasons = c.weigh(worse, better, func(all []*Change) string { return of(order(all)) + more(all) })
 	switch {
-	case len(worse) > 0:
-		c.m.Verdict = Regression
-		c.m.Why = of(order(worse)) + more(worse)
+	case len(c.reasons) > 0:
+		sub := Result{Reasons: c.reasons}
+		sub.conclude(true)
+		c.m.Verdict, c.m.Why = sub.Verdict, sub.Why
 	case uniform:
 		c.m.Verdict = Inconclusive
 		c.m.Why = fmt.Sprintf("%s as a whole %s, and everything by the same factor: more work or dearer work; --ops BEFORE,AFTER tells them apart", name, amount(&c.m.Whole, c.base.per))
@@ -781,13 +784,36 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 			advice = "give several profiles per side"
 		}
 		c.m.Why = fmt.Sprintf("%s: too few samples (%d before, %d after) to see even a fifth of it come or go; %s", name, c.m.Samples.Before, c.m.Samples.After, advice)
-	case len(better) > 0:
-		c.m.Verdict = Improvement
-		c.m.Why = of(order(better)) + more(better)
 	default:
 		c.m.Verdict = Pass
 		c.m.Why = fmt.Sprintf("%s: no function's change counts", name)
 	}
+}
+
+// weigh makes reasons of what got worse and what got better. Of one and the same quantity, less in one place makes up for
+// more in another only where the whole got less.
+func (c *comparison) weigh(worse, better []*Change, says func([]*Change) string) []Reason {
+	size := func(all []*Change) float64 {
+		if c.m.Whole.Counts && c.m.Whole.Worse == all[0].Worse {
+			return sizeOf(c.all.mean[0], c.all.mean[1])
+		}
+		delta := 0.0
+		for _, ch := range all {
+			delta += ch.After.Number - ch.Before.Number
+		}
+		if delta < 0 {
+			return sizeOf(c.size, max(c.size+delta, 0))
+		}
+		return sizeOf(c.size, c.size+delta)
+	}
+	var out []Reason
+	if len(worse) > 0 {
+		out = append(out, Reason{Rank: c.q.rank, Size: size(worse), Says: says(worse)})
+	}
+	if len(better) > 0 && (len(worse) == 0 || c.m.Whole.Counts && !c.m.Whole.Worse) {
+		out = append(out, Reason{Rank: c.q.rank, Better: true, Size: size(better), Says: says(better)})
+	}
+	return out
 }
 
 // amount says how a change went: "rose from 1 to 2 s/s (100 % more)".

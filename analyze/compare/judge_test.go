@@ -223,7 +223,7 @@ func TestFindings(t *testing.T) {
 		{"worse", side(0, finding(claim.Warning, 0.3)), side(0, finding(claim.Critical, 0.6)), Regression, "worse"},
 		{"worse by name alone", side(0, finding(claim.Warning, 0.48)), side(0, finding(claim.Critical, 0.51)), Pass, "same"},
 		{"worse, and just below the limit before", side(claim.Critical, finding(claim.Warning, 0.3)), side(0, finding(claim.Critical, 0.6)), Pass, "same"},
-		{"better", side(0, finding(claim.Critical, 0.6)), side(0, finding(claim.Warning, 0.3)), Pass, "better"},
+		{"better", side(0, finding(claim.Critical, 0.6)), side(0, finding(claim.Warning, 0.3)), Improvement, "better"},
 		{"better by name alone", side(0, finding(claim.Critical, 0.51)), side(0, finding(claim.Warning, 0.48)), Pass, "same"},
 	} {
 		k, f, _ := compareFindings(c.before, c.after)

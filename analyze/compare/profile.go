@@ -26,6 +26,7 @@ type quantity struct {
 	// beside Options.MinEffect: heavy tails move some quantities by themselves.
 	least float64
 	gates bool
+	rank  Rank
 	// backed says that another quantity of the kind shows the same at better
 	// precision: where too little was sampled, it is that one which decides.
 	backed bool
@@ -39,24 +40,24 @@ type quantity struct {
 // quantities are what is compared of each kind of profile.
 var quantities = map[evidence.Kind][]quantity{
 	evidence.CPU: {
-		{column: "cpu", name: "CPU time", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, gates: true, firm: true, variance: ofTicks},
+		{column: "cpu", name: "CPU time", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, gates: true, rank: RankCost, firm: true, variance: ofTicks},
 	},
 	evidence.Heap: {
-		{column: "inuse_space", name: "live heap", unit: evidence.Bytes, factor: 1, floor: 1 << 20, least: 0.1, gates: true, variance: heapBytes},
-		{column: "alloc_space", name: "bytes allocated", rate: true, unit: evidence.BytesPerSec, factor: 1, floor: 256 << 10, gates: true, firm: true, variance: heapBytes},
-		{column: "alloc_objects", name: "objects allocated", rate: true, unit: evidence.PerSecond, factor: 1, floor: 1000, gates: true, firm: true, backed: true, variance: heapObjects},
+		{column: "inuse_space", name: "live heap", unit: evidence.Bytes, factor: 1, floor: 1 << 20, least: 0.1, gates: true, rank: RankCost, variance: heapBytes},
+		{column: "alloc_space", name: "bytes allocated", rate: true, unit: evidence.BytesPerSec, factor: 1, floor: 256 << 10, gates: true, rank: RankCost, firm: true, variance: heapBytes},
+		{column: "alloc_objects", name: "objects allocated", rate: true, unit: evidence.PerSecond, factor: 1, floor: 1000, gates: true, rank: RankCost, firm: true, backed: true, variance: heapObjects},
 	},
 	evidence.Mutex: {
-		{column: "delay", name: "delay caused by holding locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, variance: ofDelays},
+		{column: "delay", name: "delay caused by holding locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, rank: RankCost, variance: ofDelays},
 	},
 	evidence.Block: {
-		{column: "delay", name: "waiting for locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, takes: waitsForLock, variance: ofDelays},
+		{column: "delay", name: "waiting for locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, rank: RankOperations, takes: waitsForLock, variance: ofDelays},
 		// Workers parked by design dominate these waits, and waiting longer for nothing to do is no loss.
 		{column: "delay", name: "waiting for channels, conditions and groups", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25,
 			takes: func(s *pprofile.Sample) bool { return !waitsForLock(s) }, variance: ofDelays},
 	},
-	evidence.Goroutine:     {{column: "goroutine", name: "goroutines", unit: evidence.Count, factor: 1, floor: 100, least: 0.5, gates: true, variance: ofThings}},
-	evidence.GoroutineLeak: {{column: "goroutineleak", name: "leaked goroutines", unit: evidence.Count, factor: 1, floor: 1, least: 0.5, gates: true, variance: ofThings}},
+	evidence.Goroutine:     {{column: "goroutine", name: "goroutines", unit: evidence.Count, factor: 1, floor: 100, least: 0.5, gates: true, rank: RankOperations, variance: ofThings}},
+	evidence.GoroutineLeak: {{column: "goroutineleak", name: "leaked goroutines", unit: evidence.Count, factor: 1, floor: 1, least: 0.5, gates: true, rank: RankOperations, variance: ofThings}},
 }
 
 // ofTicks is the variance of a number of timer ticks, which arrive independently
@@ -193,22 +194,16 @@ func (d *draft) refuse(name, why, record string) {
 	}
 }
 
-// lacking turns the verdict of a kind of which something could not be compared: that is never a pass.
+// lacking lists what could not be compared of a kind.
 func (d *draft) lacking() {
 	if len(d.refused) == 0 {
 		return
 	}
-	d.conclude()
 	d.Record = d.instead
-	refused := strings.Join(d.refused, "; ")
-	if len(d.Measures) == 0 {
-		d.Why = refused
-		return
+	d.undecided = append(d.undecided, d.refused...)
+	if len(d.Measures) > 0 {
+		d.undecided[len(d.undecided)-len(d.refused)] = "not compared: " + d.undecided[len(d.undecided)-len(d.refused)]
 	}
-	if d.Verdict != Regression {
-		d.Verdict = Inconclusive
-	}
-	d.Why += "; not compared: " + refused
 }
 
 // differentRecording says why profiles of one kind cannot be compared by how they were taken.

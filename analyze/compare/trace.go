@@ -79,7 +79,7 @@ type scalar struct {
 }
 
 var scalars = []scalar{
-	{quantity{name: "waiting for locks", unit: evidence.SecPerSec, floor: 0.01, least: 0.5, gates: true}, false,
+	{quantity{name: "waiting for locks", unit: evidence.SecPerSec, floor: 0.01, least: 0.5, gates: true, rank: RankOperations}, false,
 		func(t *exectrace.Timeline, n *names, side int) run {
 			return waits(t, n, side, func(c wait.Class) bool {
 				return c == wait.Mutex || c == wait.RWRead || c == wait.RWWrite
@@ -96,7 +96,7 @@ var scalars = []scalar{
 				return false
 			})
 		}},
-	{quantity{name: "processor time of the garbage collector", unit: evidence.SecPerSec, floor: 0.05, least: 0.25, gates: true}, false,
+	{quantity{name: "processor time of the garbage collector", unit: evidence.SecPerSec, floor: 0.05, least: 0.25, gates: true, rank: RankCost}, false,
 		func(t *exectrace.Timeline, n *names, side int) run {
 			spent := t.GCWork.Dedicated + t.GCWork.Fractional + t.GCWork.Idle + t.Sweep
 			for _, a := range t.Assists {
@@ -105,7 +105,7 @@ var scalars = []scalar{
 			v := spent.Seconds() / t.Duration.Seconds()
 			return lone(v, v*v*2/float64(max(t.CycleCount, 1)), int64(t.CycleCount))
 		}},
-	{quantity{name: "goroutines", unit: evidence.Count, floor: 100, least: 0.5, gates: true}, true,
+	{quantity{name: "goroutines", unit: evidence.Count, floor: 100, least: 0.5, gates: true, rank: RankOperations}, true,
 		func(t *exectrace.Timeline, n *names, side int) run {
 			sum := 0.0
 			for i := range t.Windows {
