@@ -35,7 +35,7 @@ that hold dumps, crashes, race reports, gctrace or schedtrace lines.`,
 	f.output.register(c)
 	c.Flags().StringVar(&f.failOn, "fail-on", "", "exit 1 when a finding is at or above `SEVERITY`: info, warning, critical")
 	c.Flags().StringArrayVar(&f.limits, "limit", nil, "override a limit, as `DETECTOR.LIMIT=VALUE` (repeatable; inquest explain lists them)")
-	c.Flags().StringVar(&f.config, "config", "", "read limits and choices from a YAML `FILE`")
+	c.Flags().StringVar(&f.config, "config", "", "read limits and choices from a YAML `FILE` (default: the nearest "+configName+", from the working folder upwards; empty: none)")
 	c.Flags().StringVar(&f.baseline, "baseline", "", "known findings that do not count for --fail-on: a saved JSON report or a `FILE` of fingerprints")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "run only these detectors, `ID,...`")
 	c.Flags().StringSliceVar(&f.skip, "skip", nil, "leave out these detectors, `ID,...`")
@@ -76,6 +76,9 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	if err := check(c.Context()); err != nil {
 		return err
 	}
+	if err := f.findConfig(c, paths); err != nil {
+		return err
+	}
 	if f.config != "" {
 		if err := f.readConfig(c); err != nil {
 			return err
@@ -89,7 +92,8 @@ func runAnalyze(c *cobra.Command, f *analyzeFlags, paths []string) error {
 	for _, setting := range f.limits {
 		name, q, err := analyze.ParseLimit(detect.All, setting)
 		if err != nil {
-			return failed("inquest explain DETECTOR lists its limits", "%v", err)
+			limit, _, _ := strings.Cut(setting, "=")
+			return failed(meant(limit, limitNames(), "inquest explain DETECTOR lists its limits"), "%v", err)
 		}
 		opt.Limits[name] = q
 	}
@@ -160,13 +164,16 @@ func (f *analyzeFlags) focus() (evidence.Focus, error) {
 	return focus, nil
 }
 
+// severityNames are what --fail-on takes.
+var severityNames = []string{claim.Info.String(), claim.Warning.String(), claim.Critical.String(), "never"}
+
 func parseFailOn(text string) (claim.Severity, error) {
 	if text == "" || text == "never" {
 		return claim.Critical + 1, nil
 	}
 	var s claim.Severity
 	if err := s.UnmarshalText([]byte(text)); err != nil || s == claim.NoSeverity {
-		return 0, failed("", "--fail-on %s: want info, warning, critical or never", text)
+		return 0, failed(meant(text, severityNames, ""), "--fail-on %s: want info, warning, critical or never", text)
 	}
 	return s, nil
 }
@@ -192,7 +199,7 @@ func judge(r *report.Report, failOn claim.Severity, b *evidence.Bundle) error {
 func knownDetectors(ids []string) error {
 	for _, id := range ids {
 		if !slices.ContainsFunc(detect.All, func(d *claim.Detector) bool { return d.ID == id }) {
-			return failed("inquest explain lists the detectors", "no detector %q", id)
+			return failed(meant(id, detectorIDs(), "inquest explain lists the detectors"), "no detector %q", id)
 		}
 	}
 	return nil

@@ -54,7 +54,15 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		Version:       Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Long: `Hold an inquest into a Go process: what happened, how sure that is, and which bytes prove it.
+
+inquest PATH... is inquest analyze PATH...`,
+		Args: func(root *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return failed(meant(args[0], commandNames(root), "inquest --help lists the commands"), "no command or file %q", args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(cmd.ErrOrStderr())
 			_ = cmd.Usage()
@@ -62,13 +70,16 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		},
 	}
 	root.SetVersionTemplate("inquest {{.Version}}\n")
-	root.SetArgs(args)
 	root.SetIn(stdin)
 	// What is printed may come from strangers.
 	root.SetOut(report.NewGuard(stdout))
 	root.SetErr(report.NewGuard(stderr))
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand(), versionCommand())
+	root.SetFlagErrorFunc(flagMistake)
+	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand(), versionCommand(), manCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	complete(root)
+	root.SetArgs(shorthand(root, args))
 
 	err := guarded(func() error { return root.ExecuteContext(ctx) })()
 	if err == nil {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,6 +24,56 @@ type config struct {
 	Skip     []string          `yaml:"skip"`
 	FailOn   string            `yaml:"fail-on"`
 	Baseline string            `yaml:"baseline"`
+}
+
+// configName is the config file that is looked for when none is named.
+const configName = ".inquest.yaml"
+
+// findConfig looks for a config file in the working folder and those above it, and says which one it takes, as it
+// changes what is judged. One that lies in the evidence comes from whoever sent that, and is left out.
+func (f *analyzeFlags) findConfig(c *cobra.Command, paths []string) error {
+	flag := c.Flags().Lookup("config")
+	if flag == nil || flag.Changed {
+		return nil
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil // nowhere to look
+	}
+	for up := ""; ; up = filepath.Join("..", up) {
+		path := filepath.Join(up, configName)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			if slices.ContainsFunc(paths, func(p string) bool { return within(filepath.Join(dir, configName), p) }) {
+				complain(c.ErrOrStderr(), fmt.Sprintf("%s is not used, as it lies in the evidence; --config %s uses it", path, path))
+				return nil
+			}
+			if !f.output.quiet {
+				complain(c.ErrOrStderr(), "limits and choices from "+path)
+			}
+			return c.Flags().Set("config", path)
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			return nil
+		}
+		dir = above
+	}
+}
+
+// within reports whether a file lies in a folder that is named, wherever links lead.
+func within(file, dir string) bool {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return false
+	}
+	if file, err = filepath.EvalSymlinks(file); err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(dir, file)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // maxSmall bounds the size of a baseline or of benchmark output.

@@ -45,7 +45,7 @@ func (o *output) checkEach(ctx context.Context) error {
 			_, _, known = report.IndexForName(name)
 		}
 		if !known {
-			return failed("", "--format %s: want %s", name, strings.Join(report.Formats(), ", "))
+			return failed(meant(name, report.Formats(), ""), "--format %s: want %s", name, strings.Join(report.Formats(), ", "))
 		}
 	}
 	return o.readKey(ctx)

@@ -32,7 +32,7 @@ func explainCommand() *cobra.Command {
 			}
 			i := slices.IndexFunc(detect.All, func(d *claim.Detector) bool { return d.ID == args[0] })
 			if i < 0 {
-				return failed("inquest explain lists the detectors", "no detector %q", args[0])
+				return failed(meant(args[0], append(detectorIDs(), "impact"), "inquest explain lists the detectors"), "no detector %q", args[0])
 			}
 			fmt.Fprint(out, detect.All[i].Markdown())
 			return nil

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -49,10 +51,19 @@ func open(c *cobra.Command, paths []string, opt evidence.Options, quiet bool) (*
 		}
 	}
 	if usable == 0 {
+		if gone := slices.DeleteFunc(slices.Clone(paths), exists); len(gone) == len(paths) {
+			return nil, exit{exitFailed, "", missing(gone[0])} // each has been named
+		}
 		return nil, failed("inquest reads pprof profiles, execution traces, goroutine dumps, and logs that hold dumps, crashes, race reports, gctrace or schedtrace lines; inquest capture http://HOST:PORT -o DIR records a case, and what the program writes to stderr is evidence too",
 			"no usable evidence in %s", bundle.Title)
 	}
 	return bundle, nil
+}
+
+// exists reports whether there is something at a path, readable or not; - is standard input.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return path == "-" || !errors.Is(err, fs.ErrNotExist)
 }
 
 // blink is how long work may take before a progress bar is shown.

@@ -74,7 +74,7 @@ func (o *output) check(ctx context.Context) error { return o.checkFor(ctx, repor
 
 func (o *output) checkFor(ctx context.Context, v views) error {
 	if o.format != "" && !v.byName(o.format) {
-		return failed("", "--format %s: want %s", o.format, strings.Join(v.names, ", "))
+		return failed(meant(o.format, v.names, ""), "--format %s: want %s", o.format, strings.Join(v.names, ", "))
 	}
 	if err := o.checkRedact(ctx); err != nil {
 		return err
