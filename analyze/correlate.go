@@ -117,7 +117,7 @@ func (c *correlation) component(id, without string) []string {
 func (c *correlation) between(a, b *finding) []claim.Link {
 	var links []claim.Link
 	add := func(relation, why string) {
-		links = append(links, claim.Link{From: a.ID, To: b.ID, Relation: relation, Why: why})
+		links = append(links, claim.Link{From: a.ID, To: b.ID, Relation: relation, Why: claim.Legacy(why)})
 	}
 	m := c.mechanism(a, b)
 	mechanical := m != nil
@@ -137,15 +137,15 @@ func (c *correlation) between(a, b *finding) []claim.Link {
 	}
 	small := tooSmall(a, b)
 	if mechanical && small != "" && (shared != "" || overlaps || a.by.Process || b.by.Process) {
-		add(claim.AddsTo, m.Why+", but "+small)
+		add(claim.AddsTo, (m.Why + ", but " + claim.Legacy(small)).String())
 	} else if mechanical {
 		switch {
 		case b.by.Waiting && woken.count > 0 || shared != "" || overlaps:
-			add(claim.Explains, m.Why)
+			add(claim.Explains, m.Why.String())
 		case b.by.Process:
-			add(claim.Explains, m.Why+effectOnAll)
+			add(claim.Explains, (m.Why + effectOnAll).String())
 		case a.by.Process:
-			add(claim.Explains, m.Why+causeInAll)
+			add(claim.Explains, (m.Why + causeInAll).String())
 		}
 	}
 	return links
@@ -277,13 +277,13 @@ func (c *correlation) chains() []claim.Chain {
 		}
 		ch.Title = root.Title
 		if root.Site.Function != "" {
-			ch.Title += ": " + root.Site.Function
+			ch.Title += claim.Legacy(": " + root.Site.Function)
 			if root.library != "" {
-				ch.Title += " (in " + root.library + ")"
+				ch.Title += claim.Legacy(" (in " + root.library + ")")
 			}
 		}
 		ch.Missing = missing(ordered)
-		ch.Narrative = c.narrate(ordered, links)
+		ch.Narrative = claim.Legacies(c.narrate(ordered, links))
 		chains = append(chains, ch)
 	}
 	slices.SortStableFunc(chains, func(a, b claim.Chain) int {
@@ -354,7 +354,7 @@ func (c *correlation) root(ids []string, links []claim.Link) *finding {
 // Every number in them comes from a fact of a finding, and its exhibit stands with it.
 func (c *correlation) narrate(findings []*finding, links []claim.Link) []string {
 	root := findings[0]
-	said := []string{claim.Sentence(cited(root))}
+	said := []string{claim.Sentence(claim.Legacy(cited(root))).String()}
 	proof := []string{agreement(root), c.sameGoroutines(root), against(findings)}
 	said = append(said, paragraph(proof), paragraph(consequences(findings, links)), paragraph(outlook(root)))
 	return slices.DeleteFunc(said, func(s string) bool { return s == "" })
@@ -368,7 +368,7 @@ func paragraph(sentences []string) string {
 func cited(f *finding) string {
 	var exhibits []string
 	for _, fact := range f.Evidence {
-		if strings.Contains(f.Summary, fact.Value.String()) && !slices.Contains(exhibits, fact.Exhibit) {
+		if strings.Contains(f.Summary.String(), fact.Value.String()) && !slices.Contains(exhibits, fact.Exhibit) {
 			exhibits = append(exhibits, fact.Exhibit)
 		}
 	}
@@ -376,9 +376,9 @@ func cited(f *finding) string {
 		exhibits = append(exhibits, f.Evidence[0].Exhibit)
 	}
 	if len(exhibits) == 0 {
-		return f.Summary
+		return f.Summary.String()
 	}
-	return fmt.Sprintf("%s (%s)", strings.TrimRight(f.Summary, ". "), strings.Join(exhibits, ", "))
+	return fmt.Sprintf("%s (%s)", strings.TrimRight(f.Summary.String(), ". "), strings.Join(exhibits, ", "))
 }
 
 // How a link says that its two ends share no site.
@@ -399,17 +399,17 @@ func consequences(findings []*finding, links []claim.Link) (said []string) {
 			if told[f.ID] || i < 0 {
 				continue
 			}
-			why, effect := strings.CutSuffix(links[i].Why, effectOnAll)
+			why, effect := strings.CutSuffix(links[i].Why.String(), effectOnAll)
 			why, cause := strings.CutSuffix(why, causeInAll)
 			if effect || cause {
 				loose++
 			}
-			said = append(said, claim.Sentence(why+": "+claim.LowerFirst(cited(f))))
+			said = append(said, claim.Sentence(claim.Legacy(why+": ")+claim.LowerFirst(claim.Legacy(cited(f)))).String())
 			from := slices.IndexFunc(findings, func(o *finding) bool { return o.ID == links[i].From })
 			if f.by.Waiting && from >= 0 && findings[from].by.Wakes {
 				woken := slices.IndexFunc(links, func(l claim.Link) bool { return l.To == f.ID && l.From == links[i].From && l.Relation == claim.Wakes })
 				if woken >= 0 && !seen {
-					said = append(said, claim.Sentence("This is seen, not only inferred: "+links[woken].Why))
+					said = append(said, claim.Sentence("This is seen, not only inferred: "+links[woken].Why).String())
 				}
 				seen, unseen = seen || woken >= 0, unseen || woken < 0
 			}
@@ -427,7 +427,7 @@ func consequences(findings []*finding, links []claim.Link) (said []string) {
 	}
 	for _, f := range findings {
 		if !told[f.ID] {
-			said = append(said, claim.Sentence("Seen with it: "+claim.LowerFirst(cited(f))))
+			said = append(said, claim.Sentence("Seen with it: "+claim.LowerFirst(claim.Legacy(cited(f)))).String())
 		}
 	}
 	return said
@@ -440,7 +440,7 @@ func against(findings []*finding) string {
 	for _, f := range findings {
 		for _, c := range f.Checks {
 			if c.Result == claim.Disagrees {
-				said = append(said, claim.Sentence(fmt.Sprintf("Against %s speaks the %s: %s", f.Detector, c.Kind.Name(), c.Why)))
+				said = append(said, claim.Sentence(claim.Legacy(fmt.Sprintf("Against %s speaks the %s: %s", f.Detector, c.Kind.Name(), c.Why))).String())
 			}
 		}
 	}
@@ -454,7 +454,7 @@ func against(findings []*finding) string {
 		}
 	}
 	if len(mute) > 0 {
-		return claim.Sentence(fmt.Sprintf("No evidence here contradicts it; %s cannot say", list(mute)))
+		return claim.Sentence(claim.Legacy(fmt.Sprintf("No evidence here contradicts it; %s cannot say", list(mute)))).String()
 	}
 	return "No evidence here contradicts it."
 }
@@ -470,11 +470,11 @@ func outlook(root *finding) (said []string) {
 			}
 		}
 		if len(kinds) > 0 {
-			said = append(said, claim.Sentence("What would settle it is "+strings.Join(kinds, " or ")))
+			said = append(said, claim.Sentence(claim.Legacy("What would settle it is "+strings.Join(kinds, " or "))).String())
 		}
 	}
 	if len(root.Next) > 0 {
-		said = append(said, claim.Sentence("To change first: "+claim.LowerFirst(root.Next[0])))
+		said = append(said, claim.Sentence("To change first: "+claim.LowerFirst(root.Next[0])).String())
 	}
 	return said
 }
@@ -499,9 +499,9 @@ func agreement(f *finding) string {
 		}
 	}
 	if len(kinds) < 2 {
-		return claim.Sentence(fmt.Sprintf("Only %s; confidence is %s", list(kinds), f.Confidence))
+		return claim.Sentence(claim.Legacy(fmt.Sprintf("Only %s; confidence is %s", list(kinds), f.Confidence))).String()
 	}
-	return claim.Sentence(fmt.Sprintf("%d kinds of evidence agree: %s; confidence is %s", len(kinds), strings.Join(kinds, ", "), f.Confidence))
+	return claim.Sentence(claim.Legacy(fmt.Sprintf("%d kinds of evidence agree: %s; confidence is %s", len(kinds), strings.Join(kinds, ", "), f.Confidence))).String()
 }
 
 // sameGoroutines says which goroutines stand at a finding's site both in a dump
@@ -549,9 +549,9 @@ func (c *correlation) sameGoroutines(f *finding) string {
 	}
 	slices.Sort(both)
 	if len(both) == 1 {
-		return claim.Sentence(fmt.Sprintf("Goroutine %d is seen there in both the goroutine dump and the execution trace", both[0]))
+		return claim.Sentence(claim.Legacy(fmt.Sprintf("Goroutine %d is seen there in both the goroutine dump and the execution trace", both[0]))).String()
 	}
-	return claim.Sentence(fmt.Sprintf("At least %s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))
+	return claim.Sentence(claim.Legacy(fmt.Sprintf("At least %s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))).String()
 }
 
 // settles reports whether a kind of evidence is worth recording to be surer of a
@@ -568,7 +568,7 @@ func missing(findings []*finding) []claim.Missing {
 			seen := slices.ContainsFunc(out, func(m claim.Missing) bool { return m.Kind == c.Kind })
 			if c.Result == claim.Absent && settles(f, c.Kind) && !seen {
 				how, cost := c.Kind.Recording()
-				out = append(out, claim.Missing{Kind: c.Kind, How: how, Cost: cost, Would: fmt.Sprintf("would confirm or refute %s (%s)", f.Detector, claim.LowerFirst(f.Title))})
+				out = append(out, claim.Missing{Kind: c.Kind, How: claim.Legacy(how), Cost: claim.Legacy(cost), Would: claim.Legacy(fmt.Sprintf("would confirm or refute %s (%s)", f.Detector, claim.LowerFirst(f.Title)))})
 			}
 		}
 	}

@@ -95,7 +95,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) finding {
 		case !r.present:
 			c.Result, c.Why = claim.Absent, "not in this case"
 		case r.failed != "":
-			c.Result, c.Why = claim.Silent, "could not be measured: "+r.failed
+			c.Result, c.Why = claim.Silent, claim.Legacy("could not be measured: "+r.failed)
 		case i >= 0:
 			fact := g.candidates[i].Facts[0]
 			c.Result, c.Value, c.Why = claim.Agrees, &fact.Value, fact.Says
@@ -109,7 +109,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) finding {
 		case lead.Whole != "" && slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Severity > claim.NoSeverity && c.Whole == lead.Whole }):
 			c.Result, c.Why = claim.Silent, "it names another place: "+cmp.Or(r.Says, "shows nothing of it at this site")
 		case narrowed(p.of[r.kind]) != "":
-			c.Result, c.Why = claim.Silent, narrowed(p.of[r.kind])
+			c.Result, c.Why = claim.Silent, claim.Legacy(narrowed(p.of[r.kind]))
 		default:
 			c.Result, c.Why = claim.Disagrees, cmp.Or(r.Says, "shows nothing of it at this site")
 			disagree++
@@ -118,7 +118,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) finding {
 	}
 	if against := outweighed(g, f.Checks); f.Severity > claim.Info && against != "" {
 		f.Severity = claim.Info
-		f.Caveats = append(f.Caveats, "what accuses is thin, and the "+against+", which covers the program at work, does not show it: it is past, or a start")
+		f.Caveats = append(f.Caveats, claim.Legacy("what accuses is thin, and the "+against+", which covers the program at work, does not show it: it is past, or a start"))
 	}
 	f.Confidence = confidence(len(solid), len(agree), disagree)
 	f.Fingerprint = claim.Fingerprint(f.Detector, measured)

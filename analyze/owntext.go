@@ -12,10 +12,12 @@ import (
 func OwnText(detectors []*claim.Detector) []string {
 	var out []string
 	for _, d := range detectors {
-		out = append(out, d.Title, d.Sketch)
-		out = append(out, d.Fix...)
+		out = append(out, d.Title.String(), d.Sketch)
+		for _, f := range d.Fix {
+			out = append(out, f.String())
+		}
 		for _, m := range d.Explains {
-			out = append(out, m.Why)
+			out = append(out, m.Why.String())
 		}
 	}
 	for _, k := range evidence.Kinds {

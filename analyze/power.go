@@ -54,7 +54,7 @@ func powerOf(kind evidence.Kind, e *evidence.Exhibit, all []*evidence.Exhibit) (
 	}
 	often := func(over time.Duration, matters float64) claim.Power {
 		least := evidence.Quantity{Number: claim.Certain / max(over.Seconds(), 1e-9), Unit: evidence.PerSecond}
-		return claim.Power{Least: least, Matters: evidence.Quantity{Number: matters, Unit: evidence.PerSecond}, Says: fmt.Sprintf("what happens %s or more often", least)}
+		return claim.Power{Least: least, Matters: evidence.Quantity{Number: matters, Unit: evidence.PerSecond}, Says: claim.Legacy(fmt.Sprintf("what happens %s or more often", least))}
 	}
 	switch {
 	case kind == evidence.Trace && e.Trace() != nil:
@@ -114,8 +114,8 @@ func empowered(r claim.Reading, kind evidence.Kind, exhibits []*evidence.Exhibit
 		why = thin(r.Power)
 	}
 	if why != "" && r.Says != "" {
-		why = r.Says + "; " + why
+		why = (r.Says + "; " + claim.Legacy(why)).String()
 	}
-	r.Silent = why
+	r.Silent = claim.Legacy(why)
 	return r
 }

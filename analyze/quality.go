@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/pprofile"
@@ -25,7 +26,7 @@ func quality(b *evidence.Bundle) []Remark {
 	out := slices.Concat(captures(b), differentBuilds(b), differentTimes(b), differentClocks(b), sinceStart(b))
 	for _, e := range b.Exhibits {
 		say := func(format string, args ...any) {
-			out = append(out, Remark{e.ID, e.Path + ": " + fmt.Sprintf(format, args...)})
+			out = append(out, Remark{e.ID, claim.Legacy(e.Path + ": " + fmt.Sprintf(format, args...))})
 		}
 		switch e.Coverage {
 		case evidence.Partial:
@@ -84,7 +85,7 @@ func captures(b *evidence.Bundle) []Remark {
 	for _, c := range b.Captures {
 		say := func(format string, args ...any) {
 			if len(out) < most {
-				out = append(out, Remark{Says: c.Path + ": " + fmt.Sprintf(format, args...)})
+				out = append(out, Remark{Says: claim.Legacy(c.Path + ": " + fmt.Sprintf(format, args...))})
 			}
 		}
 		if t := c.Trigger; t != nil {
@@ -161,8 +162,8 @@ func short(s string) string {
 
 func differentBuilds(b *evidence.Bundle) []Remark {
 	if ids := BuildIDs(b); len(ids) > 1 {
-		return []Remark{{Says: fmt.Sprintf(
-			"the evidence comes from %d different builds (%s); each is judged alone and nothing is joined across them", len(ids), list(ids))}}
+		return []Remark{{Says: claim.Legacy(fmt.Sprintf(
+			"the evidence comes from %d different builds (%s); each is judged alone and nothing is joined across them", len(ids), list(ids)))}}
 	}
 	var releases []string
 	for _, e := range b.Exhibits {
@@ -172,8 +173,8 @@ func differentBuilds(b *evidence.Bundle) []Remark {
 	}
 	if len(releases) > 1 {
 		slices.Sort(releases)
-		return []Remark{{Says: fmt.Sprintf(
-			"the evidence comes from programs built with %s and carries no build ids that would keep them apart; it was joined all the same, so where kinds disagree the builds may be why", list(releases))}}
+		return []Remark{{Says: claim.Legacy(fmt.Sprintf(
+			"the evidence comes from programs built with %s and carries no build ids that would keep them apart; it was joined all the same, so where kinds disagree the builds may be why", list(releases)))}}
 	}
 	return nil
 }
@@ -196,8 +197,8 @@ func differentTimes(b *evidence.Bundle) []Remark {
 	var out []Remark
 	first, last := captured(b)
 	if last.Sub(first) > apart {
-		out = append(out, Remark{Says: fmt.Sprintf(
-			"the evidence was taken over %s; kinds taken that far apart are joined by site, not by time", last.Sub(first).Round(time.Second))})
+		out = append(out, Remark{Says: claim.Legacy(fmt.Sprintf(
+			"the evidence was taken over %s; kinds taken that far apart are joined by site, not by time", last.Sub(first).Round(time.Second)))})
 	}
 	// What else was recorded is the length of the incident as far as anyone can tell.
 	var from, to time.Time
@@ -214,9 +215,9 @@ func differentTimes(b *evidence.Bundle) []Remark {
 	}
 	for _, e := range b.Of(evidence.Trace) {
 		if whole := to.Sub(from); !e.CapturedAt.IsZero() && whole >= longCase && e.Duration*partOfCase < whole {
-			out = append(out, Remark{e.ID, fmt.Sprintf(
+			out = append(out, Remark{e.ID, claim.Legacy(fmt.Sprintf(
 				"%s covers %s of the %s over which evidence was taken; that it does not show a claim says nothing of the rest of that time",
-				e.Path, evidence.Duration(e.Duration), whole.Round(time.Second))})
+				e.Path, evidence.Duration(e.Duration), whole.Round(time.Second)))})
 		}
 	}
 	return out
@@ -259,7 +260,7 @@ func sinceStart(b *evidence.Bundle) []Remark {
 	if len(paths) == 0 {
 		return nil
 	}
-	return []Remark{{Says: fmt.Sprintf("what has been recorded since the process started is in %s, and how long that is no evidence says: no rate can be told from it, and what was long ago weighs as much as the incident. Recorded with ?seconds=30 it covers just those", list(paths))}}
+	return []Remark{{Says: claim.Legacy(fmt.Sprintf("what has been recorded since the process started is in %s, and how long that is no evidence says: no rate can be told from it, and what was long ago weighs as much as the incident. Recorded with ?seconds=30 it covers just those", list(paths)))}}
 }
 
 // differentClocks looks for times that cannot all be right: evidence from before its process
@@ -269,7 +270,7 @@ func differentClocks(b *evidence.Bundle) []Remark {
 	const slack = 5 * time.Second // what log pipelines delay a line by, and what clocks of one cluster differ by at worst
 	var out []Remark
 	say := func(e *evidence.Exhibit, format string, args ...any) {
-		out = append(out, Remark{e.ID, fmt.Sprintf(format, args...)})
+		out = append(out, Remark{e.ID, claim.Legacy(fmt.Sprintf(format, args...))})
 	}
 	text := func(e *evidence.Exhibit) bool { return e.Profile() == nil && e.Trace() == nil }
 	const meaning = "times of the two cannot be compared, and nothing that rests on their order holds"

@@ -148,7 +148,7 @@ func TestQuality(t *testing.T) {
 		c.spoil(b, b.Exhibits)
 		var said []string
 		for _, r := range quality(b) {
-			said = append(said, r.Says)
+			said = append(said, r.Says.String())
 		}
 		if all := strings.Join(said, "\n"); c.want == "" && len(said) > 0 || !strings.Contains(all, c.want) {
 			t.Errorf("%s: want %q, got:\n%s", name, c.want, all)
@@ -187,12 +187,12 @@ func TestQualityOfCaptures(t *testing.T) {
 		}}}}
 	var got []string
 	for _, r := range quality(b) {
-		got = append(got, r.Says)
+		got = append(got, r.Says.String())
 	}
 	b.Captures = []evidence.Capture{{Path: "cut/manifest.json", Manifest: &evidence.Manifest{Files: []evidence.ManifestFile{
 		{Name: "heap.pb.gz", Result: evidence.Taken, Redirect: &manifest.Redirect{From: "http://a/heap", To: "http://b/heap"}}}}}}
 	for _, r := range quality(b) {
-		got = append(got, r.Says)
+		got = append(got, r.Says.String())
 	}
 	if len(got) != 5 {
 		t.Fatalf("remarks %q, want three and two: the trigger, what failed, what is partial; a capture that was cut short, a redirect", got)

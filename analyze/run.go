@@ -49,7 +49,7 @@ func (r Result) Detector(id string) *claim.Detector {
 // Remark is a sentence about the quality of the evidence.
 type Remark struct {
 	Exhibit string // id; empty when it concerns the case as a whole
-	Says    string
+	Says    claim.Text
 }
 
 // Run lets the detectors judge the bundle as it is and joins what they find. The error is the caller's: an unknown
@@ -287,18 +287,18 @@ func (j *judgement) verdict() claim.Verdict {
 		worst := slices.MinFunc(j.findings, worseFirst)
 		v.Result, v.Why = claim.Found, worst.Summary
 	case len(j.panics) > 0:
-		v.Result, v.Why = claim.Failed, strings.Join(j.panics, "; ")
+		v.Result, v.Why = claim.Failed, claim.Legacy(strings.Join(j.panics, "; "))
 	case len(j.clear) > 0:
-		v.Result, v.Why = claim.Clear, "would show in the "+list(j.clear)+" and does not"
+		v.Result, v.Why = claim.Clear, claim.Legacy("would show in the "+list(j.clear)+" and does not")
 	case len(j.silent) > 0:
-		v.Result, v.Why = claim.Undecided, strings.Join(j.silent, "; ")
+		v.Result, v.Why = claim.Undecided, claim.Legacy(strings.Join(j.silent, "; "))
 	default:
 		kinds := make([]string, len(j.detector.Measures))
 		for i, m := range j.detector.Measures {
 			kinds[i] = m.Kind.Name()
 		}
 		v.Result = claim.Skipped
-		v.Why = fmt.Sprintf("needs a %s; %s", strings.Join(kinds, " or "), j.detector.Measures[0].Kind.HowToRecord())
+		v.Why = claim.Legacy(fmt.Sprintf("needs a %s; %s", strings.Join(kinds, " or "), j.detector.Measures[0].Kind.HowToRecord()))
 	}
 	return v
 }

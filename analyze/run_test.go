@@ -49,7 +49,7 @@ func shows(kind evidence.Kind, severity claim.Severity, sites ...string) claim.M
 
 func candidate(exhibit string, severity claim.Severity, site string) claim.Candidate {
 	return claim.Candidate{
-		Site: stack.Site{Function: site}, Path: []string{site}, Severity: severity, Summary: site + " is at fault",
+		Site: stack.Site{Function: site}, Path: []string{site}, Severity: severity, Summary: claim.Legacy(site + " is at fault"),
 		Facts: []claim.Fact{{Exhibit: exhibit, Says: "how much", Value: evidence.Of(7, evidence.Count)}},
 	}
 }
@@ -64,7 +64,7 @@ func detector(id string, measures ...claim.Measure) *claim.Detector {
 	if i := slices.IndexFunc(detect.All, func(d *claim.Detector) bool { return d.ID == id }); i >= 0 {
 		d = *detect.All[i]
 	}
-	return &claim.Detector{ID: id, Title: id, Doc: "doc", Measures: measures, Fix: []string{"mend it"},
+	return &claim.Detector{ID: id, Title: claim.Legacy(id), Doc: "doc", Measures: measures, Fix: []claim.Text{"mend it"},
 		Explains: d.Explains, Waiting: d.Waiting, Wakes: d.Wakes,
 		Limits: []claim.Limit{{Name: "min-share", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share}, Doc: "d", Source: "s"}}}
 }
@@ -139,7 +139,7 @@ func TestPastIsSaidOfProfilesSinceTheStartAlone(t *testing.T) {
 		b.Exhibits[1].Duration = tt.length
 		b.Exhibits[1].Trace().Procs.Running, b.Exhibits[1].Trace().Procs.Idle = tt.running, 2*time.Second-tt.running
 		res := mustRun(t, b, Options{}, detector("d", accuse, tt.trace))
-		said := len(res.Findings) == 1 && slices.ContainsFunc(res.Findings[0].Caveats, func(c string) bool { return strings.Contains(c, "it is past") })
+		said := len(res.Findings) == 1 && slices.ContainsFunc(res.Findings[0].Caveats, func(c claim.Text) bool { return strings.Contains(c.String(), "it is past") })
 		if len(res.Findings) != 1 || res.Findings[0].Severity != tt.want || said != (tt.want == claim.Info) {
 			t.Errorf("%s: %+v, want %s", tt.name, res.Findings, tt.want)
 		}
@@ -187,7 +187,7 @@ func TestOwnerOfALibrarySite(t *testing.T) {
 		if tt.want != "" {
 			first = tt.want
 		}
-		told := strings.Contains(res.Chains[0].Title, first+" (in "+path[0]+")")
+		told := strings.Contains(res.Chains[0].Title.String(), first+" (in "+path[0]+")")
 		listed := len(f.Sites) == 2 && f.Sites[0].Function == first && f.Sites[0].Line == 7 && f.Sites[1].Function == path[0]
 		if f.Site.Function != first || tt.want != "" && (!told || !listed) || tt.want == "" && len(f.Sites) != 1 {
 			t.Errorf("%s: site %q, title %q, sites %v, want %q", tt.path, f.Site.Function, res.Chains[0].Title, f.Sites, tt.want)
@@ -346,7 +346,7 @@ func TestBuildsAreNeverMixed(t *testing.T) {
 	if len(res.Findings) != 2 || len(res.Chains) != 2 {
 		t.Errorf("%d findings in %d chains, want two of each: one per build", len(res.Findings), len(res.Chains))
 	}
-	if len(res.Quality) == 0 || !strings.Contains(res.Quality[0].Says, "2 different builds") {
+	if len(res.Quality) == 0 || !strings.Contains(res.Quality[0].Says.String(), "2 different builds") {
 		t.Errorf("the report does not say that builds are mixed: %v", res.Quality)
 	}
 }
@@ -527,7 +527,7 @@ func TestWhatDeniesNeedsPower(t *testing.T) {
 		b.Exhibits[1].Coverage, b.Exhibits[1].Apart = tt.coverage, tt.apart
 		denies := claim.Measure{Kind: evidence.Dump, Doc: "test", Run: func(*claim.Input) claim.Reading { return claim.Reading{Says: "nothing", Power: tt.power} }}
 		res := mustRun(t, b, Options{}, detector("d", silent(evidence.Block), denies), detector("e", shows(evidence.Block, claim.Warning, "main.f"), denies))
-		if v := res.Verdicts[0]; v.Result != tt.verdict || tt.verdict == claim.Clear && !strings.Contains(v.Why, tt.says) {
+		if v := res.Verdicts[0]; v.Result != tt.verdict || tt.verdict == claim.Clear && !strings.Contains(v.Why.String(), tt.says) {
 			t.Errorf("%s: %+v, want %s", tt.name, v, tt.verdict)
 		}
 		if c := res.Findings[0].Checks[1]; c.Result != tt.check {

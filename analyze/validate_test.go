@@ -21,7 +21,7 @@ func TestValidateKnowsEveryID(t *testing.T) {
 		return claim.Mechanism{Effect: effect, Why: "it is known to", Source: "a book"}
 	}
 	make := func(id string, explains ...claim.Mechanism) *claim.Detector {
-		return &claim.Detector{ID: id, Title: "t", Doc: "d", Fix: []string{"Change it"}, Explains: explains,
+		return &claim.Detector{ID: id, Title: "t", Doc: "d", Fix: []claim.Text{"Change it"}, Explains: explains,
 			Measures: []claim.Measure{{Kind: evidence.CPU, Doc: "d", Run: func(*claim.Input) claim.Reading { return claim.Reading{} }}}}
 	}
 	broadcast, unless := leads("b"), leads("a")

@@ -163,16 +163,16 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	}
 	switch result.Verdict {
 	case compare.Regression:
-		return exit{code: exitFindings, msg: "regression: " + result.Why}
+		return exit{code: exitFindings, msg: ("regression: " + result.Why).String()}
 	case compare.Tradeoff:
 		if f.failOnTradeoff {
-			return exit{code: exitFindings, msg: "tradeoff: " + result.Why}
+			return exit{code: exitFindings, msg: ("tradeoff: " + result.Why).String()}
 		}
 	case compare.Inconclusive:
 		if f.strict {
-			return exit{exitInconclusive, "INCONCLUSIVE, not a pass: " + result.Why, ""}
+			return exit{exitInconclusive, ("INCONCLUSIVE, not a pass: " + result.Why).String(), ""}
 		}
-		complain(c.ErrOrStderr(), "INCONCLUSIVE, not a pass: "+result.Why)
+		complain(c.ErrOrStderr(), ("INCONCLUSIVE, not a pass: " + result.Why).String())
 		complain(c.ErrOrStderr(), "hint: --strict makes this exit 3")
 	}
 	return nil

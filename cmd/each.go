@@ -297,8 +297,8 @@ func unusable(b *evidence.Bundle) string {
 func (e *each) fail(one oneCase, why string) {
 	e.worst = exitFailed
 	// Its name and what is wrong are redacted as a report of it would be.
-	r := e.flags.output.redacted(&report.Report{Case: report.Case{Title: one.name}, Exhibits: []report.Exhibit{{Path: one.name, Problems: []string{why}}}})
-	e.index.Fail(r.Case.Title, r.Exhibits[0].Problems[0])
+	r := e.flags.output.redacted(&report.Report{Case: report.Case{Title: one.name}, Exhibits: []report.Exhibit{{Path: one.name, Problems: []claim.Text{claim.Legacy(why)}}}})
+	e.index.Fail(r.Case.Title, r.Exhibits[0].Problems[0].String())
 }
 
 // render makes a case's report in every format asked for.

@@ -120,7 +120,7 @@ func TestCapturedPanic(t *testing.T) {
 	}
 	_, result := analysed(t, found[0])
 	i := slices.IndexFunc(result.Findings, func(f claim.Finding) bool { return f.Detector == crashes.Crash.ID })
-	if i < 0 || !strings.HasSuffix(result.Findings[i].Site.Function, ".settle") || !strings.Contains(result.Findings[i].Variant+result.Findings[i].Summary, "nil") {
+	if i < 0 || !strings.HasSuffix(result.Findings[i].Site.Function, ".settle") || !strings.Contains((claim.Legacy(result.Findings[i].Variant)+result.Findings[i].Summary).String(), "nil") {
 		t.Errorf("findings %+v, want a nil dereference in settle", result.Findings)
 	}
 }

@@ -62,25 +62,25 @@ func caseNotices(r *Report) notices {
 	v := newView(r)
 	n := notices{Version: r.Tool.Version, Title: v.Headline, Command: CommandLine(r.Argv), Made: v.Made(), Files: r.Exhibits}
 	for _, f := range r.Findings {
-		n.rule(rule{ID: f.Detector, Title: f.Title, Help: "inquest explain " + f.Detector})
+		n.rule(rule{ID: f.Detector, Title: f.Title.String(), Help: "inquest explain " + f.Detector})
 		message := f.Summary
 		if len(f.Next) > 0 {
 			message += ". To change: " + f.Next[0]
 		}
 		n.List = append(n.List, notice{
-			Rule: f.Detector, Level: ciLevel(f.Severity), Title: f.Title, Message: message + " (confidence " + string(f.Confidence) + ")",
+			Rule: f.Detector, Level: ciLevel(f.Severity), Title: f.Title.String(), Message: (message + " (confidence " + claim.Legacy(string(f.Confidence)) + ")").String(),
 			Function: f.Site.Function, File: f.Site.File, Line: f.Site.Line, Fingerprint: f.Fingerprint, Accepted: f.Accepted,
 		})
 	}
 	for _, v := range r.Verdicts {
-		c := ciCheck{Name: v.Detector, Message: v.Why, Result: "pass"}
+		c := ciCheck{Name: v.Detector, Message: v.Why.String(), Result: "pass"}
 		switch v.Result {
 		case claim.Found:
 			c.Message = ""
 			for _, f := range r.Findings {
 				if f.Detector == v.Detector && f.Severity >= claim.Warning && !f.Accepted {
 					c.Result = "fail"
-					c.Message = strings.TrimPrefix(c.Message+"; "+f.Summary, "; ")
+					c.Message = strings.TrimPrefix((claim.Legacy(c.Message+"; ") + f.Summary).String(), "; ")
 				}
 			}
 		case claim.Undecided, claim.Skipped:
@@ -101,14 +101,14 @@ func diffNotices(d *Diff) notices {
 		if !r.Worse {
 			continue
 		}
-		id := "regression/" + r.Kind.Kind + "/" + slug(r.Measure.Name)
-		n.rule(rule{id, "More " + r.Measure.Name, "inquest diff compares " + kindWord(r.Kind.Kind) + "s; a function counts from its --min-effect on"})
+		id := "regression/" + r.Kind.Kind + "/" + slug(r.Measure.Name.String())
+		n.rule(rule{id, ("More " + r.Measure.Name).String(), "inquest diff compares " + kindWord(r.Kind.Kind) + "s; a function counts from its --min-effect on"})
 		message := fmt.Sprintf("%s in %s: %s to %s%s (%s), 95 %% interval %s", r.Measure.Name, r.Where(), r.Before, r.After, perWord(r.Measure), r.Relative(), r.Within())
 		if len(r.Path) > 1 {
 			message += "; " + CallPath(r.Change)
 		}
 		n.List = append(n.List, notice{
-			Rule: id, Level: "error", Title: "Regression: " + r.Measure.Name, Message: message,
+			Rule: id, Level: "error", Title: ("Regression: " + r.Measure.Name).String(), Message: message,
 			Function: r.Function, File: r.File, Line: r.Line, Fingerprint: claim.Fingerprint(id, r.Function),
 		})
 	}
@@ -125,12 +125,12 @@ func diffNotices(d *Diff) notices {
 		if f.Counts {
 			level = ciLevel(f.After.Severity)
 		}
-		n.rule(rule{f.Detector, f.Title, "inquest explain " + f.Detector})
-		n.List = append(n.List, notice{Rule: f.Detector, Level: level, Title: f.Title, Message: f.After.Summary + " (" + f.Why + ")",
+		n.rule(rule{f.Detector, f.Title.String(), "inquest explain " + f.Detector})
+		n.List = append(n.List, notice{Rule: f.Detector, Level: level, Title: f.Title.String(), Message: (f.After.Summary + " (" + f.Why + ")").String(),
 			Function: f.Site.Function, File: f.Site.File, Line: f.Site.Line, Fingerprint: f.Fingerprint})
 	}
 	for _, k := range v.Kinds {
-		c := ciCheck{Name: kindWord(k.Kind), Message: k.Why, Result: "pass"}
+		c := ciCheck{Name: kindWord(k.Kind), Message: k.Why.String(), Result: "pass"}
 		switch k.Verdict {
 		case compare.Regression:
 			c.Result = "fail"
@@ -145,7 +145,7 @@ func diffNotices(d *Diff) notices {
 			if k.Record != "" {
 				message += "; instead: " + k.Record
 			}
-			n.List = append(n.List, notice{Rule: id, Level: "warning", Title: "Inconclusive: " + kindWord(k.Kind), Message: message, Fingerprint: claim.Fingerprint(id, "")})
+			n.List = append(n.List, notice{Rule: id, Level: "warning", Title: "Inconclusive: " + kindWord(k.Kind), Message: message.String(), Fingerprint: claim.Fingerprint(id, "")})
 		}
 		n.Checks = append(n.Checks, c)
 	}

@@ -106,7 +106,7 @@ func Saved(r *Report) []compare.Saved {
 	}
 	var out []compare.Saved
 	for _, b := range r.Bars {
-		e, name := exhibits[b.Exhibit], names[b.Title]
+		e, name := exhibits[b.Exhibit], names[b.Title.String()]
 		if e == nil || name == "" {
 			continue
 		}
@@ -203,7 +203,9 @@ type diffView struct {
 func newDiffView(d *Diff) diffView { return diffView{cleanedDiff(d)} }
 
 // Headline is the verdict in one sentence.
-func (v diffView) Headline() string { return claim.Capital(string(v.Verdict)) + ": " + v.Why }
+func (v diffView) Headline() string {
+	return (claim.Legacy(capital(string(v.Verdict))) + ": " + claim.Legacy(v.Why.String())).String()
+}
 
 // row is a change that counts, with where it was measured.
 type diffRow struct {
@@ -370,7 +372,7 @@ func shortBenchmark(name string) string {
 // benchSure says how sure a benchmark's change is.
 func benchSure(b compare.Benchmark) string {
 	if len(b.Warnings) > 0 {
-		return b.Warnings[0]
+		return b.Warnings[0].String()
 	}
 	return fmt.Sprintf("q %s, %d against %d runs", probability(b.Q), b.Runs.Before, b.Runs.After)
 }

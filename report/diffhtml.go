@@ -15,13 +15,13 @@ import (
 )
 
 var diffHTMLTemplate = template.Must(template.New("diff.html").Funcs(template.FuncMap{
-	"prose":       func(s string) []piece { return prose(keepUnits(s)) },
-	"kind":        func(kind string) string { return claim.Capital(kindWord(kind)) },
+	"prose":       func(v any) []piece { return pieces(keepUnits(words(v))) },
+	"kind":        func(kind string) string { return capital(kindWord(kind)) },
 	"per":         perWord,
 	"relative":    relative,
 	"path":        CallPath,
 	"probability": probability,
-	"method":      func(m compare.Measure) string { return claim.Capital(methodWords(&m)) },
+	"method":      func(m compare.Measure) string { return capital(methodWords(&m)) },
 	"sight":       func(m compare.Measure) string { return sightWords(&m) },
 	"flame":       func(m compare.Measure) template.HTML { return template.HTML(drawFlame(&m)) },
 	"benchmark":   shortBenchmark,
@@ -30,7 +30,7 @@ var diffHTMLTemplate = template.Must(template.New("diff.html").Funcs(template.Fu
 	"benchSure":   benchSure,
 	"percent":     compare.Percent,
 	"unbroken":    unbroken,
-	"trend":       func(t compare.Trend) string { s, _ := trendWords(t); return claim.Capital(s) },
+	"trend":       func(t compare.Trend) string { s, _ := trendWords(t); return capital(s) },
 	"trendSites":  func(t compare.Trend) []string { _, s := trendWords(t); return s },
 	"ns":          func(n int64) string { return evidence.Of(n, evidence.Nanoseconds).String() },
 	"pair": func(c compare.Change) template.HTML {
@@ -57,7 +57,7 @@ func WriteDiffHTML(w io.Writer, d *Diff) error {
 	v := newDiffView(d)
 	style := templates.CSS + templates.DiffCSS
 	rows := v.Counted()
-	p := diffPage{diffView: v, Style: template.CSS(style), StyleHash: digest(style), Lead: claim.Capital(v.Why) + ".",
+	p := diffPage{diffView: v, Style: template.CSS(style), StyleHash: digest(style), Lead: (claim.Capital(claim.Legacy(v.Why.String())) + ".").String(),
 		Decides: first(maxDiffRows, rows), Undecided: max(len(rows)-maxDiffRows, 0), Numbers: v.benchmarks(), Sides: []DiffSide{v.Before, v.After}}
 	switch v.Verdict {
 	case compare.Regression:
@@ -85,7 +85,7 @@ func drawFlame(m *compare.Measure) string {
 		return ""
 	}
 	most := max(m.Tree[0].Before, m.Tree[0].After)
-	f := draw.Flame{Title: "Call tree of " + m.Name + ", before against after"}
+	f := draw.Flame{Title: ("Call tree of " + m.Name + ", before against after").String()}
 	for i := range m.Tree {
 		n := &m.Tree[i]
 		// Parents come first; a saved comparison that says otherwise is not drawn.

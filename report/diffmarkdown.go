@@ -19,7 +19,7 @@ func WriteDiffMarkdown(w io.Writer, d *Diff) error {
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("### inquest: %s", v.Verdict)
 	say("")
-	say("%s", markdownBlock(claim.Capital(v.Why)+"."))
+	say("%s", markdownBlock((claim.Capital(claim.Legacy(v.Why.String())) + ".").String()))
 	if v.Verdict == compare.Inconclusive {
 		say("")
 		say("**This is not a pass**: some of it could not be compared, or too little was seen.")
@@ -55,7 +55,7 @@ func markdownDecides(b *strings.Builder, v diffView) {
 		if r.Function != "" {
 			where = markdownCode(shortFunction(r.Function))
 		}
-		row(r.Relative(), where, r.Measure.Name+perWord(r.Measure), r.Before.String(), r.After.String(), r.Within())
+		row(r.Relative(), where, (r.Measure.Name + claim.Legacy(perWord(r.Measure))).String(), r.Before.String(), r.After.String(), r.Within())
 	}
 	for _, x := range v.benchmarks() {
 		if x.Verdict == compare.Regression || x.Verdict == compare.Improvement && v.Verdict != compare.Regression {
@@ -93,7 +93,7 @@ func markdownKinds(b *strings.Builder, v diffView) {
 		}
 		shown := k.Kind == "benchmark" || slices.ContainsFunc(v.Counted(), func(r diffRow) bool { return r.Kind.Kind == k.Kind })
 		if k.Verdict == compare.Inconclusive || k.Verdict == compare.Regression && !shown {
-			reasons = append(reasons, fmt.Sprintf("- %s: %s", markdownText(kindWord(k.Kind)), markdownText(why)))
+			reasons = append(reasons, fmt.Sprintf("- %s: %s", markdownText(kindWord(k.Kind)), markdownText(why.String())))
 		}
 	}
 	var parts []string
@@ -128,7 +128,7 @@ func markdownKind(b *strings.Builder, k *compare.Kind) {
 		say("**How long things took**")
 		say("")
 		for _, d := range k.Distributions {
-			say("- %s (%s): %s", markdownText(d.Name), d.Verdict, markdownText(quantilesWords(d)))
+			say("- %s (%s): %s", markdownText(d.Name.String()), d.Verdict, markdownText(quantilesWords(d)))
 		}
 	}
 	say("")
@@ -142,7 +142,7 @@ func markdownMeasure(b *strings.Builder, m *compare.Measure) {
 		decides = " (does not decide)"
 	}
 	say("")
-	say("**%s**%s: %s → %s%s (%s)", markdownText(claim.Capital(m.Name)), decides, markdownText(m.Whole.Before.String()), markdownText(m.Whole.After.String()), perWord(m), relative(m.Whole))
+	say("**%s**%s: %s → %s%s (%s)", markdownText(claim.Capital(m.Name).String()), decides, markdownText(m.Whole.Before.String()), markdownText(m.Whole.After.String()), perWord(m), relative(m.Whole))
 	if len(m.Changes) > 0 {
 		say("")
 		say("| change | function | before | after | of the whole | q | |")
@@ -150,16 +150,16 @@ func markdownMeasure(b *strings.Builder, m *compare.Measure) {
 		for _, c := range m.Changes {
 			note := c.Note
 			if c.Counts {
-				note = strings.TrimSuffix("counts; "+note, "; ")
+				note = claim.Legacy(strings.TrimSuffix(("counts; " + note).String(), "; "))
 				if len(c.Path) > 1 {
-					note += "; called by " + shortFunction(c.Path[len(c.Path)-2])
+					note += claim.Legacy("; called by " + shortFunction(c.Path[len(c.Path)-2]))
 				}
 			}
 			if c.Reach == "with-callees" {
-				note = strings.TrimPrefix(note+"; with what it calls", "; ")
+				note = claim.Legacy(strings.TrimPrefix((note + "; with what it calls").String(), "; "))
 			}
 			say("| %s | %s | %s | %s | %s → %s | %s | %s |", unbroken(relative(c)), markdownCode(c.Function), unbroken(markdownText(c.Before.String())), unbroken(markdownText(c.After.String())),
-				evidence.Of(c.Shares.Before, evidence.Share), evidence.Of(c.Shares.After, evidence.Share), strings.ReplaceAll(probability(c.Q), "<", "&lt;"), markdownText(note))
+				evidence.Of(c.Shares.Before, evidence.Share), evidence.Of(c.Shares.After, evidence.Share), strings.ReplaceAll(probability(c.Q), "<", "&lt;"), markdownText(note.String()))
 		}
 	}
 	for _, mv := range m.Moved {
@@ -167,11 +167,11 @@ func markdownMeasure(b *strings.Builder, m *compare.Measure) {
 		say("%s", markdownBlock(fmt.Sprintf("Moved: %s from %s to %s: %s.", mv.Amount, mv.From, mv.To, mv.Why)))
 	}
 	say("")
-	about := claim.Capital(methodWords(m)) + "."
+	about := claim.Legacy(capital(methodWords(m))) + "."
 	if s := sightWords(m); s != "" {
-		about += " " + claim.Capital(s) + "."
+		about += " " + claim.Legacy(capital(s)) + "."
 	}
-	say("%s", markdownBlock(about))
+	say("%s", markdownBlock(about.String()))
 }
 
 func markdownBenchmarks(b *strings.Builder, all []compare.Benchmark) {
@@ -187,7 +187,7 @@ func markdownBenchmarks(b *strings.Builder, all []compare.Benchmark) {
 	for _, x := range first(maxBenchTable, all) {
 		sure := strings.ReplaceAll(benchSure(x), "<", "&lt;")
 		if len(x.Warnings) > 0 {
-			sure = markdownText(x.Warnings[0])
+			sure = markdownText(x.Warnings[0].String())
 		}
 		say("| %s | %s | %s | %s | %s | %s | %s |", unbroken(compare.Percent(x.Effect)), markdownCode(shortBenchmark(x.Name)), markdownText(benchWhat(x.Unit)),
 			unbroken(markdownText(benchNumber(x.Before, x.Unit))), unbroken(markdownText(benchNumber(x.After, x.Unit))), x.Verdict, sure)
@@ -251,7 +251,7 @@ func markdownFindings(b *strings.Builder, f compare.Findings) {
 			} else if c.Before != nil {
 				text = c.Before.Summary + " (" + c.Why + ")"
 			}
-			say("- %s: %s %s. %s", part.name, markdownCode(c.Detector), markdownText(c.Title), markdownText(claim.Capital(text)))
+			say("- %s: %s %s. %s", part.name, markdownCode(c.Detector), markdownText(c.Title.String()), markdownText(claim.Capital(text).String()))
 		}
 	}
 	say("")
@@ -269,7 +269,7 @@ func markdownSides(b *strings.Builder, v diffView) {
 		for _, e := range side.Exhibits {
 			say("- %s", markdownText(strings.Join([]string{e.ID, e.Path, string(e.Kind), e.SHA256}, " ")))
 			for _, p := range e.Problems {
-				say("  - %s", markdownText(p))
+				say("  - %s", markdownText(p.String()))
 			}
 		}
 	}

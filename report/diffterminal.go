@@ -21,7 +21,7 @@ func WriteDiffTerminal(w io.Writer, d *Diff, opt TerminalOptions) error {
 		compare.Regression: t.levels[claim.Critical], compare.Inconclusive: t.levels[claim.Warning], compare.Tradeoff: t.levels[claim.Warning],
 		compare.Improvement: t.levels[claim.Info], compare.Pass: t.strong,
 	}
-	t.line(0, styles[v.Verdict], strings.ToUpper(string(v.Verdict))+"  "+v.Why)
+	t.line(0, styles[v.Verdict], (claim.Legacy(strings.ToUpper(string(v.Verdict))+"  ") + claim.Legacy(v.Why.String())).String())
 	t.line(2, t.faint, "before: "+sideWords(v.Before))
 	t.line(2, t.faint, "after:  "+sideWords(v.After))
 	if v.Verdict == compare.Inconclusive {
@@ -30,9 +30,9 @@ func WriteDiffTerminal(w io.Writer, d *Diff, opt TerminalOptions) error {
 	t.gap()
 	for i := range v.Kinds {
 		k := &v.Kinds[i]
-		t.hang(15, fmt.Sprintf("  %-13s", k.Verdict), plain, kindWord(k.Kind)+": "+k.Why)
+		t.hang(15, fmt.Sprintf("  %-13s", k.Verdict), plain, (claim.Legacy(kindWord(k.Kind)+": ") + k.Why).String())
 		if k.Record != "" {
-			t.line(15, t.faint, "instead: "+k.Record)
+			t.line(15, t.faint, ("instead: " + k.Record).String())
 		}
 	}
 	if rows := v.Counted(); len(rows) > 0 {
@@ -75,7 +75,7 @@ func WriteDiffTerminal(w io.Writer, d *Diff, opt TerminalOptions) error {
 	var problems []string
 	for _, side := range []DiffSide{v.Before, v.After} {
 		for _, e := range side.Exhibits {
-			problems = append(problems, e.Problems...)
+			problems = append(problems, unmarked(e.Problems)...)
 		}
 	}
 	t.list("How good the evidence is", problems)
@@ -133,7 +133,7 @@ func (t *terminal) measure(m *compare.Measure) {
 	if !m.Gates {
 		title += " (shown, does not decide)"
 	}
-	t.section(claim.Capital(title))
+	t.section(claim.Capital(title).String())
 	t.hang(12, fmt.Sprintf("  %-10s", relative(m.Whole)), lipgloss.Style{}, fmt.Sprintf("the whole: %s → %s%s", m.Whole.Before, m.Whole.After, perWord(m)))
 	shown := 0
 	for _, c := range m.Changes {
@@ -145,7 +145,7 @@ func (t *terminal) measure(m *compare.Measure) {
 		}
 		text := fmt.Sprintf("%s: %s → %s", c.Function, c.Before, c.After)
 		if c.Note != "" {
-			text += "; " + c.Note
+			text += "; " + c.Note.String()
 		}
 		t.hang(12, fmt.Sprintf("  %-10s", relative(c)), lipgloss.Style{}, text)
 	}

@@ -17,7 +17,7 @@ import (
 
 // htmlTemplate is never executed itself, so that each page can be given its own functions.
 var htmlTemplate = template.Must(template.New("report.html").Funcs(template.FuncMap{
-	"prose":    func(string) []linkedPiece { return nil },      // replaced for every page
+	"prose":    func(any) []linkedPiece { return nil },         // replaced for every page
 	"pictures": func(*chainView) *chainPictures { return nil }, // likewise
 	"kind":     evidence.Kind.Name,
 	"file":     shortFile,
@@ -34,7 +34,7 @@ var htmlTemplate = template.Must(template.New("report.html").Funcs(template.Func
 		return template.HTML(drawBar(class, evidence.Part(v.Number, whole.Number).Number))
 	},
 	"change": change,
-	"brief":  brief,
+	"brief":  func(t claim.Text) string { return brief(t.String()) },
 	"id":     anchor,
 	"first":  first[factView],
 	"rest":   rest[factView],
@@ -65,7 +65,7 @@ func WriteHTML(w io.Writer, r *Report) error {
 		return err
 	}
 	functions := p.functions()
-	t.Funcs(template.FuncMap{"prose": p.linked, "pictures": p.of, "short": func(code string) string {
+	t.Funcs(template.FuncMap{"prose": func(v any) []linkedPiece { return p.linked(words(v)) }, "pictures": p.of, "short": func(code string) string {
 		if functions[code] {
 			return shortFunction(code)
 		}
@@ -142,7 +142,7 @@ var exhibitID = regexp.MustCompile(`\be[0-9]+\b`)
 // linked is prose in which each exhibit can be opened.
 func (v *view) linked(s string) []linkedPiece {
 	var out []linkedPiece
-	for _, p := range prose(keepUnits(s)) {
+	for _, p := range pieces(keepUnits(s)) {
 		if p.Code {
 			out = append(out, linkedPiece{piece: p})
 			continue
@@ -196,10 +196,10 @@ func (c *chainView) Matrix() matrix {
 		row := matrixRow{findingView: f, Cells: make([]cell, len(m.Kinds))}
 		for _, check := range f.Checks {
 			if i := slices.Index(m.Kinds, check.Kind); i >= 0 && present(check) {
-				row.Cells[i] = cell{Check: check, Hint: check.Why}
+				row.Cells[i] = cell{Check: check, Hint: check.Why.String()}
 				for _, fact := range f.Facts {
 					if check.Value != nil && fact.Kind == check.Kind && fact.Value == *check.Value {
-						row.Cells[i].Hint, row.Cells[i].Anchor = join("; ", fact.Says, check.Why), fact.Anchor
+						row.Cells[i].Hint, row.Cells[i].Anchor = join("; ", fact.Says.String(), check.Why.String()), fact.Anchor
 						break
 					}
 				}
@@ -233,10 +233,10 @@ func (c *chainView) From(layer int) string {
 	var titles []string
 	for _, f := range c.Layers[layer-1] {
 		for _, g := range c.Layers[layer] {
-			if !slices.Contains(titles, f.Title) && slices.ContainsFunc(g.Links, func(l linkView) bool {
-				return l.Relation == relation(claim.Explains) && l.Finding == f.Title
+			if !slices.Contains(titles, f.Title.String()) && slices.ContainsFunc(g.Links, func(l linkView) bool {
+				return l.Relation == relation(claim.Explains) && l.Finding == f.Title.String()
 			}) {
-				titles = append(titles, f.Title)
+				titles = append(titles, f.Title.String())
 			}
 		}
 	}

@@ -11,10 +11,10 @@ import (
 // findings of one layer, the arrow says from which of them it comes.
 func TestBranches(t *testing.T) {
 	find := func(id string) *findingView {
-		return &findingView{Finding: claim.Finding{ID: id, Title: "title " + id}}
+		return &findingView{Finding: claim.Finding{ID: id, Title: claim.Legacy("title " + id)}}
 	}
 	explains := func(from, to string) claim.Link {
-		return claim.Link{From: from, To: to, Relation: claim.Explains, Why: from + " does it"}
+		return claim.Link{From: from, To: to, Relation: claim.Explains, Why: claim.Legacy(from + " does it")}
 	}
 	for _, test := range []struct {
 		name  string

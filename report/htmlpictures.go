@@ -206,13 +206,13 @@ func (p *htmlPage) timeline(t *Timeline) picture {
 func (p *htmlPage) distribution(d *Distribution) picture {
 	title := d.Title
 	if d.Site.Function != "" {
-		title += ": " + shortFunction(d.Site.Function)
+		title += claim.Legacy(": " + shortFunction(d.Site.Function))
 	}
-	return picture{Title: title, Exhibits: []string{d.Exhibit}, Path: p.path(d.Exhibit), Words: distributionWords(d), SVG: template.HTML(drawDistribution(d))}
+	return picture{Title: title.String(), Exhibits: []string{d.Exhibit}, Path: p.path(d.Exhibit), Words: distributionWords(d), SVG: template.HTML(drawDistribution(d))}
 }
 
 func (p *htmlPage) curve(c *Curve) picture {
-	out := picture{Title: claim.Capital(c.Title), Exhibits: c.Exhibits, Words: curveWords(c), SVG: template.HTML(drawCurve(c))}
+	out := picture{Title: claim.Capital(c.Title).String(), Exhibits: c.Exhibits, Words: curveWords(c), SVG: template.HTML(drawCurve(c))}
 	if len(c.Exhibits) == 1 {
 		out.Path = p.path(c.Exhibits[0])
 	}
@@ -224,7 +224,7 @@ func (p *htmlPage) curve(c *Curve) picture {
 
 func (p *htmlPage) tree(f *Flame) picture {
 	path := p.path(f.Exhibit)
-	return picture{Title: claim.Capital(f.Title), Exhibits: []string{f.Exhibit}, Path: path, Words: flameWords(f), SVG: template.HTML(drawTree(f, path)), Tree: true}
+	return picture{Title: claim.Capital(f.Title).String(), Exhibits: []string{f.Exhibit}, Path: path, Words: flameWords(f), SVG: template.HTML(drawTree(f, path)), Tree: true}
 }
 
 // Until is the moment's ends in words.

@@ -84,8 +84,8 @@ func (x *Index) Add(r *Report, reports []string) {
 		chain := v.Chains[0]
 		c.Result, c.Severity, c.Confidence = CaseFound, chain.Severity, chain.Confidence
 		root := chain.Root
-		c.Detector, c.Title, c.Site, c.Fingerprint = root.Detector, root.Title, root.Site, root.Fingerprint
-		c.Verdict = claim.Capital(strings.TrimRight(root.Summary, ". "))
+		c.Detector, c.Title, c.Site, c.Fingerprint = root.Detector, root.Title.String(), root.Site, root.Fingerprint
+		c.Verdict = capital(strings.TrimRight(root.Summary.String(), ". "))
 	}
 	x.Cases = append(x.Cases, c)
 }
@@ -258,7 +258,7 @@ func WriteIndexJSON(w io.Writer, x *Index) error {
 }
 
 var indexHTML = template.Must(template.New("index.html").Funcs(template.FuncMap{
-	"prose": func(s string) []piece { return prose(keepUnits(s)) },
+	"prose": func(s string) []piece { return pieces(keepUnits(s)) },
 	"level": level,
 	"file":  shortFile,
 	"href":  func(name string) string { return "./" + name },

@@ -106,6 +106,7 @@ func Read(in io.Reader) (*Report, error) {
 		}
 		return nil, errors.New(clean(err.Error()))
 	}
+	spanned(r, r.Spans)
 	normalise(r)
 	if err := r.check(); err != nil {
 		return nil, err

@@ -16,12 +16,12 @@ import (
 )
 
 var markdownTemplate = template.Must(template.New("report.md").Funcs(template.FuncMap{
-	"text":     markdownText,
-	"para":     markdownBlock,
+	"text":     func(v any) string { return markdownText(words(v)) },
+	"para":     func(v any) string { return markdownBlock(words(v)) },
 	"code":     markdownCode,
 	"fence":    func(lines []string) string { return markdownFence("sh", lines) },
 	"code_go":  func(lines []string) string { return markdownFence("go", lines) },
-	"summary":  markdownSummary,
+	"summary":  func(v any) string { return markdownSummary(words(v)) },
 	"kind":     evidence.Kind.Name,
 	"short":    shortFile,
 	"holds":    holds,
@@ -33,7 +33,7 @@ var markdownTemplate = template.Must(template.New("report.md").Funcs(template.Fu
 	"pastable": pastable,
 	"first":    first[factView],
 	"head":     first[string],
-	"brief":    brief,
+	"brief":    func(t claim.Text) string { return brief(t.String()) },
 	"number":   func(i int) int { return i + 1 },
 	"graph":    graphWords,
 	"later":    func(c *chainView) []string { return append(slices.Clip(rest(3, c.Next())), c.Besides()...) },
@@ -54,7 +54,7 @@ var blankLines = regexp.MustCompile(`\n{3,}`)
 // markdownText sets a sentence inside a line or a table cell.
 func markdownText(s string) string {
 	var b strings.Builder
-	for _, p := range prose(s) {
+	for _, p := range pieces(s) {
 		if p.Code {
 			b.WriteString(markdownCode(p.Text))
 		} else {
@@ -106,7 +106,7 @@ func markdownCode(s string) string {
 // code there too: GitHub makes mentions, references and links of what it meets in words.
 func markdownSummary(s string) string {
 	var b strings.Builder
-	for _, p := range prose(s) {
+	for _, p := range pieces(s) {
 		text := html.EscapeString(p.Text)
 		if p.Code {
 			text = "<code>" + text + "</code>"

@@ -40,7 +40,7 @@ func focus(f evidence.Focus, became []evidence.Focused) *Focus {
 		out.Label = f.Label[0] + "=" + f.Label[1]
 	}
 	for _, b := range became {
-		out.Exhibits = append(out.Exhibits, Focused(b))
+		out.Exhibits = append(out.Exhibits, Focused{b.Exhibit, b.Path, b.Result, claim.Legacy(b.Says)})
 	}
 	return out
 }
@@ -123,8 +123,8 @@ func writable(t time.Time) bool {
 
 func exhibit(e *evidence.Exhibit) Exhibit {
 	out := Exhibit{
-		ID: e.ID, Path: e.Path, Part: e.Part, SHA256: e.SHA256, Bytes: e.Bytes, Kind: e.Kind, Coverage: e.Coverage, Followed: e.Followed,
-		Duration: int64(e.Duration), BuildID: e.BuildID, GoVersion: e.GoVersion, Problems: e.Problems,
+		ID: e.ID, Path: e.Path, Part: claim.Legacy(e.Part), SHA256: e.SHA256, Bytes: e.Bytes, Kind: e.Kind, Coverage: e.Coverage, Followed: e.Followed,
+		Duration: int64(e.Duration), BuildID: e.BuildID, GoVersion: e.GoVersion, Problems: claim.Legacies(e.Problems),
 	}
 	if writable(e.CapturedAt) {
 		at := e.CapturedAt.UTC().Round(0)
@@ -359,7 +359,7 @@ func rank(exhibit, title, unit string, by map[stack.Site]int64) Bars {
 	for _, v := range values {
 		total += v
 	}
-	out := Bars{Exhibit: exhibit, Title: title, Total: inUnit(total, unit)}
+	out := Bars{Exhibit: exhibit, Title: claim.Legacy(title), Total: inUnit(total, unit)}
 	for f, v := range values {
 		if v > 0 && float64(v) >= float64(total)*minBar {
 			out.Rows = append(out.Rows, Bar{lines[f], inUnit(v, unit)})
@@ -470,7 +470,7 @@ func timeline(id string, t *exectrace.Timeline) Timeline {
 		out.Marks = append(out.Marks, Span{int64(c.From), int64(c.To)})
 	}
 	for _, p := range longest(t.Pauses, MaxPauses, func(p exectrace.Pause) time.Duration { return p.Effective }) {
-		out.Pauses = append(out.Pauses, Pause{int64(p.Raw.From), int64(p.Raw.To), int64(p.Effective), p.Reason})
+		out.Pauses = append(out.Pauses, Pause{int64(p.Raw.From), int64(p.Raw.To), int64(p.Effective), claim.Legacy(p.Reason)})
 	}
 	return out
 }

@@ -92,11 +92,11 @@ func TestNew(t *testing.T) {
 	}
 	var bars []string
 	for _, b := range r.Bars {
-		line := b.Exhibit + " " + b.Title + ", " + b.Total.String() + ":"
+		line := claim.Legacy(b.Exhibit+" ") + b.Title + ", " + claim.Legacy(b.Total.String()) + ":"
 		for _, row := range b.Rows {
-			line += " " + row.Site.Function + " " + row.Value.String()
+			line += claim.Legacy(" " + row.Site.Function + " " + row.Value.String())
 		}
-		bars = append(bars, line)
+		bars = append(bars, line.String())
 	}
 	if d := cmp.Diff([]string{ // of the two heaps only the last; of closures their owner
 		"e2 live heap, by allocating site, 559 B: main.a 500 B main.b 50 B main.d 9 B",

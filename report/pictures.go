@@ -12,7 +12,7 @@ import (
 // callees, what is spent below each. Small calls are left out and counted.
 type Flame struct {
 	Exhibit  string            `json:"exhibit"`
-	Title    string            `json:"title"` // what is spent, such as "CPU time"
+	Title    claim.Text        `json:"title"` // what is spent, such as "CPU time"
 	Findings []string          `json:"findings"`
 	Total    evidence.Quantity `json:"total"`
 	Nodes    []FlameNode       `json:"nodes"` // the first is the whole; parents before their callees; at most MaxFlameNodes
@@ -37,9 +37,9 @@ type LeftOut struct {
 // Distribution is how often what took how long.
 type Distribution struct {
 	Exhibit  string           `json:"exhibit"`
-	Title    string           `json:"title"`
+	Title    claim.Text       `json:"title"`
 	Site     claim.Site       `json:"site"` // zero for the process as a whole
-	Noun     string           `json:"noun"` // what is counted, such as "waits"
+	Noun     claim.Text       `json:"noun"` // what is counted, such as "waits"
 	Findings []string         `json:"findings"`
 	Count    int64            `json:"count"`
 	P50      int64            `json:"p50_ns"`
@@ -58,7 +58,7 @@ type Bucket struct {
 
 // Curve is how numbers of one unit went on from one moment to the next.
 type Curve struct {
-	Title    string        `json:"title"`
+	Title    claim.Text    `json:"title"`
 	Exhibits []string      `json:"exhibits"`
 	Unit     evidence.Unit `json:"unit"`
 	Ordinal  bool          `json:"ordinal,omitempty"` // the moments are ordinals, because an exhibit carries no clock
@@ -67,7 +67,7 @@ type Curve struct {
 
 // CurveLine is one line of a Curve.
 type CurveLine struct {
-	Name   string     `json:"name"` // what it is, where it is no site
+	Name   claim.Text `json:"name"` // what it is, where it is no site
 	Site   claim.Site `json:"site"`
 	At     []int64    `json:"at_ns"` // since the first moment
 	Values []float64  `json:"values"`

@@ -135,7 +135,7 @@ func TestPicturesOfACase(t *testing.T) {
 	}
 	var titles []string
 	for _, d := range r.Distributions {
-		titles = append(titles, d.Noun)
+		titles = append(titles, d.Noun.String())
 		var n int64
 		for _, b := range d.Buckets {
 			n += b.Count

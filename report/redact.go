@@ -16,6 +16,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/compare"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -38,6 +39,7 @@ const (
 // grows by those that it lacked. own are sentences of ours that hold no name.
 func Redact(r *Report, level string, m *Mapping, own []string) *Report {
 	out := *r
+	out.Spans = nil
 	x := newRedactor(level, m, own, r.Redacted)
 	x.document(reflect.ValueOf(&out).Elem())
 	out.Argv = x.invocation(r.Argv)
@@ -57,6 +59,7 @@ func Redact(r *Report, level string, m *Mapping, own []string) *Report {
 		}
 		out.Baseline = set(out.Baseline)
 	}
+	out.Spans = spansOf(&out)
 	// What is not what its hash says must not get one that fits.
 	out.SelfHash = ""
 	if r.SelfHash != "" && !r.Altered() {
@@ -130,7 +133,7 @@ func (x *redactor) mark(before *Redaction) *Redaction {
 // document replaces the names in all strings below v. The first round takes in
 // the names that stand in fields of their own, so that the second knows them in sentences.
 func (x *redactor) document(v reflect.Value) {
-	visit(v, "", nil, func(field, s string) string {
+	visit(v, "", nil, nil, func(field, s string) string {
 		switch fields[field] {
 		case aFunction:
 			x.know(s, x.function(s))
@@ -170,7 +173,7 @@ func (x *redactor) document(v reflect.Value) {
 			return strings.Compare(a, b)
 		})
 	}
-	visit(v, "", x.command, func(field, s string) string {
+	visit(v, "", x.command, x.spans, func(field, s string) string {
 		switch fields[field] {
 		case kept, anInvocation:
 			return s
@@ -212,9 +215,15 @@ func (x *redactor) know(name, token string) {
 
 // visit replaces, in place but with fresh slices, maps and pointers, every string
 // below v that JSON shows, given the field it stands in, and every command.
-func visit(v reflect.Value, field string, command func(claim.Command) claim.Command, text func(field, s string) string) {
+func visit(v reflect.Value, field string, command func(claim.Command) claim.Command, spans func(claim.Text) claim.Text, text func(field, s string) string) {
 	switch v.Kind() {
 	case reflect.String:
+		if v.Type() == textType {
+			if spans != nil {
+				v.SetString(string(spans(v.Interface().(claim.Text))))
+			}
+			return
+		}
 		v.SetString(text(field, v.String()))
 	case reflect.Slice:
 		if v.IsNil() {
@@ -223,12 +232,12 @@ func visit(v reflect.Value, field string, command func(claim.Command) claim.Comm
 		fresh := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		reflect.Copy(fresh, v)
 		for i := range fresh.Len() {
-			visit(fresh.Index(i), field, command, text)
+			visit(fresh.Index(i), field, command, spans, text)
 		}
 		v.Set(fresh)
 	case reflect.Array:
 		for i := range v.Len() {
-			visit(v.Index(i), field, command, text)
+			visit(v.Index(i), field, command, spans, text)
 		}
 	case reflect.Map:
 		if v.IsNil() {
@@ -239,8 +248,8 @@ func visit(v reflect.Value, field string, command func(claim.Command) claim.Comm
 			key, value := reflect.New(k.Type()).Elem(), reflect.New(v.Type().Elem()).Elem()
 			key.Set(k)
 			value.Set(v.MapIndex(k))
-			visit(key, field, command, text)
-			visit(value, field, command, text)
+			visit(key, field, command, spans, text)
+			visit(value, field, command, spans, text)
 			fresh.SetMapIndex(key, value)
 		}
 		v.Set(fresh)
@@ -250,7 +259,7 @@ func visit(v reflect.Value, field string, command func(claim.Command) claim.Comm
 		}
 		fresh := reflect.New(v.Type().Elem())
 		fresh.Elem().Set(v.Elem())
-		visit(fresh.Elem(), field, command, text)
+		visit(fresh.Elem(), field, command, spans, text)
 		v.Set(fresh)
 	case reflect.Interface:
 		if v.IsNil() {
@@ -258,7 +267,7 @@ func visit(v reflect.Value, field string, command func(claim.Command) claim.Comm
 		}
 		fresh := reflect.New(v.Elem().Type()).Elem()
 		fresh.Set(v.Elem())
-		visit(fresh, field, command, text)
+		visit(fresh, field, command, spans, text)
 		v.Set(fresh)
 	case reflect.Struct:
 		if c, ok := v.Interface().(claim.Command); ok {
@@ -269,10 +278,51 @@ func visit(v reflect.Value, field string, command func(claim.Command) claim.Comm
 		}
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() {
-				visit(v.Field(i), v.Type().String()+"."+f.Name, command, text)
+				visit(v.Field(i), v.Type().String()+"."+f.Name, command, spans, text)
 			}
 		}
 	}
+}
+
+// spans replaces the names in a text by what its spans are.
+func (x *redactor) spans(t claim.Text) claim.Text {
+	return t.Each(func(k prose.Kind, s string) claim.Text {
+		switch k {
+		case prose.Function:
+			s = x.function(s)
+		case prose.Pattern:
+			s = x.patterns(s)
+		case prose.Source:
+			s = x.position(s)
+		case prose.File:
+			s = x.path(s)
+		case prose.LabelPair:
+			s = x.label(s)
+		case prose.Said:
+			s = x.text(s)
+		case prose.Quote:
+			s = x.quote(s)
+		case prose.Old:
+			s = x.sentence(s)
+		}
+		return prose.Of(k, s)
+	})
+}
+
+// quote replaces a text between double quotes, as %q writes it.
+func (x *redactor) quote(s string) string {
+	if text, err := strconv.Unquote(s); err == nil {
+		s = strings.ToValidUTF8(text, "\uFFFD")
+	}
+	return `"` + x.text(s) + `"`
+}
+
+// position replaces a source file, with its line behind it.
+func (x *redactor) position(s string) string {
+	if m := position.FindStringSubmatch(s); m != nil {
+		return x.file(m[1]) + ":" + m[2]
+	}
+	return x.file(s)
 }
 
 // quoted is a text between double quotes, as %q writes it. One that does not end is taken to its end.
@@ -303,10 +353,7 @@ func (x *redactor) sentence(s string) string {
 		quote := quotedText.FindString(s[i:])
 		i += len(quote)
 		from = i
-		if text, err := strconv.Unquote(quote); err == nil {
-			quote = strings.ToValidUTF8(text, "\uFFFD")
-		}
-		b.WriteString(`"` + x.text(quote) + `"`)
+		b.WriteString(x.quote(quote))
 	}
 	upTo(len(s))
 	return b.String()

@@ -148,7 +148,7 @@ const (
 var fields = func() map[string]fieldKind {
 	m := map[string]fieldKind{}
 	for of, names := range map[fieldKind]string{
-		kept: `report.Report.Schema report.Report.SelfHash report.Report.Only report.Report.Skip report.Report.Baseline report.Tool.Name report.Tool.Version report.Tool.Revision
+		kept: `report.Report.Spans report.Report.Schema report.Report.SelfHash report.Report.Only report.Report.Skip report.Report.Baseline report.Tool.Name report.Tool.Version report.Tool.Revision
 			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage 
 			report.Quality.Exhibit report.Focus.From report.Focus.To report.Focused.Exhibit report.Focused.Result
 			report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings report.Curve.Exhibits report.Curve.Unit

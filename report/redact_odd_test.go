@@ -15,6 +15,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"inquest/analyze"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/bound"
@@ -159,7 +160,7 @@ func TestRedactCost(t *testing.T) {
 			r.Findings[i].Caveats = nil
 		}
 		for range n {
-			r.Findings[0].Caveats = append(r.Findings[0].Caveats, text)
+			r.Findings[0].Caveats = append(r.Findings[0].Caveats, claim.Legacy(text))
 		}
 		start := time.Now()
 		Redact(r, RedactStrict, &Mapping{}, own)

@@ -233,7 +233,7 @@ func FuzzRedact(f *testing.F) {
 				t.Fatal(err)
 			}
 			for i := range r.Findings {
-				r.Findings[i].Summary += fmt.Sprintf("; it said %q", name)
+				r.Findings[i].Summary += claim.Legacy(fmt.Sprintf("; it said %q", name))
 				r.Findings[i].Evidence[0].Reproduce = claim.Command{}
 				if pasted {
 					r.Findings[i].Evidence[0].Reproduce = claim.Grep(&evidence.Exhibit{Path: "x.log"}, name)

@@ -41,6 +41,9 @@ type Report struct {
 	Curves        []Curve        `json:"curves,omitempty"`        // over several exhibits of a kind, or over the time of a log
 	LockMoments   []LockMoment   `json:"lock_moments,omitempty"`  // of the locks that findings name
 
+	// Spans says which stretches of the sentences name something, for redaction: see docs/json.md.
+	Spans map[string]string `json:"spans,omitempty"`
+
 	altered bool // it was read from a file that is not what its own hash says
 }
 
@@ -70,7 +73,7 @@ type Window struct {
 type Exhibit struct {
 	ID         string            `json:"id"`
 	Path       string            `json:"path"`
-	Part       string            `json:"part,omitempty"`
+	Part       claim.Text        `json:"part,omitempty"`
 	SHA256     string            `json:"sha256"`
 	Bytes      int64             `json:"bytes"`
 	Kind       evidence.Kind     `json:"kind"`
@@ -81,7 +84,7 @@ type Exhibit struct {
 	BuildID    string            `json:"build_id,omitempty"`
 	GoVersion  string            `json:"go_version,omitempty"`
 	Totals     []Total           `json:"totals"` // what it holds in all, such as total delay or goroutines
-	Problems   []string          `json:"problems"`
+	Problems   []claim.Text      `json:"problems"`
 }
 
 // Total is one sum over an exhibit.
@@ -92,8 +95,8 @@ type Total struct {
 
 // Quality is a remark on how good the evidence is.
 type Quality struct {
-	Exhibit string `json:"exhibit,omitempty"`
-	Says    string `json:"says"`
+	Exhibit string     `json:"exhibit,omitempty"`
+	Says    claim.Text `json:"says"`
 }
 
 // Focus says what the analysis was restricted to and what became of the evidence.
@@ -108,10 +111,10 @@ type Focus struct {
 
 // Focused is what became of one exhibit.
 type Focused struct {
-	Exhibit string `json:"exhibit"`
-	Path    string `json:"path"`
-	Result  string `json:"result"` // "kept", "restricted" or "left out"
-	Says    string `json:"says"`   // how much, or why; empty when all of it is in focus
+	Exhibit string     `json:"exhibit"`
+	Path    string     `json:"path"`
+	Result  string     `json:"result"` // "kept", "restricted" or "left out"
+	Says    claim.Text `json:"says"`   // how much, or why; empty when all of it is in focus
 }
 
 // Timeline is an execution trace as drawn: one value per step in every series.
@@ -147,16 +150,16 @@ type HeapPoint struct {
 
 // Pause is one stop-the-world range of a timeline.
 type Pause struct {
-	From      int64  `json:"from_ns"`
-	To        int64  `json:"to_ns"`
-	Effective int64  `json:"effective_ns"`
-	Reason    string `json:"reason"`
+	From      int64      `json:"from_ns"`
+	To        int64      `json:"to_ns"`
+	Effective int64      `json:"effective_ns"`
+	Reason    claim.Text `json:"reason"`
 }
 
 // Bars is a ranked list of sites.
 type Bars struct {
 	Exhibit string            `json:"exhibit"`
-	Title   string            `json:"title"` // what is ranked, such as "delay by site"
+	Title   claim.Text        `json:"title"` // what is ranked, such as "delay by site"
 	Total   evidence.Quantity `json:"total"`
 	Rows    []Bar             `json:"rows"`
 }
@@ -171,7 +174,7 @@ type Bar struct {
 type Growth struct {
 	From   string            `json:"from"` // exhibit id of the earlier one
 	To     string            `json:"to"`   // exhibit id of the later one
-	Title  string            `json:"title"`
+	Title  claim.Text        `json:"title"`
 	Before evidence.Quantity `json:"before"` // total of the earlier one
 	After  evidence.Quantity `json:"after"`  // total of the later one
 	Rows   []Grown           `json:"rows"`   // largest change first

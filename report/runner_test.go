@@ -59,7 +59,7 @@ func baited[D any](doc D, seed int) D {
 	}
 	visit(reflect.ValueOf(&doc).Elem(), "", func(claim.Command) claim.Command {
 		return claim.NewCommand("grep", "-n", "-F", "-e", strings.TrimLeft(next(), "\t"), claim.PathArgument(next()))
-	}, func(field, s string) string {
+	}, func(t claim.Text) claim.Text { return claim.Legacy(t.String() + " " + next()) }, func(field, s string) string {
 		if fields[field] == kept || s == "" {
 			return s
 		}

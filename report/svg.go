@@ -63,7 +63,7 @@ func drawTimeline(t *Timeline, name string, moments []moment) string {
 	for _, m := range moments {
 		var says []string
 		for _, f := range m.Facts {
-			says = append(says, f.Value.String()+": "+f.Says)
+			says = append(says, (claim.Legacy(f.Value.String()+": ") + f.Says).String())
 		}
 		d.Moments = append(d.Moments, draw.Highlight{From: float64(m.From), To: float64(m.To), Name: m.Name, ID: m.ID, Link: m.Facts[0].Anchor,
 			Title: fmt.Sprintf("%s, %s to %s: %s", m.Name, offset(m.From), offset(m.To), strings.Join(says, "; "))})
@@ -126,7 +126,7 @@ func timelineWords(t *Timeline) string {
 			said = append(said, fmt.Sprintf("the longest wait for a lock in %s: %s, from %s on", place(s.Site), nanoseconds(float64(s.Worst[0].To)-float64(s.Worst[0].From)), offset(s.Worst[0].From)))
 		}
 	}
-	return claim.Capital(strings.Join(said, "; ")) + "."
+	return capital(strings.Join(said, "; ")) + "."
 }
 
 // drawBar returns a bar that fills share of its width. It repeats a number that
@@ -203,11 +203,11 @@ func flameWords(f *Flame) string {
 		said = append(said, fmt.Sprintf("%s of at most %s each are not drawn, %s of the whole together",
 			evidence.Things(n, "call"), evidence.Part(f.LeftOut.Largest, f.Total.Number), evidence.Part(f.LeftOut.Value, f.Total.Number)))
 	}
-	return claim.Capital(strings.Join(said, "; ")) + "."
+	return capital(strings.Join(said, "; ")) + "."
 }
 
 func drawDistribution(d *Distribution) string {
-	h := draw.Histogram{Title: d.Title, Desc: distributionWords(d), Label: nanoseconds, Noun: d.Noun}
+	h := draw.Histogram{Title: d.Title.String(), Desc: distributionWords(d), Label: nanoseconds, Noun: d.Noun.String()}
 	for _, b := range d.Buckets {
 		h.Bins = append(h.Bins, draw.Bin{From: float64(b.From), To: float64(b.To) + 1, Count: float64(b.Count)})
 	}
@@ -238,7 +238,7 @@ func distributionWords(d *Distribution) string {
 }
 
 func drawCurve(c *Curve) string {
-	out := draw.Curves{Title: claim.Capital(c.Title), Desc: curveWords(c), Y: inWords(c.Unit), X: clockAxis, Top: draw.NiceTop}
+	out := draw.Curves{Title: claim.Capital(c.Title).String(), Desc: curveWords(c), Y: inWords(c.Unit), X: clockAxis, Top: draw.NiceTop}
 	if c.Unit == evidence.Bytes {
 		out.Top = draw.NiceBytes
 	}
@@ -261,7 +261,7 @@ func drawCurve(c *Curve) string {
 // lineName names a line of a curve.
 func lineName(l CurveLine) string {
 	if l.Name != "" {
-		return l.Name
+		return l.Name.String()
 	}
 	return shortFunction(place(l.Site))
 }
@@ -282,7 +282,7 @@ func curveWords(c *Curve) string {
 func drawGraph(g *claim.WaitGraph) string {
 	out := draw.Graph{Title: "Who waits for which lock, and who holds it", Desc: graphWords(g), Closed: g.Circle && g.Count == len(g.Steps)}
 	for i, s := range g.Steps {
-		step := draw.Step{Who: graphWho(s), Where: s.State + " in " + shortFunction(place(s.Site)), Lock: s.Lock}
+		step := draw.Step{Who: graphWho(s), Where: (s.State + " in " + claim.Legacy(shortFunction(place(s.Site)))).String(), Lock: s.Lock.String()}
 		if s.Goroutine == 0 {
 			step.Where = "in " + shortFunction(place(s.Site))
 		}
@@ -333,7 +333,7 @@ func graphWords(g *claim.WaitGraph) string {
 	if more := g.Count - len(g.Steps); more > 0 {
 		said = append(said, fmt.Sprintf("%d more steps are left out", more))
 	}
-	return claim.Capital(strings.Join(said, "; ")) + "."
+	return capital(strings.Join(said, "; ")) + "."
 }
 
 // drawLock draws who held a lock and who waited for it.

@@ -80,7 +80,7 @@ func (t *terminal) head(v *view) {
 
 func (t *terminal) chain(c *chainView, full bool) {
 	t.gap()
-	t.line(0, t.levels[c.Severity], strings.ToUpper(c.Severity.String())+"  "+c.Title)
+	t.line(0, t.levels[c.Severity], (claim.Legacy(strings.ToUpper(c.Severity.String())+"  ") + c.Title).String())
 	note := "confidence " + string(c.Confidence) + ": " + c.Reason()
 	if c.Accepted() {
 		note += "; accepted in the baseline"
@@ -109,7 +109,7 @@ func (t *terminal) chain(c *chainView, full bool) {
 	var says []string
 	for _, f := range c.Findings {
 		if f.Agreement != "" {
-			says = append(says, f.Title+": "+f.Agreement)
+			says = append(says, (f.Title + ": " + claim.Legacy(f.Agreement)).String())
 		}
 	}
 	t.list("What each kind of evidence says", says)
@@ -134,7 +134,7 @@ func (t *terminal) chain(c *chainView, full bool) {
 				links[len(links)-1] += "; " + l.Relation + ": " + l.Why
 				continue
 			}
-			links = append(links, f.Title+", with "+l.Finding+": "+l.Relation+": "+l.Why)
+			links = append(links, (f.Title + ", with " + claim.Legacy(l.Finding) + ": " + claim.Legacy(l.Relation) + ": " + claim.Legacy(l.Why)).String())
 		}
 	}
 	t.list("Why the findings belong together", links)
@@ -181,7 +181,7 @@ func (t *terminal) flow(c *chainView) {
 					t.line(2, t.faint, role)
 					role = ""
 				}
-				t.styledHang(indent, fmt.Sprintf("%*s", -indent, "  "+role), t.levels[f.Severity], f.Title)
+				t.styledHang(indent, fmt.Sprintf("%*s", -indent, "  "+role), t.levels[f.Severity], f.Title.String())
 				t.line(indent, lipgloss.Style{}, strings.TrimSpace(f.Place()+"  "+shortFile(f.Site)))
 			} else {
 				t.line(2, lipgloss.Style{}, strings.TrimSpace("at "+f.Place()+"  "+shortFile(f.Site)))
@@ -189,7 +189,7 @@ func (t *terminal) flow(c *chainView) {
 			}
 			if len(f.Facts) > 0 {
 				fact := f.Facts[0]
-				t.line(indent, lipgloss.Style{}, fact.Value.String()+" "+fact.Says+" ["+strings.Join(f.Exhibits(), " ")+"]")
+				t.line(indent, lipgloss.Style{}, (claim.Legacy(fact.Value.String()+" ") + fact.Says + " [" + claim.Legacy(strings.Join(f.Exhibits(), " ")) + "]").String())
 			}
 		}
 	}
@@ -219,13 +219,13 @@ func (t *terminal) more(n int, one, many string) {
 // brief writes a chain that is not the first: enough to know it, the rest is in the other views.
 func (t *terminal) brief(c *chainView) {
 	if len(c.Narrative) > 0 {
-		t.line(2, lipgloss.Style{}, c.Narrative[0])
+		t.line(2, lipgloss.Style{}, c.Narrative[0].String())
 	}
 	if c.Root.Agreement != "" {
 		t.line(2, lipgloss.Style{}, c.Root.Agreement)
 	}
 	for _, f := range c.Findings[1:] {
-		t.hang(5, "-> ", lipgloss.Style{}, strings.TrimSpace(f.Title+": "+f.Place()))
+		t.hang(5, "-> ", lipgloss.Style{}, strings.TrimSpace((f.Title + ": " + claim.Legacy(f.Place())).String()))
 	}
 	if next := c.Next(); len(next) > 0 {
 		t.line(2, lipgloss.Style{}, "To change: "+next[0])
@@ -236,14 +236,14 @@ func (t *terminal) tail(v *view) {
 	if missing := v.Missing(); len(missing) > 0 {
 		t.section("What is missing, and how to record it")
 		for _, m := range missing {
-			t.hang(4, "- ", lipgloss.Style{}, m.Kind.Name()+" "+m.Would)
-			t.line(4, t.faint, m.How+" ("+m.Cost+")")
+			t.hang(4, "- ", lipgloss.Style{}, (claim.Legacy(m.Kind.Name()+" ") + m.Would).String())
+			t.line(4, t.faint, (m.How + " (" + m.Cost + ")").String())
 		}
 	}
 	t.list("What was looked at, and what was left out", v.Narrowed())
 	var remarks []string
 	for _, q := range v.Quality {
-		remarks = append(remarks, q.Says)
+		remarks = append(remarks, q.Says.String())
 	}
 	t.list("How good the evidence is", remarks)
 	t.section("Every claim that was judged")
@@ -265,11 +265,11 @@ func (t *terminal) tail(v *view) {
 	for _, e := range v.Exhibits {
 		name := e.Path
 		if e.Part != "" {
-			name += " (" + e.Part + ")"
+			name += " (" + e.Part.String() + ")"
 		}
 		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+e.Kind.Name(), covers(e), behind(e), "sha256 "+e.SHA256))
 		for _, p := range e.Problems {
-			t.line(6, lipgloss.Style{}, "problem: "+p)
+			t.line(6, lipgloss.Style{}, ("problem: " + p).String())
 		}
 	}
 	var how []string
@@ -295,19 +295,19 @@ func (t *terminal) fact(f factView) {
 	value := f.Value.String()
 	text := f.Says
 	if f.Of != "" {
-		text += "; " + f.Of
+		text += claim.Legacy("; " + f.Of)
 	}
 	if f.Held != "" {
-		text += "; limit " + f.Held
+		text += claim.Legacy("; limit " + f.Held)
 	}
-	text += " [" + f.Exhibit + "]"
+	text += claim.Legacy(" [" + f.Exhibit + "]")
 	if t.width < 60 || ansi.StringWidth(value) > column-2 {
 		t.line(2, t.strong, value)
-		t.line(4, lipgloss.Style{}, text)
+		t.line(4, lipgloss.Style{}, text.String())
 		return
 	}
 	lead := strings.Repeat(" ", column-2-ansi.StringWidth(t.ascii(value))) + t.strong.Render(t.ascii(value)) + "  "
-	t.styledHang(2+column, lead, lipgloss.Style{}, text)
+	t.styledHang(2+column, lead, lipgloss.Style{}, text.String())
 }
 
 // command writes a command so that it can be copied: where it is wider than the

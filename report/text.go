@@ -12,12 +12,14 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 )
 
 // normalise makes r what Read would make of its JSON: no nil slices, no invalid
 // UTF-8, no text without bound, no numbers JSON cannot hold.
 func normalise(r *Report) {
 	walk(reflect.ValueOf(r).Elem(), valid)
+	r.Spans = spansOf(r)
 }
 
 // valid makes a text one that JSON can hold, and bounds it. What is made of a document takes time for each of its
@@ -37,6 +39,10 @@ func cleaned(r *Report) *Report {
 func walk(v reflect.Value, text func(string) string) {
 	switch v.Kind() {
 	case reflect.String:
+		if v.Type() == textType {
+			v.SetString(string(changed(v.Interface().(claim.Text), text)))
+			return
+		}
 		v.SetString(text(v.String()))
 	case reflect.Float64:
 		if f := v.Float(); math.IsNaN(f) {
@@ -66,6 +72,16 @@ func walk(v reflect.Value, text func(string) string) {
 			}
 		}
 	}
+}
+
+// changed returns a text with its spans changed, or as one that the evidence says where it is cut as a whole.
+func changed(t claim.Text, text func(string) string) claim.Text {
+	if len(t) > maxText {
+		if s := t.String(); text(s) != s {
+			return claim.Said(text(s))
+		}
+	}
+	return t.Each(func(k prose.Kind, s string) claim.Text { return prose.Of(k, text(s)) })
 }
 
 // maxText is how much of one string a view shows. A mangled name of many
@@ -111,10 +127,10 @@ type piece struct {
 	Code bool
 }
 
-// prose cuts a sentence into words and code. Code is every word that is not
+// pieces cuts a sentence into words and code. Code is every word that is not
 // plainly one of a human language: function names, paths, commands, and
 // whatever markup a hostile name may hold.
-func prose(s string) []piece {
+func pieces(s string) []piece {
 	var out []piece
 	add := func(text string, code bool) {
 		if text == "" {
@@ -148,10 +164,25 @@ var unitAfterNumber = regexp.MustCompile(`(\d) (%|ns|µs|us|ms|s|s/s|x|B|[KMGT]i
 // keepUnits ties numbers to their units with no-break spaces.
 func keepUnits(s string) string { return unitAfterNumber.ReplaceAllString(s, "$1\u00a0$2$3") }
 
-func capitals(all []string) []string {
+// capital is claim.Capital of words of ours.
+func capital(s string) string { return claim.Capital(claim.Legacy(s)).String() }
+
+// words is what a text or another value says, without marks.
+func words(v any) string { return fmt.Sprint(v) }
+
+// unmarked is texts as strings.
+func unmarked(all []claim.Text) []string {
+	out := make([]string, len(all))
+	for i, t := range all {
+		out[i] = t.String()
+	}
+	return out
+}
+
+func capitals(all []claim.Text) []string {
 	var out []string
-	for _, s := range all {
-		out = append(out, claim.Capital(s))
+	for _, t := range all {
+		out = append(out, claim.Capital(t).String())
 	}
 	return out
 }

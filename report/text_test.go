@@ -40,8 +40,8 @@ func TestProse(t *testing.T) {
 		"say `x` and ](y)":          {{"say ", false}, {"`x`", true}, {" and ", false}, {"](y)", true}},
 		"the callers' \"hot\" path": {{"the callers' \"hot\" path", false}},
 	} {
-		if d := cmp.Diff(want, prose(in)); d != "" {
-			t.Errorf("prose(%q):\n%s", in, d)
+		if d := cmp.Diff(want, pieces(in)); d != "" {
+			t.Errorf("pieces(%q):\n%s", in, d)
 		}
 	}
 }

@@ -144,7 +144,7 @@ func newChainView(c claim.Chain, findings map[string]*findingView) *chainView {
 		if l.Relation == claim.SameSite && from.Site.Function == to.Site.Function {
 			continue // both name the function already
 		}
-		if link := (linkView{relation(l.Relation), from.Title, l.Why}); !slices.ContainsFunc(to.Links, link.repeats) {
+		if link := (linkView{relation(l.Relation), from.Title.String(), l.Why.String()}); !slices.ContainsFunc(to.Links, link.repeats) {
 			to.Links = append(to.Links, link)
 		}
 	}
@@ -175,15 +175,15 @@ func (v *view) fact(f *findingView, fact claim.Fact) factView {
 	if e := v.exhibits[fact.Exhibit]; e != nil {
 		out.Path, out.Kind = e.Path, e.Kind
 		if e.Part != "" {
-			out.Path += " (" + e.Part + ")"
+			out.Path += " (" + e.Part.String() + ")"
 		}
 	}
 	if w := fact.Of; w != nil {
-		out.Of = w.Quantity.String() + ", " + w.What
+		out.Of = (claim.Legacy(w.Quantity.String()+", ") + w.What).String()
 		if w.Unit == fact.Value.Unit && w.Number > 0 && w.Unit != evidence.Share {
 			out.Of = evidence.Part(fact.Value.Number, w.Number).String() + " of " + out.Of
 		} else if w.Unit == evidence.Count && w.Unit != fact.Value.Unit {
-			out.Of = "of " + w.Quantity.String() + " " + w.What // a mean, median or share of so many things
+			out.Of = (claim.Legacy("of "+w.Quantity.String()+" ") + w.What).String() // a mean, median or share of so many things
 		} else {
 			out.Of = "of " + out.Of
 		}
@@ -309,9 +309,9 @@ func (v *view) headline() string {
 	}
 	c := v.Chains[0]
 	if v.Calm() {
-		return calm + ": " + strings.TrimRight(c.Title, ". ")
+		return calm + ": " + strings.TrimRight(c.Title.String(), ". ")
 	}
-	return fmt.Sprintf("%s (severity %s, confidence %s)", strings.TrimRight(c.Title, ". "), c.Severity, c.Confidence)
+	return fmt.Sprintf("%s (severity %s, confidence %s)", strings.TrimRight(c.Title.String(), ". "), c.Severity, c.Confidence)
 }
 
 // calm leads a report whose findings are all infos.
@@ -422,7 +422,7 @@ func (v *view) Narrowed() []string {
 	}
 	for _, e := range v.Focus.Exhibits {
 		if e.Says != "" {
-			out = append(out, e.Path+" ("+e.Exhibit+") "+e.Result+": "+e.Says)
+			out = append(out, (claim.Legacy(e.Path+" ("+e.Exhibit+") "+e.Result+": ") + e.Says).String())
 		}
 	}
 	return out
@@ -626,13 +626,13 @@ func (f *findingView) Exhibits() []string {
 // Lead is what happened, in a sentence.
 func (c *chainView) Lead() string {
 	if len(c.Narrative) > 0 {
-		return c.Narrative[0]
+		return c.Narrative[0].String()
 	}
-	return claim.Capital(strings.TrimRight(c.Root.Summary, ". ")) + "."
+	return capital(strings.TrimRight(c.Root.Summary.String(), ". ")) + "."
 }
 
 // Story is the narrative without what happened, which stands above it.
-func (c *chainView) Story() []string { return rest(1, c.Narrative) }
+func (c *chainView) Story() []string { return unmarked(rest(1, c.Narrative)) }
 
 // Place is where a finding stands: function and line, or the process.
 func (f *findingView) Place() string { return place(f.Site) }

@@ -33,6 +33,7 @@ import (
 func main() {
 	quick := flag.Bool("quick", false, "compare the JSON of analyze alone")
 	only := flag.String("only", "", "compare the cases alone whose path holds `TEXT`")
+	flag.BoolVar(&sentencesAlone, "nospans", false, "leave out the spans of sentences, and with them what redaction makes of a report")
 	workers := flag.Int("workers", 2, "cases at a time")
 	flag.Parse()
 	if flag.NArg() != 2 {
@@ -106,8 +107,10 @@ func plan(quick bool, only string) ([]job, int, error) {
 		}
 		add(paths, "json md html sarif xml", "analyze", "-f", "text")
 		add(paths, "", "analyze", "-f", "github")
-		add(paths, "", "analyze", "-f", "json", "--redact=names")
-		add(paths, "", "analyze", "-f", "json", "--redact=strict")
+		if !sentencesAlone {
+			add(paths, "", "analyze", "-f", "json", "--redact=names")
+			add(paths, "", "analyze", "-f", "json", "--redact=strict")
+		}
 		add(paths, "", "analyze", "-f", "json", "--window=200ms,700ms")
 		add(paths, "", "inspect")
 		if fixed := paths[0] + "-fixed"; len(paths) == 1 && isFolder(fixed) {
@@ -214,7 +217,18 @@ func run(binary string, j job) map[string][]byte {
 // report's checksum, which is over the version too.
 var ours = regexp.MustCompile(`("name": "inquest",\s+"(?:version|semanticVersion)": )"[^"]*"(?:,\s+"revision": "[^"]*")?|(inquest )\d+\.\d+\.\d[^ <"\n]*(?: \([0-9a-f]+(?:\+dirty)?\))?|(content(?:_| )sha256(?:": ")? ?)[0-9a-f]+`)
 
-func normal(text []byte) []byte { return ours.ReplaceAll(text, []byte("$1$2$3")) }
+// spans is what a report says of its sentences for redaction.
+var spans = regexp.MustCompile(`,\n "spans": \{[^}]*\}`)
+
+// sentencesAlone says to leave it out.
+var sentencesAlone bool
+
+func normal(text []byte) []byte {
+	if sentencesAlone {
+		text = spans.ReplaceAll(text, nil)
+	}
+	return ours.ReplaceAll(text, []byte("$1$2$3"))
+}
 
 // first shows where two texts begin to differ.
 func first(a, b []byte) string {

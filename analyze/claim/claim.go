@@ -77,7 +77,7 @@ const (
 // Detector is one claim about a program, as a value that can be read without running it.
 type Detector struct {
 	ID       string    // stable, kebab-case
-	Title    string    // the claim in a few words, such as "One lock serialises the program"
+	Title    Text      // the claim in a few words, such as "One lock serialises the program"
 	Doc      string    // Markdown: what it means, how it is measured, when it is wrong, what to do
 	Limits   []Limit   //
 	Measures []Measure // strongest first, one per kind of evidence
@@ -85,7 +85,7 @@ type Detector struct {
 	// a zero site, or sites that only illustrate it, and are joined into one finding.
 	Process bool
 	// Fix is what to change when the claim holds, one sentence each, most effective first.
-	Fix []string
+	Fix []Text
 	// Sketch is the first of Fix as Go declarations, where that is standard; empty where it is not. It is the shape
 	// of a fix and not the program's own: names in it are invented.
 	Sketch string
@@ -102,7 +102,7 @@ type Detector struct {
 	// Moments says that who held a lock around the longest waits for it shows the claim.
 	Moments bool
 	// Everybody says, where the claim rests on nobody else being there, why it cannot be made of some goroutines alone.
-	Everybody string
+	Everybody Text
 }
 
 // Mechanism is a documented way in which a claim brings about another.
@@ -111,7 +111,7 @@ type Mechanism struct {
 	When   string // variant of the cause for which alone it holds; empty for all
 	Only   string // variant of the effect for which alone it holds; empty for all
 	Unless string // variant of the effect that has another cause; empty for none
-	Why    string // as a clause of a sentence: "the cause holds; WHY"
+	Why    Text   // as a clause of a sentence: "the cause holds; WHY"
 	Source string
 }
 
@@ -198,9 +198,9 @@ type Reading struct {
 	// Silent says why this evidence cannot deny the claim at a site it does not
 	// show, such as "the profile is empty: recording was off or nothing contended".
 	// Empty means it would have shown it: what is not a candidate is denied.
-	Silent string
+	Silent Text
 	// Says is what the evidence shows as a whole, quoted where it disagrees.
-	Says string
+	Says Text
 	// Power is the smallest fault that the measure would have shown in this evidence. Where it is left out,
 	// what the kind of evidence can show at all stands in its place.
 	Power Power
@@ -214,23 +214,23 @@ type Candidate struct {
 	Ends     []string     // functions that the evidence shows to use the same thing as the site, such as where a lock is given back: joins what other kinds name
 	Whole    string       // what Share is a part of, where several kinds measure the same; sites of two kinds that have more than all of it between them are one
 	Variant  string       // the detector's own word for the flavour, such as "rwmutex-write"; may be empty
-	Summary  string       // one sentence with the number that matters, site named; the strongest measure's is the finding's
+	Summary  Text         // one sentence with the number that matters, site named; the strongest measure's is the finding's
 	Severity Severity     // that this kind alone would justify
 	Plain    bool         // a fact that says where something is and accuses nobody: no other kind raises it, and it explains nothing
 	Raises   Severity     // what a finding becomes, at least, that another kind accuses of and this one vouches for: it says that the claim matters
 	Thin     bool         // seen, but on too few samples or in partial evidence to be sure
 	Share    float64      // part of the incident's resource it accounts for (wait, heap, CPU), 0 to 1
 	Facts    []Fact       // at least one; the first carries the value that checks quote
-	Caveats  []string     // why it could be wrong here
+	Caveats  []Text       // why it could be wrong here
 	Graph    *WaitGraph   // who waits for whom, where the evidence shows it; may be nil
-	Excuses  []string     // why what is shown may be meant or cost nothing, see Excuse; they fall away where another kind shows that it matters
-	Fix      []string     // what to change here, in place of the detector's Fix; nil where that fits
+	Excuses  []Text       // why what is shown may be meant or cost nothing, see Excuse; they fall away where another kind shows that it matters
+	Fix      []Text       // what to change here, in place of the detector's Fix; nil where that fits
 }
 
 // Fact is one number with everything needed to see it again.
 type Fact struct {
 	Exhibit   string            `json:"exhibit"`         // id of the exhibit it was read from
-	Says      string            `json:"says"`            // what the number is, as a sentence without the number's whole
+	Says      Text              `json:"says"`            // what the number is, as a sentence without the number's whole
 	Value     evidence.Quantity `json:"value"`           //
 	Of        *Whole            `json:"of,omitempty"`    // the whole the value is part of
 	Limit     *LimitUse         `json:"limit,omitempty"` // the limit it was held against
@@ -241,7 +241,7 @@ type Fact struct {
 // Whole is what a value is a part of.
 type Whole struct {
 	evidence.Quantity
-	What string `json:"what"` // such as "all delay in the mutex profile"
+	What Text `json:"what"` // such as "all delay in the mutex profile"
 }
 
 // LimitUse is a limit as it was in force.
@@ -277,7 +277,7 @@ type Check struct {
 	Kind   evidence.Kind      `json:"kind"`
 	Result string             `json:"result"`
 	Value  *evidence.Quantity `json:"value,omitempty"`
-	Why    string             `json:"why"`
+	Why    Text               `json:"why"`
 }
 
 // Finding is a claim that holds at a site.
@@ -285,18 +285,18 @@ type Finding struct {
 	ID          string     `json:"id"`          // "f1", "f2", ... in report order
 	Fingerprint string     `json:"fingerprint"` // of detector and normalised site; stable across runs of the same defect
 	Detector    string     `json:"detector"`
-	Title       string     `json:"title"`
+	Title       Text       `json:"title"`
 	Variant     string     `json:"variant,omitempty"`
 	Severity    Severity   `json:"severity"`
 	Confidence  Confidence `json:"confidence"`
-	Summary     string     `json:"summary"`
+	Summary     Text       `json:"summary"`
 	Site        Site       `json:"site"`
 	Sites       []Site     `json:"sites"` // every place it involves, its own first
 	Share       float64    `json:"share"` // part of the incident's resource it accounts for
 	Evidence    []Fact     `json:"evidence"`
 	Checks      []Check    `json:"checks"`
-	Caveats     []string   `json:"caveats"`
-	Next        []string   `json:"next"`               // what to change, most effective first
+	Caveats     []Text     `json:"caveats"`
+	Next        []Text     `json:"next"`               // what to change, most effective first
 	Sketch      string     `json:"sketch,omitempty"`   // the first of Next as Go code, where the fix is standard
 	Accepted    bool       `json:"accepted,omitempty"` // listed in the baseline
 	Graph       *WaitGraph `json:"wait_graph,omitempty"`
@@ -328,20 +328,20 @@ const (
 type Verdict struct {
 	Detector string `json:"detector"`
 	Result   string `json:"result"`
-	Why      string `json:"why"`
+	Why      Text   `json:"why"`
 }
 
 // Chain is findings joined.
 type Chain struct {
 	ID         string     `json:"id"` // "c1", "c2", ... by rank
 	Rank       int        `json:"rank"`
-	Title      string     `json:"title"`
+	Title      Text       `json:"title"`
 	Severity   Severity   `json:"severity"`
 	Confidence Confidence `json:"confidence"`
 	Root       string     `json:"root"`     // finding id
 	Findings   []string   `json:"findings"` // root first
 	Links      []Link     `json:"links"`
-	Narrative  []string   `json:"narrative"` // paragraphs: what happened, what shows it, what came of it, what to do; those that would be empty are left out
+	Narrative  []Text     `json:"narrative"` // paragraphs: what happened, what shows it, what came of it, what to do; those that would be empty are left out
 	Missing    []Missing  `json:"missing"`
 }
 
@@ -359,13 +359,13 @@ type Link struct {
 	From     string `json:"from"`
 	To       string `json:"to"`
 	Relation string `json:"relation"`
-	Why      string `json:"why"`
+	Why      Text   `json:"why"`
 }
 
 // Missing is evidence that the case does not hold and that would settle more.
 type Missing struct {
 	Kind  evidence.Kind `json:"kind"`
-	How   string        `json:"how"`   // the exact command or call that records it
-	Cost  string        `json:"cost"`  // what recording it costs the process
-	Would string        `json:"would"` // what it would show
+	How   Text          `json:"how"`   // the exact command or call that records it
+	Cost  Text          `json:"cost"`  // what recording it costs the process
+	Would Text          `json:"would"` // what it would show
 }

@@ -9,10 +9,10 @@ import (
 
 // Durations are single durations that a claim is about, of which an execution trace shows how they are distributed.
 type Durations struct {
-	Title  string // such as "How long each wait here took"
-	Noun   string // what each of them is, in the plural
-	AtSite bool   // they are those of the finding's site alone
-	Fewest int64  // fewer of them show no more than the single ones do
+	Title  Text  // such as "How long each wait here took"
+	Noun   Text  // what each of them is, in the plural
+	AtSite bool  // they are those of the finding's site alone
+	Fewest int64 // fewer of them show no more than the single ones do
 	// Of adds them up; site is the function of the finding's site.
 	Of func(t *exectrace.Timeline, site string) exectrace.Histogram
 }

@@ -29,7 +29,7 @@ var PollingSleep = &claim.Detector{
 		Doc: "goroutines that sleep at one place", Source: "Judgement call: a few tickers are normal",
 	}},
 	Measures: []claim.Measure{{Kind: evidence.Dump, Doc: "goroutines in time.Sleep, by caller", Run: pollingSleep}},
-	Fix:      []string{"Wait on a channel that whoever brings it about closes"},
+	Fix:      []claim.Text{"Wait on a channel that whoever brings it about closes"},
 	Explains: []claim.Mechanism{{Effect: "goroutine-pileup", Why: "whoever polls stands there until the next look", Source: "time.Sleep"}},
 	Waiting:  true,
 }
@@ -54,7 +54,7 @@ func pollingSleep(in *claim.Input) claim.Reading {
 		}
 		c.Share = n / float64(len(e.Dump().Goroutines))
 		in.Weigh(&c, claim.Impact{Of: claim.Goroutines, Share: c.Share}, claim.Excuse{Holds: true, Says: "they may be meant to sleep"})
-		c.Summary = fmt.Sprintf("%.0f goroutines sleep in %s", n, c.Site.Function)
+		c.Summary = claim.Legacy(fmt.Sprintf("%.0f goroutines sleep in %s", n, c.Site.Function))
 		c.Facts = []claim.Fact{{
 			Exhibit: e.ID, Says: "goroutines that sleep here", Value: evidence.Of(n, evidence.Count),
 			Limit: in.Against("min-goroutines"), At: claim.At(c.Site), Reproduce: claim.Grep(e, "[sleep"),

@@ -10,7 +10,7 @@ import (
 // sources, and what to change when it holds.
 func (d *Detector) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n%s.\n\n%s\n", d.ID, strings.TrimSuffix(d.Title, "."), strings.TrimSpace(d.Doc))
+	fmt.Fprintf(&b, "# %s\n\n%s.\n\n%s\n", d.ID, strings.TrimSuffix(d.Title.String(), "."), strings.TrimSpace(d.Doc))
 	b.WriteString("\n## Evidence, strongest first\n\n")
 	for _, m := range d.Measures {
 		fmt.Fprintf(&b, "- **%s**: %s\n", m.Kind.Name(), m.Doc)

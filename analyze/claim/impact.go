@@ -36,7 +36,7 @@ type Impact struct {
 // then makes a fact an info: it never removes it.
 type Excuse struct {
 	Holds bool
-	Says  string // what the evidence shows
+	Says  Text // what the evidence shows
 }
 
 // ImpactLimits are what severity follows from, for all detectors; their names begin with "impact.".

@@ -1,7 +1,6 @@
 package claim
 
 import (
-	"fmt"
 	"math"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 type Power struct {
 	Least   evidence.Quantity // smallest fault that would have shown; no unit when nobody knows
 	Matters evidence.Quantity // smallest fault that matters, in the same unit
-	Says    string            // the smallest fault in words, such as "8 % or more of the CPU samples"
+	Says    Text              // the smallest fault in words, such as "8 % or more of the CPU samples"
 }
 
 // Enough reports whether every fault that matters would have shown.
@@ -34,7 +33,7 @@ func GrowthPower(bytes float64, over time.Duration) Power {
 	per := func(d time.Duration) evidence.Quantity {
 		return evidence.Quantity{Number: bytes / max(d.Seconds(), 1e-9), Unit: evidence.BytesPerSec}
 	}
-	return Power{per(over), per(growthTime), fmt.Sprintf("growth of %s or more", per(over))}
+	return Power{per(over), per(growthTime), Textf("growth of %s or more", per(over))}
 }
 
 // SharePower is the power of a number of samples against a claim that something
@@ -47,5 +46,5 @@ func SharePower(limit float64, samples int64, matters float64, of string) Power 
 		least = min(max(limit+2*math.Sqrt(least*(1-min(least, 1))/n), Certain/n), 1)
 	}
 	q := evidence.Quantity{Number: least, Unit: evidence.Share}
-	return Power{q, evidence.Quantity{Number: matters, Unit: evidence.Share}, fmt.Sprintf("%s or more %s", q, of)}
+	return Power{q, evidence.Quantity{Number: matters, Unit: evidence.Share}, Textf("%s or more %s", q, of)}
 }

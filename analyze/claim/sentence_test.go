@@ -20,7 +20,7 @@ func TestCapital(t *testing.T) {
 		"12 goroutines":       "12 goroutines",
 		"überall":             "Überall",
 	} {
-		if got := Capital(s); got != want {
+		if got := Capital(Legacy(s)); got.String() != want {
 			t.Errorf("%q: %q, want %q", s, got, want)
 		}
 	}
@@ -36,7 +36,7 @@ func TestLowerFirst(t *testing.T) {
 		"CPU time":                 "CPU time",
 		"Goroutine-leak at main.f": "goroutine-leak at main.f",
 	} {
-		if got := LowerFirst(s); got != want {
+		if got := LowerFirst(Legacy(s)); got.String() != want {
 			t.Errorf("%q: %q, want %q", s, got, want)
 		}
 	}

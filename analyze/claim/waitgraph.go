@@ -11,11 +11,11 @@ type WaitGraph struct {
 // WaitStep is a goroutine that waits for a lock. The lock is held by the goroutine
 // of the next step.
 type WaitStep struct {
-	Goroutine int64  `json:"goroutine,omitempty"` // id; 0 for several, which Waiters counts
-	State     string `json:"state"`               // as the exhibit prints it
-	Site      Site   `json:"site"`                // where it stands
-	Lock      string `json:"lock"`                // what it waits for; empty when that is no lock of the graph
-	Waiters   int    `json:"waiters"`             // goroutines that wait for the lock, itself included
+	Goroutine int64 `json:"goroutine,omitempty"` // id; 0 for several, which Waiters counts
+	State     Text  `json:"state"`               // as the exhibit prints it
+	Site      Site  `json:"site"`                // where it stands
+	Lock      Text  `json:"lock"`                // what it waits for; empty when that is no lock of the graph
+	Waiters   int   `json:"waiters"`             // goroutines that wait for the lock, itself included
 }
 
 // MaxWaitSteps bounds what a WaitGraph keeps.

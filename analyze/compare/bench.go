@@ -12,6 +12,7 @@ import (
 	"golang.org/x/perf/benchmath"
 	"golang.org/x/perf/benchunit"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
@@ -41,8 +42,8 @@ type Benchmark struct {
 	// Detectable is the smallest change that would have been seen four times of five, as a part; 0 where numbers repeat exactly.
 	Detectable float64 `json:"detectable"`
 	// RunsNeeded is how many runs a side it takes to see a change of the least size that counts.
-	RunsNeeded int64    `json:"runs_needed"`
-	Warnings   []string `json:"warnings"`
+	RunsNeeded int64        `json:"runs_needed"`
+	Warnings   []claim.Text `json:"warnings"`
 }
 
 // levelBench is that of benchstat.
@@ -154,7 +155,7 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 		if after.Empty() {
 			side = "after"
 		}
-		k.Why = fmt.Sprintf("there is no benchmark output on the %s side", side)
+		k.Why = claim.Legacy(fmt.Sprintf("there is no benchmark output on the %s side", side))
 		return k, nil, true
 	}
 	var keys []benchKey
@@ -220,12 +221,12 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 			}
 			k.reasons = append(k.reasons, Reason{
 				Rank: rankOfUnit(x.Unit), Better: better, Size: sizeOf(x.Before, x.After),
-				Says: fmt.Sprintf("%s %s from %s to %s %s (%s)", x.Name, rises(x), benchunit.Scale(x.Before, benchunit.ClassOf(x.Unit)), benchunit.Scale(x.After, benchunit.ClassOf(x.Unit)), x.Unit, Percent(x.Effect)),
+				Says: claim.Legacy(fmt.Sprintf("%s %s from %s to %s %s (%s)", x.Name, rises(x), benchunit.Scale(x.Before, benchunit.ClassOf(x.Unit)), benchunit.Scale(x.After, benchunit.ClassOf(x.Unit)), x.Unit, Percent(x.Effect))),
 			})
 		case x.Detectable > opt.MinEffect:
 			// That no change was seen says nothing where none could have been.
 			x.Verdict = Inconclusive
-			x.Warnings = append(x.Warnings, fmt.Sprintf("runs differ too much to see %s: it takes %s", evidence.Of(opt.MinEffect, evidence.Share), runsWords(x.RunsNeeded)))
+			x.Warnings = append(x.Warnings, claim.Legacy(fmt.Sprintf("runs differ too much to see %s: it takes %s", evidence.Of(opt.MinEffect, evidence.Share), runsWords(x.RunsNeeded))))
 			noisy++
 			needed = max(needed, x.RunsNeeded)
 		}
@@ -242,10 +243,10 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 	}
 	k.reach(few+noisy < len(out))
 	if k.Verdict == Pass {
-		k.Why = fmt.Sprintf("no change of %s or more in %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(len(out), "number"))
+		k.Why = claim.Legacy(fmt.Sprintf("no change of %s or more in %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(len(out), "number")))
 	}
 	if only > 0 {
-		k.Why += fmt.Sprintf("; %s on one side only", evidence.Things(only, "number"))
+		k.Why += claim.Legacy(fmt.Sprintf("; %s on one side only", evidence.Things(only, "number")))
 	}
 	return k, out, true
 }

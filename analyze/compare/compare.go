@@ -91,7 +91,7 @@ const DefaultMinEffect = 0.05
 // same input gives the same Result.
 type Result struct {
 	Verdict    Outcome     `json:"verdict"`
-	Why        string      `json:"why"`            // sentence
+	Why        claim.Text  `json:"why"`            // sentence
 	Rank       Rank        `json:"rank,omitempty"` // the highest in which something changed; empty for none
 	Reasons    []Reason    `json:"reasons"`        // the changes that decide, highest rank first, losses before gains
 	Undecided  []Undecided `json:"undecided"`      // kinds that could not decide
@@ -103,13 +103,13 @@ type Result struct {
 
 // Kind is the verdict on one kind of evidence.
 type Kind struct {
-	Kind     string    `json:"kind"` // an evidence.Kind, or "benchmark" or "findings"
-	Verdict  Outcome   `json:"verdict"`
-	Why      string    `json:"why"`              // sentence
-	Record   string    `json:"record,omitempty"` // what to record instead, where it could not be compared
-	Before   []string  `json:"before"`           // exhibits of the before side
-	After    []string  `json:"after"`            // exhibits of the after side
-	Measures []Measure `json:"measures"`
+	Kind     string     `json:"kind"` // an evidence.Kind, or "benchmark" or "findings"
+	Verdict  Outcome    `json:"verdict"`
+	Why      claim.Text `json:"why"`              // sentence
+	Record   claim.Text `json:"record,omitempty"` // what to record instead, where it could not be compared
+	Before   []string   `json:"before"`           // exhibits of the before side
+	After    []string   `json:"after"`            // exhibits of the after side
+	Measures []Measure  `json:"measures"`
 	// Distributions are how long things took, of execution traces.
 	Distributions []Distribution `json:"distributions"`
 
@@ -127,11 +127,11 @@ const (
 
 // Measure is one number compared, as a whole and by function.
 type Measure struct {
-	Name       string            `json:"name"`       // such as "CPU time"
+	Name       claim.Text        `json:"name"`       // such as "CPU time"
 	Per        string            `json:"per"`        // "second", "operation" or "profile"
 	Gates      bool              `json:"gates"`      // a change of it decides the verdict
 	Verdict    Outcome           `json:"verdict"`    //
-	Why        string            `json:"why"`        // sentence
+	Why        claim.Text        `json:"why"`        // sentence
 	Method     string            `json:"method"`     //
 	Runs       Counts            `json:"runs"`       // per side
 	Samples    Counts            `json:"samples"`    // taken on each side, all runs together
@@ -161,7 +161,7 @@ type Change struct {
 	Counts   bool              `json:"counts"`         // it decides the verdict
 	Worse    bool              `json:"worse"`          // it rose
 	Explains float64           `json:"explains"`       // its part of all that rose, or fell
-	Note     string            `json:"note,omitempty"` // why it does not count although it is significant
+	Note     claim.Text        `json:"note,omitempty"` // why it does not count although it is significant
 }
 
 // Pair is a number on both sides.
@@ -187,7 +187,7 @@ type Moved struct {
 	From   string            `json:"from"`
 	To     string            `json:"to"`
 	Amount evidence.Quantity `json:"amount"`
-	Why    string            `json:"why"` // sentence
+	Why    claim.Text        `json:"why"` // sentence
 }
 
 // Node is one call in the merged call tree of a measure.
@@ -229,7 +229,7 @@ func Compare(before, after *Side, opt Options) *Result {
 			r.Reasons = append(r.Reasons, x)
 		}
 		for _, why := range k.undecided {
-			r.Undecided = append(r.Undecided, Undecided{k.Kind, why})
+			r.Undecided = append(r.Undecided, Undecided{k.Kind, claim.Legacy(why)})
 		}
 	}
 	r.conclude(slices.ContainsFunc(r.Kinds, func(k Kind) bool { return k.Verdict != Inconclusive }))
@@ -292,7 +292,7 @@ func settle(drafts []*draft) {
 			if c.m.Gates {
 				d.reasons = append(d.reasons, c.reasons...)
 				if c.m.Verdict == Inconclusive {
-					d.undecided = append(d.undecided, c.m.Why)
+					d.undecided = append(d.undecided, c.m.Why.String())
 				}
 			}
 		}
@@ -302,9 +302,9 @@ func settle(drafts []*draft) {
 			switch {
 			case !one.Gates:
 			case one.Verdict == Inconclusive:
-				d.undecided = append(d.undecided, one.Why)
+				d.undecided = append(d.undecided, one.Why.String())
 			case one.Verdict != Pass:
-				d.reasons = append(d.reasons, Reason{Rank: RankOperations, Better: one.Verdict == Improvement, Size: sizeOf(float64(one.Before.P99), float64(one.After.P99)), Says: one.Why})
+				d.reasons = append(d.reasons, Reason{Rank: RankOperations, Better: one.Verdict == Improvement, Size: sizeOf(float64(one.Before.P99), float64(one.After.P99)), Says: claim.Legacy(one.Why.String())})
 			}
 		}
 		if d.ended != nil {
@@ -335,7 +335,7 @@ func compareKind(kind evidence.Kind, before, after *Side, opt Options) *draft {
 	}
 	d := &draft{Kind: Kind{Kind: string(kind), Before: ids(a, sa), After: ids(b, sb)}}
 	refuse := func(record, format string, args ...any) *draft {
-		d.Verdict, d.Why, d.Record = Inconclusive, fmt.Sprintf(format, args...), record
+		d.Verdict, d.Why, d.Record = Inconclusive, claim.Legacy(fmt.Sprintf(format, args...)), claim.Legacy(record)
 		return d
 	}
 	if len(d.Before) == 0 || len(d.After) == 0 {
@@ -370,7 +370,7 @@ var dependsOnProcs = map[evidence.Kind]bool{evidence.CPU: true, evidence.Mutex: 
 // conclude makes the verdict of a kind from its measures, where it was not refused.
 func (k *Kind) conclude() {
 	if k.Verdict == Inconclusive { // refused
-		k.undecided = append(k.undecided, k.Why)
+		k.undecided = append(k.undecided, k.Why.String())
 	}
 	if k.Verdict != "" {
 		return
@@ -387,19 +387,19 @@ func (k *Kind) reach(compared bool) {
 	}
 	sub := Result{Reasons: k.reasons}
 	for _, why := range k.undecided {
-		sub.Undecided = append(sub.Undecided, Undecided{k.Kind, why})
+		sub.Undecided = append(sub.Undecided, Undecided{k.Kind, claim.Legacy(why)})
 	}
 	sub.conclude(compared)
-	k.Verdict, k.Why = sub.Verdict, sub.Why
+	k.Verdict, k.Why = sub.Verdict, claim.Legacy(sub.Why.String())
 	if k.Verdict == Pass {
 		k.Why = "no change counts"
 	}
 	if len(k.undecided) > 0 {
 		undecided := strings.Join(k.undecided, "; ")
 		if k.Verdict == Inconclusive {
-			k.Why = undecided
+			k.Why = claim.Legacy(undecided)
 		} else {
-			k.Why += "; could not decide: " + undecided
+			k.Why += claim.Legacy("; could not decide: " + undecided)
 		}
 	}
 }

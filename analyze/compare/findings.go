@@ -23,12 +23,12 @@ type Findings struct {
 type FindingChange struct {
 	Fingerprint string        `json:"fingerprint"`
 	Detector    string        `json:"detector"`
-	Title       string        `json:"title"`
+	Title       claim.Text    `json:"title"`
 	Site        claim.Site    `json:"site"`
 	Before      *FindingState `json:"before,omitempty"`
 	After       *FindingState `json:"after,omitempty"`
 	Counts      bool          `json:"counts"` // it decides the verdict
-	Why         string        `json:"why"`    // sentence
+	Why         claim.Text    `json:"why"`    // sentence
 }
 
 // FindingState is how a finding stood on one side.
@@ -36,7 +36,7 @@ type FindingState struct {
 	ID         string           `json:"id"`
 	Severity   claim.Severity   `json:"severity"`
 	Confidence claim.Confidence `json:"confidence"`
-	Summary    string           `json:"summary"`
+	Summary    claim.Text       `json:"summary"`
 }
 
 // compareFindings holds the findings of both sides against each other by fingerprint.
@@ -59,14 +59,14 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 		case a != nil && b != nil:
 			switch why := hovers(before, after, a, b); {
 			case why != "":
-				ch.Why = fmt.Sprintf("was %s, is %s, %s", a.Severity, b.Severity, why)
+				ch.Why = claim.Legacy(fmt.Sprintf("was %s, is %s, %s", a.Severity, b.Severity, why))
 				f.Same = append(f.Same, ch)
 			case b.Severity > a.Severity:
-				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
+				ch.Why = claim.Legacy(fmt.Sprintf("was %s, is %s", a.Severity, b.Severity))
 				ch.Counts = weighs(b)
 				f.Worse = append(f.Worse, ch)
 			case b.Severity < a.Severity:
-				ch.Why = fmt.Sprintf("was %s, is %s", a.Severity, b.Severity)
+				ch.Why = claim.Legacy(fmt.Sprintf("was %s, is %s", a.Severity, b.Severity))
 				ch.Counts = weighs(a)
 				f.Better = append(f.Better, ch)
 			default:
@@ -75,7 +75,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 			}
 		case b != nil:
 			if why := before.cannotDeny(b, after); why != "" {
-				ch.Why = why + " before"
+				ch.Why = claim.Legacy(why + " before")
 				f.Unclear = append(f.Unclear, ch)
 				break
 			}
@@ -84,7 +84,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 			f.New = append(f.New, ch)
 		default:
 			if why := after.cannotDeny(a, before); why != "" {
-				ch.Why = why + " after"
+				ch.Why = claim.Legacy(why + " after")
 				f.Unclear = append(f.Unclear, ch)
 				break
 			}
@@ -109,21 +109,21 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 				one = before.of(ch.Fingerprint)
 			}
 			k.reasons = append(k.reasons, Reason{Rank: RankOutcome, Better: list.better, Size: float64(one.Severity), Always: crashed(one) && !list.better,
-				Says: fmt.Sprintf("%s: %s at %s (%s)", list.word, ch.Title, orProcess(ch.Site.Function), ch.severity())})
+				Says: claim.Legacy(fmt.Sprintf("%s: %s at %s (%s)", list.word, ch.Title, orProcess(ch.Site.Function), ch.severity()))})
 		}
 	}
 	sub := Result{Reasons: k.reasons}
 	if k.Verdict = decide(k.reasons, nil, true); k.Verdict != Pass {
 		sub.conclude(true)
-		k.Why = sub.Why
+		k.Why = claim.Legacy(sub.Why.String())
 		return k, f, true
 	}
 	k.Why = "no finding is new or worse"
 	if n := len(f.Same) + len(f.Better); n > 0 {
-		k.Why += fmt.Sprintf(", %d on both sides", n)
+		k.Why += claim.Legacy(fmt.Sprintf(", %d on both sides", n))
 	}
 	if n := len(f.Unclear); n > 0 {
-		k.Why += fmt.Sprintf(", %d cannot be compared", n)
+		k.Why += claim.Legacy(fmt.Sprintf(", %d cannot be compared", n))
 	}
 	return k, f, true
 }

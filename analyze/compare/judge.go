@@ -9,6 +9,7 @@ import (
 
 	"github.com/aclements/go-moremath/stats"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -38,7 +39,7 @@ type comparison struct {
 func (c *comparison) settle(v Outcome, why string) {
 	c.settled = true
 	c.whole()
-	c.m.Verdict, c.m.Why = v, why
+	c.m.Verdict, c.m.Why = v, claim.Legacy(why)
 }
 
 // several reports whether the runs themselves tell how runs differ.
@@ -268,7 +269,7 @@ func (c *comparison) likeliest(changes map[*entry]*Change) {
 	}
 	if best != nil {
 		changes[best].Counts = true
-		changes[best].Note = fmt.Sprintf("the whole changed for certain, and %s of it is likely here", evidence.Of(min(best.delta/c.all.delta, 1), evidence.Share))
+		changes[best].Note = claim.Legacy(fmt.Sprintf("the whole changed for certain, and %s of it is likely here", evidence.Of(min(best.delta/c.all.delta, 1), evidence.Share)))
 	}
 }
 
@@ -306,7 +307,7 @@ func (c *comparison) excuseMoreTime(changes map[*entry]*Change) {
 		beyond := e.mean[1] - factor*e.mean[0]
 		if beyond < max(2*e.se, c.opt.MinEffect*e.mean[0], c.opt.MinEffect/5*c.size) {
 			ch.Counts = false
-			ch.Note = fmt.Sprintf("rose with everything else, because %s left more time", strings.Join(first(names, 2), " and "))
+			ch.Note = claim.Legacy(fmt.Sprintf("rose with everything else, because %s left more time", strings.Join(first(names, 2), " and ")))
 		}
 	}
 }
@@ -358,14 +359,14 @@ func (c *comparison) findMoved(changes map[*entry]*Change) {
 			taken[down], taken[up] = true, true
 			from, to := c.names.list[down.id], c.names.list[up.id]
 			c.m.Moved = append(c.m.Moved, Moved{
-				From: from, To: to, Why: why,
+				From: from, To: to, Why: claim.Legacy(why),
 				Amount: evidence.Quantity{Number: min(up.delta, -down.delta), Unit: c.unit()},
 			})
 			for _, e := range c.entries {
 				if e.id == up.id || e.id == down.id {
 					ch := changes[e]
 					if ch.Counts && !(e.cum && e.id == down.id && ch.Worse) {
-						ch.Counts, ch.Note = false, fmt.Sprintf("moved from %s to %s", from, to)
+						ch.Counts, ch.Note = false, claim.Legacy(fmt.Sprintf("moved from %s to %s", from, to))
 					}
 				}
 			}
@@ -455,7 +456,7 @@ func (c *comparison) answerable(changes map[*entry]*Change) {
 		}
 		for _, o := range c.entries {
 			if of[o.id] && !o.cum && changes[o].Counts && o.delta/e.delta >= explainedBy {
-				ch.Counts, ch.Note = false, "part of what "+c.names.list[o.id]+" costs"
+				ch.Counts, ch.Note = false, claim.Legacy("part of what "+c.names.list[o.id]+" costs")
 				break
 			}
 		}
@@ -544,7 +545,7 @@ func (c *comparison) attribute(changes map[*entry]*Change) {
 			}
 			if part := change[key{g.id, f.id, f.cum}]; part/g.delta >= explainedBy {
 				changes[g].Counts = false
-				changes[g].Note = fmt.Sprintf("%s below it explains %s of it", c.names.list[f.id], evidence.Of(min(part/g.delta, 1), evidence.Share))
+				changes[g].Note = claim.Legacy(fmt.Sprintf("%s below it explains %s of it", c.names.list[f.id], evidence.Of(min(part/g.delta, 1), evidence.Share)))
 				break
 			}
 		}
@@ -769,13 +770,13 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 	case len(c.reasons) > 0:
 		sub := Result{Reasons: c.reasons}
 		sub.conclude(true)
-		c.m.Verdict, c.m.Why = sub.Verdict, sub.Why
+		c.m.Verdict, c.m.Why = sub.Verdict, claim.Legacy(sub.Why.String())
 	case uniform:
 		c.m.Verdict = Inconclusive
-		c.m.Why = fmt.Sprintf("%s as a whole %s, and everything by the same factor: more work or dearer work; --ops BEFORE,AFTER tells them apart", name, amount(&c.m.Whole, c.base.per))
+		c.m.Why = claim.Legacy(fmt.Sprintf("%s as a whole %s, and everything by the same factor: more work or dearer work; --ops BEFORE,AFTER tells them apart", name, amount(&c.m.Whole, c.base.per)))
 	case c.size < c.floor():
 		c.m.Verdict = Pass
-		c.m.Why = fmt.Sprintf("%s: less than %s on both sides, too little to count", name, evidence.Quantity{Number: c.floor(), Unit: c.unit()})
+		c.m.Why = claim.Legacy(fmt.Sprintf("%s: less than %s on both sides, too little to count", name, evidence.Quantity{Number: c.floor(), Unit: c.unit()}))
 	case c.thin():
 		c.m.Verdict = Inconclusive
 		c.m.Gates = c.m.Gates && !c.q.backed
@@ -783,10 +784,10 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 		if c.unit() == evidence.Bytes && c.base.per == "profile" {
 			advice = "give several profiles per side"
 		}
-		c.m.Why = fmt.Sprintf("%s: too few samples (%d before, %d after) to see even a fifth of it come or go; %s", name, c.m.Samples.Before, c.m.Samples.After, advice)
+		c.m.Why = claim.Legacy(fmt.Sprintf("%s: too few samples (%d before, %d after) to see even a fifth of it come or go; %s", name, c.m.Samples.Before, c.m.Samples.After, advice))
 	default:
 		c.m.Verdict = Pass
-		c.m.Why = fmt.Sprintf("%s: no function's change counts", name)
+		c.m.Why = claim.Legacy(fmt.Sprintf("%s: no function's change counts", name))
 	}
 }
 
@@ -808,10 +809,10 @@ func (c *comparison) weigh(worse, better []*Change, says func([]*Change) string)
 	}
 	var out []Reason
 	if len(worse) > 0 {
-		out = append(out, Reason{Rank: c.q.rank, Size: size(worse), Says: says(worse)})
+		out = append(out, Reason{Rank: c.q.rank, Size: size(worse), Says: claim.Legacy(says(worse))})
 	}
 	if len(better) > 0 && (len(worse) == 0 || c.m.Whole.Counts && !c.m.Whole.Worse) {
-		out = append(out, Reason{Rank: c.q.rank, Better: true, Size: size(better), Says: says(better)})
+		out = append(out, Reason{Rank: c.q.rank, Better: true, Size: size(better), Says: claim.Legacy(says(better))})
 	}
 	return out
 }

@@ -69,7 +69,7 @@ func TestOtherPeriod(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := Compare(sideOf(0, c.before...), sideOf(0, c.after...), Options{}).Kinds[0]
-			if k.Why != c.why && c.why != "" || (k.Verdict == Inconclusive) != (c.why != "") || (k.Record == "") != (c.why == "") {
+			if k.Why.String() != c.why && c.why != "" || (k.Verdict == Inconclusive) != (c.why != "") || (k.Record == "") != (c.why == "") {
 				t.Errorf("%s: %q, %q", k.Verdict, k.Why, k.Record)
 			}
 		})
@@ -149,7 +149,7 @@ func TestLikeliest(t *testing.T) {
 	}
 	// The totals are wholly apart; those of parse overlap.
 	m := cpuMeasure(t, Compare(runs("a", [3]int{1000, 1004, 996}, [3]int{300, 330, 360}), runs("b", [3]int{1060, 1064, 1056}, [3]int{350, 420, 400}), Options{}))
-	if m.Verdict != Regression || counted(m) != "main.parse" || !strings.Contains(m.Changes[0].Note, "likely here") {
+	if m.Verdict != Regression || counted(m) != "main.parse" || !strings.Contains(m.Changes[0].Note.String(), "likely here") {
 		t.Errorf("%s (%s), %q, %+v", m.Verdict, m.Why, counted(m), m.Changes)
 	}
 }

@@ -214,7 +214,7 @@ func TestPower(t *testing.T) {
 				after := side(with, rnd.Perm(len(with)), 3, c.k)
 				for _, k := range Compare(before, after, Options{}).Kinds {
 					for _, m := range k.Measures {
-						if m.Name != c.measure {
+						if m.Name.String() != c.measure {
 							continue
 						}
 						samples += m.Samples.Before / m.Runs.Before

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -148,12 +149,12 @@ type basis struct {
 func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, before, after *Side, opt Options) {
 	a, b = byTime(a), byTime(b)
 	if why := differentRecording(a, b); why != "" {
-		d.Verdict, d.Why, d.Record = Inconclusive, why, "record all profiles of both sides at one sampling rate"
+		d.Verdict, d.Why, d.Record = Inconclusive, claim.Legacy(why), "record all profiles of both sides at one sampling rate"
 		return
 	}
 	for _, e := range slices.Concat(a, b) {
 		if e.Profile().Unsymbolised > 0 && e.Profile().Unsymbolised == len(e.Profile().Samples) && len(e.Profile().Samples) > 0 {
-			d.Verdict, d.Why = Inconclusive, fmt.Sprintf("%s has no function names", e.ID)
+			d.Verdict, d.Why = Inconclusive, claim.Legacy(fmt.Sprintf("%s has no function names", e.ID))
 			d.Record = "read the profile with the binary beside it: go tool pprof -proto BINARY PROFILE"
 			return
 		}
@@ -173,7 +174,7 @@ func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, bef
 			d.lacking()
 			return
 		}
-		d.Verdict, d.Why = Inconclusive, nothingIn(quantities[kind][0], "either side")
+		d.Verdict, d.Why = Inconclusive, claim.Legacy(nothingIn(quantities[kind][0], "either side"))
 		for _, e := range a {
 			if len(e.Profile().Samples) > 0 {
 				d.Verdict, d.Why = Pass, sameBytesWords
@@ -199,7 +200,7 @@ func (d *draft) lacking() {
 	if len(d.refused) == 0 {
 		return
 	}
-	d.Record = d.instead
+	d.Record = claim.Legacy(d.instead)
 	d.undecided = append(d.undecided, d.refused...)
 	if len(d.Measures) > 0 {
 		d.undecided[len(d.undecided)-len(d.refused)] = "not compared: " + d.undecided[len(d.undecided)-len(d.refused)]
@@ -252,7 +253,7 @@ func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, 
 		}
 		return true
 	}
-	m := &Measure{Name: q.name, Per: base.per, Gates: q.gates}
+	m := &Measure{Name: claim.Legacy(q.name), Per: base.per, Gates: q.gates}
 	c = &comparison{q: q, base: base, names: n, runs: [2][]run{runsA, runsB}, opt: opt, m: m, load: before.Ops > 0 && after.Ops > 0 || !q.rate}
 	unsaid := func(side string) { c.settle(Inconclusive, nothingIn(q, side)) }
 	switch {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
@@ -15,12 +16,12 @@ import (
 
 // Distribution is one kind of duration in execution traces on both sides.
 type Distribution struct {
-	Name    string    `json:"name"` // such as "scheduling latency"
-	Gates   bool      `json:"gates"`
-	Verdict Outcome   `json:"verdict"`
-	Why     string    `json:"why"` // sentence
-	Before  Quantiles `json:"before"`
-	After   Quantiles `json:"after"`
+	Name    claim.Text `json:"name"` // such as "scheduling latency"
+	Gates   bool       `json:"gates"`
+	Verdict Outcome    `json:"verdict"`
+	Why     claim.Text `json:"why"` // sentence
+	Before  Quantiles  `json:"before"`
+	After   Quantiles  `json:"after"`
 	// Distance is the largest difference between the two cumulative distributions, 0 to 1.
 	Distance float64 `json:"distance"`
 	P        float64 `json:"p"` // of as large a distance, or of as large a change of the 99th percentile, by chance
@@ -44,7 +45,7 @@ func compareTraces(k *draft, a, b []*evidence.Exhibit, opt Options) {
 	for side, all := range [2][]*evidence.Exhibit{a, b} {
 		for _, e := range all {
 			if e.Trace().Duration < shortest {
-				k.Verdict, k.Why = Inconclusive, fmt.Sprintf("%s covers %s only", e.ID, evidence.Duration(e.Trace().Duration))
+				k.Verdict, k.Why = Inconclusive, claim.Legacy(fmt.Sprintf("%s covers %s only", e.ID, evidence.Duration(e.Trace().Duration)))
 				k.Record = "record a second or more: inquest capture http://HOST:PORT --only trace --seconds 5 -o DIR"
 				return
 			}
@@ -52,7 +53,7 @@ func compareTraces(k *draft, a, b []*evidence.Exhibit, opt Options) {
 		}
 	}
 	for _, s := range scalars {
-		m := &Measure{Name: s.q.name, Per: "second", Gates: s.q.gates}
+		m := &Measure{Name: claim.Legacy(s.q.name), Per: "second", Gates: s.q.gates}
 		c := &comparison{q: s.q, base: basis{"second", s.q.unit, 1}, names: newNames(opt.Rename), opt: opt, m: m, load: s.absolute}
 		for side, all := range sides {
 			for _, t := range all {
@@ -235,7 +236,7 @@ const (
 
 // judge reaches a verdict on what was tested.
 func (d *duration) judge() Distribution {
-	out := Distribution{Name: d.name, Gates: d.gates, Method: d.method}
+	out := Distribution{Name: claim.Legacy(d.name), Gates: d.gates, Method: d.method}
 	var all [2]exectrace.Histogram
 	for side := range all {
 		for i := range d.sides[side] {
@@ -263,16 +264,16 @@ func (d *duration) judge() Distribution {
 	side := fmt.Sprintf("99 of 100 below %s before and %s after", at(out.Before.P99), at(out.After.P99))
 	switch {
 	case all[0].Count == 0 && all[1].Count == 0:
-		out.Verdict, out.Why = Pass, d.name+": none on either side"
+		out.Verdict, out.Why = Pass, claim.Legacy(d.name+": none on either side")
 		out.P = 1
 	case few && max(was, is) >= float64(d.floor) && max(was, is) >= factor*min(was, is):
-		out.Verdict, out.Why = Inconclusive, fmt.Sprintf("%s: %s, but only %d and %d of them", d.name, side, all[0].Count, all[1].Count)
+		out.Verdict, out.Why = Inconclusive, claim.Legacy(fmt.Sprintf("%s: %s, but only %d and %d of them", d.name, side, all[0].Count, all[1].Count))
 	case changed && is >= factor*was:
-		out.Verdict, out.Why = Regression, d.name+": "+side
+		out.Verdict, out.Why = Regression, claim.Legacy(d.name+": "+side)
 	case changed && was >= factor*is:
-		out.Verdict, out.Why = Improvement, d.name+": "+side
+		out.Verdict, out.Why = Improvement, claim.Legacy(d.name+": "+side)
 	default:
-		out.Verdict, out.Why = Pass, d.name+": "+side
+		out.Verdict, out.Why = Pass, claim.Legacy(d.name+": "+side)
 	}
 	return out
 }

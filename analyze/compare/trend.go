@@ -6,12 +6,13 @@ import (
 	"math"
 	"slices"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
 
 // Trend is how the live heap, or the goroutines, of one side went from profile to profile of one process.
 type Trend struct {
-	Name     string            `json:"name"` // "live heap" or "goroutines"
+	Name     claim.Text        `json:"name"` // "live heap" or "goroutines"
 	Side     string            `json:"side"` // "before" or "after"
 	Exhibits []string          `json:"exhibits"`
 	First    evidence.Quantity `json:"first"`
@@ -61,7 +62,7 @@ func crowdTrend(name string, s *Side) []Trend {
 // trendOf follows a column over profiles in the order of time. It rises when every profile has more than the one before,
 // and the last so many times as much as the first.
 func trendOf(what, side string, all []*evidence.Exhibit, column string, unit, slope evidence.Unit, times float64) Trend {
-	t := Trend{Name: what, Side: side, Rising: true}
+	t := Trend{Name: claim.Legacy(what), Side: side, Rising: true}
 	var x, y []float64
 	for _, e := range all {
 		t.Exhibits = append(t.Exhibits, e.ID)
@@ -133,5 +134,5 @@ func crowding(before, after []Trend) []Reason {
 	if len(grows.Sites) > 0 {
 		says += ", most in " + grows.Sites[0].Function
 	}
-	return []Reason{{Rank: RankOperations, Kind: string(evidence.Goroutine), Better: sign, Size: sizeOf(grows.First.Number, grows.Last.Number), Says: says}}
+	return []Reason{{Rank: RankOperations, Kind: string(evidence.Goroutine), Better: sign, Size: sizeOf(grows.First.Number, grows.Last.Number), Says: claim.Legacy(says)}}
 }

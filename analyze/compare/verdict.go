@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"inquest/analyze/claim"
 )
 
 // Rank is how much a change matters, whatever its size.
@@ -24,19 +26,19 @@ var ranks = []Rank{RankOutcome, RankOperations, RankCost}
 
 // Reason is one change that decides the verdict.
 type Reason struct {
-	Rank   Rank    `json:"rank"`
-	Kind   string  `json:"kind"`   // of the evidence that shows it, as Kind.Kind
-	Better bool    `json:"better"` //
-	Size   float64 `json:"size"`   // comparable within a rank: the severity of a finding, else the change of the whole, as natural logarithm of a ratio
-	Always bool    `json:"always"` // a loss that no gain makes up for: a crash
-	Says   string  `json:"says"`   // sentence
+	Rank   Rank       `json:"rank"`
+	Kind   string     `json:"kind"`   // of the evidence that shows it, as Kind.Kind
+	Better bool       `json:"better"` //
+	Size   float64    `json:"size"`   // comparable within a rank: the severity of a finding, else the change of the whole, as natural logarithm of a ratio
+	Always bool       `json:"always"` // a loss that no gain makes up for: a crash
+	Says   claim.Text `json:"says"`   // sentence
 
 }
 
 // Undecided is a kind of evidence, or a part of it, that could not decide. It hides nothing of what others decided.
 type Undecided struct {
-	Kind string `json:"kind"`
-	Why  string `json:"why"` // sentence
+	Kind string     `json:"kind"`
+	Why  claim.Text `json:"why"` // sentence
 }
 
 // enough is the part of a loss, of the same rank, that a gain must have to make it a tradeoff.
@@ -110,15 +112,15 @@ func (r *Result) conclude(compared bool) {
 	case Inconclusive:
 		r.Why = "neither side holds anything that can be compared"
 		if len(r.Undecided) > 0 {
-			r.Why = undecidedWords(r.Undecided)
+			r.Why = claim.Legacy(undecidedWords(r.Undecided))
 		}
 	case Regression:
 		if always := slices.IndexFunc(losses, func(x Reason) bool { return x.Always }); always > 0 {
 			losses[0], losses[always] = losses[always], losses[0]
 		}
-		r.Why = several(losses)
+		r.Why = claim.Legacy(several(losses))
 	case Improvement:
-		r.Why = several(gains)
+		r.Why = claim.Legacy(several(gains))
 	case Tradeoff:
 		paid := losses
 		if len(paid) == 0 {
@@ -130,7 +132,7 @@ func (r *Result) conclude(compared bool) {
 		}
 		r.Why = gains[0].Says + "; but " + paid[0].Says
 		if n := len(gains) + len(paid) - 2; n > 0 {
-			r.Why += fmt.Sprintf("; %d more changes count", n)
+			r.Why += claim.Legacy(fmt.Sprintf("; %d more changes count", n))
 		}
 	}
 }
@@ -145,16 +147,16 @@ func truth(b bool) int {
 // several says the first of changes, and how many more there are.
 func several(all []Reason) string {
 	if len(all) == 1 {
-		return all[0].Says
+		return all[0].Says.String()
 	}
 	if len(all) == 2 {
-		return all[0].Says + "; " + all[1].Says
+		return (all[0].Says + "; " + all[1].Says).String()
 	}
 	return fmt.Sprintf("%s; %s; %d more", all[0].Says, all[1].Says, len(all)-2)
 }
 
 func undecidedWords(all []Undecided) string {
-	why := KindName(all[0].Kind) + ": " + all[0].Why
+	why := claim.Legacy(KindName(all[0].Kind)+": ") + all[0].Why
 	var names []string
 	for _, u := range all[1:] {
 		if name := KindName(u.Kind); u.Kind != all[0].Kind && !slices.Contains(names, name) {
@@ -162,9 +164,9 @@ func undecidedWords(all []Undecided) string {
 		}
 	}
 	if len(names) > 0 {
-		why += ". Also " + strings.Join(names, ", ")
+		why += claim.Legacy(". Also " + strings.Join(names, ", "))
 	}
-	return why
+	return why.String()
 }
 
 // sizeOf is the size of a change of a whole from one number to another; what came from nothing, or went, is no larger than a hundredfold.

@@ -52,11 +52,11 @@ func TestFoldedVouchesForWhatItNames(t *testing.T) {
 			switch {
 			case r.Silent == "":
 				t.Error("it would deny the claim at other sites")
-			case tt.site == "" && (len(r.Candidates) > 0 || !strings.HasPrefix(r.Silent, tt.says)):
+			case tt.site == "" && (len(r.Candidates) > 0 || !strings.HasPrefix(r.Silent.String(), tt.says)):
 				t.Errorf("candidates %v, silent %q", r.Candidates, r.Silent)
 			case tt.site != "" && len(r.Candidates) == 0:
 				t.Errorf("vouches for nobody: %s", r.Silent)
-			case tt.site != "" && (r.Candidates[0].Site.Function != tt.site || r.Candidates[0].Facts[0].Says != tt.says):
+			case tt.site != "" && (r.Candidates[0].Site.Function != tt.site || r.Candidates[0].Facts[0].Says.String() != tt.says):
 				t.Errorf("vouches for %s: %s", r.Candidates[0].Site.Function, r.Candidates[0].Facts[0].Says)
 			}
 			for _, c := range r.Candidates {

@@ -146,7 +146,7 @@ func names(findings []claim.Finding, truth []leaked) string {
 			continue
 		}
 		for _, l := range truth {
-			if slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == l.function }) && strings.Contains(f.Summary, l.class) {
+			if slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == l.function }) && strings.Contains(f.Summary.String(), l.class) {
 				return fmt.Sprintf("%s (%s, %s)", f.Detector, f.Severity, f.Confidence)
 			}
 		}

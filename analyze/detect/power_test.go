@@ -127,7 +127,7 @@ func TestClearNeedsPower(t *testing.T) {
 			continue
 		}
 		clear++
-		if !strings.Contains(v.Why, "or more") && !strings.Contains(v.Why, "a single case") {
+		if !strings.Contains(v.Why.String(), "or more") && !strings.Contains(v.Why.String(), "a single case") {
 			t.Errorf("%s is clear without a power: %s", id, v.Why)
 		}
 	}

@@ -81,7 +81,7 @@ func wanted(f claim.Fact, seconds float64) []float64 {
 		return []float64{n * of / 1e9}
 	case f.Value.Unit != evidence.Share:
 		return []float64{n}
-	case strings.HasPrefix(f.Of.What, "processors"):
+	case strings.HasPrefix(f.Of.What.String(), "processors"):
 		return []float64{n * of * seconds * 1e9}
 	default:
 		return []float64{n * of}

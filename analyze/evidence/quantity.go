@@ -11,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 )
 
 // Size is a number of bytes in words.
@@ -114,6 +115,15 @@ func (q Quantity) String() string {
 		return digits(q.Number)
 	}
 	return digits(q.Number) + " " + string(q.Unit)
+}
+
+// Text marks it. A unit that a profile made up is what the profile says.
+func (q Quantity) Text() prose.Text {
+	switch q.Unit {
+	case Nanoseconds, Bytes, BytesPerSec, Share, PerSecond, SecPerSec, Ratio, Count, "":
+		return prose.Of(prose.Number, q.String())
+	}
+	return prose.Of(prose.Number, digits(q.Number)+" ") + prose.Of(prose.Said, string(q.Unit))
 }
 
 func formatBytes(n float64) string {

@@ -247,7 +247,7 @@ func TestUsageOfUnknownProcessors(t *testing.T) {
 		{Of(profile(), Procs()), "100 % of 2 processors", "3.8"}, // and no more than there are
 	} {
 		f := Judge(t, processor.CPUHotspot, c.exhibits...).All.Findings[0]
-		_, rest, _ := strings.Cut(f.Summary, "below main.(*API).serve")
+		_, rest, _ := strings.Cut(f.Summary.String(), "below main.(*API).serve")
 		if !strings.Contains(rest, c.want) || strings.Contains(rest, c.lack) {
 			t.Errorf("%q, want %q and no %q", f.Summary, c.want, c.lack)
 		}

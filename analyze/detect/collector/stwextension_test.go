@@ -99,7 +99,7 @@ func TestStwPart(t *testing.T) {
 		{"nobody was late", Of(stops(0, stop{8, "GC mark termination", 5 * MS, 100 * US, "", "main.f"})), "the garbage collector stopped the world", "main.f"},
 	} {
 		f := Judge(t, StwExtension, c.exhibits...).All.Findings
-		if len(f) != 1 || !strings.Contains(f[0].Summary, c.want) || strings.Contains(f[0].Summary, c.lack) {
+		if len(f) != 1 || !strings.Contains(f[0].Summary.String(), c.want) || strings.Contains(f[0].Summary.String(), c.lack) {
 			t.Errorf("%s: %+v, want %q", c.name, f, c.want)
 			continue
 		}

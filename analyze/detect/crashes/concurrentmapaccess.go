@@ -27,7 +27,7 @@ goroutine that noticed. A report of the race detector on a map names both sides;
 		{Kind: evidence.Crash, Doc: "fatal errors about concurrent map access, at the goroutine that noticed", Run: mapCrashes},
 		{Kind: evidence.Race, Doc: "race reports with a map operation on one side at least; both sides are named", Run: mapRaces},
 	},
-	Fix: mapFix,
+	Fix: claim.Legacies(mapFix),
 	Sketch: `// The map and its lock are one thing, and nobody else sees the map.
 type Table struct {
 	mu sync.RWMutex
@@ -61,8 +61,8 @@ func mapCrashes(in *claim.Input) claim.Reading {
 		if who == "" {
 			who = "a goroutine whose stack was not logged"
 		}
-		c.Summary = fmt.Sprintf("%s used a map while another goroutine did (%q)", who, oneLine(group[0].Message))
-		c.Facts[0].Says = evidence.Plural(int(c.Facts[0].Value.Number), "fatal error", "fatal errors") + " about this map"
+		c.Summary = claim.Legacy(fmt.Sprintf("%s used a map while another goroutine did (%q)", who, oneLine(group[0].Message)))
+		c.Facts[0].Says = claim.Legacy(evidence.Plural(int(c.Facts[0].Value.Number), "fatal error", "fatal errors") + " about this map")
 		c.Fix = nil
 		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function }) {
 			r.Candidates = append(r.Candidates, c)
@@ -82,7 +82,7 @@ func mapRaces(in *claim.Input) claim.Reading {
 		if other == c.Site.Function || other == "" {
 			other = "another goroutine"
 		}
-		c.Summary = fmt.Sprintf("%s and %s use a map without an order between them, which ends the program when the runtime notices", c.Site.Function, other)
+		c.Summary = claim.Legacy(fmt.Sprintf("%s and %s use a map without an order between them, which ends the program when the runtime notices", c.Site.Function, other))
 		c.Fix = nil
 		if len(r.Candidates) < 5 {
 			r.Candidates = append(r.Candidates, c)

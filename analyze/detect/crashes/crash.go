@@ -30,7 +30,7 @@ say whether the process went on. A process that was killed from outside, such as
 	Measures: []claim.Measure{
 		{Kind: evidence.Crash, Doc: "panics and fatal errors with the stack of what failed; equal ones are counted, a log without any proves nothing", Run: crashes},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Mend the cause at the place the stack names; a recover around it would only hide it",
 		"Keep stderr of the last run and set GOTRACEBACK=all, so that the next crash shows the other goroutines",
 	},
@@ -156,16 +156,16 @@ func crashCandidate(group []found) claim.Candidate {
 			missing = "no stack was logged with it: the output of the process right below this line names the place"
 		}
 	}
-	c := claim.Candidate{Site: site, Path: first.Stack.Path(), Variant: string(first.Class), Severity: claim.Critical, Share: 1, Fix: class.fix}
-	c.Summary = fmt.Sprintf(class.says, place)
+	c := claim.Candidate{Site: site, Path: first.Stack.Path(), Variant: string(first.Class), Severity: claim.Critical, Share: 1, Fix: claim.Legacies(class.fix)}
+	c.Summary = claim.Legacy(fmt.Sprintf(class.says, place))
 	if strings.HasPrefix(first.Message, "POTENTIAL DEADLOCK") { // github.com/sasha-s/go-deadlock
-		c.Summary = fmt.Sprintf("go-deadlock reports that goroutines waited too long for a lock that is held in %s", place)
+		c.Summary = claim.Legacy(fmt.Sprintf("go-deadlock reports that goroutines waited too long for a lock that is held in %s", place))
 	}
 	if refused := refusedThread(first.Crash); refused != "" {
-		c.Summary = refused
+		c.Summary = claim.Legacy(refused)
 	}
 	if first.Message != "" {
-		c.Summary += fmt.Sprintf(" (%q)", oneLine(first.Message))
+		c.Summary += claim.Legacy(fmt.Sprintf(" (%q)", oneLine(first.Message)))
 	}
 	switch {
 	case first.Fate == dump.Lived:
@@ -178,12 +178,12 @@ func crashCandidate(group []found) claim.Candidate {
 		if first.Handler != "" {
 			by += fmt.Sprintf(" (%s)", first.Handler)
 		}
-		c.Summary += fmt.Sprintf("; %s logged the panic, and what became of the process is not in the log", by)
+		c.Summary += claim.Legacy(fmt.Sprintf("; %s logged the panic, and what became of the process is not in the log", by))
 	default:
 		c.Summary += "; the process died"
 	}
 	if n > 1 {
-		c.Summary += fmt.Sprintf(", %d times", n)
+		c.Summary += claim.Legacy(fmt.Sprintf(", %d times", n))
 	}
 	where := claim.At(site)
 	where.Goroutine = first.Goroutine
@@ -192,7 +192,7 @@ func crashCandidate(group []found) claim.Candidate {
 		if f.Fate != dump.Died {
 			says = "logged " + evidence.Plural(f.Count, "panic", "panics") + " of this class at this place"
 		}
-		fact := claim.Fact{Exhibit: f.exhibit.ID, Says: says, Value: evidence.Of(f.Count, evidence.Count), At: where, Reproduce: grepCrash(f)}
+		fact := claim.Fact{Exhibit: f.exhibit.ID, Says: claim.Legacy(says), Value: evidence.Of(f.Count, evidence.Count), At: where, Reproduce: grepCrash(f)}
 		if i == 0 && len(group) > 1 {
 			fact.Says += ", in this log"
 		}
@@ -200,7 +200,7 @@ func crashCandidate(group []found) claim.Candidate {
 	}
 	if len(group) > 1 { // the sum leads
 		lead := c.Facts[0]
-		lead.Says, lead.Value = fmt.Sprintf("crashes of this class at this place, in %d logs", len(group)), evidence.Of(n, evidence.Count)
+		lead.Says, lead.Value = claim.Legacy(fmt.Sprintf("crashes of this class at this place, in %d logs", len(group))), evidence.Of(n, evidence.Count)
 		c.Facts = slices.Insert(c.Facts, 0, lead)
 	}
 	if first.Exit > 0 {
@@ -208,20 +208,20 @@ func crashCandidate(group []found) claim.Candidate {
 			Reproduce: claim.Grep(first.exhibit, fmt.Sprintf("exit status %d", first.Exit))})
 	}
 	if first.Signal != "" && first.Class != dump.SignalClass {
-		c.Caveats = append(c.Caveats, fmt.Sprintf("the signal was %q", first.Signal))
+		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("the signal was %q", first.Signal)))
 	}
 	for _, d := range first.Detail {
-		c.Caveats = append(c.Caveats, fmt.Sprintf("the runtime said: %q", oneLine(d)))
+		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("the runtime said: %q", oneLine(d))))
 	}
 	if len(first.Chain) > 1 {
-		c.Caveats = append(c.Caveats, fmt.Sprintf("%d panics were under way; the place is that of the first, the last was: %q", len(first.Chain), oneLine(first.Chain[len(first.Chain)-1].Value)))
+		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("%d panics were under way; the place is that of the first, the last was: %q", len(first.Chain), oneLine(first.Chain[len(first.Chain)-1].Value))))
 	}
 	if missing != "" {
-		c.Caveats = append(c.Caveats, missing)
-		c.Fix = append([]string{"Find the rest of the output (stderr of the process, the log of the container before the restart): the stack below the message names the place"}, class.fix...)
+		c.Caveats = append(c.Caveats, claim.Legacy(missing))
+		c.Fix = claim.Legacies(append([]string{"Find the rest of the output (stderr of the process, the log of the container before the restart): the stack below the message names the place"}, class.fix...))
 	}
 	if first.During != "" {
-		c.Caveats = append(c.Caveats, fmt.Sprintf("a deferred call ran into %q while the panic was under way: the panic came first", oneLine(first.During)))
+		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("a deferred call ran into %q while the panic was under way: the panic came first", oneLine(first.During))))
 	}
 	if first.Alike > 0 {
 		c.Facts = append(c.Facts, claim.Fact{Exhibit: first.exhibit.ID, Says: "goroutines in system calls or C code at this place", Value: evidence.Of(first.Alike, evidence.Count),

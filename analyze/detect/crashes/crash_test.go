@@ -45,7 +45,7 @@ func TestCrash(t *testing.T) {
 	for class := range crashClasses {
 		j := Judge(t, Crash, Crashed(Died(class, "says\nmore", "main.f")))
 		f := j.All.Findings[0]
-		if f.Variant != string(class) || !strings.Contains(f.Summary, "main.f") || strings.Contains(f.Summary, "%!") || len(f.Next) == 0 {
+		if f.Variant != string(class) || !strings.Contains(f.Summary.String(), "main.f") || strings.Contains(f.Summary.String(), "%!") || len(f.Next) == 0 {
 			t.Errorf("%s: %q, next %q", class, f.Summary, f.Next)
 		}
 	}
@@ -61,7 +61,7 @@ func TestManyCrashes(t *testing.T) {
 		t.Fatalf("%d findings, want 2", len(j.All.Findings))
 	}
 	f := j.All.Findings[0]
-	if f.Evidence[0].Value != evidence.Of(42, evidence.Count) || !strings.HasSuffix(f.Summary, "42 times") {
+	if f.Evidence[0].Value != evidence.Of(42, evidence.Count) || !strings.HasSuffix(f.Summary.String(), "42 times") {
 		t.Errorf("%q: %v", f.Summary, f.Evidence[0])
 	}
 	for _, class := range []dump.Class{"", "a class of a later version"} {

@@ -24,7 +24,7 @@ report names memory that was reused, or assembly and C code that synchronises in
 	Measures: []claim.Measure{
 		{Kind: evidence.Race, Doc: "reports of the race detector, by pair of places; a run without one proves nothing", Run: dataRaces},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Guard both accesses with the same lock, or hand the value over through a channel and let go of it",
 		"For a counter or a flag use sync/atomic; for configuration that is replaced as a whole, an atomic.Pointer to a value that never changes",
 		"Give each goroutine its own copy and join the results when they have ended",
@@ -72,12 +72,12 @@ func raceCandidate(g *raceGroup) claim.Candidate {
 	if len(other.Stack) == 0 && !lead.Write { // one of two must write
 		does = "writes"
 	}
-	c.Summary = fmt.Sprintf("%s %ss memory (%s) that %s %s without an order between them", site.Function, verb(lead), line(site), partner, does)
+	c.Summary = claim.Legacy(fmt.Sprintf("%s %ss memory (%s) that %s %s without an order between them", site.Function, verb(lead), line(site), partner, does))
 	if second.Function != "" {
-		c.Summary += fmt.Sprintf(" (%s)", line(second))
+		c.Summary += claim.Legacy(fmt.Sprintf(" (%s)", line(second)))
 	}
 	if memory := g.races[0].Memory; memory != "" {
-		c.Caveats = append(c.Caveats, "the race detector calls the memory: "+memory)
+		c.Caveats = append(c.Caveats, claim.Legacy("the race detector calls the memory: "+memory))
 	}
 	where := claim.At(site)
 	where.Goroutine = lead.Goroutine
@@ -88,7 +88,7 @@ func raceCandidate(g *raceGroup) claim.Candidate {
 		at := claim.At(a.Site())
 		at.Goroutine = a.Goroutine
 		c.Facts = append(c.Facts, claim.Fact{
-			Exhibit: g.exhibits[i].ID, Says: fmt.Sprintf("reports of the pair %s and %s", line(race.Access[0].Site()), line(race.Access[1].Site())),
+			Exhibit: g.exhibits[i].ID, Says: claim.Legacy(fmt.Sprintf("reports of the pair %s and %s", line(race.Access[0].Site()), line(race.Access[1].Site()))),
 			Value: evidence.Of(race.Count, evidence.Count), At: at, Reproduce: claim.Grep(g.exhibits[i], fmt.Sprintf("0x%012x", a.Address)),
 		})
 	}

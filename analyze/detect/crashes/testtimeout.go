@@ -41,7 +41,7 @@ as a whole. Of parallel subtests of one test the dump does not tell which gorout
 	Measures: []claim.Measure{
 		{Kind: evidence.Crash, Doc: "the alarm of package testing or the go command's signal, with the goroutines printed below it", Run: testTimeouts},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Give the test what it waits for, or a way out: pass it a context with a deadline (t.Context, t.Deadline) and select on ctx.Done() where it waits",
 		"Run the test alone with a short limit and the race detector: go test -race -run '^NAME$' -timeout 30s -count 20",
 	},
@@ -101,7 +101,7 @@ func stoppedTests(in *claim.Input, e *evidence.Exhibit, c *dump.Crash) []claim.C
 	}
 	if n := len(tests); n > 1 {
 		for i := range out {
-			out[i].Caveats = append(out[i].Caveats, fmt.Sprintf("%d tests were running when the time was up: %s", n, testNames(tests)))
+			out[i].Caveats = append(out[i].Caveats, claim.Legacy(fmt.Sprintf("%d tests were running when the time was up: %s", n, testNames(tests))))
 		}
 	}
 	return out[:min(len(out), reading.MaxSites)]
@@ -122,7 +122,7 @@ func testNames(tests []testRun) string {
 func stoppedTest(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*reading.Lock) claim.Candidate {
 	t := c.Timeout
 	cand := claim.Candidate{Severity: claim.Critical, Share: 1, Variant: "unknown"}
-	cand.Summary = run.name + " " + unended(t)
+	cand.Summary = claim.Legacy(run.name + " " + unended(t))
 	cand.Facts = []claim.Fact{runFact(e, c, run)}
 	if run.g == nil {
 		cand.Thin = true
@@ -130,7 +130,7 @@ func stoppedTest(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, run testRu
 		if run.caller != nil {
 			cand.Site, cand.Path = testPlace(run.caller.Stack())
 			cand.Facts[0].At = reading.AtGoroutine(cand.Site, run.caller.ID)
-			cand.Summary += fmt.Sprintf(", that of %s waits for it%s", cand.Site.Function, inParens(line(cand.Site)))
+			cand.Summary += claim.Legacy(fmt.Sprintf(", that of %s waits for it%s", cand.Site.Function, inParens(line(cand.Site))))
 		}
 		cand.Caveats = append(cand.Caveats, "the goroutines that package testing prints below its message are cut off: they show where the test stands")
 		return cand
@@ -141,14 +141,14 @@ func stoppedTest(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, run testRu
 	cand.Facts[0].At = reading.AtGoroutine(user, g.ID)
 	variant, does := doing(g, s)
 	cand.Variant = variant
-	cand.Summary += fmt.Sprintf("; its goroutine %d %s in %s%s", g.ID, does, user.Function, inParens(line(user)))
-	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutine of the test: goroutine %d, %s", g.ID, g.State), Value: evidence.Of(1, evidence.Count),
+	cand.Summary += claim.Legacy(fmt.Sprintf("; its goroutine %d %s in %s%s", g.ID, does, user.Function, inParens(line(user))))
+	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutine of the test: goroutine %d, %s", g.ID, g.State)), Value: evidence.Of(1, evidence.Count),
 		At: reading.AtGoroutine(user, g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
 	if way := callPath(s); way != "" {
-		cand.Facts[1].Says += ", reached by " + way
+		cand.Facts[1].Says += claim.Legacy(", reached by " + way)
 	}
 	if run.shared > 0 {
-		cand.Caveats = append(cand.Caveats, fmt.Sprintf("%d more goroutines run subtests of the same test: which of them runs which the dump does not tell", run.shared))
+		cand.Caveats = append(cand.Caveats, claim.Legacy(fmt.Sprintf("%d more goroutines run subtests of the same test: which of them runs which the dump does not tell", run.shared)))
 	}
 	switch variant {
 	case "lock":
@@ -156,18 +156,18 @@ func stoppedTest(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, run testRu
 	case "channel", "wait-group", "condition":
 		partners(e, &cand, t.Dump, run, locks)
 	case "running":
-		cand.Fix = []string{"Look at the loop the stack stands in: what ends it, and whether that can still happen", "Where the work is only slow, raise -timeout or split the test"}
+		cand.Fix = []claim.Text{"Look at the loop the stack stands in: what ends it, and whether that can still happen", "Where the work is only slow, raise -timeout or split the test"}
 	case "sleep":
-		cand.Fix = []string{"Wait for the condition itself (a channel, a callback, a short poll with a deadline) in place of a fixed time", "Use testing/synctest, in whose bubble time passes at once"}
+		cand.Fix = []claim.Text{"Wait for the condition itself (a channel, a callback, a short poll with a deadline) in place of a fixed time", "Use testing/synctest, in whose bubble time passes at once"}
 	case "network", "system-call":
-		cand.Fix = []string{"Give the connection or the request a deadline, so that the test fails with its reason", "Look whether the peer in the test still runs: a server that ended or never accepted leaves its client waiting"}
+		cand.Fix = []claim.Text{"Give the connection or the request a deadline, so that the test fails with its reason", "Look whether the peer in the test still runs: a server that ended or never accepted leaves its client waiting"}
 	}
 	return cand
 }
 
 // lockedTest says who holds the lock that a test waits for.
 func lockedTest(in *claim.Input, e *evidence.Exhibit, cand *claim.Candidate, d *dump.Dump, run testRun, locks []*reading.Lock) {
-	cand.Fix = []string{
+	cand.Fix = []claim.Text{
 		"Let an outer method that holds the lock call an inner one that expects it to be held",
 		"Unlock with defer right behind Lock, so that early returns and panics (t.FailNow is one) give it back",
 	}
@@ -186,7 +186,7 @@ func lockedTest(in *claim.Input, e *evidence.Exhibit, cand *claim.Candidate, d *
 	holder, ok := waiter.Outer(lock)
 	if ok {
 		cand.Variant = "self-lock"
-		cand.Summary += fmt.Sprintf(", called by %s%s, a method of the same object, which probably holds that lock", holder.Site().Function, inParens(line(holder.Site())))
+		cand.Summary += claim.Legacy(fmt.Sprintf(", called by %s%s, a method of the same object, which probably holds that lock", holder.Site().Function, inParens(line(holder.Site()))))
 		judge.AddSites(cand, holder.Site())
 		cand.Caveats = append(cand.Caveats, "a dump does not print who holds a lock: that the outer method took it is likely, not shown")
 		return
@@ -208,13 +208,13 @@ func lockedTest(in *claim.Input, e *evidence.Exhibit, cand *claim.Candidate, d *
 	_, does = doing(holder.G, holder.G.Stack())
 	if holder.G == run.g {
 		cand.Variant = "self-lock"
-		cand.Summary += fmt.Sprintf("; it holds that lock itself, taken in %s%s", holder.Site().Function, inParens(line(holder.Site())))
+		cand.Summary += claim.Legacy(fmt.Sprintf("; it holds that lock itself, taken in %s%s", holder.Site().Function, inParens(line(holder.Site()))))
 		judge.AddSites(cand, holder.Site())
 		return
 	}
-	cand.Summary += fmt.Sprintf("; the lock is held by goroutine %d in %s%s, which %s", holder.G.ID, at.Function, inParens(line(at)), does)
+	cand.Summary += claim.Legacy(fmt.Sprintf("; the lock is held by goroutine %d in %s%s, which %s", holder.G.ID, at.Function, inParens(line(at)), does))
 	judge.AddSites(cand, holder.Site(), at)
-	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("holder of the lock: goroutine %d, %s", holder.G.ID, holder.G.State), Value: evidence.Of(1, evidence.Count),
+	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("holder of the lock: goroutine %d, %s", holder.G.ID, holder.G.State)), Value: evidence.Of(1, evidence.Count),
 		At: reading.AtGoroutine(at, holder.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", holder.G.ID))})
 	cand.Graph = judge.QueueGraph(e, lock, holder)
 }
@@ -224,15 +224,15 @@ func partners(e *evidence.Exhibit, cand *claim.Candidate, d *dump.Dump, run test
 	if made := startedBy(d, run.g); len(made) > 0 {
 		startedText(e, cand, made)
 		if holder, ok := waitsHolding(run.g, made[0].g, locks); ok {
-			cand.Summary += fmt.Sprintf("; that lock is probably held by the test's own goroutine, in %s%s", holder.Function, inParens(line(holder)))
+			cand.Summary += claim.Legacy(fmt.Sprintf("; that lock is probably held by the test's own goroutine, in %s%s", holder.Function, inParens(line(holder))))
 			judge.AddSites(cand, holder)
-			cand.Fix = []string{"Give the lock back before waiting for goroutines that need it", "Wait first and lock afterwards, when nobody else is left"}
+			cand.Fix = []claim.Text{"Give the lock back before waiting for goroutines that need it", "Wait first and lock afterwards, when nobody else is left"}
 			cand.Caveats = append(cand.Caveats, "a dump does not print who holds a lock: that it is taken where the test waits is likely, not shown")
 		}
 		return
 	}
 	cand.Summary += ", and no goroutine that it started is left"
-	cand.Fix = []string{
+	cand.Fix = []claim.Text{
 		"Find who should have sent, received or called Done: it has returned without it, on an early return or an error",
 		"Select on the test's context beside the channel, so that the test fails with a message",
 	}
@@ -303,16 +303,16 @@ func startedText(e *evidence.Exhibit, cand *claim.Candidate, all []*testHelpers)
 	}
 	first := all[0]
 	if total == 1 {
-		cand.Summary += fmt.Sprintf("; goroutine %d, which it started, %s in %s%s", first.g.ID, first.does, first.site.Function, inParens(line(first.site)))
+		cand.Summary += claim.Legacy(fmt.Sprintf("; goroutine %d, which it started, %s in %s%s", first.g.ID, first.does, first.site.Function, inParens(line(first.site))))
 	} else {
-		cand.Summary += fmt.Sprintf("; it started %d goroutines that are left, and goroutine %d of them %s in %s%s", total, first.g.ID, first.does, first.site.Function, inParens(line(first.site)))
+		cand.Summary += claim.Legacy(fmt.Sprintf("; it started %d goroutines that are left, and goroutine %d of them %s in %s%s", total, first.g.ID, first.does, first.site.Function, inParens(line(first.site))))
 		if first.n > 1 {
-			cand.Summary += fmt.Sprintf(", as %d more", first.n-1)
+			cand.Summary += claim.Legacy(fmt.Sprintf(", as %d more", first.n-1))
 		}
 	}
 	for _, c := range all[:min(len(all), 3)] {
 		judge.AddSites(cand, c.site)
-		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "goroutines that the test started, each of which " + c.does, Value: evidence.Of(c.n, evidence.Count),
+		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("goroutines that the test started, each of which " + c.does), Value: evidence.Of(c.n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(total, evidence.Count), "all that it started and that are left"), At: reading.AtGoroutine(c.site, c.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", c.g.ID))})
 	}
 }
@@ -321,9 +321,9 @@ func startedText(e *evidence.Exhibit, cand *claim.Candidate, all []*testHelpers)
 func slowSuite(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, tests []testRun) claim.Candidate {
 	run := tests[0]
 	cand := claim.Candidate{Severity: claim.Warning, Share: 1, Variant: "slow-suite",
-		Summary: fmt.Sprintf("the tests took longer than %s as a whole; %s was under way, for %s only", evidence.Duration(c.Timeout.Limit), run.name, evidence.Duration(run.elapsed)),
+		Summary: claim.Legacy(fmt.Sprintf("the tests took longer than %s as a whole; %s was under way, for %s only", evidence.Duration(c.Timeout.Limit), run.name, evidence.Duration(run.elapsed))),
 		Facts:   []claim.Fact{runFact(e, c, run)},
-		Fix: []string{
+		Fix: []claim.Text{
 			"Find the slow ones: go test -json, then sort by Elapsed; run what can run side by side with t.Parallel",
 			"Raise -timeout, or split the package's tests, where each is as slow as it must be",
 		}}
@@ -339,7 +339,7 @@ func slowSuite(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, tests []test
 func unknownTest(e *evidence.Exhibit, c *dump.Crash) claim.Candidate {
 	t := c.Timeout
 	cand := claim.Candidate{Severity: claim.Critical, Share: 1, Variant: "setup", Facts: []claim.Fact{runFact(e, c, testRun{})},
-		Summary: "the test binary " + unended(t)}
+		Summary: claim.Legacy("the test binary " + unended(t))}
 	for i := range t.Dump.Goroutines {
 		g := &t.Dump.Goroutines[i]
 		s := g.Stack()
@@ -355,7 +355,7 @@ func unknownTest(e *evidence.Exhibit, c *dump.Crash) claim.Candidate {
 		}
 		_, does := doing(g, s)
 		cand.Site, cand.Path = site, path
-		cand.Summary += fmt.Sprintf(", with no test running: its main goroutine %s in %s%s", does, site.Function, inParens(line(site)))
+		cand.Summary += claim.Legacy(fmt.Sprintf(", with no test running: its main goroutine %s in %s%s", does, site.Function, inParens(line(site))))
 		cand.Facts[0].At = reading.AtGoroutine(site, 1)
 		return cand
 	}
@@ -376,7 +376,7 @@ func unended(t *dump.Timeout) string {
 func runFact(e *evidence.Exhibit, c *dump.Crash, run testRun) claim.Fact {
 	limit := evidence.Duration(c.Timeout.Limit)
 	if run.elapsed > 0 {
-		return claim.Fact{Exhibit: e.ID, Says: run.name + " had been running for", Value: evidence.Duration(run.elapsed), Of: &claim.Whole{Quantity: limit, What: "the time limit of the test binary"},
+		return claim.Fact{Exhibit: e.ID, Says: claim.Legacy(run.name + " had been running for"), Value: evidence.Duration(run.elapsed), Of: &claim.Whole{Quantity: limit, What: "the time limit of the test binary"},
 			Reproduce: claim.Grep(e, run.name+" (")}
 	}
 	if c.Timeout.Limit == 0 {
@@ -387,7 +387,7 @@ func runFact(e *evidence.Exhibit, c *dump.Crash, run testRun) claim.Fact {
 	if run.name != "" {
 		says += ", with " + run.name + " running"
 	}
-	return claim.Fact{Exhibit: e.ID, Says: says, Value: limit, Reproduce: claim.Grep(e, oneLine(c.Message))}
+	return claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: limit, Reproduce: claim.Grep(e, oneLine(c.Message))}
 }
 
 // testPlace is the place of a stack as a reader looks for it: the application's, or the test's own where

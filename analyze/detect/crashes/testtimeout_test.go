@@ -68,10 +68,10 @@ func TestRecordedTimeouts(t *testing.T) {
 				t.Errorf("%s: not found", file)
 				continue
 			}
-			if f.Site.Function != want.site || f.Variant != want.variant || !strings.Contains(f.Summary, want.says) {
+			if f.Site.Function != want.site || f.Variant != want.variant || !strings.Contains(f.Summary.String(), want.says) {
 				t.Errorf("%s: %s, %s: %s", file, f.Site.Function, f.Variant, f.Summary)
 			}
-			if len(res.Chains) == 0 || strings.Contains(f.Summary, "startAlarm") {
+			if len(res.Chains) == 0 || strings.Contains(f.Summary.String(), "startAlarm") {
 				t.Errorf("%s: the alarm is blamed: %s", file, f.Summary)
 			}
 		}
@@ -115,7 +115,7 @@ func TestTestTimeout(t *testing.T) {
 		"a test begun":    {begun, "TestPay did not end within 60 s; its goroutine is not in the log"},
 		"stopped by hand": {quit, "TestPay had not ended when SIGQUIT stopped the tests; its goroutine 7 sleeps in shop.wait"},
 	} {
-		if s := Judge(t, TestTimeout, c.e).All.Findings[0].Summary; !strings.Contains(s, c.says) {
+		if s := Judge(t, TestTimeout, c.e).All.Findings[0].Summary; !strings.Contains(s.String(), c.says) {
 			t.Errorf("%s: %s", name, s)
 		}
 	}
@@ -130,7 +130,7 @@ func TestTestTimeout(t *testing.T) {
 		{"no log", Of(Procs()), "skipped", ""},
 	})
 	j := Judge(t, TestTimeout, timedOut(time.Minute, pay(29*time.Second)))
-	if s := j.All.Findings[0].Summary; !strings.Contains(s, "as a whole") || j.All.Findings[0].Variant != "slow-suite" {
+	if s := j.All.Findings[0].Summary; !strings.Contains(s.String(), "as a whole") || j.All.Findings[0].Variant != "slow-suite" {
 		t.Errorf("a suite that is slow as a whole: %s", s)
 	}
 }
@@ -165,7 +165,7 @@ func TestPastes(t *testing.T) {
 			continue
 		}
 		f := res.Findings[0]
-		if got := f.Severity.String() + " " + f.Detector + " " + f.Site.Function; got != c.want || !strings.Contains(f.Summary, c.says) {
+		if got := f.Severity.String() + " " + f.Detector + " " + f.Site.Function; got != c.want || !strings.Contains(f.Summary.String(), c.says) {
 			t.Errorf("%s: %s: %s", name, got, f.Summary)
 		}
 	}
@@ -182,11 +182,11 @@ func TestLockOfManyMethods(t *testing.T) {
 	add(685, "main.loop")
 	e := &evidence.Exhibit{Path: "cpu.pb.gz", Kind: evidence.CPU, Coverage: evidence.Whole, Content: p}
 	f := Judge(t, locks.MutexHotspot, e).All.Findings[0]
-	if f.Site.Function != "main.(*pool).release" || f.Evidence[0].Value.Number != 0.19 || !strings.Contains(f.Summary, "the lock of main.(*pool): 19 % in main.(*pool).release, 12.5 % in main.(*pool).intern") {
+	if f.Site.Function != "main.(*pool).release" || f.Evidence[0].Value.Number != 0.19 || !strings.Contains(f.Summary.String(), "the lock of main.(*pool): 19 % in main.(*pool).release, 12.5 % in main.(*pool).intern") {
 		t.Errorf("%s, %v: %s", f.Site.Function, f.Evidence[0].Value, f.Summary)
 	}
 	for _, f := range Judge(t, processor.CPUHotspot, e).All.Findings {
-		if strings.Contains(f.Summary, "of its processors") || !strings.Contains(f.Summary, "keeps 1 processor busy") {
+		if strings.Contains(f.Summary.String(), "of its processors") || !strings.Contains(f.Summary.String(), "keeps 1 processor busy") {
 			t.Errorf("an unknown GOMAXPROCS: %s", f.Summary)
 		}
 	}

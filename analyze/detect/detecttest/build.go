@@ -176,8 +176,8 @@ func FourProcs() *evidence.Exhibit {
 }
 
 // ContainsText reports whether one of texts has a part.
-func ContainsText(texts []string, part string) bool {
-	return strings.Contains(strings.Join(texts, "\n"), part)
+func ContainsText(texts []claim.Text, part string) bool {
+	return strings.Contains(claim.Join(texts, "\n").String(), part)
 }
 
 // Queue is a second in which goroutines of one function wait n times for a

@@ -57,7 +57,7 @@ func (k TracedKind) read(e *evidence.Exhibit) claim.Reading {
 				return r
 			}
 		}
-		return claim.Reading{Silent: "it counts calls of " + probed(p) + ", which say nothing of it"}
+		return claim.Reading{Silent: claim.Legacy("it counts calls of " + probed(p) + ", which say nothing of it")}
 	case folded.Samples:
 		if k.Inside == nil {
 			break
@@ -65,7 +65,7 @@ func (k TracedKind) read(e *evidence.Exhibit) claim.Reading {
 		if r, ok := k.sum(e, k.Inside, "samples "+k.Samples, k.Least); ok {
 			return r
 		}
-		return claim.Reading{Silent: fmt.Sprintf("few of its %s are %s", evidence.Things(p.Total(0), "sample"), k.Samples)}
+		return claim.Reading{Silent: claim.Legacy(fmt.Sprintf("few of its %s are %s", evidence.Things(p.Total(0), "sample"), k.Samples))}
 	}
 	return claim.Reading{Silent: "it does not tell what was counted"}
 }
@@ -103,15 +103,15 @@ func (k TracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.Site, Path: paths[s.Site.Function], Thin: true, Share: share.Number,
-			Summary: fmt.Sprintf("%s of the %s come by way of %s", share, what, s.Site.Function),
+			Summary: claim.Legacy(fmt.Sprintf("%s of the %s come by way of %s", share, what, s.Site.Function)),
 			Facts: []claim.Fact{{
-				Exhibit: e.ID, Says: what + ", by way of the function", Value: share,
+				Exhibit: e.ID, Says: claim.Legacy(what + ", by way of the function"), Value: share,
 				Of: claim.PartOf(evidence.Of(total, evidence.Count), "all "+what),
 				At: claim.At(s.Site), Reproduce: claim.Grep(e, asPrinted(s.Site.Function)),
 			}},
 		})
 	}
-	r.Silent = fmt.Sprintf("it holds %s %s, and neither what they cost nor over what time", evidence.Of(total, evidence.Count), what)
+	r.Silent = claim.Legacy(fmt.Sprintf("it holds %s %s, and neither what they cost nor over what time", evidence.Of(total, evidence.Count), what))
 	return r, true
 }
 

@@ -41,7 +41,7 @@ func Waits(in *claim.Input, c *claim.Candidate, w *reading.WaitSum, wall time.Du
 	excuses = append(excuses, NotOutside(w.Request))
 	if wall == 0 && in.Process.Age > 0 {
 		wall, c.Thin = in.Process.Age, true
-		c.Caveats = append(c.Caveats, fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(wall)))
+		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(wall))))
 	}
 	if wall == 0 {
 		c.Thin = true

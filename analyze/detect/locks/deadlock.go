@@ -59,7 +59,7 @@ caller waiting behind them, is missed before its first minute; deadlocks over ch
 		{Kind: evidence.GoroutineLeak, Doc: "goroutines in a lock that nobody alive can reach", Run: deadlockLeaked},
 		{Kind: evidence.Trace, Doc: "waits for a lock that last from the first to the last event at a place where nobody gets through", Run: deadlockTrace},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Take the locks in one order everywhere (for two objects of a kind: by id or address), or guard both with one lock",
 		"Never call out of a locked section into code that may lock again; keep an inner function that expects the lock to be held, beside the outer one that takes it",
 		"Never take a read lock twice in one goroutine: pass what was read instead",
@@ -126,7 +126,7 @@ func deadlockDump(in *claim.Input) claim.Reading {
 	case partial:
 		r.Silent = "goroutines or frames are missing from the dump"
 	case hidden > 0:
-		r.Silent = fmt.Sprintf("for %d of %d goroutines that wait for locks it cannot be told who will give them theirs", hidden, waiting)
+		r.Silent = claim.Legacy(fmt.Sprintf("for %d of %d goroutines that wait for locks it cannot be told who will give them theirs", hidden, waiting))
 	}
 	return r
 }
@@ -161,14 +161,14 @@ func blockedOutside(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 	}
 	c := claim.Candidate{
 		Site: site, Path: s[h.At:].Path(), Variant: "channel", Severity: severity, Raises: raises, Thin: true, Share: 1,
-		Summary: fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %s for that lock, among them %s, which may be what would let it go on",
-			h.G.ID, site.Function, strings.TrimPrefix(wait.Words(class, false), "wait "), evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), strings.Join(names[:min(len(names), 3)], ", ")),
+		Summary: claim.Legacy(fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %s for that lock, among them %s, which may be what would let it go on",
+			h.G.ID, site.Function, strings.TrimPrefix(wait.Words(class, false), "wait "), evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), strings.Join(names[:min(len(names), 3)], ", "))),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, whose holder, goroutine %d, waits for others (%s)", l.Name(), h.G.ID, h.G.State), Value: evidence.Of(len(l.Waiters), evidence.Count),
+			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that wait for %s, whose holder, goroutine %d, waits for others (%s)", l.Name(), h.G.ID, h.G.State)), Value: evidence.Of(len(l.Waiters), evidence.Count),
 				At: reading.AtGoroutine(site, h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))},
 		},
-		Caveats: []string{"a dump prints no channels: that the one who would let the holder go on is among the waiters is likely, not shown"},
-		Fix: []string{
+		Caveats: []claim.Text{"a dump prints no channels: that the one who would let the holder go on is among the waiters is likely, not shown"},
+		Fix: []claim.Text{
 			"Send, receive and wait outside of the lock: note under the lock what is to be sent, give the lock back, then send",
 			"Give the send a way out: a select with ctx.Done() or a default case",
 			"Let the receiver take what it needs without the sender's lock",
@@ -204,16 +204,16 @@ func waitsForItsOwn(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 	site, n := h.Site(), len(made)
 	c := claim.Candidate{
 		Site: site, Path: h.G.Stack()[h.At:].Path(), Variant: "wait-group", Severity: claim.Critical, Thin: true, Share: 1,
-		Summary: fmt.Sprintf("goroutine %d probably holds a lock in %s and waits in a wait group for %s that it made; all of them wait for that lock, %d goroutines in all", h.G.ID, site.Function,
-			evidence.Amount(n, "goroutine", "goroutines"), len(l.Waiters)),
+		Summary: claim.Legacy(fmt.Sprintf("goroutine %d probably holds a lock in %s and waits in a wait group for %s that it made; all of them wait for that lock, %d goroutines in all", h.G.ID, site.Function,
+			evidence.Amount(n, "goroutine", "goroutines"), len(l.Waiters))),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: fmt.Sprintf("goroutines made by goroutine %d that wait for %s, while it waits in a wait group (%s)", h.G.ID, l.Name(), h.G.State), Value: evidence.Of(n, evidence.Count),
+			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines made by goroutine %d that wait for %s, while it waits in a wait group (%s)", h.G.ID, l.Name(), h.G.State)), Value: evidence.Of(n, evidence.Count),
 				At: reading.AtGoroutine(site, h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("in goroutine %d", h.G.ID))},
-			{Exhibit: e.ID, Says: "goroutines that wait for " + l.Name(), Value: evidence.Of(len(l.Waiters), evidence.Count),
+			{Exhibit: e.ID, Says: claim.Legacy("goroutines that wait for " + l.Name()), Value: evidence.Of(len(l.Waiters), evidence.Count),
 				At: reading.AtGoroutine(site, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
 		},
-		Caveats: []string{"a dump shows neither who holds a lock nor for whom a wait group waits: that the goroutine has kept the lock, and that those it made are those it waits for, is likely, not shown"},
-		Fix: []string{
+		Caveats: []claim.Text{"a dump shows neither who holds a lock nor for whom a wait group waits: that the goroutine has kept the lock, and that those it made are those it waits for, is likely, not shown"},
+		Fix: []claim.Text{
 			"Give the lock back before waiting for the goroutines that need it",
 			"Let the goroutines hand their results over (a channel, a slice with a place for each) and store them under the lock when all are done",
 		},
@@ -295,7 +295,7 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 			{Exhibit: e.ID, Says: "goroutines that wait for the locks of the circle, or for one whose holder waits for them", Value: evidence.Of(behind, evidence.Count),
 				At: reading.AtGoroutine(w.Site(), w.G.ID), Reproduce: claim.Grep(e, lead.Lock.Grep())},
 		},
-		Caveats: []string{"a dump does not print who holds a lock: each holder is the only goroutine that stands behind the line at which others wait for it"},
+		Caveats: []claim.Text{"a dump does not print who holds a lock: each holder is the only goroutine that stands behind the line at which others wait for it"},
 	}
 	if variant == "self" {
 		asks := "the lock"
@@ -305,15 +305,15 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 		case w.Kind == wait.LockWrite:
 			asks = "the write lock"
 		}
-		c.Summary = fmt.Sprintf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever, and with it %d others",
-			w.G.ID, lead.Holder.Site().Function, w.Site().Function, asks, behind-1)
-		c.Fix = []string{
+		c.Summary = claim.Legacy(fmt.Sprintf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever, and with it %d others",
+			w.G.ID, lead.Holder.Site().Function, w.Site().Function, asks, behind-1))
+		c.Fix = []claim.Text{
 			"Do not call what takes the lock while holding it: keep an inner function that expects the lock to be held, beside the outer one that takes it",
 			"Never take a read lock twice in one goroutine: pass what was read instead",
 			"Unlock before calling out of the locked section",
 		}
 		c.Site, c.Path = lead.Holder.Site(), w.G.Stack()[lead.Holder.At:].Path() // what calls into the lock it holds is what to change
-		c.Facts[0].Says = fmt.Sprintf("goroutines that wait for a lock they hold themselves: goroutine %d", w.G.ID)
+		c.Facts[0].Says = claim.Legacy(fmt.Sprintf("goroutines that wait for a lock they hold themselves: goroutine %d", w.G.ID))
 		c.Facts[1].Says = "goroutines that wait for that lock, or for one whose holder waits for it"
 	} else {
 		var parts []string
@@ -321,14 +321,14 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 			parts = append(parts, fmt.Sprintf("goroutine %d waits in %s", s.Holder.G.ID, s.Holder.Waits.Site().Function))
 		}
 		slices.Sort(parts)
-		c.Summary = fmt.Sprintf("%d goroutines wait for each other's locks in a circle: %s; behind them stand %d more",
-			len(circle), strings.Join(parts[:min(len(parts), 4)], ", "), behind-len(circle))
+		c.Summary = claim.Legacy(fmt.Sprintf("%d goroutines wait for each other's locks in a circle: %s; behind them stand %d more",
+			len(circle), strings.Join(parts[:min(len(parts), 4)], ", "), behind-len(circle)))
 	}
 	c.Graph = circleGraph(e, circle)
 	for _, s := range circle {
 		judge.AddSites(&c, s.Holder.Waits.Site(), s.Holder.Site())
 		if s.Holder.G != w.G {
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("another of the circle: goroutine %d, which holds %s", s.Holder.G.ID, s.Lock.Name()),
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("another of the circle: goroutine %d, which holds %s", s.Holder.G.ID, s.Lock.Name())),
 				Value: evidence.Of(1, evidence.Count), At: reading.AtGoroutine(s.Holder.Waits.Site(), s.Holder.G.ID),
 				Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", s.Holder.G.ID))})
 		}
@@ -351,7 +351,7 @@ func circleGraph(e *evidence.Exhibit, circle []reading.Step) *claim.WaitGraph {
 	for i := range min(len(circle), claim.MaxWaitSteps) {
 		h := circle[(first+i)%len(circle)].Holder
 		l := circle[(first+i+1)%len(circle)].Lock
-		g.Steps = append(g.Steps, claim.WaitStep{Goroutine: h.G.ID, State: h.G.State, Site: claim.Site(h.Waits.Site()), Lock: l.Name(), Waiters: len(l.Waiters)})
+		g.Steps = append(g.Steps, claim.WaitStep{Goroutine: h.G.ID, State: claim.Legacy(h.G.State), Site: claim.Site(h.Waits.Site()), Lock: claim.Legacy(l.Name()), Waiters: len(l.Waiters)})
 	}
 	return g
 }
@@ -379,15 +379,15 @@ func neverUnlocked(in *claim.Input, e *evidence.Exhibit, l *reading.Lock, locks 
 	site, path, _ := l.Site()
 	c := claim.Candidate{
 		Site: site, Path: path, Variant: "never-unlocked", Severity: claim.Warning, Thin: old < 2,
-		Summary: fmt.Sprintf("%s for a lock at %s that no goroutine in sight holds", evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), site.Function),
+		Summary: claim.Legacy(fmt.Sprintf("%s for a lock at %s that no goroutine in sight holds", evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), site.Function)),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: "goroutines that wait for " + l.Name() + ", which nobody in sight holds", Value: evidence.Of(len(l.Waiters), evidence.Count),
+			{Exhibit: e.ID, Says: claim.Legacy("goroutines that wait for " + l.Name() + ", which nobody in sight holds"), Value: evidence.Of(len(l.Waiters), evidence.Count),
 				Limit: in.Against("min-waiters"), At: reading.AtGoroutine(site, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
 		},
-		Caveats: []string{"the holder may be a goroutine whose stack does not tell: one that took the lock in a function in which nobody waits"},
+		Caveats: []claim.Text{"the holder may be a goroutine whose stack does not tell: one that took the lock in a function in which nobody waits"},
 	}
 	if longest != nil {
-		c.Summary += fmt.Sprintf(", %d of them for a minute or more", old)
+		c.Summary += claim.Legacy(fmt.Sprintf(", %d of them for a minute or more", old))
 		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "longest wait for it, in whole minutes", Value: evidence.Duration(longest.G.Wait), Limit: in.Against("min-wait"),
 			At: reading.AtGoroutine(longest.Site(), longest.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", longest.G.ID))})
 	}
@@ -397,7 +397,7 @@ func neverUnlocked(in *claim.Input, e *evidence.Exhibit, l *reading.Lock, locks 
 			continue
 		}
 		h := o.Holders[0]
-		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait meanwhile for %s, which goroutine %d, one of those waiting, is likely to hold in %s", o.Name(), h.G.ID, h.Site().Function),
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that wait meanwhile for %s, which goroutine %d, one of those waiting, is likely to hold in %s", o.Name(), h.G.ID, h.Site().Function)),
 			Value: evidence.Of(len(o.Waiters), evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))})
 		judge.AddSites(&c, h.Site())
 		behind, _, _ := o.Site()
@@ -438,7 +438,7 @@ func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduc
 	site := s.Site()
 	c := claim.Candidate{
 		Site: site, Path: s.Path(), Variant: "unreachable-lock", Severity: claim.Critical, Share: 1,
-		Summary: fmt.Sprintf("%s in %s for a lock that nobody alive can reach to give back", evidence.Amount(n, "goroutine waits", "goroutines wait"), site.Function),
+		Summary: claim.Legacy(fmt.Sprintf("%s in %s for a lock that nobody alive can reach to give back", evidence.Amount(n, "goroutine waits", "goroutines wait"), site.Function)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that the runtime has proved to wait for this lock for ever", Value: evidence.Of(n, evidence.Count),
 			At: reading.AtGoroutine(site, goroutine), Reproduce: reproduce}},
 	}
@@ -482,7 +482,7 @@ func allAsleep(e *evidence.Exhibit, explained bool) []claim.Candidate {
 	s := g.Stack()
 	return []claim.Candidate{{
 		Site: s.Site(), Path: s.Path(), Variant: "all-asleep", Severity: claim.Critical, Share: 1,
-		Summary: fmt.Sprintf("the program ended because all of its %d goroutines were asleep; goroutine %d waits in %s (%s)", n, g.ID, s.Site().Function, g.State),
+		Summary: claim.Legacy(fmt.Sprintf("the program ended because all of its %d goroutines were asleep; goroutine %d waits in %s (%s)", n, g.ID, s.Site().Function, g.State)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that were asleep when the runtime gave up", Value: evidence.Of(n, evidence.Count),
 			At: reading.AtGoroutine(s.Site(), g.ID), Reproduce: claim.Grep(e, "all goroutines are asleep")}},
 	}}
@@ -587,7 +587,7 @@ func deadlockTrace(in *claim.Input) claim.Reading {
 	// it vouches for what a dump finds, and is a hint without one.
 	c := claim.Candidate{
 		Site: most, Path: order[0].stack.Path(), Variant: "never-unlocked", Severity: severity, Thin: true,
-		Summary: fmt.Sprintf("%s for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", evidence.Amount(n, "goroutine waits", "goroutines wait"), evidence.Duration(e.Trace().Duration), most.Function),
+		Summary: claim.Legacy(fmt.Sprintf("%s for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", evidence.Amount(n, "goroutine waits", "goroutines wait"), evidence.Duration(e.Trace().Duration), most.Function)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for locks from the first to the last event, at places where nobody gets through", Value: evidence.Of(n, evidence.Count),
 			At:        claim.Location{Function: most.Function, File: most.File, Line: most.Line, Goroutine: order[0].first, To: int64(e.Trace().Duration)},
 			Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", order[0].first))}},
@@ -628,12 +628,12 @@ func closedWorld(e *evidence.Exhibit, found []claim.Candidate) []claim.Candidate
 			parts = append(parts, fmt.Sprintf("%d %s in %s", x.N, x.Waits(), x.Site.Function))
 			judge.AddSites(&c, x.Site)
 		}
-		c.Summary = fmt.Sprintf("%d goroutines have work in hand and cannot go on, and the dump shows nobody who could end that: %s", n, strings.Join(parts, ", "))
+		c.Summary = claim.Legacy(fmt.Sprintf("%d goroutines have work in hand and cannot go on, and the dump shows nobody who could end that: %s", n, strings.Join(parts, ", ")))
 		c.Facts = append([]claim.Fact{{Exhibit: e.ID, Says: "goroutines that have work in hand and wait for others while no other goroutine can move", Value: evidence.Of(n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"), At: reading.AtGoroutine(first.Site, first.First.G.ID), Reproduce: claim.Grep(e, "goroutine ")}}, c.Facts...)
 	}
 	if first.First.Class == wait.ChanSend {
-		c.Fix = []string{
+		c.Fix = []claim.Text{
 			"Let no goroutine send to one that may be sending to it: one direction only, or a select that receives as well while it waits to send",
 			"Give the channel room for as much as can be on its way, or decide what happens when it is full: a default case, a deadline",
 			"Whoever receives must receive until the channel is closed, on every way out",

@@ -29,7 +29,7 @@ type lockJudgement struct {
 // now; else it is an info.
 func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJudgement) {
 	j.thin = l.Count < int64(in.Limit("min-count").Number)
-	excuses := []claim.Excuse{judge.BusyElsewhere(in, l.Users()...), {Holds: j.thin, Says: fmt.Sprintf("%s may have met by chance", evidence.Amount(l.Count, "waiter", "waiters"))}}
+	excuses := []claim.Excuse{judge.BusyElsewhere(in, l.Users()...), {Holds: j.thin, Says: claim.Legacy(fmt.Sprintf("%s may have met by chance", evidence.Amount(l.Count, "waiter", "waiters")))}}
 	switch {
 	case l.Count == 0:
 		return j
@@ -75,7 +75,7 @@ func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJ
 	j.votes = standing >= in.Limit("impact.min-standing").Number*in.Limit("min-vote-wait").Number
 	for _, e := range excuses {
 		if e.Holds && j.severity > claim.NoSeverity {
-			j.excuses = append(j.excuses, e.Says)
+			j.excuses = append(j.excuses, e.Says.String())
 		}
 	}
 	return j

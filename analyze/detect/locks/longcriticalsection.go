@@ -58,7 +58,7 @@ reported as an info, and so is one in which the holder computes while every proc
 		{Kind: evidence.Dump, Doc: "the one goroutine that is blocked elsewhere below a function in which others wait for a lock", Run: longHoldDump},
 		{Kind: evidence.Mutex, Doc: "mean waiting charged to one contended unlock: of the whole queue, so it only vouches", Run: longHoldMutex},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Do the slow part before taking the lock or after giving it back, and lock only to read and write the shared state",
 		"Take a copy of what the slow part needs under the lock, work on the copy, and lock again to store the result",
 		"If only one caller may do the slow part, use golang.org/x/sync/singleflight or a state in the data, not the lock",
@@ -205,14 +205,14 @@ func longHoldTrace(in *claim.Input) claim.Reading {
 		}
 	}
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: short}
+		return claim.Reading{Silent: claim.Legacy(short)}
 	}
 	holds := holdsOf(e)
 	if len(holds) == 0 {
 		if c := reading.TraceLocks(e); c.Delay+c.Stuck > 0 {
 			return claim.Reading{Silent: "goroutines waited for locks, but no unlock that ended a wait is in the trace"}
 		}
-		return claim.Reading{Says: fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace().Duration))}
+		return claim.Reading{Says: claim.Legacy(fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace().Duration)))}
 	}
 	r := claim.Reading{}
 	locks := byLock(holds)
@@ -222,7 +222,7 @@ func longHoldTrace(in *claim.Input) claim.Reading {
 		}
 	}
 	longest := slices.MaxFunc(holds, func(a, b *hold) int { return cmp.Compare(a.long(), b.long()) })
-	r.Says = fmt.Sprintf("the longest mean hold is %s, in %s", evidence.Duration(longest.long()), longest.site.Function)
+	r.Says = claim.Legacy(fmt.Sprintf("the longest mean hold is %s, in %s", evidence.Duration(longest.long()), longest.site.Function))
 	if e.Coverage != evidence.Whole {
 		r.Silent = "the trace was read in part only; " + r.Says
 	}
@@ -384,13 +384,13 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 		Reproduce: claim.TraceProfile(e, "sync")}
 	if h.held() > wall {
 		// Only several locks can be held for longer than there was time.
-		heldFact.Says, heldFact.Of = fmt.Sprintf("time locks were held here while others waited, added up; the trace is %s long, so it is several locks that are taken here", evidence.Duration(wall)), nil
+		heldFact.Says, heldFact.Of = claim.Legacy(fmt.Sprintf("time locks were held here while others waited, added up; the trace is %s long, so it is several locks that are taken here", evidence.Duration(wall))), nil
 	}
 	c := claim.Candidate{
-		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
-		Summary: fmt.Sprintf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing),
+		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Thin: thin, Share: min(1, heldShare.Number), Fix: claim.Legacies(fixInside(h.site)),
+		Summary: claim.Legacy(fmt.Sprintf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing)),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count)),
+			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count))),
 				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: claim.At(h.site),
 				Reproduce: claim.TraceView(e, h.look())},
 			heldFact,
@@ -399,7 +399,7 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 		},
 	}
 	if did.words != "" {
-		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "time in which holders " + did.words + " with the lock held", Value: evidence.Duration(did.time),
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("time in which holders " + did.words + " with the lock held"), Value: evidence.Duration(did.time),
 			Of: claim.PartOf(evidence.Duration(of), ofWords), At: claim.At(cmp.Or(did.site, h.site)),
 			Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", h.worst.Goroutine))})
 	}
@@ -415,12 +415,12 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 	for _, o := range h.others {
 		judge.AddSites(&c, o.site, o.owner)
 		if mean, least := o.mean(); float64(mean) >= in.Limit("min-hold").Number {
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("mean hold of the same lock given back in %s, %sover %s hand-overs", o.site.Function, atLeastWords(least), evidence.Of(o.handoffs, evidence.Count)),
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean hold of the same lock given back in %s, %sover %s hand-overs", o.site.Function, atLeastWords(least), evidence.Of(o.handoffs, evidence.Count))),
 				Value: evidence.Duration(mean), Limit: in.Against("min-hold"), At: claim.At(o.site), Reproduce: claim.TraceView(e, o.look())})
 		}
 	}
 	if least {
-		c.Caveats = append(c.Caveats, fmt.Sprintf("of %d hand-overs %d ended holds that began without contention; they count only from when somebody waited", h.handoffs, h.handoffs-h.known))
+		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("of %d hand-overs %d ended holds that began without contention; they count only from when somebody waited", h.handoffs, h.handoffs-h.known)))
 	}
 	return c, true
 }
@@ -480,15 +480,15 @@ func longHoldDump(in *claim.Input) claim.Reading {
 				doing += " in " + inner.Function
 			}
 			c := claim.Candidate{
-				Site: site, Path: s[h.At:].Path(), Variant: variant, Severity: severity, Thin: thin, Share: 0, Fix: fixInside(site),
-				Summary: fmt.Sprintf("%s holds %s that %s for and meanwhile %s", name, lock, evidence.Amount(n, "goroutine waits", "goroutines wait"), doing),
+				Site: site, Path: s[h.At:].Path(), Variant: variant, Severity: severity, Thin: thin, Share: 0, Fix: claim.Legacies(fixInside(site)),
+				Summary: claim.Legacy(fmt.Sprintf("%s holds %s that %s for and meanwhile %s", name, lock, evidence.Amount(n, "goroutine waits", "goroutines wait"), doing)),
 				Facts: []claim.Fact{
-					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.Name(), h.G.ID), Value: evidence.Of(n, evidence.Count),
+					{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.Name(), h.G.ID)), Value: evidence.Of(n, evidence.Count),
 						Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(waitSite, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
-					{Exhibit: e.ID, Says: fmt.Sprintf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.G.ID, h.G.State), Value: evidence.Of(1, evidence.Count),
+					{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.G.ID, h.G.State)), Value: evidence.Of(1, evidence.Count),
 						At: reading.AtGoroutine(inner, h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))},
 				},
-				Caveats: []string{caveat},
+				Caveats: []claim.Text{claim.Legacy(caveat)},
 			}
 			judge.AddSites(&c, owner, waitSite, inner)
 			c.Graph = judge.QueueGraph(e, l, h)
@@ -507,7 +507,7 @@ func longHoldDump(in *claim.Input) claim.Reading {
 	for _, f := range order {
 		s := bySite[f]
 		if len(in.Exhibits) > 1 {
-			s.Facts[0].Says += fmt.Sprintf(" (the same in %d of %d dumps)", s.times, len(in.Exhibits))
+			s.Facts[0].Says += claim.Legacy(fmt.Sprintf(" (the same in %d of %d dumps)", s.times, len(in.Exhibits)))
 		}
 		r.Candidates = append(r.Candidates, s.Candidate)
 	}
@@ -532,8 +532,8 @@ func longHoldMutex(in *claim.Input) claim.Reading {
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: l.Site, Path: l.Path, Sites: l.Sites(), Thin: true,
-			Summary: fmt.Sprintf("contended unlocks in %s end %s of waiting each on average", l.Words(), evidence.Duration(l.Mean())),
-			Facts: []claim.Fact{{Exhibit: c.Exhibit.ID, Says: fmt.Sprintf("waiting that contended unlocks here ended, %s each on average", evidence.Duration(l.Mean())), Value: evidence.Part(l.Delay, c.Delay),
+			Summary: claim.Legacy(fmt.Sprintf("contended unlocks in %s end %s of waiting each on average", l.Words(), evidence.Duration(l.Mean()))),
+			Facts: []claim.Fact{{Exhibit: c.Exhibit.ID, Says: claim.Legacy(fmt.Sprintf("waiting that contended unlocks here ended, %s each on average", evidence.Duration(l.Mean()))), Value: evidence.Part(l.Delay, c.Delay),
 				Of: claim.PartOf(evidence.Duration(c.Delay), "all delay at locks in the mutex profile"), At: claim.At(l.Site), Reproduce: claim.Peek(c.Exhibit, "delay", l.Site)}},
 		})
 	}

@@ -73,7 +73,7 @@ is unknown and the share is of everything since the start, set-up included. Smal
 		{Kind: evidence.Trace, Doc: "whether requests wait for processors that the collector takes; names no site and can only say that it matters", Run: judge.WorstOf(allocHotspotTrace)},
 		{Kind: evidence.Folded, Doc: "calls that allocate, or samples in such, by function" + judge.FoldedDoc, Run: judge.FoldedMeasure(allocCalls)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Reuse what is allocated: a sync.Pool of buffers, a slice cut to zero length, a strings.Builder with Grow",
 		"Make slices and maps with their final size, and avoid adding strings in a loop",
 		"Pass and keep small values instead of pointers, so that they need not be on the heap (go build -gcflags=-m tells why they are)",
@@ -137,13 +137,13 @@ func allocHotspotHeap(in *claim.Input) claim.Reading {
 		sites = append(sites, a)
 	}
 	if all.bytes <= 0 {
-		return claim.Reading{Silent: "nothing was allocated " + since}
+		return claim.Reading{Silent: claim.Legacy("nothing was allocated " + since)}
 	}
 	slices.SortFunc(sites, func(a, b allocSite) int {
 		return cmp.Or(-cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.Site.Function, b.Site.Function))
 	})
 	r := claim.Reading{
-		Says:  fmt.Sprintf("the function that allocates most, %s, has %s of the bytes allocated %s", sites[0].Site.Function, evidence.Part(sites[0].bytes, all.bytes), since),
+		Says:  claim.Legacy(fmt.Sprintf("the function that allocates most, %s, has %s of the bytes allocated %s", sites[0].Site.Function, evidence.Part(sites[0].bytes, all.bytes), since)),
 		Power: claim.SharePower(in.Limit("min-share").Number, all.bytes/max(e.Profile().Period, 1), judge.MuchOfIt, "of the bytes allocated"),
 	}
 	for _, a := range sites {
@@ -173,7 +173,7 @@ func allocCandidate(in *claim.Input, s *reading.HeapSeries, a, all allocSite, ov
 	at := claim.At(a.Site)
 	at.SampleType = column
 	fact := func(column, says string, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
-		f := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reading.PeekOwn(e, column, a.Site, nil)}
+		f := claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: value, Of: of, At: at, Reproduce: reading.PeekOwn(e, column, a.Site, nil)}
 		if over > 0 {
 			f.Reproduce = s.Added(f.Reproduce)
 		}
@@ -191,8 +191,8 @@ func allocCandidate(in *claim.Input, s *reading.HeapSeries, a, all allocSite, ov
 	}
 	if over <= 0 {
 		c.Thin = true
-		c.Summary = fmt.Sprintf("%s allocated %s of all bytes and %s of all objects since the program started", a.Site.Function, bytes, objects)
-		c.Caveats = []string{"the rate is unknown: the heap profile counts from the start of the program"}
+		c.Summary = claim.Legacy(fmt.Sprintf("%s allocated %s of all bytes and %s of all objects since the program started", a.Site.Function, bytes, objects))
+		c.Caveats = []claim.Text{"the rate is unknown: the heap profile counts from the start of the program"}
 		return c, true
 	}
 	rate := evidence.Quantity{Number: float64(a.bytes) / over.Seconds(), Unit: evidence.BytesPerSec}
@@ -200,7 +200,7 @@ func allocCandidate(in *claim.Input, s *reading.HeapSeries, a, all allocSite, ov
 	c.Facts = append(c.Facts,
 		fact("alloc_space", "bytes the function allocates per second", rate, claim.PartOf(evidence.Duration(over), "time between the profiles"), "min-rate"),
 		fact("alloc_objects", "objects the function allocates per second", count, claim.PartOf(evidence.Duration(over), "time between the profiles"), "min-objects-rate"))
-	c.Summary = fmt.Sprintf("%s allocates %s and %s objects, %s of all bytes", a.Site.Function, rate, count, bytes)
+	c.Summary = claim.Legacy(fmt.Sprintf("%s allocates %s and %s objects, %s of all bytes", a.Site.Function, rate, count, bytes))
 	// Somebody always allocates most: slowly, it is nobody's concern.
 	if bytes.Number >= least && rate.Number >= in.Limit("min-rate").Number || objects.Number >= least && count.Number >= in.Limit("min-objects-rate").Number {
 		c.Severity = claim.Info
@@ -251,7 +251,7 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	assist := evidence.Part(g.Assist, g.Mutators())
 	use := reading.UsageOf(p, in.Process.GOMAXPROCS)
 	r := claim.Reading{
-		Says:  fmt.Sprintf("allocating has %s of the CPU samples and the collector %s", evidence.Part(allocating, g.Total), share),
+		Says:  claim.Legacy(fmt.Sprintf("allocating has %s of the CPU samples and the collector %s", evidence.Part(allocating, g.Total), share)),
 		Power: claim.SharePower(in.Limit("min-cpu-share").Number, g.Total, in.Limit("min-cost").Number, "of the CPU samples in allocating"),
 	}
 	for _, s := range sites {
@@ -267,7 +267,7 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: s.Site, Path: s.Path, Share: cost.Number, Thin: judge.Rough(cost.Number, in.Limit("min-cpu-share").Number, g.Total),
-			Summary: fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", cost, s.Site.Function, share),
+			Summary: claim.Legacy(fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", cost, s.Site.Function, share)),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: cost, Of: claim.PartOf(evidence.Of(g.Total, evidence.Count), "all CPU samples"),
 					Limit: in.Against("min-cpu-share"), At: claim.At(s.Site), Reproduce: reading.PeekOwn(e, "samples", s.Site, allocates).With(allocFocus)},
@@ -292,7 +292,7 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			c.Severity, c.Raises = claim.Info, claim.Warning
 		case whole.Number >= in.Limit("min-whole-cost").Number && use.Part(whole.Number).Share() >= least:
 			c.Raises, c.Facts[2].Limit = claim.Warning, in.Against("min-whole-cost")
-			c.Summary += fmt.Sprintf("; its allocating and its part of that are %s", whole)
+			c.Summary += claim.Legacy(fmt.Sprintf("; its allocating and its part of that are %s", whole))
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -307,14 +307,14 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func allocHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	share := evidence.Part(t.CollectorTime(), t.ProcTime())
-	r := claim.Reading{Silent: fmt.Sprintf("a trace names nobody who allocates; the collector has %s of the processors", share)}
+	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("a trace names nobody who allocates; the collector has %s of the processors", share))}
 	late := judge.LateForCPU(in, t)
 	if late == nil || share.Number < in.Limit("min-of-capacity").Number {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
 		Thin: true, Raises: claim.Warning, Share: share.Number,
-		Summary: fmt.Sprintf("the collector takes %s of the processors while goroutines of %s wait for one", share, late.Start.Function),
+		Summary: claim.Legacy(fmt.Sprintf("the collector takes %s of the processors while goroutines of %s wait for one", share, late.Start.Function)),
 		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "processor time of the collector while requests wait for a processor", Value: share,
 			Of:    claim.PartOf(evidence.Duration(t.ProcTime()), "duration x GOMAXPROCS"),

@@ -43,7 +43,7 @@ is allocated elsewhere and told as heap-growth of that place.`,
 		{Kind: evidence.Dump, Doc: "goroutines that wait for a parent context; can confirm and never deny", Run: judge.WorstOf(contextRetentionDump)},
 		{Kind: evidence.Goroutine, Doc: "the same without their numbers", Run: judge.WorstOf(contextRetentionGoroutine)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Call the cancel function that comes with a context on every way out: ctx, cancel := context.WithCancel(parent); defer cancel() (go vet's lostcancel finds where it is dropped)",
 		"Derive from the request's context rather than from one that lives as long as the program",
 		"Do not keep a context, or what context.WithValue returned, in a struct that outlives the request",
@@ -102,11 +102,11 @@ func contextRetentionHeap(in *claim.Input) claim.Reading {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	if len(s.Views) < 2 {
-		return claim.Reading{Silent: alone(whole)}
+		return claim.Reading{Silent: claim.Legacy(alone(whole))}
 	}
 	r := claim.Reading{
-		Says:   fmt.Sprintf("contexts hold %s in the first heap profile and %s in the last", evidence.Size(s.First().Inuse), evidence.Size(s.Last().Inuse)),
-		Silent: s.Unsure(in.Limit("min-growth").Number, allMemory),
+		Says:   claim.Legacy(fmt.Sprintf("contexts hold %s in the first heap profile and %s in the last", evidence.Size(s.First().Inuse), evidence.Size(s.Last().Inuse))),
+		Silent: claim.Legacy(s.Unsure(in.Limit("min-growth").Number, allMemory)),
 	}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
 		if len(r.Candidates) == 3 {
@@ -116,7 +116,7 @@ func contextRetentionHeap(in *claim.Input) claim.Reading {
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Variant: contextVariant(h.Path), Severity: claim.Warning, Thin: !g.Steady(),
 			Share:   evidence.Part(g.Grown, max(whole.Last().Inuse-whole.First().Inuse, g.Grown)).Number,
-			Summary: fmt.Sprintf("contexts that %s derives are kept: their memory grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(h.Inuse), evidence.Within(s.Span())),
+			Summary: claim.Legacy(fmt.Sprintf("contexts that %s derives are kept: their memory grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(h.Inuse), evidence.Within(s.Span()))),
 			Facts:   growthFacts(in, s, g, h, "memory in use of contexts that the function derived", "-focus=^context[.]"),
 		}
 		// What a context carries is often made by a function that calls the one that derives it.
@@ -159,7 +159,7 @@ func parentWatchers(in *claim.Input, e *evidence.Exhibit, n, all int64, goroutin
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
-		Thin: true, Summary: fmt.Sprintf("%s wait for a parent context on behalf of a child", evidence.Things(n, "goroutine")),
+		Thin: true, Summary: claim.Legacy(fmt.Sprintf("%s wait for a parent context on behalf of a child", evidence.Things(n, "goroutine"))),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a parent context on behalf of a child", Value: evidence.Of(n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(all, evidence.Count), "goroutines"), Limit: in.Against("min-waiting"), At: claim.Location{Goroutine: goroutine}, Reproduce: reproduce}},
 	}}

@@ -40,7 +40,7 @@ is still growing looks like a leak between two snapshots.`,
 		{Kind: evidence.Dump, Doc: "accept loops that sleep after a failure", Run: judge.WorstOf(descriptorsDump)},
 		{Kind: evidence.Heap, Doc: "open files and dialled connections by who opened them, in successive heap profiles", Run: descriptorsHeap},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Close what was opened on every way out: defer f.Close() right after the check of the error, for files, connections, rows and the bodies of answers alike",
 		"Bound how many are open at a time, with a pool or a semaphore, and give idle connections a deadline (http.Server.IdleTimeout, SetDeadline)",
 		"See what is open: ls -l /proc/PID/fd, or lsof -p PID; if all of it is in use, raise the limit (ulimit -n, LimitNOFILE)",
@@ -92,13 +92,13 @@ func descriptorsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	find := claim.Grep(e, fmt.Sprintf("goroutine %d ", first.ID))
 	r.Candidates = []claim.Candidate{{
 		Severity: claim.Critical, Share: 1,
-		Summary: fmt.Sprintf("a server cannot accept connections: its accept loop, goroutine %d, pauses after a failure, which means that no file descriptor was left", first.ID),
+		Summary: claim.Legacy(fmt.Sprintf("a server cannot accept connections: its accept loop, goroutine %d, pauses after a failure, which means that no file descriptor was left", first.ID)),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "accept loops that pause after a failure", Value: evidence.Of(n, evidence.Count), At: claim.Location{Goroutine: first.ID}, Reproduce: find},
 			{Exhibit: e.ID, Says: "goroutines that wait on connections meanwhile", Value: evidence.Of(connections, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				At: claim.Location{Goroutine: first.ID}, Reproduce: claim.Grep(e, "IO wait")},
 		},
-		Caveats: []string{"a dump does not show what is open, nor who opened it"},
+		Caveats: []claim.Text{"a dump does not show what is open, nor who opened it"},
 	}}
 	return r
 }
@@ -127,7 +127,7 @@ func descriptorsHeap(in *claim.Input) claim.Reading {
 	s := whole.Part(opens)
 	last := s.LastExhibit()
 	if len(s.Views) < 2 || last.Profile().Column("inuse_space") < 0 {
-		return claim.Reading{Silent: alone(whole)}
+		return claim.Reading{Silent: claim.Legacy(alone(whole))}
 	}
 	r := claim.Reading{Silent: "heap profiles sample, and a thousand open files are a few samples at most"}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
@@ -141,7 +141,7 @@ func descriptorsHeap(in *claim.Input) claim.Reading {
 		at.SampleType = "inuse_objects"
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Severity: claim.Warning, Thin: !g.Steady(), Share: evidence.Part(h.Inuse, whole.Last().Inuse).Number,
-			Summary: fmt.Sprintf("files or connections that %s opens stay open: %s of them, and more with each snapshot", h.Site.Function, evidence.Of(n, evidence.Count)),
+			Summary: claim.Legacy(fmt.Sprintf("files or connections that %s opens stay open: %s of them, and more with each snapshot", h.Site.Function, evidence.Of(n, evidence.Count))),
 			Facts: append([]claim.Fact{{Exhibit: last.ID, Says: "open files or dialled connections of the function", Value: evidence.Of(n, evidence.Count), Limit: in.Against("min-live"), At: at,
 				Reproduce: claim.Peek(last, "inuse_objects", h.Site).With(descriptorFocus)}}, growthFacts(in, s, g, h, "memory in use of what the function has open", descriptorFocus)...),
 		}

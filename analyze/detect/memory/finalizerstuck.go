@@ -44,7 +44,7 @@ wait group, a condition or a sleep is a warning with low confidence, and one for
 		{Kind: evidence.Goroutine, Doc: "the same at the moments of goroutine profiles, by the leaf frames", Run: finalizerGoroutine},
 		{Kind: evidence.Trace, Doc: "time for which finalizers or cleanups wait", Run: judge.WorstOf(finalizerTrace)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Never wait in a finalizer or cleanup: try with a select that has a default case, or start a goroutine for what may take long (runtime.SetFinalizer says so)",
 		"Close explicitly where the object is no longer needed, with defer, and let the finalizer only report what was forgotten",
 	},
@@ -94,7 +94,7 @@ func (f *finalizing) candidate(in *claim.Input, facts ...claim.Fact) claim.Candi
 	site := f.stack.Site()
 	c := claim.Candidate{
 		Site: site, Path: f.stack.Path(), Variant: f.what, Facts: facts, Share: 1,
-		Summary: fmt.Sprintf("a %s %s in %s, and no other %s runs meanwhile", f.what, wait.WordsOfOne(f.class), site.Function, f.what),
+		Summary: claim.Legacy(fmt.Sprintf("a %s %s in %s, and no other %s runs meanwhile", f.what, wait.WordsOfOne(f.class), site.Function, f.what)),
 	}
 	stays := f.age >= in.Limit("min-age").Duration() || f.moments > 1
 	switch {
@@ -128,7 +128,7 @@ func finalizerDump(in *claim.Input) claim.Reading {
 	for _, f := range all[:min(len(all), reading.MaxSites)] {
 		find := claim.Grep(e, fmt.Sprintf("goroutine %d [", f.goroutine))
 		where := reading.AtGoroutine(f.stack.Site(), f.goroutine)
-		facts := []claim.Fact{{Exhibit: e.ID, Says: "dumps in which the same goroutine waits here, in a " + f.what, Value: evidence.Of(f.moments, evidence.Count),
+		facts := []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy("dumps in which the same goroutine waits here, in a " + f.what), Value: evidence.Of(f.moments, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(in.Exhibits), evidence.Count), "all dumps"), At: where, Reproduce: find}}
 		if f.age > 0 {
 			facts = append(facts, claim.Fact{Exhibit: e.ID, Says: "its wait, in whole minutes", Value: evidence.Duration(f.age), Limit: in.Against("min-age"), At: where, Reproduce: find})
@@ -172,7 +172,7 @@ func finalizerGoroutine(in *claim.Input) claim.Reading {
 	}
 	e := reading.Latest(in.Exhibits)
 	for _, f := range all[:min(len(all), reading.MaxSites)] {
-		r.Candidates = append(r.Candidates, f.candidate(in, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("goroutine whose %s waits here, in %d of %s", f.what, f.moments, evidence.Things(len(in.Exhibits), "goroutine profile")), Value: evidence.Of(1, evidence.Count), At: claim.At(f.stack.Site()), Reproduce: claim.Peek(e, "goroutine", f.stack.Site())}))
+		r.Candidates = append(r.Candidates, f.candidate(in, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutine whose %s waits here, in %d of %s", f.what, f.moments, evidence.Things(len(in.Exhibits), "goroutine profile"))), Value: evidence.Of(1, evidence.Count), At: claim.At(f.stack.Site()), Reproduce: claim.Peek(e, "goroutine", f.stack.Site())}))
 	}
 	return r
 }
@@ -181,7 +181,7 @@ func finalizerTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	r := claim.Reading{Says: "no finalizer or cleanup waits in the trace"}
 	if short := reading.TooShort(e); short != "" {
-		r.Silent = short
+		r.Silent = claim.Legacy(short)
 	}
 	by := map[string]*finalizing{}
 	waited, most := map[*finalizing]time.Duration{}, map[*finalizing]exectrace.Span{}
@@ -210,13 +210,13 @@ func finalizerTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		at := reading.AtGoroutine(f.stack.Site(), most[f].Goroutine)
 		at.From, at.To = int64(most[f].From), int64(most[f].To)
-		c := f.candidate(in, claim.Fact{Exhibit: e.ID, Says: "time for which a " + f.what + " waits here", Value: share, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-blocked"),
+		c := f.candidate(in, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("time for which a " + f.what + " waits here"), Value: share, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-blocked"),
 			At: at, Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", at.Goroutine))})
 		c.Severity, c.Thin, c.Caveats, c.Share = claim.Info, r.Silent != "", nil, share.Number
 		if share.Number >= in.Limit("min-blocked").Number {
 			c.Severity = claim.Warning
 		}
-		c.Summary += fmt.Sprintf(": for %s of the trace", share)
+		c.Summary += claim.Legacy(fmt.Sprintf(": for %s of the trace", share))
 		r.Candidates = append(r.Candidates, c)
 	}
 	return r

@@ -24,11 +24,11 @@ func growthFacts(in *claim.Input, s *reading.HeapSeries, g reading.Growth, h *re
 		return claim.Peek(e, "inuse_space", h.Site).With(options)
 	}
 	facts := []claim.Fact{{
-		Exhibit: last.ID, Says: what + ", last snapshot less first", Value: evidence.Of(g.Grown, evidence.Bytes),
+		Exhibit: last.ID, Says: claim.Legacy(what + ", last snapshot less first"), Value: evidence.Of(g.Grown, evidence.Bytes),
 		Of:    claim.PartOf(evidence.Of(s.Last().Inuse, evidence.Bytes), "memory in use in the last snapshot"),
 		Limit: in.Against("min-growth"), At: at, Reproduce: s.Added(peek(last)),
 	}, {
-		Exhibit: first.ID, Says: what + ", in the first snapshot", Value: evidence.Of(g.Values[0], evidence.Bytes),
+		Exhibit: first.ID, Says: claim.Legacy(what + ", in the first snapshot"), Value: evidence.Of(g.Values[0], evidence.Bytes),
 		Of: claim.PartOf(evidence.Of(s.First().Inuse, evidence.Bytes), "memory in use in the first snapshot"),
 		At: at, Reproduce: peek(first),
 	}}

@@ -22,10 +22,10 @@ func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	s := reading.SlopeOf(floors, g.Total.To-g.Total.From, int(in.Limit("min-floors").Number))
 	if s.Unknown != "" {
-		return claim.Reading{Silent: s.Unknown}
+		return claim.Reading{Silent: claim.Legacy(s.Unknown)}
 	}
 	over := s.To - s.From
-	r := claim.Reading{Says: fmt.Sprintf("the marked heap went from %s to %s within %s", evidence.Size(int64(s.Begin)), evidence.Size(int64(s.Last)), evidence.Duration(over))}
+	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("the marked heap went from %s to %s within %s", evidence.Size(int64(s.Begin)), evidence.Size(int64(s.Last)), evidence.Duration(over)))}
 	long := float64(over) >= in.Limit("min-span").Number
 	least := max(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number*float64(s.First))
 	r.Power = claim.GrowthPower(least, over)
@@ -33,7 +33,7 @@ func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if !long && s.Started(least) {
 		// What rose and then stood still says that what was seen to grow was a start, however short the log.
 		r.Says += ", and hardly any of it in the second half of that time"
-		r.Power = claim.Power{Least: evidence.Of(least, evidence.Bytes), Matters: evidence.Of(least, evidence.Bytes), Says: "growth of " + evidence.Size(int64(least)) + " or more in the second half of the log"}
+		r.Power = claim.Power{Least: evidence.Of(least, evidence.Bytes), Matters: evidence.Of(least, evidence.Bytes), Says: claim.Legacy("growth of " + evidence.Size(int64(least)) + " or more in the second half of the log")}
 		return r
 	}
 	if !rises {
@@ -41,7 +41,7 @@ func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	c := claim.Candidate{
 		Severity: claim.Warning, Share: evidence.Part(s.Grown, int64(s.Last)).Number,
-		Summary: fmt.Sprintf("the live heap rises: from %s to %s within %s", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(over)),
+		Summary: claim.Legacy(fmt.Sprintf("the live heap rises: from %s to %s within %s", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(over))),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "rise of the marked heap, median of the last third less that of the first", Value: evidence.Of(s.Grown, evidence.Bytes),
 				Of:    claim.PartOf(evidence.Of(float64(s.Last), evidence.Bytes), "marked heap in the last third"),
@@ -50,22 +50,22 @@ func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 				At: claim.Location{From: int64(s.From), To: int64(s.To)}, Reproduce: claim.Grep(e, " MB goal")},
 		},
 	}
-	c.Caveats = []string{"more load raises the heap as well: hold the rise against the traffic of that time"}
+	c.Caveats = []claim.Text{"more load raises the heap as well: hold the rise against the traffic of that time"}
 	n := len(floors)
 	middle := reading.MedianLive(floors[n/3 : n-n/3])
 	switch {
 	// What was there from the start accounts for little of it, and the second half of the time brought as much as all before.
 	case !long && s.Doubles():
 		c.Thin = true
-		c.Caveats = []string{"the log covers too little time to rule out a start that goes on: another of some minutes would"}
+		c.Caveats = []claim.Text{"the log covers too little time to rule out a start that goes on: another of some minutes would"}
 	// Any load that has just set in raises the heap for seconds.
 	case !long:
 		c.Severity = claim.Info
-		c.Caveats = []string{"the log covers too little time to tell a leak from a load that has just set in"}
+		c.Caveats = []claim.Text{"the log covers too little time to tell a leak from a load that has just set in"}
 	// A program that fills its caches slows down; a leak does not.
 	case float64(s.Last)-float64(middle) < float64(s.Grown)/4:
 		c.Severity = claim.Info
-		c.Caveats = []string{"the growth slowed down before the log ended, as that of a program warming up does"}
+		c.Caveats = []claim.Text{"the growth slowed down before the log ended, as that of a program warming up does"}
 	}
 	r.Candidates = []claim.Candidate{c}
 	return r
@@ -112,7 +112,7 @@ finished collection, so it lags behind. Growth that comes with more traffic is g
 		{Kind: evidence.Trace, Doc: "the floors of the heap after each collection; names no site", Run: judge.WorstOf(heapGrowthTrace)},
 		{Kind: evidence.GCTrace, Doc: "the marked heap of collections over the time of a log; names no site", Run: judge.WorstOf(heapGrowthGCTrace)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Find who keeps what the function allocates: a map or slice nothing is deleted from, goroutines that never end, timers never stopped, contexts that are never cancelled",
 		"Give the structure a cap or an expiry, and delete on the way out of every path, errors included",
 		"Take three heap profiles minutes apart and compare them with go tool pprof -diff_base to see whether the growth goes on",
@@ -142,29 +142,29 @@ func (c *Cache) Put(key string, value []byte) {
 func heapGrowthHeap(in *claim.Input) claim.Reading {
 	s := reading.OneProcess(in.Exhibits)
 	if len(s.Views) < 2 {
-		return claim.Reading{Silent: alone(s)}
+		return claim.Reading{Silent: claim.Legacy(alone(s))}
 	}
 	was, is := s.First().Inuse, s.Last().Inuse
-	r := claim.Reading{Says: fmt.Sprintf("memory in use went from %s to %s over %d heap profiles", evidence.Size(was), evidence.Size(is), len(s.Views))}
+	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("memory in use went from %s to %s over %d heap profiles", evidence.Size(was), evidence.Size(is), len(s.Views)))}
 	column := s.LastExhibit().Profile().Column("inuse_space")
 	if column < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	r.Power = claim.GrowthPower(max(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number*float64(was)), s.Span())
-	r.Silent = s.Unsure(in.Limit("min-growth").Number, allMemory)
+	r.Silent = claim.Legacy(s.Unsure(in.Limit("min-growth").Number, allMemory))
 	grown := s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory)
 	for _, g := range grown[:min(len(grown), 3)] {
 		h := s.Last().Sites[g.Name]
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Severity: claim.Warning, Thin: !g.Steady(),
 			Share:   evidence.Part(g.Grown, max(is-was, g.Grown)).Number,
-			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(g.Values[len(g.Values)-1]), evidence.Within(s.Span())),
+			Summary: claim.Legacy(fmt.Sprintf("memory that %s allocated and that is still in use grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(g.Values[len(g.Values)-1]), evidence.Within(s.Span()))),
 			Facts:   growthFacts(in, s, g, h, "memory in use that the function allocated", ""),
 		}
 		// One array in use whose smaller ones followed append's steps is most of it.
 		if arrays, ok := appends(h, minAppends); ok && arrays.inuse*2 >= h.Inuse {
 			c.Variant = "slice"
-			c.Summary = fmt.Sprintf("a slice that %s appends to is never cut: what the function allocated and is still in use grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(g.Values[len(g.Values)-1]), evidence.Within(s.Span()))
+			c.Summary = claim.Legacy(fmt.Sprintf("a slice that %s appends to is never cut: what the function allocated and is still in use grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(g.Values[len(g.Values)-1]), evidence.Within(s.Span())))
 		}
 		nameSeries(&c, s, h)
 		// Who allocates is often a helper; who keeps it has a container that grows with it.
@@ -196,9 +196,9 @@ func heapGrowthHeap(in *claim.Input) claim.Reading {
 func heapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	s := reading.HeapSlope(e.Trace(), int(in.Limit("min-floors").Number))
 	if s.Unknown != "" {
-		return claim.Reading{Silent: s.Unknown}
+		return claim.Reading{Silent: claim.Legacy(s.Unknown)}
 	}
-	r := claim.Reading{Says: fmt.Sprintf("the heap after collections went from %s to %s within %s of trace", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(s.To-s.From))}
+	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("the heap after collections went from %s to %s within %s of trace", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(s.To-s.From)))}
 	if !s.Rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) || s.Ended() {
 		// A trace lasts seconds: a heap that is steady that long may still grow by the hour.
 		r.Silent = r.Says + ", too short to rule growth out"
@@ -206,9 +206,9 @@ func heapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	r.Candidates = []claim.Candidate{{
 		Severity: claim.Info, Share: evidence.Part(s.Grown, int64(s.Last)).Number,
-		Summary: fmt.Sprintf("the live heap rises: from %s to %s within %s of trace", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(s.To-s.From)),
+		Summary: claim.Legacy(fmt.Sprintf("the live heap rises: from %s to %s within %s of trace", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(s.To-s.From))),
 		Facts:   []claim.Fact{slopeFact(in, e, s)},
-		Caveats: []string{"a trace covers seconds, and any load that has just set in raises the heap for that long"},
+		Caveats: []claim.Text{"a trace covers seconds, and any load that has just set in raises the heap for that long"},
 	}}
 	return r
 }

@@ -149,7 +149,7 @@ func TestMetricsLabels(t *testing.T) {
 			}
 		}
 		for _, f := range Judge(t, HeapGrowth, HeapAt(0, Kept(20, "main.f")), HeapAt(600, c.rows...)).All.Findings {
-			if fixed := len(f.Next) > 0 && strings.Contains(f.Next[0], "labels"); f.Variant != c.variant || fixed != (c.variant != "") {
+			if fixed := len(f.Next) > 0 && strings.Contains(f.Next[0].String(), "labels"); f.Variant != c.variant || fixed != (c.variant != "") {
 				t.Errorf("%s: variant %q, %v", c.what, f.Variant, f.Next)
 			}
 		}

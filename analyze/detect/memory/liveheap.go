@@ -24,7 +24,7 @@ calls that function for nine tenths of it is named beside it. What was allocated
 	Measures: []claim.Measure{
 		{Kind: evidence.Heap, Doc: "memory in use by function in the newest heap profile", Run: liveHeap},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Look at what the function keeps, and for how long it is needed: go tool pprof -sample_index=inuse_space -list shows the lines",
 		"Where it is a cache, bound it by bytes; where it is an index, keep what is searched for and not the whole record",
 	},
@@ -42,7 +42,7 @@ func liveHeap(in *claim.Input) claim.Reading {
 	if share := evidence.Part(most.Alloc, view.Alloc); most.Alloc > 0 && most.Site.Function != c.Site.Function {
 		at := claim.At(most.Site)
 		at.SampleType = "alloc_space"
-		c.Summary += fmt.Sprintf("; %s allocated %s of all bytes since the start", most.Site.Function, share)
+		c.Summary += claim.Legacy(fmt.Sprintf("; %s allocated %s of all bytes since the start", most.Site.Function, share))
 		c.Facts = append(c.Facts, claim.Fact{
 			Exhibit: e.ID, Says: "bytes allocated since the start", Value: share, Of: claim.PartOf(evidence.Of(view.Alloc, evidence.Bytes), "all bytes allocated since the start"),
 			At: at, Reproduce: reading.PeekOwn(e, "alloc_space", most.Site, nil),

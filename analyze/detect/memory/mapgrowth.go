@@ -75,7 +75,7 @@ tell, so it is told as an info. A CPU profile alone cannot tell one map that gro
 		{Kind: evidence.Trace, Doc: "whether the heap rises meanwhile; names no site", Run: judge.WorstOf(mapGrowthTrace)},
 		{Kind: evidence.Folded, Doc: "calls that make maps larger or assign to them, or samples in such, by function" + judge.FoldedDoc, Run: judge.FoldedMeasure(mapCalls)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Give the map a cap or its entries an expiry: an LRU, a sweep by age, or deletion where the object's life ends",
 		"Rebuild the map from time to time where many entries are deleted: the tables of a map never shrink",
 		"Where the number of entries is known, make the map with a size hint, so that it is not rehashed on the way",
@@ -292,10 +292,10 @@ func mapGrowthHeap(in *claim.Input) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Variant: shapes[g.Name].String(), Severity: claim.Warning, Thin: !sure || !g.Steady(), Share: share.Number,
-			Summary: fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
-				shapes[g.Name], h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(sum.Inuse), evidence.Within(s.Span()), share),
+			Summary: claim.Legacy(fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
+				shapes[g.Name], h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(sum.Inuse), evidence.Within(s.Span()), share)),
 			Facts: growthFacts(in, s, g, h, what, shapes[g.Name].focus()),
-			Fix:   shapes[g.Name].fix(),
+			Fix:   claim.Legacies(shapes[g.Name].fix()),
 		}
 		nameSeries(&c, s, h)
 		if f, ok := blocksFact(last, h); ok && !shapes[g.Name].syncMap {
@@ -316,8 +316,8 @@ func mapGrowthHeap(in *claim.Input) claim.Reading {
 		r.Candidates = append(r.Candidates, c)
 	}
 	r.Candidates = append(r.Candidates, whatMapsKeep(in, s, r.Candidates)...)
-	r.Says = fmt.Sprintf("no memory in blocks with the sizes of map tables grew by %s over %d heap profiles", in.Limit("min-growth"), len(s.Views))
-	r.Silent = s.Unsure(in.Limit("min-growth").Number, pick)
+	r.Says = claim.Legacy(fmt.Sprintf("no memory in blocks with the sizes of map tables grew by %s over %d heap profiles", in.Limit("min-growth"), len(s.Views)))
+	r.Silent = claim.Legacy(s.Unsure(in.Limit("min-growth").Number, pick))
 	return r
 }
 
@@ -342,7 +342,7 @@ func whatMapsKeep(in *claim.Input, s *reading.HeapSeries, found []claim.Candidat
 		}
 		out = append(out, claim.Candidate{
 			Site: h.Site, Path: h.Path, Thin: true, Share: evidence.Part(g.Grown, s.Last().Inuse).Number,
-			Summary: fmt.Sprintf("memory that %s allocated and that is still in use grew by %s", h.Site.Function, evidence.Size(g.Grown)),
+			Summary: claim.Legacy(fmt.Sprintf("memory that %s allocated and that is still in use grew by %s", h.Site.Function, evidence.Size(g.Grown))),
 			Facts:   growthFacts(in, s, g, h, "memory in use that the function's own lines allocated", ""),
 		})
 	}
@@ -351,7 +351,7 @@ func whatMapsKeep(in *claim.Input, s *reading.HeapSeries, found []claim.Candidat
 
 // mapGrowthOnce judges a single heap profile, which can show a large map but no growth.
 func mapGrowthOnce(in *claim.Input, s *reading.HeapSeries, minBlocks int64) claim.Reading {
-	r := claim.Reading{Silent: alone(s)}
+	r := claim.Reading{Silent: claim.Legacy(alone(s))}
 	last, view := s.LastExhibit(), s.Last()
 	// A difference over time holds what came and went, not what a map holds.
 	if last.Duration > 0 {
@@ -369,14 +369,14 @@ func mapGrowthOnce(in *claim.Input, s *reading.HeapSeries, minBlocks int64) clai
 		at.SampleType = "inuse_space"
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Variant: shape.String(), Severity: claim.Info, Thin: true, Share: share.Number,
-			Summary: fmt.Sprintf("the %s that %s assigns to holds %s, %s of the memory in use; whether it grows is unknown", shape, h.Site.Function, evidence.Size(sum.Inuse), share),
+			Summary: claim.Legacy(fmt.Sprintf("the %s that %s assigns to holds %s, %s of the memory in use; whether it grows is unknown", shape, h.Site.Function, evidence.Size(sum.Inuse), share)),
 			Facts: []claim.Fact{{
 				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
 				Of:    claim.PartOf(evidence.Of(view.Inuse, evidence.Bytes), "memory in use"),
 				Limit: in.Against("min-flat-share"), At: at, Reproduce: claim.Peek(last, "inuse_space", h.Site).With(shape.focus()),
 			}},
-			Caveats: []string{"one heap profile cannot tell a map that grows from one at its cap"},
-			Fix:     shape.fix(),
+			Caveats: []claim.Text{"one heap profile cannot tell a map that grows from one at its cap"},
+			Fix:     claim.Legacies(shape.fix()),
 		}
 		nameSeries(&c, s, h)
 		if f, ok := blocksFact(last, h); ok && !shape.syncMap {
@@ -417,7 +417,7 @@ func blocksFact(e *evidence.Exhibit, h *reading.HeapSite) (claim.Fact, bool) {
 	at := claim.At(h.Site)
 	at.Line, at.SampleType = int(line), "inuse_objects"
 	return claim.Fact{
-		Exhibit: e.ID, Says: fmt.Sprintf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes)), Value: evidence.Of(most.InuseObjects, evidence.Count),
+		Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes))), Value: evidence.Of(most.InuseObjects, evidence.Count),
 		At: at, Reproduce: claim.PeekLine(e, "inuse_objects", h.Site, int(line)).With(fmt.Sprintf("-tagfocus=%db:%db", size, size)),
 	}, true
 }
@@ -488,14 +488,14 @@ func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		share := evidence.Part(n, total)
 		c := claim.Candidate{
 			Site: site.Site, Path: site.Path, Thin: true, Share: share.Number,
-			Summary: fmt.Sprintf("%s of the CPU samples are in maps being made larger under %s", share, site.Site.Function),
+			Summary: claim.Legacy(fmt.Sprintf("%s of the CPU samples are in maps being made larger under %s", share, site.Site.Function)),
 			Facts: []claim.Fact{{
 				Exhibit: e.ID, Says: "CPU samples in rehashing, splitting and evacuating maps under the function", Value: share,
 				Of:    claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 				Limit: in.Against("min-cpu-share"), At: claim.At(site.Site),
 				Reproduce: claim.Peek(e, "samples", site.Site).With("-focus=table..(rehash|split|grow)$|growToTable|installTableSplit|runtime.(hashGrow|growWork|evacuate|makeBucketArray)|HashTrieMap.*expand"),
 			}},
-			Caveats: []string{"maps that are built anew each time without a size hint cost CPU in the same functions"},
+			Caveats: []claim.Text{"maps that are built anew each time without a size hint cost CPU in the same functions"},
 		}
 		// Small maps that are made by the thousand grow too, but are never split.
 		if share.Number >= in.Limit("min-cpu-share").Number && large[site.Site.Function] {
@@ -509,7 +509,7 @@ func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func mapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	s := reading.HeapSlope(e.Trace(), 6)
 	if s.Unknown != "" {
-		return claim.Reading{Silent: s.Unknown}
+		return claim.Reading{Silent: claim.Legacy(s.Unknown)}
 	}
 	if !s.Rises(0.85, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) {
 		return claim.Reading{Silent: "the heap does not rise within the trace, which is too short to rule growth out"}

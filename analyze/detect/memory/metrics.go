@@ -48,6 +48,6 @@ func nameSeries(c *claim.Candidate, s *reading.HeapSeries, h *reading.HeapSite) 
 	if series == nil || 2*series.Inuse < h.Inuse {
 		return
 	}
-	c.Variant, c.Fix = metricsLabels, fixMetricsLabels
+	c.Variant, c.Fix = metricsLabels, claim.Legacies(fixMetricsLabels)
 	c.Summary += "; it is series of a metrics registry, one for each combination of label values"
 }

@@ -35,7 +35,7 @@ size in advance, such as one read from the network, has to grow; using it again 
 		{Kind: evidence.CPU, Doc: "samples in growing slices, buffers and builders by function", Run: judge.WorstOf(growing.CPU)},
 		{Kind: evidence.Heap, Doc: "arrays at one line whose sizes follow append's steps, and bytes of growing buffers; can confirm and never deny", Run: sliceRegrowthHeap},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Make the slice with its final capacity: make([]T, 0, n), slices.Grow, (*bytes.Buffer).Grow or (*strings.Builder).Grow",
 		"Keep the slice and cut it to zero length for the next use, in a sync.Pool where goroutines share it",
 	},
@@ -184,9 +184,9 @@ func sliceRegrowthHeap(in *claim.Input) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Share: share.Number, Thin: spent.Over <= 0,
-			Summary: fmt.Sprintf("%s makes slices larger by append: arrays of %s up to %s at one line are %s of the bytes allocated %s", h.Site.Function, evidence.Things(arrays.sizes, "size"), evidence.Size(arrays.largest), share, spent.Since),
+			Summary: claim.Legacy(fmt.Sprintf("%s makes slices larger by append: arrays of %s up to %s at one line are %s of the bytes allocated %s", h.Site.Function, evidence.Things(arrays.sizes, "size"), evidence.Size(arrays.largest), share, spent.Since)),
 			Facts: []claim.Fact{
-				{Exhibit: last.ID, Says: "bytes allocated " + spent.Since + " in arrays whose sizes follow append's steps, at one line", Value: share,
+				{Exhibit: last.ID, Says: claim.Legacy("bytes allocated " + spent.Since + " in arrays whose sizes follow append's steps, at one line"), Value: share,
 					Of: claim.PartOf(evidence.Of(spent.All, evidence.Bytes), "all bytes allocated "+spent.Since), Limit: in.Against("min-alloc-share"), At: at, Reproduce: spent.Command(peek)},
 				{Exhibit: last.ID, Says: "different sizes of these arrays", Value: evidence.Of(arrays.sizes, evidence.Count), Limit: in.Against("min-sizes"), At: at, Reproduce: claim.Tags(last, "alloc_objects", h.Site)},
 			},

@@ -36,7 +36,7 @@ standard library, as part of all samples; in heap profiles what these allocate, 
 		{Kind: evidence.Heap, Doc: "bytes the writing methods allocate by function; can confirm and never deny", Run: storing.Heap},
 		{Kind: evidence.Mutex, Doc: "waiting for the locks inside the map; can confirm and never deny", Run: judge.WorstOf(syncMapMutex)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Use a map with a sync.RWMutex, split in shards by a hash of the key where many processors write",
 		"Store pointers to values that are changed in place (atomic counters, say), so that a key is stored once and then only loaded",
 		"Load before LoadOrStore and CompareAndSwap, so that the value is only made when it is needed",
@@ -154,7 +154,7 @@ func syncMapMutex(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.Site, Path: s.Path, Share: share.Number, Thin: true,
-			Summary: fmt.Sprintf("%s of the time lost to locks is lost inside the sync.Map that %s writes to", share, s.Site.Function),
+			Summary: claim.Legacy(fmt.Sprintf("%s of the time lost to locks is lost inside the sync.Map that %s writes to", share, s.Site.Function)),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "delay at the locks inside the sync.Map under the function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Nanoseconds), "all delay in the mutex profile"),
 				Limit: in.Against("min-delay"), At: claim.At(s.Site), Reproduce: claim.Peek(e, "delay", s.Site)}},
 		})

@@ -39,7 +39,7 @@ a wait is a known way to save a wake-up. Counters that many processors change wi
 		{Kind: evidence.CPU, Doc: "samples in asking without waiting, by function", Run: judge.WorstOf(busyLoopCPU)},
 		{Kind: evidence.Trace, Doc: "goroutines that yield again and again; loops that never yield do not show", Run: judge.WorstOf(busyLoopTrace)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Take the default case out of the select, or receive without one: the goroutine then sleeps until something comes",
 		"Wait for a flag with a channel that is closed, a sync.Cond or a sync.WaitGroup instead of loading it in a loop",
 		"Where it is a lock made of an atomic flag, use a sync.Mutex: it spins for microseconds only and then parks",
@@ -109,7 +109,7 @@ func busyLoopCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := asks.CPU(in, e)
 	// The scheduler runs on a stack of its own, which names nobody.
 	if share := evidence.Part(yields, p.Total(column)); share.Number >= in.Limit("min-share").Number {
-		r.Silent = fmt.Sprintf("%s of the CPU samples are in the scheduler for goroutines that yield, and do not tell which", share)
+		r.Silent = claim.Legacy(fmt.Sprintf("%s of the CPU samples are in the scheduler for goroutines that yield, and do not tell which", share))
 	}
 	return r
 }
@@ -145,7 +145,7 @@ func busyLoopTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		at := claim.At(g.Start)
 		c := claim.Candidate{
 			Site: g.Start, Path: []string{g.Start.Function}, Share: share.Number,
-			Summary: fmt.Sprintf("goroutines of %s yield %s and run %s in between: that takes %s of the processors' time, the scheduler's part with it", g.Start.Function, rate, evidence.Duration(between), share),
+			Summary: claim.Legacy(fmt.Sprintf("goroutines of %s yield %s and run %s in between: that takes %s of the processors' time, the scheduler's part with it", g.Start.Function, rate, evidence.Duration(between), share)),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "processor time of the goroutines that yield, and of the scheduler for them", Value: share, Of: claim.PartOf(evidence.Duration(capacity), "the time of all processors"), At: at, Reproduce: view},
 				{Exhibit: e.ID, Says: "yields per second of the goroutines that start here", Value: rate, Limit: in.Against("min-yields"), At: at, Reproduce: view},

@@ -39,7 +39,7 @@ does not count.`,
 		{Kind: evidence.Trace, Doc: "connections made and answers waited for, by the function that asks", Run: judge.WorstOf(connectionsTrace)},
 		{Kind: evidence.Heap, Doc: "bytes allocated for the same; can confirm and never deny", Run: connecting.Heap},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Keep one client or pool for the life of the program and share it: an http.Client with its Transport, a sql.DB, a gRPC connection",
 		"Let it keep as many idle connections as there are calls at once: Transport.MaxIdleConnsPerHost (2 by default), DB.SetMaxIdleConns (2 by default, none when negative)",
 		"Read every answer to its end and close its body, and do not set DisableKeepAlives or Connection: close: else the connection cannot be used again",
@@ -116,7 +116,7 @@ func readsBody(s stack.Stack) bool {
 func connectionsTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: short}
+		return claim.Reading{Silent: claim.Legacy(short)}
 	}
 	r := claim.Reading{Silent: "connections that are made without waiting do not show in a trace"}
 	operations := reading.OperationsOf(t)
@@ -177,11 +177,11 @@ func connectionsTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		view := claim.TraceView(e, fmt.Sprintf("goroutine %d", at.Goroutine))
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Ends: ends, Thin: a.made < 10,
-			Summary: fmt.Sprintf("%s makes connections anew: %s in %s, for %s answers, and %s for them", name, evidence.Of(a.made, evidence.Count), evidence.Duration(t.Duration), evidence.Of(a.answers, evidence.Count),
-				judge.Standing(reading.PerSecond(w.Total, t.Duration))),
+			Summary: claim.Legacy(fmt.Sprintf("%s makes connections anew: %s in %s, for %s answers, and %s for them", name, evidence.Of(a.made, evidence.Count), evidence.Duration(t.Duration), evidence.Of(a.answers, evidence.Count),
+				judge.Standing(reading.PerSecond(w.Total, t.Duration)))),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "connections made for the function per second", Value: rate, Limit: in.Against("min-rate"), At: at, Reproduce: view},
-				{Exhibit: e.ID, Says: fmt.Sprintf("connections made per answer that it waits for, over %s answers", evidence.Of(a.answers, evidence.Count)), Value: ratio, Limit: in.Against("min-per-answer"), At: at, Reproduce: view},
+				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("connections made per answer that it waits for, over %s answers", evidence.Of(a.answers, evidence.Count))), Value: ratio, Limit: in.Against("min-per-answer"), At: at, Reproduce: view},
 				{Exhibit: e.ID, Says: "time goroutines waited for connections per second", Value: reading.PerSecond(w.Total, t.Duration), Limit: judge.AgainstStanding(in), At: at, Reproduce: view},
 			},
 		}

@@ -27,7 +27,7 @@ listed in one table by what they set up. What runs in package initialisation is 
 		{Kind: evidence.CPU, Doc: "samples below functions that set something up, by function", Run: judge.WorstOf(repeatedSetupCPU)},
 		{Kind: evidence.Heap, Doc: "bytes allocated below the same functions; a warning where they are most of the garbage, and it never denies", Run: settingUp.Heap},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Do it once: in a package variable, in the constructor of what uses it, or behind a sync.Once or sync.OnceValue",
 		"Where it depends on a request, keep the results in a cache with a cap, by the text they are made from",
 	},
@@ -124,7 +124,7 @@ func repeatedSetupCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			continue
 		}
 		c.Variant = kinds[0].Site.Function
-		c.Summary = fmt.Sprintf("%s sets up a %s each time: %s of the CPU samples are below it there", c.Site.Function, c.Variant, evidence.Part(kinds[0].Values[column], e.Profile().Total(column)))
+		c.Summary = claim.Legacy(fmt.Sprintf("%s sets up a %s each time: %s of the CPU samples are below it there", c.Site.Function, c.Variant, evidence.Part(kinds[0].Values[column], e.Profile().Total(column))))
 	}
 	return r
 }

@@ -44,7 +44,7 @@ or end after it are not counted, which hides the slowest in a short trace. Time 
 	Measures: []claim.Measure{
 		{Kind: evidence.Trace, Doc: "tasks and regions by name, with their lengths and where the time of regions went", Run: judge.WorstOf(slowTaskTrace)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Look at the worst task in the trace's view of user tasks: the step named here is where it differs from the others",
 		"If the step waits (cache miss, lock, peer), let the work be done ahead or in the background, or bound it with a deadline",
 		"Mark the steps of the task as regions, and log a trace id in it, so that the next trace names step and request",
@@ -79,7 +79,7 @@ func slowTaskTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	case e.Coverage != evidence.Whole:
 		r.Silent = "the trace was read in part only; " + r.Says
 	case float64(most) < in.Limit("min-count").Number:
-		r.Silent = fmt.Sprintf("at most %d tasks or regions of one type ended in the trace", most)
+		r.Silent = claim.Legacy(fmt.Sprintf("at most %d tasks or regions of one type ended in the trace", most))
 	}
 	return r
 }
@@ -100,19 +100,19 @@ func slowTask(in *claim.Input, e *evidence.Exhibit, what string, k *exectrace.Ta
 	view := claim.TraceView(e, fmt.Sprintf("user-defined %ss, %q", what, k.Name))
 	c := claim.Candidate{
 		Variant: what, Severity: severity, Thin: thin,
-		Summary: fmt.Sprintf("of %d %ss %q one in a hundred takes %s or more, half of them at most %s", k.Count, what, k.Name, evidence.Duration(p99), evidence.Duration(median)),
+		Summary: claim.Legacy(fmt.Sprintf("of %d %ss %q one in a hundred takes %s or more, half of them at most %s", k.Count, what, k.Name, evidence.Duration(p99), evidence.Duration(median))),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: fmt.Sprintf("99th percentile of %s %ss %q", evidence.Of(k.Count, evidence.Count), what, k.Name), Value: evidence.Duration(p99), Limit: in.Against("min-time-severe"), At: loc, Reproduce: view},
-			{Exhibit: e.ID, Says: fmt.Sprintf("median of %ss %q", what, k.Name), Value: evidence.Duration(median), At: loc, Reproduce: view},
+			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("99th percentile of %s %ss %q", evidence.Of(k.Count, evidence.Count), what, k.Name)), Value: evidence.Duration(p99), Limit: in.Against("min-time-severe"), At: loc, Reproduce: view},
+			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("median of %ss %q", what, k.Name)), Value: evidence.Duration(median), At: loc, Reproduce: view},
 			{Exhibit: e.ID, Says: "99th percentile over median", Value: evidence.Quantity{Number: ratio, Unit: evidence.Ratio}, Limit: in.Against("min-ratio"), At: loc, Reproduce: view},
-			{Exhibit: e.ID, Says: fmt.Sprintf("the longest %s, of goroutine %d", what, worst.Goroutine), Value: evidence.Duration(worst.To - worst.From), At: loc,
+			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("the longest %s, of goroutine %d", what, worst.Goroutine)), Value: evidence.Duration(worst.To - worst.From), At: loc,
 				Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d at %s", worst.Goroutine, evidence.Duration(worst.From)))},
 		},
 	}
 	if what == "task" {
 		if step, d := stepOf(e.Trace(), worst); d > 0 {
-			c.Summary += fmt.Sprintf("; the longest, of %s, spent %s in the region %q", evidence.Duration(worst.To-worst.From), evidence.Duration(d), step.Name)
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of the longest task in its region %q", step.Name), Value: evidence.Duration(d), Of: claim.PartOf(evidence.Duration(worst.To-worst.From), "the longest task"), At: loc, Reproduce: view})
+			c.Summary += claim.Legacy(fmt.Sprintf("; the longest, of %s, spent %s in the region %q", evidence.Duration(worst.To-worst.From), evidence.Duration(d), step.Name))
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time of the longest task in its region %q", step.Name)), Value: evidence.Duration(d), Of: claim.PartOf(evidence.Duration(worst.To-worst.From), "the longest task"), At: loc, Reproduce: view})
 			c.Facts = append(c.Facts, spent(e, step, loc, view)...)
 		}
 	} else {
@@ -122,8 +122,8 @@ func slowTask(in *claim.Input, e *evidence.Exhibit, what string, k *exectrace.Ta
 		judge.AddSites(&c, k.Blocked[0].Stack.Site())
 	}
 	if message := loggedIn(e.Trace(), worst); message != "" {
-		c.Facts[3].Says += ", which logged " + message
-		c.Summary += "; the longest logged " + message
+		c.Facts[3].Says += claim.Legacy(", which logged " + message)
+		c.Summary += claim.Legacy("; the longest logged " + message)
 	}
 	return c, true
 }
@@ -151,12 +151,12 @@ func spent(e *evidence.Exhibit, k *exectrace.Task, at claim.Location, view claim
 		d    time.Duration
 	}{{"running", k.Running}, {"waiting for a processor", k.Runnable}, {"in system calls", k.Syscall}} {
 		if 20*x.d >= all && x.d > 0 {
-			out = append(out, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of regions %q spent %s", k.Name, x.says), Value: evidence.Duration(x.d), Of: whole, At: at, Reproduce: view})
+			out = append(out, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time of regions %q spent %s", k.Name, x.says)), Value: evidence.Duration(x.d), Of: whole, At: at, Reproduce: view})
 		}
 	}
 	for _, b := range k.Blocked[:min(len(k.Blocked), 3)] {
 		if 20*b.Total >= all {
-			out = append(out, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time of regions %q spent blocked in %s (%s)", k.Name, b.Stack.Site().Function, b.Class), Value: evidence.Duration(b.Total), Of: whole,
+			out = append(out, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time of regions %q spent blocked in %s (%s)", k.Name, b.Stack.Site().Function, b.Class)), Value: evidence.Duration(b.Total), Of: whole,
 				At: claim.At(b.Stack.Site()), Reproduce: view})
 		}
 	}

@@ -48,7 +48,7 @@ func TestSlowTask(t *testing.T) {
 	x.Trace().Regions = []exectrace.Task{fetch, fonts}
 	x.Trace().Logs = []exectrace.Log{{At: 50 * MS, Goroutine: 7, Category: "traceID", Message: "before"}, {At: 101 * MS, Goroutine: 8, Category: "traceID", Message: "another"}, {At: 101 * MS, Goroutine: 7, Category: "traceID", Message: "r-42"}}
 	f := Judge(t, SlowTask, x).All.Findings
-	if len(f) != 1 || !strings.Contains(f[0].Summary, `spent 190 ms in the region "fonts"`) || !strings.Contains(f[0].Summary, `logged "traceID=r-42"`) {
+	if len(f) != 1 || !strings.Contains(f[0].Summary.String(), `spent 190 ms in the region "fonts"`) || !strings.Contains(f[0].Summary.String(), `logged "traceID=r-42"`) {
 		t.Errorf("step and request are not named: %+v", f)
 	}
 }

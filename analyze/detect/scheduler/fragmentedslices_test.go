@@ -76,7 +76,7 @@ func TestFragmentedSlices(t *testing.T) {
 	}
 	block := Profiled(evidence.Block, 0, Row{Values: []int64{200_000, int64(60 * time.Second)}, Stack: Frames("runtime.chanrecv2", "main.(*Pipeline).stage")})
 	f := Judge(t, FragmentedSlices, crumbled(whole), block, CPUProfile(CPU(400, "runtime.futex", "runtime.schedule"), CPU(600, "main.f"))).All.Findings
-	if len(f) != 1 || f[0].Confidence != claim.High || !ContainsText([]string{f[0].Summary}, "woken by main.(*Pipeline).feed") {
+	if len(f) != 1 || f[0].Confidence != claim.High || !ContainsText([]claim.Text{claim.Legacy(f[0].Summary.String())}, "woken by main.(*Pipeline).feed") {
 		t.Errorf("three kinds together: %+v", f)
 	}
 }

@@ -100,7 +100,7 @@ func TestCPUStarvation(t *testing.T) {
 	for apart, want := range map[time.Duration]string{100 * MS: "quota", 200 * MS: "quota", 170 * MS: ""} {
 		if f := Judge(t, CPUStarvation, Traced(silent(5, apart, time.Second))).All.Findings; len(f) != 1 || f[0].Variant != want {
 			t.Errorf("every %v: %+v, want variant %q", apart, f, want)
-		} else if quota := strings.HasPrefix(f[0].Next[0], "Set GOMAXPROCS to the quota, rounded up: it is 2 here"); quota != (want == "quota") {
+		} else if quota := strings.HasPrefix(f[0].Next[0].String(), "Set GOMAXPROCS to the quota, rounded up: it is 2 here"); quota != (want == "quota") {
 			t.Errorf("every %v: the advice is %q", apart, f[0].Next[0])
 		}
 	}

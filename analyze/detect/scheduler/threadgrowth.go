@@ -49,7 +49,7 @@ that call into C with many threads want them. How many threads are too many depe
 		{Kind: evidence.ThreadCreate, Doc: "threads made since the process started", Run: threadsCreated},
 		{Kind: evidence.Dump, Doc: "goroutines in system calls or locked to a thread, each with a thread of its own", Run: judge.WorstOf(threadsDump)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Bound how many goroutines may be in blocking system calls or C at a time, with a semaphore of a few per processor",
 		"Call runtime.UnlockOSThread when the thread is not needed any more, or end the goroutine: a locked thread ends with it",
 		"Share a few locked threads between all sessions: hand them the calls over a channel",
@@ -80,19 +80,19 @@ func threadSeverity(in *claim.Input, n float64) claim.Severity {
 func threadsSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Sched().Total
 	some, _, limit := tooMany(in)
-	r := claim.Reading{Says: fmt.Sprintf("at most %d threads in %s", t.MostThreads, evidence.Duration(t.To-t.From))}
+	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("at most %d threads in %s", t.MostThreads, evidence.Duration(t.To-t.From)))}
 	if float64(t.MostThreads) < some {
 		return r
 	}
 	grep := claim.Grep(e, "SCHED")
 	c := claim.Candidate{
 		Severity: threadSeverity(in, float64(t.MostThreads)), Thin: t.Samples < 3,
-		Summary: fmt.Sprintf("the process has up to %d threads, with GOMAXPROCS %d", t.MostThreads, in.Process.GOMAXPROCS),
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: fmt.Sprintf("most threads in %s lines", evidence.Of(t.Samples, evidence.Count)), Value: evidence.Of(t.MostThreads, evidence.Count), Limit: limit,
+		Summary: claim.Legacy(fmt.Sprintf("the process has up to %d threads, with GOMAXPROCS %d", t.MostThreads, in.Process.GOMAXPROCS)),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("most threads in %s lines", evidence.Of(t.Samples, evidence.Count))), Value: evidence.Of(t.MostThreads, evidence.Count), Limit: limit,
 			At: claim.Location{Line: e.Sched().Lines[0]}, Reproduce: grep}},
 	}
 	if w := e.Sched().Windows; len(w) > 0 && w[0].MostThreads < t.Threads {
-		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("threads in the last line; in the beginning there were %d", w[0].MostThreads), Value: evidence.Of(t.Threads, evidence.Count),
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("threads in the last line; in the beginning there were %d", w[0].MostThreads)), Value: evidence.Of(t.Threads, evidence.Count),
 			At: claim.Location{Line: e.Sched().Lines[1]}, Reproduce: grep})
 	}
 	r.Candidates = []claim.Candidate{c}
@@ -103,16 +103,16 @@ func threadsCreated(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
 	n := threadsMade(e)
 	some, _, limit := tooMany(in)
-	r := claim.Reading{Says: fmt.Sprintf("%d threads have been made since the process started", n)}
+	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("%d threads have been made since the process started", n))}
 	if float64(n) < some {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
 		Severity: threadSeverity(in, float64(n)),
-		Summary:  fmt.Sprintf("%d threads have been made, with GOMAXPROCS %d", n, in.Process.GOMAXPROCS),
+		Summary:  claim.Legacy(fmt.Sprintf("%d threads have been made, with GOMAXPROCS %d", n, in.Process.GOMAXPROCS)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Limit: limit,
 			Reproduce: claim.Top(e, threadColumn(e))}},
-		Caveats: []string{"it counts threads that have ended as well; few do"},
+		Caveats: []claim.Text{"it counts threads that have ended as well; few do"},
 	}}
 	return r
 }
@@ -149,7 +149,7 @@ func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		k.n++
 	}
-	r := claim.Reading{Silent: fmt.Sprintf("%s a thread at that moment; how many are idle it does not show", evidence.Amount(n, "goroutine keeps", "goroutines keep"))}
+	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("%s a thread at that moment; how many are idle it does not show", evidence.Amount(n, "goroutine keeps", "goroutines keep")))}
 	some, _, limit := tooMany(in)
 	if float64(n) < some*in.Limit("min-vote").Number {
 		return r
@@ -164,7 +164,7 @@ func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	c := claim.Candidate{
 		Site: k.site, Variant: variant, Severity: threadSeverity(in, float64(n)),
-		Summary: fmt.Sprintf("%d goroutines keep a thread each: most %s, %d of them in %s", n, doing, k.n, k.site.Function),
+		Summary: claim.Legacy(fmt.Sprintf("%d goroutines keep a thread each: most %s, %d of them in %s", n, doing, k.n, k.site.Function)),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "goroutines in a system call or locked to their thread", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: limit, At: reading.AtGoroutine(k.site, k.first.ID), Reproduce: claim.Grep(e, find)},

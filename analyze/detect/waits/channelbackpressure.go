@@ -45,7 +45,7 @@ an info. A send inside a select, as with a context, looks like any select and is
 		{Kind: evidence.Dump, Doc: "goroutines in a channel send at one moment, by place", Run: judge.WorstOf(backpressureDump)},
 		{Kind: evidence.Block, Doc: "time blocked in channel sends by place. Cannot tell a queue from a semaphore; empty when recording was off", Run: backpressureBlock},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Let the receiver take all that waits at once and do its slow step (write, query, request) for the batch",
 		"Run several receivers when their slow steps do not depend on each other",
 		"Decide what happens when the queue is full: refuse at once (select with default, answer 503) or wait with the request's context, not without end",
@@ -82,10 +82,10 @@ func (q *Queue) drain() {
 
 func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: short}
+		return claim.Reading{Silent: claim.Legacy(short)}
 	}
 	t := e.Trace()
-	r := claim.Reading{Says: fmt.Sprintf("no place has many senders waiting in %s", evidence.Duration(t.Duration))}
+	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("no place has many senders waiting in %s", evidence.Duration(t.Duration)))}
 	for _, w := range reading.SumWaits(t.Waits, reading.Sends, reading.OperationsOf(t)) {
 		rate := reading.PerSecond(w.Total, t.Duration)
 		// Nobody has taken anything off in the whole trace: stuck, not slow.
@@ -99,11 +99,11 @@ func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Share: min(1, rate.Number/float64(max(w.Goroutines, 1))),
-			Summary: fmt.Sprintf("%s to send on a channel in %s, %s per send", judge.Standing(rate), w.Name(), evidence.Duration(w.Mean())),
+			Summary: claim.Legacy(fmt.Sprintf("%s to send on a channel in %s, %s per send", judge.Standing(rate), w.Name(), evidence.Duration(w.Mean()))),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited to send here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in),
+				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time goroutines waited to send here per second, over %s", evidence.Duration(t.Duration))), Value: rate, Limit: judge.AgainstStanding(in),
 					At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
-				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()),
+				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count))), Value: evidence.Duration(w.Mean()),
 					At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 				{Exhibit: e.ID, Says: "goroutines that waited to send here", Value: evidence.Of(w.Goroutines, evidence.Count), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 			},
@@ -115,13 +115,13 @@ func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		judge.Waits(in, &c, w, t.Duration, judge.BusyElsewhere(in, users...), judge.StarvedExcuse(t))
 		judge.AddSites(&c, w.Owner)
 		if woken > 0 {
-			c.Summary += fmt.Sprintf("; %s receives", receiver.Function)
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "sends that " + receiver.Function + " let go on", Value: evidence.Of(woken, evidence.Count), At: claim.At(receiver),
+			c.Summary += claim.Legacy(fmt.Sprintf("; %s receives", receiver.Function))
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("sends that " + receiver.Function + " let go on"), Value: evidence.Of(woken, evidence.Count), At: claim.At(receiver),
 				Reproduce: claim.TraceView(e, "goroutines that unblock others in "+receiver.Function)})
 			judge.AddSites(&c, receiver)
 			if busy, in := between(t, receiver.Function); in > 0 {
-				c.Summary += fmt.Sprintf(" and spends %s of its time waiting in %s", evidence.Part(in, t.Duration), busy.Words)
-				c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("time in which %s waited in %s instead of receiving", receiver.Function, busy.Words), Value: evidence.Duration(in),
+				c.Summary += claim.Legacy(fmt.Sprintf(" and spends %s of its time waiting in %s", evidence.Part(in, t.Duration), busy.Words))
+				c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time in which %s waited in %s instead of receiving", receiver.Function, busy.Words)), Value: evidence.Duration(in),
 					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: claim.At(busy.Site), Reproduce: claim.TraceView(e, "goroutine analysis of "+receiver.Function)})
 				judge.AddSites(&c, busy.Site)
 			}
@@ -172,10 +172,10 @@ func backpressureDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: x.Site, Path: x.Path,
-			Summary: fmt.Sprintf("%s to send on a channel in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Name()),
+			Summary: claim.Legacy(fmt.Sprintf("%s to send on a channel in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Name())),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait to send on a channel here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}},
-			Caveats: []string{"a dump does not print channels: goroutines at one place are taken to send on one"},
+			Caveats: []claim.Text{"a dump does not print channels: goroutines at one place are taken to send on one"},
 		}
 		judge.Moment(in, &c, e.Dump(), n, x.Requests, judge.BusyElsewhere(in, x.Site.Function))
 		judge.AddSites(&c, x.Owner)
@@ -220,11 +220,11 @@ func past(d *dump.Dump, x *reading.DumpWaits) (n int) {
 func blockReading(sums []*reading.WaitSum, wall time.Duration, where, what string) claim.Reading {
 	switch {
 	case len(sums) == 0:
-		return claim.Reading{Silent: "it shows no wait " + where + " that ended: none did, or recording was off (runtime.SetBlockProfileRate)"}
+		return claim.Reading{Silent: claim.Legacy("it shows no wait " + where + " that ended: none did, or recording was off (runtime.SetBlockProfileRate)")}
 	case wall == 0:
 		return claim.Reading{Silent: "it counts since the start of the process and tells no rate"}
 	}
-	return claim.Reading{Says: fmt.Sprintf("most waiting %s is in %s, %s of %s", what, sums[0].Site.Function, evidence.Duration(sums[0].Total), evidence.Duration(wall))}
+	return claim.Reading{Says: claim.Legacy(fmt.Sprintf("most waiting %s is in %s, %s of %s", what, sums[0].Site.Function, evidence.Duration(sums[0].Total), evidence.Duration(wall)))}
 }
 
 func backpressureBlock(in *claim.Input) claim.Reading {
@@ -239,10 +239,10 @@ func backpressureBlock(in *claim.Input) claim.Reading {
 			summary = fmt.Sprintf("sends on a channel in %s waited %s on average", w.Name(), evidence.Duration(w.Mean()))
 		}
 		c := claim.Candidate{
-			Site: w.Site, Path: w.Path, Thin: wall == 0, Summary: summary,
+			Site: w.Site, Path: w.Path, Thin: wall == 0, Summary: claim.Legacy(summary),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: says, Value: value, Limit: limit, At: w.DelayAt(), Reproduce: reading.PeekWait(e, "delay", w.Site, w.Stack)},
-				{Exhibit: e.ID, Says: fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), At: w.DelayAt(), Reproduce: claim.Mean(reading.PeekWait(e, "delay", w.Site, w.Stack))},
+				{Exhibit: e.ID, Says: claim.Legacy(says), Value: value, Limit: limit, At: w.DelayAt(), Reproduce: reading.PeekWait(e, "delay", w.Site, w.Stack)},
+				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count))), Value: evidence.Duration(w.Mean()), At: w.DelayAt(), Reproduce: claim.Mean(reading.PeekWait(e, "delay", w.Site, w.Stack))},
 			},
 		}
 		judge.Waits(in, &c, w, wall)

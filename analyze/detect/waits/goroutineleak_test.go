@@ -173,7 +173,7 @@ func TestGoroutineLeakTwoSnapshots(t *testing.T) {
 		want     bool
 	}{{grew(300, 800), false}, {grew(300, 500, 800), true}} {
 		f := Judge(t, GoroutineLeak, c.exhibits...).All.Findings
-		if len(f) != 1 || strings.Contains(f[0].Summary, "never fell") != c.want {
+		if len(f) != 1 || strings.Contains(f[0].Summary.String(), "never fell") != c.want {
 			t.Errorf("%d snapshots: %+v", len(c.exhibits), f)
 		}
 	}

@@ -53,7 +53,7 @@ connection that a handler has taken over (web sockets) may be silent for hours. 
 		{Kind: evidence.Goroutine, Doc: "goroutines by leaf frames and site at one moment; the wait reason is told from the leaf frames", Run: pileupGoroutine},
 		{Kind: evidence.Trace, Doc: "average number of goroutines that wait at a site over the trace", Run: pileupTrace},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Find out what the place is waiting for (the chain this finding belongs to) and make that faster or give it more slots",
 		"Bound how many goroutines may come here: limit concurrent requests, and refuse early with a deadline on the context",
 	},
@@ -223,8 +223,8 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reprod
 		cand := claim.Candidate{
 			Site: x.site, Path: x.path, Severity: severity, Share: share.Number,
 			Variant: variantOf(x.class, x.slot),
-			Summary: fmt.Sprintf("%s goroutines %s in %s, %s of %s", n, x.words, x.name(), share, strings.Replace(ofWords, "all goroutines that are not idle by design", "all that are not idle", 1)),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: says + " that " + x.words + " here", Value: n,
+			Summary: claim.Legacy(fmt.Sprintf("%s goroutines %s in %s, %s of %s", n, x.words, x.name(), share, strings.Replace(ofWords, "all goroutines that are not idle by design", "all that are not idle", 1))),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(says + " that " + x.words + " here"), Value: n,
 				Of: claim.PartOf(of, ofWords), Limit: limit,
 				At: reading.AtGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)}},
 		}
@@ -314,7 +314,7 @@ func pileupDump(in *claim.Input) claim.Reading {
 			x.stay = stay(e.Dump(), x.ids)
 		}
 		r := claim.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) claim.Command { return claim.Grep(e, lastFrameText(e, x)) })}
-		r.Says = c.says()
+		r.Says = claim.Legacy(c.says())
 		// What cannot be read cannot be counted.
 		if e.Coverage != evidence.Whole {
 			r.Silent = "the dump was read in part only; " + r.Says
@@ -390,7 +390,7 @@ func pileupGoroutine(in *claim.Input) claim.Reading {
 			c.add(wait.OfStack(s.Stack), s.Stack, float64(s.Values[column]), 0)
 		}
 		r := claim.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) claim.Command { return x.peek(e) })}
-		r.Says = c.says()
+		r.Says = claim.Legacy(c.says())
 		if p.Unsymbolised > 0 {
 			r.Silent = "stacks without function names cannot be told from idle ones; " + r.Says
 		}
@@ -412,7 +412,7 @@ func pileupTrace(in *claim.Input) claim.Reading {
 	for _, e := range in.Exhibits {
 		if short := reading.TooShort(e); short != "" {
 			if most < 0 {
-				best = claim.Reading{Silent: short}
+				best = claim.Reading{Silent: claim.Legacy(short)}
 			}
 			continue
 		}
@@ -443,12 +443,12 @@ func pileupTrace(in *claim.Input) claim.Reading {
 		// Where most stand is not known: the trace's shares would be of the rest.
 		if hidden > 0 && hidden >= c.largest() {
 			if most < 0 {
-				best = claim.Reading{Silent: fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell", hidden)}
+				best = claim.Reading{Silent: claim.Legacy(fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell", hidden))}
 			}
 			continue
 		}
 		r := claim.Reading{Candidates: c.judge(in, e, "goroutines on average", func(*crowd) claim.Command { return claim.TraceProfile(e, "sync") })}
-		r.Says = "on average over the trace, " + c.says()
+		r.Says = claim.Legacy("on average over the trace, " + c.says())
 		if from, to, n := worstWindow(e); n > 0 {
 			for i := range r.Candidates {
 				f := &r.Candidates[i].Facts[0]
@@ -459,7 +459,7 @@ func pileupTrace(in *claim.Input) claim.Reading {
 		case e.Coverage != evidence.Whole:
 			r.Silent = "the trace was read in part only; " + r.Says
 		case hidden >= 50:
-			r.Silent = fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell; %s", hidden, r.Says)
+			r.Silent = claim.Legacy(fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell; %s", hidden, r.Says))
 		}
 		if n := c.largest(); n > most {
 			best, most = r, n

@@ -43,7 +43,7 @@ func TestPoolExhaustionTrace(t *testing.T) {
 	keeps := Waited(wait.Sleep, 100, 9*MS, 0, Serving("time.Sleep", "main.print:3", "main.order:12")...)
 	before := Waited(wait.Sleep, 100, 90*MS, 0, Serving("time.Sleep", "main.read:3", "main.order:2")...)
 	f := Judge(t, PoolExhaustion, trace(conn(100, 10*MS, handler...), keeps, before)).All.Findings[0]
-	if !strings.Contains(f.Summary, "main.print") {
+	if !strings.Contains(f.Summary.String(), "main.print") {
 		t.Errorf("what those do that have a connection: %s", f.Summary)
 	}
 }
@@ -87,7 +87,7 @@ func TestPoolExhaustionAtOneMoment(t *testing.T) {
 		{"a goroutine profile of nine", Of(Counted(0, SampleOf(9, Serving("runtime.selectgo", "database/sql.(*DB).conn", "main.order")...))), claim.Found, "info main.order"},
 	})
 	f := Judge(t, PoolExhaustion, Join(Many(10, 1, waits), Many(4, 20, Goroutine(0, "sleep", "time.Sleep(1)", "main.print():3", "main.order():12", serve)))).All.Findings[0]
-	if !strings.Contains(f.Summary, "4 sleep in main.print") {
+	if !strings.Contains(f.Summary.String(), "4 sleep in main.print") {
 		t.Errorf("what those do that have a connection: %s", f.Summary)
 	}
 }

@@ -37,7 +37,7 @@ that is neither large nor old, are therefore an info. Callers of DoChan wait in 
 		{Kind: evidence.Goroutine, Doc: "the same without ages", Run: judge.WorstOf(flightGoroutine)},
 		{Kind: evidence.Trace, Doc: "time for which callers wait for a leader, and where leaders wait meanwhile", Run: judge.WorstOf(flightTrace)},
 	},
-	Fix: []string{
+	Fix: []claim.Text{
 		"Give the shared call a deadline of its own: a context with a timeout, made inside the function that is passed to Do and not taken from the request that happens to lead",
 		"Let each caller leave: DoChan in a select with ctx.Done(), and an old or empty answer when it ends first",
 		"Call Forget(key) when the leader has taken too long, so that the next caller tries again",
@@ -178,14 +178,14 @@ func flightDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		lead := leaders.of(x.Site.Function)
 		n := len(x.Goroutines)
 		c := flightCandidate(x.Site, x.Path, lead)
-		c.Summary = fmt.Sprintf("%s for the leader of a call that %s shares", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Site.Function)
+		c.Summary = claim.Legacy(fmt.Sprintf("%s for the leader of a call that %s shares", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Site.Function))
 		c.Facts = []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a leader of a call shared here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 			Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}}
 		for i, l := range lead[:min(len(lead), 3)] {
 			if i == 0 {
-				c.Summary += "; " + l.does()
+				c.Summary += claim.Legacy("; " + l.does())
 			}
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: fmt.Sprintf("leaders that stand in %s", l.site.Function), Value: evidence.Of(int64(l.n), evidence.Count), At: reading.AtGoroutine(l.site, l.goroutine),
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("leaders that stand in %s", l.site.Function)), Value: evidence.Of(int64(l.n), evidence.Count), At: reading.AtGoroutine(l.site, l.goroutine),
 				Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", l.goroutine))})
 		}
 		judge.Moment(in, &c, e.Dump(), n, x.Requests, aFewShare(n, x.Old))
@@ -225,9 +225,9 @@ func flightGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		n := int(waiting[w.Site.Function])
 		lead := leaders.of(w.Site.Function)
 		cand := flightCandidate(w.Site, w.Path, lead)
-		cand.Summary = fmt.Sprintf("%s for the leader of a call that %s shares", evidence.Amount(n, "goroutine waits", "goroutines wait"), w.Site.Function)
+		cand.Summary = claim.Legacy(fmt.Sprintf("%s for the leader of a call that %s shares", evidence.Amount(n, "goroutine waits", "goroutines wait"), w.Site.Function))
 		if len(lead) > 0 {
-			cand.Summary += "; " + lead[0].does()
+			cand.Summary += claim.Legacy("; " + lead[0].does())
 		}
 		cand.Facts = []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a leader of a call shared here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(e.Profile().Total(0), evidence.Count), "all goroutines of the profile"),
 			Limit: in.Against("impact.min-standing-moment"), At: claim.At(w.Site), Reproduce: reading.PeekWait(e, "goroutine", w.Site, w.Stack)}}
@@ -245,9 +245,9 @@ func flightGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func flightTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: short}
+		return claim.Reading{Silent: claim.Legacy(short)}
 	}
-	r := claim.Reading{Says: fmt.Sprintf("nobody waits long for the leader of a shared call in %s", evidence.Duration(t.Duration))}
+	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("nobody waits long for the leader of a shared call in %s", evidence.Duration(t.Duration)))}
 	var leaders flightLeaders
 	for i := range t.Waits {
 		w := &t.Waits[i]
@@ -264,15 +264,15 @@ func flightTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		lead := leaders.of(w.Site.Function)
 		c := flightCandidate(w.Site, w.Path, lead)
-		c.Summary = fmt.Sprintf("%s for the leader of a call that %s shares, %s each", judge.Standing(rate), w.Site.Function, evidence.Duration(w.Mean()))
+		c.Summary = claim.Legacy(fmt.Sprintf("%s for the leader of a call that %s shares, %s each", judge.Standing(rate), w.Site.Function, evidence.Duration(w.Mean())))
 		c.Facts = []claim.Fact{
-			{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited for a leader here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
-			{Exhibit: e.ID, Says: fmt.Sprintf("mean wait for a leader here, over %s, %s of them not ended", evidence.Things(w.Count, "wait"), evidence.Of(w.Open, evidence.Count)), Value: evidence.Duration(w.Mean()), Limit: in.Against("min-wait"), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
+			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time goroutines waited for a leader here per second, over %s", evidence.Duration(t.Duration))), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
+			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean wait for a leader here, over %s, %s of them not ended", evidence.Things(w.Count, "wait"), evidence.Of(w.Open, evidence.Count))), Value: evidence.Duration(w.Mean()), Limit: in.Against("min-wait"), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 		}
 		if len(lead) > 0 {
 			l := lead[0]
-			c.Summary += "; " + l.does()
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "leaders that wait in " + l.site.Function + " at any moment, on average", Value: evidence.Quantity{Number: l.n, Unit: evidence.Count}, At: reading.AtGoroutine(l.site, l.goroutine),
+			c.Summary += claim.Legacy("; " + l.does())
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("leaders that wait in " + l.site.Function + " at any moment, on average"), Value: evidence.Quantity{Number: l.n, Unit: evidence.Count}, At: reading.AtGoroutine(l.site, l.goroutine),
 				Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", l.goroutine))})
 		}
 		judge.Waits(in, &c, w, t.Duration, judge.StarvedExcuse(t), claim.Excuse{Holds: w.Mean() < in.Limit("min-wait").Duration(), Says: "the waits are short: each who waits would have made the call"})

@@ -56,7 +56,7 @@ func TestSingleflightStuck(t *testing.T) {
 		{"now and then", Of(trace(9, 10*time.Millisecond)), claim.Clear, ""},
 	})
 	f := Judge(t, SingleflightStuck, Join(One(leader), Many(100, 10, joins(x, serve)))).All.Findings[0]
-	if want := "100 goroutines wait for the leader of a call that main.(*Board).Next shares; the leader, goroutine 1, waits to receive from a channel in main.(*Board).fetch"; f.Summary != want {
+	if want := "100 goroutines wait for the leader of a call that main.(*Board).Next shares; the leader, goroutine 1, waits to receive from a channel in main.(*Board).fetch"; f.Summary.String() != want {
 		t.Errorf("%s, want %s", f.Summary, want)
 	}
 }

@@ -29,16 +29,16 @@ func slowWorkers(in *claim.Input, e *evidence.Exhibit) (out []claim.Candidate) {
 		atWork := worker.Busy(t)
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Variant: "reply", Share: min(1, rate.Number/float64(max(w.Goroutines, 1))),
-			Summary: fmt.Sprintf("%s in %s for an answer of %s, %s each; %s %s", judge.Standing(rate), w.Site.Function, worker.Site.Function, evidence.Duration(w.Mean()), worker.Site.Function, worker.Does(t)),
+			Summary: claim.Legacy(fmt.Sprintf("%s in %s for an answer of %s, %s each; %s %s", judge.Standing(rate), w.Site.Function, worker.Site.Function, evidence.Duration(w.Mean()), worker.Site.Function, worker.Does(t))),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: fmt.Sprintf("time goroutines waited here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
-				{Exhibit: e.ID, Says: fmt.Sprintf("mean of one wait here, over %s waits", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
-				{Exhibit: e.ID, Says: "waits here that " + worker.Site.Function + " ended", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "all waits here"), At: claim.At(worker.Site),
+				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time goroutines waited here per second, over %s", evidence.Duration(t.Duration))), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
+				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean of one wait here, over %s waits", evidence.Of(w.Count, evidence.Count))), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
+				{Exhibit: e.ID, Says: claim.Legacy("waits here that " + worker.Site.Function + " ended"), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "all waits here"), At: claim.At(worker.Site),
 					Reproduce: claim.TraceView(e, "goroutines that unblock others in "+worker.Site.Function)},
-				{Exhibit: e.ID, Says: "time in which goroutines of " + worker.Site.Function + " were at work: ran, or waited for something else than work", Value: evidence.Duration(min(worker.Running+worker.Away, t.Duration)),
+				{Exhibit: e.ID, Says: claim.Legacy("time in which goroutines of " + worker.Site.Function + " were at work: ran, or waited for something else than work"), Value: evidence.Duration(min(worker.Running+worker.Away, t.Duration)),
 					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: claim.At(worker.Site), Reproduce: claim.TraceView(e, "goroutine analysis of "+worker.Site.Function)},
 			},
-			Fix: []string{
+			Fix: []claim.Text{
 				"Shorten what the worker does for one caller, or do the slow part (write, query, request, computation) outside of it",
 				"Run several workers where their work does not depend on each other: as many as there are processors for computing, more for waiting",
 				"Bound the queue and refuse at once when it is full, and wait with the request's context and a deadline",
