@@ -103,9 +103,14 @@ func busy(b *evidence.Bundle) float64 {
 
 func age(b *evidence.Bundle) (longest time.Duration) {
 	for _, e := range b.Of(evidence.GCTrace) {
-		longest = max(longest, e.GC().Total.To)
+		if e.GC() != nil {
+			longest = max(longest, e.GC().Total.To)
+		}
 	}
 	for _, e := range b.Of(evidence.Dump) {
+		if e.Dump() == nil {
+			continue
+		}
 		for i := range e.Dump().Goroutines {
 			longest = max(longest, e.Dump().Goroutines[i].Wait)
 		}

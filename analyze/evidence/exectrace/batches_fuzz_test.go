@@ -39,7 +39,7 @@ func FuzzBatches(f *testing.F) {
 }
 
 // tinyTrace records a few goroutines that wait for each other: a trace of some kilobytes.
-func tinyTrace(f *testing.F) []byte {
+func tinyTrace(f testing.TB) []byte {
 	var b bytes.Buffer
 	if err := trace.Start(&b); err != nil {
 		f.Fatal(err)

@@ -23,7 +23,6 @@ type decoder struct {
 	synced bool        // has seen the Sync event that opens a generation
 	gen    *generation // nil when the whole file is read
 	latest int64       // events after this are damage
-	scale  float64     // nanoseconds per unit of the trace clock, 0 when not known
 	stacks map[trace.Stack]uint32
 }
 
@@ -72,13 +71,14 @@ var transitions = func() (t [8][8]wire.Op) {
 // damage is an error in the bytes of a generation, in words for people.
 type damage struct{ error }
 
-// decode reads the reader to its end and emits what it says. Accessors of the
-// reader may panic on bytes that make no sense: that is damage too.
-func decode(r *trace.Reader, gen *generation, out wire.Sink) (err error) {
+// decode reads the reader to its end and emits what it says, without the first records, which have been emitted
+// already. Accessors of the reader may panic on bytes that make no sense: that is damage too.
+func decode(r *trace.Reader, gen *generation, skip int64, out wire.Sink) (err error) {
 	w, err := wire.NewWriter(out)
 	if err != nil {
 		return err
 	}
+	w.Skip(skip)
 	d := &decoder{Writer: w, r: r, gen: gen, latest: math.MaxInt64, stacks: map[trace.Stack]uint32{}}
 	defer func() {
 		if p := recover(); p != nil {
@@ -113,7 +113,7 @@ func (d *decoder) event(ev *trace.Event) error {
 		}
 		raw = 0 // of formats before 1.22, which have no Sync of their own
 	}
-	if raw > d.latest || raw > maxClock {
+	if raw > d.latest || raw > wire.MaxClock {
 		return damage{errors.New("holds a time far behind its end")}
 	}
 	if ev.Kind() == trace.EventSync && d.gen != nil && d.synced {
@@ -189,10 +189,11 @@ func (d *decoder) event(ev *trace.Event) error {
 	case trace.EventSync:
 		d.synced = true
 		rec.Op = wire.OpSync
-		d.bound(raw)
-		if c, s := d.Chunk(), ev.Sync(); s.ClockSnapshot != nil && c.Wall.IsZero() && s.ClockSnapshot.Trace >= 0 && s.ClockSnapshot.Trace <= maxClock &&
-			s.ClockSnapshot.Wall.Unix() >= 0 && s.ClockSnapshot.Wall.Unix() < maxWall {
-			c.Wall, c.WallAt = s.ClockSnapshot.Wall, int64(s.ClockSnapshot.Trace)
+		if d.gen != nil {
+			d.latest = d.gen.bound(raw)
+		}
+		if s := ev.Sync(); s.ClockSnapshot != nil {
+			d.Chunk().SetWall(s.ClockSnapshot.Wall, int64(s.ClockSnapshot.Trace))
 		}
 	case trace.EventTaskBegin, trace.EventTaskEnd:
 		t := ev.Task()
@@ -224,26 +225,22 @@ const (
 	maxTail    = 30 * time.Second // in the last generation, after its last batch began
 )
 
-// bound works out the latest time that events of the generation can have. The
-// Sync event, at raw, stands at the lowest time of a batch.
-func (d *decoder) bound(raw int64) {
-	g := d.gen
-	if g == nil || g.first == 0 || d.scale != 0 || raw <= 0 {
-		return
+// bound works out the latest time that events of the generation can have, and how long a unit of the trace clock is.
+// start is the lowest time of a batch.
+func (g *generation) bound(start int64) int64 {
+	if g.first == 0 || start <= 0 {
+		return math.MaxInt64
 	}
-	d.scale = float64(raw) / float64(g.first)
-	g.scale = d.scale
+	g.scale = float64(start) / float64(g.first)
 	end, slack := max(g.nextTime, g.latest), maxOverlap
 	if g.nextTime == 0 {
 		slack = maxTail
 	}
-	if at := float64(end) * d.scale; at < math.MaxInt64/2 {
-		d.latest = int64(at) + int64(slack)
+	if at := float64(end) * g.scale; at < math.MaxInt64/2 {
+		return int64(at) + int64(slack)
 	}
+	return math.MaxInt64
 }
-
-// maxWall is after the wall clock of any trace, in seconds since 1970: the year 2242.
-const maxWall = 1 << 33
 
 const stwPrefix = "stop-the-world ("
 

@@ -2,6 +2,8 @@ package exectrace
 
 import (
 	"io"
+
+	"inquest/analyze/evidence/exectrace/wire"
 )
 
 // feed gives a trace reader the batches of one generation. x/exp/trace copies
@@ -12,13 +14,13 @@ import (
 // one generation is its size, not three times that.
 type feed struct {
 	r     io.ReaderAt
-	parts []section // what has not been given yet
-	ends  bool      // the format closes a generation with a byte
-	tail  []byte    // given after the parts
+	parts []wire.Section // what has not been given yet
+	ends  bool           // the format closes a generation with a byte
+	tail  []byte         // given after the parts
 
 	ahead []byte // given before the parts, and headers
 	left  int64  // of the batch whose header was given last
-	buf   [maxHeader]byte
+	buf   [wire.MaxHeader]byte
 }
 
 func (f *feed) Read(p []byte) (n int, err error) {
@@ -33,14 +35,14 @@ func (f *feed) Read(p []byte) (n int, err error) {
 		return n, nil
 	}
 	part := &f.parts[0]
-	n, err = f.r.ReadAt(p[:min(int64(len(p)), f.left)], part.from)
+	n, err = f.r.ReadAt(p[:min(int64(len(p)), f.left)], part.From)
 	if err == io.EOF {
 		err = nil
 		if n == 0 {
 			return 0, io.ErrUnexpectedEOF
 		}
 	}
-	part.from += int64(n)
+	part.From += int64(n)
 	f.left -= int64(n)
 	if n == len(p) && f.left == 0 && n >= directRead {
 		return n, io.EOF
@@ -54,7 +56,7 @@ const directRead = 4096
 
 // next comes to the next batch header.
 func (f *feed) next() error {
-	for len(f.parts) > 0 && f.parts[0].from == f.parts[0].to {
+	for len(f.parts) > 0 && f.parts[0].From == f.parts[0].To {
 		f.parts = f.parts[1:]
 	}
 	if len(f.parts) == 0 {
@@ -65,18 +67,18 @@ func (f *feed) next() error {
 		return nil
 	}
 	part := &f.parts[0]
-	n, err := f.r.ReadAt(f.buf[:min(maxHeader, part.to-part.from)], part.from)
+	n, err := f.r.ReadAt(f.buf[:min(wire.MaxHeader, part.To-part.From)], part.From)
 	if err != nil && err != io.EOF {
 		return err
 	}
 	if n == 0 {
 		return io.ErrUnexpectedEOF // the file has been cut since it was scanned
 	}
-	h, err := parseHeader(f.buf[:n], f.ends)
+	h, err := wire.ParseHeader(f.buf[:n], f.ends)
 	if err != nil {
 		return err
 	}
-	f.ahead, f.left = f.buf[:h.length], h.size
-	part.from += h.length
+	f.ahead, f.left = f.buf[:h.Length], h.Size
+	part.From += h.Length
 	return nil
 }

@@ -8,13 +8,15 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+
+	"inquest/analyze/evidence/exectrace/wire"
 )
 
 // batches makes event batches of given sizes, as one generation with its end.
 func batches(sizes ...int) []byte {
 	b := []byte("go 1.26 trace\x00\x00\x00")
 	for i, n := range sizes {
-		b = append(b, eventBatch, 1)
+		b = append(b, wire.EventBatch, 1)
 		for _, v := range []int{i % 3, 100 + i, n} {
 			b = binary.AppendUvarint(b, uint64(v))
 		}
@@ -22,7 +24,7 @@ func batches(sizes ...int) []byte {
 			b = append(b, byte(10+i%40))
 		}
 	}
-	return append(b, endOfGeneration)
+	return append(b, wire.EndOfGeneration)
 }
 
 // What is fed is what the parts of the file hold, however it is asked for; an
@@ -32,10 +34,10 @@ func TestFeedGivesEveryByte(t *testing.T) {
 	sizes := []int{0, 1, directRead - 1, directRead, directRead + 1, 65000, 3, 65000}
 	file := batches(sizes...)
 	g := generations(t, file)[0]
-	tail := []byte{endOfGeneration}
+	tail := []byte{wire.EndOfGeneration}
 	want := append(bytes.Clone(file), tail...)
 	for range 50 {
-		f := &feed{r: bytes.NewReader(file), parts: slices.Clone(g.parts), ends: true, ahead: file[:headerSize], tail: tail}
+		f := &feed{r: bytes.NewReader(file), parts: slices.Clone(g.parts), ends: true, ahead: file[:wire.HeaderSize], tail: tail}
 		var got []byte
 		ends := 0
 		for len(got) <= len(want) {
@@ -81,7 +83,7 @@ func TestFeedSavesMemory(t *testing.T) {
 		return after.TotalAlloc - before.TotalAlloc
 	}
 	g := generations(t, file)[0]
-	fed := taken(&feed{r: bytes.NewReader(file), parts: g.parts, ends: true, ahead: file[:headerSize]})
+	fed := taken(&feed{r: bytes.NewReader(file), parts: g.parts, ends: true, ahead: file[:wire.HeaderSize]})
 	plain := taken(bytes.NewReader(file))
 	if size := uint64(len(file)); fed < size || 2*fed > plain {
 		t.Errorf("a generation of %d bytes took %d bytes, %d as a plain stream", size, fed, plain)

@@ -286,7 +286,6 @@ func (f *fold) chunk(c *wire.Chunk, raw int64) int64 {
 // are of one state of each goroutine or P at a time, so within these bounds none of them can
 // wrap; where a time counts more than once, as in regions inside one another, sums saturate.
 const (
-	maxClock = 1 << 62 // of the trace clock
 	maxSpan  = 1 << 50 // from the first event on: 13 days
 	maxSpent = 1 << 61 // by all goroutines together: a million of them for half an hour
 )

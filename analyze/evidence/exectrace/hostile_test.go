@@ -37,16 +37,16 @@ func (c *counting) ReadAt(b []byte, off int64) (int, error) {
 func TestScanOfManyHoles(t *testing.T) {
 	one := []byte{0}
 	for range 5 {
-		one = append(one, eventBatch, 1, 1, 1, 0)
+		one = append(one, wire.EventBatch, 1, 1, 1, 0)
 	}
 	const holes = 20_000
-	b := append([]byte("go 1.26 trace\x00\x00\x00"), eventBatch, 1, 1, 1, 0)
+	b := append([]byte("go 1.26 trace\x00\x00\x00"), wire.EventBatch, 1, 1, 1, 0)
 	b = append(b, bytes.Repeat(one, holes)...)
 	r := &counting{Reader: bytes.NewReader(b)}
 	if _, _, err := scan(r, int64(len(b)), 26); err != nil {
 		t.Error(err)
 	}
-	if r.n > holes*(scanPiece+1<<12) {
+	if r.n > holes*(wire.PeekSize+1<<12) {
 		t.Errorf("%d bytes with %d holes: read %d bytes", len(b), holes, r.n)
 	}
 }
@@ -104,15 +104,15 @@ func TestHoleIsNamed(t *testing.T) {
 	b := bytes.Clone(load(t, "long1.26.trace"))
 	gens := generations(t, b)
 	var last int64 // batch of generation 2
-	s := &scanner{r: bytes.NewReader(b), size: int64(len(b)), ends: true}
-	for off := gens[1].parts[0].from; off < gens[1].parts[0].to-1; {
-		h, err := s.header(off)
+	s := &wire.Headers{R: bytes.NewReader(b), Size: int64(len(b)), Ends: true}
+	for off := gens[1].parts[0].From; off < gens[1].parts[0].To-1; {
+		h, err := s.At(off)
 		if err != nil {
 			t.Fatal(err)
 		}
-		last, off = off, off+h.length+h.size
+		last, off = off, off+h.Length+h.Size
 	}
-	clear(b[last:gens[3].parts[0].from])
+	clear(b[last:gens[3].parts[0].From])
 	want := fmt.Sprintf("generation 2 of %d is damaged: byte 0 where a batch should begin at byte %d", len(gens), last)
 	if r := read(t, b, 2).Reading; r.Read != r.Generations-2 || r.Generations != len(gens) || r.Problem != want {
 		t.Errorf("%+v, want two generations of %d missing and %q", r, len(gens), want)
@@ -136,12 +136,12 @@ func (s *shrinking) ReadAt(b []byte, off int64) (int, error) {
 func TestFileThatShrinksWhileItIsRead(t *testing.T) {
 	b := load(t, "long1.24.trace")
 	g := generations(t, b)[0]
-	h, err := parseHeader(b[g.parts[0].from:], false)
+	h, err := wire.ParseHeader(b[g.parts[0].From:], false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shrinking{Reader: bytes.NewReader(b), size: g.parts[0].from + h.length + h.size, on: true}
-	f := &feed{r: s, parts: slices.Clone(g.parts), ahead: b[:headerSize]}
+	s := &shrinking{Reader: bytes.NewReader(b), size: g.parts[0].From + h.Length + h.Size, on: true}
+	f := &feed{r: s, parts: slices.Clone(g.parts), ahead: b[:wire.HeaderSize]}
 	var got int
 	for {
 		p := make([]byte, 1<<16)
@@ -255,12 +255,12 @@ func TestStrangeGenerationNumbers(t *testing.T) {
 			b := []byte("go 1." + version + " trace\x00\x00\x00")
 			for _, n := range numbers {
 				for range 3 {
-					b = append(b, eventBatch)
+					b = append(b, wire.EventBatch)
 					b = binary.AppendUvarint(b, n)
 					b = append(b, 1, 1, 0)
 				}
 				if version == "26" {
-					b = append(b, endOfGeneration)
+					b = append(b, wire.EndOfGeneration)
 				}
 			}
 			for _, jobs := range []int{1, 2, 5} {
@@ -307,7 +307,7 @@ func TestAdmission(t *testing.T) {
 			for range 2 { // traces
 				gens := make([]generation, len(sizes))
 				for i, n := range sizes {
-					gens[i].parts = []section{{0, n * mb}}
+					gens[i].parts = []wire.Section{{From: 0, To: n * mb}}
 				}
 				a := &admission{memory: memory, gens: gens}
 				for range workers {
@@ -343,11 +343,11 @@ func TestAdmission(t *testing.T) {
 // A batch of five bytes makes the reader allocate a hundred times as much: a generation of
 // too many is not read, and costs the others nothing.
 func TestBatchesAreBounded(t *testing.T) {
-	small := []byte{eventBatch, 1, 1, 1, 0}
+	small := []byte{wire.EventBatch, 1, 1, 1, 0}
 	b := append([]byte("go 1.26 trace\x00\x00\x00"), bytes.Repeat(small, maxBatches+1)...)
-	b = append(b, endOfGeneration)
-	b = append(b, bytes.Repeat([]byte{eventBatch, 2, 1, 1, 0}, 3)...)
-	b = append(b, endOfGeneration)
+	b = append(b, wire.EndOfGeneration)
+	b = append(b, bytes.Repeat([]byte{wire.EventBatch, 2, 1, 1, 0}, 3)...)
+	b = append(b, wire.EndOfGeneration)
 	gens, _, err := scan(bytes.NewReader(b), int64(len(b)), 26)
 	if err != nil || len(gens) != 2 {
 		t.Fatalf("%d generations, %v", len(gens), err)
@@ -364,7 +364,7 @@ func TestBatchesAreBounded(t *testing.T) {
 // scan where the file ends.
 func TestGreatestGenerationNumbers(t *testing.T) {
 	batch := func(b []byte, gen uint64) []byte {
-		b = append(b, eventBatch)
+		b = append(b, wire.EventBatch)
 		b = binary.AppendUvarint(b, gen)
 		return append(b, 1, 100, 2, 0, 0)
 	}
@@ -392,7 +392,7 @@ func TestHolesStandForBoundedGenerations(t *testing.T) {
 	b := []byte("go 1.26 trace\x00\x00\x00")
 	for gen := uint64(1); len(b) < 64<<10; gen += maxHole - 1 {
 		for range 4 {
-			b = append(b, eventBatch)
+			b = append(b, wire.EventBatch)
 			b = binary.AppendUvarint(b, gen)
 			b = append(b, 1, 100, 0)
 		}
@@ -442,7 +442,7 @@ func TestManyHolesInOneGeneration(t *testing.T) {
 	b := []byte("go 1.26 trace\x00\x00\x00")
 	for range 100_000 {
 		for range 4 {
-			b = append(b, eventBatch, 1, 1, 1, 0)
+			b = append(b, wire.EventBatch, 1, 1, 1, 0)
 		}
 		b = append(b, 0)
 	}
@@ -471,7 +471,7 @@ func TestPanicOfAWorkerIsDamage(t *testing.T) {
 	b := load(t, "long1.26.trace")
 	gens := generations(t, b)
 	for _, jobs := range []int{1, 3} {
-		f := &faulty{Reader: bytes.NewReader(b), from: gens[2].parts[0].from}
+		f := &faulty{Reader: bytes.NewReader(b), from: gens[2].parts[0].From}
 		tl, err := Read(context.Background(), f, int64(len(b)), Options{Jobs: jobs, Window: func(time.Time) (time.Duration, time.Duration) {
 			f.on.Store(true) // the generations have been found
 			return 0, math.MaxInt64

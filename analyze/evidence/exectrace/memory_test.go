@@ -19,8 +19,8 @@ import (
 func withBatch(t testing.TB, b []byte, m int, events []byte) []byte {
 	t.Helper()
 	g := generations(t, b)[0]
-	at := g.parts[0].to - 1 // before its end
-	batch := []byte{eventBatch}
+	at := g.parts[0].To - 1 // before its end
+	batch := []byte{wire.EventBatch}
 	for _, n := range []uint64{g.number, uint64(10_000 + m), g.latest, uint64(len(events))} {
 		batch = binary.AppendUvarint(batch, n)
 	}
@@ -39,7 +39,7 @@ func sparse(t testing.TB, n int) []byte {
 		events = binary.AppendUvarint(events, uint64(1_000_000+i*1000))
 		events = binary.AppendUvarint(events, math.MaxUint64) // no M
 		events = append(events, waiting)
-		if len(events) > maxBatchSize-50 || i == n-1 {
+		if len(events) > 65000 || i == n-1 {
 			b, events = withBatch(t, b, i, events), events[:0]
 		}
 	}
@@ -83,7 +83,7 @@ func TestFoldKnowsItsSize(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:headerSize], fold: newFold(), opt: Options{Memory: bound.NewMemory(bound.Default), Jobs: 1}}
+		e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:wire.HeaderSize], fold: newFold(), opt: Options{Memory: bound.NewMemory(bound.Default), Jobs: 1}}
 		v, _ := formatVersion(b)
 		if err := e.split(v); err != nil {
 			t.Fatal(err)

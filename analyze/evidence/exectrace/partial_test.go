@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"inquest/analyze/evidence/exectrace/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -61,7 +63,7 @@ func TestCutFileKeepsWhatCameBefore(t *testing.T) {
 			cut := b[:int(float64(len(b))*share)]
 			gens := generations(t, b)
 			whole := 0
-			for whole < len(gens) && gens[whole].parts[0].to <= int64(len(cut)) {
+			for whole < len(gens) && gens[whole].parts[0].To <= int64(len(cut)) {
 				whole++
 			}
 			for _, jobs := range []int{1, 2} {
@@ -75,7 +77,7 @@ func TestCutFileKeepsWhatCameBefore(t *testing.T) {
 				if in := got.Reading.Inside; in != 0 {
 					t.Errorf("%s: %v lost inside, want all at the end", name, in)
 				}
-				want := read(t, b[:gens[whole-1].parts[0].to], jobs)
+				want := read(t, b[:gens[whole-1].parts[0].To], jobs)
 				if got.Events > want.Events {
 					continue // the cut generation had some events that could be used
 				}
@@ -96,9 +98,9 @@ func TestZeroedGenerationIsSkipped(t *testing.T) {
 		p := gens[mid].parts[0]
 		before := read(t, b, 1)
 		var lost int64
-		one := append(bytes.Clone(b[:headerSize]), b[p.from:p.to]...)
+		one := append(bytes.Clone(b[:wire.HeaderSize]), b[p.From:p.To]...)
 		lost = read(t, one, 1).Events
-		clear(b[p.from:p.to])
+		clear(b[p.From:p.To])
 		got := read(t, b, 2)
 		r := got.Reading
 		if r.Read != len(gens)-1 || r.Truncated || !strings.Contains(r.Problem, "damaged") {
@@ -127,7 +129,7 @@ func TestZeroedBytesInsideAGeneration(t *testing.T) {
 		b := load(t, name)
 		gens := generations(t, b)
 		p := gens[1].parts[0]
-		clear(b[p.from+(p.to-p.from)/3 : p.from+(p.to-p.from)/2])
+		clear(b[p.From+(p.To-p.From)/3 : p.From+(p.To-p.From)/2])
 		r := read(t, b, 2).Reading
 		if r.Problem == "" || r.Read != len(gens)-1 {
 			t.Errorf("%s: %+v, want one of %d generations damaged", name, r, len(gens))
@@ -139,14 +141,14 @@ func TestTraceWithoutStop(t *testing.T) {
 	b := load(t, "long1.26.trace")
 	gens := generations(t, b)
 	p := gens[len(gens)-1].parts[0]
-	s := &scanner{r: bytes.NewReader(b), size: int64(len(b)), ends: true}
-	off := p.from // keep the first batches of the last generation
+	s := &wire.Headers{R: bytes.NewReader(b), Size: int64(len(b)), Ends: true}
+	off := p.From // keep the first batches of the last generation
 	for range 2 {
-		h, err := s.header(off)
+		h, err := s.At(off)
 		if err != nil {
 			t.Fatal(err)
 		}
-		off += h.length + h.size
+		off += h.Length + h.Size
 	}
 	r := read(t, b[:off], 2).Reading
 	if !r.Truncated || !strings.Contains(r.Problem, "trace.Stop was not called") {
@@ -165,7 +167,7 @@ func TestFlippedBitsNeverCostTheFile(t *testing.T) {
 		const flips = 120
 		for range flips {
 			b := bytes.Clone(whole)
-			at := headerSize + rng.IntN(len(b)-headerSize)
+			at := wire.HeaderSize + rng.IntN(len(b)-wire.HeaderSize)
 			b[at] ^= 1 << rng.IntN(8)
 			tl := read(t, b, 2)
 			if tl.Reading.Problem == "" && tl.Reading.Read != tl.Reading.Generations {
@@ -217,7 +219,7 @@ func TestUnreadable(t *testing.T) {
 func manyGenerations(n int) []byte {
 	b := []byte("go 1.23 trace\x00\x00\x00")
 	for i := range n {
-		b = append(b, eventBatch)
+		b = append(b, wire.EventBatch)
 		b = binary.AppendUvarint(b, uint64(i+1))
 		b = append(b, 1, 1, 0)
 	}
@@ -258,7 +260,7 @@ func TestInterrupted(t *testing.T) {
 	gens := generations(t, b)
 	for _, jobs := range []int{1, 3} {
 		ctx, cancel := context.WithCancel(context.Background())
-		r := &stopper{ReaderAt: bytes.NewReader(b), at: gens[len(gens)-1].parts[0].from, cancel: cancel}
+		r := &stopper{ReaderAt: bytes.NewReader(b), at: gens[len(gens)-1].parts[0].From, cancel: cancel}
 		tl, err := Read(ctx, r, int64(len(b)), Options{Jobs: jobs})
 		switch {
 		case err == nil && tl.Reading.Problem != "interrupted":
@@ -281,7 +283,7 @@ func TestProgressEndsAtTheSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if total != int64(len(b)) || done > total || done < total-headerSize || events != tl.Events {
+	if total != int64(len(b)) || done > total || done < total-wire.HeaderSize || events != tl.Events {
 		t.Errorf("last progress %d of %d bytes, %d events; the file has %d and %d", done, total, events, len(b), tl.Events)
 	}
 }

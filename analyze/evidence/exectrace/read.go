@@ -54,7 +54,7 @@ const (
 // nothing could be used. When ctx is done, what has been read so far is returned,
 // marked as interrupted.
 func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Timeline, error) {
-	head := make([]byte, min(size, headerSize))
+	head := make([]byte, min(size, wire.HeaderSize))
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (e *engine) whole() error {
 		e.narrowed.From = max(0, from)
 	}
 	e.fold.generation()
-	err = decode(r, nil, e.direct(wire.NewChunk()))
+	err = decode(r, nil, 0, e.direct(wire.NewChunk()))
 	e.narrowed.Of = time.Duration(e.fold.last - e.fold.part.origin)
 	e.done = e.size
 	if e.fold.events == 0 && !e.fold.part.cut {
@@ -389,6 +389,7 @@ func (e *engine) split(version int) error {
 func (e *engine) sequential(gens []generation, version int) {
 	c := wire.NewChunk()
 	a := admission{memory: e.opt.Memory, gens: gens}
+	var d wire.Decoder
 	for range gens {
 		i, ok := a.take(e.ctx)
 		if !ok {
@@ -397,7 +398,7 @@ func (e *engine) sequential(gens []generation, version int) {
 		g := &gens[i]
 		e.nextGeneration()
 		before := e.fold.events
-		err := e.readGeneration(g, version, e.direct(c))
+		err := e.readGeneration(&d, g, version, e.direct(c))
 		e.folded(gens, i, before, err)
 		a.give(i)
 		if e.ended() {
@@ -455,6 +456,7 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 	a := admission{memory: e.opt.Memory, gens: gens}
 	for range workers {
 		wait.Go(func() {
+			var d wire.Decoder
 			for {
 				i, ok := a.take(ctx)
 				if !ok {
@@ -464,9 +466,8 @@ func (e *engine) parallel(gens []generation, version, workers int) {
 				func() {
 					defer a.give(i)
 					defer close(s.chunks)
-					defer rescue(&s.err)
 					var filling held
-					s.err = e.readGeneration(s.gen, version, wire.Sink{
+					s.err = e.readGeneration(&d, s.gen, version, wire.Sink{
 						Get: func() (_ *wire.Chunk, err error) {
 							filling, err = get(s)
 							return filling.Chunk, err
@@ -522,27 +523,37 @@ func rescue(err *error) {
 }
 
 // readGeneration decodes one generation.
-func (e *engine) readGeneration(g *generation, version int, out wire.Sink) error {
+func (e *engine) readGeneration(d *wire.Decoder, g *generation, version int, out wire.Sink) (err error) {
+	defer rescue(&err)
 	if len(g.parts) == 0 {
 		return damage{errors.New(g.damaged)}
 	}
+	n, refused, err := d.Decode(wire.Generation{R: e.r, Parts: g.parts, Version: version, Latest: g.bound}, out)
+	if refused != nil {
+		err = e.readAgain(g, version, n, out)
+	}
+	if d := (damage{}); g.damaged != "" && (err == nil || errors.As(err, &d)) {
+		err = damage{errors.New(g.damaged)} // tells where, and what the reader stumbles over follows from it
+	}
+	if err == nil && g.cut {
+		err = damage{wire.ErrShort}
+	}
+	return err
+}
+
+// readAgain reads a generation that our decoder refuses with x/exp/trace, whose judgement counts, from
+// the record on that comes after the first n.
+func (e *engine) readAgain(g *generation, version int, n int64, out wire.Sink) error {
 	in := &feed{r: e.r, parts: slices.Clone(g.parts), ends: version >= 26, ahead: e.head}
 	if version >= 26 && !g.ended {
 		// Without the end byte the reader would not even try.
-		in.tail = []byte{endOfGeneration}
+		in.tail = []byte{wire.EndOfGeneration}
 	}
 	r, err := newReader(in)
 	if err != nil {
 		return damage{err}
 	}
-	err = decode(r, g, out)
-	if d := (damage{}); g.damaged != "" && (err == nil || errors.As(err, &d)) {
-		err = damage{errors.New(g.damaged)} // tells where, and what the reader stumbles over follows from it
-	}
-	if err == nil && g.cut {
-		err = damage{errShort}
-	}
-	return err
+	return decode(r, g, n, out)
 }
 
 // folded accounts for a generation that has been folded, or could not be.
@@ -592,7 +603,7 @@ func (e *engine) guess(gens []generation) float64 {
 	if bytes == 0 || span <= 0 {
 		return 0
 	}
-	rest := min(e.size-gens[last].parts[0].from, bytes/int64(last))
+	rest := min(e.size-gens[last].parts[0].From, bytes/int64(last))
 	return span * float64(rest) / float64(bytes)
 }
 

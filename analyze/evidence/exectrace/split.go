@@ -2,17 +2,14 @@ package exectrace
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/exectrace/wire"
 )
-
-// headerSize is the length of what a trace file begins with.
-const headerSize = 16
 
 // Sniff reports whether head, the first bytes of a file, begin an execution
 // trace of any version.
@@ -23,41 +20,23 @@ func Sniff(head []byte) bool {
 
 // formatVersion returns the minor version of Go that a trace's header names.
 func formatVersion(head []byte) (int, bool) {
-	if len(head) < headerSize || !bytes.HasPrefix(head, []byte("go 1.")) {
+	if len(head) < wire.HeaderSize || !bytes.HasPrefix(head, []byte("go 1.")) {
 		return 0, false
 	}
-	digits, _, ok := bytes.Cut(head[len("go 1."):headerSize], []byte(" trace"))
+	digits, _, ok := bytes.Cut(head[len("go 1."):wire.HeaderSize], []byte(" trace"))
 	v, err := strconv.Atoi(string(digits))
 	if !ok || err != nil || v <= 0 || len(digits) > 3 {
 		return 0, false
 	}
-	want := make([]byte, headerSize)
+	want := make([]byte, wire.HeaderSize)
 	copy(want, fmt.Sprintf("go 1.%d trace", v))
-	return v, bytes.Equal(head[:headerSize], want)
+	return v, bytes.Equal(head[:wire.HeaderSize], want)
 }
-
-// Bytes that open a batch, and the one that closes a generation since Go 1.26
-// (internal/trace/tracev2/events.go).
-const (
-	eventBatch        = 1
-	experimentalBatch = 49
-	endOfGeneration   = 52
-
-	// What batches begin with that fill the tables of a generation: stacks, strings, CPU samples.
-	stacksBatch  = 2
-	stringsBatch = 4
-	samplesBatch = 6
-
-	maxBatchSize = 64 << 10
-)
-
-// section is a run of bytes of the file.
-type section struct{ from, to int64 }
 
 // generation is where one generation of a trace lies, as its batch headers say.
 type generation struct {
 	number   uint64
-	parts    []section // whole batches; more than one only where bytes between made no sense
+	parts    []wire.Section // whole batches; more than one only where bytes between made no sense
 	batches  int
 	tables   int64   // bytes of parts that hold strings, stacks and CPU samples
 	ended    bool    // it has its end byte, or the next one follows
@@ -71,7 +50,7 @@ type generation struct {
 
 func (g *generation) size() (n int64) {
 	for _, p := range g.parts {
-		n += p.to - p.from
+		n += p.To - p.From
 	}
 	return n
 }
@@ -96,103 +75,10 @@ const maxBatches = 1 << 19
 // maxParts bounds the stretches of a generation between bytes that make no sense.
 const maxParts = 1 << 12
 
-// header is the header of one batch.
-type header struct {
-	gen, time uint64
-	size      int64 // of what follows the header
-	length    int64 // of the header
-	end       bool  // not a batch but the end of a generation
-	tables    bool  // it fills tables
-}
-
-var errShort = errors.New("the file ends inside a batch")
-
-// parseHeader reads a batch header at the start of b.
-func parseHeader(b []byte, ends bool) (h header, err error) {
-	if len(b) == 0 {
-		return h, io.EOF
-	}
-	i := 1
-	switch {
-	case b[0] == endOfGeneration && ends:
-		return header{end: true, length: 1}, nil
-	case b[0] == experimentalBatch:
-		i = 2
-	case b[0] != eventBatch:
-		return h, fmt.Errorf("byte %d where a batch should begin", b[0])
-	}
-	var v [4]uint64
-	for k := range v {
-		if i >= len(b) {
-			return h, errShort
-		}
-		x, n := binary.Uvarint(b[i:])
-		if n == 0 {
-			return h, errShort
-		}
-		if n < 0 {
-			return h, errors.New("a number that never ends in a batch header")
-		}
-		v[k] = x
-		i += n
-	}
-	h = header{gen: v[0], time: v[2], size: int64(v[3]), length: int64(i)}
-	if h.gen == 0 || v[3] > maxBatchSize {
-		return h, errors.New("a batch header that cannot be")
-	}
-	if i < len(b) {
-		h.tables = b[i] == stacksBatch || b[i] == stringsBatch || b[i] == samplesBatch
-	}
-	return h, nil
-}
-
-// scanner looks at a file in small pieces.
+// scanner looks for batches.
 type scanner struct {
-	r    io.ReaderAt
-	size int64
-	ends bool
-	buf  []byte
-	at   int64
-	have int
-
+	wire.Headers
 	piece []byte // what resync looks at
-}
-
-const (
-	maxHeader = 2 + 4*binary.MaxVarintLen64 + 1 // and what the batch begins with
-	scanPiece = 4 << 10
-)
-
-// at returns what can be seen at an offset, at least a header's worth unless
-// the file ends.
-func (s *scanner) peek(off int64) ([]byte, error) {
-	if off >= s.at && off+maxHeader <= s.at+int64(s.have) {
-		return s.buf[off-s.at : s.have], nil
-	}
-	if off >= s.size {
-		return nil, nil
-	}
-	if s.buf == nil {
-		s.buf = make([]byte, scanPiece)
-	}
-	n, err := s.r.ReadAt(s.buf[:min(int64(len(s.buf)), s.size-off)], off)
-	s.at, s.have = off, n
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	return s.buf[:n], nil
-}
-
-func (s *scanner) header(off int64) (header, error) {
-	b, err := s.peek(off)
-	if err != nil {
-		return header{}, err
-	}
-	h, err := parseHeader(b, s.ends)
-	if err == nil && off+h.length+h.size > s.size {
-		err = errShort
-	}
-	return h, err
 }
 
 // plausible reports whether headers follow one another from off, as they hardly
@@ -200,22 +86,22 @@ func (s *scanner) header(off int64) (header, error) {
 func (s *scanner) plausible(off int64, least uint64) bool {
 	var gen uint64
 	for range 4 {
-		if off == s.size {
+		if off == s.Size {
 			return gen != 0
 		}
-		h, err := s.header(off)
-		if err == errShort {
+		h, err := s.At(off)
+		if err == wire.ErrShort {
 			return gen != 0
 		}
-		if err != nil || !h.end && (h.gen < least || gen != 0 && h.gen != gen && h.gen != bound.Add(gen, 1)) {
+		if err != nil || !h.End && (h.Gen < least || gen != 0 && h.Gen != gen && h.Gen != bound.Add(gen, 1)) {
 			return false
 		}
-		if !h.end {
-			gen = h.gen
+		if !h.End {
+			gen = h.Gen
 		} else if gen == 0 {
 			return false
 		}
-		off += h.length + h.size
+		off += h.Length + h.Size
 	}
 	return true
 }
@@ -226,14 +112,14 @@ func (s *scanner) resync(off int64, least uint64) (int64, bool) {
 	if s.piece == nil {
 		s.piece = make([]byte, 256<<10)
 	}
-	for look := 512; off < s.size; look = min(look*2, len(s.piece)) {
+	for look := 512; off < s.Size; look = min(look*2, len(s.piece)) {
 		piece := s.piece[:look]
-		n, _ := s.r.ReadAt(piece[:min(int64(len(piece)), s.size-off)], off)
+		n, _ := s.R.ReadAt(piece[:min(int64(len(piece)), s.Size-off)], off)
 		if n == 0 {
 			return 0, false
 		}
 		for i, b := range piece[:n] {
-			if (b == eventBatch || b == experimentalBatch) && s.plausible(off+int64(i), least) {
+			if (wire.OpensBatch(b)) && s.plausible(off+int64(i), least) {
 				return off + int64(i), true
 			}
 		}
@@ -251,15 +137,15 @@ const maxGenerations = 1 << 16
 
 // scan lists the generations of a trace. short says that the file ends inside a batch.
 func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool, err error) {
-	s := &scanner{r: r, size: size, ends: version >= 26}
-	off := int64(headerSize)
+	s := &scanner{Headers: wire.Headers{R: r, Size: size, Ends: version >= 26}}
+	off := int64(wire.HeaderSize)
 	var cur *generation
 	closed := true     // the generation under way has seen its end byte
 	var hole string    // what was wrong with the bytes just skipped
 	var tainted string // the same, for a generation that may have begun in them
 	for off < size && len(gens) < maxGenerations {
-		h, err := s.header(off)
-		if err == errShort && off+maxBatchSize+maxHeader >= size {
+		h, err := s.At(off)
+		if err == wire.ErrShort && off+wire.MaxBatch >= size {
 			short = true
 			break
 		}
@@ -277,7 +163,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			off = next
 			continue
 		}
-		if h.end {
+		if h.End {
 			if cur != nil && !closed {
 				cur.extend(off, off+1)
 				cur.ended, closed = true, true
@@ -285,17 +171,17 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			off++
 			continue
 		}
-		end := off + h.length + h.size
+		end := off + h.Length + h.Size
 		if hole != "" {
 			// What the hole swallowed is told by who stands at its two sides.
 			switch {
 			case cur == nil:
 				gens = append(gens, generation{damaged: hole})
-			case bound.Sub(h.gen, cur.number) > 1 && h.gen-cur.number < maxHole:
-				if !closed && s.ends {
+			case bound.Sub(h.Gen, cur.number) > 1 && h.Gen-cur.number < maxHole:
+				if !closed && s.Ends {
 					cur.damaged = hole // which swallowed its end, too
 				}
-				for n := cur.number + 1; n < h.gen && len(gens) < maxGenerations; n++ {
+				for n := cur.number + 1; n < h.Gen && len(gens) < maxGenerations; n++ {
 					gens = append(gens, generation{number: n, damaged: hole, first: gens[len(gens)-1].latest})
 				}
 			case !closed:
@@ -309,26 +195,26 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			hole = ""
 		}
 		switch {
-		case cur == nil || bound.Sub(h.gen, cur.number) == 1 || closed && h.gen > cur.number:
-		case h.gen == cur.number && !closed:
-			cur.add(off, end, h.tables)
-			cur.first, cur.latest = min(cur.first, h.time), max(cur.latest, h.time)
+		case cur == nil || bound.Sub(h.Gen, cur.number) == 1 || closed && h.Gen > cur.number:
+		case h.Gen == cur.number && !closed:
+			cur.add(off, end, h.Tables)
+			cur.first, cur.latest = min(cur.first, h.Time), max(cur.latest, h.Time)
 			off = end
 			continue
 		default:
 			// One batch with another number is damage; several are a generation.
-			if next, err := s.header(end); err != nil || next.end || next.gen != h.gen || h.gen < cur.number {
-				cur.damaged = fmt.Sprintf("a batch of generation %d inside generation %d", h.gen, cur.number)
+			if next, err := s.At(end); err != nil || next.End || next.Gen != h.Gen || h.Gen < cur.number {
+				cur.damaged = fmt.Sprintf("a batch of generation %d inside generation %d", h.Gen, cur.number)
 				off = end
 				continue
 			}
 		}
-		if cur != nil && !s.ends && len(cur.parts) > 0 {
+		if cur != nil && !s.Ends && len(cur.parts) > 0 {
 			cur.ended = true
 		}
-		gens = append(gens, generation{number: h.gen, first: h.time, latest: h.time, damaged: tainted})
+		gens = append(gens, generation{number: h.Gen, first: h.Time, latest: h.Time, damaged: tainted})
 		cur, closed, tainted = &gens[len(gens)-1], false, ""
-		cur.add(off, end, h.tables)
+		cur.add(off, end, h.Tables)
 		off = end
 	}
 	if len(gens) >= maxGenerations && off < size {
@@ -369,8 +255,8 @@ func (g *generation) add(from, to int64, tables bool) {
 }
 
 func (g *generation) extend(from, to int64) {
-	if n := len(g.parts); n > 0 && g.parts[n-1].to == from {
-		g.parts[n-1].to = to
+	if n := len(g.parts); n > 0 && g.parts[n-1].To == from {
+		g.parts[n-1].To = to
 		return
 	}
 	if len(g.parts) == maxParts {
@@ -378,5 +264,5 @@ func (g *generation) extend(from, to int64) {
 		g.batches = maxBatches // and no more are taken
 		return
 	}
-	g.parts = append(g.parts, section{from, to})
+	g.parts = append(g.parts, wire.Section{From: from, To: to})
 }

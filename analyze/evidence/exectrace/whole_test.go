@@ -12,12 +12,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/exectrace/wire"
 )
 
 // readWhole folds a trace through one reader: the obvious way that the parallel
 // one is held to.
 func readWhole(b []byte) (*Timeline, error) {
-	e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:headerSize], fold: newFold()}
+	e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:wire.HeaderSize], fold: newFold()}
 	if err := e.whole(); err != nil {
 		return nil, err
 	}
@@ -78,10 +79,10 @@ func TestReadingAheadGivesBackItsTokens(t *testing.T) {
 		whole := load(t, name)
 		damaged := bytes.Clone(whole)
 		for _, g := range generations(t, whole)[1:] {
-			clear(damaged[g.parts[0].from+200 : g.parts[0].from+400])
+			clear(damaged[g.parts[0].From+200 : g.parts[0].From+400])
 		}
 		for _, b := range [][]byte{whole, damaged} {
-			e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:headerSize], fold: newFold(), opt: Options{Memory: bound.NewMemory(bound.Default), Jobs: 3}}
+			e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:wire.HeaderSize], fold: newFold(), opt: Options{Memory: bound.NewMemory(bound.Default), Jobs: 3}}
 			v, _ := formatVersion(b)
 			if err := e.split(v); err != nil {
 				t.Fatal(err)

@@ -218,26 +218,27 @@ var errFound = errors.New("found")
 // that, on the trace clock and on the wall where known, and how long a unit of the trace
 // clock is.
 func (e *engine) origin(gens []generation, version int) (at int64, start time.Time, scale float64, ok bool) {
+	var d wire.Decoder
 	for i := range gens {
 		g := gens[i]
 		c := wire.NewChunk()
-		_ = e.readGeneration(&g, version, wire.Sink{
-			Get: func() (*wire.Chunk, error) { return c, nil },
-			Put: func(*wire.Chunk) error { return errFound },
+		_ = e.readGeneration(&d, &g, version, wire.Sink{
+			Get: func() (*wire.Chunk, error) {
+				c.Reset()
+				return c, nil
+			},
+			Put: func(c *wire.Chunk) error {
+				if at, ok = firstEvent(c); !ok {
+					return nil // only a Sync event, or nothing
+				}
+				if !c.Wall.IsZero() {
+					start = c.Wall.Add(time.Duration(at - c.WallAt))
+				}
+				return errFound
+			},
 		})
-		var raw int64
-		for _, r := range c.Records {
-			if r.Op == wire.OpTime {
-				raw = int64(uint64(r.G) | uint64(r.Actor)<<32)
-				continue
-			}
-			if raw += int64(r.DT); r.Op == wire.OpSync {
-				continue
-			}
-			if !c.Wall.IsZero() {
-				start = c.Wall.Add(time.Duration(raw - c.WallAt))
-			}
-			return raw, start, g.scale, true
+		if ok {
+			return at, start, g.scale, true
 		}
 		if e.ctx.Err() != nil {
 			break
@@ -246,10 +247,24 @@ func (e *engine) origin(gens []generation, version int) (at int64, start time.Ti
 	return 0, start, 0, false
 }
 
+// firstEvent returns the time of the first event of a generation's first chunk, on the trace clock.
+func firstEvent(c *wire.Chunk) (at int64, ok bool) {
+	for _, r := range c.Records {
+		if r.Op == wire.OpTime {
+			at = int64(uint64(r.G) | uint64(r.Actor)<<32)
+			continue
+		}
+		if at += int64(r.DT); r.Op != wire.OpSync {
+			return at, true
+		}
+	}
+	return 0, false
+}
+
 // Begin returns the wall clock of the first event of a trace; zero when the trace does
 // not tell it, as none does before Go 1.25, or cannot be read.
 func Begin(ctx context.Context, r io.ReaderAt, size int64) time.Time {
-	head := make([]byte, min(size, headerSize))
+	head := make([]byte, min(size, wire.HeaderSize))
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return time.Time{}
 	}

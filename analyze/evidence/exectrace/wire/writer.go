@@ -15,6 +15,9 @@ type Writer struct {
 	chunk *Chunk
 	whole int   // records of the chunk whose events are complete
 	last  int64 // time of the last record
+	n     int64 // records so far
+	done  int64 // records so far whose events are complete
+	skip  int64 // of them the first to be left out
 
 	stacks, notes, wides uint32 // in the tables so far
 	names                map[string]uint8
@@ -27,19 +30,11 @@ type Writer struct {
 var seed = maphash.MakeSeed()
 
 // NewWriter begins a generation.
-func NewWriter(sink Sink) (*Writer, error) {
-	w := &Writer{names: map[string]uint8{}, wide: map[int64]uint32{}}
+func NewWriter(sink Sink) (w *Writer, err error) {
+	w = &Writer{sink: sink, names: map[string]uint8{}, wide: map[int64]uint32{}}
 	w.hash.SetSeed(seed)
-	return w, w.begin(sink)
-}
-
-func (w *Writer) begin(sink Sink) (err error) {
-	w.sink, w.last, w.whole = sink, 0, 0
-	w.stacks, w.notes, w.wides = 0, 0, 0
-	clear(w.names)
-	clear(w.wide)
 	w.chunk, err = sink.Get()
-	return err
+	return w, err
 }
 
 // Chunk returns the chunk that is being filled.
@@ -54,6 +49,7 @@ func (w *Writer) Record(t int64) *Record {
 		dt = 0
 	}
 	w.last = t
+	w.n++
 	// The record is filled where it will lie: building it in small steps and then
 	// copying it makes the processor wait for the steps.
 	n := len(c.Records)
@@ -65,6 +61,10 @@ func (w *Writer) Record(t int64) *Record {
 
 // Next says that the records so far are those of complete events.
 func (w *Writer) Next() error {
+	if w.done = w.n; w.done <= w.skip {
+		w.chunk.Records = w.chunk.Records[:0]
+		w.last = math.MinInt64 / 2
+	}
 	w.whole = len(w.chunk.Records)
 	if w.whole < ChunkRecords {
 		return nil
@@ -85,9 +85,16 @@ func (w *Writer) flush() (err error) {
 // Drop takes back the records of an event that is not complete.
 func (w *Writer) Drop() {
 	if w.chunk != nil {
-		w.chunk.Records = w.chunk.Records[:w.whole]
+		w.chunk.Records, w.n = w.chunk.Records[:w.whole], w.done
 	}
 }
+
+// Skip says that the first n records are to be left out: they have been written already, by somebody else. What comes after
+// them has tables of its own.
+func (w *Writer) Skip(n int64) { w.skip, w.chunk.Anew = n, true }
+
+// Records returns how many records there are of complete events.
+func (w *Writer) Records() int64 { return w.done }
 
 // Close gives away the last chunk, with the complete events of it.
 func (w *Writer) Close() error {
