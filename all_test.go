@@ -32,28 +32,27 @@ func TestTopLevelIsFixed(t *testing.T) {
 // mayImport lists, for each package, which of ours it may import. A trailing
 // /... allows the packages below.
 var mayImport = map[string][]string{
-	".":                           {"inquest/cmd"},
-	"cmd":                         {"inquest/analyze/...", "inquest/report/...", "inquest/cmd/settings"},
-	"cmd/settings":                {},
-	"analyze":                     {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
-	"analyze/claim":               {"inquest/analyze/evidence/..."},
-	"analyze/reading":             {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
-	"analyze/detect":              {"inquest/analyze/claim", "inquest/analyze/detect/..."},
-	"analyze/detect/judge":        {"inquest/analyze/claim", "inquest/analyze/reading", "inquest/analyze/evidence/..."},
-	"analyze/detect/detecttest":   {"inquest/analyze", "inquest/analyze/claim", "inquest/analyze/evidence/..."},
-	"analyze/compare":             {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
-	"analyze/evidence":            {"inquest/analyze/evidence/...", "inquest/recorder/manifest"},
-	"analyze/evidence/stack":      {"inquest/analyze/evidence/prose"},
-	"analyze/evidence/bound":      {},
-	"analyze/evidence/prose":      {"inquest/analyze/evidence/bound"},
-	"analyze/evidence/pprofile":   {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/wait":       {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/exectrace":  {"inquest/analyze/evidence/exectrace/wire", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/wait", "inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/dump":       {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/logline", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/runtimelog": {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/folded":     {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/logline", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/pprofile", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/logline":    {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/capture":    {"inquest/analyze/evidence", "inquest/recorder/manifest"},
+	".":                               {"inquest/cmd"},
+	"cmd":                             {"inquest/analyze/...", "inquest/report/...", "inquest/cmd/settings"},
+	"cmd/settings":                    {},
+	"analyze":                         {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
+	"analyze/claim":                   {"inquest/analyze/evidence/..."},
+	"analyze/reading":                 {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
+	"analyze/detect":                  {"inquest/analyze/claim", "inquest/analyze/detect/..."},
+	"analyze/detect/judge":            {"inquest/analyze/claim", "inquest/analyze/reading", "inquest/analyze/evidence/..."},
+	"analyze/detect/detecttest":       {"inquest/analyze", "inquest/analyze/claim", "inquest/analyze/evidence/..."},
+	"analyze/compare":                 {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
+	"analyze/evidence":                {"inquest/analyze/evidence/...", "inquest/recorder/manifest"},
+	"analyze/evidence/stack":          {"inquest/analyze/evidence/prose"},
+	"analyze/evidence/bound":          {},
+	"analyze/evidence/prose":          {"inquest/analyze/evidence/bound"},
+	"analyze/evidence/wait":           {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/prose"},
+	"analyze/evidence/quantity":       {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose"},
+	"analyze/evidence/content":        {"inquest/analyze/evidence/quantity", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/prose"},
+	"analyze/evidence/logline":        {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose"},
+	"analyze/evidence/exectrace/wire": {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound"},
+	"analyze/evidence/folded":         append([]string{"inquest/analyze/evidence/pprofile"}, reader...), // whose profile it fills
+	"analyze/evidence/capture":        {"inquest/analyze/evidence", "inquest/recorder/manifest"},
 	"report": {"inquest/analyze", "inquest/analyze/claim", "inquest/analyze/compare", "inquest/analyze/evidence", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose", "inquest/templates", "inquest/report/...",
 		// What its pictures are measured from. Nothing joins these: measuring belongs to analyze.
 		"inquest/analyze/evidence/exectrace", "inquest/analyze/evidence/pprofile", "inquest/analyze/evidence/dump", "inquest/analyze/evidence/runtimelog", "inquest/analyze/evidence/wait"},
@@ -62,9 +61,11 @@ var mayImport = map[string][]string{
 	"templates":         {},
 	"recorder":          {"inquest/recorder/manifest"},
 	"recorder/manifest": {},
-
-	"analyze/evidence/exectrace/wire": {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound"},
 }
+
+// reader is what each reader of a kind of evidence may import.
+var reader = []string{"inquest/analyze/evidence/bound", "inquest/analyze/evidence/content", "inquest/analyze/evidence/logline",
+	"inquest/analyze/evidence/prose", "inquest/analyze/evidence/quantity", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/wait"}
 
 // family is what each family of detectors may import: never another family. What two of them need is a reading,
 // or where it judges, a judgement.
@@ -103,8 +104,12 @@ func TestImportsPointOneWay(t *testing.T) {
 		}
 		dir := path.Dir(filepath.ToSlash(name))
 		allowed, known := mayImport[dir]
-		if !known && path.Dir(dir) == "analyze/detect" {
+		switch parent := path.Dir(dir); {
+		case known:
+		case parent == "analyze/detect":
 			allowed, known = family, true
+		case parent == "analyze/evidence":
+			allowed, known = append([]string{"inquest/" + dir + "/..."}, reader...), true
 		}
 		if !known {
 			t.Errorf("%s: package %s has no import rule", name, dir)

@@ -49,7 +49,7 @@ func powerOf(kind evidence.Kind, e *evidence.Exhibit, all []*evidence.Exhibit) (
 		return claim.Power{}, e.Apart
 	}
 	// What was read of a trace or a log is a shorter one; half a list of goroutines is none.
-	if e.Coverage != evidence.Whole && e.Trace() == nil && e.GC() == nil {
+	if e.Coverage != evidence.Whole && !kind.Divisible() {
 		return claim.Power{}, e.Path + " was read in part only"
 	}
 	often := func(over time.Duration, matters float64) claim.Power {
@@ -57,7 +57,7 @@ func powerOf(kind evidence.Kind, e *evidence.Exhibit, all []*evidence.Exhibit) (
 		return claim.Power{Least: least, Matters: evidence.Quantity{Number: matters, Unit: evidence.PerSecond}, Says: claim.Legacy(fmt.Sprintf("what happens %s or more often", least))}
 	}
 	switch {
-	case kind == evidence.Trace && e.Trace() != nil:
+	case kind == evidence.Trace:
 		t := e.Trace()
 		given := e.Duration
 		for _, g := range t.Gaps {
@@ -67,7 +67,7 @@ func powerOf(kind evidence.Kind, e *evidence.Exhibit, all []*evidence.Exhibit) (
 			return claim.Power{}, "the process was idle while the trace was taken"
 		}
 		return often(given, presentRate), ""
-	case kind == evidence.CPU && e.Profile() != nil:
+	case kind == evidence.CPU:
 		p := e.Profile()
 		if used := p.Total(p.Column("cpu")); e.Duration > 0 && evidence.Part(time.Duration(used), e.Duration).Number < idleCPU {
 			return claim.Power{}, "the process was idle while the CPU profile was taken"
@@ -75,9 +75,9 @@ func powerOf(kind evidence.Kind, e *evidence.Exhibit, all []*evidence.Exhibit) (
 		return claim.SharePower(0, p.Total(max(p.Column("samples"), 0)), noticed, "of the CPU samples"), ""
 	case kind == evidence.Heap:
 		return growthPower(all), ""
-	case kind == evidence.GCTrace && e.GC() != nil:
+	case kind == evidence.GCTrace:
 		return often(e.GC().Total.To-e.GC().Total.From, loggedRate), ""
-	case kind == evidence.Dump && e.Dump() != nil && e.Dump().Lone():
+	case kind == evidence.Dump && e.Dump().Lone():
 		return claim.Power{}, "the dump holds one goroutine only"
 	}
 	one := evidence.Of(1, evidence.Count)

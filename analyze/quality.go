@@ -14,6 +14,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/content"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -226,7 +227,8 @@ func differentTimes(b *evidence.Bundle) []Remark {
 // timed reports whether an exhibit tells when something was looked at. A log of
 // the runtime's does not: it begins with the process, not with the incident.
 func timed(e *evidence.Exhibit) bool {
-	return !e.CapturedAt.IsZero() && e.Coverage != evidence.None && e.GC() == nil && e.Sched() == nil
+	_, life := e.Content.(content.Lifelong)
+	return !e.CapturedAt.IsZero() && e.Coverage != evidence.None && !life
 }
 
 // captured returns the first and the last time at which something was looked at.
@@ -253,7 +255,7 @@ func sinceStart(b *evidence.Bundle) []Remark {
 	}
 	var paths []string
 	for _, kind := range []evidence.Kind{evidence.Mutex, evidence.Block} {
-		if all := b.Of(kind); len(all) == 1 && all[0].Duration == 0 && all[0].Profile() != nil && len(all[0].Profile().Samples) > 0 {
+		if all := b.Of(kind); len(all) == 1 && all[0].Duration == 0 && len(all[0].Profile().Samples) > 0 {
 			paths = append(paths, all[0].Path)
 		}
 	}
@@ -272,7 +274,7 @@ func differentClocks(b *evidence.Bundle) []Remark {
 	say := func(e *evidence.Exhibit, format string, args ...any) {
 		out = append(out, Remark{e.ID, claim.Legacy(fmt.Sprintf(format, args...))})
 	}
-	text := func(e *evidence.Exhibit) bool { return e.Profile() == nil && e.Trace() == nil }
+	text := func(e *evidence.Exhibit) bool { return !e.Kind.Clocked() }
 	const meaning = "times of the two cannot be compared, and nothing that rests on their order holds"
 	for _, log := range b.Exhibits {
 		if log.Coverage == evidence.None || log.CapturedAt.IsZero() || !text(log) {
@@ -299,16 +301,11 @@ func differentClocks(b *evidence.Bundle) []Remark {
 		}
 	}
 	for _, log := range b.Exhibits {
-		var start time.Time
-		switch {
-		case log.GC() != nil:
-			start = log.GC().Start
-		case log.Sched() != nil:
-			start = log.Sched().Start
-		}
-		if start.IsZero() {
+		process, ok := log.Content.(content.Lifelong)
+		if !ok || process.Began().IsZero() {
 			continue
 		}
+		start := process.Began()
 		for _, e := range b.Exhibits {
 			// Of an earlier run the evidence would be hours or days old: no matter of clocks.
 			if early := start.Sub(e.CapturedAt); e.Coverage != evidence.None && !text(e) && !e.CapturedAt.IsZero() && early > slack && early < apart {

@@ -247,7 +247,7 @@ func (j *judgement) judge(p *part, settings map[string]evidence.Quantity) {
 // time alone, which does not say how much was looked at. No measure of a CPU profile need look for the column.
 func countSamples(exhibits []*evidence.Exhibit) []*evidence.Exhibit {
 	lacks := func(e *evidence.Exhibit) bool {
-		return e.Kind == evidence.CPU && e.Profile() != nil && e.Profile().Column("samples") < 0
+		return e.Kind == evidence.CPU && e.Profile().Column("samples") < 0
 	}
 	if !slices.ContainsFunc(exhibits, lacks) {
 		return exhibits

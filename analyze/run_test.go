@@ -14,23 +14,35 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/content"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
 )
 
-// blank is a content that has nothing to say.
-type blank struct{ dump.Crashes }
+// plenty is a content of a kind that has the power to deny a claim and shows none.
+func plenty(k evidence.Kind) content.Content {
+	switch k {
+	case evidence.Trace:
+		return &exectrace.Timeline{}
+	case evidence.Dump:
+		return &dump.Dump{}
+	case evidence.GCTrace:
+		return &runtimelog.GC{Total: runtimelog.GCWindow{To: time.Hour}}
+	}
+	return &pprofile.Profile{
+		Columns: []pprofile.Column{{Name: "samples"}, {Name: "cpu"}, {Name: "inuse_space"}},
+		Samples: []pprofile.Sample{{Values: []int64{100_000, 1e12, 1 << 30}}},
+	}
+}
 
 // bundle makes a case of one whole exhibit per kind.
 func bundle(kinds ...evidence.Kind) *evidence.Bundle {
 	b := &evidence.Bundle{Title: "case"}
 	for i, k := range kinds {
-		e := &evidence.Exhibit{ID: fmt.Sprintf("e%d", i+1), Path: string(k), Kind: k, Coverage: evidence.Whole, Content: blank{}}
-		if k == evidence.Trace {
-			e.Content = &exectrace.Timeline{}
-		}
+		e := &evidence.Exhibit{ID: fmt.Sprintf("e%d", i+1), Path: string(k), Kind: k, Coverage: evidence.Whole, Content: plenty(k)}
 		b.Exhibits = append(b.Exhibits, e)
 	}
 	return b

@@ -10,10 +10,8 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
 )
@@ -130,183 +128,12 @@ func exhibit(e *evidence.Exhibit) Exhibit {
 		at := e.CapturedAt.UTC().Round(0)
 		out.CapturedAt = &at
 	}
-	switch {
-	case e.Profile() != nil:
-		out.Totals = profileTotals(e.Profile())
-	case e.Trace() != nil:
-		out.Totals = traceTotals(e.Trace())
-	case e.Dump() != nil:
-		out.Totals = dumpTotals(e.Dump())
-	case e.Crashes() != nil:
-		out.Totals = crashTotals(e.Crashes())
-	case e.Races() != nil:
-		out.Totals = raceTotals(e.Races())
-	case e.GC() != nil:
-		out.Totals = gcTotals(e.GC())
-	case e.Sched() != nil:
-		out.Totals = schedTotals(e.Sched())
+	if e.Content != nil {
+		for _, t := range e.Content.Totals() {
+			out.Totals = append(out.Totals, Total{t.Name, t.Value})
+		}
 	}
 	return out
-}
-
-func profileTotals(p *pprofile.Profile) []Total {
-	var out []Total
-	for i, c := range p.Columns {
-		out = append(out, Total{c.Name, inUnit(p.Total(i), c.Unit)})
-	}
-	return out
-}
-
-// inUnit turns a pprof value into a Quantity. The unit names are those of
-// google/pprof (internal/measurement).
-func inUnit(n int64, unit string) evidence.Quantity {
-	switch unit {
-	case "nanoseconds", "ns":
-		return evidence.Of(n, evidence.Nanoseconds)
-	case "microseconds", "us":
-		return evidence.Of(float64(n)*1e3, evidence.Nanoseconds)
-	case "milliseconds", "ms":
-		return evidence.Of(float64(n)*1e6, evidence.Nanoseconds)
-	case "seconds", "s":
-		return evidence.Of(float64(n)*1e9, evidence.Nanoseconds)
-	case "bytes":
-		return evidence.Of(n, evidence.Bytes)
-	case "count", "":
-		return evidence.Of(n, evidence.Count)
-	}
-	return evidence.Of(n, evidence.Unit(unit))
-}
-
-func traceTotals(t *exectrace.Timeline) []Total {
-	var created, ended int64
-	for _, g := range t.Groups {
-		if !g.System {
-			created += g.Created
-			ended += g.Ended
-		}
-	}
-	var marking, longest, stopped time.Duration
-	for _, c := range t.Cycles {
-		marking += c.To - c.From
-	}
-	for _, p := range t.Pauses {
-		longest = max(longest, p.Effective)
-		stopped += p.Effective
-	}
-	out := []Total{
-		{"events", evidence.Of(t.Events, evidence.Count)},
-		{"goroutines created", evidence.Of(created, evidence.Count)},
-		{"goroutines ended", evidence.Of(ended, evidence.Count)},
-		{"goroutines waiting at the end", evidence.Of(t.OpenCount, evidence.Count)},
-		{"processors running", evidence.Duration(t.Procs.Running)},
-		{"processors idle", evidence.Duration(t.Procs.Idle)},
-		{"processors idle with runnable goroutines", evidence.Duration(t.Procs.IdleWithDemand)},
-		{"runnable", evidence.Duration(t.Latency.Total)},
-	}
-	byClass := map[wait.Class]time.Duration{}
-	for _, w := range t.Waits {
-		byClass[w.Class] += w.Total
-	}
-	for _, class := range slices.Sorted(keys(byClass)) {
-		out = append(out, Total{"waits: " + string(class), evidence.Duration(byClass[class])})
-	}
-	var syscalls time.Duration
-	for _, w := range t.Syscalls {
-		syscalls += w.Total
-	}
-	var samples int64
-	for _, s := range t.Samples {
-		samples += s.Count
-	}
-	return append(out,
-		Total{"system calls", evidence.Duration(syscalls)},
-		Total{"GC mark phases", evidence.Of(len(t.Cycles), evidence.Count)},
-		Total{"time in GC mark phases", evidence.Duration(marking)},
-		Total{"stop-the-world pauses", evidence.Of(len(t.Pauses), evidence.Count)},
-		Total{"world stopped, effective", evidence.Duration(stopped)},
-		Total{"longest effective pause", evidence.Duration(longest)},
-		Total{"CPU samples", evidence.Of(samples, evidence.Count)},
-	)
-}
-
-func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
-	return func(yield func(K) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
-func dumpTotals(d *dump.Dump) []Total {
-	var waiting, leaked int
-	for i := range d.Goroutines {
-		if d.Goroutines[i].Wait > 0 {
-			waiting++
-		}
-		if d.Goroutines[i].Leaked {
-			leaked++
-		}
-	}
-	return []Total{
-		{"goroutines", evidence.Of(len(d.Goroutines), evidence.Count)},
-		{"waiting a minute or longer", evidence.Of(waiting, evidence.Count)},
-		{"leaked", evidence.Of(leaked, evidence.Count)},
-	}
-}
-
-func crashTotals(crashes []*dump.Crash) []Total {
-	var died, lived int
-	for _, c := range crashes {
-		if c.Fate != dump.Died {
-			lived += c.Count
-		} else {
-			died += c.Count
-		}
-	}
-	return []Total{
-		{"crashes", evidence.Of(died, evidence.Count)},
-		{"recovered panics", evidence.Of(lived, evidence.Count)},
-		{"different ones", evidence.Of(len(crashes), evidence.Count)},
-	}
-}
-
-func raceTotals(races []*dump.Race) []Total {
-	reports := 0
-	for _, r := range races {
-		reports += r.Count
-	}
-	return []Total{{"race reports", evidence.Of(reports, evidence.Count)}, {"different pairs of places", evidence.Of(len(races), evidence.Count)}}
-}
-
-func gcTotals(g *runtimelog.GC) []Total {
-	t := g.Total
-	return []Total{
-		{"collections", evidence.Of(t.Cycles, evidence.Count)},
-		{"forced", evidence.Of(t.Forced, evidence.Count)},
-		{"time with a collection under way", evidence.Duration(t.Busy)},
-		{"world stopped", evidence.Duration(t.Paused)},
-		{"longest stop at the start of a collection", evidence.Duration(t.SweepTerm)},
-		{"longest stop at the end of one", evidence.Duration(t.MarkTerm)},
-		{"processor time of background marking", evidence.Duration(t.Background)},
-		{"processor time of mark assists", evidence.Duration(t.Assist)},
-		{"collector's share of all processor time since the start", evidence.Quantity{Number: g.Share, Unit: evidence.Share}},
-		{"marked heap, first window", evidence.Of(g.Windows[0].Live, evidence.Bytes)},
-		{"marked heap, last window", evidence.Of(g.Windows[len(g.Windows)-1].Live, evidence.Bytes)},
-		{"largest marked heap", evidence.Of(t.MostLive, evidence.Bytes)},
-	}
-}
-
-func schedTotals(s *runtimelog.Sched) []Total {
-	t := s.Total
-	return []Total{
-		{"moments", evidence.Of(t.Samples, evidence.Count)},
-		{"idle processors, mean", evidence.Of(float64(t.Idle)/float64(t.Samples), evidence.Count)},
-		{"goroutines queued, mean", evidence.Of(float64(t.Queued)/float64(t.Samples), evidence.Count)},
-		{"most goroutines queued", evidence.Of(t.MostQueued, evidence.Count)},
-		{"most threads", evidence.Of(t.MostThreads, evidence.Count)},
-	}
 }
 
 // bars ranks the sites of an exhibit by what hurts in its kind.
@@ -359,10 +186,10 @@ func rank(exhibit, title, unit string, by map[stack.Site]int64) Bars {
 	for _, v := range values {
 		total += v
 	}
-	out := Bars{Exhibit: exhibit, Title: claim.Legacy(title), Total: inUnit(total, unit)}
+	out := Bars{Exhibit: exhibit, Title: claim.Legacy(title), Total: evidence.InUnit(total, unit)}
 	for f, v := range values {
 		if v > 0 && float64(v) >= float64(total)*minBar {
-			out.Rows = append(out.Rows, Bar{lines[f], inUnit(v, unit)})
+			out.Rows = append(out.Rows, Bar{lines[f], evidence.InUnit(v, unit)})
 		}
 	}
 	slices.SortFunc(out.Rows, func(a, b Bar) int {

@@ -161,7 +161,7 @@ func (f *Flame) grow(p *pprofile.Profile, column int, sites map[string]bool) {
 			at = next
 		}
 	}
-	f.Total = inUnit(root.value, p.Columns[column].Unit)
+	f.Total = evidence.InUnit(root.value, p.Columns[column].Unit)
 	if root.value == 0 {
 		return
 	}

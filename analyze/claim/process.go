@@ -103,14 +103,9 @@ func busy(b *evidence.Bundle) float64 {
 
 func age(b *evidence.Bundle) (longest time.Duration) {
 	for _, e := range b.Of(evidence.GCTrace) {
-		if e.GC() != nil {
-			longest = max(longest, e.GC().Total.To)
-		}
+		longest = max(longest, e.GC().Total.To)
 	}
 	for _, e := range b.Of(evidence.Dump) {
-		if e.Dump() == nil {
-			continue
-		}
 		for i := range e.Dump().Goroutines {
 			longest = max(longest, e.Dump().Goroutines[i].Wait)
 		}

@@ -30,30 +30,30 @@ const (
 )
 
 // content is the bytes of a file, readable at any place.
-type content struct {
+type source struct {
 	io.ReaderAt
 	size int64
 	done func() error
 }
 
-func (c *content) close() {
+func (c *source) close() {
 	if c.done != nil {
 		_ = c.done()
 	}
 }
 
 // all reads the content as a stream.
-func (c *content) all() *io.SectionReader { return io.NewSectionReader(c, 0, c.size) }
+func (c *source) all() *io.SectionReader { return io.NewSectionReader(c, 0, c.size) }
 
 // head returns the first n bytes, or fewer when there are no more.
-func (c *content) head(n int) []byte {
+func (c *source) head(n int) []byte {
 	b := make([]byte, min(int64(n), c.size))
 	k, _ := c.ReadAt(b, 0)
 	return b[:k]
 }
 
 // hash returns the SHA-256 of the content in hex.
-func (c *content) hash() (string, error) {
+func (c *source) hash() (string, error) {
 	h := sha256.New()
 	if _, err := io.Copy(h, c.all()); err != nil {
 		return "", err
@@ -108,7 +108,7 @@ var errBomb = errors.New("expands too far for its size: not read on, it looks li
 
 // unpack returns the decompressed stream of a content, bounded in its ratio.
 // Errors of the stream are in plain words. The account pays for its decoder until it is closed.
-func (k *compression) unpack(c *content, account *bound.Account) (io.ReadCloser, error) {
+func (k *compression) unpack(c *source, account *bound.Account) (io.ReadCloser, error) {
 	window := max(min(k.window(c.head(headSize)), mostWindow), freeWindow)
 	pays := int64(window - freeWindow)
 	if err := account.Grow(pays); err != nil {
@@ -189,7 +189,7 @@ func (o *opener) notFile(it *item, name string, mode fs.FileMode) {
 }
 
 // zip measures the members of a zip archive.
-func (o *opener) zip(it *item, c *content) {
+func (o *opener) zip(it *item, c *source) {
 	e := &Exhibit{Path: it.name, Bytes: c.size}
 	z, err := zip.NewReader(c, c.size)
 	if err != nil {

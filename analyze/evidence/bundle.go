@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/content"
 )
 
 // Kind is a kind of evidence. The values are part of the JSON contract.
@@ -31,9 +32,6 @@ const (
 	Provenance    Kind = "manifest"      // how a capture was taken; its Coverage is None, as it says nothing of the program
 	Unknown       Kind = "unknown"       // not recognised, or not readable
 )
-
-// Kinds lists every kind a detector can measure, in report order.
-var Kinds = []Kind{CPU, Heap, Mutex, Block, Goroutine, GoroutineLeak, ThreadCreate, Trace, Dump, Crash, Race, GCTrace, SchedTrace, Folded}
 
 // Coverage says how much of a file was understood.
 type Coverage string
@@ -66,7 +64,7 @@ type Exhibit struct {
 	Apart      string        // why it denies nothing: a focus left out what may show it; empty when it can
 
 	// Content is what the reader of the kind measured; nil exactly when Coverage is None.
-	Content Content
+	Content content.Content
 }
 
 // Bundle is all the evidence of one case, read, hashed and measured.

@@ -26,7 +26,7 @@ const headSize = 4096
 // measure tells the kind of a file, reads it and files its exhibits. failed is
 // what went wrong while its bytes were fetched; they may be fewer than there
 // were. leave gives the slot back before an archive's members want theirs.
-func (o *opener) measure(it *item, c *content, failed error, leave func()) {
+func (o *opener) measure(it *item, c *source, failed error, leave func()) {
 	e := &Exhibit{Path: it.name, Bytes: c.size, Kind: Unknown, Coverage: Whole}
 	defer it.guard(e)
 	if !o.hashOnly {
@@ -119,7 +119,7 @@ func (o *opener) measure(it *item, c *content, failed error, leave func()) {
 func (it *item) passable() bool { return !it.named && !suspect(it.name) }
 
 // passed tells why a file that was found need not be read, by its bytes; "" when it must.
-func (o *opener) passed(it *item, c *content, head []byte) string {
+func (o *opener) passed(it *item, c *source, head []byte) string {
 	switch {
 	case it.named:
 	case ownOutput(head):
@@ -164,7 +164,7 @@ func goSource(head []byte) bool {
 
 // textInside reports whether a content that begins with bytes of no kind goes on as
 // text: logs that are cut while they are written into begin with zeros.
-func (c *content) textInside() bool {
+func (c *source) textInside() bool {
 	sample := make([]byte, headSize)
 	for i := int64(1); i <= 4; i++ {
 		n, _ := c.ReadAt(sample, max(0, c.size*i/4-headSize))
@@ -205,7 +205,7 @@ func (it *item) nested(e *Exhibit, what string) bool {
 }
 
 // unpacked measures a compressed file.
-func (o *opener) unpacked(it *item, e *Exhibit, c *content, k *compression, leave func()) []*Exhibit {
+func (o *opener) unpacked(it *item, e *Exhibit, c *source, k *compression, leave func()) []*Exhibit {
 	open := func() (io.ReadCloser, error) { return k.unpack(c, it.account) }
 	z, err := open()
 	if err != nil {
@@ -290,7 +290,7 @@ func isBinary(head []byte) bool {
 }
 
 // kinds measures a file that is neither archive nor compressed.
-func (o *opener) kinds(it *item, e *Exhibit, c *content, head []byte) []*Exhibit {
+func (o *opener) kinds(it *item, e *Exhibit, c *source, head []byte) []*Exhibit {
 	switch {
 	case exectrace.Sniff(head):
 		return o.trace(it, e, c)
@@ -305,7 +305,7 @@ func (o *opener) kinds(it *item, e *Exhibit, c *content, head []byte) []*Exhibit
 }
 
 // profile measures a pprof profile.
-func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
+func (o *opener) profile(it *item, e *Exhibit, c *source) []*Exhibit {
 	p, err := pprofile.Read(c, c.size, pprofile.Options{Labels: o.opt.Focus.Label[0] != "", Memory: it.account})
 	if err != nil {
 		e.problem("%v", err)
@@ -316,7 +316,7 @@ func (o *opener) profile(it *item, e *Exhibit, c *content) []*Exhibit {
 
 // profileText measures a profile in text form. What was done to it after it was printed is undone where
 // it cannot be read as it is.
-func (o *opener) profileText(it *item, e *Exhibit, c *content, head []byte) []*Exhibit {
+func (o *opener) profileText(it *item, e *Exhibit, c *source, head []byte) []*Exhibit {
 	plain := *e
 	found := o.profile(it, &plain, c)
 	if len(found) == 1 && found[0].Coverage != None && found[0].Profile().Unsymbolised == 0 {
@@ -541,34 +541,20 @@ func (it *item) unusable(e *Exhibit) { it.exhibits = append(it.exhibits, it.none
 // misnamed notes a file whose name promises another kind than it holds.
 func (e *Exhibit) misnamed() {
 	base := strings.ToLower(path.Base(e.Path[strings.LastIndexByte(e.Path, '!')+1:]))
-	switch e.Kind {
-	case Crash, Race, GCTrace, SchedTrace, Folded:
-		return // found among other lines, whatever the file is called
-	case Dump:
-		if strings.HasSuffix(base, ".txt") || strings.HasSuffix(base, ".log") {
-			return // a "stack trace"
-		}
+	if e.Kind.is(amongLines) || e.Kind == Dump && (strings.HasSuffix(base, ".txt") || strings.HasSuffix(base, ".log")) { // a "stack trace"
+		return
 	}
 	promised := map[Kind]bool{}
 	for _, w := range strings.FieldsFunc(base, func(r rune) bool { return !unicode.IsLetter(r) }) {
-		if k, ok := promises[w]; ok {
-			promised[k] = true
+		for _, k := range kinds {
+			if slices.Contains(k.promised, w) {
+				promised[k.kind] = true
+			}
 		}
 	}
 	if len(promised) == 1 && !promised[e.Kind] {
-		e.Problems = append(e.Problems, fmt.Sprintf("%s is %s, read as such", e.Path, kindPhrase[e.Kind]))
+		e.Problems = append(e.Problems, fmt.Sprintf("%s is %s, read as such", e.Path, e.Kind.phrase()))
 	}
-}
-
-var promises = map[string]Kind{
-	"cpu": CPU, "profile": CPU, "heap": Heap, "allocs": Heap, "mutex": Mutex, "block": Block,
-	"trace": Trace, "threadcreate": ThreadCreate, "goroutineleak": GoroutineLeak,
-}
-
-var kindPhrase = map[Kind]string{
-	CPU: "a CPU profile", Heap: "a heap profile", Mutex: "a mutex profile", Block: "a block profile",
-	Goroutine: "a goroutine profile", GoroutineLeak: "a goroutine leak profile", ThreadCreate: "a thread creation profile",
-	Trace: "an execution trace", Dump: "a goroutine dump",
 }
 
 // suspect reports whether a file that holds no evidence was probably put into the

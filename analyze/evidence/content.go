@@ -5,14 +5,7 @@ import (
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/runtimelog"
-	"inquest/analyze/evidence/stack"
 )
-
-// Content is what was measured of an exhibit. Each reader implements it for what it reads.
-type Content interface {
-	// EachStack hands over the stacks that say where functions stand.
-	EachStack(take func(stack.Stack))
-}
 
 // Profile is the content of every kind of profile, and of Folded; nil for other kinds.
 func (e *Exhibit) Profile() *pprofile.Profile {

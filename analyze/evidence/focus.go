@@ -9,11 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/runtimelog"
-	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/content"
 )
 
 // Focus restricts a case to one class of requests or one stretch of time. The
@@ -104,7 +100,7 @@ func (f Focus) Narrow(b *Bundle) (*Bundle, []Focused, error) {
 		return nil, nil, err
 	}
 	var notes []Focused
-	usable, tasks := 0, 0
+	usable, tasked := 0, false
 	for _, e := range b.Exhibits {
 		if e.Coverage == None {
 			out.Exhibits = append(out.Exhibits, e)
@@ -112,36 +108,60 @@ func (f Focus) Narrow(b *Bundle) (*Bundle, []Focused, error) {
 		}
 		note := Focused{Exhibit: e.ID, Path: e.Path, Result: Kept}
 		left := *e
-		for _, restrict := range []func(*Exhibit) (string, string){
+		for _, restrict := range []func(*Exhibit) (content.Part, string){
 			in.holds,
 			f.labelled,
 			f.ofTask,
 		} {
-			result, says := restrict(&left)
-			if says != "" {
-				note.Says = strings.TrimPrefix(note.Says+"; "+says, "; ")
+			part, result := restrict(&left)
+			if part.Says != "" {
+				note.Says = strings.TrimPrefix(note.Says+"; "+part.Says, "; ")
+			}
+			if result != Kept {
+				note.Result = result
 			}
 			if result == LeftOut {
-				note.Result = LeftOut
 				break
 			}
 			if result == Restricted {
-				note.Result = Restricted
+				left.restrict(part)
 			}
 		}
 		notes = append(notes, note)
 		if note.Result != LeftOut {
 			out.Exhibits = append(out.Exhibits, &left)
 			usable++
-			if left.Trace() != nil {
-				tasks += len(left.Trace().Tasks)
-			}
+			_, knows := left.Content.(content.Tasked)
+			tasked = tasked || knows
 		}
 	}
-	if usable == 0 || f.Task != "" && tasks == 0 {
+	if usable == 0 || f.Task != "" && !tasked {
 		return nil, nil, f.nothing(b)
 	}
 	return &out, notes, nil
+}
+
+// restrict leaves a part of the exhibit.
+func (e *Exhibit) restrict(p content.Part) {
+	e.Content = p.Content
+	if !p.At.IsZero() {
+		e.CapturedAt, e.Duration = p.At, p.For
+	}
+	if p.Apart != "" {
+		e.Apart = p.Apart
+	}
+	if p.Lacks != "" {
+		e.Coverage, e.Problems = Partial, slices.Clone(e.Problems)
+		e.problem("%s", p.Lacks)
+	}
+}
+
+// became says what became of a content of which a part is left.
+func became(p content.Part) (content.Part, string) {
+	if p.Content == nil {
+		return p, LeftOut
+	}
+	return p, Restricted
 }
 
 // timed reports whether there is a window.
@@ -213,33 +233,27 @@ func (f Focus) bounds(b *Bundle) (in stretch, err error) {
 
 // holds restricts an exhibit to a stretch of the wall clock. Traces have been cut as
 // they were read.
-func (in stretch) holds(e *Exhibit) (result, says string) {
+func (in stretch) holds(e *Exhibit) (content.Part, string) {
 	from, to := in.from, in.to
-	if t := e.Trace(); t != nil && t.Narrowed != (exectrace.Narrowed{}) {
-		n := t.Narrowed
-		if n.Outside {
-			return LeftOut, fmt.Sprintf("the window lies outside of its %s", Duration(n.Of))
+	say := func(says string) content.Part { return content.Part{Says: says} }
+	cut, isCut := e.Content.(content.Cut)
+	if isCut {
+		if p, ok := cut.Cut(); ok {
+			return became(p)
 		}
-		says := fmt.Sprintf("%s from offset %s on, of about %s, and offsets count from there; what was under way at an edge counts with its part inside, as at the ends of a trace",
-			Duration(t.Duration), Duration(n.From), Duration(n.Of))
-		if n.Skipped > 0 {
-			says += fmt.Sprintf("; not decoded, because outside: %s", Things(n.Skipped, "generation"))
-		}
-		return Restricted, says
 	}
 	switch {
-	case in.untimed && e.Trace() != nil:
-		return Kept, ""
+	case in.untimed && isCut:
+		return say(""), Kept
 	case in.untimed:
-		return LeftOut, "the trace does not tell its time of day, so what of this lies in the window is not known"
+		return say("the trace does not tell its time of day, so what of this lies in the window is not known"), LeftOut
 	case from.IsZero() && to.IsZero():
-		return Kept, ""
+		return say(""), Kept
 	case e.CapturedAt.IsZero():
-		return LeftOut, "it carries no time"
+		return say("it carries no time"), LeftOut
 	}
 	begin, end := e.CapturedAt, e.CapturedAt.Add(e.Duration)
-	// A profile of what happened over some time is stamped at its end, but for CPU (runtime/pprof, net/http/pprof).
-	if e.Profile() != nil && e.Kind != CPU {
+	if e.Kind.is(atEnd) {
 		begin, end = e.CapturedAt.Add(-e.Duration), e.CapturedAt
 	}
 	const stamp = "15:04:05.000"
@@ -248,153 +262,41 @@ func (in stretch) holds(e *Exhibit) (result, says string) {
 		span += " to " + end.UTC().Format(stamp)
 	}
 	if !to.IsZero() && begin.After(to) || !from.IsZero() && end.Before(from) {
-		return LeftOut, "it is of " + span + ", outside of the window"
+		return say("it is of " + span + ", outside of the window"), LeftOut
 	}
 	if !begin.Before(from) && (to.IsZero() || !end.After(to)) {
-		if e.Profile() != nil && e.Duration == 0 && (e.Kind == Mutex || e.Kind == Block) {
-			return Kept, "it was taken in the window and adds up since the process started"
+		if e.Duration == 0 && (e.Kind == Mutex || e.Kind == Block) {
+			return say("it was taken in the window and adds up since the process started"), Kept
 		}
-		return Kept, ""
+		return say(""), Kept
 	}
-	switch {
-	case e.GC() != nil:
-		return narrowGC(e, from, to)
-	case e.Sched() != nil:
-		return narrowSched(e, from, to)
+	if c, ok := e.Content.(content.Timed); ok {
+		return became(c.Within(e.CapturedAt, from, to))
 	}
-	return Kept, "it is of " + span + " and cannot be cut: the part outside of the window counts too"
-}
-
-// narrowGC keeps the windows of collections that lie in a stretch of time, whole.
-func narrowGC(e *Exhibit, from, to time.Time) (result, says string) {
-	gc, all := *e.GC(), e.GC().Total.Cycles
-	gc.Windows, gc.Total, gc.Longest = nil, runtimelog.GCWindow{}, nil
-	inside := func(a, z time.Duration) bool {
-		return !gc.Start.Add(z).Before(from) && (to.IsZero() || !gc.Start.Add(a).After(to))
-	}
-	for i := range e.GC().Windows {
-		w := e.GC().Windows[i]
-		if !inside(w.From, w.To) {
-			continue
-		}
-		if gc.Windows = append(gc.Windows, w); len(gc.Windows) == 1 {
-			gc.Total = w
-		} else {
-			gc.Total.Add(&w)
-		}
-	}
-	if len(gc.Windows) == 0 {
-		return LeftOut, "no collection is in the window"
-	}
-	for _, c := range e.GC().Longest {
-		if inside(c.At, c.At) {
-			gc.Longest = append(gc.Longest, c)
-		}
-	}
-	e.Content = &gc
-	e.CapturedAt, e.Duration = gc.Start.Add(gc.Total.From), gc.Total.To-gc.Total.From
-	return Restricted, fmt.Sprintf("%d of %d collections; the collector's share of all processor time stays that since the process started", gc.Total.Cycles, all)
-}
-
-// narrowSched keeps the windows of schedtrace lines that lie in a stretch of time, whole.
-func narrowSched(e *Exhibit, from, to time.Time) (result, says string) {
-	s, all := *e.Sched(), e.Sched().Total.Samples
-	first := e.CapturedAt
-	s.Windows, s.Total = nil, runtimelog.SchedWindow{}
-	for i := range e.Sched().Windows {
-		w := e.Sched().Windows[i]
-		if first.Add(w.To-e.Sched().Total.From).Before(from) || !to.IsZero() && first.Add(w.From-e.Sched().Total.From).After(to) {
-			continue
-		}
-		if s.Windows = append(s.Windows, w); len(s.Windows) == 1 {
-			s.Total = w
-		} else {
-			s.Total.Add(&w)
-		}
-	}
-	if len(s.Windows) == 0 {
-		return LeftOut, "no line is in the window"
-	}
-	e.CapturedAt, e.Duration = first.Add(s.Total.From-e.Sched().Total.From), s.Total.To-s.Total.From
-	e.Content = &s
-	return Restricted, fmt.Sprintf("%d of %d lines", s.Total.Samples, all)
+	return say("it is of " + span + " and cannot be cut: the part outside of the window counts too"), Kept
 }
 
 // labelled restricts an exhibit to what carries the label. What cannot carry one says
 // nothing of a class of requests and is left out.
-func (f Focus) labelled(e *Exhibit) (result, says string) {
-	key, value := f.Label[0], f.Label[1]
-	switch {
-	case key == "":
-		return Kept, ""
-	case e.Profile() != nil && (e.Kind == CPU || e.Kind == Goroutine || e.Kind == GoroutineLeak):
-		p, column := *e.Profile(), len(e.Profile().Columns)-1
-		p.Samples, p.Unsymbolised = nil, 0
-		for _, s := range e.Profile().Samples {
-			if slices.Contains(s.Labels[key], value) {
-				p.Samples = append(p.Samples, s)
-				if !slices.ContainsFunc(s.Stack, named) {
-					p.Unsymbolised++
-				}
-			}
-		}
-		if len(p.Samples) == 0 {
-			return LeftOut, "none of its samples carries the label"
-		}
-		part := Part(p.Total(column), e.Profile().Total(column))
-		e.Content = &p
-		return Restricted, fmt.Sprintf("%s of its %s carries the label, and shares are of that", part, columnName(&p, column))
-	case e.Dump() != nil:
-		d := *e.Dump()
-		d.Goroutines = slices.DeleteFunc(slices.Clone(d.Goroutines), func(g dump.Goroutine) bool {
-			v, ok := g.Labels[key]
-			return !ok || v != value
-		})
-		if len(d.Goroutines) == 0 {
-			return LeftOut, "none of its goroutines carries the label"
-		}
-		// Who holds a lock may be among those left out, so what is not in sight proves nothing.
-		all := len(e.Dump().Goroutines)
-		d.Partial = true
-		e.Content, e.Coverage, e.Problems = &d, Partial, slices.Clone(e.Problems)
-		e.problem("narrowed to the goroutines that carry the label")
-		return Restricted, fmt.Sprintf("%d of %s carry the label; deadlock is not judged, as whoever holds a lock may be among the rest", len(d.Goroutines), Things(all, "goroutine"))
-	case e.Trace() != nil:
-		return LeftOut, "execution traces carry no labels (golang/go#56295)"
+func (f Focus) labelled(e *Exhibit) (content.Part, string) {
+	if f.Label[0] == "" {
+		return content.Part{}, Kept
 	}
-	return LeftOut, "evidence of this kind carries no labels"
+	if c, ok := e.Content.(content.Labelled); ok {
+		return became(c.Labelled(f.Label[0], f.Label[1]))
+	}
+	return content.Part{Says: "evidence of this kind carries no labels"}, LeftOut
 }
 
-// ofTask restricts a trace to one type of user task. What goroutines did inside regions
-// of such tasks was told apart as the trace was read.
-func (f Focus) ofTask(e *Exhibit) (result, says string) {
-	switch {
-	case f.Task == "":
-		return Kept, ""
-	case e.Trace() == nil:
-		return Kept, "evidence of this kind does not know tasks: all of it counts"
+// ofTask restricts an exhibit to one type of user task.
+func (f Focus) ofTask(e *Exhibit) (content.Part, string) {
+	if f.Task == "" {
+		return content.Part{}, Kept
 	}
-	t := *e.Trace()
-	t.Tasks = nil
-	for _, task := range e.Trace().Tasks {
-		if task.Name == f.Task {
-			t.Tasks = append(t.Tasks, task)
-		}
+	if c, ok := e.Content.(content.Tasked); ok {
+		return became(c.OfTask(f.Task))
 	}
-	if len(t.Tasks) == 0 {
-		return LeftOut, "it holds no task of this type"
-	}
-	left := ""
-	if others := len(e.Trace().Tasks) - len(t.Tasks); others > 0 {
-		left = Things(others, "other task type") + " left out; "
-	}
-	e.Content = &t
-	if t.InFocus == 0 {
-		return Restricted, left + "no goroutine was in a region of such a task (runtime/trace.WithRegion), so regions, waits, wake-ups and lock holders are those of all goroutines"
-	}
-	e.Apart = fmt.Sprintf("narrowed to regions of tasks of type %s: what it does not show there may well be outside", f.Task)
-	return Restricted, left + fmt.Sprintf("waits, wake-ups, lock holders and logs are those inside %s of such tasks; what goroutines ran, processors, pauses and the collector are those of all",
-		Things(int(t.InFocus), "region"))
+	return content.Part{Says: "evidence of this kind does not know tasks: all of it counts"}, Kept
 }
 
 // nothing says why nothing is in focus, and what could be.
@@ -425,21 +327,8 @@ func (f Focus) nothing(b *Bundle) error {
 	if f.Label[0] != "" {
 		what = fmt.Sprintf("nothing carries the label %s=%s", f.Label[0], f.Label[1])
 		for _, e := range b.Exhibits {
-			if e.Profile() != nil {
-				for _, s := range e.Profile().Samples {
-					for k, values := range s.Labels {
-						for _, v := range values {
-							add(k+"="+v, 1)
-						}
-					}
-				}
-			}
-			if e.Dump() != nil {
-				for i := range e.Dump().Goroutines {
-					for k, v := range e.Dump().Goroutines[i].Labels {
-						add(k+"="+v, 1)
-					}
-				}
+			if c, ok := e.Content.(content.Labelled); ok {
+				c.EachLabel(func(key, value string) { add(key+"="+value, 1) })
 			}
 		}
 	}
@@ -458,14 +347,4 @@ func (f Focus) nothing(b *Bundle) error {
 	slices.SortFunc(seen, func(a, b string) int { return cmp.Or(-cmp.Compare(count[a], count[b]), cmp.Compare(a, b)) })
 	const most = 5
 	return fmt.Errorf("%s; the most frequent %s are %s", what, known, strings.Join(seen[:min(len(seen), most)], ", "))
-}
-
-// named reports whether a frame has a function's name (see pprofile.Sample).
-func named(f stack.Frame) bool { return f.Function != "" && !strings.HasPrefix(f.Function, "[") }
-
-func columnName(p *pprofile.Profile, column int) string {
-	if column < 0 {
-		return "samples"
-	}
-	return p.Columns[column].Name
 }

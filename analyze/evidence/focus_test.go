@@ -34,7 +34,7 @@ func focusCase() *Bundle {
 	gc.Longest = []runtimelog.Cycle{{At: 3 * time.Minute}, {At: 55 * time.Minute}}
 	b := &Bundle{Exhibits: []*Exhibit{
 		{ID: "cpu", Kind: CPU, CapturedAt: began, Duration: 10 * time.Second, Content: &pprofile.Profile{
-			Columns: []pprofile.Column{{Name: "cpu"}}, Samples: []pprofile.Sample{sample(30, "acme"), sample(60, "other"), sample(10, "")}}},
+			Kind: "cpu", Columns: []pprofile.Column{{Name: "cpu"}}, Samples: []pprofile.Sample{sample(30, "acme"), sample(60, "other"), sample(10, "")}}},
 		{ID: "heap", Kind: Heap, CapturedAt: began.Add(20 * time.Second), Content: &pprofile.Profile{
 			Columns: []pprofile.Column{{Name: "inuse_space"}}, Samples: []pprofile.Sample{sample(1, "")}}},
 		{ID: "trace", Kind: Trace, CapturedAt: began.Add(30 * time.Second), Duration: 5 * time.Second, Content: &exectrace.Timeline{

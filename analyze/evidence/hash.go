@@ -59,7 +59,7 @@ func Hash(ctx context.Context, paths []string, opt Options) (files []File, unrea
 
 // hashed files an exhibit that is hashed and not measured. A kind other than
 // Unknown stands for what is evidence by the looks of it.
-func (o *opener) hashed(it *item, e *Exhibit, c *content, head []byte) {
+func (o *opener) hashed(it *item, e *Exhibit, c *source, head []byte) {
 	var err error
 	if e.SHA256, err = c.hash(); err != nil {
 		e.SHA256 = ""
@@ -76,7 +76,7 @@ func (o *opener) hashed(it *item, e *Exhibit, c *content, head []byte) {
 }
 
 // tarInside reports whether a compressed file holds a tar archive.
-func tarInside(c *content, k *compression) bool {
+func tarInside(c *source, k *compression) bool {
 	z, err := k.unpack(c, nil)
 	if err != nil {
 		return false
@@ -102,7 +102,7 @@ func (o *opener) double(items []*item) {
 		if f.sum == "" {
 			f.sum = f.it.location // nothing equals it, where it cannot be read
 			if r, err := os.Open(f.it.location); err == nil {
-				c := content{ReaderAt: r, size: f.info.Size(), done: r.Close}
+				c := source{ReaderAt: r, size: f.info.Size(), done: r.Close}
 				if s, err := c.hash(); err == nil {
 					f.sum = s
 				}

@@ -58,7 +58,7 @@ type Capture struct {
 }
 
 // manifest reads a capture's manifest.
-func (o *opener) manifest(it *item, e *Exhibit, c *content) []*Exhibit {
+func (o *opener) manifest(it *item, e *Exhibit, c *source) []*Exhibit {
 	m, err := manifest.Read(c.all())
 	if err != nil {
 		e.problem("%v", err)
@@ -110,7 +110,7 @@ func (e *Exhibit) captured(manifest *item, f *ManifestFile) {
 		e.Problems = slices.DeleteFunc(e.Problems, func(p string) bool { return strings.HasSuffix(p, byName) })
 	}
 	// A log covers its process's life; when it was fetched says nothing of its lines.
-	if e.CapturedAt.IsZero() && e.Coverage != None && (e.Dump() != nil || e.Profile() != nil || e.Crashes() != nil) && f.Request != "stderr" {
+	if e.CapturedAt.IsZero() && e.Coverage != None && e.Kind.is(fetched) && f.Request != "stderr" {
 		e.CapturedAt = f.Ended
 	}
 }

@@ -361,7 +361,7 @@ func (o *opener) item(it *item) {
 			return
 		}
 	}
-	c := &content{ReaderAt: f, size: info.Size(), done: f.Close}
+	c := &source{ReaderAt: f, size: info.Size(), done: f.Close}
 	defer c.close()
 	o.measure(it, c, nil, leave)
 }

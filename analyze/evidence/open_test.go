@@ -273,7 +273,7 @@ func traceSample(t testing.TB) []byte {
 }
 
 func sha256Of(data []byte) string {
-	sum, _ := (&content{ReaderAt: bytes.NewReader(data), size: int64(len(data))}).hash()
+	sum, _ := (&source{ReaderAt: bytes.NewReader(data), size: int64(len(data))}).hash()
 	return sum
 }
 

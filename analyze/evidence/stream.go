@@ -131,7 +131,7 @@ func (o *opener) stream(it *item, r io.Reader, leave func()) {
 		if err == io.EOF {
 			err = nil
 		}
-		o.measure(it, &content{ReaderAt: bytes.NewReader(nil)}, err, leave)
+		o.measure(it, &source{ReaderAt: bytes.NewReader(nil)}, err, leave)
 		return
 	case !recognised(b, head):
 		if !o.passes(it, head) {
@@ -300,11 +300,11 @@ var space = diskSpace
 
 // spool keeps a stream where it can be read at any place. What was read before
 // an error is returned with it.
-func spool(r io.Reader, limit int64) (*content, error) {
+func spool(r io.Reader, limit int64) (*source, error) {
 	var buf bytes.Buffer
 	n, err := buf.ReadFrom(io.LimitReader(r, min(inMemory, limit)))
 	if err != nil || n < min(inMemory, limit) {
-		return &content{ReaderAt: bytes.NewReader(buf.Bytes()), size: n}, err
+		return &source{ReaderAt: bytes.NewReader(buf.Bytes()), size: n}, err
 	}
 	f, err := os.CreateTemp("", "inquest-*")
 	if err != nil {
@@ -313,7 +313,7 @@ func spool(r io.Reader, limit int64) (*content, error) {
 	// Without a name it is gone when the process is, however that ends. Where an open
 	// file keeps its name, it is deleted in the end.
 	unnamed := os.Remove(f.Name()) == nil
-	c := &content{ReaderAt: f, done: func() error {
+	c := &source{ReaderAt: f, done: func() error {
 		err := f.Close()
 		if !unnamed {
 			err = errors.Join(err, os.Remove(f.Name()))

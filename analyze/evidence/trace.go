@@ -10,7 +10,7 @@ import (
 )
 
 // trace measures an execution trace.
-func (o *opener) trace(it *item, e *Exhibit, c *content) []*Exhibit {
+func (o *opener) trace(it *item, e *Exhibit, c *source) []*Exhibit {
 	e.Kind = Trace
 	var last [2]int64 // bytes and events told so far
 	opt := exectrace.Options{
@@ -75,7 +75,7 @@ func (o *opener) firstTrace() (first time.Time) {
 			_ = f.Close()
 			continue
 		}
-		c := &content{ReaderAt: f, size: info.Size(), done: f.Close}
+		c := &source{ReaderAt: f, size: info.Size(), done: f.Close}
 		if exectrace.Sniff(c.head(headSize)) {
 			traces++
 			if at := exectrace.Begin(o.ctx, c, c.size); !at.IsZero() && (first.IsZero() || at.Before(first)) {

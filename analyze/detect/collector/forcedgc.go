@@ -2,7 +2,6 @@ package collector
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -73,12 +72,12 @@ func forcedGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	total := e.GC().Total
 	covered := total.To - total.From
 	rate := reading.RateOf(float64(total.Forced), covered)
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("%d of %s were forced", total.Forced, evidence.Things(total.Cycles, "collection")))}
+	r := claim.Reading{Says: claim.Textf("%d of %s were forced", total.Forced, evidence.Things(total.Cycles, "collection"))}
 	severity := forcedSeverity(in, total.Forced, covered, total.BusyForced)
 	if severity == claim.NoSeverity {
 		// A short log can fall between two calls.
 		if covered < 10*time.Second {
-			r.Silent = claim.Legacy(fmt.Sprintf("%s, in %s of log", r.Says, evidence.Duration(covered)))
+			r.Silent = claim.Textf("%s, in %s of log", r.Says, evidence.Duration(covered))
 		}
 		return r
 	}
@@ -88,8 +87,8 @@ func forcedGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	whole := claim.PartOf(evidence.Duration(covered), "the time from the first collection to the last")
 	r.Candidates = []claim.Candidate{{
 		Severity: severity, Share: busy.Number,
-		Summary: claim.Legacy(fmt.Sprintf("%s of %s collections were forced, %s, and took %s of the time",
-			evidence.Of(total.Forced, evidence.Count), evidence.Of(total.Cycles, evidence.Count), rate, busy)),
+		Summary: claim.Textf("%s of %s collections were forced, %s, and took %s of the time",
+			evidence.Of(total.Forced, evidence.Count), evidence.Of(total.Cycles, evidence.Count), rate, busy),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "forced collections", Value: rate, Of: whole, Limit: in.Against("min-rate"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "number of forced collections", Value: evidence.Of(total.Forced, evidence.Count), Of: claim.PartOf(evidence.Of(total.Cycles, evidence.Count), "collections in the log"),
@@ -127,9 +126,9 @@ func forcedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		callers[site.Function].stops++
 	}
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("%d of %s began inside runtime.GC", all, evidence.Things(t.CycleCount, "collection")))}
+	r := claim.Reading{Says: claim.Textf("%d of %s began inside runtime.GC", all, evidence.Things(t.CycleCount, "collection"))}
 	if t.Duration < 10*time.Second {
-		r.Silent = claim.Legacy(fmt.Sprintf("%s, in %s of trace", r.Says, evidence.Duration(t.Duration)))
+		r.Silent = claim.Textf("%s, in %s of trace", r.Says, evidence.Duration(t.Duration))
 	}
 	slices.SortStableFunc(order, func(a, b *caller) int {
 		return cmp.Or(-cmp.Compare(a.stops, b.stops), cmp.Compare(a.site.Function, b.site.Function))
@@ -148,7 +147,7 @@ func forcedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		where.To = int64(t.Duration)
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: c.site, Path: c.path, Severity: severity, Share: evidence.Part(busy, t.Duration).Number,
-			Summary: claim.Legacy(fmt.Sprintf("%s forces a collection %s: %d of %d in the trace", c.site.Function, rate, c.stops, t.CycleCount)),
+			Summary: claim.Textf("%s forces a collection %s: %d of %d in the trace", claim.Func(c.site.Function), rate, c.stops, t.CycleCount),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "forced collections", Value: rate, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-rate"), At: where, Reproduce: reproduce},
 				{Exhibit: e.ID, Says: "number of forced collections", Value: evidence.Of(c.stops, evidence.Count), Of: claim.PartOf(evidence.Of(t.CycleCount, evidence.Count), "collections in the trace"),
@@ -185,7 +184,7 @@ func forcedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.Site, Path: s.Path, Severity: severity, Share: share.Number, Thin: n < 10,
-			Summary: claim.Legacy(fmt.Sprintf("%s forces collections: %s of the CPU samples are inside its calls of runtime.GC, without the marking", s.Site.Function, share)),
+			Summary: claim.Textf("%s forces collections: %s of the CPU samples are inside its calls of runtime.GC, without the marking", claim.Func(s.Site.Function), share),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples inside runtime.GC below this function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 				Limit: in.Against("min-busy"), At: claim.At(s.Site), Reproduce: claim.Peek(e, "samples", stack.Site{Function: "runtime.GC"})}},
 		})

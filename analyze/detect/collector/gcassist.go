@@ -2,7 +2,6 @@ package collector
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -73,13 +72,13 @@ func gcAssistTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	// Assists happen in collections only: without one there was no occasion.
 	if t.CycleCount == 0 && len(t.Assists) == 0 {
-		return claim.Reading{Silent: claim.Legacy(fmt.Sprintf("no collection ran in the %s of trace", evidence.Duration(t.Duration)))}
+		return claim.Reading{Silent: claim.Textf("no collection ran in the %s of trace", evidence.Duration(t.Duration))}
 	}
 	total, own := t.AssistTime(), t.MutatorTime()
 	share := evidence.Part(total, own)
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("%s of the program's own running time is in mark assists, over %s", share, evidence.Things(t.CycleCount, "collection")))}
+	r := claim.Reading{Says: claim.Textf("%s of the program's own running time is in mark assists, over %s", share, evidence.Things(t.CycleCount, "collection"))}
 	if float64(t.CycleCount) < in.Limit("min-cycles").Number {
-		r.Silent = claim.Legacy(fmt.Sprintf("only %s in %s of trace", evidence.Things(t.CycleCount, "collection"), evidence.Duration(t.Duration)))
+		r.Silent = claim.Textf("only %s in %s of trace", evidence.Things(t.CycleCount, "collection"), evidence.Duration(t.Duration))
 	}
 	severity := assistSeverity(in, share.Number, evidence.Part(total, t.ProcTime()).Number)
 	// Near the limit it shows the same, if less of it: it vouches.
@@ -114,7 +113,7 @@ func gcAssistTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	reproduce := claim.TraceView(e, "View trace: MARK ASSIST slices on the Procs; Goroutine analysis, column GC")
 	c := claim.Candidate{
 		Path: top.path, Severity: severity, Thin: float64(t.CycleCount) < in.Limit("min-cycles").Number, Share: share.Number,
-		Summary: claim.Legacy(fmt.Sprintf("goroutines spend %s of their running time marking for the collector, most of it in %s", share, top.site.Function)),
+		Summary: claim.Textf("goroutines spend %s of their running time marking for the collector, most of it in %s", share, claim.Func(top.site.Function)),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "time in mark assists", Value: share, Of: claim.PartOf(evidence.Duration(own), "processor time outside the collector's workers"),
 				Limit: in.Against("min-share"), At: claim.At(top.site), Reproduce: reproduce},
@@ -125,7 +124,7 @@ func gcAssistTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	for _, s := range order[:min(len(order), 3)] {
 		c.Sites = append(c.Sites, s.site)
 		c.Facts = append(c.Facts, claim.Fact{
-			Exhibit: e.ID, Says: claim.Legacy("time in mark assists under " + s.site.Function), Value: evidence.Part(s.total, total),
+			Exhibit: e.ID, Says: claim.Textf("time in mark assists under %s", claim.Func(s.site.Function)), Value: evidence.Part(s.total, total),
 			Of: claim.PartOf(evidence.Duration(total), "time in mark assists"), At: claim.At(s.site), Reproduce: reproduce,
 		})
 	}
@@ -152,7 +151,7 @@ func gcAssistCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	g := reading.CollectorIn(p, column)
 	share := evidence.Part(g.Assist, g.Mutators())
 	r := claim.Reading{
-		Says:  claim.Legacy(fmt.Sprintf("%s of the samples of the program's own goroutines are in mark assists", share)),
+		Says:  claim.Textf("%s of the samples of the program's own goroutines are in mark assists", share),
 		Power: claim.SharePower(in.Limit("min-share").Number, g.Mutators(), in.Limit("min-warning").Number, "of the CPU samples in mark assists"),
 	}
 	severity := assistSeverity(in, share.Number, reading.Busy(p, in.Process.GOMAXPROCS)*evidence.Part(g.Assist, g.Total).Number)
@@ -168,7 +167,7 @@ func gcAssistCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	})
 	c := claim.Candidate{
 		Path: sites[0].Path, Severity: severity, Share: share.Number, Thin: judge.Rough(share.Number, in.Limit("min-share").Number, g.Mutators()),
-		Summary: claim.Legacy(fmt.Sprintf("goroutines spend %s of their CPU time marking for the collector, most of it in %s", share, sites[0].Site.Function)),
+		Summary: claim.Textf("goroutines spend %s of their CPU time marking for the collector, most of it in %s", share, claim.Func(sites[0].Site.Function)),
 		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "CPU samples in mark assists", Value: share, Of: claim.PartOf(evidence.Of(g.Mutators(), evidence.Count), "CPU samples of the program's own goroutines"),
 			Limit: in.Against("min-share"), At: claim.At(sites[0].Site), Reproduce: claim.Peek(e, "samples", stack.Site{Function: "runtime.gcAssistAlloc"}),
@@ -177,7 +176,7 @@ func gcAssistCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	for _, s := range sites[:min(len(sites), 3)] {
 		c.Sites = append(c.Sites, s.Site)
 		c.Facts = append(c.Facts, claim.Fact{
-			Exhibit: e.ID, Says: claim.Legacy("CPU samples in mark assists under " + s.Site.Function), Value: evidence.Part(s.Values[column], g.Assist),
+			Exhibit: e.ID, Says: claim.Textf("CPU samples in mark assists under %s", claim.Func(s.Site.Function)), Value: evidence.Part(s.Values[column], g.Assist),
 			Of: claim.PartOf(evidence.Of(g.Assist, evidence.Count), "CPU samples in mark assists"), At: claim.At(s.Site), Reproduce: reading.PeekOwn(e, "samples", s.Site, func(s stack.Stack) bool { return reading.GCPart(s).Work == reading.GCAssisting }).With("-focus=runtime.gcAssistAlloc$"),
 		})
 	}
@@ -200,7 +199,7 @@ func gcAssistDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	site := found[0].Stack().Owner()
 	r.Candidates = []claim.Candidate{{
 		Sites: []stack.Site{site}, Thin: true,
-		Summary: claim.Legacy(fmt.Sprintf("%s in a mark assist", evidence.Things(len(found), "goroutine"))),
+		Summary: claim.Textf("%s in a mark assist", evidence.Things(len(found), "goroutine")),
 		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "goroutines that stand in a mark assist", Value: evidence.Of(len(found), evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "goroutines in the dump"),

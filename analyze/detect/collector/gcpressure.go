@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -62,7 +61,7 @@ others. In a short trace one collection weighs much.`,
 		{Kind: evidence.Trace, Doc: "processor time of dedicated and fractional workers, assists and sweeping", Run: judge.WorstOf(gcPressureTrace)},
 		{Kind: evidence.GCTrace, Doc: "processor time of workers, assists and stops in the worst eighth of a log; of all processors, not of the time used", Run: judge.WorstOf(gcPressureGCTrace)},
 	},
-	Fix: claim.Legacies(gcPressureFix),
+	Fix: gcPressureFix,
 	Explains: []claim.Mechanism{
 		{Effect: "gc-assist", Why: "when marking falls behind, allocating goroutines are made to help", Source: "runtime/mgcmark.go, gcAssistAlloc"},
 		{Effect: "sched-latency", Why: "mark workers take a quarter of the processors while goroutines wait for one", Source: "runtime/mgcpacer.go, gcBackgroundUtilization"},
@@ -71,7 +70,7 @@ others. In a short trace one collection weighs much.`,
 	Durations: claim.PauseTimes(claim.FewestDrawn),
 }
 
-var gcPressureFix = []string{
+var gcPressureFix = []claim.Text{
 	"Allocate less: see alloc-hotspot for the place, reuse buffers, build strings with strings.Builder, avoid pointers in large live structures",
 	"Give the heap more room: a higher GOGC, or a GOMEMLIMIT below the container's limit together with GOGC=off or a high GOGC",
 	"Make the live heap smaller: each collection marks all of it again",
@@ -101,7 +100,7 @@ func gcPressureCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	share, assist := evidence.Part(g.Work(), g.Used()), evidence.Part(g.Assist, g.Mutators())
 	least := in.Limit("min-share").Number
 	r := claim.Reading{
-		Says:  claim.Legacy(fmt.Sprintf("the collector has %s of the samples, idle workers left out", share)),
+		Says:  claim.Textf("the collector has %s of the samples, idle workers left out", share),
 		Power: claim.SharePower(least, g.Used(), judge.MuchOfIt, "of the CPU samples in the collector"),
 	}
 	severity := pressure(in, share.Number, reading.Busy(p, in.Process.GOMAXPROCS)*evidence.Part(g.Work(), g.Total).Number, assist.Number)
@@ -110,15 +109,15 @@ func gcPressureCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return r
 	}
 	whole := claim.PartOf(evidence.Of(g.Used(), evidence.Count), "CPU samples outside idle-mode mark workers")
-	fact := func(says string, n int64, focus string) claim.Fact {
-		return claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: evidence.Part(n, g.Used()), Of: whole,
+	fact := func(says claim.Text, n int64, focus string) claim.Fact {
+		return claim.Fact{Exhibit: e.ID, Says: says, Value: evidence.Part(n, g.Used()), Of: whole,
 			Reproduce: reading.CollectorTop(e, focus)}
 	}
 	lead := fact("CPU samples in mark workers, assists, sweeping and phase changes", g.Work(), reading.FocusAll)
 	lead.Limit = in.Against("min-share")
 	r.Candidates = []claim.Candidate{{
 		Severity: severity, Share: share.Number, Thin: judge.Rough(share.Number, least, g.Used()),
-		Summary: claim.Legacy(fmt.Sprintf("the garbage collector takes %s of the CPU the program uses; %s of its goroutines' own time goes into mark assists", share, assist)),
+		Summary: claim.Textf("the garbage collector takes %s of the CPU the program uses; %s of its goroutines' own time goes into mark assists", share, assist),
 		Facts: []claim.Fact{lead, fact("CPU samples in background mark workers", g.Background, reading.FocusMark), fact("CPU samples in mark assists", g.Assist, reading.FocusAssist),
 			fact("CPU samples in sweeping", g.Sweep, reading.FocusSweep)},
 	}}
@@ -157,16 +156,16 @@ func (r room) judge(in *claim.Input, c *claim.Candidate, e *evidence.Exhibit, at
 	if r.busy.Number >= in.Limit("min-collecting").Number {
 		c.Severity = max(c.Severity, claim.Warning)
 	}
-	grows := fmt.Sprintf("may grow by only %s before the next", evidence.Quantity{Number: r.goal/r.live - 1, Unit: evidence.Share})
+	grows := claim.Textf("may grow by only %s before the next", evidence.Quantity{Number: r.goal/r.live - 1, Unit: evidence.Share})
 	if r.goal <= r.live {
 		grows = "is above its goal already"
 	}
-	c.Summary = claim.Legacy(fmt.Sprintf("a collection is under way for %s of the time: the heap of %s %s; %s", r.busy, evidence.Size(int64(r.live)), grows, c.Summary))
+	c.Summary = claim.Textf("a collection is under way for %s of the time: the heap of %s %s; %s", r.busy, evidence.Size(int64(r.live)), grows, c.Summary)
 	c.Facts = append(c.Facts,
 		claim.Fact{Exhibit: e.ID, Says: "bytes marked per byte allocated", Value: r.marked(), Limit: in.Against("min-marked"), At: at, Reproduce: reproduce},
 		claim.Fact{Exhibit: e.ID, Says: "wall time with a collection under way", Value: r.busy, Limit: in.Against("min-collecting"), At: at, Reproduce: reproduce})
 	c.Caveats = append(c.Caveats, "GOGC is about as many per cent as the heap may grow by, or GOMEMLIMIT is near; the evidence does not say which")
-	c.Fix = claim.Legacies(append([]string{fmt.Sprintf("Raise GOGC, or GOMEMLIMIT where that is what holds the heap down: with a live heap of %s, GOGC=100 lets it grow to %s", evidence.Size(int64(r.live)), evidence.Size(int64(2*r.live)))}, gcPressureFix...))
+	c.Fix = append([]claim.Text{claim.Textf("Raise GOGC, or GOMEMLIMIT where that is what holds the heap down: with a live heap of %s, GOGC=100 lets it grow to %s", evidence.Size(int64(r.live)), evidence.Size(int64(2*r.live)))}, gcPressureFix...)
 }
 
 func roomOf(t *exectrace.Timeline) room {
@@ -203,7 +202,7 @@ func gcPressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	used := t.Procs.Running - t.GCWork.Idle
 	share, assist := evidence.Part(work, used), evidence.Part(assists, t.MutatorTime())
 	often := reading.RateOf(float64(t.CycleCount), t.Duration)
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("the collector has %s of the processor time used, in %s collections", share, often))}
+	r := claim.Reading{Says: claim.Textf("the collector has %s of the processor time used, in %s collections", share, often)}
 	room := roomOf(t)
 	small := room.small(in, heapMinimum)
 	severity := pressure(in, share.Number, evidence.Part(work, t.ProcTime()).Number, assist.Number)
@@ -219,7 +218,7 @@ func gcPressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	at := reading.Busiest(t, func(w exectrace.Window) float64 { return w.GC })
 	c := claim.Candidate{
 		Severity: severity, Share: share.Number, Thin: few,
-		Summary: claim.Legacy(fmt.Sprintf("the garbage collector takes %s of the processor time used, with %s collections; %s of the goroutines' own time goes into mark assists", share, often, assist)),
+		Summary: claim.Textf("the garbage collector takes %s of the processor time used, with %s collections; %s of the goroutines' own time goes into mark assists", share, often, assist),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "processor time of mark workers, assists and sweeping", Value: share, Of: whole, Limit: in.Against("min-share"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "collections per second", Value: often, At: at, Reproduce: reproduce},
@@ -241,7 +240,7 @@ func gcPressureGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	s := worstPart(e.GC())
 	left := max(s.procs-s.Background-s.Stopped-s.Idle, 0)
 	assist := evidence.Part(min(s.Assist, left), left)
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("the collector has %s of all processor time, in %s collections", s.cost, s.perSecond()))}
+	r := claim.Reading{Says: claim.Textf("the collector has %s of all processor time, in %s collections", s.cost, s.perSecond())}
 	// What the goal leaves for the program to allocate before the next collection.
 	room := room{busy: s.busy(), cycles: s.Cycles}
 	for _, w := range e.GC().Windows {
@@ -269,7 +268,7 @@ func gcPressureGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	reproduce := claim.Grep(e, " ms cpu, ")
 	c := claim.Candidate{
 		Severity: severity, Share: s.cost.Number, Thin: few,
-		Summary: claim.Legacy(fmt.Sprintf("the garbage collector takes %s of all processor time, with %s collections; at least %s of what the goroutines run goes into mark assists", s.cost, s.perSecond(), assist)),
+		Summary: claim.Textf("the garbage collector takes %s of all processor time, with %s collections; at least %s of what the goroutines run goes into mark assists", s.cost, s.perSecond(), assist),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "processor time of the collector, idle workers left out", Value: s.cost, Of: whole, Limit: in.Against("min-share"), At: s.at(), Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "collections per second", Value: s.perSecond(), At: s.at(), Reproduce: reproduce},

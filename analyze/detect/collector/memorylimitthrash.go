@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -110,11 +109,11 @@ const limitDrift = 1.1
 func thrashGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	g := e.GC()
 	whole := evidence.Quantity{Number: float64(g.Total.Goal) / float64(max(g.Total.Live, 1)), Unit: evidence.Ratio}
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("over %s collections the heap goal is %s the marked heap on average", evidence.Of(g.Total.Cycles, evidence.Count), whole))}
+	r := claim.Reading{Says: claim.Textf("over %s collections the heap goal is %s the marked heap on average", evidence.Of(g.Total.Cycles, evidence.Count), whole)}
 	if float64(g.Total.Cycles) < in.Limit("min-cycles").Number {
 		// Few collections in a minute are the opposite of back to back.
 		if g.Total.To-g.Total.From < time.Minute {
-			r.Silent = claim.Legacy(fmt.Sprintf("only %s in the log", evidence.Things(g.Total.Cycles, "collection")))
+			r.Silent = claim.Textf("only %s in the log", evidence.Things(g.Total.Cycles, "collection"))
 		}
 		return r
 	}
@@ -127,8 +126,8 @@ func thrashGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	c := thrash(in, s.busy(), s.cost, headroom)
 	at := s.at()
 	reproduce := claim.Grep(e, " MB goal")
-	fact := func(says string, v evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
-		f := claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: v, Of: of, At: at, Reproduce: reproduce}
+	fact := func(says claim.Text, v evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+		f := claim.Fact{Exhibit: e.ID, Says: says, Value: v, Of: of, At: at, Reproduce: reproduce}
 		if limit != "" {
 			f.Limit = in.Against(limit)
 		}
@@ -143,8 +142,8 @@ func thrashGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		fact("heap goal", evidence.Of(s.Goal, evidence.Bytes), nil, ""),
 		fact("tight collections in a row", evidence.Of(s.Cycles, evidence.Count), nil, "min-cycles"),
 	}
-	c.Summary = claim.Legacy(fmt.Sprintf("the marked heap of %s stands at its goal of %s (%s), and collections take %s of the time and %s of the processors",
-		evidence.Of(s.Live, evidence.Bytes), evidence.Of(s.Goal, evidence.Bytes), headroom, s.busy(), s.cost))
+	c.Summary = claim.Textf("the marked heap of %s stands at its goal of %s (%s), and collections take %s of the time and %s of the processors",
+		evidence.Of(s.Live, evidence.Bytes), evidence.Of(s.Goal, evidence.Bytes), headroom, s.busy(), s.cost)
 	r.Candidates = []claim.Candidate{c}
 	return r
 }
@@ -175,9 +174,9 @@ func thrashTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	marking := t.MarkTime()
 	busy := evidence.Part(marking, t.Duration)
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("%d collections of a heap of some size, a mark phase under way %s of the time", len(ratios), busy))}
+	r := claim.Reading{Says: claim.Textf("%d collections of a heap of some size, a mark phase under way %s of the time", len(ratios), busy)}
 	if t.Duration < reading.ShortTrace || float64(len(ratios)) < in.Limit("min-cycles").Number {
-		r.Silent = claim.Legacy(fmt.Sprintf("only %d collections of a heap of some size in %s of trace", len(ratios), evidence.Duration(t.Duration)))
+		r.Silent = claim.Textf("only %d collections of a heap of some size in %s of trace", len(ratios), evidence.Duration(t.Duration))
 		return r
 	}
 	slices.Sort(ratios)
@@ -195,8 +194,8 @@ func thrashTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		{Exhibit: e.ID, Says: "collector's processor time, idle workers left out", Value: cost, Of: claim.PartOf(evidence.Duration(t.ProcTime()), "duration x GOMAXPROCS"), Limit: in.Against("min-cost"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "heap after the last collection", Value: evidence.Of(float64(live), evidence.Bytes), Of: claim.PartOf(evidence.Of(float64(goal), evidence.Bytes), "the goal of the next"), At: at, Reproduce: reproduce},
 	}
-	c.Summary = claim.Legacy(fmt.Sprintf("the heap of %s stands at its goal of %s (median %s), and mark phases take %s of the time and %s of the processors",
-		evidence.Of(float64(live), evidence.Bytes), evidence.Of(float64(goal), evidence.Bytes), headroom, busy, cost))
+	c.Summary = claim.Textf("the heap of %s stands at its goal of %s (median %s), and mark phases take %s of the time and %s of the processors",
+		evidence.Of(float64(live), evidence.Bytes), evidence.Of(float64(goal), evidence.Bytes), headroom, busy, cost)
 	r.Candidates = []claim.Candidate{c}
 	return r
 }
@@ -212,7 +211,7 @@ func thrashCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	r.Candidates = []claim.Candidate{{
 		Severity: claim.NoSeverity, Share: share.Number,
-		Summary: claim.Legacy(fmt.Sprintf("the collector has %s of the CPU samples", share)),
+		Summary: claim.Textf("the collector has %s of the CPU samples", share),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples in the collector, idle workers left out", Value: share,
 			Of: claim.PartOf(evidence.Of(g.Used(), evidence.Count), "CPU samples outside idle-mode mark workers"), Reproduce: reading.CollectorTop(e, reading.FocusAll)}},
 	}}

@@ -23,13 +23,13 @@ func stwGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "gctrace shows the stops for collections only"}
 	longest := max(s.SweepTerm, s.MarkTerm)
 	if float64(longest) < in.Limit("min-pause").Number {
-		r.Silent += claim.Legacy(fmt.Sprintf("; the longest took %s", evidence.Duration(longest)))
+		r.Silent += claim.Textf("; the longest took %s", evidence.Duration(longest))
 		return r
 	}
 	mean := s.Paused / time.Duration(max(2*s.Cycles, 1))
 	share := evidence.Part(s.Paused, s.lasted())
-	c := claim.Candidate{Variant: "GC", Severity: claim.Info, Share: share.Number, Fix: claim.Legacies(stwGCFix),
-		Summary: claim.Legacy(fmt.Sprintf("the garbage collector stopped the world for up to %s, %s on average", evidence.Duration(longest), evidence.Duration(mean)))}
+	c := claim.Candidate{Variant: "GC", Severity: claim.Info, Share: share.Number, Fix: stwGCFix,
+		Summary: claim.Textf("the garbage collector stopped the world for up to %s, %s on average", evidence.Duration(longest), evidence.Duration(mean))}
 	switch {
 	// Some long and most short: the operating system's doing, or an accident's.
 	case float64(mean) < in.Limit("min-pause").Number || float64(2*s.Cycles) < in.Limit("min-pauses").Number:
@@ -112,7 +112,7 @@ interrupted. A profile or dump taken while the trace was recorded shows as a pau
 var tracerStops = []string{"start trace", "stop trace"}
 
 // stwFixes is what to change, by the reason of a stop.
-var stwFixes = map[string][]string{
+var stwFixes = map[string][]claim.Text{
 	"read mem stats": {
 		"Read the figure with runtime/metrics, which does not stop the world, or with debug.ReadGCStats",
 		"Read it once per some seconds and share the result, not once per request",
@@ -139,7 +139,7 @@ var stwFixes = map[string][]string{
 	},
 }
 
-var stwGCFix = []string{
+var stwGCFix = []claim.Text{
 	"Collect less often: allocate less, or give the heap more room with GOGC or GOMEMLIMIT",
 	"Have fewer goroutines and smaller global data: both are prepared while the world is stopped",
 }
@@ -187,7 +187,7 @@ func stwExtensionTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	slices.SortStableFunc(order, func(a, b *pauseGroup) int {
 		return cmp.Or(-cmp.Compare(a.total, b.total), cmp.Compare(a.reason, b.reason), cmp.Compare(a.culprit.Function, b.culprit.Function))
 	})
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("%s, the longest of %s effective", stopsOfTheWorld(all), evidence.Duration(longest)))}
+	r := claim.Reading{Says: claim.Textf("%s, the longest of %s effective", stopsOfTheWorld(all), evidence.Duration(longest))}
 	for _, g := range order {
 		c := stwCandidate(in, e, g)
 		// One per site: what weighs most speaks, the others would repeat it.
@@ -269,10 +269,10 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 	enough := g.counted >= int(in.Limit("min-pauses").Number)
 	c := claim.Candidate{
 		Site: g.culprit, Path: g.path, Variant: g.reason, Share: share.Number, Severity: claim.Info, Thin: true,
-		Fix: claim.Legacies(stwFixes[g.reason]),
+		Fix: stwFixes[g.reason],
 	}
 	if g.reason == "GC" {
-		c.Fix = claim.Legacies(stwGCFix)
+		c.Fix = stwGCFix
 	}
 	switch {
 	// A few long pauses on a busy machine are the operating system's.
@@ -280,12 +280,12 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 		if share.Number < in.Limit("min-share").Number {
 			c.Severity = claim.NoSeverity
 		}
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("%s only: on a busy machine the operating system can lengthen one by taking away a thread", evidence.Things(g.counted, "such pause"))))
+		c.Caveats = append(c.Caveats, claim.Textf("%s only: on a busy machine the operating system can lengthen one by taking away a thread", evidence.Things(g.counted, "such pause")))
 	// Some long and most short: the operating system's doing, or an accident's.
 	case part.Number < in.Limit("min-part").Number && (!g.asked() || g.culprit.Function != ""):
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("only %d of %s took long: what cannot be interrupted delays most of them, a busy machine some", g.long, evidence.Things(g.stops, "such stop"))))
+		c.Caveats = append(c.Caveats, claim.Textf("only %d of %s took long: what cannot be interrupted delays most of them, a busy machine some", g.long, evidence.Things(g.stops, "such stop")))
 	case gaps*2 >= g.total:
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("in %s of the trace, %s in all, no thread did anything while work was runnable: the machine was short of processors, which lengthens pauses too", evidence.Things(len(t.Gaps), "stretch"), evidence.Duration(gaps))))
+		c.Caveats = append(c.Caveats, claim.Textf("in %s of the trace, %s in all, no thread did anything while work was runnable: the machine was short of processors, which lengthens pauses too", evidence.Things(len(t.Gaps), "stretch"), evidence.Duration(gaps)))
 	default:
 		c.Thin = false
 		// Pauses that take a thousandth of the time do not decide anybody's latency.
@@ -304,16 +304,16 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 	at := claim.At(place)
 	at.Goroutine, at.From, at.To = worst.Goroutine, int64(worst.Raw.From), int64(worst.Raw.From+worst.Effective)
 	reproduce := claim.TraceView(e, fmt.Sprintf("View trace at %s: the STW row", evidence.Duration(worst.Raw.From)))
-	fact := func(says string, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
-		f := claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: value, Of: of, At: at, Reproduce: reproduce}
+	fact := func(says claim.Text, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+		f := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
 		if limit != "" {
 			f.Limit = in.Against(limit)
 		}
 		return f
 	}
-	which := "stops for this reason and by this caller"
+	which := claim.Text("stops for this reason and by this caller")
 	if !g.asked() {
-		which = "pauses of " + in.Limit("min-pause").String() + " and more for this reason and culprit"
+		which = claim.Textf("pauses of %s and more for this reason and culprit", in.Limit("min-pause"))
 	}
 	rate := reading.RateOf(float64(g.counted), t.Duration)
 	stopped := fact("time stopped in "+which, share, claim.PartOf(evidence.Duration(t.Duration), "the trace"), "min-share")
@@ -331,11 +331,11 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 		stop,
 		fact("the same pause as the trace's range reads, which ends after the others were woken", evidence.Duration(worst.Raw.To-worst.Raw.From), nil, ""),
 	}
-	reason := g.reason
-	if reason == "GC" {
+	reason := claim.Said(g.reason)
+	if g.reason == "GC" {
 		reason = "the garbage collector"
 	}
-	many := fmt.Sprintf("%s for up to %s", evidence.Things(g.counted, "time"), evidence.Duration(worst.Effective))
+	many := claim.Textf("%s for up to %s", evidence.Things(g.counted, "time"), evidence.Duration(worst.Effective))
 	if g.culprit.Function != "" && g.asked() {
 		c.Sites = []stack.Site{g.asker}
 	}
@@ -343,18 +343,20 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 	switch {
 	case g.culprit.Function != "" && c.Thin && enough:
 		// What runs all the time is last to stop by chance, too.
-		c.Summary = claim.Legacy(fmt.Sprintf("the world stopped %s (%s), and %s was the last to stop, after up to %s", many, reason, g.culprit.Function, evidence.Duration(g.late)))
+		c.Summary = claim.Textf("the world stopped %s (%s), and %s was the last to stop, after up to %s", many, reason, claim.Func(g.culprit.Function), evidence.Duration(g.late))
 	case g.culprit.Function != "":
-		c.Summary = claim.Legacy(fmt.Sprintf("the world stopped %s (%s) because %s could not be interrupted for up to %s", many, reason, g.culprit.Function, evidence.Duration(g.late)))
+		c.Summary = claim.Textf("the world stopped %s (%s) because %s could not be interrupted for up to %s", many, reason, claim.Func(g.culprit.Function), evidence.Duration(g.late))
 		c.Fix = append([]claim.Text{claim.Textf("Break the work of %s into smaller calls, so that it can be interrupted in between", claim.Func(g.culprit.Function))}, c.Fix...)
 	case g.asked():
 		c.Site = g.asker
-		c.Summary = claim.Legacy(fmt.Sprintf("%s stops the world %s (%s): %s of the time in all, up to %s each", g.asker.Function, rate, reason, share, evidence.Duration(worst.Effective)))
+		c.Summary = claim.Textf("%s stops the world %s (%s): %s of the time in all, up to %s each", claim.Func(g.asker.Function), rate, reason, share, evidence.Duration(worst.Effective))
 		c.Facts = append([]claim.Fact{stopped, fact("stops of the world per second", rate, nil, ""), count, longest}, rest...)
 	default:
-		c.Summary = claim.Legacy(fmt.Sprintf("the garbage collector stopped the world %s", many))
+		c.Summary = claim.Textf("the garbage collector stopped the world %s", many)
 	}
 	return c
 }
 
-func stopsOfTheWorld(n int) string { return evidence.Things(n, "stop") + " of the world" }
+func stopsOfTheWorld(n int) claim.Text {
+	return claim.Textf("%s of the world", evidence.Things(n, "stop"))
+}

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -116,7 +115,7 @@ func allocHotspotHeap(in *claim.Input) claim.Reading {
 		return claim.Reading{Silent: "the heap profile has no column of allocated memory"}
 	}
 	over := s.Span()
-	since := "between the first and the last heap profile"
+	since := claim.Text("between the first and the last heap profile")
 	if e.Profile().Duration > 0 {
 		over, since = e.Profile().Duration, "while the profile was taken"
 	} else if over == 0 {
@@ -137,13 +136,13 @@ func allocHotspotHeap(in *claim.Input) claim.Reading {
 		sites = append(sites, a)
 	}
 	if all.bytes <= 0 {
-		return claim.Reading{Silent: claim.Legacy("nothing was allocated " + since)}
+		return claim.Reading{Silent: claim.Textf("nothing was allocated %s", since)}
 	}
 	slices.SortFunc(sites, func(a, b allocSite) int {
 		return cmp.Or(-cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.Site.Function, b.Site.Function))
 	})
 	r := claim.Reading{
-		Says:  claim.Legacy(fmt.Sprintf("the function that allocates most, %s, has %s of the bytes allocated %s", sites[0].Site.Function, evidence.Part(sites[0].bytes, all.bytes), since)),
+		Says:  claim.Textf("the function that allocates most, %s, has %s of the bytes allocated %s", claim.Func(sites[0].Site.Function), evidence.Part(sites[0].bytes, all.bytes), since),
 		Power: claim.SharePower(in.Limit("min-share").Number, all.bytes/max(e.Profile().Period, 1), judge.MuchOfIt, "of the bytes allocated"),
 	}
 	for _, a := range sites {
@@ -158,7 +157,7 @@ func allocHotspotHeap(in *claim.Input) claim.Reading {
 	return r
 }
 
-func allocCandidate(in *claim.Input, s *reading.HeapSeries, a, all allocSite, over time.Duration, since string) (claim.Candidate, bool) {
+func allocCandidate(in *claim.Input, s *reading.HeapSeries, a, all allocSite, over time.Duration, since claim.Text) (claim.Candidate, bool) {
 	e := s.LastExhibit()
 	bytes, objects := evidence.Part(a.bytes, all.bytes), evidence.Part(a.objects, all.objects)
 	least := in.Limit("min-share").Number
@@ -172,8 +171,8 @@ func allocCandidate(in *claim.Input, s *reading.HeapSeries, a, all allocSite, ov
 	}
 	at := claim.At(a.Site)
 	at.SampleType = column
-	fact := func(column, says string, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
-		f := claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: value, Of: of, At: at, Reproduce: reading.PeekOwn(e, column, a.Site, nil)}
+	fact := func(column string, says claim.Text, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+		f := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reading.PeekOwn(e, column, a.Site, nil)}
 		if over > 0 {
 			f.Reproduce = s.Added(f.Reproduce)
 		}
@@ -183,15 +182,15 @@ func allocCandidate(in *claim.Input, s *reading.HeapSeries, a, all allocSite, ov
 		return f
 	}
 	c := claim.Candidate{Site: a.Site, Path: a.Path, Share: share.Number, Facts: []claim.Fact{
-		fact("alloc_space", "bytes allocated "+since, bytes, claim.PartOf(evidence.Of(all.bytes, evidence.Bytes), "all bytes allocated "+since), "min-share"),
-		fact("alloc_objects", "objects allocated "+since, objects, claim.PartOf(evidence.Of(all.objects, evidence.Count), "all objects allocated "+since), "min-share"),
+		fact("alloc_space", "bytes allocated "+since, bytes, claim.PartOf(evidence.Of(all.bytes, evidence.Bytes), string("all bytes allocated "+since)), "min-share"),
+		fact("alloc_objects", "objects allocated "+since, objects, claim.PartOf(evidence.Of(all.objects, evidence.Count), string("all objects allocated "+since)), "min-share"),
 	}}
 	if column == "alloc_objects" {
 		c.Facts[0], c.Facts[1] = c.Facts[1], c.Facts[0]
 	}
 	if over <= 0 {
 		c.Thin = true
-		c.Summary = claim.Legacy(fmt.Sprintf("%s allocated %s of all bytes and %s of all objects since the program started", a.Site.Function, bytes, objects))
+		c.Summary = claim.Textf("%s allocated %s of all bytes and %s of all objects since the program started", claim.Func(a.Site.Function), bytes, objects)
 		c.Caveats = []claim.Text{"the rate is unknown: the heap profile counts from the start of the program"}
 		return c, true
 	}
@@ -200,7 +199,7 @@ func allocCandidate(in *claim.Input, s *reading.HeapSeries, a, all allocSite, ov
 	c.Facts = append(c.Facts,
 		fact("alloc_space", "bytes the function allocates per second", rate, claim.PartOf(evidence.Duration(over), "time between the profiles"), "min-rate"),
 		fact("alloc_objects", "objects the function allocates per second", count, claim.PartOf(evidence.Duration(over), "time between the profiles"), "min-objects-rate"))
-	c.Summary = claim.Legacy(fmt.Sprintf("%s allocates %s and %s objects, %s of all bytes", a.Site.Function, rate, count, bytes))
+	c.Summary = claim.Textf("%s allocates %s and %s objects, %s of all bytes", claim.Func(a.Site.Function), rate, count, bytes)
 	// Somebody always allocates most: slowly, it is nobody's concern.
 	if bytes.Number >= least && rate.Number >= in.Limit("min-rate").Number || objects.Number >= least && count.Number >= in.Limit("min-objects-rate").Number {
 		c.Severity = claim.Info
@@ -251,7 +250,7 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	assist := evidence.Part(g.Assist, g.Mutators())
 	use := reading.UsageOf(p, in.Process.GOMAXPROCS)
 	r := claim.Reading{
-		Says:  claim.Legacy(fmt.Sprintf("allocating has %s of the CPU samples and the collector %s", evidence.Part(allocating, g.Total), share)),
+		Says:  claim.Textf("allocating has %s of the CPU samples and the collector %s", evidence.Part(allocating, g.Total), share),
 		Power: claim.SharePower(in.Limit("min-cpu-share").Number, g.Total, in.Limit("min-cost").Number, "of the CPU samples in allocating"),
 	}
 	for _, s := range sites {
@@ -267,7 +266,7 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: s.Site, Path: s.Path, Share: cost.Number, Thin: judge.Rough(cost.Number, in.Limit("min-cpu-share").Number, g.Total),
-			Summary: claim.Legacy(fmt.Sprintf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", cost, s.Site.Function, share)),
+			Summary: claim.Textf("%s of the CPU samples are in memory that %s allocates, mark assists included, and the collector takes %s of the CPU", cost, claim.Func(s.Site.Function), share),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "CPU samples in allocating under the function, mark assists included", Value: cost, Of: claim.PartOf(evidence.Of(g.Total, evidence.Count), "all CPU samples"),
 					Limit: in.Against("min-cpu-share"), At: claim.At(s.Site), Reproduce: reading.PeekOwn(e, "samples", s.Site, allocates).With(allocFocus)},
@@ -292,7 +291,7 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			c.Severity, c.Raises = claim.Info, claim.Warning
 		case whole.Number >= in.Limit("min-whole-cost").Number && use.Part(whole.Number).Share() >= least:
 			c.Raises, c.Facts[2].Limit = claim.Warning, in.Against("min-whole-cost")
-			c.Summary += claim.Legacy(fmt.Sprintf("; its allocating and its part of that are %s", whole))
+			c.Summary += claim.Textf("; its allocating and its part of that are %s", whole)
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -307,14 +306,14 @@ func allocHotspotCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func allocHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	share := evidence.Part(t.CollectorTime(), t.ProcTime())
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("a trace names nobody who allocates; the collector has %s of the processors", share))}
+	r := claim.Reading{Silent: claim.Textf("a trace names nobody who allocates; the collector has %s of the processors", share)}
 	late := judge.LateForCPU(in, t)
 	if late == nil || share.Number < in.Limit("min-of-capacity").Number {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
 		Thin: true, Raises: claim.Warning, Share: share.Number,
-		Summary: claim.Legacy(fmt.Sprintf("the collector takes %s of the processors while goroutines of %s wait for one", share, late.Start.Function)),
+		Summary: claim.Textf("the collector takes %s of the processors while goroutines of %s wait for one", share, claim.Func(late.Start.Function)),
 		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "processor time of the collector while requests wait for a processor", Value: share,
 			Of:    claim.PartOf(evidence.Duration(t.ProcTime()), "duration x GOMAXPROCS"),

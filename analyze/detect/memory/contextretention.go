@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"fmt"
 	"strings"
 
 	"inquest/analyze/claim"
@@ -102,10 +101,10 @@ func contextRetentionHeap(in *claim.Input) claim.Reading {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	if len(s.Views) < 2 {
-		return claim.Reading{Silent: claim.Legacy(alone(whole))}
+		return claim.Reading{Silent: alone(whole)}
 	}
 	r := claim.Reading{
-		Says:   claim.Legacy(fmt.Sprintf("contexts hold %s in the first heap profile and %s in the last", evidence.Size(s.First().Inuse), evidence.Size(s.Last().Inuse))),
+		Says:   claim.Textf("contexts hold %s in the first heap profile and %s in the last", evidence.Size(s.First().Inuse), evidence.Size(s.Last().Inuse)),
 		Silent: claim.Legacy(s.Unsure(in.Limit("min-growth").Number, allMemory)),
 	}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
@@ -116,7 +115,7 @@ func contextRetentionHeap(in *claim.Input) claim.Reading {
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Variant: contextVariant(h.Path), Severity: claim.Warning, Thin: !g.Steady(),
 			Share:   evidence.Part(g.Grown, max(whole.Last().Inuse-whole.First().Inuse, g.Grown)).Number,
-			Summary: claim.Legacy(fmt.Sprintf("contexts that %s derives are kept: their memory grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(h.Inuse), evidence.Within(s.Span()))),
+			Summary: claim.Textf("contexts that %s derives are kept: their memory grew by %s, from %s to %s%s", claim.Func(h.Site.Function), evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(h.Inuse), evidence.Within(s.Span())),
 			Facts:   growthFacts(in, s, g, h, "memory in use of contexts that the function derived", "-focus=^context[.]"),
 		}
 		// What a context carries is often made by a function that calls the one that derives it.
@@ -159,7 +158,7 @@ func parentWatchers(in *claim.Input, e *evidence.Exhibit, n, all int64, goroutin
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
-		Thin: true, Summary: claim.Legacy(fmt.Sprintf("%s wait for a parent context on behalf of a child", evidence.Things(n, "goroutine"))),
+		Thin: true, Summary: claim.Textf("%s wait for a parent context on behalf of a child", evidence.Things(n, "goroutine")),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a parent context on behalf of a child", Value: evidence.Of(n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(all, evidence.Count), "goroutines"), Limit: in.Against("min-waiting"), At: claim.Location{Goroutine: goroutine}, Reproduce: reproduce}},
 	}}

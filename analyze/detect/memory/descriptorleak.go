@@ -92,7 +92,7 @@ func descriptorsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	find := claim.Grep(e, fmt.Sprintf("goroutine %d ", first.ID))
 	r.Candidates = []claim.Candidate{{
 		Severity: claim.Critical, Share: 1,
-		Summary: claim.Legacy(fmt.Sprintf("a server cannot accept connections: its accept loop, goroutine %d, pauses after a failure, which means that no file descriptor was left", first.ID)),
+		Summary: claim.Textf("a server cannot accept connections: its accept loop, goroutine %d, pauses after a failure, which means that no file descriptor was left", first.ID),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "accept loops that pause after a failure", Value: evidence.Of(n, evidence.Count), At: claim.Location{Goroutine: first.ID}, Reproduce: find},
 			{Exhibit: e.ID, Says: "goroutines that wait on connections meanwhile", Value: evidence.Of(connections, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
@@ -127,7 +127,7 @@ func descriptorsHeap(in *claim.Input) claim.Reading {
 	s := whole.Part(opens)
 	last := s.LastExhibit()
 	if len(s.Views) < 2 || last.Profile().Column("inuse_space") < 0 {
-		return claim.Reading{Silent: claim.Legacy(alone(whole))}
+		return claim.Reading{Silent: alone(whole)}
 	}
 	r := claim.Reading{Silent: "heap profiles sample, and a thousand open files are a few samples at most"}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
@@ -141,7 +141,7 @@ func descriptorsHeap(in *claim.Input) claim.Reading {
 		at.SampleType = "inuse_objects"
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Severity: claim.Warning, Thin: !g.Steady(), Share: evidence.Part(h.Inuse, whole.Last().Inuse).Number,
-			Summary: claim.Legacy(fmt.Sprintf("files or connections that %s opens stay open: %s of them, and more with each snapshot", h.Site.Function, evidence.Of(n, evidence.Count))),
+			Summary: claim.Textf("files or connections that %s opens stay open: %s of them, and more with each snapshot", claim.Func(h.Site.Function), evidence.Of(n, evidence.Count)),
 			Facts: append([]claim.Fact{{Exhibit: last.ID, Says: "open files or dialled connections of the function", Value: evidence.Of(n, evidence.Count), Limit: in.Against("min-live"), At: at,
 				Reproduce: claim.Peek(last, "inuse_objects", h.Site).With(descriptorFocus)}}, growthFacts(in, s, g, h, "memory in use of what the function has open", descriptorFocus)...),
 		}

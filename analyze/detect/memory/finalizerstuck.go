@@ -58,7 +58,7 @@ type finalizing struct {
 	stack     stack.Stack // from the wait to the function that the runtime called
 	class     wait.Class
 	goroutine int64 // 0 when unknown
-	what      string
+	what      claim.Text
 	age       time.Duration // of the wait, as far as known
 	moments   int           // snapshots in which it stood there
 	from, to  time.Time     // the first and the last of them
@@ -66,7 +66,7 @@ type finalizing struct {
 
 // finalizerOf returns the finalizer or cleanup that a stack is in. Before Go 1.25 dumps do not print the runtime's function
 // (runtime/traceback.go, showfuncinfo): creator is who started the goroutine.
-func finalizerOf(s stack.Stack, creator string) (called stack.Stack, what string) {
+func finalizerOf(s stack.Stack, creator string) (called stack.Stack, what claim.Text) {
 	called = s.Finalizer()
 	if called == nil && creator == "runtime.createfing" && !slices.ContainsFunc(s, func(f stack.Frame) bool {
 		return f.Function == "runtime.runfinq" || f.Function == "runtime.runFinalizers"
@@ -93,8 +93,8 @@ func (f *finalizing) meant() bool {
 func (f *finalizing) candidate(in *claim.Input, facts ...claim.Fact) claim.Candidate {
 	site := f.stack.Site()
 	c := claim.Candidate{
-		Site: site, Path: f.stack.Path(), Variant: f.what, Facts: facts, Share: 1,
-		Summary: claim.Legacy(fmt.Sprintf("a %s %s in %s, and no other %s runs meanwhile", f.what, wait.WordsOfOne(f.class), site.Function, f.what)),
+		Site: site, Path: f.stack.Path(), Variant: string(f.what), Facts: facts, Share: 1,
+		Summary: claim.Textf("a %s %s in %s, and no other %s runs meanwhile", f.what, wait.WordsOfOne(f.class), claim.Func(site.Function), f.what),
 	}
 	stays := f.age >= in.Limit("min-age").Duration() || f.moments > 1
 	switch {
@@ -128,7 +128,7 @@ func finalizerDump(in *claim.Input) claim.Reading {
 	for _, f := range all[:min(len(all), reading.MaxSites)] {
 		find := claim.Grep(e, fmt.Sprintf("goroutine %d [", f.goroutine))
 		where := reading.AtGoroutine(f.stack.Site(), f.goroutine)
-		facts := []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy("dumps in which the same goroutine waits here, in a " + f.what), Value: evidence.Of(f.moments, evidence.Count),
+		facts := []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("dumps in which the same goroutine waits here, in a %s", f.what), Value: evidence.Of(f.moments, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(in.Exhibits), evidence.Count), "all dumps"), At: where, Reproduce: find}}
 		if f.age > 0 {
 			facts = append(facts, claim.Fact{Exhibit: e.ID, Says: "its wait, in whole minutes", Value: evidence.Duration(f.age), Limit: in.Against("min-age"), At: where, Reproduce: find})
@@ -172,7 +172,7 @@ func finalizerGoroutine(in *claim.Input) claim.Reading {
 	}
 	e := reading.Latest(in.Exhibits)
 	for _, f := range all[:min(len(all), reading.MaxSites)] {
-		r.Candidates = append(r.Candidates, f.candidate(in, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutine whose %s waits here, in %d of %s", f.what, f.moments, evidence.Things(len(in.Exhibits), "goroutine profile"))), Value: evidence.Of(1, evidence.Count), At: claim.At(f.stack.Site()), Reproduce: claim.Peek(e, "goroutine", f.stack.Site())}))
+		r.Candidates = append(r.Candidates, f.candidate(in, claim.Fact{Exhibit: e.ID, Says: claim.Textf("goroutine whose %s waits here, in %d of %s", f.what, f.moments, evidence.Things(len(in.Exhibits), "goroutine profile")), Value: evidence.Of(1, evidence.Count), At: claim.At(f.stack.Site()), Reproduce: claim.Peek(e, "goroutine", f.stack.Site())}))
 	}
 	return r
 }
@@ -191,7 +191,7 @@ func finalizerTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if called == nil {
 			continue
 		}
-		key := what + " " + called.Site().Function
+		key := string(what) + " " + called.Site().Function
 		f := by[key]
 		if f == nil {
 			f = &finalizing{stack: called, class: w.Class, what: what}
@@ -210,13 +210,13 @@ func finalizerTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		at := reading.AtGoroutine(f.stack.Site(), most[f].Goroutine)
 		at.From, at.To = int64(most[f].From), int64(most[f].To)
-		c := f.candidate(in, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("time for which a " + f.what + " waits here"), Value: share, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-blocked"),
+		c := f.candidate(in, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time for which a %s waits here", f.what), Value: share, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-blocked"),
 			At: at, Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", at.Goroutine))})
 		c.Severity, c.Thin, c.Caveats, c.Share = claim.Info, r.Silent != "", nil, share.Number
 		if share.Number >= in.Limit("min-blocked").Number {
 			c.Severity = claim.Warning
 		}
-		c.Summary += claim.Legacy(fmt.Sprintf(": for %s of the trace", share))
+		c.Summary += claim.Textf(": for %s of the trace", share)
 		r.Candidates = append(r.Candidates, c)
 	}
 	return r

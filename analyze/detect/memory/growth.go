@@ -2,8 +2,6 @@
 package memory
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/reading"
@@ -13,7 +11,7 @@ func allMemory(h *reading.HeapSite) reading.HeapSum { return h.HeapSum }
 
 // growthFacts are the facts of memory that grew at a site, the growth first.
 // options are what makes pprof leave the memory that was counted.
-func growthFacts(in *claim.Input, s *reading.HeapSeries, g reading.Growth, h *reading.HeapSite, what, options string) []claim.Fact {
+func growthFacts(in *claim.Input, s *reading.HeapSeries, g reading.Growth, h *reading.HeapSite, what claim.Text, options string) []claim.Fact {
 	first, last := s.Exhibits[0], s.LastExhibit()
 	at := claim.At(h.Site)
 	at.SampleType = "inuse_space"
@@ -24,11 +22,11 @@ func growthFacts(in *claim.Input, s *reading.HeapSeries, g reading.Growth, h *re
 		return claim.Peek(e, "inuse_space", h.Site).With(options)
 	}
 	facts := []claim.Fact{{
-		Exhibit: last.ID, Says: claim.Legacy(what + ", last snapshot less first"), Value: evidence.Of(g.Grown, evidence.Bytes),
+		Exhibit: last.ID, Says: claim.Textf("%s, last snapshot less first", what), Value: evidence.Of(g.Grown, evidence.Bytes),
 		Of:    claim.PartOf(evidence.Of(s.Last().Inuse, evidence.Bytes), "memory in use in the last snapshot"),
 		Limit: in.Against("min-growth"), At: at, Reproduce: s.Added(peek(last)),
 	}, {
-		Exhibit: first.ID, Says: claim.Legacy(what + ", in the first snapshot"), Value: evidence.Of(g.Values[0], evidence.Bytes),
+		Exhibit: first.ID, Says: claim.Textf("%s, in the first snapshot", what), Value: evidence.Of(g.Values[0], evidence.Bytes),
 		Of: claim.PartOf(evidence.Of(s.First().Inuse, evidence.Bytes), "memory in use in the first snapshot"),
 		At: at, Reproduce: peek(first),
 	}}
@@ -48,9 +46,9 @@ func growthFacts(in *claim.Input, s *reading.HeapSeries, g reading.Growth, h *re
 }
 
 // alone says why a series of one heap profile shows no growth.
-func alone(s *reading.HeapSeries) string {
+func alone(s *reading.HeapSeries) claim.Text {
 	if d := s.LastExhibit().Duration; d > 0 {
-		return fmt.Sprintf("the heap profile is the difference over %s, which shows no state to compare; take two without ?seconds", evidence.Duration(d))
+		return claim.Textf("the heap profile is the difference over %s, which shows no state to compare; take two without ?seconds", evidence.Duration(d))
 	}
 	if s.Dropped > 0 {
 		return "no two heap profiles of one process: what was allocated since the start became less, so they are of different runs, or they were taken with different rates"

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -25,7 +24,7 @@ func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return claim.Reading{Silent: claim.Legacy(s.Unknown)}
 	}
 	over := s.To - s.From
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("the marked heap went from %s to %s within %s", evidence.Size(int64(s.Begin)), evidence.Size(int64(s.Last)), evidence.Duration(over)))}
+	r := claim.Reading{Says: claim.Textf("the marked heap went from %s to %s within %s", evidence.Size(int64(s.Begin)), evidence.Size(int64(s.Last)), evidence.Duration(over))}
 	long := float64(over) >= in.Limit("min-span").Number
 	least := max(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number*float64(s.First))
 	r.Power = claim.GrowthPower(least, over)
@@ -33,7 +32,7 @@ func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if !long && s.Started(least) {
 		// What rose and then stood still says that what was seen to grow was a start, however short the log.
 		r.Says += ", and hardly any of it in the second half of that time"
-		r.Power = claim.Power{Least: evidence.Of(least, evidence.Bytes), Matters: evidence.Of(least, evidence.Bytes), Says: claim.Legacy("growth of " + evidence.Size(int64(least)) + " or more in the second half of the log")}
+		r.Power = claim.Power{Least: evidence.Of(least, evidence.Bytes), Matters: evidence.Of(least, evidence.Bytes), Says: claim.Textf("growth of %s or more in the second half of the log", evidence.Size(int64(least)))}
 		return r
 	}
 	if !rises {
@@ -41,7 +40,7 @@ func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	c := claim.Candidate{
 		Severity: claim.Warning, Share: evidence.Part(s.Grown, int64(s.Last)).Number,
-		Summary: claim.Legacy(fmt.Sprintf("the live heap rises: from %s to %s within %s", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(over))),
+		Summary: claim.Textf("the live heap rises: from %s to %s within %s", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(over)),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "rise of the marked heap, median of the last third less that of the first", Value: evidence.Of(s.Grown, evidence.Bytes),
 				Of:    claim.PartOf(evidence.Of(float64(s.Last), evidence.Bytes), "marked heap in the last third"),
@@ -142,10 +141,10 @@ func (c *Cache) Put(key string, value []byte) {
 func heapGrowthHeap(in *claim.Input) claim.Reading {
 	s := reading.OneProcess(in.Exhibits)
 	if len(s.Views) < 2 {
-		return claim.Reading{Silent: claim.Legacy(alone(s))}
+		return claim.Reading{Silent: alone(s)}
 	}
 	was, is := s.First().Inuse, s.Last().Inuse
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("memory in use went from %s to %s over %d heap profiles", evidence.Size(was), evidence.Size(is), len(s.Views)))}
+	r := claim.Reading{Says: claim.Textf("memory in use went from %s to %s over %d heap profiles", evidence.Size(was), evidence.Size(is), len(s.Views))}
 	column := s.LastExhibit().Profile().Column("inuse_space")
 	if column < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
@@ -158,13 +157,13 @@ func heapGrowthHeap(in *claim.Input) claim.Reading {
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Severity: claim.Warning, Thin: !g.Steady(),
 			Share:   evidence.Part(g.Grown, max(is-was, g.Grown)).Number,
-			Summary: claim.Legacy(fmt.Sprintf("memory that %s allocated and that is still in use grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(g.Values[len(g.Values)-1]), evidence.Within(s.Span()))),
+			Summary: claim.Textf("memory that %s allocated and that is still in use grew by %s, from %s to %s%s", claim.Func(h.Site.Function), evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(g.Values[len(g.Values)-1]), evidence.Within(s.Span())),
 			Facts:   growthFacts(in, s, g, h, "memory in use that the function allocated", ""),
 		}
 		// One array in use whose smaller ones followed append's steps is most of it.
 		if arrays, ok := appends(h, minAppends); ok && arrays.inuse*2 >= h.Inuse {
 			c.Variant = "slice"
-			c.Summary = claim.Legacy(fmt.Sprintf("a slice that %s appends to is never cut: what the function allocated and is still in use grew by %s, from %s to %s%s", h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(g.Values[len(g.Values)-1]), evidence.Within(s.Span())))
+			c.Summary = claim.Textf("a slice that %s appends to is never cut: what the function allocated and is still in use grew by %s, from %s to %s%s", claim.Func(h.Site.Function), evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(g.Values[len(g.Values)-1]), evidence.Within(s.Span()))
 		}
 		nameSeries(&c, s, h)
 		// Who allocates is often a helper; who keeps it has a container that grows with it.
@@ -198,7 +197,7 @@ func heapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if s.Unknown != "" {
 		return claim.Reading{Silent: claim.Legacy(s.Unknown)}
 	}
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("the heap after collections went from %s to %s within %s of trace", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(s.To-s.From)))}
+	r := claim.Reading{Says: claim.Textf("the heap after collections went from %s to %s within %s of trace", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(s.To-s.From))}
 	if !s.Rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) || s.Ended() {
 		// A trace lasts seconds: a heap that is steady that long may still grow by the hour.
 		r.Silent = r.Says + ", too short to rule growth out"
@@ -206,7 +205,7 @@ func heapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	r.Candidates = []claim.Candidate{{
 		Severity: claim.Info, Share: evidence.Part(s.Grown, int64(s.Last)).Number,
-		Summary: claim.Legacy(fmt.Sprintf("the live heap rises: from %s to %s within %s of trace", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(s.To-s.From))),
+		Summary: claim.Textf("the live heap rises: from %s to %s within %s of trace", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(s.To-s.From)),
 		Facts:   []claim.Fact{slopeFact(in, e, s)},
 		Caveats: []claim.Text{"a trace covers seconds, and any load that has just set in raises the heap for that long"},
 	}}

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"inquest/analyze/claim"
@@ -42,7 +41,7 @@ func liveHeap(in *claim.Input) claim.Reading {
 	if share := evidence.Part(most.Alloc, view.Alloc); most.Alloc > 0 && most.Site.Function != c.Site.Function {
 		at := claim.At(most.Site)
 		at.SampleType = "alloc_space"
-		c.Summary += claim.Legacy(fmt.Sprintf("; %s allocated %s of all bytes since the start", most.Site.Function, share))
+		c.Summary += claim.Textf("; %s allocated %s of all bytes since the start", claim.Func(most.Site.Function), share)
 		c.Facts = append(c.Facts, claim.Fact{
 			Exhibit: e.ID, Says: "bytes allocated since the start", Value: share, Of: claim.PartOf(evidence.Of(view.Alloc, evidence.Bytes), "all bytes allocated since the start"),
 			At: at, Reproduce: reading.PeekOwn(e, "alloc_space", most.Site, nil),

@@ -110,8 +110,8 @@ type shape struct {
 	syncMap bool
 }
 
-// String names the flavour of map.
-func (s shape) String() string {
+// Text names the flavour of map.
+func (s shape) Text() claim.Text {
 	if s.syncMap {
 		return "sync.Map"
 	}
@@ -127,12 +127,12 @@ func (s shape) focus() string {
 }
 
 // fix is what to do where the advice for built-in maps does not hold.
-func (s shape) fix() []string {
+func (s shape) fix() []claim.Text {
 	if !s.syncMap {
 		return nil
 	}
 	// internal/sync/hashtriemap.go: LoadAndDelete gives an entry's node back; there is no size to make one with.
-	return []string{
+	return []claim.Text{
 		"Take entries out with Delete where the object's life ends: an empty value that is stored in their place keeps the entry",
 		"Give the map a cap or its entries an expiry: count them, or sweep with Range and Delete by age",
 	}
@@ -286,16 +286,16 @@ func mapGrowthHeap(in *claim.Input) claim.Reading {
 		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == 3 {
 			continue
 		}
-		what := "memory in use in blocks with the sizes of map tables at the lines of the function"
+		what := claim.Text("memory in use in blocks with the sizes of map tables at the lines of the function")
 		if shapes[g.Name].syncMap {
 			what = "memory in use that the sync.Map allocated for the function"
 		}
 		c := claim.Candidate{
-			Site: h.Site, Path: h.Path, Variant: shapes[g.Name].String(), Severity: claim.Warning, Thin: !sure || !g.Steady(), Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
-				shapes[g.Name], h.Site.Function, evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(sum.Inuse), evidence.Within(s.Span()), share)),
+			Site: h.Site, Path: h.Path, Variant: string(shapes[g.Name].Text()), Severity: claim.Warning, Thin: !sure || !g.Steady(), Share: share.Number,
+			Summary: claim.Textf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
+				shapes[g.Name], claim.Func(h.Site.Function), evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(sum.Inuse), evidence.Within(s.Span()), share),
 			Facts: growthFacts(in, s, g, h, what, shapes[g.Name].focus()),
-			Fix:   claim.Legacies(shapes[g.Name].fix()),
+			Fix:   shapes[g.Name].fix(),
 		}
 		nameSeries(&c, s, h)
 		if f, ok := blocksFact(last, h); ok && !shapes[g.Name].syncMap {
@@ -316,7 +316,7 @@ func mapGrowthHeap(in *claim.Input) claim.Reading {
 		r.Candidates = append(r.Candidates, c)
 	}
 	r.Candidates = append(r.Candidates, whatMapsKeep(in, s, r.Candidates)...)
-	r.Says = claim.Legacy(fmt.Sprintf("no memory in blocks with the sizes of map tables grew by %s over %d heap profiles", in.Limit("min-growth"), len(s.Views)))
+	r.Says = claim.Textf("no memory in blocks with the sizes of map tables grew by %s over %d heap profiles", in.Limit("min-growth"), len(s.Views))
 	r.Silent = claim.Legacy(s.Unsure(in.Limit("min-growth").Number, pick))
 	return r
 }
@@ -342,7 +342,7 @@ func whatMapsKeep(in *claim.Input, s *reading.HeapSeries, found []claim.Candidat
 		}
 		out = append(out, claim.Candidate{
 			Site: h.Site, Path: h.Path, Thin: true, Share: evidence.Part(g.Grown, s.Last().Inuse).Number,
-			Summary: claim.Legacy(fmt.Sprintf("memory that %s allocated and that is still in use grew by %s", h.Site.Function, evidence.Size(g.Grown))),
+			Summary: claim.Textf("memory that %s allocated and that is still in use grew by %s", claim.Func(h.Site.Function), evidence.Size(g.Grown)),
 			Facts:   growthFacts(in, s, g, h, "memory in use that the function's own lines allocated", ""),
 		})
 	}
@@ -351,7 +351,7 @@ func whatMapsKeep(in *claim.Input, s *reading.HeapSeries, found []claim.Candidat
 
 // mapGrowthOnce judges a single heap profile, which can show a large map but no growth.
 func mapGrowthOnce(in *claim.Input, s *reading.HeapSeries, minBlocks int64) claim.Reading {
-	r := claim.Reading{Silent: claim.Legacy(alone(s))}
+	r := claim.Reading{Silent: alone(s)}
 	last, view := s.LastExhibit(), s.Last()
 	// A difference over time holds what came and went, not what a map holds.
 	if last.Duration > 0 {
@@ -368,15 +368,15 @@ func mapGrowthOnce(in *claim.Input, s *reading.HeapSeries, minBlocks int64) clai
 		at := claim.At(h.Site)
 		at.SampleType = "inuse_space"
 		c := claim.Candidate{
-			Site: h.Site, Path: h.Path, Variant: shape.String(), Severity: claim.Info, Thin: true, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("the %s that %s assigns to holds %s, %s of the memory in use; whether it grows is unknown", shape, h.Site.Function, evidence.Size(sum.Inuse), share)),
+			Site: h.Site, Path: h.Path, Variant: string(shape.Text()), Severity: claim.Info, Thin: true, Share: share.Number,
+			Summary: claim.Textf("the %s that %s assigns to holds %s, %s of the memory in use; whether it grows is unknown", shape, claim.Func(h.Site.Function), evidence.Size(sum.Inuse), share),
 			Facts: []claim.Fact{{
 				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
 				Of:    claim.PartOf(evidence.Of(view.Inuse, evidence.Bytes), "memory in use"),
 				Limit: in.Against("min-flat-share"), At: at, Reproduce: claim.Peek(last, "inuse_space", h.Site).With(shape.focus()),
 			}},
 			Caveats: []claim.Text{"one heap profile cannot tell a map that grows from one at its cap"},
-			Fix:     claim.Legacies(shape.fix()),
+			Fix:     shape.fix(),
 		}
 		nameSeries(&c, s, h)
 		if f, ok := blocksFact(last, h); ok && !shape.syncMap {
@@ -417,7 +417,7 @@ func blocksFact(e *evidence.Exhibit, h *reading.HeapSite) (claim.Fact, bool) {
 	at := claim.At(h.Site)
 	at.Line, at.SampleType = int(line), "inuse_objects"
 	return claim.Fact{
-		Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes))), Value: evidence.Of(most.InuseObjects, evidence.Count),
+		Exhibit: e.ID, Says: claim.Textf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes)), Value: evidence.Of(most.InuseObjects, evidence.Count),
 		At: at, Reproduce: claim.PeekLine(e, "inuse_objects", h.Site, int(line)).With(fmt.Sprintf("-tagfocus=%db:%db", size, size)),
 	}, true
 }
@@ -488,7 +488,7 @@ func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		share := evidence.Part(n, total)
 		c := claim.Candidate{
 			Site: site.Site, Path: site.Path, Thin: true, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("%s of the CPU samples are in maps being made larger under %s", share, site.Site.Function)),
+			Summary: claim.Textf("%s of the CPU samples are in maps being made larger under %s", share, claim.Func(site.Site.Function)),
 			Facts: []claim.Fact{{
 				Exhibit: e.ID, Says: "CPU samples in rehashing, splitting and evacuating maps under the function", Value: share,
 				Of:    claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),

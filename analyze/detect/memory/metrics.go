@@ -20,7 +20,7 @@ var registries = []string{
 	"github.com/hashicorp/go-metrics", "github.com/go-kit/kit/metrics", "expvar",
 }
 
-var fixMetricsLabels = []string{
+var fixMetricsLabels = []claim.Text{
 	"Take values without a bound (user, id, path, text of an error) out of the metric's labels: each combination is a series that the registry keeps for ever",
 	"Fold them into a fixed set before they become labels, such as the route's pattern for the URL or the class for the status, and put the exact value into a log or an exemplar",
 	"Delete series that are over (DeleteLabelValues, DeletePartialMatch or what the library calls it), and watch how many there are",
@@ -48,6 +48,6 @@ func nameSeries(c *claim.Candidate, s *reading.HeapSeries, h *reading.HeapSite) 
 	if series == nil || 2*series.Inuse < h.Inuse {
 		return
 	}
-	c.Variant, c.Fix = metricsLabels, claim.Legacies(fixMetricsLabels)
+	c.Variant, c.Fix = metricsLabels, fixMetricsLabels
 	c.Summary += "; it is series of a metrics registry, one for each combination of label values"
 }

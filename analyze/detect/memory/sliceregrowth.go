@@ -2,7 +2,6 @@ package memory
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -184,9 +183,9 @@ func sliceRegrowthHeap(in *claim.Input) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Share: share.Number, Thin: spent.Over <= 0,
-			Summary: claim.Legacy(fmt.Sprintf("%s makes slices larger by append: arrays of %s up to %s at one line are %s of the bytes allocated %s", h.Site.Function, evidence.Things(arrays.sizes, "size"), evidence.Size(arrays.largest), share, spent.Since)),
+			Summary: claim.Textf("%s makes slices larger by append: arrays of %s up to %s at one line are %s of the bytes allocated %s", claim.Func(h.Site.Function), evidence.Things(arrays.sizes, "size"), evidence.Size(arrays.largest), share, spent.Since),
 			Facts: []claim.Fact{
-				{Exhibit: last.ID, Says: claim.Legacy("bytes allocated " + spent.Since + " in arrays whose sizes follow append's steps, at one line"), Value: share,
+				{Exhibit: last.ID, Says: claim.Textf("bytes allocated %s in arrays whose sizes follow append's steps, at one line", spent.Since), Value: share,
 					Of: claim.PartOf(evidence.Of(spent.All, evidence.Bytes), "all bytes allocated "+spent.Since), Limit: in.Against("min-alloc-share"), At: at, Reproduce: spent.Command(peek)},
 				{Exhibit: last.ID, Says: "different sizes of these arrays", Value: evidence.Of(arrays.sizes, evidence.Count), Limit: in.Against("min-sizes"), At: at, Reproduce: claim.Tags(last, "alloc_objects", h.Site)},
 			},

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"fmt"
 	"strings"
 
 	"inquest/analyze/claim"
@@ -154,7 +153,7 @@ func syncMapMutex(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.Site, Path: s.Path, Share: share.Number, Thin: true,
-			Summary: claim.Legacy(fmt.Sprintf("%s of the time lost to locks is lost inside the sync.Map that %s writes to", share, s.Site.Function)),
+			Summary: claim.Textf("%s of the time lost to locks is lost inside the sync.Map that %s writes to", share, claim.Func(s.Site.Function)),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "delay at the locks inside the sync.Map under the function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Nanoseconds), "all delay in the mutex profile"),
 				Limit: in.Against("min-delay"), At: claim.At(s.Site), Reproduce: claim.Peek(e, "delay", s.Site)}},
 		})

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"fmt"
 	"strings"
 
 	"inquest/analyze/claim"
@@ -119,7 +118,7 @@ func timerLeakHeap(in *claim.Input) claim.Reading {
 	}
 	least := int64(in.Limit("min-live").Number)
 	if len(s.Views) < 2 {
-		r := claim.Reading{Silent: claim.Legacy(alone(whole))}
+		r := claim.Reading{Silent: alone(whole)}
 		for name, h := range s.Last().Sites {
 			// A difference over time is no state.
 			if n := mostOfOneSize(last.Profile(), name, ofTimers); n >= least && last.Duration == 0 {
@@ -130,7 +129,7 @@ func timerLeakHeap(in *claim.Input) claim.Reading {
 		return r
 	}
 	r := claim.Reading{
-		Says:   claim.Legacy(fmt.Sprintf("timers hold %s in the first heap profile and %s in the last", evidence.Size(s.First().Inuse), evidence.Size(s.Last().Inuse))),
+		Says:   claim.Textf("timers hold %s in the first heap profile and %s in the last", evidence.Size(s.First().Inuse), evidence.Size(s.Last().Inuse)),
 		Silent: claim.Legacy(s.Unsure(in.Limit("min-growth").Number, allMemory)),
 	}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
@@ -142,7 +141,7 @@ func timerLeakHeap(in *claim.Input) claim.Reading {
 		}
 		c := timerCandidate(in, last, h, n, whole.Last().Inuse)
 		c.Severity, c.Thin = claim.Warning, !g.Steady()
-		c.Summary = claim.Legacy(fmt.Sprintf("timers that %s starts pile up: %s in use, their memory grew by %s, from %s to %s%s", h.Site.Function, evidence.Of(n, evidence.Count), evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(h.Inuse), evidence.Within(s.Span())))
+		c.Summary = claim.Textf("timers that %s starts pile up: %s in use, their memory grew by %s, from %s to %s%s", claim.Func(h.Site.Function), evidence.Of(n, evidence.Count), evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(h.Inuse), evidence.Within(s.Span()))
 		c.Facts = append(c.Facts, growthFacts(in, s, g, h, "memory in use of timers that the function started", timerFocus)...)
 		c.Caveats = nil
 		if g.Ended() {
@@ -165,7 +164,7 @@ func timerCandidate(in *claim.Input, e *evidence.Exhibit, h *reading.HeapSite, n
 	at.SampleType = "inuse_objects"
 	return claim.Candidate{
 		Site: h.Site, Path: h.Path, Severity: claim.Info, Thin: true, Share: evidence.Part(h.Inuse, heap).Number,
-		Summary: claim.Legacy(fmt.Sprintf("%s has %s timers in use; whether they become more is unknown", h.Site.Function, evidence.Of(n, evidence.Count))),
+		Summary: claim.Textf("%s has %s timers in use; whether they become more is unknown", claim.Func(h.Site.Function), evidence.Of(n, evidence.Count)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "timers in use that the function started", Value: evidence.Of(n, evidence.Count), Limit: in.Against("min-live"), At: at,
 			Reproduce: claim.Peek(e, "inuse_objects", h.Site).With(timerFocus)}},
 		Caveats: []claim.Text{"one heap profile cannot tell timers that pile up from as many that are in use"},
@@ -195,12 +194,12 @@ func timerLeakCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 	}
 	share := evidence.Part(n, total)
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("the runtime's timers have %s of %s, which timers that merely pile up need not exceed", share, evidence.Things(total, "CPU sample")))}
+	r := claim.Reading{Silent: claim.Textf("the runtime's timers have %s of %s, which timers that merely pile up need not exceed", share, evidence.Things(total, "CPU sample"))}
 	if total < 100 || share.Number < in.Limit("min-cpu-share").Number {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
-		Thin: true, Summary: claim.Legacy(fmt.Sprintf("the runtime's timers take %s of the CPU samples", share)),
+		Thin: true, Summary: claim.Textf("the runtime's timers take %s of the CPU samples", share),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples in the runtime's timers", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 			Limit: in.Against("min-cpu-share"), Reproduce: claim.Top(e, "samples").With(`-focus=runtime.\(\*timers?\)|runtime.(runtimer|addtimer|deltimer|adjusttimers|sift.*Timer)$`)}},
 	}}
@@ -222,7 +221,7 @@ func timerLeakDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
-		Thin: true, Summary: claim.Legacy(fmt.Sprintf("%s that timers have started are in the dump", evidence.Things(n, "goroutine"))),
+		Thin: true, Summary: claim.Textf("%s that timers have started are in the dump", evidence.Things(n, "goroutine")),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that timers have started", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "goroutines in the dump"),
 			Limit: in.Against("min-started"), At: claim.Location{Goroutine: first.ID}, Reproduce: claim.Grep(e, "created by time.goFunc")}},
 	}}

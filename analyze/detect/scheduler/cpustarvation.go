@@ -85,7 +85,7 @@ func cpuStarvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 	}
 	share := evidence.Part(t.GapTime(), t.Duration)
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("%s in which no thread did anything while work was runnable, %s of the trace", evidence.Things(len(t.Gaps), "stretch"), share))}
+	r := claim.Reading{Says: claim.Textf("%s in which no thread did anything while work was runnable, %s of the trace", evidence.Things(len(t.Gaps), "stretch"), share)}
 	if float64(len(t.Gaps)) < in.Limit("min-gaps").Number {
 		// What happens once in a while is not in every trace, and one that is short misses it.
 		if t.Duration < time.Second || len(t.Gaps) > 0 {
@@ -98,7 +98,7 @@ func cpuStarvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	reproduce := claim.TraceView(e, fmt.Sprintf("View trace at %s: nothing on any Proc", evidence.Duration(worst.From)))
 	c := claim.Candidate{
 		Severity: claim.Info, Share: share.Number,
-		Summary: claim.Legacy(fmt.Sprintf("%s, for up to %s, no thread of the program was run although goroutines were runnable: %s of the time", evidence.Things(len(t.Gaps), "time"), evidence.Duration(worst.To-worst.From), share)),
+		Summary: claim.Textf("%s, for up to %s, no thread of the program was run although goroutines were runnable: %s of the time", evidence.Things(len(t.Gaps), "time"), evidence.Duration(worst.To-worst.From), share),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "time in which no thread did anything while work was runnable", Value: share, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-share"), At: at, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "such stretches", Value: evidence.Of(len(t.Gaps), evidence.Count), Limit: in.Against("min-gaps"), At: at, Reproduce: reproduce},
@@ -113,24 +113,24 @@ func cpuStarvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	// Samples do not contain what the host took: who computes for nearly all of the time was run.
 	if given := judge.UsedOf(in.Process); given.Number >= in.Limit("max-given").Number {
 		c.Severity, c.Plain = claim.Info, true
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("a CPU profile of the case has the program use %s of its %s: it is given the processors, and its own code fills the stretches", given, evidence.Things(in.Process.GOMAXPROCS, "processor"))))
+		c.Caveats = append(c.Caveats, claim.Textf("a CPU profile of the case has the program use %s of its %s: it is given the processors, and its own code fills the stretches", given, evidence.Things(in.Process.GOMAXPROCS, "processor")))
 	}
 	if even.Number >= in.Limit("min-regular").Number {
 		c.Variant = "quota"
 		c.Summary += "; at the regular intervals of a CPU quota"
-		c.Fix = claim.Legacies(quotaFix(in.Process.GOMAXPROCS))
+		c.Fix = quotaFix(in.Process.GOMAXPROCS)
 	}
 	r.Candidates = []claim.Candidate{c}
 	return r
 }
 
 // quotaFix is what to change where a CPU quota stops the program. What the quota is, the evidence does not say.
-func quotaFix(procs int) []string {
-	set := "Set GOMAXPROCS to the quota, rounded up"
+func quotaFix(procs int) []claim.Text {
+	set := claim.Text("Set GOMAXPROCS to the quota, rounded up")
 	if procs > 1 {
-		set = fmt.Sprintf("Set GOMAXPROCS to the quota, rounded up: it is %d here", procs)
+		set = claim.Textf("Set GOMAXPROCS to the quota, rounded up: it is %d here", procs)
 	}
-	return []string{
+	return []claim.Text{
 		set + ". With more threads than the quota allows, it is used up early in each period of 100 ms, and everything stands still for the rest (Go 1.25 and later follow the quota by themselves, unless GOMAXPROCS is set)",
 		"Give the container a higher CPU limit, or none and a request in its place: a limit stops a burst although processors are idle",
 		"Compare nr_throttled and throttled_usec in the container's cpu.stat before and after",
@@ -140,12 +140,12 @@ func quotaFix(procs int) []string {
 func cpuStarvationSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	total := e.Sched().Total
 	share := evidence.Part(total.Wasted, total.Samples)
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("schedtrace tells the state every so often: %s of %s with a goroutine queued and a processor idle", share, evidence.Things(total.Samples, "line")))}
+	r := claim.Reading{Silent: claim.Textf("schedtrace tells the state every so often: %s of %s with a goroutine queued and a processor idle", share, evidence.Things(total.Samples, "line"))}
 	if total.Samples < 10 || share.Number < in.Limit("min-wasted").Number {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
-		Thin: true, Summary: claim.Legacy(fmt.Sprintf("in %s of the schedtrace lines a goroutine is queued and a processor idle", share)),
+		Thin: true, Summary: claim.Textf("in %s of the schedtrace lines a goroutine is queued and a processor idle", share),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "schedtrace lines with a goroutine queued and a processor idle", Value: share, Of: claim.PartOf(evidence.Of(total.Samples, evidence.Count), "schedtrace lines"),
 			Limit: in.Against("min-wasted"), Reproduce: claim.Grep(e, "SCHED ")}},
 	}}

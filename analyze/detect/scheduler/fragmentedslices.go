@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -104,13 +103,13 @@ func produce(items iter.Seq[Item], out chan<- []Item) {
 
 func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("no group of goroutines runs in short slices for each other; processors are idle %s of the time", evidence.Part(t.Procs.Idle, t.ProcTime())))}
+	r := claim.Reading{Says: claim.Textf("no group of goroutines runs in short slices for each other; processors are idle %s of the time", evidence.Part(t.Procs.Idle, t.ProcTime()))}
 	var slicesSeen int64
 	for i := range t.Groups {
 		slicesSeen += t.Groups[i].Slices.Count
 	}
 	if reading.Glimpse(t, slicesSeen) || t.ProcTime() == 0 {
-		r.Silent = claim.Legacy(fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration)))
+		r.Silent = claim.Textf("the trace covers only %s", evidence.Duration(t.Duration))
 		return r
 	}
 	busy := evidence.Quantity{Number: float64(t.Procs.Running) / float64(t.Duration), Unit: evidence.Ratio}
@@ -172,8 +171,8 @@ func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		slice, gap, share := g.Slices.Quantile(0.5), g.Gaps.Quantile(0.5), evidence.Part(g.Running, running)
 		at := claim.At(site)
 		reproduce := claim.TraceView(e, "Goroutine analysis: "+g.Start.Function+", Execution time against Block time")
-		fact := func(says string, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
-			f := claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: value, Of: of, At: at, Reproduce: reproduce}
+		fact := func(says claim.Text, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+			f := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
 			if limit != "" {
 				f.Limit = in.Against(limit)
 			}
@@ -181,7 +180,7 @@ func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: site, Path: g.At.Stack.Path(), Sites: []stack.Site{g.Start}, Severity: claim.Warning, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("goroutines of %s run for %s and then wait for %s in %s, while processors are idle %s of the time", g.Start.Function, evidence.Duration(slice), evidence.Duration(gap), site.Function, idle)),
+			Summary: claim.Textf("goroutines of %s run for %s and then wait for %s in %s, while processors are idle %s of the time", claim.Func(g.Start.Function), evidence.Duration(slice), evidence.Duration(gap), claim.Func(site.Function), idle),
 			Facts: []claim.Fact{
 				fact("median slice of the group", evidence.Duration(slice), claim.PartOf(evidence.Of(g.Slices.Count, evidence.Count), "slices"), "max-slice"),
 				fact("median gap between its slices", evidence.Duration(gap), claim.PartOf(evidence.Of(g.Gaps.Count, evidence.Count), "gaps"), ""),
@@ -193,16 +192,15 @@ func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		p := partner(t, g.Group, site)
 		if p.Function != "" {
 			c.Sites = append(c.Sites, p)
-			c.Summary += claim.Legacy("; woken by " + p.Function)
+			c.Summary += claim.Textf("; woken by %s", claim.Func(p.Function))
 		}
 		// One Signal wakes one goroutine: many runnable at once were woken by a Broadcast.
 		if many := float64(g.MaxRunnable); g.At.Class == wait.Cond && many >= in.Limit("min-woken").Number {
 			c.Variant = "broadcast"
 			c.Facts = append(c.Facts, fact("most goroutines of the group runnable at one moment", evidence.Of(g.MaxRunnable, evidence.Count), nil, "min-woken"))
-			c.Summary = claim.Legacy(fmt.Sprintf("goroutines of %s wait for a condition in %s, and a Broadcast wakes up to %s of them at once, each of which runs for %s and waits again",
-				g.Start.Function, site.Function, evidence.Things(g.MaxRunnable, "goroutine"), evidence.Duration(slice)))
+			c.Summary = claim.Textf("goroutines of %s wait for a condition in %s, and a Broadcast wakes up to %s of them at once, each of which runs for %s and waits again", claim.Func(g.Start.Function), claim.Func(site.Function), evidence.Things(g.MaxRunnable, "goroutine"), evidence.Duration(slice))
 			if p.Function != "" {
-				c.Summary += claim.Legacy("; woken by " + p.Function)
+				c.Summary += claim.Textf("; woken by %s", claim.Func(p.Function))
 			}
 			c.Fix = []claim.Text{
 				"Wake only those whom the change concerns: a condition or a channel for each thing waited for, and Signal instead of Broadcast where one is enough",
@@ -248,7 +246,7 @@ func fragmentedBlock(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			continue
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
-			Site: s.Site, Path: s.Path, Summary: claim.Legacy(fmt.Sprintf("%s waited %s times for %s on average", s.Site.Function, evidence.Of(n, evidence.Count), evidence.Duration(mean))),
+			Site: s.Site, Path: s.Path, Summary: claim.Textf("%s waited %s times for %s on average", claim.Func(s.Site.Function), evidence.Of(n, evidence.Count), evidence.Duration(mean)),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "waits at the site", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(p.Total(count), evidence.Count), "waits in the block profile"),
 					At: claim.At(s.Site), Reproduce: claim.Peek(e, "contentions", s.Site)},
@@ -271,12 +269,12 @@ func fragmentedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 	}
 	share := evidence.Part(n, total)
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("the scheduler has %s of %s CPU samples, which crumbs of tens of microseconds need not exceed", share, evidence.Of(total, evidence.Count)))}
+	r := claim.Reading{Silent: claim.Textf("the scheduler has %s of %s CPU samples, which crumbs of tens of microseconds need not exceed", share, evidence.Of(total, evidence.Count))}
 	if share.Number < in.Limit("min-scheduling").Number || total < 100 {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
-		Summary: claim.Legacy(fmt.Sprintf("the scheduler takes %s of the CPU samples", share)),
+		Summary: claim.Textf("the scheduler takes %s of the CPU samples", share),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 			Limit: in.Against("min-scheduling"), Reproduce: claim.Top(e, "samples").With("-focus=runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$")}},
 	}}

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -140,9 +139,9 @@ func goroutineBurstTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	rate := func(n int64) evidence.Quantity {
 		return reading.RateOf(float64(n), t.Duration)
 	}
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("%s goroutines are created in all, and at most %s runnable at one moment", rate(created), evidence.Of(t.Latency.MaxRunnable, evidence.Count)))}
+	r := claim.Reading{Says: claim.Textf("%s goroutines are created in all, and at most %s runnable at one moment", rate(created), evidence.Of(t.Latency.MaxRunnable, evidence.Count))}
 	if reading.Glimpse(t, t.Latency.Times.Count) {
-		r.Silent = claim.Legacy(fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration)))
+		r.Silent = claim.Textf("the trace covers only %s", evidence.Duration(t.Duration))
 		return r
 	}
 	all, running := floods(t)
@@ -167,8 +166,8 @@ func goroutineBurstTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			w := reading.Busiest(t, func(w exectrace.Window) float64 { return w.Runnable })
 			at.From, at.To = w.From, w.To
 		}
-		fact := func(says string, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
-			x := claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: value, Of: of, At: at, Reproduce: reproduce}
+		fact := func(says claim.Text, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
+			x := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
 			if limit != "" {
 				x.Limit = in.Against(limit)
 			}
@@ -176,7 +175,7 @@ func goroutineBurstTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: f.creator, Severity: claim.Info, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("%s creates %s goroutines, which run for %s each on average", f.creator.Function, rate(f.created), evidence.Duration(each))),
+			Summary: claim.Textf("%s creates %s goroutines, which run for %s each on average", claim.Func(f.creator.Function), rate(f.created), evidence.Duration(each)),
 			Facts: []claim.Fact{
 				fact("goroutines created there", rate(f.created), claim.PartOf(rate(created), "goroutines created per second"), "min-rate"),
 				fact("mean running time of one of them", evidence.Duration(each), claim.PartOf(evidence.Of(f.created, evidence.Count), "goroutines created there"), "max-slice"),
@@ -189,7 +188,7 @@ func goroutineBurstTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		if burst {
 			c.Variant = "burst"
-			c.Summary += claim.Legacy(fmt.Sprintf("; up to %s of them are runnable at once, %s of work for all processors", evidence.Of(f.burst, evidence.Count), evidence.Duration(work)))
+			c.Summary += claim.Textf("; up to %s of them are runnable at once, %s of work for all processors", evidence.Of(f.burst, evidence.Count), evidence.Duration(work))
 			c.Facts = append(c.Facts,
 				fact("most of them runnable at one moment", evidence.Of(f.burst, evidence.Count), nil, ""),
 				fact("time the processors need to work that off", evidence.Duration(work), nil, "min-work"))
@@ -241,7 +240,7 @@ func goroutineBurstCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.Site, Path: s.Path, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("%s of the CPU samples are in creating goroutines under %s", share, s.Site.Function)),
+			Summary: claim.Textf("%s of the CPU samples are in creating goroutines under %s", share, claim.Func(s.Site.Function)),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples in creating goroutines under the function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 				Limit: in.Against("min-cpu-share"), At: claim.At(s.Site), Reproduce: claim.Peek(e, "samples", s.Site).With("-focus=^runtime.newproc$")}},
 		})
@@ -276,7 +275,7 @@ func goroutineBurstDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		at.Goroutine = first[name]
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: sites[name], Thin: true,
-			Summary: claim.Legacy(fmt.Sprintf("%s that %s created are runnable at the moment of the dump", evidence.Things(counts[name], "goroutine"), name)),
+			Summary: claim.Textf("%s that %s created are runnable at the moment of the dump", evidence.Things(counts[name], "goroutine"), claim.Func(name)),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "runnable goroutines that it created", Value: evidence.Of(counts[name], evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "goroutines in the dump"),
 				Limit: in.Against("min-burst"), At: at, Reproduce: claim.Grep(e, "[runnable]")}},
 		})

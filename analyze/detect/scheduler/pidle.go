@@ -17,7 +17,7 @@ import (
 func pIdleSchedTrace(_ *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Sched().Total
 	wasted := evidence.Part(t.Wasted, t.Samples)
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("schedtrace shows %s, and a wake-up under way looks like waste", evidence.Things(t.Samples, "moment")))}
+	r := claim.Reading{Silent: claim.Textf("schedtrace shows %s, and a wake-up under way looks like waste", evidence.Things(t.Samples, "moment"))}
 	if t.Samples >= minMoments && wasted.Number >= 0.5 {
 		r.Candidates = []claim.Candidate{momentsOf(e, wasted, "moments with a processor idle and a goroutine queued")}
 	}
@@ -86,9 +86,9 @@ func pIdleTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	unused := min(t.Procs.IdleWithDemand, waited)
 	share := evidence.Part(unused, all)
 	idle := evidence.Part(t.Procs.Idle, all)
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("processors are idle %s of the time, and at most %s while a goroutine could have used them", idle, share))}
+	r := claim.Reading{Says: claim.Textf("processors are idle %s of the time, and at most %s while a goroutine could have used them", idle, share)}
 	if reading.Glimpse(t, t.Latency.Times.Count) || all == 0 {
-		r.Silent = claim.Legacy(fmt.Sprintf("the trace covers only %s", evidence.Duration(t.Duration)))
+		r.Silent = claim.Textf("the trace covers only %s", evidence.Duration(t.Duration))
 		return r
 	}
 	flips := evidence.Quantity{Number: float64(t.Procs.Flips) / t.Duration.Seconds(), Unit: evidence.PerSecond}
@@ -109,7 +109,7 @@ func pIdleTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		at := reading.Busiest(t, func(w exectrace.Window) float64 { return min(w.Runnable, idleProcs(t, w)) })
 		c := claim.Candidate{
 			Severity: claim.Info, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("processors stand idle for up to %s of their time while goroutines are runnable", share)),
+			Summary: claim.Textf("processors stand idle for up to %s of their time while goroutines are runnable", share),
 			Facts: append([]claim.Fact{
 				{Exhibit: e.ID, Says: "idle processor time that runnable goroutines could have used, at most", Value: share, Of: whole,
 					Limit: in.Against("min-demand"), At: at, Reproduce: reproduce},
@@ -125,7 +125,7 @@ func pIdleTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		// Woken threads that the machine does not run look just the same.
 		if float64(len(t.Gaps)) > in.Limit("max-gaps").Number {
 			c.Severity, c.Thin = claim.Info, true
-			c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("in %s no thread did anything while work was runnable: the machine itself was short of processors", evidence.Things(len(t.Gaps), "stretch"))))
+			c.Caveats = append(c.Caveats, claim.Textf("in %s no thread did anything while work was runnable: the machine itself was short of processors", evidence.Things(len(t.Gaps), "stretch")))
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
@@ -166,11 +166,11 @@ func workerIdle(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 		at := claim.At(worker.Site)
 		c := claim.Candidate{
 			Sites: []stack.Site{worker.Site, w.Site}, Path: w.Path, Variant: "worker",
-			Summary: claim.Legacy(fmt.Sprintf("processors idle for %s of their time while %s in %s for one goroutine in %s, which runs for %s of the time", idle, judge.Standing(rate), w.Site.Function, worker.Site.Function, runs)),
+			Summary: claim.Textf("processors idle for %s of their time while %s in %s for one goroutine in %s, which runs for %s of the time", idle, judge.Standing(rate), claim.Func(w.Site.Function), claim.Func(worker.Site.Function), runs),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Legacy("time for which the goroutine in " + worker.Site.Function + " runs"), Value: runs, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-worker"), At: at,
+				{Exhibit: e.ID, Says: claim.Textf("time for which the goroutine in %s runs", claim.Func(worker.Site.Function)), Value: runs, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-worker"), At: at,
 					Reproduce: claim.TraceView(e, "goroutine analysis of "+worker.Site.Function)},
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time goroutines waited in %s per second, over %s", w.Site.Function, evidence.Duration(t.Duration))), Value: rate, At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
+				{Exhibit: e.ID, Says: claim.Textf("time goroutines waited in %s per second, over %s", claim.Func(w.Site.Function), evidence.Duration(t.Duration)), Value: rate, At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 			},
 			Fix: []claim.Text{
 				"Run several such workers, as many as there are processors, where their work does not depend on each other",
@@ -240,7 +240,7 @@ func lockIdle(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 	reproduce := claim.TraceProfile(e, "sync")
 	return claim.Candidate{
 		Sites: []stack.Site{top}, Path: paths[top.Function], Variant: "lock", Severity: claim.Warning, Share: share.Number,
-		Summary: claim.Legacy(fmt.Sprintf("processors stand idle while up to %s goroutines queue for the lock in %s, in %d of %s of %s", evidence.Quantity{Number: queue, Unit: evidence.Count}, top.Function, windows, evidence.Things(len(t.Windows), "window"), evidence.Duration(t.WindowLength))),
+		Summary: claim.Textf("processors stand idle while up to %s goroutines queue for the lock in %s, in %d of %s of %s", evidence.Quantity{Number: queue, Unit: evidence.Count}, claim.Func(top.Function), windows, evidence.Things(len(t.Windows), "window"), evidence.Duration(t.WindowLength)),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "windows in which goroutines queued for locks and half of the processor time was idle", Value: share,
 				Of: claim.PartOf(evidence.Of(len(t.Windows), evidence.Count), fmt.Sprintf("windows of %s", evidence.Duration(t.WindowLength))), Limit: in.Against("min-lock-idle"), At: worst, Reproduce: reproduce},

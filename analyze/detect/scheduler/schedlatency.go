@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/claim"
@@ -15,7 +14,7 @@ import (
 func schedLatencySchedTrace(_ *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Sched().Total
 	waiting := evidence.Part(t.Waiting, t.Samples)
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("schedtrace shows queues at %s, not who waits in them for how long", evidence.Things(t.Samples, "moment")))}
+	r := claim.Reading{Silent: claim.Textf("schedtrace shows queues at %s, not who waits in them for how long", evidence.Things(t.Samples, "moment"))}
 	if t.Samples >= minMoments && waiting.Number >= 0.5 {
 		r.Candidates = []claim.Candidate{momentsOf(e, waiting, "moments with more goroutines queued than processors")}
 	}
@@ -80,9 +79,9 @@ for a batch and missed.`,
 func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	all := &t.Latency.Times
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99))))}
+	r := claim.Reading{Says: claim.Textf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99)))}
 	if all.Count < int64(in.Limit("min-events").Number) || reading.Glimpse(t, all.Count) {
-		r.Silent = claim.Legacy(fmt.Sprintf("only %s for a processor in %s of trace", evidence.Things(all.Count, "wait"), evidence.Duration(t.Duration)))
+		r.Silent = claim.Textf("only %s for a processor in %s of trace", evidence.Things(all.Count, "wait"), evidence.Duration(t.Duration))
 	}
 	late, spread := reading.LateGroups(t, reading.Lateness{
 		Events: int64(in.Limit("min-events").Number), P99: in.Limit("min-p99").Number, Median: in.Limit("min-median").Number,
@@ -96,8 +95,7 @@ func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	c := claim.Candidate{
 		Severity: claim.Warning,
 		Share:    evidence.Part(worst.Runnable.Sum, worst.Runnable.Sum+worst.Slices.Sum).Number,
-		Summary: claim.Legacy(fmt.Sprintf("goroutines of %s wait for a processor: %s of the times for more than %s, half of the times for more than %s",
-			worst.Start.Function, reading.Beyond(&worst.Runnable), evidence.Duration(p99), evidence.Duration(median))),
+		Summary:  claim.Textf("goroutines of %s wait for a processor: %s of the times for more than %s, half of the times for more than %s", claim.Func(worst.Start.Function), reading.Beyond(&worst.Runnable), evidence.Duration(p99), evidence.Duration(median)),
 	}
 	if float64(p99) >= in.Limit("min-critical").Number || float64(median) >= in.Limit("min-critical-median").Number {
 		c.Severity = claim.Critical
@@ -105,7 +103,7 @@ func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	// One stall of the machine fills a short trace.
 	if t.Duration < reading.ShortTrace {
 		c.Severity, c.Thin = claim.Info, true
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("the trace covers only %s, which one stall of the machine can fill", evidence.Duration(t.Duration))))
+		c.Caveats = append(c.Caveats, claim.Textf("the trace covers only %s, which one stall of the machine can fill", evidence.Duration(t.Duration)))
 	}
 	reproduce := claim.TraceProfile(e, "sched")
 	at := claim.At(worst.Start)
@@ -114,10 +112,10 @@ func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		at.Goroutine, at.From, at.To = w.Goroutine, int64(w.From), int64(w.To)
 	}
 	c.Facts = []claim.Fact{
-		{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("what %s of the waits for a processor in the group exceed", reading.Beyond(&worst.Runnable))), Value: evidence.Duration(p99), Of: claim.PartOf(evidence.Of(worst.Runnable.Count, evidence.Count), "waits for a processor in the group"),
+		{Exhibit: e.ID, Says: claim.Textf("what %s of the waits for a processor in the group exceed", reading.Beyond(&worst.Runnable)), Value: evidence.Duration(p99), Of: claim.PartOf(evidence.Of(worst.Runnable.Count, evidence.Count), "waits for a processor in the group"),
 			Limit: in.Against("min-p99"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "median of the same", Value: evidence.Duration(median), Limit: in.Against("min-median"), At: at, Reproduce: reproduce},
-		{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("windows in which a wait of %s or more ended", in.Limit("min-p99"))), Value: spread, Of: claim.PartOf(evidence.Of(len(t.Windows), evidence.Count), "windows of the trace"), Limit: in.Against("min-spread"), At: at, Reproduce: reproduce},
+		{Exhibit: e.ID, Says: claim.Textf("windows in which a wait of %s or more ended", in.Limit("min-p99")), Value: spread, Of: claim.PartOf(evidence.Of(len(t.Windows), evidence.Count), "windows of the trace"), Limit: in.Against("min-spread"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "the group's time spent waiting for a processor", Value: evidence.Part(worst.Runnable.Sum, worst.Runnable.Sum+worst.Slices.Sum),
 			Of: claim.PartOf(evidence.Duration(worst.Runnable.Sum+worst.Slices.Sum), "its time runnable or running"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "99th percentile of the waits for a processor of all goroutines", Value: evidence.Duration(all.Quantile(0.99)), Of: claim.PartOf(evidence.Of(all.Count, evidence.Count), "waits for a processor"), At: at, Reproduce: reproduce},
@@ -127,7 +125,7 @@ func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	// Who has the processors is where a change helps: those who wait only show it.
 	g := t.BusiestGroup()
 	if ran := judge.RanFact(e, g, in.Against("min-running")); ran.Value.Number >= in.Limit("min-running").Number && g.Start.Function != worst.Start.Function {
-		c.Summary += claim.Legacy(fmt.Sprintf("; goroutines of %s have the processors for %s of the time that the program runs", g.Start.Function, ran.Value))
+		c.Summary += claim.Textf("; goroutines of %s have the processors for %s of the time that the program runs", claim.Func(g.Start.Function), ran.Value)
 		c.Sites = append(c.Sites, g.Start)
 		c.Facts = append(c.Facts, ran)
 	}
@@ -140,7 +138,7 @@ func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		for _, g := range t.Gaps {
 			silent += g.To - g.From
 		}
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("in %s, %s in all, no thread of the program did anything while work was runnable: the machine itself was short of processors", evidence.Things(len(t.Gaps), "stretch"), evidence.Duration(silent))))
+		c.Caveats = append(c.Caveats, claim.Textf("in %s, %s in all, no thread of the program did anything while work was runnable: the machine itself was short of processors", evidence.Things(len(t.Gaps), "stretch"), evidence.Duration(silent)))
 	}
 	r.Candidates = []claim.Candidate{c}
 	return r

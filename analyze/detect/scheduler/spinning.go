@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
@@ -76,7 +74,7 @@ func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	share := evidence.Part(n, total)
 	use := reading.UsageOf(p, in.Process.GOMAXPROCS).Part(share.Number)
 	r := claim.Reading{
-		Says:  claim.Legacy(fmt.Sprintf("the scheduler has %s of the CPU samples, %s", share, use)),
+		Says:  claim.Textf("the scheduler has %s of the CPU samples, %s", share, use),
 		Power: claim.SharePower(in.Limit("min-share").Number, total, judge.MuchOfIt, "of the CPU samples in the scheduler"),
 	}
 	// In a process that mostly idles, the scheduler is most of what runs.
@@ -85,7 +83,7 @@ func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	c := claim.Candidate{
 		Severity: claim.Warning, Share: share.Number, Caveats: claim.Legacies(use.Doubt()), Thin: judge.Rough(share.Number, in.Limit("min-share").Number, total),
-		Summary: claim.Legacy(fmt.Sprintf("%s of the CPU samples are in the scheduler, looking for work and waking threads: %s", share, use)),
+		Summary: claim.Textf("%s of the CPU samples are in the scheduler, looking for work and waking threads: %s", share, use),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"), Limit: in.Against("min-share"),
 				Reproduce: claim.Top(e, "samples").With(schedulerFocus)},
@@ -107,11 +105,11 @@ func spinningTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	flips := evidence.Quantity{Number: float64(t.Procs.Flips) / t.Duration.Seconds() / float64(t.Procs.Max), Unit: evidence.PerSecond}
 	if flips.Number < in.Limit("min-flips").Number {
-		r.Silent = claim.Legacy(fmt.Sprintf("a processor changes from running to idle %s on average, which does not show what the scheduler costs", flips))
+		r.Silent = claim.Textf("a processor changes from running to idle %s on average, which does not show what the scheduler costs", flips)
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
-		Summary: claim.Legacy(fmt.Sprintf("processors change from running to idle %s each", flips)),
+		Summary: claim.Textf("processors change from running to idle %s each", flips),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "changes of a processor from running to idle per second, on average", Value: flips, Limit: in.Against("min-flips"),
 			Reproduce: claim.TraceView(e, "View trace: the gaps on the Procs")}},
 	}}
@@ -121,12 +119,12 @@ func spinningTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func spinningSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	total := e.Sched().Total
 	share := evidence.Part(float64(total.Spinning), float64(total.Procs)/2)
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("threads that look for work are %s of half of the processors, over %s", share, evidence.Things(total.Samples, "schedtrace line")))}
+	r := claim.Reading{Silent: claim.Textf("threads that look for work are %s of half of the processors, over %s", share, evidence.Things(total.Samples, "schedtrace line"))}
 	if total.Samples < 10 || share.Number < in.Limit("min-spinning").Number {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
-		Thin: true, Summary: claim.Legacy(fmt.Sprintf("threads that look for work are %s of half of the processors", share)),
+		Thin: true, Summary: claim.Textf("threads that look for work are %s of half of the processors", share),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "threads that look for work, over all lines", Value: share, Of: claim.PartOf(evidence.Of(total.Procs/2, evidence.Count), "half of the processors, over all schedtrace lines"),
 			Limit: in.Against("min-spinning"), Reproduce: claim.Grep(e, "spinningthreads=")}},
 	}}

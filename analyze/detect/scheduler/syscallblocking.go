@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/claim"
@@ -91,7 +90,7 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	procs := max(in.Process.GOMAXPROCS, t.Procs.Max, 1)
 	call := in.Limit("min-call").Duration()
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("next to no time goes by in system calls of %s and more", evidence.Duration(call)))}
+	r := claim.Reading{Says: claim.Textf("next to no time goes by in system calls of %s and more", evidence.Duration(call))}
 	// One at a time: what has not returned in the whole trace is a wait by design.
 	var ended []exectrace.Wait
 	for _, w := range t.Syscalls {
@@ -108,7 +107,7 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		excuses := []claim.Excuse{judge.NotOutside(w.Request),
 			{Holds: float64(w.Goroutines) < in.Limit("min-goroutines").Number, Says: "few goroutines make the calls: a journal has one writer, who waits for the disk as it should"}}
 		// Short calls that goroutines stand in all the time, more of them than any number of processors explains.
-		lengths := fmt.Sprintf(" of %s and more", evidence.Duration(call))
+		lengths := claim.Textf(" of %s and more", evidence.Duration(call))
 		if all, many := reading.PerSecond(w.Total, t.Duration), in.Limit("min-threads-per-proc").Number*float64(procs); all.Number/many > rate.Number/need {
 			rate, need, slow, lengths, excuses = all, many, w.Count, "", excuses[:1]
 		}
@@ -119,11 +118,11 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		limit.Number = need
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path,
-			Summary: claim.Legacy(fmt.Sprintf("%s goroutines are in system calls%s in %s on average, the longest call took %s", evidence.Quantity{Number: rate.Number, Unit: evidence.Count}, lengths, w.Name(), evidence.Duration(w.Max))),
+			Summary: claim.Textf("%s goroutines are in system calls%s in %s on average, the longest call took %s", evidence.Quantity{Number: rate.Number, Unit: evidence.Count}, lengths, w.Name(), evidence.Duration(w.Max)),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time in system calls%s here per second, over %s and %d processors", lengths, evidence.Duration(t.Duration), procs)), Value: rate, Limit: limit,
+				{Exhibit: e.ID, Says: claim.Textf("time in system calls%s here per second, over %s and %d processors", lengths, evidence.Duration(t.Duration), procs), Value: rate, Limit: limit,
 					At: w.SpanAt(), Reproduce: claim.TraceProfile(e, "syscall")},
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("system calls%s here", lengths)), Value: evidence.Of(slow, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "the calls here that did not return at once"),
+				{Exhibit: e.ID, Says: claim.Textf("system calls%s here", lengths), Value: evidence.Of(slow, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "the calls here that did not return at once"),
 					At: claim.At(w.Site), Reproduce: claim.TraceProfile(e, "syscall")},
 				{Exhibit: e.ID, Says: "goroutines that made them", Value: evidence.Of(w.Goroutines, evidence.Count), Limit: in.Against("min-goroutines"), At: claim.At(w.Site), Reproduce: claim.TraceProfile(e, "syscall")},
 			},
@@ -154,7 +153,7 @@ func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: x.Site, Path: x.Path, Thin: float64(n) < need,
-			Summary: claim.Legacy(fmt.Sprintf("%s in a system call in %s", evidence.Amount(n, "goroutine is", "goroutines are"), x.Name())),
+			Summary: claim.Textf("%s in a system call in %s", evidence.Amount(n, "goroutine is", "goroutines are"), x.Name()),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines in a system call here, each with a thread of its own", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: limit, At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}},
 		}
@@ -172,10 +171,10 @@ func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func syscallThreads(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
 	n := threadsMade(e)
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("%d threads have been made; what for, it does not tell", n))}
+	r := claim.Reading{Silent: claim.Textf("%d threads have been made; what for, it does not tell", n)}
 	if float64(n) > in.Limit("min-goroutines").Number+4*float64(max(in.Process.GOMAXPROCS, 1)) {
 		r.Candidates = []claim.Candidate{{Thin: true,
-			Summary: claim.Legacy(fmt.Sprintf("%d threads have been made", n)),
+			Summary: claim.Textf("%d threads have been made", n),
 			Facts:   []claim.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Reproduce: claim.Top(e, threadColumn(e))}}}}
 	}
 	return r

@@ -80,19 +80,19 @@ func threadSeverity(in *claim.Input, n float64) claim.Severity {
 func threadsSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Sched().Total
 	some, _, limit := tooMany(in)
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("at most %d threads in %s", t.MostThreads, evidence.Duration(t.To-t.From)))}
+	r := claim.Reading{Says: claim.Textf("at most %d threads in %s", t.MostThreads, evidence.Duration(t.To-t.From))}
 	if float64(t.MostThreads) < some {
 		return r
 	}
 	grep := claim.Grep(e, "SCHED")
 	c := claim.Candidate{
 		Severity: threadSeverity(in, float64(t.MostThreads)), Thin: t.Samples < 3,
-		Summary: claim.Legacy(fmt.Sprintf("the process has up to %d threads, with GOMAXPROCS %d", t.MostThreads, in.Process.GOMAXPROCS)),
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("most threads in %s lines", evidence.Of(t.Samples, evidence.Count))), Value: evidence.Of(t.MostThreads, evidence.Count), Limit: limit,
+		Summary: claim.Textf("the process has up to %d threads, with GOMAXPROCS %d", t.MostThreads, in.Process.GOMAXPROCS),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("most threads in %s lines", evidence.Of(t.Samples, evidence.Count)), Value: evidence.Of(t.MostThreads, evidence.Count), Limit: limit,
 			At: claim.Location{Line: e.Sched().Lines[0]}, Reproduce: grep}},
 	}
 	if w := e.Sched().Windows; len(w) > 0 && w[0].MostThreads < t.Threads {
-		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("threads in the last line; in the beginning there were %d", w[0].MostThreads)), Value: evidence.Of(t.Threads, evidence.Count),
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("threads in the last line; in the beginning there were %d", w[0].MostThreads), Value: evidence.Of(t.Threads, evidence.Count),
 			At: claim.Location{Line: e.Sched().Lines[1]}, Reproduce: grep})
 	}
 	r.Candidates = []claim.Candidate{c}
@@ -103,13 +103,13 @@ func threadsCreated(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
 	n := threadsMade(e)
 	some, _, limit := tooMany(in)
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("%d threads have been made since the process started", n))}
+	r := claim.Reading{Says: claim.Textf("%d threads have been made since the process started", n)}
 	if float64(n) < some {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{
 		Severity: threadSeverity(in, float64(n)),
-		Summary:  claim.Legacy(fmt.Sprintf("%d threads have been made, with GOMAXPROCS %d", n, in.Process.GOMAXPROCS)),
+		Summary:  claim.Textf("%d threads have been made, with GOMAXPROCS %d", n, in.Process.GOMAXPROCS),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Limit: limit,
 			Reproduce: claim.Top(e, threadColumn(e))}},
 		Caveats: []claim.Text{"it counts threads that have ended as well; few do"},
@@ -149,7 +149,7 @@ func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		k.n++
 	}
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("%s a thread at that moment; how many are idle it does not show", evidence.Amount(n, "goroutine keeps", "goroutines keep")))}
+	r := claim.Reading{Silent: claim.Textf("%s a thread at that moment; how many are idle it does not show", evidence.Amount(n, "goroutine keeps", "goroutines keep"))}
 	some, _, limit := tooMany(in)
 	if float64(n) < some*in.Limit("min-vote").Number {
 		return r
@@ -158,13 +158,13 @@ func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.site.Function, b.site.Function))
 	})
 	k := keepers[0]
-	variant, doing, find := "syscall", "are in system calls", fmt.Sprintf("goroutine %d [", k.first.ID)
+	variant, doing, find := "syscall", claim.Text("are in system calls"), fmt.Sprintf("goroutine %d [", k.first.ID)
 	if 2*locked > n {
 		variant, doing = "locked", "are locked to their thread"
 	}
 	c := claim.Candidate{
 		Site: k.site, Variant: variant, Severity: threadSeverity(in, float64(n)),
-		Summary: claim.Legacy(fmt.Sprintf("%d goroutines keep a thread each: most %s, %d of them in %s", n, doing, k.n, k.site.Function)),
+		Summary: claim.Textf("%d goroutines keep a thread each: most %s, %d of them in %s", n, doing, k.n, claim.Func(k.site.Function)),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "goroutines in a system call or locked to their thread", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: limit, At: reading.AtGoroutine(k.site, k.first.ID), Reproduce: claim.Grep(e, find)},

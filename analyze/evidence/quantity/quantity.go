@@ -1,4 +1,5 @@
-package evidence
+// Package quantity is numbers that never go without their unit, and how they are written for people.
+package quantity
 
 import (
 	"fmt"
@@ -65,6 +66,26 @@ type Quantity struct {
 // Of builds a Quantity from any numeric value.
 func Of[N ~int | ~int64 | ~uint64 | ~float64](n N, u Unit) Quantity {
 	return Quantity{float64(n), u}
+}
+
+// InUnit turns a value of a profile into a Quantity. The unit names are those of
+// google/pprof (internal/measurement).
+func InUnit(n int64, unit string) Quantity {
+	switch unit {
+	case "nanoseconds", "ns":
+		return Of(n, Nanoseconds)
+	case "microseconds", "us":
+		return Of(float64(n)*1e3, Nanoseconds)
+	case "milliseconds", "ms":
+		return Of(float64(n)*1e6, Nanoseconds)
+	case "seconds", "s":
+		return Of(float64(n)*1e9, Nanoseconds)
+	case "bytes":
+		return Of(n, Bytes)
+	case "count", "":
+		return Of(n, Count)
+	}
+	return Of(n, Unit(unit))
 }
 
 // Duration returns d as a Quantity in nanoseconds.
