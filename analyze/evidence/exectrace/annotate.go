@@ -78,6 +78,7 @@ func (f *fold) annotate(r *wire.Record, n *wire.Note, t int64) {
 		if task, ok := f.tasks[n.Task]; ok {
 			delete(f.tasks, n.Task)
 			f.endTask(task, t)
+			f.endPath(PathTask, task.name, g, task.since, t)
 		}
 	case wire.OpRegion:
 		if g != nil && len(g.regions) < maxRegions {
@@ -141,6 +142,7 @@ func (f *fold) endRegion(g *goroutine, i int, t int64) {
 	r := &g.regions[i]
 	if r.inside || f.focus.task == "" {
 		f.sumOf(f.regions, r.name).add(f, &r.bracket, g, t)
+		f.endPath(PathRegion, r.name, g, r.since, t)
 	}
 	if r.inside {
 		g.inside--

@@ -26,6 +26,7 @@ func sortStable[T any](s []T, less func(a, b T) bool) {
 // finish closes what is open at the end of the trace and returns the Timeline.
 func (f *fold) finish() *Timeline {
 	t := f.now
+	f.account.ending = true
 	if f.stw.active {
 		f.endSTW(t)
 	}
@@ -43,6 +44,7 @@ func (f *fold) finish() *Timeline {
 		f.endGC(t)
 	}
 	f.finishProcs(tl, t)
+	tl.Account = f.listAccount(t)
 	tl.Waits, tl.Syscalls = f.listWaits()
 	tl.Holders = f.listHolders()
 	tl.Queues = f.listQueues()

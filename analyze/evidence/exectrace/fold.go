@@ -75,6 +75,8 @@ type fold struct {
 	gaps     thinned[Interval]
 
 	mutator     mutator
+	account     accounting
+	heldSince   int64  // since when the one that hands over a lock has had it, 0 when not known
 	syscall     uint32 // the number of the reason "syscall"
 	systemWait  uint32 // and of "system goroutine wait"
 	epochDemand int64  // the demand clock at epoch
@@ -148,6 +150,7 @@ type goroutine struct {
 	assistStack uint32
 	assistRan   int64 // running so far in its mark assist
 	seenMore    []uint32
+	deeds       deeds
 }
 
 type workMode uint8
@@ -180,6 +183,7 @@ func newFold() *fold {
 		last:     math.MinInt64 / 2,
 	}
 	f.windows.init()
+	f.account.init()
 	f.reasonID("")
 	f.syscall, f.systemWait = f.reasonID("syscall"), f.reasonID("system goroutine wait")
 	f.pauses.longer = func(a, b Pause) bool { return a.Effective > b.Effective }
@@ -315,7 +319,9 @@ func (f *fold) lost() {
 		f.endAssist(g, t)
 		f.endRegions(g, t)
 		f.live -= g.own() - bound.Size[uint32](cap(g.seenMore))
-		*g = goroutine{id: g.id, state: unknown, system: g.system, group: g.group, creator: g.creator, born: g.born,
+		g.deeds.start(t)
+		d := deeds{history: g.deeds.history, parent: -1, begun: -1, op: g.deeds.op}
+		*g = goroutine{deeds: d, id: g.id, state: unknown, system: g.system, group: g.group, creator: g.creator, born: g.born,
 			slice: -1, left: -1, delay: -1, assist: -1, slot: slotNone, ever: true, seen: g.seen, seenMore: g.seenMore}
 	})
 	f.procs.lost(f, t)
@@ -343,6 +349,7 @@ func (f *fold) gap(from, to int64) {
 		return
 	}
 	f.gaps.add(Interval{time.Duration(from), time.Duration(to)})
+	f.notGiven(from, to)
 }
 
 func (f *fold) stackOf(i uint32) uint32 {
@@ -396,6 +403,7 @@ func (f *fold) record(r *wire.Record) {
 		}
 		st := f.stackOf(r.Stack)
 		f.assign(g, st)
+		f.account.stack = st
 		f.leave(g, t, false)
 		f.touch(g, st)
 		g.wait = f.waitFor(st, f.syscall)
@@ -405,6 +413,7 @@ func (f *fold) record(r *wire.Record) {
 		if g := f.goroutine(r.G); g != nil {
 			f.leave(g, t, false)
 			f.enter(g, running, t)
+			g.deeds.proc, g.deeds.ran = r.Proc, t
 		}
 	case wire.OpSyscallLost:
 		g := f.goroutine(r.G)
@@ -463,6 +472,9 @@ func (f *fold) record(r *wire.Record) {
 		f.sweep += f.procs.sweepEnd(int(r.Proc)-1, t)
 	case wire.OpAssist:
 		if g := f.goroutine(r.G); g != nil && g.assist < 0 {
+			if g.state == running {
+				f.ran(g, t, f.stackOf(r.Stack))
+			}
 			g.assist, g.assistStack = t, f.stackOf(r.Stack)
 			if r.Aux == 0 {
 				g.assist = f.epoch
@@ -473,6 +485,7 @@ func (f *fold) record(r *wire.Record) {
 		if g := f.goroutine(r.G); g != nil {
 			if g.assist >= 0 && g.state == running {
 				g.assistRan += t - max(g.since, g.assist)
+				f.ran(g, t, g.assistStack)
 			}
 			f.endAssist(g, t)
 		}
@@ -490,6 +503,7 @@ func (f *fold) record(r *wire.Record) {
 		}
 	case wire.OpSample:
 		f.samples[f.stackOf(r.Stack)]++
+		f.sampled(f.goroutine(r.G), f.stackOf(r.Stack))
 	case wire.OpTask, wire.OpTaskEnd, wire.OpRegion, wire.OpRegionEnd, wire.OpLog:
 		if int(r.Start) < len(f.notes) {
 			f.annotate(r, &f.notes[r.Start], t)
@@ -524,6 +538,7 @@ func (f *fold) endAssist(g *goroutine, t int64) {
 // leave ends the state a goroutine is in. cut says that the state goes on and
 // only our knowledge of it ends.
 func (f *fold) leave(g *goroutine, t int64, cut bool) {
+	f.spend(g, t, cut)
 	d := t - g.since
 	switch g.state {
 	case running:
@@ -573,7 +588,7 @@ func (f *fold) leave(g *goroutine, t int64, cut bool) {
 
 // enter begins a state.
 func (f *fold) enter(g *goroutine, s gState, t int64) {
-	g.state, g.since = s, t
+	g.state, g.since, g.deeds.from = s, t, t
 	g.slot = slotNone
 	switch s {
 	case running:
@@ -640,7 +655,9 @@ func (f *fold) startRun(g *goroutine, proc uint16, t int64) {
 			f.count(&f.groups[g.group].Gaps, time.Duration(t-g.left))
 		}
 	}
+	f.account.proc = proc
 	f.leave(g, t, false)
+	g.deeds.proc, g.deeds.ran = proc, t
 	g.left = -1
 	g.slice = t
 	g.woke = 0
@@ -675,6 +692,7 @@ const shortSlice = int64(100 * time.Microsecond)
 func (f *fold) stopRun(g *goroutine, r *wire.Record, t int64) {
 	st, reason := f.stackOf(r.Stack), f.nameOf(r.Aux)
 	f.assign(g, st)
+	f.account.stack = st
 	f.leave(g, t, false)
 	g.label = noWork
 	f.procs.leaves(r.Proc, g, st, reason)
@@ -718,6 +736,10 @@ func (f *fold) unblock(g *goroutine, r *wire.Record, t int64) {
 	since, index := g.since, g.wait
 	if a := f.goroutine(r.Actor); a != nil {
 		from := f.stackOf(r.Stack)
+		f.heldSince = 0
+		if !a.system && a != g {
+			f.account.by, f.account.stack = a, from
+		}
 		if f.counts(g) {
 			f.wake(w, index, from, t-since)
 		}
@@ -747,6 +769,7 @@ func (f *fold) create(r *wire.Record, t int64) {
 	if start := f.stackOf(r.Start); start != 0 {
 		f.assign(g, start)
 	}
+	f.born(g, f.goroutine(r.Actor), t)
 	gr := f.groups[g.group]
 	gr.Created++
 	gr.creators.add(f, g.creator)
@@ -774,6 +797,7 @@ func (f *fold) end(g *goroutine, t int64) {
 	f.endSlice(g, t, true)
 	f.endAssist(g, t)
 	f.endRegions(g, t)
+	f.endOp(g, t)
 	gr := f.groups[g.group]
 	gr.Ended++
 	if g.born >= 0 {
@@ -801,6 +825,9 @@ func (f *fold) status(g *goroutine, s gState, r *wire.Record, t int64) {
 		f.leave(g, t, true)
 		from = t
 	}
+	if from == f.epoch {
+		f.found(g, from)
+	}
 	reason := uint32(0)
 	if s == inSyscall {
 		reason = f.syscall
@@ -816,7 +843,7 @@ func (f *fold) status(g *goroutine, s gState, r *wire.Record, t int64) {
 	g.slice, g.left = -1, -1
 	g.before = from == f.epoch
 	g.atEpoch = g.before && f.epoch == 0
-	g.since = from
+	g.since, g.deeds.from = from, from
 	f.spent += float64(t - from)
 	f.windows.before(g.slot, from, t)
 	if g.syncing {

@@ -497,6 +497,9 @@ func (f *fold) handOver(a, g *goroutine, w *waitSum, unlock uint32, t int64) {
 	if found != nil {
 		acquire = f.waits[found.wait].stack
 	}
+	if at >= 0 {
+		f.heldSince = a.holds[at].since
+	}
 	h := f.holderOf(holderKey{unlock, acquire, w.Class}, f.counts(g))
 	if h == nil {
 		return

@@ -59,7 +59,7 @@ func (f *fold) left() int64 {
 
 // own returns what hangs on a goroutine, in bytes.
 func (g *goroutine) own() int64 {
-	n := bound.Size[hold](cap(g.holds)) + bound.Size[region](cap(g.regions)) + bound.Size[uint32](cap(g.seenMore))
+	n := bound.Size[stretch](cap(g.deeds.ring)) + bound.Size[hold](cap(g.holds)) + bound.Size[region](cap(g.regions)) + bound.Size[uint32](cap(g.seenMore))
 	for _, h := range g.holds[:cap(g.holds)] {
 		n += bound.Size[blockedAt](cap(h.blocked)) + bound.Size[touch](cap(h.between))
 	}

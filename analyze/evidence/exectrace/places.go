@@ -23,6 +23,21 @@ type place struct {
 	system bool   // root is the runtime's own or the tracer's, and no finalizer runs below it
 	unlock lock   // what kind of lock the leaf frames release
 	waits  []waitAt
+
+	// For the account.
+	owner    uint32 // its site there, plus one; 0 when not known yet
+	leaves   []leafAt
+	unlocker uint32 // function that releases a lock, plus one; 0 when not known
+	request  bool   // handles a request, as far as the server's frames tell
+	handles  bool   // and is application code
+	closes   bool   // closes a channel
+}
+
+// leafAt finds a leaf of a place.
+type leafAt struct {
+	kind  kindID
+	group uint32
+	leaf  uint32
 }
 
 // waitAt finds the statistics of a place by reason.
@@ -114,9 +129,17 @@ func (ps *places) intern(f wire.Stack) uint32 {
 	// Like the runtime (runtime/traceback.go, isSystemGoroutine): what it calls as a finalizer is the program's.
 	p.system = systemRoot(p.root) && p.frames.Finalizer() == nil
 	p.unlock = unlocks(p.frames)
+	p.request, p.handles = handles(p.frames)
+	p.closes = len(p.frames) > 0 && p.frames[0].Function == "runtime.closechan"
 	ps.all = append(ps.all, p)
 	ps.byHash[f.Hash] = uint32(len(ps.all) - 1)
 	return uint32(len(ps.all) - 1)
+}
+
+// handles reports whether a stack is in the handling of a request, and in application code that does it.
+func handles(s stack.Stack) (request, application bool) {
+	handler := wait.HandlerOf(s)
+	return handler != "", handler != "" && !stack.Standard(handler)
 }
 
 func equalStacks(a, b stack.Stack) bool {

@@ -35,7 +35,8 @@ type proc struct {
 		reason uint32
 		known  bool
 	}
-	stopping bool // a stop-the-world waits for it
+	stopping bool    // a stop-the-world waits for it
+	past     history // who ran on it
 }
 
 // procTable is the Ps of a trace.
@@ -52,7 +53,7 @@ func (ps *procTable) get(id int) *proc {
 		return nil
 	}
 	for len(ps.all) <= id {
-		ps.all = append(ps.all, &proc{})
+		ps.all = append(ps.all, &proc{past: history{woke: true}})
 	}
 	return ps.all[id]
 }
@@ -122,6 +123,30 @@ func (f *fold) runningBefore(id int, from int64) {
 	}
 }
 
+// did notes that a goroutine has run on a P until t, and as what. What lies before is of nobody.
+func (ps *procTable) did(f *fold, g *goroutine, t int64, lf uint32) {
+	p := ps.get(int(g.deeds.proc) - 1)
+	if p == nil {
+		return
+	}
+	until := p.past.until()
+	if from := g.deeds.ran; from-until > nextUp || p.past.n == 0 {
+		p.past.push(f, stretch{end: from, leaf: leafFree}, 0)
+	}
+	l := &f.account.leaves[lf]
+	if l.run == 0 {
+		k := l.leafKey
+		k.site = 0
+		id := f.leafFor(k)
+		l = &f.account.leaves[lf]
+		l.run = id + 1
+	}
+	p.past.push(f, stretch{end: max(t, until), leaf: l.run - 1, op: g.deeds.op}, 0)
+}
+
+// nextUp is how long a P may take from one goroutine to the next, to be called busy in between.
+const nextUp = int64(5 * time.Microsecond)
+
 // limit takes a value of GOMAXPROCS.
 func (ps *procTable) limit(f *fold, n uint64, t int64) {
 	if n == 0 || n > wire.MaxProcs {
@@ -130,6 +155,11 @@ func (ps *procTable) limit(f *fold, n uint64, t int64) {
 	old := ps.current
 	f.mutator.settle(t)
 	f.mutator.procs = int64(n)
+	f.account.capacity += int64(max(old, 0)) * (t - f.account.capacityAt)
+	if old == 0 {
+		f.account.capacity = int64(n) * t // it was not another one before
+	}
+	f.account.capacityAt = t
 	ps.current = int(n)
 	ps.max = max(ps.max, ps.current)
 	if old == 0 || old == ps.current {
@@ -182,7 +212,8 @@ func (ps *procTable) lost(f *fold, t int64) {
 		if p.sweep > 0 {
 			f.sweep += time.Duration(t - (p.sweep - 1))
 		}
-		*p = proc{running: p.running, idle: p.idle, wanted: p.wanted, flips: p.flips, window: p.window, ever: p.ever}
+		p.past.start(t)
+		*p = proc{running: p.running, idle: p.idle, wanted: p.wanted, flips: p.flips, window: p.window, ever: p.ever, past: p.past}
 	}
 	ps.idle = 0
 }
@@ -267,6 +298,7 @@ func (f *fold) endSTW(t int64) {
 	}
 	f.pauses.add(p)
 	f.pauseTotal += p.Effective
+	f.stoppedWorld(s.begin, end)
 	f.windows.stopped += max(0, end-max(s.begin, f.windows.from))
 	f.demand.resume(t)
 	f.stopped(false, t)

@@ -53,6 +53,14 @@ func (t *goTable) get(id int64) *goroutine {
 	return g
 }
 
+// find returns the goroutine with an id, nil when there is none.
+func (t *goTable) find(id int64) *goroutine {
+	if p := t.pages[id>>pageBits]; p != nil {
+		return p.g[id&(1<<pageBits-1)]
+	}
+	return nil
+}
+
 func (t *goTable) page(number int64) *goPage {
 	slot := &t.recent[number&int64(len(t.recent)-1)]
 	if old := *slot; old != nil && old.used == 0 {
@@ -93,8 +101,9 @@ func (t *goTable) make(id int64) *goroutine {
 	if n := len(t.free); n > 0 {
 		g = t.free[n-1]
 		t.free = t.free[:n-1]
-		holds, regions, more := g.holds[:0], g.regions[:0], g.seenMore[:0]
+		holds, regions, more, ring := g.holds[:0], g.regions[:0], g.seenMore[:0], g.deeds.ring
 		*g = goroutine{holds: holds, regions: regions, seenMore: more}
+		g.deeds.ring = ring
 	} else {
 		if len(t.slab) == 0 {
 			t.slab = make([]goroutine, 64)
@@ -105,6 +114,7 @@ func (t *goTable) make(id int64) *goroutine {
 	}
 	g.id, g.born, g.slice, g.left, g.delay, g.assist = id, -1, -1, -1, -1, -1
 	g.slot = slotNone
+	g.deeds.parent, g.deeds.begun = -1, -1
 	return g
 }
 

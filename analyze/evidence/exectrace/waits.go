@@ -9,11 +9,15 @@ import (
 // waitSum gathers what one stack waited for one reason.
 type waitSum struct {
 	Wait
-	stack   uint32
-	reason  uint32
-	lock    lock   // what it waits for, when that is a lock
-	lockIdx uint32 // lock group, see hold.go
-	worst   worst
+	stack    uint32
+	reason   uint32
+	lock     lock   // what it waits for, when that is a lock
+	lockIdx  uint32 // lock group, see hold.go
+	worst    worst
+	nature   nature
+	root     uint32 // number in the account; 0 when it has none yet
+	usual    uint32 // and of what it is usually for, in the group usualFor
+	usualFor uint32
 
 	lastFrom uint32 // the stack of the latest wake-up, to find its edge without a map
 	lastEdge *edge
@@ -66,6 +70,7 @@ func (f *fold) waitFor(st, reason uint32) uint32 {
 	w.Reason = f.reasons[reason]
 	w.Stack = p.frames
 	w.Class = classify(w.Reason, p)
+	w.nature = natureOf(w.Class, p)
 	w.lock = map[wait.Class]lock{wait.Mutex: mutexLock, wait.RWRead: readLock, wait.RWWrite: writeLock}[w.Class]
 	if w.lock != noLock {
 		w.lockIdx = f.lockGroup(p)
@@ -170,7 +175,9 @@ type latency struct {
 // group gathers the goroutines of one start function.
 type group struct {
 	Group
-	ready    int   // runnable now
+	ready    int    // runnable now
+	usual    uint32 // what its waits for a processor are usually for
+	does     tallyOfOps
 	creators tally // stacks
 	partners tally // groups
 }

@@ -52,6 +52,7 @@ func sameAsWhole(t *testing.T, b []byte) *Timeline {
 			t.Fatalf("%d jobs: reading in parts differs from reading the whole (-whole +parts):\n%s", jobs, d)
 		}
 	}
+	balances(t, want)
 	return want
 }
 

@@ -111,7 +111,7 @@ func (f *fold) begin(at int64) {
 	}
 	n.groupID, n.groups = f.groupID, nil
 	for _, g := range f.groups {
-		c := &group{Group: Group{Start: g.Start, System: g.System, MaxRunnable: g.ready}, ready: g.ready}
+		c := &group{Group: Group{Start: g.Start, System: g.System, MaxRunnable: g.ready}, ready: g.ready, usual: g.usual, does: tallyOfOps{n: g.does.n}}
 		n.groups = append(n.groups, c)
 	}
 	n.demand = f.demand
@@ -131,12 +131,15 @@ func (f *fold) begin(at int64) {
 	n.mutator.taken, n.mutator.stopped, n.mutator.procs = f.mutator.taken, f.mutator.stopped, f.mutator.procs
 	n.procs = procTable{current: f.procs.current, max: f.procs.current, idle: f.procs.idle}
 	for id, p := range f.procs.all {
-		c := &proc{state: p.state, ever: p.state == procRunning, sweep: min(p.sweep, 1), leaver: p.leaver, stopping: p.stopping}
+		c := &proc{state: p.state, ever: p.state == procRunning, sweep: min(p.sweep, 1), leaver: p.leaver, stopping: p.stopping, past: p.past}
+		c.past.start(0)
 		n.procs.all = append(n.procs.all, c)
 		if p.state == procRunning {
 			n.procs.max = max(n.procs.max, id+1)
 		}
 	}
+	n.account = f.account
+	n.account.reset()
 	for id, t := range f.tasks {
 		t.since = 0
 		n.tasks[id] = t
@@ -151,6 +154,9 @@ func (f *fold) begin(at int64) {
 func (f *fold) carry(g *goroutine, shift int64) {
 	g.ran, g.ready, g.calls = g.totals(shift)
 	g.since, g.before, g.atEpoch = 0, true, g.state != unknown
+	g.deeds.start(0)
+	g.deeds.from, g.deeds.ran, g.deeds.served, g.deeds.round, g.deeds.parent = 0, 0, 0, 0, -1
+	g.deeds.begun = min(g.deeds.begun, 0)
 	g.ever = g.state == running
 	g.slice, g.left, g.delay, g.born, g.creator = -1, -1, -1, -1, 0
 	g.woke, g.joined = 0, 0
