@@ -450,7 +450,7 @@ func against(findings []*finding) string {
 	var mute []string
 	for _, c := range findings[0].Checks {
 		if c.Result == claim.Silent {
-			mute = append(mute, "the "+c.Kind.Name())
+			mute = append(mute, "the "+c.Kind.Name().String())
 		}
 	}
 	if len(mute) > 0 {
@@ -466,7 +466,7 @@ func outlook(root *finding) (said []string) {
 		var kinds []string
 		for _, c := range root.Checks {
 			if c.Result == claim.Absent && settles(root, c.Kind) {
-				kinds = append(kinds, withArticle(c.Kind.Name()))
+				kinds = append(kinds, withArticle(c.Kind.Name().String()))
 			}
 		}
 		if len(kinds) > 0 {

@@ -162,7 +162,7 @@ func outweighed(g *grouped, checks []claim.Check) string {
 	}
 	for _, c := range checks {
 		if c.Result == claim.Disagrees && (c.Kind == evidence.Trace || c.Kind == evidence.GCTrace) {
-			return c.Kind.Name()
+			return c.Kind.Name().String()
 		}
 	}
 	return ""
@@ -194,7 +194,7 @@ func family(k evidence.Kind) string {
 func narrowed(exhibits []*evidence.Exhibit) string {
 	for _, e := range exhibits {
 		if e.Apart != "" {
-			return e.Apart
+			return e.Apart.String()
 		}
 	}
 	return ""

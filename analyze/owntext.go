@@ -22,7 +22,7 @@ func OwnText(detectors []*claim.Detector) []string {
 	}
 	for _, k := range evidence.Kinds {
 		how, cost := k.Recording()
-		out = append(out, how, cost, k.HowToRecord())
+		out = append(out, how.String(), cost.String(), k.HowToRecord().String())
 	}
 	slices.Sort(out)
 	return slices.DeleteFunc(slices.Compact(out), func(s string) bool { return s == "" })

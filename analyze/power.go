@@ -46,7 +46,7 @@ func power(kind evidence.Kind, exhibits []*evidence.Exhibit) (best claim.Power, 
 
 func powerOf(kind evidence.Kind, e *evidence.Exhibit, all []*evidence.Exhibit) (claim.Power, string) {
 	if e.Apart != "" {
-		return claim.Power{}, e.Apart
+		return claim.Power{}, e.Apart.String()
 	}
 	// What was read of a trace or a log is a shorter one; half a list of goroutines is none.
 	if e.Coverage != evidence.Whole && !kind.Divisible() {

@@ -295,7 +295,7 @@ func (j *judgement) verdict() claim.Verdict {
 	default:
 		kinds := make([]string, len(j.detector.Measures))
 		for i, m := range j.detector.Measures {
-			kinds[i] = m.Kind.Name()
+			kinds[i] = m.Kind.Name().String()
 		}
 		v.Result = claim.Skipped
 		v.Why = claim.Legacy(fmt.Sprintf("needs a %s; %s", strings.Join(kinds, " or "), j.detector.Measures[0].Kind.HowToRecord()))

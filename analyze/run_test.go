@@ -524,7 +524,7 @@ func TestWhatDeniesNeedsPower(t *testing.T) {
 		power    claim.Power
 		says     string // in the verdict that denies
 		coverage evidence.Coverage
-		apart    string
+		apart    claim.Text
 		verdict  string
 		check    string
 	}{

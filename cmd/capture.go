@@ -273,10 +273,10 @@ func (f *captureFlags) summary(c *cobra.Command, m *evidence.Manifest) {
 	text := evidence.Things(count[evidence.Taken]+count[evidence.InPart], "file")
 	for _, r := range []struct {
 		result evidence.Result
-		says   string
+		says   claim.Text
 	}{{evidence.InPart, "in part"}, {evidence.Failed, "failed"}, {evidence.Absent, "not offered"}, {evidence.Skipped, "left out"}} {
 		if n := count[r.result]; n > 0 {
-			text += fmt.Sprintf(", %d %s", n, r.says)
+			text += claim.Textf(", %d %s", n, r.says)
 		}
 	}
 	for _, n := range m.Notes {

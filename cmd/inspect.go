@@ -89,9 +89,9 @@ func inspect(c *cobra.Command, b *evidence.Bundle) {
 		var have, lack []string
 		for _, m := range d.Measures {
 			if present[m.Kind] {
-				have = append(have, m.Kind.Name())
+				have = append(have, m.Kind.Name().String())
 			} else {
-				lack = append(lack, m.Kind.Name())
+				lack = append(lack, m.Kind.Name().String())
 			}
 		}
 		switch {

@@ -355,7 +355,7 @@ func with(r *report.Report, opt analyze.Options) string {
 		parts = append(parts, "--skip "+strings.Join(opt.Skip, ","))
 	}
 	if n := len(r.Baseline); n > 0 {
-		parts = append(parts, "a baseline of "+evidence.Things(n, "finding"))
+		parts = append(parts, "a baseline of "+evidence.Things(n, "finding").String())
 	}
 	if f := r.Focus; f != nil {
 		for _, set := range [][2]string{{"--label ", f.Label}, {"--task ", f.Task}, {"--window ", strings.Trim(f.From+","+f.To, ",")}} {

@@ -96,7 +96,7 @@ func (v *view) Made() []made {
 		out = append(out, made{"Detectors left out", strings.Join(v.Skip, ", "), false})
 	}
 	if n := len(v.Baseline); n > 0 {
-		out = append(out, made{"Baseline", evidence.Things(n, "known finding"), false})
+		out = append(out, made{"Baseline", evidence.Things(n, "known finding").String(), false})
 	}
 	if set := settings(v.Limits); set != "" {
 		out = append(out, made{"Limits that were set", set, true})

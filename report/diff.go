@@ -421,7 +421,7 @@ func sideWords(s DiffSide) string {
 		n[e.Kind]++
 	}
 	for _, k := range kinds {
-		parts = append(parts, evidence.Things(n[k], k.Name()))
+		parts = append(parts, evidence.Things(n[k], k.Name()).String())
 	}
 	parts = append(parts, s.Others...)
 	return s.Title + " (" + strings.Join(parts, ", ") + ")"

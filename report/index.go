@@ -172,7 +172,7 @@ func (v *indexView) Headline() string {
 			parts = append(parts, fmt.Sprintf(w.says, count[w.key]))
 		}
 	}
-	return evidence.Things(len(v.Cases), "case") + ": " + strings.Join(parts, ", ")
+	return evidence.Things(len(v.Cases), "case").String() + ": " + strings.Join(parts, ", ")
 }
 
 // Made is how the index came about.
@@ -197,14 +197,14 @@ func (c IndexCase) Link() string {
 func (c IndexCase) Holds() string {
 	var kinds []string
 	for _, k := range c.Kinds {
-		kinds = append(kinds, k.Name())
+		kinds = append(kinds, k.Name().String())
 	}
-	return join(", ", evidence.Things(c.Exhibits, "exhibit"), strings.Join(kinds, ", "), evidence.Of(c.Bytes, evidence.Bytes).String())
+	return join(", ", evidence.Things(c.Exhibits, "exhibit").String(), strings.Join(kinds, ", "), evidence.Of(c.Bytes, evidence.Bytes).String())
 }
 
 // Extent is how much a case's evidence is.
 func (c IndexCase) Extent() string {
-	return evidence.Things(c.Exhibits, "exhibit") + ", " + evidence.Of(c.Bytes, evidence.Bytes).String()
+	return evidence.Things(c.Exhibits, "exhibit").String() + ", " + evidence.Of(c.Bytes, evidence.Bytes).String()
 }
 
 // Taken is when the case begins.
@@ -318,7 +318,7 @@ func WriteIndexTerminal(w io.Writer, x *Index, opt TerminalOptions) error {
 	for _, g := range v.Groups {
 		t.gap()
 		t.line(0, t.levels[g.Severity], strings.ToUpper(g.Severity.String())+"  "+g.Title+": "+g.Place())
-		t.line(2, t.faint, join(", ", shortFile(g.Site), "confidence "+string(g.Confidence), evidence.Things(len(g.Cases), "case")))
+		t.line(2, t.faint, join(", ", shortFile(g.Site), "confidence "+string(g.Confidence), evidence.Things(len(g.Cases), "case").String()))
 		t.line(2, plain, g.Verdict+".")
 		for i, c := range g.Cases {
 			if i == maxListed {

@@ -184,7 +184,7 @@ var fields = func() map[string]fieldKind {
 		anInvocation: `report.Report.Command report.Diff.Command report.Report.Argv report.Diff.Argv`,
 		aBenchmark:   `compare.Benchmark.Name`,
 		aSource:      `report.DiffSide.Others`,
-		aColumn:      `report.Total.Name claim.Location.SampleType evidence.Quantity.Unit`,
+		aColumn:      `report.Total.Name claim.Location.SampleType quantity.Quantity.Unit`,
 		aVersion:     `report.Case.GoVersion report.Exhibit.GoVersion report.DiffSide.GoVersion`,
 		aBuild:       `report.Exhibit.BuildID`,
 	} {

@@ -287,7 +287,7 @@ func drawGraph(g *claim.WaitGraph) string {
 			step.Where = "in " + shortFunction(place(s.Site))
 		}
 		if others := s.Waiters - 1; s.Goroutine != 0 && others > 0 {
-			step.More = evidence.Things(others, "goroutine") + " more wait"
+			step.More = evidence.Things(others, "goroutine").String() + " more wait"
 			if others == 1 {
 				step.More += "s"
 			}
@@ -302,7 +302,7 @@ func drawGraph(g *claim.WaitGraph) string {
 
 func graphWho(s claim.WaitStep) string {
 	if s.Goroutine == 0 {
-		return evidence.Things(s.Waiters, "goroutine")
+		return evidence.Things(s.Waiters, "goroutine").String()
 	}
 	return fmt.Sprintf("goroutine %d", s.Goroutine)
 }

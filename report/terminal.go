@@ -267,7 +267,7 @@ func (t *terminal) tail(v *view) {
 		if e.Part != "" {
 			name += " (" + e.Part.String() + ")"
 		}
-		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+e.Kind.Name(), covers(e), behind(e), "sha256 "+e.SHA256))
+		t.hang(6, fmt.Sprintf("%-4s", e.ID), lipgloss.Style{}, join(", ", name+"  "+e.Kind.Name().String(), covers(e), behind(e), "sha256 "+e.SHA256))
 		for _, p := range e.Problems {
 			t.line(6, lipgloss.Style{}, ("problem: " + p).String())
 		}

@@ -235,7 +235,7 @@ func agreement(checks []claim.Check) (full, short string) {
 	var agree, against, opponents []string
 	values := map[evidence.Unit][]float64{}
 	for _, c := range checks {
-		name := c.Kind.Name()
+		name := c.Kind.Name().String()
 		if c.Value != nil {
 			name += " " + c.Value.String()
 		}
@@ -247,7 +247,7 @@ func agreement(checks []claim.Check) (full, short string) {
 			}
 		case claim.Disagrees:
 			against = append(against, name)
-			opponents = append(opponents, c.Kind.Name())
+			opponents = append(opponents, c.Kind.Name().String())
 		}
 	}
 	var said, brief []string
@@ -429,7 +429,7 @@ func (v *view) Narrowed() []string {
 }
 
 // KindName names an exhibit's or check's kind for people.
-func (v *view) KindName(k evidence.Kind) string { return k.Name() }
+func (v *view) KindName(k evidence.Kind) string { return k.Name().String() }
 
 // Missing lists what evidence would settle more, over all chains, each kind once.
 func (v *view) Missing() []claim.Missing {
@@ -568,9 +568,9 @@ func (c *chainView) Reason() string {
 	for _, check := range c.Root.Checks {
 		switch check.Result {
 		case claim.Agrees:
-			agree = append(agree, check.Kind.Name())
+			agree = append(agree, check.Kind.Name().String())
 		case claim.Disagrees:
-			against = append(against, check.Kind.Name())
+			against = append(against, check.Kind.Name().String())
 		}
 	}
 	said := "the " + and(agree)

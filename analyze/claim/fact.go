@@ -87,4 +87,4 @@ func Grep(e *evidence.Exhibit, text string) Command {
 }
 
 // PartOf returns the whole of a fact.
-func PartOf(q evidence.Quantity, what string) *Whole { return &Whole{q, Legacy(what)} }
+func PartOf[S ~string](q evidence.Quantity, what S) *Whole { return &Whole{q, Legacy(what)} }

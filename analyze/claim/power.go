@@ -39,7 +39,7 @@ func GrowthPower(bytes float64, over time.Duration) Power {
 // SharePower is the power of a number of samples against a claim that something
 // has a share of them: so large must the true share be that what is seen of it
 // reaches the limit in 19 of 20 cases (twice the standard error of a binomial share), by three samples at least.
-func SharePower(limit float64, samples int64, matters float64, of string) Power {
+func SharePower(limit float64, samples int64, matters float64, of Text) Power {
 	n := float64(max(samples, 1))
 	least := max(limit, Certain/n)
 	for range 20 { // least = limit + 2 sqrt(least (1-least) / n), which converges fast

@@ -16,10 +16,11 @@ type (
 	Path  = prose.Path  // of an exhibit
 	Code  = prose.Code  // a source file, perhaps with a line
 	Label = prose.Label // key=value
+	Num   = prose.Num   // a number that is written already
 )
 
-// Join is strings.Join for texts.
-func Join(all []Text, between Text) Text { return prose.Join(all, between) }
+// Join is strings.Join for texts, or for names of a kind; strings are what the evidence says.
+func Join[T ~string](all []T, between Text) Text { return prose.Join(all, between) }
 
 // Said is what the evidence says, as a text.
 func Said(s string) Text { return prose.Of(prose.Said, s) }
@@ -28,10 +29,15 @@ func Said(s string) Text { return prose.Of(prose.Said, s) }
 func Marked(s, marks string) (Text, bool) { return prose.Marked(s, marks) }
 
 // Legacy is a sentence that was put together without marks.
-func Legacy(s string) Text { return prose.Legacy(s) }
+func Legacy[S ~string](s S) Text {
+	if t, ok := any(s).(Text); ok {
+		return t
+	}
+	return prose.Legacy(string(s))
+}
 
 // Legacies marks several.
-func Legacies(all []string) []Text {
+func Legacies[S ~string](all []S) []Text {
 	if all == nil {
 		return nil
 	}

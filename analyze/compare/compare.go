@@ -322,7 +322,7 @@ func KindName(kind string) string {
 	case "findings":
 		return "findings"
 	}
-	return evidence.Kind(kind).Name()
+	return evidence.Kind(kind).Name().String()
 }
 
 // compareKind compares one kind of evidence; nil when neither side has it or it
@@ -343,7 +343,7 @@ func compareKind(kind evidence.Kind, before, after *Side, opt Options) *draft {
 		if len(d.After) == 0 {
 			side = "after"
 		}
-		return refuse(kind.HowToRecord(), "there is no %s on the %s side", kind.Name(), side)
+		return refuse(kind.HowToRecord().String(), "there is no %s on the %s side", kind.Name(), side)
 	}
 	if dependsOnProcs[kind] && before.GOMAXPROCS > 0 && after.GOMAXPROCS > 0 && before.GOMAXPROCS != after.GOMAXPROCS {
 		return refuse("record both sides with the same GOMAXPROCS", "GOMAXPROCS is %d before and %d after: rates and waits are not comparable", before.GOMAXPROCS, after.GOMAXPROCS)

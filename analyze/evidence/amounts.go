@@ -3,6 +3,7 @@ package evidence
 import (
 	"time"
 
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/quantity"
 )
 
@@ -35,13 +36,19 @@ func Part[N ~int | ~int64 | ~uint64 | ~float64](part, whole N) Quantity {
 }
 
 // Things is [quantity.Things].
-func Things[N ~int | ~int64 | ~uint64](n N, noun string) string { return quantity.Things(n, noun) }
+func Things[N ~int | ~int64 | ~uint64](n N, noun prose.Text) prose.Text {
+	return quantity.Things(n, noun)
+}
 
 // Amount is [quantity.Amount].
-func Amount[N int | int64](n N, one, many string) string { return quantity.Amount(n, one, many) }
+func Amount[N int | int64](n N, one, many prose.Text) prose.Text {
+	return quantity.Amount(n, one, many)
+}
 
 // Plural is [quantity.Plural].
-func Plural[N int | int64](n N, one, many string) string { return quantity.Plural(n, one, many) }
+func Plural[N int | int64](n N, one, many prose.Text) prose.Text {
+	return quantity.Plural(n, one, many)
+}
 
 // InUnit is [quantity.InUnit].
 func InUnit(n int64, unit string) Quantity { return quantity.InUnit(n, unit) }
@@ -50,10 +57,10 @@ func InUnit(n int64, unit string) Quantity { return quantity.InUnit(n, unit) }
 func Duration(d time.Duration) Quantity { return quantity.Duration(d) }
 
 // Size is [quantity.Size].
-func Size(n int64) string { return quantity.Size(n) }
+func Size(n int64) prose.Text { return quantity.Size(n) }
 
 // Within is [quantity.Within].
-func Within(d time.Duration) string { return quantity.Within(d) }
+func Within(d time.Duration) prose.Text { return quantity.Within(d) }
 
 // Minutes is [quantity.Minutes].
-func Minutes(d time.Duration) string { return quantity.Minutes(d) }
+func Minutes(d time.Duration) prose.Text { return quantity.Minutes(d) }

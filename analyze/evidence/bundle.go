@@ -8,6 +8,7 @@ import (
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/content"
+	"inquest/analyze/evidence/prose"
 )
 
 // Kind is a kind of evidence. The values are part of the JSON contract.
@@ -61,7 +62,7 @@ type Exhibit struct {
 	BuildID    string        // of the main binary; empty when the kind carries none
 	GoVersion  string        // such as "go1.26"; empty when unknown
 	Problems   []string      // what was wrong with it, one sentence each, the path first
-	Apart      string        // why it denies nothing: a focus left out what may show it; empty when it can
+	Apart      prose.Text    // why it denies nothing: a focus left out what may show it; empty when it can
 
 	// Content is what the reader of the kind measured; nil exactly when Coverage is None.
 	Content content.Content

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/content"
+	"inquest/analyze/evidence/prose"
 )
 
 // Focus restricts a case to one class of requests or one stretch of time. The
@@ -82,8 +83,8 @@ const (
 type Focused struct {
 	Exhibit string // id
 	Path    string
-	Result  string // Kept, Restricted or LeftOut
-	Says    string // how much, or why
+	Result  string     // Kept, Restricted or LeftOut
+	Says    prose.Text // how much, or why
 }
 
 // Narrow returns the case with only what is in focus, and what became of every
@@ -115,7 +116,10 @@ func (f Focus) Narrow(b *Bundle) (*Bundle, []Focused, error) {
 		} {
 			part, result := restrict(&left)
 			if part.Says != "" {
-				note.Says = strings.TrimPrefix(note.Says+"; "+part.Says, "; ")
+				if note.Says != "" {
+					note.Says += "; "
+				}
+				note.Says += part.Says
 			}
 			if result != Kept {
 				note.Result = result
@@ -235,7 +239,7 @@ func (f Focus) bounds(b *Bundle) (in stretch, err error) {
 // they were read.
 func (in stretch) holds(e *Exhibit) (content.Part, string) {
 	from, to := in.from, in.to
-	say := func(says string) content.Part { return content.Part{Says: says} }
+	say := func(says prose.Text) content.Part { return content.Part{Says: says} }
 	cut, isCut := e.Content.(content.Cut)
 	if isCut {
 		if p, ok := cut.Cut(); ok {
@@ -257,9 +261,9 @@ func (in stretch) holds(e *Exhibit) (content.Part, string) {
 		begin, end = e.CapturedAt.Add(-e.Duration), e.CapturedAt
 	}
 	const stamp = "15:04:05.000"
-	span := begin.UTC().Format(stamp)
+	span := prose.Num(begin.UTC().Format(stamp)).Text()
 	if end.After(begin) {
-		span += " to " + end.UTC().Format(stamp)
+		span += " to " + prose.Num(end.UTC().Format(stamp)).Text()
 	}
 	if !to.IsZero() && begin.After(to) || !from.IsZero() && end.Before(from) {
 		return say("it is of " + span + ", outside of the window"), LeftOut

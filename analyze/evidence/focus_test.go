@@ -82,7 +82,7 @@ func TestNarrow(t *testing.T) {
 		}
 		var results, says []string
 		for _, f := range became {
-			results, says = append(results, f.Result), append(says, f.Says)
+			results, says = append(results, f.Result), append(says, f.Says.String())
 			if kept := narrowed.Exhibit(f.Exhibit) != nil; kept == (f.Result == LeftOut) {
 				t.Errorf("%s: %s is %s, in the case: %v", name, f.Exhibit, f.Result, kept)
 			}
@@ -177,7 +177,7 @@ func TestFocusOnATrace(t *testing.T) {
 	for _, name := range []string{"long1.26.trace", "go1.22.trace", "go1.21.trace"} {
 		b, became := narrow(window("100ms,250ms"), traces+name)
 		e := b.Of(Trace)[0]
-		if e.Duration != 150*time.Millisecond || e.Trace().Duration != e.Duration || e.Coverage != Whole || became[0].Result != Restricted || !strings.Contains(became[0].Says, "150 ms from offset 100 ms on") {
+		if e.Duration != 150*time.Millisecond || e.Trace().Duration != e.Duration || e.Coverage != Whole || became[0].Result != Restricted || !strings.Contains(became[0].Says.String(), "150 ms from offset 100 ms on") {
 			t.Errorf("%s: %v, %+v", name, e.Duration, became)
 		}
 		b, became = narrow(window("0s,1h"), traces+name)
@@ -218,7 +218,7 @@ func TestFocusOnATrace(t *testing.T) {
 	task := Focus{Task: "report"}
 	b, became := narrow(task, "../../fixtures/processor/reports-coldcache/trace.out")
 	e := b.Of(Trace)[0]
-	if e.Trace().InFocus == 0 || e.Apart == "" || e.Coverage != Whole || !strings.Contains(became[0].Says, "regions of such tasks") {
+	if e.Trace().InFocus == 0 || e.Apart == "" || e.Coverage != Whole || !strings.Contains(became[0].Says.String(), "regions of such tasks") {
 		t.Errorf("%d regions, %q, %+v", e.Trace().InFocus, e.Apart, became)
 	}
 }

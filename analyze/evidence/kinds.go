@@ -3,13 +3,15 @@ package evidence
 import (
 	"slices"
 	"strings"
+
+	"inquest/analyze/evidence/prose"
 )
 
 // kinds is every kind that a detector can measure, in report order: how people call it, how it is recorded, and what
 // that costs, as the Go documentation gives it (net/http/pprof, runtime, Diagnostics).
 var kinds = []struct {
 	kind            Kind
-	name, how, cost string
+	name, how, cost prose.Text
 	promised        []string // words in the name of a file that promise the kind
 	is              traits
 }{
@@ -54,15 +56,23 @@ func (k Kind) is(t traits) bool {
 }
 
 // Name is what people call the kind.
-func (k Kind) Name() string {
+func (k Kind) Name() prose.Text {
 	if i := slices.Index(Kinds, k); i >= 0 {
 		return kinds[i].name
 	}
-	return string(k)
+	return prose.Of(prose.Said, string(k))
+}
+
+// Text is the kind by its id.
+func (k Kind) Text() prose.Text {
+	if slices.Contains(Kinds, k) {
+		return prose.Of(prose.Words, string(k))
+	}
+	return prose.Of(prose.Said, string(k))
 }
 
 // phrase is the name with its article.
-func (k Kind) phrase() string {
+func (k Kind) phrase() prose.Text {
 	name := k.Name()
 	if strings.ContainsRune("aeiou", rune(name[0])) {
 		return "an " + name
@@ -71,7 +81,7 @@ func (k Kind) phrase() string {
 }
 
 // Recording returns the command that records the kind, and what that costs the process.
-func (k Kind) Recording() (how, cost string) {
+func (k Kind) Recording() (how, cost prose.Text) {
 	if i := slices.Index(Kinds, k); i >= 0 {
 		return kinds[i].how, kinds[i].cost
 	}
@@ -79,7 +89,7 @@ func (k Kind) Recording() (how, cost string) {
 }
 
 // HowToRecord is the command that records the kind, with its cost.
-func (k Kind) HowToRecord() string {
+func (k Kind) HowToRecord() prose.Text {
 	how, cost := k.Recording()
 	return how + " (" + cost + ")"
 }

@@ -52,13 +52,13 @@ func TestEveryKind(t *testing.T) {
 	names := map[string]Kind{}
 	for _, k := range Kinds {
 		how, cost := k.Recording()
-		if k.Name() == string(k) && k != GCTrace && k != SchedTrace || how == "" || cost == "" {
+		if k.Name().String() == string(k) && k != GCTrace && k != SchedTrace || how == "" || cost == "" {
 			t.Errorf("%s: name %q, recorded with %q, which costs %q", k, k.Name(), how, cost)
 		}
-		if other, twice := names[k.Name()]; twice {
+		if other, twice := names[k.Name().String()]; twice {
 			t.Errorf("%s and %s are both called %q", k, other, k.Name())
 		}
-		names[k.Name()] = k
+		names[k.Name().String()] = k
 		if files[k] == "" {
 			t.Errorf("%s: no file of this kind is read here", k)
 			continue
@@ -117,7 +117,7 @@ func TestEveryKind(t *testing.T) {
 			t.Errorf("%s is no kind", k)
 		}
 	}
-	if k := Kind("nothing"); k.Name() != "nothing" || k.Clocked() || k.Divisible() {
+	if k := Kind("nothing"); k.Name().String() != "nothing" || k.Clocked() || k.Divisible() {
 		t.Error("an unknown kind has the traits of a known one")
 	}
 }
@@ -133,11 +133,11 @@ func TestInUnit(t *testing.T) {
 		}
 	}
 	for k, want := range map[Kind]string{CPU: "a CPU profile", Trace: "an execution trace", Dump: "a goroutine dump"} {
-		if got := k.phrase(); got != want {
+		if got := k.phrase(); got.String() != want {
 			t.Errorf("%s is %q", k, got)
 		}
 	}
-	if !strings.HasSuffix(Heap.HowToRecord(), ")") {
+	if !strings.HasSuffix(Heap.HowToRecord().String(), ")") {
 		t.Error(Heap.HowToRecord())
 	}
 }

@@ -2,10 +2,9 @@ package reading
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 )
@@ -46,23 +45,23 @@ func (c Callers) Sorted() Callers {
 }
 
 // Words names them with their parts where there are several.
-func (c Callers) Words() string {
+func (c Callers) Words() claim.Text {
 	all := c.Sorted()
 	if len(all) == 1 {
-		return "called by " + all[0].Site.Function
+		return "called by " + claim.Func(all[0].Site.Function).Text()
 	}
 	sum := 0.0
 	for _, x := range all {
 		sum += x.Count
 	}
-	var parts []string
+	var parts []claim.Text
 	for _, x := range all[:min(len(all), 3)] {
-		parts = append(parts, fmt.Sprintf("%s (%s)", x.Site.Function, evidence.Part(x.Count, sum)))
+		parts = append(parts, claim.Textf("%s (%s)", claim.Func(x.Site.Function), evidence.Part(x.Count, sum)))
 	}
 	if more := len(all) - len(parts); more > 0 {
-		parts = append(parts, fmt.Sprintf("%d more", more))
+		parts = append(parts, claim.Textf("%d more", more))
 	}
-	return "called by " + strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
+	return "called by " + claim.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
 }
 
 // Passed reports whether a stack lies further down in one of the callers than the

@@ -2,10 +2,10 @@ package reading
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
@@ -56,14 +56,14 @@ func (l LockSite) Counted() stack.Site {
 
 // Words names the lock site, with the application code that reached it when
 // the lock is one of the standard library.
-func (l LockSite) Words() string {
+func (l LockSite) Words() claim.Text {
 	switch {
 	case l.Merged > 0:
-		return fmt.Sprintf("%s with its type's other methods", l.Site.Function)
+		return claim.Textf("%s with its type's other methods", claim.Func(l.Site.Function))
 	case l.owner.Function != "" && l.owner.Function != l.Site.Function:
-		return fmt.Sprintf("%s (called by %s)", l.Site.Function, l.owner.Function)
+		return claim.Textf("%s (called by %s)", claim.Func(l.Site.Function), claim.Func(l.owner.Function))
 	}
-	return l.Site.Function
+	return claim.Func(l.Site.Function).Text()
 }
 
 // LockSites is what one exhibit says about waiting for locks.

@@ -2,7 +2,6 @@ package reading
 
 import (
 	"cmp"
-	"fmt"
 	"hash/maphash"
 	"math"
 	"slices"
@@ -367,7 +366,7 @@ func (g Growth) Step() bool {
 
 // Unsure says at which place memory grew by least or more, though by no more than
 // sampling can bring about; empty when there is none. Such growth is neither shown nor denied.
-func (s *HeapSeries) Unsure(least float64, pick func(*HeapSite) HeapSum) string {
+func (s *HeapSeries) Unsure(least float64, pick func(*HeapSite) HeapSum) claim.Text {
 	if len(s.Views) < 2 {
 		return ""
 	}
@@ -382,7 +381,7 @@ func (s *HeapSeries) Unsure(least float64, pick func(*HeapSite) HeapSum) string 
 	if most.Name == "" {
 		return ""
 	}
-	return fmt.Sprintf("memory of %s grew by %s, which is within the sampling error of %s", most.Name, evidence.Size(most.Grown), evidence.Size(int64(most.noise)))
+	return claim.Textf("memory of %s grew by %s, which is within the sampling error of %s", claim.Func(most.Name), evidence.Size(most.Grown), evidence.Size(int64(most.noise)))
 }
 
 // Growing returns the functions whose memory in use grew over the series by at

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
@@ -62,12 +63,12 @@ type LockHolder struct {
 func (h LockHolder) Site() stack.Site { return h.G.Frames[h.At].Site() }
 
 // Name is how the report calls the lock.
-func (l *Lock) Name() string {
+func (l *Lock) Name() claim.Text {
 	if l.Addr != 0 {
-		return fmt.Sprintf("lock 0x%x", l.Addr)
+		return claim.Textf("lock 0x%x", l.Addr)
 	}
 	site, _, _ := l.Site()
-	return "a lock of " + site.Function
+	return "a lock of " + claim.Func(site.Function).Text()
 }
 
 // Grep is a text that stands on the waiters' lines and finds them again.

@@ -2,12 +2,12 @@ package reading
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
@@ -153,18 +153,22 @@ func (u Usage) Part(share float64) Usage { return Usage{u.Procs, u.Used * share}
 // Share is the part of all processors; where their number is unknown, of one.
 func (u Usage) Share() float64 { return u.Used / float64(max(u.Procs, 1)) }
 
-// String says how many processors are in use, of how many where that is known.
-func (u Usage) String() string {
+// Text says how many processors are in use, of how many where that is known.
+func (u Usage) Text() claim.Text {
 	if u.Procs == 0 {
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", u.Used), ".0") + evidence.Plural(int64(math.Ceil(u.Used)), " processor", " processors")
+		used := math.Round(10*u.Used) / 10
+		return claim.Textf("%v", used) + evidence.Plural(int64(math.Ceil(u.Used)), " processor", " processors")
 	}
-	return fmt.Sprintf("%s of %s", evidence.Quantity{Number: u.Share(), Unit: evidence.Share}, evidence.Things(u.Procs, "processor"))
+	return claim.Textf("%s of %s", evidence.Quantity{Number: u.Share(), Unit: evidence.Share}, evidence.Things(u.Procs, "processor"))
 }
 
+// String is Text without its marks.
+func (u Usage) String() string { return u.Text().String() }
+
 // Doubt is what an unknown number of processors leaves open.
-func (u Usage) Doubt() []string {
+func (u Usage) Doubt() []claim.Text {
 	if u.Procs > 0 {
 		return nil
 	}
-	return []string{"GOMAXPROCS is unknown; how much of the processors that is was judged against one"}
+	return []claim.Text{"GOMAXPROCS is unknown; how much of the processors that is was judged against one"}
 }

@@ -1,10 +1,10 @@
 package reading
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 )
@@ -17,7 +17,7 @@ type Slope struct {
 	late        int64         // what of the rise came in the second half of the time
 	rising      float64       // pairs of floors of which the later is higher, of all pairs
 	From, To    time.Duration // offsets of the first and the last floor
-	Unknown     string        // why the trace cannot say; empty when it can
+	Unknown     claim.Text    // why the trace cannot say; empty when it can
 }
 
 // HeapSlope looks for a direction in the floors of the heap after collections.
@@ -36,7 +36,7 @@ func SlopeOf(floors []exectrace.HeapPoint, over time.Duration, minFloors int) Sl
 	var s Slope
 	n := len(floors)
 	if n < max(minFloors, 3) {
-		s.Unknown = fmt.Sprintf("only %s in %s: the heap shows no direction", evidence.Things(n, "collection"), evidence.Duration(over))
+		s.Unknown = claim.Textf("only %s in %s: the heap shows no direction", evidence.Things(n, "collection"), evidence.Duration(over))
 		return s
 	}
 	pairs, rises := 0, 0

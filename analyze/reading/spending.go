@@ -15,7 +15,7 @@ type Spending struct {
 	All, Picked int64 // bytes: of everything, and in the work asked for
 	Sites       []Spender
 	Over        time.Duration // 0 when unknown
-	Since       string
+	Since       claim.Text
 	Command     func(claim.Command) claim.Command // makes a command for pprof show the same stretch
 }
 

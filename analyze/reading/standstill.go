@@ -3,8 +3,8 @@ package reading
 import (
 	"cmp"
 	"slices"
-	"strings"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
@@ -120,10 +120,6 @@ func StuckCrowds(all []Stuck) (order []*StuckCrowd) {
 }
 
 // Waits is what they do, with the verb in their number.
-func (c *StuckCrowd) Waits() string {
-	what := wait.Words(c.First.Class, false)
-	if c.N == 1 {
-		what = "waits" + strings.TrimPrefix(what, "wait")
-	}
-	return what
+func (c *StuckCrowd) Waits() claim.Text {
+	return c.First.Class.Doing(false).Of(c.N)
 }

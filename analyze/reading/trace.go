@@ -1,7 +1,6 @@
 package reading
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/claim"
@@ -37,9 +36,9 @@ func Busiest(t *exectrace.Timeline, number func(exectrace.Window) float64) claim
 const minTrace = 100 * time.Millisecond
 
 // TooShort says why a trace is too short for its rates to be worth anything; empty when it is not.
-func TooShort(e *evidence.Exhibit) string {
+func TooShort(e *evidence.Exhibit) claim.Text {
 	if d := e.Trace().Duration; d < minTrace {
-		return fmt.Sprintf("the trace covers only %s", evidence.Duration(d))
+		return claim.Textf("the trace covers only %s", evidence.Duration(d))
 	}
 	return ""
 }

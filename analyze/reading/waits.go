@@ -115,11 +115,11 @@ func (w *WaitSum) Mean() time.Duration {
 }
 
 // Name is the place with the application code that reached it.
-func (w *WaitSum) Name() string {
+func (w *WaitSum) Name() claim.Text {
 	if w.Owner.Function != "" && w.Owner.Function != w.Site.Function && len(w.Callers) > 0 {
-		return w.Site.Function + " (" + w.Callers.Words() + ")"
+		return claim.Textf("%s (%s)", claim.Func(w.Site.Function), w.Callers.Words())
 	}
-	return w.Site.Function
+	return claim.Func(w.Site.Function).Text()
 }
 
 // Placer tells the place that a wait counts for: the part of its stack from

@@ -1,10 +1,10 @@
 package reading
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
@@ -24,7 +24,7 @@ func ReceiverOf(t *exectrace.Timeline, function string) (site stack.Site, n int6
 // BusyAt is where a goroutine spends its time, in words too.
 type BusyAt struct {
 	Site  stack.Site
-	Words string
+	Words claim.Text
 }
 
 // Worker is code of a trace that ends the waits of others, and what its goroutines do meanwhile.
@@ -42,11 +42,11 @@ func (w Worker) Busy(t *exectrace.Timeline) evidence.Quantity {
 }
 
 // Does is what keeps it, in words.
-func (w Worker) Does(t *exectrace.Timeline) string {
+func (w Worker) Does(t *exectrace.Timeline) claim.Text {
 	if w.Away > w.Running {
-		return fmt.Sprintf("spends %s of its time waiting in %s", evidence.Part(min(w.Away, t.Duration), t.Duration), w.At.Words)
+		return claim.Textf("spends %s of its time waiting in %s", evidence.Part(min(w.Away, t.Duration), t.Duration), w.At.Words)
 	}
-	return fmt.Sprintf("runs for %s of the time", evidence.Part(min(w.Running, t.Duration), t.Duration))
+	return claim.Textf("runs for %s of the time", evidence.Part(min(w.Running, t.Duration), t.Duration))
 }
 
 // WorkerOf returns the code that ended most of the waits of a class at a function, and how many of them.
@@ -72,7 +72,7 @@ func WorkerOf(t *exectrace.Timeline, class wait.Class, function string) (w Worke
 		if !own && x.Class != wait.System {
 			w.Away += x.Total
 			if x.Total > most {
-				most, w.At = x.Total, BusyAt{s.Site(), fmt.Sprintf("%s (%s)", s.Site().Function, x.Class)}
+				most, w.At = x.Total, BusyAt{s.Site(), claim.Textf("%s (%s)", claim.Func(s.Site().Function), x.Class)}
 			}
 		}
 		w.Serves = w.Serves || wait.InRequest(s)

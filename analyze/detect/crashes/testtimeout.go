@@ -425,7 +425,7 @@ func doing(g *dump.Goroutine, s stack.Stack) (variant, words string) {
 	default:
 		return "unknown", "waits (" + g.State + ")"
 	}
-	return variant, wait.WordsOfOne(class)
+	return variant, wait.WordsOfOne(class).String()
 }
 
 // callPath is the way from a test's function to the place where its goroutine stands, as type.method.

@@ -1,8 +1,6 @@
 package judge
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
@@ -13,7 +11,7 @@ import (
 // Costly is a claim that one function spends much on a known kind of work. The
 // detectors that make such claims share their limits and how they are read.
 type Costly struct {
-	What string // the work, such as "making slices larger"
+	What claim.Text // the work, such as "making slices larger"
 	// does reports whether a stack is in that work.
 	Does  func(stack.Stack) bool
 	Focus string // the same as a pattern for go tool pprof
@@ -69,7 +67,7 @@ func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	})
 	use := reading.UsageOf(p, in.Process.GOMAXPROCS)
 	r := claim.Reading{
-		Says:  claim.Legacy(fmt.Sprintf("%s of the CPU samples are in %s", evidence.Part(all, total), k.What)),
+		Says:  claim.Textf("%s of the CPU samples are in %s", evidence.Part(all, total), k.What),
 		Power: claim.SharePower(in.Limit("min-share").Number, total, in.Limit("min-warning").Number, "of the CPU samples"),
 	}
 	for _, s := range sites {
@@ -79,10 +77,10 @@ func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		its := use.Part(share.Number)
 		c := claim.Candidate{
-			Site: s.Site, Path: s.Path, Share: share.Number, Thin: Rough(share.Number, in.Limit("min-share").Number, total), Caveats: claim.Legacies(use.Doubt()),
-			Summary: claim.Legacy(fmt.Sprintf("%s of the CPU samples are in %s under %s", share, k.What, s.Site.Function)),
+			Site: s.Site, Path: s.Path, Share: share.Number, Thin: Rough(share.Number, in.Limit("min-share").Number, total), Caveats: use.Doubt(),
+			Summary: claim.Textf("%s of the CPU samples are in %s under %s", share, k.What, claim.Func(s.Site.Function)),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Legacy("CPU samples in " + k.What + " under the function"), Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
+				{Exhibit: e.ID, Says: claim.Textf("CPU samples in %s under the function", k.What), Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 					Limit: in.Against("min-share"), At: claim.At(s.Site), Reproduce: reading.PeekOwn(e, "samples", s.Site, k.Does).With(focus...)},
 				UseFact(in, e, its, "processors in use in "+k.What+" under the function", "min-of-capacity", claim.At(s.Site), reading.PeekOwn(e, "cpu", s.Site, k.Does).With(focus...)),
 			},
@@ -109,7 +107,7 @@ func (k Costly) Heap(in *claim.Input) claim.Reading {
 		return claim.Reading{Silent: "the heap profile has no column of allocated memory"}
 	}
 	spent := reading.AllocatedBy(s, k.Does)
-	r := claim.Reading{Silent: claim.Legacy(fmt.Sprintf("%s allocates %s of the bytes %s; what it costs besides, a heap profile cannot tell", k.What, evidence.Part(spent.Picked, spent.All), spent.Since))}
+	r := claim.Reading{Silent: claim.Textf("%s allocates %s of the bytes %s; what it costs besides, a heap profile cannot tell", k.What, evidence.Part(spent.Picked, spent.All), spent.Since)}
 	for _, a := range spent.Sites {
 		share := evidence.Part(a.Bytes, spent.All)
 		if share.Number < in.Limit("min-alloc-share").Number || len(r.Candidates) == 3 {
@@ -117,9 +115,9 @@ func (k Costly) Heap(in *claim.Input) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: a.Site, Path: a.Path, Share: share.Number, Thin: spent.Over <= 0,
-			Summary: claim.Legacy(fmt.Sprintf("%s of the bytes allocated %s are for %s under %s", share, spent.Since, k.What, a.Site.Function)),
+			Summary: claim.Textf("%s of the bytes allocated %s are for %s under %s", share, spent.Since, k.What, claim.Func(a.Site.Function)),
 			Facts: []claim.Fact{{
-				Exhibit: last.ID, Says: claim.Legacy("bytes allocated " + spent.Since + " for " + k.What + " under the function"), Value: share,
+				Exhibit: last.ID, Says: claim.Textf("bytes allocated %s for %s under the function", spent.Since, k.What), Value: share,
 				Of:    claim.PartOf(evidence.Of(spent.All, evidence.Bytes), "all bytes allocated "+spent.Since),
 				Limit: in.Against("min-alloc-share"), At: claim.At(a.Site), Reproduce: spent.Command(claim.Peek(last, "alloc_space", a.Site).With("-focus=" + k.Focus)),
 			}},
@@ -127,7 +125,7 @@ func (k Costly) Heap(in *claim.Input) claim.Reading {
 		// Without a rate, or with a low one, it is no more than where little comes from.
 		if spent.Over > 0 {
 			rate := evidence.Quantity{Number: float64(a.Bytes) / spent.Over.Seconds(), Unit: evidence.BytesPerSec}
-			c.Summary += claim.Legacy(fmt.Sprintf(", %s", rate))
+			c.Summary += claim.Textf(", %s", rate)
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: last.ID, Says: "bytes allocated for it per second", Value: rate, Of: claim.PartOf(evidence.Duration(spent.Over), "time in which they were allocated"), Limit: in.Against("min-alloc-rate"),
 				At: claim.At(a.Site), Reproduce: spent.Command(claim.Peek(last, "alloc_space", a.Site).With("-focus=" + k.Focus))})
 			if rate.Number >= in.Limit("min-alloc-rate").Number && share.Number >= in.Limit("min-alloc-info").Number {

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/claim"
@@ -15,7 +14,7 @@ func BusyElsewhere(in *claim.Input, users ...string) claim.Excuse {
 	processors, _, over := UsedUnder(in, users)
 	return claim.Excuse{
 		Holds: in.Process.Busy >= in.Limit("max-busy").Number && (over == 0 || in.Process.GOMAXPROCS == 1 || !Serial(processors)),
-		Says:  claim.Legacy(fmt.Sprintf("%s of the processors' time is in use: who waits here would wait for a processor otherwise", evidence.Quantity{Number: in.Process.Busy, Unit: evidence.Share})),
+		Says:  claim.Textf("%s of the processors' time is in use: who waits here would wait for a processor otherwise", evidence.Quantity{Number: in.Process.Busy, Unit: evidence.Share}),
 	}
 }
 

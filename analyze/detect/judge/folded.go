@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -29,14 +28,14 @@ const (
 type TracedKind struct {
 	Probes  []Probes                                 // calls that speak for it, those that say most first
 	Inside  func(stack.Stack) bool                   // samples that speak for it
-	Samples string                                   // what such a sample is in
+	Samples claim.Text                               // what such a sample is in
 	Least   float64                                  // part of all samples from which they do
 	Site    func(stack.Stack) (stack.Site, []string) // that both are charged to
 }
 
 // Probes are functions whose calls mean the same.
 type Probes struct {
-	Mean  string // as in "10 calls that ..."
+	Mean  claim.Text // as in "10 calls that ..."
 	Names []string
 }
 
@@ -57,7 +56,7 @@ func (k TracedKind) read(e *evidence.Exhibit) claim.Reading {
 				return r
 			}
 		}
-		return claim.Reading{Silent: claim.Legacy("it counts calls of " + probed(p) + ", which say nothing of it")}
+		return claim.Reading{Silent: claim.Textf("it counts calls of %s, which say nothing of it", probed(p))}
 	case folded.Samples:
 		if k.Inside == nil {
 			break
@@ -65,13 +64,13 @@ func (k TracedKind) read(e *evidence.Exhibit) claim.Reading {
 		if r, ok := k.sum(e, k.Inside, "samples "+k.Samples, k.Least); ok {
 			return r
 		}
-		return claim.Reading{Silent: claim.Legacy(fmt.Sprintf("few of its %s are %s", evidence.Things(p.Total(0), "sample"), k.Samples))}
+		return claim.Reading{Silent: claim.Textf("few of its %s are %s", evidence.Things(p.Total(0), "sample"), k.Samples)}
 	}
 	return claim.Reading{Silent: "it does not tell what was counted"}
 }
 
 // sum adds up the counts that speak for the claim; ok is whether there are enough.
-func (k TracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what string, least float64) (r claim.Reading, ok bool) {
+func (k TracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what claim.Text, least float64) (r claim.Reading, ok bool) {
 	p := e.Profile()
 	own := &pprofile.Profile{Columns: p.Columns}
 	for _, s := range p.Samples {
@@ -103,15 +102,15 @@ func (k TracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.Site, Path: paths[s.Site.Function], Thin: true, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("%s of the %s come by way of %s", share, what, s.Site.Function)),
+			Summary: claim.Textf("%s of the %s come by way of %s", share, what, claim.Func(s.Site.Function)),
 			Facts: []claim.Fact{{
-				Exhibit: e.ID, Says: claim.Legacy(what + ", by way of the function"), Value: share,
+				Exhibit: e.ID, Says: claim.Textf("%s, by way of the function", what), Value: share,
 				Of: claim.PartOf(evidence.Of(total, evidence.Count), "all "+what),
 				At: claim.At(s.Site), Reproduce: claim.Grep(e, asPrinted(s.Site.Function)),
 			}},
 		})
 	}
-	r.Silent = claim.Legacy(fmt.Sprintf("it holds %s %s, and neither what they cost nor over what time", evidence.Of(total, evidence.Count), what))
+	r.Silent = claim.Textf("it holds %s %s, and neither what they cost nor over what time", evidence.Of(total, evidence.Count), what)
 	return r, true
 }
 
@@ -122,18 +121,18 @@ func asPrinted(function string) string {
 }
 
 // probed lists the functions whose calls were counted.
-func probed(p *pprofile.Profile) string {
-	var names []string
+func probed(p *pprofile.Profile) claim.Text {
+	var names []claim.Func
 	for _, s := range p.Samples {
-		if len(s.Stack) > 0 && !slices.Contains(names, s.Stack[0].Function) {
-			names = append(names, s.Stack[0].Function)
+		if len(s.Stack) > 0 && !slices.Contains(names, claim.Func(s.Stack[0].Function)) {
+			names = append(names, claim.Func(s.Stack[0].Function))
 		}
 	}
 	slices.Sort(names)
 	if len(names) > 2 {
-		names = append(names[:2], "others")
+		return claim.Join(names[:2], ", ") + ", others"
 	}
-	return strings.Join(names, ", ")
+	return claim.Join(names, ", ")
 }
 
 // OwnerOf charges a stack to the program's code that it stands in.

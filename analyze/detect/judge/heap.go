@@ -1,8 +1,6 @@
 package judge
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
@@ -35,7 +33,7 @@ func HeapHolder(s *reading.HeapSeries) (h *reading.HeapSite, c claim.Candidate, 
 	c = claim.Candidate{
 		Site: h.Site, Path: h.Path, Share: share.Number,
 		Thin:    Rough(share.Number, share.Number, view.Inuse/max(e.Profile().Period, 1)),
-		Summary: claim.Legacy(fmt.Sprintf("%s holds %s of the live heap of %s", h.Site.Function, share, evidence.Size(view.Inuse))),
+		Summary: claim.Textf("%s holds %s of the live heap of %s", claim.Func(h.Site.Function), share, evidence.Size(view.Inuse)),
 		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "memory in use that the function allocated", Value: share, Of: claim.PartOf(evidence.Of(view.Inuse, evidence.Bytes), "memory in use"),
 			At: at, Reproduce: reading.PeekOwn(e, "inuse_space", h.Site, nil),

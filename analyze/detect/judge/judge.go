@@ -4,7 +4,6 @@ package judge
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -62,7 +61,7 @@ func WorstOf(one func(*claim.Input, *evidence.Exhibit) claim.Reading) func(*clai
 		if n := len(in.Exhibits); shown > 0 && shown < n {
 			for i := range worst.Candidates {
 				c := &worst.Candidates[i]
-				c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("%d of %d exhibits of this kind (%s) show it", shown, n, in.Exhibits[0].Kind)))
+				c.Caveats = append(c.Caveats, claim.Textf("%d of %d exhibits of this kind (%s) show it", shown, n, in.Exhibits[0].Kind))
 			}
 		}
 		return worst
@@ -85,13 +84,13 @@ func CalledBy(c *claim.Candidate, callers []stack.Site) {
 		return
 	}
 	c.Sites = append(c.Sites, callers[0])
-	c.Summary += claim.Legacy(fmt.Sprintf("; nearly all of it below %s", callers[0].Function))
+	c.Summary += claim.Textf("; nearly all of it below %s", claim.Func(callers[0].Function))
 }
 
 // UseFact is the use as a number with its whole, or without where nobody knows how many processors there are.
-func UseFact(in *claim.Input, e *evidence.Exhibit, u reading.Usage, says, limit string, at claim.Location, reproduce claim.Command) claim.Fact {
+func UseFact(in *claim.Input, e *evidence.Exhibit, u reading.Usage, says claim.Text, limit string, at claim.Location, reproduce claim.Command) claim.Fact {
 	if u.Procs == 0 {
-		return claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says + ", as CPU time"), Value: evidence.Duration(time.Duration(u.Used * float64(e.Duration))), Of: claim.PartOf(evidence.Duration(e.Duration), "the time of the profile"), At: at, Reproduce: reproduce}
+		return claim.Fact{Exhibit: e.ID, Says: claim.Textf("%s, as CPU time", says), Value: evidence.Duration(time.Duration(u.Used * float64(e.Duration))), Of: claim.PartOf(evidence.Duration(e.Duration), "the time of the profile"), At: at, Reproduce: reproduce}
 	}
-	return claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: evidence.Quantity{Number: u.Share(), Unit: evidence.Share}, Of: claim.PartOf(evidence.Of(u.Procs, evidence.Count), "processors (GOMAXPROCS)"), Limit: in.Against(limit), At: at, Reproduce: reproduce}
+	return claim.Fact{Exhibit: e.ID, Says: says, Value: evidence.Quantity{Number: u.Share(), Unit: evidence.Share}, Of: claim.PartOf(evidence.Of(u.Procs, evidence.Count), "processors (GOMAXPROCS)"), Limit: in.Against(limit), At: at, Reproduce: reproduce}
 }

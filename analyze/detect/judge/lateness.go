@@ -1,8 +1,6 @@
 package judge
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
@@ -46,7 +44,7 @@ func UsedOf(c claim.Process) evidence.Quantity {
 func RanFact(e *evidence.Exhibit, g *exectrace.Group, limit *claim.LimitUse) claim.Fact {
 	all := e.Trace().Ran()
 	return claim.Fact{
-		Exhibit: e.ID, Says: claim.Legacy("time for which goroutines of " + g.Start.Function + " ran"), Value: evidence.Part(g.Slices.Sum, all), Of: claim.PartOf(evidence.Duration(all), "the time for which all goroutines ran"),
+		Exhibit: e.ID, Says: claim.Textf("time for which goroutines of %s ran", claim.Func(g.Start.Function)), Value: evidence.Part(g.Slices.Sum, all), Of: claim.PartOf(evidence.Duration(all), "the time for which all goroutines ran"),
 		Limit: limit, At: claim.At(g.Start), Reproduce: claim.TraceView(e, "goroutine analysis of "+g.Start.Function),
 	}
 }
@@ -54,7 +52,7 @@ func RanFact(e *evidence.Exhibit, g *exectrace.Group, limit *claim.LimitUse) cla
 // LateFact tells how long a group of goroutines waits for a processor.
 func LateFact(e *evidence.Exhibit, g *exectrace.Group, limit *claim.LimitUse) claim.Fact {
 	return claim.Fact{
-		Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("what %s of the waits for a processor of goroutines of %s exceed", reading.Beyond(&g.Runnable), g.Start.Function)), Value: evidence.Duration(reading.Tail(&g.Runnable)),
+		Exhibit: e.ID, Says: claim.Textf("what %s of the waits for a processor of goroutines of %s exceed", reading.Beyond(&g.Runnable), claim.Func(g.Start.Function)), Value: evidence.Duration(reading.Tail(&g.Runnable)),
 		Of:    claim.PartOf(evidence.Of(g.Runnable.Count, evidence.Count), "waits for a processor in the group"),
 		Limit: limit, At: claim.At(g.Start), Reproduce: claim.TraceProfile(e, "sched"),
 	}

@@ -16,8 +16,8 @@ const NoTimers = "a dump prints no timers: one that has not fired yet may let th
 func StandstillCandidate(e *evidence.Exhibit, c *reading.StuckCrowd) claim.Candidate {
 	cand := claim.Candidate{
 		Site: c.Site, Path: c.Path, Variant: "standstill", Severity: claim.Info, Thin: true,
-		Summary: claim.Legacy(fmt.Sprintf("%s %s in %s, and the dump shows nobody who could end that", evidence.Things(c.N, "goroutine"), c.Waits(), c.Site.Function)),
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that %s here while no other goroutine can move", wait.Words(c.First.Class, false))), Value: evidence.Of(c.N, evidence.Count),
+		Summary: claim.Textf("%s %s in %s, and the dump shows nobody who could end that", evidence.Things(c.N, "goroutine"), c.Waits(), claim.Func(c.Site.Function)),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines that %s here while no other goroutine can move", wait.Words(c.First.Class, false)), Value: evidence.Of(c.N, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"), At: reading.AtGoroutine(c.Site, c.First.G.ID),
 			Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", c.First.G.ID))}},
 		Caveats: []claim.Text{NoTimers},

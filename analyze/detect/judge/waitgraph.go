@@ -3,6 +3,7 @@ package judge
 import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/wait"
 	"inquest/analyze/reading"
 )
 
@@ -10,7 +11,7 @@ import (
 func QueueGraph(e *evidence.Exhibit, l *reading.Lock, h reading.LockHolder) *claim.WaitGraph {
 	site, _, _ := l.Site()
 	return &claim.WaitGraph{Exhibit: e.ID, Count: 2, Steps: []claim.WaitStep{
-		{State: "waiting for the lock", Site: claim.Site(site), Lock: claim.Legacy(l.Name()), Waiters: len(l.Waiters)},
-		{Goroutine: h.G.ID, State: claim.Legacy(h.G.State), Site: claim.Site(h.G.Stack().Site())},
+		{State: "waiting for the lock", Site: claim.Site(site), Lock: l.Name(), Waiters: len(l.Waiters)},
+		{Goroutine: h.G.ID, State: wait.StateText(h.G.State), Site: claim.Site(h.G.Stack().Site())},
 	}}
 }

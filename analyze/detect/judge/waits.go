@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/claim"
@@ -11,15 +10,15 @@ import (
 )
 
 // Standing is a rate of waiting in words: by Little's law, how many goroutines wait at any moment.
-func Standing(rate evidence.Quantity) string {
+func Standing(rate evidence.Quantity) claim.Text {
 	if rate.Number < 1 {
-		return fmt.Sprintf("somebody waits for up to %s of the time", evidence.Quantity{Number: rate.Number, Unit: evidence.Share})
+		return claim.Textf("somebody waits for up to %s of the time", evidence.Quantity{Number: rate.Number, Unit: evidence.Share})
 	}
 	n := evidence.Quantity{Number: rate.Number, Unit: evidence.Count}
 	if n.String() == "1" {
-		return "1 goroutine waits on average"
+		return n.Text() + " goroutine waits on average"
 	}
-	return n.String() + " goroutines wait on average"
+	return n.Text() + " goroutines wait on average"
 }
 
 // AgainstStanding is the limit that a rate of waiting is held against: one goroutine at any moment.
@@ -41,7 +40,7 @@ func Waits(in *claim.Input, c *claim.Candidate, w *reading.WaitSum, wall time.Du
 	excuses = append(excuses, NotOutside(w.Request))
 	if wall == 0 && in.Process.Age > 0 {
 		wall, c.Thin = in.Process.Age, true
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(wall))))
+		c.Caveats = append(c.Caveats, claim.Textf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(wall)))
 	}
 	if wall == 0 {
 		c.Thin = true

@@ -162,7 +162,7 @@ func blockedOutside(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 	c := claim.Candidate{
 		Site: site, Path: s[h.At:].Path(), Variant: "channel", Severity: severity, Raises: raises, Thin: true, Share: 1,
 		Summary: claim.Legacy(fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %s for that lock, among them %s, which may be what would let it go on",
-			h.G.ID, site.Function, strings.TrimPrefix(wait.Words(class, false), "wait "), evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), strings.Join(names[:min(len(names), 3)], ", "))),
+			h.G.ID, site.Function, class.Doing(false).For, evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), strings.Join(names[:min(len(names), 3)], ", "))),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that wait for %s, whose holder, goroutine %d, waits for others (%s)", l.Name(), h.G.ID, h.G.State)), Value: evidence.Of(len(l.Waiters), evidence.Count),
 				At: reading.AtGoroutine(site, h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))},

@@ -197,7 +197,7 @@ func hotspotCandidates(in *claim.Input, c *reading.LockSites, says, whole string
 	for _, l := range c.Sites[:min(len(c.Sites), reading.MaxSites)] {
 		says := here
 		if l.Merged > 0 {
-			says = strings.Replace(here, " here", " in "+l.Words(), 1)
+			says = strings.Replace(here, " here", " in "+l.Words().String(), 1)
 		}
 		share := evidence.Part(l.Delay, c.Delay)
 		// Far from the share, at a site that lost next to nothing: not worth a vote.

@@ -99,7 +99,7 @@ func starvationDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		n := len(l.Waiters)
 		behind := evidence.Amount(readers, "reader waits", "readers wait")
 		if writers > 1 {
-			behind = fmt.Sprintf("%s and %s wait", evidence.Amount(readers, "reader", "readers"), evidence.Amount(writers-1, "writer", "writers"))
+			behind = claim.Textf("%s and %s wait", evidence.Amount(readers, "reader", "readers"), evidence.Amount(writers-1, "writer", "writers"))
 		}
 		c := claim.Candidate{
 			Site: site, Path: path,

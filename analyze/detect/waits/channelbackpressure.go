@@ -149,7 +149,7 @@ func between(t *exectrace.Timeline, function string) (at reading.BusyAt, total t
 		}
 		if w.Total > total {
 			site := w.Stack.Site()
-			at, total = reading.BusyAt{Site: site, Words: fmt.Sprintf("%s (%s)", site.Function, w.Class)}, w.Total
+			at, total = reading.BusyAt{Site: site, Words: claim.Textf("%s (%s)", claim.Func(site.Function), w.Class)}, w.Total
 		}
 	}
 	return at, min(total, t.Duration)

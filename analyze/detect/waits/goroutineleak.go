@@ -149,7 +149,7 @@ func leakProfile(in *claim.Input) claim.Reading {
 }
 
 func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class wait.Class, n, total, goroutine int64, reproduce claim.Command) claim.Candidate {
-	who := evidence.Amount(n, "goroutine that waits", "goroutines that wait") + strings.TrimPrefix(wait.Words(class, false), "wait")
+	who := evidence.Things(n, "goroutine") + " that " + class.Doing(false).Of(n)
 	if e.Dump() != nil && e.Dump().Origin == "goleak" { // a library that compares goroutines before and after a test proves less
 		return claim.Candidate{
 			Site: site, Path: path, Variant: "goleak", Severity: claim.Warning, Share: evidence.Part(n, total).Number,
@@ -640,10 +640,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 		severity = claim.Info
 	}
 	waits := wait.Words(a.class, false)
-	who := evidence.Things(n, "goroutine") + " " + waits
-	if n == 1 {
-		who = "1 goroutine waits" + strings.TrimPrefix(waits, "wait")
-	}
+	who := evidence.Things(n, "goroutine") + " " + a.class.Doing(false).Of(int64(n))
 	value, says := evidence.Of(a.old, evidence.Count), fmt.Sprintf("goroutines that %s here for a minute or more", waits)
 	summary := fmt.Sprintf("%s in %s, %d of them for a minute or more", who, a.site.Function, a.old)
 	switch {
@@ -785,7 +782,7 @@ func leakHeap(in *claim.Input) claim.Reading {
 	}
 	most := ask.Sorted()[0]
 	c := claim.Candidate{Site: unreadSite, Path: []string{unreadSite.Function, most.Site.Function}, Sites: ask.Sites(), Thin: true,
-		Summary: claim.Legacy(fmt.Sprintf("requests of net/http's client are made by %s", strings.TrimPrefix(ask.Words(), "called by "))),
+		Summary: claim.Legacy(fmt.Sprintf("requests of net/http's client are made by %s", strings.TrimPrefix(ask.Words().String(), "called by "))),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy("allocated for requests that " + most.Site.Function + " makes by net/http's client"), Value: evidence.Of(int64(most.Count), evidence.Bytes),
 			Of: claim.PartOf(evidence.Of(total, evidence.Bytes), "all that is allocated for requests by net/http's client"), At: claim.At(most.Site), Reproduce: claim.PeekInside(e, e.Profile().Columns[column].Name, most.Site, `^net/http\.send$`)}}}
 	r.Candidates = []claim.Candidate{c}

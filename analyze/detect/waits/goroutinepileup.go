@@ -155,7 +155,7 @@ func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *c
 	}
 	x := c.by[key]
 	if x == nil {
-		x = &crowd{class: class, words: wait.WordsAt(class, slot, s), slot: slot, gates: map[uint64]bool{}, at: map[string]float64{}}
+		x = &crowd{class: class, words: wait.WordsAt(class, slot, s).String(), slot: slot, gates: map[uint64]bool{}, at: map[string]float64{}}
 		c.by[key] = x
 		c.all = append(c.all, x)
 	}

@@ -261,7 +261,7 @@ func keeps(t *exectrace.Timeline, w *reading.WaitSum) (at reading.BusyAt, total 
 			site := x.Stack.Site()
 			sums[site.Function] += x.Total
 			if d := sums[site.Function]; d > total {
-				at, total = reading.BusyAt{Site: site, Words: fmt.Sprintf("%s (%s)", site.Function, x.Class)}, d
+				at, total = reading.BusyAt{Site: site, Words: claim.Textf("%s (%s)", claim.Func(site.Function), x.Class)}, d
 			}
 		}
 	}
@@ -293,7 +293,7 @@ func poolDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			c.Fix = claim.Legacies(lostFix)
 		}
 		if g, where, k := slotHolders(e.Dump(), x); k > 0 {
-			c.Summary += claim.Legacy(fmt.Sprintf("; of those who have one, %d %s in %s", k, strings.TrimPrefix(wait.WordsAt(wait.OfState(g.State, g.Stack()), false, g.Stack()), "are "), where.Function))
+			c.Summary += claim.Legacy(fmt.Sprintf("; of those who have one, %d %s in %s", k, wait.OfState(g.State, g.Stack()).DoingAt(false, g.Stack()).Of(int64(k)), where.Function))
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that have got a slot and stand in %s (%s)", where.Function, g.State)), Value: evidence.Of(k, evidence.Count),
 				At: reading.AtGoroutine(where, g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
 			judge.AddSites(&c, where)

@@ -99,7 +99,7 @@ func (l *flightLeader) does() string {
 	}
 	doing := "runs"
 	if l.class != "" {
-		doing = wait.WordsOfOne(l.class)
+		doing = wait.WordsOfOne(l.class).String()
 	}
 	return fmt.Sprintf("%s %s in %s", who, doing, l.site.Function)
 }

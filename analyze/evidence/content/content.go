@@ -4,6 +4,7 @@ package content
 import (
 	"time"
 
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/quantity"
 	"inquest/analyze/evidence/stack"
 )
@@ -38,11 +39,11 @@ func (t *Totals) Time(name string, d time.Duration) { t.Add(name, quantity.Durat
 // Part is what is left of a content under a focus. The content itself stays as it is.
 type Part struct {
 	Content Content       // nil when nothing is left
-	Says    string        // how much it is, or why nothing
+	Says    prose.Text    // how much it is, or why nothing
 	At      time.Time     // when it begins; zero where that did not change
 	For     time.Duration // what it covers, where At is set
-	Lacks   string        // why it is no whole of its kind any more; empty when it is one
-	Apart   string        // why it denies nothing; empty when it can
+	Lacks   prose.Text    // why it is no whole of its kind any more; empty when it is one
+	Apart   prose.Text    // why it denies nothing; empty when it can
 }
 
 // Labelled can carry labels (runtime/pprof.Do).

@@ -1,10 +1,10 @@
 package dump
 
 import (
-	"fmt"
 	"slices"
 
 	"inquest/analyze/evidence/content"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/quantity"
 	"inquest/analyze/evidence/stack"
 )
@@ -63,8 +63,7 @@ func (d *Dump) Labelled(key, value string) content.Part {
 	return content.Part{
 		Content: &left,
 		Lacks:   "narrowed to the goroutines that carry the label",
-		Says: fmt.Sprintf("%d of %s carry the label; deadlock is not judged, as whoever holds a lock may be among the rest",
-			len(left.Goroutines), quantity.Things(len(d.Goroutines), "goroutine")),
+		Says:    prose.Textf("%d of %s carry the label; deadlock is not judged, as whoever holds a lock may be among the rest", len(left.Goroutines), quantity.Things(len(d.Goroutines), "goroutine")),
 	}
 }
 

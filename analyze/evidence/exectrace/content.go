@@ -1,12 +1,12 @@
 package exectrace
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"inquest/analyze/evidence/content"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/quantity"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
@@ -88,12 +88,12 @@ func (t *Timeline) Cut() (content.Part, bool) {
 	case n == Narrowed{}:
 		return content.Part{}, false
 	case n.Outside:
-		return content.Part{Says: fmt.Sprintf("the window lies outside of its %s", quantity.Duration(n.Of))}, true
+		return content.Part{Says: prose.Textf("the window lies outside of its %s", quantity.Duration(n.Of))}, true
 	}
-	says := fmt.Sprintf("%s from offset %s on, of about %s, and offsets count from there; what was under way at an edge counts with its part inside, as at the ends of a trace",
+	says := prose.Textf("%s from offset %s on, of about %s, and offsets count from there; what was under way at an edge counts with its part inside, as at the ends of a trace",
 		quantity.Duration(t.Duration), quantity.Duration(n.From), quantity.Duration(n.Of))
 	if n.Skipped > 0 {
-		says += fmt.Sprintf("; not decoded, because outside: %s", quantity.Things(n.Skipped, "generation"))
+		says += prose.Textf("; not decoded, because outside: %s", quantity.Things(n.Skipped, "generation"))
 	}
 	return content.Part{Content: t, Says: says}, true
 }
@@ -111,7 +111,7 @@ func (t *Timeline) OfTask(name string) content.Part {
 	if len(left.Tasks) == 0 {
 		return content.Part{Says: "it holds no task of this type"}
 	}
-	others := ""
+	others := prose.Text("")
 	if n := len(t.Tasks) - len(left.Tasks); n > 0 {
 		others = quantity.Things(n, "other task type") + " left out; "
 	}
@@ -120,8 +120,7 @@ func (t *Timeline) OfTask(name string) content.Part {
 	}
 	return content.Part{
 		Content: &left,
-		Apart:   fmt.Sprintf("narrowed to regions of tasks of type %s: what it does not show there may well be outside", name),
-		Says: others + fmt.Sprintf("waits, wake-ups, lock holders and logs are those inside %s of such tasks; what goroutines ran, processors, pauses and the collector are those of all",
-			quantity.Things(int(t.InFocus), "region")),
+		Apart:   prose.Textf("narrowed to regions of tasks of type %s: what it does not show there may well be outside", name),
+		Says:    others + prose.Textf("waits, wake-ups, lock holders and logs are those inside %s of such tasks; what goroutines ran, processors, pauses and the collector are those of all", quantity.Things(int(t.InFocus), "region")),
 	}
 }

@@ -1,11 +1,11 @@
 package pprofile
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"inquest/analyze/evidence/content"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/quantity"
 	"inquest/analyze/evidence/stack"
 )
@@ -56,11 +56,11 @@ func (p *Profile) Labelled(key, value string) content.Part {
 	if len(left.Samples) == 0 {
 		return content.Part{Says: "none of its samples carries the label"}
 	}
-	what := "samples"
+	what := prose.Text("samples")
 	if column >= 0 {
-		what = p.Columns[column].Name
+		what = p.Columns[column].Text()
 	}
-	return content.Part{Content: &left, Says: fmt.Sprintf("%s of its %s carries the label, and shares are of that", quantity.Part(left.Total(column), p.Total(column)), what)}
+	return content.Part{Content: &left, Says: prose.Textf("%s of its %s carries the label, and shares are of that", quantity.Part(left.Total(column), p.Total(column)), what)}
 }
 
 // named reports whether a frame has a function's name (see [Sample]).

@@ -5,8 +5,10 @@ package pprofile
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -15,6 +17,27 @@ type Column struct {
 	Name string // as pprof spells it: "cpu", "inuse_space", "delay", "contentions", "goroutine"
 	Unit string // as pprof spells it: "nanoseconds", "bytes", "count"
 }
+
+// columns are the names of the columns of the runtime's profiles (runtime/pprof) and of counted stacks, and of what they
+// count: words, where a program's own are what its profile says.
+var columns = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range strings.Fields("cpu samples alloc_objects alloc_space inuse_objects inuse_space objects space contentions delay goroutine goroutineleak threadcreate calls nanoseconds bytes count") {
+		m[name] = true
+	}
+	return m
+}()
+
+// ColumnText is the name of a column, or of what it counts, in a sentence.
+func ColumnText(name string) prose.Text {
+	if columns[name] {
+		return prose.Of(prose.Words, name)
+	}
+	return prose.Of(prose.Said, name)
+}
+
+// Text is the name of the column in a sentence.
+func (c Column) Text() prose.Text { return ColumnText(c.Name) }
 
 // Sample is one stack with a value per column.
 type Sample struct {

@@ -82,6 +82,12 @@ type Label string
 // Text marks it.
 func (l Label) Text() Text { return Of(LabelPair, string(l)) }
 
+// Num is a number that is written already, with its unit, a time or a version of Go.
+type Num string
+
+// Text marks it.
+func (n Num) Text() Text { return Of(Number, string(n)) }
+
 // Legacy marks a sentence whose names are not marked: redaction guesses them.
 func Legacy(s string) Text { return Of(Old, s) }
 

@@ -16,26 +16,26 @@ import (
 )
 
 // Size is a number of bytes in words.
-func Size(n int64) string { return Of(n, Bytes).String() }
+func Size(n int64) prose.Text { return Of(n, Bytes).Text() }
 
 // Within tells a time span at the end of a sentence; nothing when it is unknown.
-func Within(d time.Duration) string {
+func Within(d time.Duration) prose.Text {
 	if d <= 0 {
 		return ""
 	}
-	return " within " + Duration(d).String()
+	return " within " + Duration(d).Text()
 }
 
 // Amount is a number of things in words: "1 goroutine waits", "12 goroutines wait".
-func Amount[N int | int64](n N, one, many string) string {
-	return Of(n, Count).String() + " " + Plural(n, one, many)
+func Amount[N int | int64](n N, one, many prose.Text) prose.Text {
+	return Of(n, Count).Text() + " " + Plural(n, one, many)
 }
 
 // Minutes is a wait as dumps print it, in whole minutes (runtime/traceback.go, goroutineheader).
-func Minutes(d time.Duration) string { return Things(int64(d/time.Minute), "minute") }
+func Minutes(d time.Duration) prose.Text { return Things(int64(d/time.Minute), "minute") }
 
 // Plural is what n things are called.
-func Plural[N int | int64](n N, one, many string) string {
+func Plural[N int | int64](n N, one, many prose.Text) prose.Text {
 	if n == 1 {
 		return one
 	}
@@ -95,12 +95,20 @@ func Duration(d time.Duration) Quantity { return Of(int64(d), Nanoseconds) }
 func (q Quantity) Duration() time.Duration { return time.Duration(bound.Float(q.Number)) }
 
 // Things counts what a noun names: "1 stretch", "2 stretches", "1,200 waits".
-func Things[N ~int | ~int64 | ~uint64](n N, noun string) string {
-	many := english.PluralWord(2, noun, "")
-	if strings.HasSuffix(noun, "ch") { // english knows "watch" only
-		many = noun + "es"
+func Things[N ~int | ~int64 | ~uint64](n N, noun prose.Text) prose.Text {
+	count := prose.Of(prose.Number, humanize.Comma(int64(n))) + " "
+	if n == 1 {
+		return count + noun
 	}
-	return humanize.Comma(int64(n)) + " " + english.PluralWord(int(n), noun, many)
+	return count + noun.Each(many)
+}
+
+// many is a noun in the plural.
+func many(k prose.Kind, noun string) prose.Text {
+	if strings.HasSuffix(noun, "ch") { // english knows "watch" only
+		return prose.Of(k, noun+"es")
+	}
+	return prose.Of(k, english.PluralWord(2, noun, ""))
 }
 
 // Part returns part/whole as a share; a whole of zero gives zero.

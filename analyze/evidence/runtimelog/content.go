@@ -1,10 +1,10 @@
 package runtimelog
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/evidence/content"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/quantity"
 	"inquest/analyze/evidence/stack"
 )
@@ -61,7 +61,7 @@ func (g *GC) Within(_, from, to time.Time) content.Part {
 	}
 	return content.Part{
 		Content: &left, At: g.Start.Add(left.Total.From), For: left.Total.To - left.Total.From,
-		Says: fmt.Sprintf("%d of %d collections; the collector's share of all processor time stays that since the process started", left.Total.Cycles, g.Total.Cycles),
+		Says: prose.Textf("%d of %d collections; the collector's share of all processor time stays that since the process started", left.Total.Cycles, g.Total.Cycles),
 	}
 }
 
@@ -99,6 +99,6 @@ func (s *Sched) Within(at, from, to time.Time) content.Part {
 	}
 	return content.Part{
 		Content: &left, At: at.Add(left.Total.From - s.Total.From), For: left.Total.To - left.Total.From,
-		Says: fmt.Sprintf("%d of %d lines", left.Total.Samples, s.Total.Samples),
+		Says: prose.Textf("%d of %d lines", left.Total.Samples, s.Total.Samples),
 	}
 }

@@ -3,6 +3,8 @@ package wait
 import (
 	"strings"
 
+	"inquest/analyze/evidence/prose"
+	"inquest/analyze/evidence/quantity"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -24,58 +26,68 @@ func Poller(s stack.Stack) string {
 	return ""
 }
 
-// WordsAt is waitingFor with what the stack tells about input and output.
-func WordsAt(c Class, slot bool, s stack.Stack) string {
+// Doing is what goroutines do that wait, in words that end a sentence.
+type Doing struct {
+	One, Many prose.Text // "waits to send on a channel", "wait to send on a channel"
+	For       prose.Text // "to send on a channel"; empty where nothing is waited for
+}
+
+// Of is what n of them do.
+func (d Doing) Of(n int64) prose.Text { return quantity.Plural(n, d.One, d.Many) }
+
+func waiting(what prose.Text) Doing { return Doing{"waits " + what, "wait " + what, what} }
+
+// DoingAt is Doing with what the stack tells about input and output.
+func (c Class) DoingAt(slot bool, s stack.Stack) Doing {
 	if c == Network && !slot {
 		switch Poller(s) {
 		case "os":
-			return "wait in reads or writes of a pipe or device"
+			return waiting("in reads or writes of a pipe or device")
 		case "":
-			return "wait for input or output"
+			return waiting("for input or output")
 		}
 	}
-	return Words(c, slot)
+	return c.Doing(slot)
 }
 
-// Words is a class of waits in words that end a sentence.
-func Words(c Class, slot bool) string {
+// Doing is what goroutines do whose waits are of a class; slot says that what they wait for is a slot of a pool.
+func (c Class) Doing(slot bool) Doing {
 	switch {
 	case slot:
-		return "wait for a slot"
+		return waiting("for a slot")
 	case c.IsLock():
-		return "wait for a lock"
+		return waiting("for a lock")
 	}
 	switch c {
 	case ChanSend:
-		return "wait to send on a channel"
+		return waiting("to send on a channel")
 	case ChanRecv:
-		return "wait to receive from a channel"
+		return waiting("to receive from a channel")
 	case Select:
-		return "wait in a select"
+		return waiting("in a select")
 	case Coroutine:
-		return "wait for their iterator to be pulled"
+		return waiting("for their iterator to be pulled")
 	case Network:
-		return "wait for the network"
+		return waiting("for the network")
 	case WaitGroup:
-		return "wait for a wait group"
+		return waiting("for a wait group")
 	case Cond:
-		return "wait for a condition"
+		return waiting("for a condition")
 	case Sync:
-		return "wait for a semaphore"
+		return waiting("for a semaphore")
 	case Sleep:
-		return "sleep"
+		return Doing{One: "sleeps", Many: "sleep"}
 	case Syscall:
-		return "are in a system call"
+		return Doing{One: "is in a system call", Many: "are in a system call"}
 	}
-	return "wait"
+	return Doing{One: "waits", Many: "wait"}
 }
 
-// WordsOfOne is what one goroutine does that waits: "waits to send on a channel", "is in a system call".
-func WordsOfOne(c Class) string {
-	words := Words(c, false)
-	if rest, ok := strings.CutPrefix(words, "are "); ok {
-		return "is " + rest
-	}
-	verb, rest, _ := strings.Cut(words, " ")
-	return strings.TrimSuffix(verb+"s "+rest, " ")
-}
+// WordsAt is what several do, with what the stack tells about input and output.
+func WordsAt(c Class, slot bool, s stack.Stack) prose.Text { return c.DoingAt(slot, s).Many }
+
+// Words is what several do.
+func Words(c Class, slot bool) prose.Text { return c.Doing(slot).Many }
+
+// WordsOfOne is what one does.
+func WordsOfOne(c Class) prose.Text { return c.Doing(false).One }
