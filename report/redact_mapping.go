@@ -165,16 +165,16 @@ var fields = func() map[string]fieldKind {
 			compare.Measure.Per compare.Measure.Verdict compare.Measure.Method compare.Change.Reach compare.Distribution.Verdict compare.Distribution.Method
 			compare.Benchmark.Unit compare.Benchmark.Verdict compare.FindingChange.Fingerprint compare.FindingChange.Detector
 			compare.FindingState.ID compare.FindingState.Confidence compare.Trend.Name compare.Trend.Side compare.Trend.Exhibits
-			compare.Result.Rank compare.Reason.Rank compare.Reason.Kind compare.Undecided.Kind`,
+			compare.Result.Rank compare.Reason.Rank compare.Reason.Kind compare.Undecided.Kind compare.Work.By compare.WorkSource.Name`,
 		aSentence: `report.Exhibit.Part report.Exhibit.Problems report.Quality.Says report.Focused.Says report.Pause.Reason
 			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
 			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
 			report.Bars.Title report.Growth.Title claim.Verdict.Why claim.Finding.Title claim.Finding.Variant claim.Finding.Summary
 			claim.Finding.Caveats claim.Finding.Next claim.Finding.Sketch claim.Fact.Says claim.Whole.What
 			claim.Check.Why claim.Chain.Title claim.Chain.Narrative claim.Link.Why claim.Missing.How claim.Missing.Cost claim.Missing.Would
-			compare.Result.Why compare.Reason.Says compare.Undecided.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
+			compare.Result.Why compare.Reason.Says compare.Undecided.Why compare.Work.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
 			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,
-		aFunction: `claim.Site.Function claim.Location.Function compare.Change.Function compare.Change.Path compare.Moved.From compare.Moved.To
+		aFunction: `claim.Site.Function claim.Location.Function compare.Change.Function compare.WorkSource.At compare.Change.Path compare.Moved.From compare.Moved.To
 			compare.Node.Function report.FlameNode.Function compare.TrendSite.Function report.Rename.From report.Rename.To report.FlameNode.Function`,
 		aFile:        `claim.Site.File claim.Location.File compare.Change.File`,
 		aPath:        `report.Exhibit.Path report.Focused.Path`,

@@ -82,6 +82,8 @@ type Options struct {
 	Floors map[evidence.Unit]float64
 	// Rename maps names of functions or packages on the before side to those on the after side.
 	Rename map[string]string
+
+	work scaling // what the work that was done does to numbers per second
 }
 
 // DefaultMinEffect is the MinEffect of the zero Options.
@@ -95,6 +97,7 @@ type Result struct {
 	Rank       Rank        `json:"rank,omitempty"` // the highest in which something changed; empty for none
 	Reasons    []Reason    `json:"reasons"`        // the changes that decide, highest rank first, losses before gains
 	Undecided  []Undecided `json:"undecided"`      // kinds that could not decide
+	Work       Work        `json:"work"`
 	Kinds      []Kind      `json:"kinds"`
 	Benchmarks []Benchmark `json:"benchmarks"`
 	Findings   Findings    `json:"findings"`
@@ -129,6 +132,7 @@ const (
 type Measure struct {
 	Name       claim.Text        `json:"name"`       // such as "CPU time"
 	Per        string            `json:"per"`        // "second", "operation" or "profile"
+	Work       float64           `json:"work"`       // the numbers of the after side are divided by it: how many times the work it did; 1 for none
 	Gates      bool              `json:"gates"`      // a change of it decides the verdict
 	Verdict    Outcome           `json:"verdict"`    //
 	Why        claim.Text        `json:"why"`        // sentence
@@ -203,7 +207,8 @@ func Compare(before, after *Side, opt Options) *Result {
 	if opt.MinEffect <= 0 {
 		opt.MinEffect = DefaultMinEffect
 	}
-	r := &Result{}
+	r := &Result{Work: workOf(before, after, opt)}
+	opt.work = r.Work.scaling(busy(before) && busy(after))
 	var drafts []*draft
 	for _, kind := range evidence.Kinds {
 		if d := compareKind(kind, before, after, opt); d != nil {
@@ -294,6 +299,7 @@ func settle(drafts []*draft) {
 				if c.m.Verdict == Inconclusive {
 					d.undecided = append(d.undecided, c.m.Why.String())
 				}
+				d.undecided = append(d.undecided, c.excused...)
 			}
 		}
 		for _, t := range d.durations {

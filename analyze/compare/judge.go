@@ -24,6 +24,7 @@ type comparison struct {
 	opt   Options
 	m     *Measure
 	load  bool // both sides did the same work per unit, so that a rise is not just more work
+	work  scaling
 
 	method  string
 	size    float64    // of the whole, on the larger side
@@ -33,6 +34,64 @@ type comparison struct {
 	tested  int  // how many numbers are tested together with its own
 	settled bool // the verdict is reached already
 	reasons []Reason
+	excused []string // what changed as more or less work changes it as well
+}
+
+// atEqualWork brings a rate of the after side to the work of the before side.
+func (c *comparison) atEqualWork() {
+	c.m.Work = 1
+	if c.work.factor == 1 || !c.q.rate {
+		return
+	}
+	c.m.Work = c.work.factor
+	for i := range c.runs[1] {
+		r := &c.runs[1][i]
+		by := 1 / c.work.factor
+		r.scale *= by
+		r.total *= by
+		r.variance *= by * by
+		for _, all := range [][]float64{r.own, r.cum} {
+			for j := range all {
+				all[j] *= by
+			}
+		}
+		for _, all := range [][]float64{r.ownVar, r.cumVar} {
+			for j := range all {
+				all[j] *= by * by
+			}
+		}
+	}
+}
+
+// excuse says that work explains what changed.
+func (s *scaling) excuse() string {
+	if s.grew > 0 {
+		return ", as more work makes it"
+	}
+	return ", as less work makes it"
+}
+
+// ofWork reports whether the work that was done may have made all of a change, or its share of the whole, where that is
+// all that can be compared, did not follow it.
+func (c *comparison) ofWork(e *entry) bool {
+	if c.work.shares && c.q.rate && !c.load && e != c.all {
+		was, is := part(e.mean[0], c.all.mean[0]), part(e.mean[1], c.all.mean[1])
+		return (is-was)*e.delta <= 0 || math.Abs(is-was) < c.opt.MinEffect*min(was, is)
+	}
+	if c.work.free == nil {
+		return false
+	}
+	d := c.work.beyond(c.q.grows, e.mean[0], e.mean[1])
+	const sure = 2
+	return d < max(c.opt.MinEffect, c.q.least)*min(e.mean[0], e.mean[1]) || d < sure*e.se
+}
+
+// ticks is how many samples of a CPU profile one unit of the measure makes; 0 when that is not known.
+func (r *run) ticks() float64 {
+	if r.profile == nil || r.profile.Period <= 0 || r.scale <= 0 {
+		return 0
+	}
+	return 1 / (r.scale * float64(r.profile.Period))
 }
 
 // settle gives the measure a verdict without a test.
@@ -62,6 +121,7 @@ func (c *comparison) whole() {
 			e.x[side] = append(e.x[side], runs[i].total)
 			e.variance[side] += runs[i].variance / float64(len(runs))
 			samples[side] += runs[i].samples
+			e.exposure[side] += runs[i].ticks()
 		}
 		e.counts[side] = float64(samples[side])
 	}
@@ -108,8 +168,9 @@ func (c *comparison) candidates() {
 						noise *= 1 - min(v/r.total, 1)
 					}
 					e.variance[side] += noise / float64(len(runs))
-					if c.q.column == "cpu" && r.profile != nil && r.profile.Period > 0 && r.scale > 0 {
-						e.counts[side] += v / r.scale / float64(r.profile.Period)
+					if ticks := r.ticks(); c.q.column == "cpu" && ticks > 0 {
+						e.counts[side] += v * ticks
+						e.exposure[side] += ticks
 					}
 				}
 			}
@@ -181,6 +242,10 @@ func (c *comparison) judge() {
 	var worse, better []*Change
 	for _, e := range c.entries {
 		ch := changes[e]
+		// Waits tell of more than the work, and of how much more is not known.
+		if c.q.grows == beyondAll && len(c.excused) == 0 && c.clear(e) && c.ofWork(e) {
+			c.excused = append(c.excused, fmt.Sprintf("%s %s%s", c.subject(ch), amount(ch, c.base.per), c.work.excuse()))
+		}
 		if ch.Counts && ch.Worse {
 			worse = append(worse, ch)
 		} else if ch.Counts {
@@ -197,6 +262,11 @@ func (c *comparison) judge() {
 
 // counts reports whether a change is beyond noise and large enough to matter.
 func (c *comparison) counts(e *entry) bool {
+	return c.clear(e) && !c.ofWork(e)
+}
+
+// clear reports whether a change is beyond noise and large enough, whatever made it.
+func (c *comparison) clear(e *entry) bool {
 	return e.q <= levelOf(c.method)+1e-12 && c.large(e) && math.Abs(e.delta) >= e.gap
 }
 
@@ -277,7 +347,7 @@ func (c *comparison) likeliest(changes map[*entry]*Change) {
 // program that is always busy, less time in one function is more of everything
 // else, per second. It is not asked per operation.
 func (c *comparison) excuseMoreTime(changes map[*entry]*Change) {
-	if c.load || changes[c.all].Counts && changes[c.all].Worse && c.q.column == "cpu" {
+	if c.load || c.work.counted || changes[c.all].Counts && changes[c.all].Worse && c.q.column == "cpu" {
 		return
 	}
 	rest := c.all.mean
@@ -416,13 +486,13 @@ func (c *comparison) neighbours(of []*entry) func(from, to int) string {
 	}
 }
 
-// answerable leaves what a function of the standard library costs to the functions
-// that call it: where they cost as much as before, it only took over, or left, work of
-// theirs, and where one of them changed, that is the one to look at.
+// answerable recognises cost below a function that only took another way there: where the functions that do the work cost
+// as much as before all over the program, their callers have changed and nothing else. Of a function of the standard library
+// the functions that call it answer for the cost, and where one of them changed, that is the one to look at.
 func (c *comparison) answerable(changes map[*entry]*Change) {
 	owners := map[int]map[int]bool{}
 	for _, e := range c.entries {
-		if changes[e].Counts && e.cum && e.id >= 0 && c.names.kinds[e.id].standard {
+		if changes[e].Counts && e.cum && e.id >= 0 {
 			owners[e.id] = map[int]bool{}
 		}
 	}
@@ -451,11 +521,11 @@ func (c *comparison) answerable(changes map[*entry]*Change) {
 		}
 		ch := changes[e]
 		if sum/e.delta < 0.5 {
-			ch.Counts, ch.Note = false, "moved: its callers, with it, cost as much as before"
+			ch.Counts, ch.Note = false, "moved: what does the work cost as much as before, on another way"
 			continue
 		}
 		for _, o := range c.entries {
-			if of[o.id] && !o.cum && changes[o].Counts && o.delta/e.delta >= explainedBy {
+			if c.names.kinds[e.id].standard && of[o.id] && !o.cum && changes[o].Counts && o.delta/e.delta >= explainedBy {
 				ch.Counts, ch.Note = false, claim.Legacy("part of what "+c.names.list[o.id]+" costs")
 				break
 			}
@@ -571,7 +641,7 @@ const explainedBy = 0.6
 // uniform reports whether everything changed by the same factor, which more work
 // does as well as dearer work; then nothing counts.
 func (c *comparison) uniform(changes map[*entry]*Change) bool {
-	if c.load {
+	if c.load || c.work.counted && c.several() {
 		return false
 	}
 	before, after := c.all.mean[0], c.all.mean[1]
@@ -732,15 +802,18 @@ func (c *comparison) explain() {
 	}
 }
 
+// subject is what changed.
+func (c *comparison) subject(ch *Change) string {
+	if ch.Reach == "whole" {
+		return c.q.name + " as a whole"
+	}
+	return c.q.name + " in " + ch.Function
+}
+
 // sentence reaches the verdict and says it.
 func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 	name := c.q.name
-	of := func(ch *Change) string {
-		if ch.Reach == "whole" {
-			return fmt.Sprintf("%s as a whole %s", name, amount(ch, c.base.per))
-		}
-		return fmt.Sprintf("%s in %s %s", name, ch.Function, amount(ch, c.base.per))
-	}
+	of := func(ch *Change) string { return c.subject(ch) + " " + amount(ch, c.base.per) }
 	order := func(all []*Change) *Change {
 		slices.SortStableFunc(all, func(a, b *Change) int {
 			if (a.Reach == "whole") != (b.Reach == "whole") { // a function says more than the whole
@@ -774,6 +847,9 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 	case uniform:
 		c.m.Verdict = Inconclusive
 		c.m.Why = claim.Legacy(fmt.Sprintf("%s as a whole %s, and everything by the same factor: more work or dearer work; --ops BEFORE,AFTER tells them apart", name, amount(&c.m.Whole, c.base.per)))
+	case c.m.Work != 1 && !c.work.counted && c.size >= c.floor():
+		c.m.Verdict = Inconclusive
+		c.m.Why = claim.Legacy(fmt.Sprintf("%s changed %.2g times in most functions alike: more or less work, or dearer or cheaper work; --ops BEFORE,AFTER tells them apart", name, c.m.Work))
 	case c.size < c.floor():
 		c.m.Verdict = Pass
 		c.m.Why = claim.Legacy(fmt.Sprintf("%s: less than %s on both sides, too little to count", name, evidence.Quantity{Number: c.floor(), Unit: c.unit()}))

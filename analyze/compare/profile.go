@@ -11,6 +11,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 )
 
 // quantity is one column of a kind of profile that is compared.
@@ -23,11 +24,14 @@ type quantity struct {
 	factor float64
 	// floor is the size below which a function never counts, in unit; per operation it does not apply.
 	floor float64
+	// perProc says that the floor is that of one processor: it grows with how many the program may use.
+	perProc bool
 	// least is the part of its own cost that a function's change must have to count,
 	// beside Options.MinEffect: heavy tails move some quantities by themselves.
 	least float64
 	gates bool
 	rank  Rank
+	grows grows // how it follows the work
 	// backed says that another quantity of the kind shows the same at better
 	// precision: where too little was sampled, it is that one which decides.
 	backed bool
@@ -41,23 +45,23 @@ type quantity struct {
 // quantities are what is compared of each kind of profile.
 var quantities = map[evidence.Kind][]quantity{
 	evidence.CPU: {
-		{column: "cpu", name: "CPU time", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, gates: true, rank: RankCost, firm: true, variance: ofTicks},
+		{column: "cpu", name: "CPU time", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, perProc: true, gates: true, rank: RankCost, grows: withWork, firm: true, variance: ofTicks},
 	},
 	evidence.Heap: {
-		{column: "inuse_space", name: "live heap", unit: evidence.Bytes, factor: 1, floor: 1 << 20, least: 0.1, gates: true, rank: RankCost, variance: heapBytes},
-		{column: "alloc_space", name: "bytes allocated", rate: true, unit: evidence.BytesPerSec, factor: 1, floor: 256 << 10, gates: true, rank: RankCost, firm: true, variance: heapBytes},
-		{column: "alloc_objects", name: "objects allocated", rate: true, unit: evidence.PerSecond, factor: 1, floor: 1000, gates: true, rank: RankCost, firm: true, backed: true, variance: heapObjects},
+		{column: "inuse_space", name: "live heap", unit: evidence.Bytes, factor: 1, floor: 1 << 20, least: 0.1, gates: true, rank: RankCost, grows: held, variance: heapBytes},
+		{column: "alloc_space", name: "bytes allocated", rate: true, unit: evidence.BytesPerSec, factor: 1, floor: 1 << 20, gates: true, rank: RankCost, grows: withWork, firm: true, variance: heapBytes},
+		{column: "alloc_objects", name: "objects allocated", rate: true, unit: evidence.PerSecond, factor: 1, floor: 10_000, gates: true, rank: RankCost, grows: withWork, firm: true, backed: true, variance: heapObjects},
 	},
 	evidence.Mutex: {
-		{column: "delay", name: "delay caused by holding locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, rank: RankCost, variance: ofDelays},
+		{column: "delay", name: "delay caused by holding locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.05, least: 0.25, gates: true, rank: RankCost, grows: beyondAll, variance: ofDelays},
 	},
 	evidence.Block: {
-		{column: "delay", name: "waiting for locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25, gates: true, rank: RankOperations, takes: waitsForLock, variance: ofDelays},
+		{column: "delay", name: "waiting for locks", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.05, least: 0.25, gates: true, rank: RankOperations, grows: beyondAll, takes: waitsForLock, variance: ofDelays},
 		// Workers parked by design dominate these waits, and waiting longer for nothing to do is no loss.
-		{column: "delay", name: "waiting for channels, conditions and groups", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.005, least: 0.25,
+		{column: "delay", name: "waiting for channels, conditions and groups", rate: true, unit: evidence.SecPerSec, factor: 1e-9, floor: 0.05, least: 0.25,
 			takes: func(s *pprofile.Sample) bool { return !waitsForLock(s) }, variance: ofDelays},
 	},
-	evidence.Goroutine:     {{column: "goroutine", name: "goroutines", unit: evidence.Count, factor: 1, floor: 100, least: 0.5, gates: true, rank: RankOperations, variance: ofThings}},
+	evidence.Goroutine:     {{column: "goroutine", name: "goroutines", unit: evidence.Count, factor: 1, floor: 100, least: 0.5, gates: true, rank: RankOperations, grows: beyondAll, takes: atWork, variance: ofThings}},
 	evidence.GoroutineLeak: {{column: "goroutineleak", name: "leaked goroutines", unit: evidence.Count, factor: 1, floor: 1, least: 0.5, gates: true, rank: RankOperations, variance: ofThings}},
 }
 
@@ -122,6 +126,9 @@ func waitsForLock(s *pprofile.Sample) bool {
 	}
 	return false
 }
+
+// atWork leaves out goroutines of connections that wait for a request: there are as many as clients hold open.
+func atWork(s *pprofile.Sample) bool { return !wait.BetweenRequests(s.Stack) }
 
 // run is what one profile, or the difference of two, says about one quantity.
 // The slices are indexed by function.
@@ -234,6 +241,9 @@ func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, 
 			return nil, fmt.Sprintf("%s has no column %s", e.ID, q.column), "record both sides with the same tool"
 		}
 	}
+	if q.perProc {
+		q.floor *= float64(max(before.GOMAXPROCS, after.GOMAXPROCS, 1))
+	}
 	n := newNames(opt.Rename)
 	base, runsA, runsB, why, record := footing(q, a, b, before, after)
 	if why != "" || runsA == nil {
@@ -254,7 +264,11 @@ func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, 
 		return true
 	}
 	m := &Measure{Name: claim.Legacy(q.name), Per: base.per, Gates: q.gates}
-	c = &comparison{q: q, base: base, names: n, runs: [2][]run{runsA, runsB}, opt: opt, m: m, load: before.Ops > 0 && after.Ops > 0 || !q.rate}
+	c = &comparison{q: q, base: base, names: n, runs: [2][]run{runsA, runsB}, opt: opt, m: m, work: opt.work, load: base.per == "operation" || !q.rate}
+	if base.per == "operation" {
+		c.work = unscaled
+	}
+	c.atEqualWork()
 	unsaid := func(side string) { c.settle(Inconclusive, nothingIn(q, side)) }
 	switch {
 	case identical && empty(runsA), empty(runsA) && empty(runsB):
@@ -322,23 +336,28 @@ func footing(q quantity, a, b []*evidence.Exhibit, before, after *Side) (base ba
 	base = basis{"second", q.unit, q.factor}
 	var sides [2][]run
 	for i, all := range [2][]*evidence.Exhibit{a, b} {
-		timed := true
-		for _, e := range all {
-			timed = timed && e.Profile().Duration > 0
-		}
-		switch {
-		case timed:
-			sides[i] = plain(all, func(e *evidence.Exhibit) float64 { return q.factor / e.Profile().Duration.Seconds() })
-		default:
-			sides[i] = series(q, all)
-		}
-		if sides[i] == nil {
+		if sides[i] = perSecond(q, all); sides[i] == nil {
 			name := [2]string{"before", "after"}[i]
 			return base, nil, nil, fmt.Sprintf("the %s side sums up since its process started, over a time that is not known", name),
 				"fetch the profile with ?seconds=30, name two of one process on each side, or give --ops BEFORE,AFTER"
 		}
 	}
 	return base, sides[0], sides[1], "", ""
+}
+
+// perSecond makes runs of profiles of a known length, or of the differences between those of one process; nil where the time that
+// they cover is not known.
+func perSecond(q quantity, all []*evidence.Exhibit) []run {
+	for _, e := range all {
+		if e.Profile().Duration <= 0 {
+			return series(q, all)
+		}
+	}
+	var out []run
+	for _, e := range all {
+		out = append(out, run{profile: e.Profile(), scale: q.factor / e.Profile().Duration.Seconds()})
+	}
+	return out
 }
 
 func perOperation(u evidence.Unit) evidence.Unit {

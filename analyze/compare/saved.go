@@ -36,8 +36,8 @@ func compareSaved(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, sa, sb
 	for _, q := range all {
 		q.least = max(q.least, leastSaved)
 		q.firm = false // of a saved report only bounds are known
-		m := &Measure{Name: claim.Legacy(q.name), Gates: q.gates}
-		c := &comparison{q: q, names: newNames(opt.Rename), opt: opt, m: m, load: !q.rate || before.Ops > 0 && after.Ops > 0}
+		m := &Measure{Name: claim.Legacy(q.name), Gates: q.gates, Work: 1}
+		c := &comparison{q: q, names: newNames(opt.Rename), opt: opt, m: m, work: unscaled, load: !q.rate || before.Ops > 0 && after.Ops > 0}
 		c.base = basis{"second", q.unit, q.factor}
 		if !q.rate {
 			c.base.per = "profile"

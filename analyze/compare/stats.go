@@ -26,6 +26,7 @@ type entry struct {
 	x        [2][]float64 // per side and run
 	variance [2]float64   // that sampling adds to one run, mean over the side's runs
 	counts   [2]float64   // sampled events, all runs together; 0 when unknown
+	exposure [2]float64   // events that one unit of the number would make, all runs together; known when counts are
 
 	mean  [2]float64
 	delta float64
@@ -103,35 +104,25 @@ func (e *entry) sampling() {
 	if c := e.counts; c[0]+c[1] > 0 && c[0]+c[1] < exactBelow && e.delta != 0 {
 		// Given how many were sampled in all, the number on one side is binomial: exact
 		// where the normal curve is not.
-		exposure := [2]float64{}
-		for side := range exposure {
-			if e.mean[side] > 0 {
-				exposure[side] = c[side] / e.mean[side]
-			}
-		}
-		for side := range exposure {
-			if exposure[side] == 0 {
-				exposure[side] = exposure[1-side]
-			}
-		}
 		high := 1
 		if e.delta < 0 {
 			high = 0
 		}
-		e.p = max(e.p, binomialTail(c[high], c[0]+c[1], exposure[high]/(exposure[0]+exposure[1])))
+		e.p = max(e.p, binomialTail(c[high], c[0]+c[1], e.exposure[high]/(e.exposure[0]+e.exposure[1])))
 	}
 }
 
 const exactBelow = 1000
 
-// binomialTail is the probability of k or more of n at chance p.
+// binomialTail is the probability of k or more of n at chance p. The counts may be off in their last bits.
 func binomialTail(k, n, p float64) float64 {
+	k, n = math.Round(k), math.Round(n)
 	if k <= 0 {
 		return 1
 	}
 	lg := func(x float64) float64 { v, _ := math.Lgamma(x); return v }
 	sum := 0.0
-	for i := math.Ceil(k); i <= n; i++ {
+	for i := k; i <= n; i++ {
 		sum += math.Exp(lg(n+1) - lg(i+1) - lg(n-i+1) + i*math.Log(p) + (n-i)*math.Log1p(-p))
 	}
 	return min(sum, 1)

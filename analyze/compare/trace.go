@@ -54,16 +54,20 @@ func compareTraces(k *draft, a, b []*evidence.Exhibit, opt Options) {
 	}
 	for _, s := range scalars {
 		m := &Measure{Name: claim.Legacy(s.q.name), Per: "second", Gates: s.q.gates}
-		c := &comparison{q: s.q, base: basis{"second", s.q.unit, 1}, names: newNames(opt.Rename), opt: opt, m: m, load: s.absolute}
+		c := &comparison{q: s.q, base: basis{"second", s.q.unit, 1}, names: newNames(opt.Rename), opt: opt, m: m, work: opt.work, load: s.absolute}
 		for side, all := range sides {
 			for _, t := range all {
 				c.runs[side] = append(c.runs[side], s.of(t, c.names, side))
 			}
 		}
+		c.atEqualWork()
 		c.test()
 		k.parts = append(k.parts, c)
 	}
 	k.durations = durations(sides)
+	for _, d := range k.durations {
+		d.work = opt.work
+	}
 	for _, d := range k.durations {
 		d.test()
 	}
@@ -80,14 +84,14 @@ type scalar struct {
 }
 
 var scalars = []scalar{
-	{quantity{name: "waiting for locks", unit: evidence.SecPerSec, floor: 0.01, least: 0.5, gates: true, rank: RankOperations}, false,
+	{quantity{name: "waiting for locks", unit: evidence.SecPerSec, floor: 0.05, least: 0.5, gates: true, rank: RankOperations, grows: beyondAll}, false,
 		func(t *exectrace.Timeline, n *names, side int) run {
 			return waits(t, n, side, func(c wait.Class) bool {
 				return c == wait.Mutex || c == wait.RWRead || c == wait.RWWrite
 			})
 		}},
 	// Idle workers wait like busy ones here.
-	{quantity{name: "waiting for channels, conditions and groups", unit: evidence.SecPerSec, floor: 0.01, least: 0.5}, false,
+	{quantity{name: "waiting for channels, conditions and groups", unit: evidence.SecPerSec, floor: 0.05, least: 0.5}, false,
 		func(t *exectrace.Timeline, n *names, side int) run {
 			return waits(t, n, side, func(c wait.Class) bool {
 				switch c {
@@ -97,7 +101,7 @@ var scalars = []scalar{
 				return false
 			})
 		}},
-	{quantity{name: "processor time of the garbage collector", unit: evidence.SecPerSec, floor: 0.05, least: 0.25, gates: true, rank: RankCost}, false,
+	{quantity{name: "processor time of the garbage collector", unit: evidence.SecPerSec, floor: 0.05, least: 0.25, gates: true, rank: RankCost, grows: withWork, rate: true}, false,
 		func(t *exectrace.Timeline, n *names, side int) run {
 			spent := t.GCWork.Dedicated + t.GCWork.Fractional + t.GCWork.Idle + t.Sweep
 			for _, a := range t.Assists {
@@ -106,7 +110,7 @@ var scalars = []scalar{
 			v := spent.Seconds() / t.Duration.Seconds()
 			return lone(v, v*v*2/float64(max(t.CycleCount, 1)), int64(t.CycleCount))
 		}},
-	{quantity{name: "goroutines", unit: evidence.Count, floor: 100, least: 0.5, gates: true, rank: RankOperations}, true,
+	{quantity{name: "goroutines", unit: evidence.Count, floor: 100, least: 0.5, gates: true, rank: RankOperations, grows: beyondAll}, true,
 		func(t *exectrace.Timeline, n *names, side int) run {
 			sum := 0.0
 			for i := range t.Windows {
@@ -160,6 +164,7 @@ type duration struct {
 	sides   [2][]exectrace.Histogram
 	windows [2]int64 // stretches of the traces that may be taken for independent
 
+	work   scaling
 	runs   *entry // the 99th percentiles of three or more traces a side; nil with fewer
 	method string
 }
@@ -268,6 +273,8 @@ func (d *duration) judge() Distribution {
 		out.P = 1
 	case few && max(was, is) >= float64(d.floor) && max(was, is) >= factor*min(was, is):
 		out.Verdict, out.Why = Inconclusive, claim.Legacy(fmt.Sprintf("%s: %s, but only %d and %d of them", d.name, side, all[0].Count, all[1].Count))
+	case changed && max(was, is) >= factor*min(was, is) && d.work.beyond(beyondAll, was, is) <= 0:
+		out.Verdict, out.Why = Inconclusive, claim.Legacy(d.name+": "+side+d.work.excuse())
 	case changed && is >= factor*was:
 		out.Verdict, out.Why = Regression, claim.Legacy(d.name+": "+side)
 	case changed && was >= factor*is:

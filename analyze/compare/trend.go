@@ -61,8 +61,8 @@ func crowdTrend(name string, s *Side) []Trend {
 
 // trendOf follows a column over profiles in the order of time. It rises when every profile has more than the one before,
 // and the last so many times as much as the first.
-func trendOf(what, side string, all []*evidence.Exhibit, column string, unit, slope evidence.Unit, times float64) Trend {
-	t := Trend{Name: claim.Legacy(what), Side: side, Rising: true}
+func trendOf(what claim.Text, side string, all []*evidence.Exhibit, column string, unit, slope evidence.Unit, times float64) Trend {
+	t := Trend{Name: what, Side: side, Rising: true}
 	var x, y []float64
 	for _, e := range all {
 		t.Exhibits = append(t.Exhibits, e.ID)

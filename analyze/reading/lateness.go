@@ -7,6 +7,7 @@ import (
 
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/wait"
 )
 
 // Beyond is the part of the waits that lie beyond the tail: one in a hundred, or
@@ -32,11 +33,6 @@ type Lateness struct {
 	ReadAhead   bool    // goroutines that read ahead count
 }
 
-// readAhead is where net/http starts a goroutine per request that reads ahead
-// (net/http/server.go). No request waits for it; it waits for a processor just as
-// long as one that does.
-const readAhead = "net/http.(*connReader).backgroundRead"
-
 // UsualLateness is what sched-latency goes by unless it is told otherwise.
 var UsualLateness = Lateness{Events: 30, P99: float64(ForcedPreemption), Median: float64(time.Millisecond), Spread: 0.25, Outside: 0.1}
 
@@ -56,7 +52,7 @@ func LateGroups(t *exectrace.Timeline, least Lateness) (late []*exectrace.Group,
 		g := &t.Groups[i]
 		// A few waits of which each is long say as much as many.
 		few := g.Runnable.Count < least.Events && (least.Few == 0 || g.Runnable.Count < least.Few || float64(g.Runnable.Mean()) < least.P99)
-		if g.System || few || g.Start.Function == readAhead && !least.ReadAhead {
+		if g.System || few || g.Start.Function == wait.ReadAhead && !least.ReadAhead {
 			continue
 		}
 		long := float64(Tail(&g.Runnable)) >= least.P99 && spread.Number >= least.Spread

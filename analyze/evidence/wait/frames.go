@@ -36,6 +36,23 @@ var RequestFrames = stack.Names(`net/http.(*conn).serve net/http.(*http2serverCo
 	golang.org/x/net/http2.(*serverConn).runHandler google.golang.org/grpc.(*Server).handleStream net/rpc.(*service).call
 	github.com/valyala/fasthttp.(*Server).serveConn`)
 
+// ReadAhead is where net/http starts a goroutine per request that reads ahead (net/http/server.go). No request waits for it; it
+// waits for a processor just as long as one that does.
+const ReadAhead = "net/http.(*connReader).backgroundRead"
+
+// PerRequest reports whether a goroutine that starts in a function is one of those that a server starts for each request.
+func PerRequest(start string) bool {
+	return start == ReadAhead || RequestFrames[start] && start != connServe && start != "github.com/valyala/fasthttp.(*Server).serveConn"
+}
+
+// connServe serves one request of a connection after the other.
+const connServe = "net/http.(*conn).serve"
+
+// BetweenRequests reports whether a stack is that of a connection of net/http's server which waits for a request, or reads ahead.
+func BetweenRequests(s stack.Stack) bool {
+	return s.Contains(ReadAhead) || s.Contains(connServe) && !s.Contains("net/http.serverHandler.ServeHTTP")
+}
+
 // InRequest reports whether a stack is in the handling of a request.
 func InRequest(s stack.Stack) bool { return HandlerOf(s) != "" }
 
