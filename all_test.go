@@ -14,7 +14,7 @@ import (
 )
 
 // topLevel is everything that may stand at the top of the repository.
-var topLevel = strings.Fields(`cmd analyze report recorder fixtures templates docs .ci .git .gitignore
+var topLevel = strings.Fields(`cmd analyze report recorder mcp fixtures templates docs .ci .git .gitignore
 	.github go.mod go.sum main.go all_test.go README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE inquest`)
 
 func TestTopLevelIsFixed(t *testing.T) {
@@ -33,7 +33,9 @@ func TestTopLevelIsFixed(t *testing.T) {
 // /... allows the packages below.
 var mayImport = map[string][]string{
 	".":                               {"inquest/cmd"},
-	"cmd":                             {"inquest/analyze/...", "inquest/report/...", "inquest/cmd/settings"},
+	"cmd":                             {"inquest/analyze/...", "inquest/report/...", "inquest/mcp", "inquest/cmd/settings"},
+	"mcp":                             {"inquest/analyze/claim", "inquest/analyze/evidence", "inquest/analyze/look", "inquest/report"},
+	"analyze/look":                    {"inquest/analyze/evidence/..."},
 	"cmd/settings":                    {},
 	"analyze":                         {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
 	"analyze/claim":                   {"inquest/analyze/evidence/..."},
@@ -80,6 +82,7 @@ var onlyIn = map[string][]string{
 	"golang.org/x/exp/trace":          {"analyze/evidence/exectrace"},
 	"github.com/chromedp":             {"report"},
 	"github.com/rogpeppe/go-internal": {"cmd"},
+	"github.com/modelcontextprotocol": {"mcp"},
 	"golang.org/x/crypto":             {"report/sshsig"},
 	"C":                               {},
 }

@@ -48,6 +48,11 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1)) // see memoryFlag
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	return execute(ctx, args, stdin, stdout, stderr)
+}
+
+// execute runs one command and returns its exit code.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use:           "inquest",
 		Short:         "Hold an inquest into a Go process: what happened, how sure that is, and which bytes prove it",
@@ -75,7 +80,7 @@ inquest PATH... is inquest analyze PATH...`,
 	root.SetOut(report.NewGuard(stdout))
 	root.SetErr(report.NewGuard(stderr))
 	root.SetFlagErrorFunc(flagMistake)
-	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand(), versionCommand(), manCommand())
+	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand(), versionCommand(), manCommand(), mcpCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd(args...)
 	complete(root)

@@ -26,6 +26,8 @@ func open(c *cobra.Command, paths []string, opt evidence.Options, quiet bool) (*
 	done := func() {}
 	if f, ok := onTerminal(stderr); ok && !quiet {
 		opt.Progress, done = progress(f)
+	} else if tell, ok := c.Context().Value(progressKey{}).(func(done, total int64)); ok {
+		opt.Progress = func(done, total, _ int64) { tell(done, total) }
 	}
 	bundle, err := evidence.Open(c.Context(), paths, opt)
 	done()
@@ -59,6 +61,10 @@ func open(c *cobra.Command, paths []string, opt evidence.Options, quiet bool) (*
 	}
 	return bundle, nil
 }
+
+// progressKey is the key of a context's func(done, total int64), which is told how many bytes have been read where no
+// terminal shows it.
+type progressKey struct{}
 
 // exists reports whether there is something at a path, readable or not; - is standard input.
 func exists(path string) bool {
