@@ -594,7 +594,7 @@ func TestCauseAsLargeAsItsEffect(t *testing.T) {
 	part := func(share float64, whole string, severity claim.Severity) claim.Measure {
 		return claim.Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *claim.Input) claim.Reading {
 			c := candidate(in.Exhibits[0].ID, severity, "main.f")
-			c.Facts[0].Value, c.Facts[0].Of = evidence.Quantity{Number: share, Unit: evidence.Share}, claim.PartOf(evidence.Of(1000, evidence.Count), whole)
+			c.Facts[0].Value, c.Facts[0].Of = evidence.Quantity{Number: share, Unit: evidence.Share}, claim.PartOf(evidence.Of(1000, evidence.Count), claim.Text(whole))
 			return claim.Reading{Candidates: []claim.Candidate{c}}
 		}}
 	}

@@ -77,8 +77,8 @@ func TraceProfile(e *evidence.Exhibit, kind string) Command {
 }
 
 // TraceView returns the command that opens a trace, and what to look for in it.
-func TraceView(e *evidence.Exhibit, look string) Command {
-	return NewCommand("go", "tool", "trace", PathArgument(e.Path)).Noted(look)
+func TraceView[S ~string](e *evidence.Exhibit, look S) Command {
+	return NewCommand("go", "tool", "trace", PathArgument(e.Path)).Noted(Text(look).String())
 }
 
 // Grep returns the command that shows the lines of a text exhibit that hold a text.
@@ -87,4 +87,4 @@ func Grep(e *evidence.Exhibit, text string) Command {
 }
 
 // PartOf returns the whole of a fact.
-func PartOf[S ~string](q evidence.Quantity, what S) *Whole { return &Whole{q, Legacy(what)} }
+func PartOf(q evidence.Quantity, what Text) *Whole { return &Whole{q, what} }

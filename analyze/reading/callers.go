@@ -44,11 +44,14 @@ func (c Callers) Sorted() Callers {
 	return out
 }
 
-// Words names them with their parts where there are several.
-func (c Callers) Words() claim.Text {
+// Words says by whom the place is called.
+func (c Callers) Words() claim.Text { return "called by " + c.Text() }
+
+// Text names them, with their parts where there are several.
+func (c Callers) Text() claim.Text {
 	all := c.Sorted()
 	if len(all) == 1 {
-		return "called by " + claim.Func(all[0].Site.Function).Text()
+		return claim.Func(all[0].Site.Function).Text()
 	}
 	sum := 0.0
 	for _, x := range all {
@@ -61,7 +64,7 @@ func (c Callers) Words() claim.Text {
 	if more := len(all) - len(parts); more > 0 {
 		parts = append(parts, claim.Textf("%d more", more))
 	}
-	return "called by " + claim.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
+	return claim.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
 }
 
 // Passed reports whether a stack lies further down in one of the callers than the

@@ -45,7 +45,7 @@ func RanFact(e *evidence.Exhibit, g *exectrace.Group, limit *claim.LimitUse) cla
 	all := e.Trace().Ran()
 	return claim.Fact{
 		Exhibit: e.ID, Says: claim.Textf("time for which goroutines of %s ran", claim.Func(g.Start.Function)), Value: evidence.Part(g.Slices.Sum, all), Of: claim.PartOf(evidence.Duration(all), "the time for which all goroutines ran"),
-		Limit: limit, At: claim.At(g.Start), Reproduce: claim.TraceView(e, "goroutine analysis of "+g.Start.Function),
+		Limit: limit, At: claim.At(g.Start), Reproduce: claim.TraceView(e, claim.Textf("goroutine analysis of %s", claim.Func(g.Start.Function))),
 	}
 }
 

@@ -126,7 +126,7 @@ func deadlockDump(in *claim.Input) claim.Reading {
 	case partial:
 		r.Silent = "goroutines or frames are missing from the dump"
 	case hidden > 0:
-		r.Silent = claim.Legacy(fmt.Sprintf("for %d of %d goroutines that wait for locks it cannot be told who will give them theirs", hidden, waiting))
+		r.Silent = claim.Textf("for %d of %d goroutines that wait for locks it cannot be told who will give them theirs", hidden, waiting)
 	}
 	return r
 }
@@ -139,10 +139,10 @@ func blockedOutside(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 	if !ok || !h.OnOthers() {
 		return claim.Candidate{}, false
 	}
-	site, others := h.Site(), map[string]int{}
+	site, others := h.Site(), map[claim.Func]int{}
 	for _, w := range l.Waiters {
 		if f := w.Site().Function; f != site.Function {
-			others[f]++
+			others[claim.Func(f)]++
 		}
 	}
 	// All who wait want to do what the holder does: a slow receiver, not one that is caught, unless nobody is left to be one.
@@ -157,14 +157,14 @@ func blockedOutside(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 	}
 	names := slices.Sorted(maps.Keys(others))
 	if len(names) == 0 {
-		names = []string{site.Function}
+		names = []claim.Func{claim.Func(site.Function)}
 	}
 	c := claim.Candidate{
 		Site: site, Path: s[h.At:].Path(), Variant: "channel", Severity: severity, Raises: raises, Thin: true, Share: 1,
-		Summary: claim.Legacy(fmt.Sprintf("goroutine %d holds the lock it took in %s and waits there %s; %s for that lock, among them %s, which may be what would let it go on",
-			h.G.ID, site.Function, class.Doing(false).For, evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), strings.Join(names[:min(len(names), 3)], ", "))),
+		Summary: claim.Textf("goroutine %d holds the lock it took in %s and waits there %s; %s for that lock, among them %s, which may be what would let it go on",
+			h.G.ID, claim.Func(site.Function), class.Doing(false).For, evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), claim.Join(names[:min(len(names), 3)], ", ")),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that wait for %s, whose holder, goroutine %d, waits for others (%s)", l.Name(), h.G.ID, h.G.State)), Value: evidence.Of(len(l.Waiters), evidence.Count),
+			{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, whose holder, goroutine %d, waits for others (%s)", l.Name(), h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(len(l.Waiters), evidence.Count),
 				At: reading.AtGoroutine(site, h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))},
 		},
 		Caveats: []claim.Text{"a dump prints no channels: that the one who would let the holder go on is among the waiters is likely, not shown"},
@@ -204,12 +204,12 @@ func waitsForItsOwn(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 	site, n := h.Site(), len(made)
 	c := claim.Candidate{
 		Site: site, Path: h.G.Stack()[h.At:].Path(), Variant: "wait-group", Severity: claim.Critical, Thin: true, Share: 1,
-		Summary: claim.Legacy(fmt.Sprintf("goroutine %d probably holds a lock in %s and waits in a wait group for %s that it made; all of them wait for that lock, %d goroutines in all", h.G.ID, site.Function,
-			evidence.Amount(n, "goroutine", "goroutines"), len(l.Waiters))),
+		Summary: claim.Textf("goroutine %d probably holds a lock in %s and waits in a wait group for %s that it made; all of them wait for that lock, %d goroutines in all", h.G.ID, claim.Func(site.Function),
+			evidence.Amount(n, "goroutine", "goroutines"), len(l.Waiters)),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines made by goroutine %d that wait for %s, while it waits in a wait group (%s)", h.G.ID, l.Name(), h.G.State)), Value: evidence.Of(n, evidence.Count),
+			{Exhibit: e.ID, Says: claim.Textf("goroutines made by goroutine %d that wait for %s, while it waits in a wait group (%s)", h.G.ID, l.Name(), wait.StateText(h.G.State)), Value: evidence.Of(n, evidence.Count),
 				At: reading.AtGoroutine(site, h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("in goroutine %d", h.G.ID))},
-			{Exhibit: e.ID, Says: claim.Legacy("goroutines that wait for " + l.Name()), Value: evidence.Of(len(l.Waiters), evidence.Count),
+			{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s", l.Name()), Value: evidence.Of(len(l.Waiters), evidence.Count),
 				At: reading.AtGoroutine(site, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
 		},
 		Caveats: []claim.Text{"a dump shows neither who holds a lock nor for whom a wait group waits: that the goroutine has kept the lock, and that those it made are those it waits for, is likely, not shown"},
@@ -298,37 +298,37 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 		Caveats: []claim.Text{"a dump does not print who holds a lock: each holder is the only goroutine that stands behind the line at which others wait for it"},
 	}
 	if variant == "self" {
-		asks := "the lock"
+		asks := claim.Text("the lock")
 		switch {
 		case w.Kind == wait.LockRead && lead.Lock.WriterWaits():
 			asks = "a read lock, which a waiting writer keeps it from getting a second time"
 		case w.Kind == wait.LockWrite:
 			asks = "the write lock"
 		}
-		c.Summary = claim.Legacy(fmt.Sprintf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever, and with it %d others",
-			w.G.ID, lead.Holder.Site().Function, w.Site().Function, asks, behind-1))
+		c.Summary = claim.Textf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever, and with it %d others",
+			w.G.ID, claim.Func(lead.Holder.Site().Function), claim.Func(w.Site().Function), asks, behind-1)
 		c.Fix = []claim.Text{
 			"Do not call what takes the lock while holding it: keep an inner function that expects the lock to be held, beside the outer one that takes it",
 			"Never take a read lock twice in one goroutine: pass what was read instead",
 			"Unlock before calling out of the locked section",
 		}
 		c.Site, c.Path = lead.Holder.Site(), w.G.Stack()[lead.Holder.At:].Path() // what calls into the lock it holds is what to change
-		c.Facts[0].Says = claim.Legacy(fmt.Sprintf("goroutines that wait for a lock they hold themselves: goroutine %d", w.G.ID))
+		c.Facts[0].Says = claim.Textf("goroutines that wait for a lock they hold themselves: goroutine %d", w.G.ID)
 		c.Facts[1].Says = "goroutines that wait for that lock, or for one whose holder waits for it"
 	} else {
-		var parts []string
+		var parts []claim.Text
 		for _, s := range circle {
-			parts = append(parts, fmt.Sprintf("goroutine %d waits in %s", s.Holder.G.ID, s.Holder.Waits.Site().Function))
+			parts = append(parts, claim.Textf("goroutine %d waits in %s", s.Holder.G.ID, claim.Func(s.Holder.Waits.Site().Function)))
 		}
-		slices.Sort(parts)
-		c.Summary = claim.Legacy(fmt.Sprintf("%d goroutines wait for each other's locks in a circle: %s; behind them stand %d more",
-			len(circle), strings.Join(parts[:min(len(parts), 4)], ", "), behind-len(circle)))
+		slices.SortFunc(parts, func(a, b claim.Text) int { return cmp.Compare(a.String(), b.String()) })
+		c.Summary = claim.Textf("%d goroutines wait for each other's locks in a circle: %s; behind them stand %d more",
+			len(circle), claim.Join(parts[:min(len(parts), 4)], ", "), behind-len(circle))
 	}
 	c.Graph = circleGraph(e, circle)
 	for _, s := range circle {
 		judge.AddSites(&c, s.Holder.Waits.Site(), s.Holder.Site())
 		if s.Holder.G != w.G {
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("another of the circle: goroutine %d, which holds %s", s.Holder.G.ID, s.Lock.Name())),
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("another of the circle: goroutine %d, which holds %s", s.Holder.G.ID, s.Lock.Name()),
 				Value: evidence.Of(1, evidence.Count), At: reading.AtGoroutine(s.Holder.Waits.Site(), s.Holder.G.ID),
 				Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", s.Holder.G.ID))})
 		}
@@ -351,7 +351,7 @@ func circleGraph(e *evidence.Exhibit, circle []reading.Step) *claim.WaitGraph {
 	for i := range min(len(circle), claim.MaxWaitSteps) {
 		h := circle[(first+i)%len(circle)].Holder
 		l := circle[(first+i+1)%len(circle)].Lock
-		g.Steps = append(g.Steps, claim.WaitStep{Goroutine: h.G.ID, State: claim.Legacy(h.G.State), Site: claim.Site(h.Waits.Site()), Lock: claim.Legacy(l.Name()), Waiters: len(l.Waiters)})
+		g.Steps = append(g.Steps, claim.WaitStep{Goroutine: h.G.ID, State: wait.StateText(h.G.State), Site: claim.Site(h.Waits.Site()), Lock: l.Name(), Waiters: len(l.Waiters)})
 	}
 	return g
 }
@@ -379,15 +379,15 @@ func neverUnlocked(in *claim.Input, e *evidence.Exhibit, l *reading.Lock, locks 
 	site, path, _ := l.Site()
 	c := claim.Candidate{
 		Site: site, Path: path, Variant: "never-unlocked", Severity: claim.Warning, Thin: old < 2,
-		Summary: claim.Legacy(fmt.Sprintf("%s for a lock at %s that no goroutine in sight holds", evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), site.Function)),
+		Summary: claim.Textf("%s for a lock at %s that no goroutine in sight holds", evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), claim.Func(site.Function)),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: claim.Legacy("goroutines that wait for " + l.Name() + ", which nobody in sight holds"), Value: evidence.Of(len(l.Waiters), evidence.Count),
+			{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, which nobody in sight holds", l.Name()), Value: evidence.Of(len(l.Waiters), evidence.Count),
 				Limit: in.Against("min-waiters"), At: reading.AtGoroutine(site, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
 		},
 		Caveats: []claim.Text{"the holder may be a goroutine whose stack does not tell: one that took the lock in a function in which nobody waits"},
 	}
 	if longest != nil {
-		c.Summary += claim.Legacy(fmt.Sprintf(", %d of them for a minute or more", old))
+		c.Summary += claim.Textf(", %d of them for a minute or more", old)
 		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "longest wait for it, in whole minutes", Value: evidence.Duration(longest.G.Wait), Limit: in.Against("min-wait"),
 			At: reading.AtGoroutine(longest.Site(), longest.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", longest.G.ID))})
 	}
@@ -397,7 +397,7 @@ func neverUnlocked(in *claim.Input, e *evidence.Exhibit, l *reading.Lock, locks 
 			continue
 		}
 		h := o.Holders[0]
-		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that wait meanwhile for %s, which goroutine %d, one of those waiting, is likely to hold in %s", o.Name(), h.G.ID, h.Site().Function)),
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("goroutines that wait meanwhile for %s, which goroutine %d, one of those waiting, is likely to hold in %s", o.Name(), h.G.ID, claim.Func(h.Site().Function)),
 			Value: evidence.Of(len(o.Waiters), evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))})
 		judge.AddSites(&c, h.Site())
 		behind, _, _ := o.Site()
@@ -438,7 +438,7 @@ func leakedLock(e *evidence.Exhibit, s stack.Stack, n, goroutine int64, reproduc
 	site := s.Site()
 	c := claim.Candidate{
 		Site: site, Path: s.Path(), Variant: "unreachable-lock", Severity: claim.Critical, Share: 1,
-		Summary: claim.Legacy(fmt.Sprintf("%s in %s for a lock that nobody alive can reach to give back", evidence.Amount(n, "goroutine waits", "goroutines wait"), site.Function)),
+		Summary: claim.Textf("%s in %s for a lock that nobody alive can reach to give back", evidence.Amount(n, "goroutine waits", "goroutines wait"), claim.Func(site.Function)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that the runtime has proved to wait for this lock for ever", Value: evidence.Of(n, evidence.Count),
 			At: reading.AtGoroutine(site, goroutine), Reproduce: reproduce}},
 	}
@@ -482,7 +482,7 @@ func allAsleep(e *evidence.Exhibit, explained bool) []claim.Candidate {
 	s := g.Stack()
 	return []claim.Candidate{{
 		Site: s.Site(), Path: s.Path(), Variant: "all-asleep", Severity: claim.Critical, Share: 1,
-		Summary: claim.Legacy(fmt.Sprintf("the program ended because all of its %d goroutines were asleep; goroutine %d waits in %s (%s)", n, g.ID, s.Site().Function, g.State)),
+		Summary: claim.Textf("the program ended because all of its %d goroutines were asleep; goroutine %d waits in %s (%s)", n, g.ID, claim.Func(s.Site().Function), wait.StateText(g.State)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that were asleep when the runtime gave up", Value: evidence.Of(n, evidence.Count),
 			At: reading.AtGoroutine(s.Site(), g.ID), Reproduce: claim.Grep(e, "all goroutines are asleep")}},
 	}}
@@ -587,10 +587,10 @@ func deadlockTrace(in *claim.Input) claim.Reading {
 	// it vouches for what a dump finds, and is a hint without one.
 	c := claim.Candidate{
 		Site: most, Path: order[0].stack.Path(), Variant: "never-unlocked", Severity: severity, Thin: true,
-		Summary: claim.Legacy(fmt.Sprintf("%s for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", evidence.Amount(n, "goroutine waits", "goroutines wait"), evidence.Duration(e.Trace().Duration), most.Function)),
+		Summary: claim.Textf("%s for locks from the first to the last event of the trace (%s), most of them in %s, and nobody gets through", evidence.Amount(n, "goroutine waits", "goroutines wait"), evidence.Duration(e.Trace().Duration), claim.Func(most.Function)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for locks from the first to the last event, at places where nobody gets through", Value: evidence.Of(n, evidence.Count),
 			At:        claim.Location{Function: most.Function, File: most.File, Line: most.Line, Goroutine: order[0].first, To: int64(e.Trace().Duration)},
-			Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", order[0].first))}},
+			Reproduce: claim.TraceView(e, claim.Textf("goroutine %d", order[0].first))}},
 	}
 	for _, x := range order {
 		judge.AddSites(&c, x.stack.Site())
@@ -623,12 +623,12 @@ func closedWorld(e *evidence.Exhibit, found []claim.Candidate) []claim.Candidate
 	c := judge.StandstillCandidate(e, first)
 	c.Severity, c.Share = claim.Warning, evidence.Part(n, len(e.Dump().Goroutines)).Number
 	if len(crowds) > 1 {
-		var parts []string
+		var parts []claim.Text
 		for _, x := range crowds[:min(len(crowds), 4)] {
-			parts = append(parts, fmt.Sprintf("%d %s in %s", x.N, x.Waits(), x.Site.Function))
+			parts = append(parts, claim.Textf("%d %s in %s", x.N, x.Waits(), claim.Func(x.Site.Function)))
 			judge.AddSites(&c, x.Site)
 		}
-		c.Summary = claim.Legacy(fmt.Sprintf("%d goroutines have work in hand and cannot go on, and the dump shows nobody who could end that: %s", n, strings.Join(parts, ", ")))
+		c.Summary = claim.Textf("%d goroutines have work in hand and cannot go on, and the dump shows nobody who could end that: %s", n, claim.Join(parts, ", "))
 		c.Facts = append([]claim.Fact{{Exhibit: e.ID, Says: "goroutines that have work in hand and wait for others while no other goroutine can move", Value: evidence.Of(n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"), At: reading.AtGoroutine(first.Site, first.First.G.ID), Reproduce: claim.Grep(e, "goroutine ")}}, c.Facts...)
 	}

@@ -2,7 +2,6 @@
 package locks
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -19,8 +18,8 @@ type lockJudgement struct {
 	severity claim.Severity
 	thin     bool
 	votes    bool // too little for a claim, and enough to vouch for that of another kind
-	caveats  []string
-	excuses  []string
+	caveats  []claim.Text
+	excuses  []claim.Text
 }
 
 // judgeLock weighs what goroutines waited at a lock. By Little's law the waiting per second is how many
@@ -29,14 +28,14 @@ type lockJudgement struct {
 // now; else it is an info.
 func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJudgement) {
 	j.thin = l.Count < int64(in.Limit("min-count").Number)
-	excuses := []claim.Excuse{judge.BusyElsewhere(in, l.Users()...), {Holds: j.thin, Says: claim.Legacy(fmt.Sprintf("%s may have met by chance", evidence.Amount(l.Count, "waiter", "waiters")))}}
+	excuses := []claim.Excuse{judge.BusyElsewhere(in, l.Users()...), {Holds: j.thin, Says: claim.Textf("%s may have met by chance", evidence.Amount(l.Count, "waiter", "waiters"))}}
 	switch {
 	case l.Count == 0:
 		return j
 	case wall > 0:
 	case in.Process.Age > 0:
 		wall, j.thin = in.Process.Age, true
-		j.caveats = append(j.caveats, fmt.Sprintf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(in.Process.Age)))
+		j.caveats = append(j.caveats, claim.Textf("the rate is that over the %s for which the process had been running, as other evidence shows", evidence.Duration(in.Process.Age)))
 	default:
 		j.thin = true
 		processors, all, over := judge.UsedUnder(in, l.Users())
@@ -46,7 +45,7 @@ func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJ
 			j.severity = claim.Warning
 		case judge.Serial(processors) && 2*processors >= all && l.Delay >= over:
 			j.severity = claim.Warning
-			j.caveats = append(j.caveats, fmt.Sprintf("that the lock is in use now shows in the CPU samples: %.2f of the %.2f processors in use are below it", processors, all))
+			j.caveats = append(j.caveats, claim.Textf("that the lock is in use now shows in the CPU samples: %.2f of the %.2f processors in use are below it", processors, all))
 		case l.Delay >= time.Second:
 			j.severity = claim.Info
 		default:
@@ -68,14 +67,14 @@ func judgeLock(in *claim.Input, l reading.LockSite, wall time.Duration) (j lockJ
 			if over == 0 {
 				most = claim.Info
 			}
-			j.caveats = append(j.caveats, fmt.Sprintf("GOMAXPROCS is unknown; what the waiting takes was judged against %.1f processors", procs))
+			j.caveats = append(j.caveats, claim.Textf("GOMAXPROCS is unknown; what the waiting takes was judged against %.1f processors", procs))
 		}
 		j.severity = min(most, in.Severity(claim.Impact{Of: claim.Processors, Share: standing / procs}, excuses...))
 	}
 	j.votes = standing >= in.Limit("impact.min-standing").Number*in.Limit("min-vote-wait").Number
 	for _, e := range excuses {
 		if e.Holds && j.severity > claim.NoSeverity {
-			j.excuses = append(j.excuses, e.Says.String())
+			j.excuses = append(j.excuses, e.Says)
 		}
 	}
 	return j
@@ -86,18 +85,18 @@ const maxEnds = 16
 
 // fixInside is what to change where a lock is the standard library's own and its
 // critical section cannot be; nil elsewhere.
-func fixInside(s stack.Site) []string {
+func fixInside(s stack.Site) []claim.Text {
 	switch {
 	case !stack.Standard(s.Function):
 		return nil
 	case stack.Package(s.Function) == "log" || stack.Package(s.Function) == "log/slog":
-		return []string{
+		return []claim.Text{
 			"Give the logger a writer that does not block: hand the lines to a goroutine of its own through a buffered channel, and count and drop them when it is full",
 			"Log less in the hot path, and never to a pipe whose reader may fall behind",
 		}
 	}
-	return []string{
-		fmt.Sprintf("The lock belongs to the standard library (%s): what is done inside it cannot be moved, so call it less often or for less", s.Function),
+	return []claim.Text{
+		claim.Textf("The lock belongs to the standard library (%s): what is done inside it cannot be moved, so call it less often or for less", claim.Func(s.Function)),
 		"Give each worker an object of its own instead of sharing one",
 	}
 }

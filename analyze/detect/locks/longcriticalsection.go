@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"inquest/analyze/claim"
@@ -135,18 +134,24 @@ func (h *hold) long() time.Duration { d, _ := h.mean(); return d }
 
 func (h *hold) held() time.Duration { return h.total + h.least }
 
-// held is what a holder did: words for a sentence, a variant, and how long.
+// deed is what a goroutine does with a lock in hand: in words that end a sentence, and as a variant.
+type deed struct {
+	did, does claim.Text // "slept", "sleeps"
+	variant   string
+}
+
+// held is what holders did, for how long, and where.
 type held struct {
-	words, variant string
-	time           time.Duration
-	site           stack.Site
+	deed
+	time time.Duration
+	site stack.Site
 }
 
 // inside returns what holders of known start did in the section, longest first.
 func (h *hold) inside() []held {
 	return sumHeld([]held{
-		{words: "ran", variant: "computes", time: h.ran},
-		{words: "waited for a processor", variant: "no-processor", time: h.runnable},
+		{deed: deed{"ran", "runs", "computes"}, time: h.ran},
+		{deed: deed{"waited for a processor", "waits for a processor", "no-processor"}, time: h.runnable},
 	}, h.blocked)
 }
 
@@ -156,11 +161,11 @@ func (h *hold) insideLeast() []held { return sumHeld(nil, h.leastBlocked) }
 
 func sumHeld(sums []held, blocked []exectrace.Blocked) []held {
 	for _, b := range blocked {
-		words, variant := heldBy(b.Class, b.Stack)
-		i := slices.IndexFunc(sums, func(s held) bool { return s.variant == variant })
+		d := deedOf(b.Class, b.Stack)
+		i := slices.IndexFunc(sums, func(s held) bool { return s.variant == d.variant })
 		if i < 0 {
 			i = len(sums)
-			sums = append(sums, held{words: words, variant: variant, site: b.Stack.Site()})
+			sums = append(sums, held{deed: d, site: b.Stack.Site()})
 		}
 		sums[i].time += b.Total
 	}
@@ -168,33 +173,32 @@ func sumHeld(sums []held, blocked []exectrace.Blocked) []held {
 	return sums
 }
 
-var presentTense = strings.NewReplacer("waited", "waits", "slept", "sleeps", "stood", "stands", "was", "is")
-
-// heldBy tells what a blocked holder does.
-func heldBy(c wait.Class, s stack.Stack) (words, variant string) {
+// deedOf tells what a blocked holder does.
+func deedOf(c wait.Class, s stack.Stack) deed {
+	waited := func(what claim.Text, variant string) deed { return deed{"waited " + what, "waits " + what, variant} }
 	switch c {
 	case wait.Sleep:
-		return "slept", "sleeps"
+		return deed{"slept", "sleeps", "sleeps"}
 	case wait.Network:
 		switch wait.Poller(s) {
 		case "net":
-			return "waited for the network", "network"
+			return waited("for the network", "network")
 		case "os":
-			return "waited in a read or write of a pipe or device", "file"
+			return waited("in a read or write of a pipe or device", "file")
 		}
-		return "waited for input or output", "io"
+		return waited("for input or output", "io")
 	case wait.ChanSend, wait.ChanRecv, wait.Select:
-		return "waited for a channel", "channel"
+		return waited("for a channel", "channel")
 	case wait.Syscall:
-		return "stood in a system call", "system-call"
+		return deed{"stood in a system call", "stands in a system call", "system-call"}
 	case wait.Mutex, wait.RWRead, wait.RWWrite:
-		return "waited for another lock", "lock"
+		return waited("for another lock", "lock")
 	case wait.WaitGroup, wait.Cond, wait.Sync:
-		return "waited for other goroutines", "goroutines"
+		return waited("for other goroutines", "goroutines")
 	case wait.Assist:
-		return "waited for the collector", "collector"
+		return waited("for the collector", "collector")
 	}
-	return "was blocked", "blocked"
+	return deed{"was blocked", "is blocked", "blocked"}
 }
 
 func longHoldTrace(in *claim.Input) claim.Reading {
@@ -205,14 +209,14 @@ func longHoldTrace(in *claim.Input) claim.Reading {
 		}
 	}
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
 	holds := holdsOf(e)
 	if len(holds) == 0 {
 		if c := reading.TraceLocks(e); c.Delay+c.Stuck > 0 {
 			return claim.Reading{Silent: "goroutines waited for locks, but no unlock that ended a wait is in the trace"}
 		}
-		return claim.Reading{Says: claim.Legacy(fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace().Duration)))}
+		return claim.Reading{Says: claim.Textf("no goroutine waited for a lock in %s", evidence.Duration(e.Trace().Duration))}
 	}
 	r := claim.Reading{}
 	locks := byLock(holds)
@@ -222,7 +226,7 @@ func longHoldTrace(in *claim.Input) claim.Reading {
 		}
 	}
 	longest := slices.MaxFunc(holds, func(a, b *hold) int { return cmp.Compare(a.long(), b.long()) })
-	r.Says = claim.Legacy(fmt.Sprintf("the longest mean hold is %s, in %s", evidence.Duration(longest.long()), longest.site.Function))
+	r.Says = claim.Textf("the longest mean hold is %s, in %s", evidence.Duration(longest.long()), claim.Func(longest.site.Function))
 	if e.Coverage != evidence.Whole {
 		r.Silent = "the trace was read in part only; " + r.Says
 	}
@@ -312,11 +316,11 @@ func byLock(holds []*hold) []*hold {
 
 // words names the place, with the application code that reached it when the lock
 // is one of the standard library.
-func (h *hold) words() string {
+func (h *hold) words() claim.Text {
 	if h.owner.Function != "" && h.owner.Function != h.site.Function {
-		return fmt.Sprintf("%s (called by %s)", h.site.Function, h.owner.Function)
+		return claim.Textf("%s (called by %s)", claim.Func(h.site.Function), claim.Func(h.owner.Function))
 	}
-	return h.site.Function
+	return claim.Func(h.site.Function).Text()
 }
 
 // ends returns the other functions that use the lock.
@@ -328,7 +332,7 @@ func (h *hold) ends() []string {
 	return out
 }
 
-func atLeastWords(least bool) string {
+func atLeastWords(least bool) claim.Text {
 	if least {
 		return "counted from when somebody waited, "
 	}
@@ -336,11 +340,11 @@ func atLeastWords(least bool) string {
 }
 
 // look is what to look for in a viewer of the trace.
-func (h *hold) look() string {
+func (h *hold) look() claim.Text {
 	if h.max == 0 {
-		return "goroutines that unblock others in " + h.site.Function
+		return claim.Textf("goroutines that unblock others in %s", claim.Func(h.site.Function))
 	}
-	return fmt.Sprintf("goroutine %d from %s to %s", h.worst.Goroutine, evidence.Duration(h.worst.From), evidence.Duration(h.worst.To))
+	return claim.Textf("goroutine %d from %s to %s", h.worst.Goroutine, evidence.Duration(h.worst.From), evidence.Duration(h.worst.To))
 }
 
 func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, bool) {
@@ -361,36 +365,36 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 		excuses = append(excuses, judge.BusyElsewhere(in, append(h.ends(), h.site.Function)...))
 	}
 	impact := claim.Impact{Of: claim.Operations, Standing: float64(h.waited) / float64(wall), Mean: hold}
-	of, ofWords := h.total, "all holding of known start here"
-	atLeast, doing, variant := "", "what they do meanwhile does not show", "unknown"
+	of, ofWords := h.total, claim.Text("all holding of known start here")
+	atLeast, doing, variant := claim.Text(""), claim.Text("what they do meanwhile does not show"), "unknown"
 	if least {
 		atLeast = "at least "
 	}
 	// What holders of known start did speaks for the others only when it is most of what was held.
 	if h.total > 0 && h.total*4 >= h.held() {
-		doing, variant = fmt.Sprintf("holders %s for %s of that time", did.words, evidence.Part(did.time, h.total)), did.variant
+		doing, variant = claim.Textf("holders %s for %s of that time", did.did, evidence.Part(did.time, h.total)), did.variant
 	} else {
 		did = held{}
 		if waits := h.insideLeast(); len(waits) > 0 && waits[0].time*2 >= h.least {
 			did, of, ofWords = waits[0], h.least, "all holding of unknown start here, as far as others waited meanwhile"
-			doing, variant = fmt.Sprintf("holders %s for %s of that time", did.words, evidence.Part(did.time, h.least)), did.variant
+			doing, variant = claim.Textf("holders %s for %s of that time", did.did, evidence.Part(did.time, h.least)), did.variant
 		}
 	}
 	if did.site.Function != "" && did.site.Function != h.site.Function {
-		doing += " in " + did.site.Function
+		doing += claim.Textf(" in %s", claim.Func(did.site.Function))
 	}
 	heldFact := claim.Fact{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.held()),
 		Of: claim.PartOf(evidence.Duration(wall), "the trace"), At: claim.At(h.site),
 		Reproduce: claim.TraceProfile(e, "sync")}
 	if h.held() > wall {
 		// Only several locks can be held for longer than there was time.
-		heldFact.Says, heldFact.Of = claim.Legacy(fmt.Sprintf("time locks were held here while others waited, added up; the trace is %s long, so it is several locks that are taken here", evidence.Duration(wall))), nil
+		heldFact.Says, heldFact.Of = claim.Textf("time locks were held here while others waited, added up; the trace is %s long, so it is several locks that are taken here", evidence.Duration(wall)), nil
 	}
 	c := claim.Candidate{
-		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Thin: thin, Share: min(1, heldShare.Number), Fix: claim.Legacies(fixInside(h.site)),
-		Summary: claim.Legacy(fmt.Sprintf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing)),
+		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
+		Summary: claim.Textf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count))),
+			{Exhibit: e.ID, Says: claim.Textf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count)),
 				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: claim.At(h.site),
 				Reproduce: claim.TraceView(e, h.look())},
 			heldFact,
@@ -398,10 +402,10 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 				At: claim.At(cmp.Or(h.waiter, h.site)), Reproduce: claim.TraceProfile(e, "sync")},
 		},
 	}
-	if did.words != "" {
-		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("time in which holders " + did.words + " with the lock held"), Value: evidence.Duration(did.time),
+	if did.did != "" {
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time in which holders %s with the lock held", did.did), Value: evidence.Duration(did.time),
 			Of: claim.PartOf(evidence.Duration(of), ofWords), At: claim.At(cmp.Or(did.site, h.site)),
-			Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", h.worst.Goroutine))})
+			Reproduce: claim.TraceView(e, claim.Textf("goroutine %d", h.worst.Goroutine))})
 	}
 	if mean >= in.Limit("min-hold").Number {
 		in.Weigh(&c, impact, excuses...)
@@ -415,12 +419,12 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 	for _, o := range h.others {
 		judge.AddSites(&c, o.site, o.owner)
 		if mean, least := o.mean(); float64(mean) >= in.Limit("min-hold").Number {
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean hold of the same lock given back in %s, %sover %s hand-overs", o.site.Function, atLeastWords(least), evidence.Of(o.handoffs, evidence.Count))),
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("mean hold of the same lock given back in %s, %sover %s hand-overs", claim.Func(o.site.Function), atLeastWords(least), evidence.Of(o.handoffs, evidence.Count)),
 				Value: evidence.Duration(mean), Limit: in.Against("min-hold"), At: claim.At(o.site), Reproduce: claim.TraceView(e, o.look())})
 		}
 	}
 	if least {
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("of %d hand-overs %d ended holds that began without contention; they count only from when somebody waited", h.handoffs, h.handoffs-h.known)))
+		c.Caveats = append(c.Caveats, claim.Textf("of %d hand-overs %d ended holds that began without contention; they count only from when somebody waited", h.handoffs, h.handoffs-h.known))
 	}
 	return c, true
 }
@@ -448,7 +452,7 @@ func longHoldDump(in *claim.Input) claim.Reading {
 			}
 			s := h.G.Stack()
 			class := wait.OfState(h.G.State, s)
-			words, variant := heldBy(class, s)
+			doing := deedOf(class, s)
 			site, owner := h.G.Frames[h.At].Site(), s[h.At:].Owner()
 			inner := s.Site()
 			n := len(l.Waiters)
@@ -457,9 +461,9 @@ func longHoldDump(in *claim.Input) claim.Reading {
 				longest = max(longest, w.G.Wait)
 			}
 			waitSite, _, _ := l.Site()
-			name := site.Function
-			if owner.Function != "" && owner.Function != name {
-				name += " (called by " + owner.Function + ")"
+			name := claim.Func(site.Function).Text()
+			if owner.Function != "" && owner.Function != site.Function {
+				name += claim.Textf(" (called by %s)", claim.Func(owner.Function))
 			}
 			// Nested locks: the outer one waits for whoever holds the inner one, which is the one to look at.
 			var severity claim.Severity
@@ -467,28 +471,30 @@ func longHoldDump(in *claim.Input) claim.Reading {
 				severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Mean: longest, Share: evidence.Part(n, reading.AtWork(e.Dump())).Number})
 			}
 			thin := severity < claim.Warning || likely
-			lock, caveat := "a lock", "a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait"
+			lock, caveat := claim.Text("a lock"), claim.Text("a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait")
+			if l.ReadLocked() {
+				lock = "a read lock"
+			}
 			if likely {
-				lock = "what is probably the lock"
+				if lock = "what is probably the lock"; l.ReadLocked() {
+					lock = "what is probably the read lock"
+				}
 				caveat = "a dump cannot show who holds a lock: the holder is taken to be the only goroutine that has passed the call in which the others wait, or that works on the same object; it may have given the lock back"
 			}
-			if l.ReadLocked() {
-				lock = strings.Replace(lock, "lock", "read lock", 1)
-			}
-			doing := presentTense.Replace(words)
+			does := doing.does
 			if inner.Function != "" && inner.Function != site.Function {
-				doing += " in " + inner.Function
+				does += claim.Textf(" in %s", claim.Func(inner.Function))
 			}
 			c := claim.Candidate{
-				Site: site, Path: s[h.At:].Path(), Variant: variant, Severity: severity, Thin: thin, Share: 0, Fix: claim.Legacies(fixInside(site)),
-				Summary: claim.Legacy(fmt.Sprintf("%s holds %s that %s for and meanwhile %s", name, lock, evidence.Amount(n, "goroutine waits", "goroutines wait"), doing)),
+				Site: site, Path: s[h.At:].Path(), Variant: doing.variant, Severity: severity, Thin: thin, Share: 0, Fix: fixInside(site),
+				Summary: claim.Textf("%s holds %s that %s for and meanwhile %s", name, lock, evidence.Amount(n, "goroutine waits", "goroutines wait"), does),
 				Facts: []claim.Fact{
-					{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that wait for %s, which goroutine %d seems to hold", l.Name(), h.G.ID)), Value: evidence.Of(n, evidence.Count),
+					{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, which goroutine %d seems to hold", l.Name(), h.G.ID), Value: evidence.Of(n, evidence.Count),
 						Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(waitSite, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
-					{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.G.ID, h.G.State)), Value: evidence.Of(1, evidence.Count),
+					{Exhibit: e.ID, Says: claim.Textf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count),
 						At: reading.AtGoroutine(inner, h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))},
 				},
-				Caveats: []claim.Text{claim.Legacy(caveat)},
+				Caveats: []claim.Text{caveat},
 			}
 			judge.AddSites(&c, owner, waitSite, inner)
 			c.Graph = judge.QueueGraph(e, l, h)
@@ -507,7 +513,7 @@ func longHoldDump(in *claim.Input) claim.Reading {
 	for _, f := range order {
 		s := bySite[f]
 		if len(in.Exhibits) > 1 {
-			s.Facts[0].Says += claim.Legacy(fmt.Sprintf(" (the same in %d of %d dumps)", s.times, len(in.Exhibits)))
+			s.Facts[0].Says += claim.Textf(" (the same in %d of %d dumps)", s.times, len(in.Exhibits))
 		}
 		r.Candidates = append(r.Candidates, s.Candidate)
 	}
@@ -532,8 +538,8 @@ func longHoldMutex(in *claim.Input) claim.Reading {
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: l.Site, Path: l.Path, Sites: l.Sites(), Thin: true,
-			Summary: claim.Legacy(fmt.Sprintf("contended unlocks in %s end %s of waiting each on average", l.Words(), evidence.Duration(l.Mean()))),
-			Facts: []claim.Fact{{Exhibit: c.Exhibit.ID, Says: claim.Legacy(fmt.Sprintf("waiting that contended unlocks here ended, %s each on average", evidence.Duration(l.Mean()))), Value: evidence.Part(l.Delay, c.Delay),
+			Summary: claim.Textf("contended unlocks in %s end %s of waiting each on average", l.Words(), evidence.Duration(l.Mean())),
+			Facts: []claim.Fact{{Exhibit: c.Exhibit.ID, Says: claim.Textf("waiting that contended unlocks here ended, %s each on average", evidence.Duration(l.Mean())), Value: evidence.Part(l.Delay, c.Delay),
 				Of: claim.PartOf(evidence.Duration(c.Delay), "all delay at locks in the mutex profile"), At: claim.At(l.Site), Reproduce: claim.Peek(c.Exhibit, "delay", l.Site)}},
 		})
 	}

@@ -2,9 +2,7 @@ package locks
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"inquest/analyze/claim"
@@ -142,27 +140,27 @@ func (s *Store) Put(key string, it Item) {
 }
 
 func hotspotMutex(in *claim.Input) claim.Reading {
-	return hotspotProfile(in, "delay charged to unlocks here", "all delay at locks in the mutex profile", reading.InsideUnlock,
+	return hotspotProfile(in, "delay charged to unlocks", "all delay at locks in the mutex profile", reading.InsideUnlock,
 		"nothing contended, or recording was off (runtime.SetMutexProfileFraction)")
 }
 
 func hotspotBlock(in *claim.Input) claim.Reading {
-	return hotspotProfile(in, "time blocked in Lock here", "all time blocked in locks in the block profile", reading.InsideLock,
+	return hotspotProfile(in, "time blocked in Lock", "all time blocked in locks in the block profile", reading.InsideLock,
 		"no wait for a lock ended, or recording was off (runtime.SetBlockProfileRate)")
 }
 
 // hotspotProfile judges a mutex or block profile. It denies the claim only where it
 // covers a known time and holds enough events: an empty one may never have been recorded.
-func hotspotProfile(in *claim.Input, says, whole, inside, empty string) claim.Reading {
+func hotspotProfile(in *claim.Input, what, whole claim.Text, inside string, empty claim.Text) claim.Reading {
 	c := reading.Contention(in.Exhibits)
 	if c.Delay <= 0 {
-		return claim.Reading{Silent: claim.Legacy("it shows no waiting for locks: " + empty + runtimeWords(c))}
+		return claim.Reading{Silent: "it shows no waiting for locks: " + empty + runtimeWords(c)}
 	}
 	c.Finish()
 	top := c.Sites[0]
 	r := claim.Reading{
-		Says: claim.Legacy(fmt.Sprintf("%s takes most of the waiting for locks, %s of %s%s", top.Words(), evidence.Duration(top.Delay), evidence.Duration(c.Delay), runtimeWords(c))),
-		Candidates: hotspotCandidates(in, c, says, whole, func(l reading.LockSite) claim.Command {
+		Says: claim.Textf("%s takes most of the waiting for locks, %s of %s%s", top.Words(), evidence.Duration(top.Delay), evidence.Duration(c.Delay), runtimeWords(c)),
+		Candidates: hotspotCandidates(in, c, what, whole, func(l reading.LockSite) claim.Command {
 			return claim.PeekInside(c.Exhibit, "delay", l.Counted(), inside)
 		}),
 	}
@@ -177,27 +175,26 @@ func hotspotProfile(in *claim.Input, says, whole, inside, empty string) claim.Re
 	case c.Wall == 0:
 		r.Silent = "it counts since the start of the process and tells no rate; " + r.Says
 	case float64(c.Count) < in.Limit("min-events").Number:
-		r.Silent = claim.Legacy(fmt.Sprintf("only %d contended events are in it; %s", c.Count, r.Says))
+		r.Silent = claim.Textf("only %d contended events are in it; %s", c.Count, r.Says)
 	}
 	return r
 }
 
 // runtimeWords names the runtime's own locks where most of the delay is theirs.
-func runtimeWords(c *reading.LockSites) string {
+func runtimeWords(c *reading.LockSites) claim.Text {
 	if c.Runtime <= c.Delay {
 		return ""
 	}
-	return fmt.Sprintf("; %s more is contention of the runtime's own locks, which no code of the program holds", evidence.Duration(c.Runtime))
+	return claim.Textf("; %s more is contention of the runtime's own locks, which no code of the program holds", evidence.Duration(c.Runtime))
 }
 
-// hotspotCandidates judges the lock sites of one exhibit.
-func hotspotCandidates(in *claim.Input, c *reading.LockSites, says, whole string, reproduce func(reading.LockSite) claim.Command) []claim.Candidate {
+// hotspotCandidates judges the lock sites of one exhibit; what is measured at each is a part of the whole.
+func hotspotCandidates(in *claim.Input, c *reading.LockSites, what, whole claim.Text, reproduce func(reading.LockSite) claim.Command) []claim.Candidate {
 	var out []claim.Candidate
-	here := says
 	for _, l := range c.Sites[:min(len(c.Sites), reading.MaxSites)] {
-		says := here
+		says := what + " here"
 		if l.Merged > 0 {
-			says = strings.Replace(here, " here", " in "+l.Words().String(), 1)
+			says = what + " in " + l.Words()
 		}
 		share := evidence.Part(l.Delay, c.Delay)
 		// Far from the share, at a site that lost next to nothing: not worth a vote.
@@ -214,20 +211,20 @@ func hotspotCandidates(in *claim.Input, c *reading.LockSites, says, whole string
 			continue
 		}
 		cand := claim.Candidate{
-			Site: l.Site, Path: lockPath(l.Site, l.Path), Sites: l.Sites(), Ends: l.Ends, Whole: lockWaiting, Fix: claim.Legacies(fixInside(l.Site)), Variant: l.Kind, Severity: judged.severity, Thin: judged.thin, Share: share.Number, Caveats: claim.Legacies(judged.caveats), Excuses: claim.Legacies(judged.excuses),
-			Summary: claim.Legacy(fmt.Sprintf("%s takes %s of the %s lost to locks, %s per wait on average", l.Words(), share, evidence.Duration(c.Delay), evidence.Duration(l.Mean()))),
+			Site: l.Site, Path: lockPath(l.Site, l.Path), Sites: l.Sites(), Ends: l.Ends, Whole: lockWaiting, Fix: fixInside(l.Site), Variant: l.Kind, Severity: judged.severity, Thin: judged.thin, Share: share.Number, Caveats: judged.caveats, Excuses: judged.excuses,
+			Summary: claim.Textf("%s takes %s of the %s lost to locks, %s per wait on average", l.Words(), share, evidence.Duration(c.Delay), evidence.Duration(l.Mean())),
 			Facts: []claim.Fact{
-				{Exhibit: c.Exhibit.ID, Says: claim.Legacy(says), Value: evidence.Duration(l.Delay), Of: claim.PartOf(evidence.Duration(c.Delay), whole),
+				{Exhibit: c.Exhibit.ID, Says: says, Value: evidence.Duration(l.Delay), Of: claim.PartOf(evidence.Duration(c.Delay), whole),
 					Limit: in.Against("min-share"), At: claim.At(l.Site), Reproduce: reproduce(l)},
-				{Exhibit: c.Exhibit.ID, Says: claim.Legacy(fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(l.Count, evidence.Count))), Value: evidence.Duration(l.Mean()),
+				{Exhibit: c.Exhibit.ID, Says: claim.Textf("mean of one wait, over %s waits", evidence.Of(l.Count, evidence.Count)), Value: evidence.Duration(l.Mean()),
 					Limit: in.Against("min-wait"), At: claim.At(l.Site), Reproduce: claim.Mean(reproduce(l))},
 			},
 		}
 		if c.Wall > 0 {
 			rate := reading.PerSecond(l.Delay, c.Wall)
-			cand.Summary = claim.Legacy(fmt.Sprintf("%s takes %s of the time lost to locks: %s there, %s per wait on average", l.Words(), share, judge.Standing(rate), evidence.Duration(l.Mean())))
+			cand.Summary = claim.Textf("%s takes %s of the time lost to locks: %s there, %s per wait on average", l.Words(), share, judge.Standing(rate), evidence.Duration(l.Mean()))
 			// First, because the kinds cover different times and only their rates compare.
-			cand.Facts = slices.Insert(cand.Facts, 0, claim.Fact{Exhibit: c.Exhibit.ID, Says: claim.Legacy(fmt.Sprintf("%s per second, over %s", says, evidence.Duration(c.Wall))),
+			cand.Facts = slices.Insert(cand.Facts, 0, claim.Fact{Exhibit: c.Exhibit.ID, Says: claim.Textf("%s per second, over %s", says, evidence.Duration(c.Wall)),
 				Value: rate, Limit: judge.AgainstStanding(in), At: claim.At(l.Site), Reproduce: reproduce(l)})
 		} else {
 			cand.Caveats = append(cand.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
@@ -249,22 +246,22 @@ func hotspotTrace(in *claim.Input) claim.Reading {
 	}
 	c := best
 	if short := reading.TooShort(c.Exhibit); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
 	if c.Delay == 0 && c.Stuck > 0 {
-		return claim.Reading{Silent: claim.Legacy(fmt.Sprintf("goroutines wait for locks, and in %s nobody gets through: stuck rather than busy", evidence.Duration(c.Wall)))}
+		return claim.Reading{Silent: claim.Textf("goroutines wait for locks, and in %s nobody gets through: stuck rather than busy", evidence.Duration(c.Wall))}
 	}
 	if c.Delay == 0 {
-		return claim.Reading{Says: claim.Legacy(fmt.Sprintf("no goroutine waited for a lock in %s", evidence.Duration(c.Wall)))}
+		return claim.Reading{Says: claim.Textf("no goroutine waited for a lock in %s", evidence.Duration(c.Wall))}
 	}
 	if len(c.Sites) == 0 {
 		return claim.Reading{Silent: "goroutines waited for locks, at places that the trace does not tell"}
 	}
 	c.Finish()
 	r := claim.Reading{
-		Candidates: hotspotCandidates(in, c, "time goroutines waited for the lock here", "all waiting for locks in the trace",
+		Candidates: hotspotCandidates(in, c, "time goroutines waited for the lock", "all waiting for locks in the trace",
 			func(reading.LockSite) claim.Command { return claim.TraceProfile(c.Exhibit, "sync") }),
-		Says: claim.Legacy(fmt.Sprintf("%s takes most of the waiting for locks, %s in %s", c.Sites[0].Words(), evidence.Duration(c.Sites[0].Delay), evidence.Duration(c.Wall))),
+		Says: claim.Textf("%s takes most of the waiting for locks, %s in %s", c.Sites[0].Words(), evidence.Duration(c.Sites[0].Delay), evidence.Duration(c.Wall)),
 	}
 	for i := range r.Candidates {
 		cand := &r.Candidates[i]
@@ -272,16 +269,16 @@ func hotspotTrace(in *claim.Input) claim.Reading {
 		if span, ok := reading.WorstLockWait(c.Exhibit, cand.Site.Function); ok {
 			at := &cand.Facts[0].At
 			at.Goroutine, at.From, at.To = span.Goroutine, int64(span.From), int64(span.To)
-			cand.Facts = append(cand.Facts, claim.Fact{Exhibit: c.Exhibit.ID, Says: claim.Legacy(fmt.Sprintf("longest wait here, of goroutine %d", span.Goroutine)),
+			cand.Facts = append(cand.Facts, claim.Fact{Exhibit: c.Exhibit.ID, Says: claim.Textf("longest wait here, of goroutine %d", span.Goroutine),
 				Value: evidence.Duration(span.To - span.From), At: *at,
-				Reproduce: claim.TraceView(c.Exhibit, fmt.Sprintf("goroutine %d at %s", span.Goroutine, evidence.Duration(span.From)))})
+				Reproduce: claim.TraceView(c.Exhibit, claim.Textf("goroutine %d at %s", span.Goroutine, evidence.Duration(span.From)))})
 		}
 	}
 	switch {
 	case c.Exhibit.Coverage != evidence.Whole:
 		r.Silent = "the trace was read in part only; " + r.Says
 	case c.Stuck > c.Delay:
-		r.Silent = claim.Legacy(fmt.Sprintf("at other locks nobody gets through in %s: stuck rather than busy", evidence.Duration(c.Wall)))
+		r.Silent = claim.Textf("at other locks nobody gets through in %s: stuck rather than busy", evidence.Duration(c.Wall))
 	}
 	return r
 }
@@ -308,7 +305,7 @@ func oneMoment(in *claim.Input, e *evidence.Exhibit, c *claim.Candidate) {
 		Of: claim.PartOf(evidence.Duration(e.Trace().Duration), "the trace"), Limit: in.Against("min-wanted"), At: claim.At(c.Site), Reproduce: claim.TraceProfile(e, "sync")})
 	if c.Severity > claim.NoSeverity {
 		c.Severity = min(c.Severity, claim.Info)
-		c.Summary = claim.Legacy(fmt.Sprintf("goroutines met at the lock in %s, but for a moment: somebody waited for it in %s of %s", c.Site.Function, evidence.Duration(wanted), evidence.Duration(e.Trace().Duration)))
+		c.Summary = claim.Textf("goroutines met at the lock in %s, but for a moment: somebody waited for it in %s of %s", claim.Func(c.Site.Function), evidence.Duration(wanted), evidence.Duration(e.Trace().Duration))
 	}
 }
 
@@ -326,7 +323,7 @@ func hotspotDump(in *claim.Input) claim.Reading {
 			continue
 		}
 		most = all
-		r.Silent = claim.Legacy(fmt.Sprintf("it shows one moment, at which %d goroutines stood in locks, %d of them in %s", all, len(locks[0].Waiters), locks[0].Name()))
+		r.Silent = claim.Textf("it shows one moment, at which %d goroutines stood in locks, %d of them in %s", all, len(locks[0].Waiters), locks[0].Name())
 		r.Candidates = nil
 		for _, l := range locks[:min(len(locks), reading.MaxSites)] {
 			n := len(l.Waiters)
@@ -355,8 +352,8 @@ func hotspotDump(in *claim.Input) claim.Reading {
 			cand := claim.Candidate{
 				Raises: raises,
 				Site:   site, Path: lockPath(site, path), Sites: l.OtherSites(site), Variant: l.Variant(), Severity: severity, Thin: thin, Share: share.Number,
-				Summary: claim.Legacy(fmt.Sprintf("%s in one lock at %s, %s of all that wait for locks", evidence.Amount(n, "goroutine stands", "goroutines stand"), site.Function, share)),
-				Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy("goroutines that wait for " + l.Name()), Value: evidence.Of(n, evidence.Count),
+				Summary: claim.Textf("%s in one lock at %s, %s of all that wait for locks", evidence.Amount(n, "goroutine stands", "goroutines stand"), claim.Func(site.Function), share),
+				Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s", l.Name()), Value: evidence.Of(n, evidence.Count),
 					Of:    claim.PartOf(evidence.Of(all, evidence.Count), "all goroutines of the dump that wait for locks"),
 					Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(site, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())}},
 			}
@@ -381,7 +378,7 @@ func hotspotCPU(in *claim.Input) claim.Reading {
 	column := p.Column("samples")
 	total := p.Total(column)
 	if total < int64(in.Limit("min-samples").Number) {
-		return claim.Reading{Silent: claim.Legacy(fmt.Sprintf("only %d samples, and goroutines that wait for a lock take none", total))}
+		return claim.Reading{Silent: claim.Textf("only %d samples, and goroutines that wait for a lock take none", total)}
 	}
 	r := claim.Reading{Silent: "goroutines that wait for a lock use no CPU, so it shows only what queueing itself costs"}
 	methods := reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {
@@ -429,13 +426,13 @@ func hotspotCPU(in *claim.Input) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: s.Site, Path: lockPath(s.Site, s.Path), Severity: severity, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("%s of the CPU samples are spent getting and giving back the lock in %s", share, s.Site.Function)),
+			Summary: claim.Textf("%s of the CPU samples are spent getting and giving back the lock in %s", share, claim.Func(s.Site.Function)),
 		}
 		if len(sum.methods) > 1 {
 			typ, _ := stack.MethodType(s.Site.Function)
-			c.Summary = claim.Legacy(fmt.Sprintf("%s of the CPU samples are spent getting and giving back the lock of %s: %s in %s", share, typ, evidence.Part(s.Values[column], total), s.Site.Function))
+			c.Summary = claim.Textf("%s of the CPU samples are spent getting and giving back the lock of %s: %s in %s", share, claim.Func(typ), evidence.Part(s.Values[column], total), claim.Func(s.Site.Function))
 			for _, m := range sum.methods[1:min(len(sum.methods), 3)] {
-				c.Summary += claim.Legacy(fmt.Sprintf(", %s in %s", evidence.Part(m.Values[column], total), m.Site.Function))
+				c.Summary += claim.Textf(", %s in %s", evidence.Part(m.Values[column], total), claim.Func(m.Site.Function))
 			}
 		}
 		for i, m := range sum.methods[:min(len(sum.methods), 3)] {

@@ -76,7 +76,7 @@ func starvationDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			continue
 		}
 		hold := slowReaders(l)
-		site, path, sentence := writer.Site(), []string(nil), ""
+		site, path, sentence := writer.Site(), []string(nil), claim.Text("")
 		stays := 0
 		if len(hold) > 0 {
 			first := hold[0]
@@ -86,12 +86,11 @@ func starvationDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 					stays++
 				}
 			}
-			words, _ := heldBy(wait.OfState(first.G.State, first.G.Stack()), first.G.Stack())
-			doing := "runs"
+			does := claim.Text("runs")
 			if stays > 0 {
-				doing = presentTense.Replace(words)
+				does = deedOf(wait.OfState(first.G.State, first.G.Stack()), first.G.Stack()).does
 			}
-			sentence = fmt.Sprintf("; %s past the lock in %s, and goroutine %d %s meanwhile", evidence.Amount(len(hold), "goroutine is", "goroutines are"), site.Function, first.G.ID, doing)
+			sentence = claim.Textf("; %s past the lock in %s, and goroutine %d %s meanwhile", evidence.Amount(len(hold), "goroutine is", "goroutines are"), claim.Func(site.Function), first.G.ID, does)
 		} else {
 			user, _ := writer.User()
 			path = user.Path()
@@ -103,15 +102,15 @@ func starvationDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: site, Path: path,
-			Summary: claim.Legacy(fmt.Sprintf("a writer in %s waits for readers to give back %s, and behind it %s%s", writer.Site().Function, l.Name(), behind, sentence)),
+			Summary: claim.Textf("a writer in %s waits for readers to give back %s, and behind it %s%s", claim.Func(writer.Site().Function), l.Name(), behind, sentence),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Legacy("goroutines that wait for " + l.Name() + ", a writer that waits for readers among them"), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
+				{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, a writer that waits for readers among them", l.Name()), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 					Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(writer.Site(), writer.G.ID), Reproduce: claim.Grep(e, l.Grep())},
 				{Exhibit: e.ID, Says: "of them, readers behind the writer", Value: evidence.Of(readers, evidence.Count), At: reading.AtGoroutine(writer.Site(), writer.G.ID), Reproduce: claim.Grep(e, l.Grep())},
 			},
 		}
 		for _, h := range hold[:min(len(hold), 3)] {
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("readers past the lock: goroutine %d (%s)", h.G.ID, h.G.State)), Value: evidence.Of(1, evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID),
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("readers past the lock: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID),
 				Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))})
 		}
 		if len(hold) > 0 {
@@ -160,9 +159,9 @@ type readerHold struct {
 func starvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("no writer waits long for readers to leave in %s", evidence.Duration(t.Duration)))}
+	r := claim.Reading{Says: claim.Textf("no writer waits long for readers to leave in %s", evidence.Duration(t.Duration))}
 	helpers := reading.LockHelpers(e)
 	by := map[string]*readerHold{}
 	var all []*readerHold
@@ -197,13 +196,13 @@ func starvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			continue
 		}
 		rate := reading.PerSecond(waited, t.Duration)
-		view := claim.TraceView(e, "goroutines that unblock others in "+h.site.Function)
+		view := claim.TraceView(e, claim.Textf("goroutines that unblock others in %s", claim.Func(h.site.Function)))
 		c := claim.Candidate{
 			Site: h.site, Path: h.path, Ends: []string{h.writer.Function}, Thin: h.times < 3,
-			Summary: claim.Legacy(fmt.Sprintf("writers in %s wait %s on average until readers give the lock back in %s, and meanwhile %s for it", h.writer.Function, evidence.Duration(mean), h.site.Function, judge.Standing(rate))),
+			Summary: claim.Textf("writers in %s wait %s on average until readers give the lock back in %s, and meanwhile %s for it", claim.Func(h.writer.Function), evidence.Duration(mean), claim.Func(h.site.Function), judge.Standing(rate)),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean wait of a writer that is let in by a reader here, over %s", evidence.Things(h.times, "wait"))), Value: evidence.Duration(mean), Limit: in.Against("min-wait"), At: claim.At(h.site), Reproduce: view},
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time goroutines waited for the lock per second, over %s", evidence.Duration(t.Duration))), Value: rate, Limit: judge.AgainstStanding(in), At: claim.At(h.writer), Reproduce: claim.TraceProfile(e, "sync")},
+				{Exhibit: e.ID, Says: claim.Textf("mean wait of a writer that is let in by a reader here, over %s", evidence.Things(h.times, "wait")), Value: evidence.Duration(mean), Limit: in.Against("min-wait"), At: claim.At(h.site), Reproduce: view},
+				{Exhibit: e.ID, Says: claim.Textf("time goroutines waited for the lock per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in), At: claim.At(h.writer), Reproduce: claim.TraceProfile(e, "sync")},
 				{Exhibit: e.ID, Says: "of that, readers behind a writer", Value: evidence.Duration(readers), Of: claim.PartOf(evidence.Duration(waited), "all waiting for the lock"), At: claim.At(h.writer), Reproduce: claim.TraceProfile(e, "sync")},
 			},
 		}
@@ -279,8 +278,8 @@ func starvationMutex(in *claim.Input) claim.Reading {
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: h.site, Path: h.path, Thin: true,
-			Summary: claim.Legacy(fmt.Sprintf("readers that give the lock back in %s let in writers that have waited %s on average", h.site.Function, evidence.Duration(mean))),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("waiting of writers that readers ended here, %s each on average", evidence.Duration(mean))), Value: evidence.Part(h.delay, total),
+			Summary: claim.Textf("readers that give the lock back in %s let in writers that have waited %s on average", claim.Func(h.site.Function), evidence.Duration(mean)),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("waiting of writers that readers ended here, %s each on average", evidence.Duration(mean)), Value: evidence.Part(h.delay, total),
 				Of: claim.PartOf(evidence.Duration(total), "all delay at locks in the mutex profile"), At: claim.At(h.site), Reproduce: claim.Peek(e, "delay", h.site)}},
 		})
 	}

@@ -182,8 +182,8 @@ func allocCandidate(in *claim.Input, s *reading.HeapSeries, a, all allocSite, ov
 		return f
 	}
 	c := claim.Candidate{Site: a.Site, Path: a.Path, Share: share.Number, Facts: []claim.Fact{
-		fact("alloc_space", "bytes allocated "+since, bytes, claim.PartOf(evidence.Of(all.bytes, evidence.Bytes), string("all bytes allocated "+since)), "min-share"),
-		fact("alloc_objects", "objects allocated "+since, objects, claim.PartOf(evidence.Of(all.objects, evidence.Count), string("all objects allocated "+since)), "min-share"),
+		fact("alloc_space", "bytes allocated "+since, bytes, claim.PartOf(evidence.Of(all.bytes, evidence.Bytes), "all bytes allocated "+since), "min-share"),
+		fact("alloc_objects", "objects allocated "+since, objects, claim.PartOf(evidence.Of(all.objects, evidence.Count), "all objects allocated "+since), "min-share"),
 	}}
 	if column == "alloc_objects" {
 		c.Facts[0], c.Facts[1] = c.Facts[1], c.Facts[0]

@@ -55,7 +55,7 @@ for it, if it is sampled at all.`,
 
 // hotspots names the function with most samples of a profile, and the others with min-share, late being those who wait for a
 // processor meanwhile. What the runtime does for itself has detectors of its own.
-func hotspots(in *claim.Input, e *evidence.Exhibit, p *pprofile.Profile, use reading.Usage, late *exectrace.Group, sampled string, command func(*reading.SiteSum) claim.Command, whole claim.Command) claim.Reading {
+func hotspots(in *claim.Input, e *evidence.Exhibit, p *pprofile.Profile, use reading.Usage, late *exectrace.Group, sampled claim.Text, command func(*reading.SiteSum) claim.Command, whole claim.Command) claim.Reading {
 	column := p.Column("samples")
 	total := p.Total(max(column, 0))
 	least := in.Limit("min-share").Number

@@ -144,7 +144,7 @@ func stepOf(t *exectrace.Timeline, span exectrace.Span) (step *exectrace.Task, l
 // spent says where the time of regions went, in all and at the place that took most.
 func spent(e *evidence.Exhibit, k *exectrace.Task, at claim.Location, view claim.Command) []claim.Fact {
 	all := k.Times.Sum
-	whole := claim.PartOf(evidence.Duration(all), fmt.Sprintf("all regions %q", k.Name))
+	whole := claim.PartOf(evidence.Duration(all), claim.Textf("all regions %q", k.Name))
 	var out []claim.Fact
 	for _, x := range []struct {
 		says string

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/claim"
@@ -243,7 +242,7 @@ func lockIdle(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 		Summary: claim.Textf("processors stand idle while up to %s goroutines queue for the lock in %s, in %d of %s of %s", evidence.Quantity{Number: queue, Unit: evidence.Count}, claim.Func(top.Function), windows, evidence.Things(len(t.Windows), "window"), evidence.Duration(t.WindowLength)),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "windows in which goroutines queued for locks and half of the processor time was idle", Value: share,
-				Of: claim.PartOf(evidence.Of(len(t.Windows), evidence.Count), fmt.Sprintf("windows of %s", evidence.Duration(t.WindowLength))), Limit: in.Against("min-lock-idle"), At: worst, Reproduce: reproduce},
+				Of: claim.PartOf(evidence.Of(len(t.Windows), evidence.Count), claim.Textf("windows of %s", evidence.Duration(t.WindowLength))), Limit: in.Against("min-lock-idle"), At: worst, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "most goroutines waiting for locks in one window, on average", Value: evidence.Quantity{Number: queue, Unit: evidence.Count}, At: worst, Reproduce: reproduce},
 			{Exhibit: e.ID, Says: "time waited for that lock", Value: of, Of: claim.PartOf(evidence.Duration(total), "all time waited for locks"), Limit: in.Against("min-lock-share"), At: worst, Reproduce: reproduce},
 		},

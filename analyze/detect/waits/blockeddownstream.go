@@ -88,13 +88,13 @@ func (c *Client) Ask(ctx context.Context, id string) (Answer, error) {
 
 func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
 	t := e.Trace()
 	slowFrom, severe := in.Limit("min-wait").Duration(), in.Limit("min-wait-severe").Duration()
 	r := claim.Reading{Says: "no place waits for a peer for so long"}
 	if t.Duration < 2*slowFrom {
-		r.Silent = claim.Legacy(fmt.Sprintf("the trace covers %s, too short for waits of %s", evidence.Duration(t.Duration), evidence.Duration(slowFrom)))
+		r.Silent = claim.Textf("the trace covers %s, too short for waits of %s", evidence.Duration(t.Duration), evidence.Duration(slowFrom))
 	}
 	for _, w := range reading.SumWaits(t.Waits, reading.Answers, nil) {
 		slow := w.Times.Above(slowFrom)
@@ -116,11 +116,11 @@ func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Variant: string(w.Class), Severity: severity, Thin: float64(slow) < in.Limit("min-count").Number, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("%s of %d waits for a peer's answer in %s took %s or more, the longest %s", evidence.Of(slow, evidence.Count), w.Count, w.Site.Function, evidence.Duration(slowFrom), evidence.Duration(w.Max))),
+			Summary: claim.Textf("%s of %d waits for a peer's answer in %s took %s or more, the longest %s", evidence.Of(slow, evidence.Count), w.Count, claim.Func(w.Site.Function), evidence.Duration(slowFrom), evidence.Duration(w.Max)),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "longest wait for an answer here", Value: evidence.Duration(w.Max), Limit: in.Against("min-wait"), At: w.SpanAt(),
-					Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d at %s", w.Worst.Goroutine, evidence.Duration(w.Worst.From)))},
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("waits for an answer here of %s or more", evidence.Duration(slowFrom))), Value: evidence.Of(slow, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "all waits for an answer here"),
+					Reproduce: claim.TraceView(e, claim.Textf("goroutine %d at %s", w.Worst.Goroutine, evidence.Duration(w.Worst.From)))},
+				{Exhibit: e.ID, Says: claim.Textf("waits for an answer here of %s or more", evidence.Duration(slowFrom)), Value: evidence.Of(slow, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "all waits for an answer here"),
 					Limit: in.Against("min-count"), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 				{Exhibit: e.ID, Says: "half of the waits for an answer here are at least so long", Value: evidence.Duration(w.Times.Quantile(0.5)), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 			},
@@ -170,17 +170,17 @@ func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: x.Site, Path: x.Path, Thin: young,
-			Summary: claim.Legacy(fmt.Sprintf("%s for the answer of a peer in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Site.Function)),
+			Summary: claim.Textf("%s for the answer of a peer in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), claim.Func(x.Site.Function)),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a peer's answer here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				At: reading.AtGoroutine(x.Site, longest.ID), Reproduce: claim.Grep(e, x.Text)}},
 		}
 		if old > 0 {
-			c.Summary += claim.Legacy(fmt.Sprintf(", %d of them for a minute or more, the longest for %s", old, evidence.Minutes(longest.Wait)))
+			c.Summary += claim.Textf(", %d of them for a minute or more, the longest for %s", old, evidence.Minutes(longest.Wait))
 			c.Facts = append([]claim.Fact{{Exhibit: e.ID, Says: "goroutines that have waited for a peer's answer here for a minute or more", Value: evidence.Of(old, evidence.Count), Of: claim.PartOf(evidence.Of(n, evidence.Count), "those that wait here"),
 				Limit: in.Against("min-count"), At: reading.AtGoroutine(x.Site, longest.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", longest.ID))}}, c.Facts...)
 		}
 		if late && old == 0 {
-			c.Summary += claim.Legacy(fmt.Sprintf("; the %s answers that came here before took %s in all", evidence.Of(ended, evidence.Count), evidence.Duration(took)))
+			c.Summary += claim.Textf("; the %s answers that came here before took %s in all", evidence.Of(ended, evidence.Count), evidence.Duration(took))
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "those goroutines times a second, over all waiting here that ended since the process started", Value: ratio, Limit: in.Against("min-standing-ratio"), At: claim.At(x.Site), Reproduce: claim.Grep(e, x.Text)})
 		}
 		in.Weigh(&c, impact, judge.NotOutside(len(x.Requests) > 0),
@@ -214,8 +214,8 @@ func downstreamBlock(in *claim.Input) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Severity: severity, Thin: wall == 0 || severity == claim.NoSeverity,
-			Summary: claim.Legacy(fmt.Sprintf("%s for a peer's answer in %s took %s on average", evidence.Amount(w.Count, "wait", "waits"), w.Site.Function, evidence.Duration(w.Mean()))),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean wait for an answer here, over %s waits", evidence.Of(w.Count, evidence.Count))), Value: evidence.Duration(w.Mean()), Limit: in.Against("min-wait"),
+			Summary: claim.Textf("%s for a peer's answer in %s took %s on average", evidence.Amount(w.Count, "wait", "waits"), claim.Func(w.Site.Function), evidence.Duration(w.Mean())),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("mean wait for an answer here, over %s waits", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), Limit: in.Against("min-wait"),
 				At: w.DelayAt(), Reproduce: claim.Mean(reading.PeekWait(e, "delay", w.Site, w.Stack))}},
 		}
 		judge.AddSites(&c, w.Stack.Site())

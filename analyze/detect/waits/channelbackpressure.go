@@ -1,7 +1,6 @@
 package waits
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -82,10 +81,10 @@ func (q *Queue) drain() {
 
 func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
 	t := e.Trace()
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("no place has many senders waiting in %s", evidence.Duration(t.Duration)))}
+	r := claim.Reading{Says: claim.Textf("no place has many senders waiting in %s", evidence.Duration(t.Duration))}
 	for _, w := range reading.SumWaits(t.Waits, reading.Sends, reading.OperationsOf(t)) {
 		rate := reading.PerSecond(w.Total, t.Duration)
 		// Nobody has taken anything off in the whole trace: stuck, not slow.
@@ -99,11 +98,11 @@ func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Share: min(1, rate.Number/float64(max(w.Goroutines, 1))),
-			Summary: claim.Legacy(fmt.Sprintf("%s to send on a channel in %s, %s per send", judge.Standing(rate), w.Name(), evidence.Duration(w.Mean()))),
+			Summary: claim.Textf("%s to send on a channel in %s, %s per send", judge.Standing(rate), w.Name(), evidence.Duration(w.Mean())),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time goroutines waited to send here per second, over %s", evidence.Duration(t.Duration))), Value: rate, Limit: judge.AgainstStanding(in),
+				{Exhibit: e.ID, Says: claim.Textf("time goroutines waited to send here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in),
 					At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count))), Value: evidence.Duration(w.Mean()),
+				{Exhibit: e.ID, Says: claim.Textf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()),
 					At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 				{Exhibit: e.ID, Says: "goroutines that waited to send here", Value: evidence.Of(w.Goroutines, evidence.Count), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 			},
@@ -115,14 +114,14 @@ func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		judge.Waits(in, &c, w, t.Duration, judge.BusyElsewhere(in, users...), judge.StarvedExcuse(t))
 		judge.AddSites(&c, w.Owner)
 		if woken > 0 {
-			c.Summary += claim.Legacy(fmt.Sprintf("; %s receives", receiver.Function))
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("sends that " + receiver.Function + " let go on"), Value: evidence.Of(woken, evidence.Count), At: claim.At(receiver),
-				Reproduce: claim.TraceView(e, "goroutines that unblock others in "+receiver.Function)})
+			c.Summary += claim.Textf("; %s receives", claim.Func(receiver.Function))
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("sends that %s let go on", claim.Func(receiver.Function)), Value: evidence.Of(woken, evidence.Count), At: claim.At(receiver),
+				Reproduce: claim.TraceView(e, claim.Textf("goroutines that unblock others in %s", claim.Func(receiver.Function)))})
 			judge.AddSites(&c, receiver)
 			if busy, in := between(t, receiver.Function); in > 0 {
-				c.Summary += claim.Legacy(fmt.Sprintf(" and spends %s of its time waiting in %s", evidence.Part(in, t.Duration), busy.Words))
-				c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time in which %s waited in %s instead of receiving", receiver.Function, busy.Words)), Value: evidence.Duration(in),
-					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: claim.At(busy.Site), Reproduce: claim.TraceView(e, "goroutine analysis of "+receiver.Function)})
+				c.Summary += claim.Textf(" and spends %s of its time waiting in %s", evidence.Part(in, t.Duration), busy.Words)
+				c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time in which %s waited in %s instead of receiving", claim.Func(receiver.Function), busy.Words), Value: evidence.Duration(in),
+					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: claim.At(busy.Site), Reproduce: claim.TraceView(e, claim.Textf("goroutine analysis of %s", claim.Func(receiver.Function)))})
 				judge.AddSites(&c, busy.Site)
 			}
 		}
@@ -172,7 +171,7 @@ func backpressureDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: x.Site, Path: x.Path,
-			Summary: claim.Legacy(fmt.Sprintf("%s to send on a channel in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Name())),
+			Summary: claim.Textf("%s to send on a channel in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Name()),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait to send on a channel here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}},
 			Caveats: []claim.Text{"a dump does not print channels: goroutines at one place are taken to send on one"},
@@ -217,14 +216,14 @@ func past(d *dump.Dump, x *reading.DumpWaits) (n int) {
 }
 
 // blockReading begins what a block profile says of waits, before any is judged: where, as in "no wait WHERE", and what for, as in "most waiting FOR".
-func blockReading(sums []*reading.WaitSum, wall time.Duration, where, what string) claim.Reading {
+func blockReading(sums []*reading.WaitSum, wall time.Duration, where, what claim.Text) claim.Reading {
 	switch {
 	case len(sums) == 0:
-		return claim.Reading{Silent: claim.Legacy("it shows no wait " + where + " that ended: none did, or recording was off (runtime.SetBlockProfileRate)")}
+		return claim.Reading{Silent: claim.Textf("it shows no wait %s that ended: none did, or recording was off (runtime.SetBlockProfileRate)", where)}
 	case wall == 0:
 		return claim.Reading{Silent: "it counts since the start of the process and tells no rate"}
 	}
-	return claim.Reading{Says: claim.Legacy(fmt.Sprintf("most waiting %s is in %s, %s of %s", what, sums[0].Site.Function, evidence.Duration(sums[0].Total), evidence.Duration(wall)))}
+	return claim.Reading{Says: claim.Textf("most waiting %s is in %s, %s of %s", what, claim.Func(sums[0].Site.Function), evidence.Duration(sums[0].Total), evidence.Duration(wall))}
 }
 
 func backpressureBlock(in *claim.Input) claim.Reading {
@@ -232,17 +231,17 @@ func backpressureBlock(in *claim.Input) claim.Reading {
 	r := blockReading(sums, wall, "in a channel send", "to send")
 	for _, w := range sums[:min(len(sums), reading.MaxSites)] {
 		rate := reading.PerSecond(w.Total, wall)
-		value, says, limit := rate, fmt.Sprintf("time blocked in sends here per second, over %s", evidence.Duration(wall)), judge.AgainstStanding(in)
-		summary := fmt.Sprintf("%s to send on a channel in %s, %s per send", judge.Standing(rate), w.Name(), evidence.Duration(w.Mean()))
+		value, says, limit := rate, claim.Textf("time blocked in sends here per second, over %s", evidence.Duration(wall)), judge.AgainstStanding(in)
+		summary := claim.Textf("%s to send on a channel in %s, %s per send", judge.Standing(rate), w.Name(), evidence.Duration(w.Mean()))
 		if wall == 0 {
-			value, says, limit = evidence.Duration(w.Total), fmt.Sprintf("time blocked in %s sends here since the process started", evidence.Of(w.Count, evidence.Count)), nil
-			summary = fmt.Sprintf("sends on a channel in %s waited %s on average", w.Name(), evidence.Duration(w.Mean()))
+			value, says, limit = evidence.Duration(w.Total), claim.Textf("time blocked in %s sends here since the process started", evidence.Of(w.Count, evidence.Count)), nil
+			summary = claim.Textf("sends on a channel in %s waited %s on average", w.Name(), evidence.Duration(w.Mean()))
 		}
 		c := claim.Candidate{
-			Site: w.Site, Path: w.Path, Thin: wall == 0, Summary: claim.Legacy(summary),
+			Site: w.Site, Path: w.Path, Thin: wall == 0, Summary: summary,
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Legacy(says), Value: value, Limit: limit, At: w.DelayAt(), Reproduce: reading.PeekWait(e, "delay", w.Site, w.Stack)},
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count))), Value: evidence.Duration(w.Mean()), At: w.DelayAt(), Reproduce: claim.Mean(reading.PeekWait(e, "delay", w.Site, w.Stack))},
+				{Exhibit: e.ID, Says: says, Value: value, Limit: limit, At: w.DelayAt(), Reproduce: reading.PeekWait(e, "delay", w.Site, w.Stack)},
+				{Exhibit: e.ID, Says: claim.Textf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), At: w.DelayAt(), Reproduce: claim.Mean(reading.PeekWait(e, "delay", w.Site, w.Stack))},
 			},
 		}
 		judge.Waits(in, &c, w, wall)

@@ -2,7 +2,6 @@ package waits
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -153,7 +152,7 @@ func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class wait.
 	if e.Dump() != nil && e.Dump().Origin == "goleak" { // a library that compares goroutines before and after a test proves less
 		return claim.Candidate{
 			Site: site, Path: path, Variant: "goleak", Severity: claim.Warning, Share: evidence.Part(n, total).Number,
-			Summary: claim.Legacy(fmt.Sprintf("the leak checker of the tests reports %s in %s", who, site.Function)),
+			Summary: claim.Textf("the leak checker of the tests reports %s in %s", who, claim.Func(site.Function)),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines reported by the leak checker here", Value: evidence.Of(n, evidence.Count),
 				Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines reported by it"), At: reading.AtGoroutine(site, goroutine), Reproduce: reproduce}},
 			Caveats: []claim.Text{"goleak tries for less than a second: a goroutine that is just ending, or an idle connection that nobody closed, shows as well"},
@@ -163,7 +162,7 @@ func provenLeak(e *evidence.Exhibit, site stack.Site, path []string, class wait.
 	}
 	return claim.Candidate{
 		Site: site, Path: path, Variant: "proven", Severity: claim.Critical, Share: evidence.Part(n, total).Number,
-		Summary: claim.Legacy(fmt.Sprintf("%s in %s can never go on: the collector proved that nobody alive can reach what is waited for", who, site.Function)),
+		Summary: claim.Textf("%s in %s can never go on: the collector proved that nobody alive can reach what is waited for", who, claim.Func(site.Function)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines proved to be leaked here", Value: evidence.Of(n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines proved to be leaked"), At: reading.AtGoroutine(site, goroutine), Reproduce: reproduce}},
 	}
@@ -266,8 +265,8 @@ func (c *snapshots) unpulled(in *claim.Input, e *evidence.Exhibit, a *alike, tot
 	}
 	return claim.Candidate{
 		Site: a.site, Path: a.path, Variant: "coroutine", Severity: claim.Warning,
-		Summary: claim.Legacy(fmt.Sprintf("%s in %s wait for their iterator to be pulled, and only %s of any other kind %s there that could pull one", evidence.Things(a.last(), "coroutine"), a.site.Function,
-			evidence.Things(others, "goroutine"), map[bool]string{true: "is", false: "are"}[others == 1])),
+		Summary: claim.Textf("%s in %s wait for their iterator to be pulled, and only %s of any other kind %s there that could pull one", evidence.Things(a.last(), "coroutine"), claim.Func(a.site.Function),
+			evidence.Things(others, "goroutine"), evidence.Plural(others, "is", "are")),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "coroutines of iterators that wait here to be pulled", Value: evidence.Of(a.last(), evidence.Count), Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines"),
 			Limit: in.Against("min-goroutines"), At: claim.At(a.site), Reproduce: reproduce}},
 		Fix: []claim.Text{
@@ -310,13 +309,13 @@ func (a *alike) steady() bool {
 
 // tooClose tells why snapshots cannot deny a leak: one that adds a goroutine a
 // second needs as many seconds as the growth asked for.
-func tooClose(in *claim.Input) string {
+func tooClose(in *claim.Input) claim.Text {
 	first, last := in.Exhibits[0].CapturedAt, reading.Latest(in.Exhibits).CapturedAt
 	switch {
 	case first.IsZero() || last.IsZero():
 		return "the snapshots do not tell how far apart they were taken"
 	case last.Sub(first) < in.Limit("min-span").Duration():
-		return fmt.Sprintf("the snapshots were taken only %s apart", evidence.Duration(last.Sub(first)))
+		return claim.Textf("the snapshots were taken only %s apart", evidence.Duration(last.Sub(first)))
 	}
 	return ""
 }
@@ -328,7 +327,7 @@ func (c *snapshots) growing(in *claim.Input, e *evidence.Exhibit, a *alike, repr
 		return claim.Candidate{}, false
 	}
 	severity, raises, thin := claim.Warning, claim.NoSeverity, true
-	never := ""
+	never := claim.Text("")
 	if c.n > 2 {
 		never = " and never fell"
 	}
@@ -352,8 +351,8 @@ func (c *snapshots) growing(in *claim.Input, e *evidence.Exhibit, a *alike, repr
 	}
 	cand := claim.Candidate{
 		Site: a.site, Path: a.path, Variant: "growing", Severity: severity, Raises: raises, Thin: thin,
-		Summary: claim.Legacy(fmt.Sprintf("goroutines that %s in %s grew from %d to %d over %d snapshots%s", wait.Words(a.class, false), a.site.Function, a.counts[0], a.last(), c.n, never)),
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that %s here, added since the first snapshot", wait.Words(a.class, false))), Value: evidence.Of(growth, evidence.Count),
+		Summary: claim.Textf("goroutines that %s in %s grew from %d to %d over %d snapshots%s", a.class.Doing(false).Many, claim.Func(a.site.Function), a.counts[0], a.last(), c.n, never),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines that %s here, added since the first snapshot", a.class.Doing(false).Many), Value: evidence.Of(growth, evidence.Count),
 			Of: claim.PartOf(evidence.Of(a.last(), evidence.Count), "those that wait here now"), Limit: in.Against("min-growth"), At: reading.AtGoroutine(a.site, a.first), Reproduce: reproduce}},
 	}
 	if c.n == 2 {
@@ -433,8 +432,8 @@ func leakDump(in *claim.Input) claim.Reading {
 	})
 	r := claim.Reading{Silent: "a single dump tells a leak from goroutines that wait by design only when they are old or marked as leaked"}
 	if c.n > 1 {
-		r.Silent = claim.Legacy(tooClose(in))
-		r.Says = claim.Legacy(fmt.Sprintf("no site has grown by %.0f or more over %d dumps", in.Limit("min-growth").Number, c.n))
+		r.Silent = tooClose(in)
+		r.Says = claim.Textf("no site has grown by %.0f or more over %d dumps", in.Limit("min-growth").Number, c.n)
 		if e.Coverage != evidence.Whole {
 			r.Silent = "the last dump was read in part only"
 		}
@@ -639,32 +638,32 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 	case old, scattered:
 		severity = claim.Info
 	}
-	waits := wait.Words(a.class, false)
-	who := evidence.Things(n, "goroutine") + " " + a.class.Doing(false).Of(int64(n))
-	value, says := evidence.Of(a.old, evidence.Count), fmt.Sprintf("goroutines that %s here for a minute or more", waits)
-	summary := fmt.Sprintf("%s in %s, %d of them for a minute or more", who, a.site.Function, a.old)
+	waits := a.class.Doing(false)
+	who := evidence.Things(n, "goroutine") + " " + waits.Of(n)
+	value, says := evidence.Of(a.old, evidence.Count), "goroutines that "+waits.Many+" here for a minute or more"
+	summary := claim.Textf("%s in %s, %d of them for a minute or more", who, claim.Func(a.site.Function), a.old)
 	switch {
 	case n == 1:
-		summary = fmt.Sprintf("%s in %s, for %s by now", who, a.site.Function, evidence.Minutes(a.longest))
+		summary = claim.Textf("%s in %s, for %s by now", who, claim.Func(a.site.Function), evidence.Minutes(a.longest))
 	case !oldOnes:
-		value, says = evidence.Of(n, evidence.Count), fmt.Sprintf("goroutines alike that %s here", waits)
-		summary = fmt.Sprintf("%s in %s, all alike", who, a.site.Function)
+		value, says = evidence.Of(n, evidence.Count), "goroutines alike that "+waits.Many+" here"
+		summary = claim.Textf("%s in %s, all alike", who, claim.Func(a.site.Function))
 	}
 	cand := claim.Candidate{
-		Site: a.site, Path: a.path, Variant: variant, Severity: severity, Thin: thin, Summary: claim.Legacy(summary),
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(says), Value: value, Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
+		Site: a.site, Path: a.path, Variant: variant, Severity: severity, Thin: thin, Summary: summary,
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: says, Value: value, Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 			Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
 		Caveats: []claim.Text{"one dump shows that goroutines wait, not that they will never go on"},
 	}
-	leftBehind := func(says string, n int64, grep claim.Command) {
-		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: evidence.Of(n, evidence.Count),
+	leftBehind := func(says claim.Text, n int64, grep claim.Command) {
+		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: says, Value: evidence.Of(n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(a.last(), evidence.Count), "the goroutines that wait here"), Limit: in.Against("min-orphans"), At: reading.AtGoroutine(a.site, a.first), Reproduce: grep})
 	}
 	switch {
 	case variant == "no-helper":
-		cand.Summary = claim.Legacy(fmt.Sprintf("%s in %s, and for %d of them no goroutine is left that could say it is done", who, a.site.Function, a.alone))
+		cand.Summary = claim.Textf("%s in %s, and for %d of them no goroutine is left that could say it is done", who, claim.Func(a.site.Function), a.alone)
 		if oldOnes {
-			cand.Summary += claim.Legacy(fmt.Sprintf("; the longest has waited for %s by now", evidence.Minutes(a.longest)))
+			cand.Summary += claim.Textf("; the longest has waited for %s by now", evidence.Minutes(a.longest))
 		}
 		leftBehind("of them, without a goroutine that they made or that is at work in what they called", a.alone, claim.Grep(e, a.site.Function))
 		cand.Caveats = append(cand.Caveats, "work that stands in a queue has no goroutine yet")
@@ -676,18 +675,18 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 	case variant == "orphaned":
 		leftBehind("of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", a.orphans, claim.Grep(e, "created by "+a.creator.Function))
 		cand.Fix = []claim.Text{
-			claim.Legacy("Give the goroutine an end: select on the Done of a context that is cancelled when " + a.creator.Function + " returns, beside what it waits for"),
+			claim.Textf("Give the goroutine an end: select on the Done of a context that is cancelled when %s returns, beside what it waits for", claim.Func(a.creator.Function)),
 			"Whoever starts a goroutine should wait for it or cancel it: errgroup with a context, or a WaitGroup and a done channel",
 			"Test with go.uber.org/goleak, or the goroutineleak profile (GOEXPERIMENT=goroutineleakprofile in Go 1.26, on by default in 1.27)",
 		}
-		cand.Summary = claim.Legacy(fmt.Sprintf("%s in %s, where %s, which started them, has left %d of them behind", who, a.site.Function, a.creator.Function, a.orphans))
+		cand.Summary = claim.Textf("%s in %s, where %s, which started them, has left %d of them behind", who, claim.Func(a.site.Function), claim.Func(a.creator.Function), a.orphans)
 		if a.class == wait.ChanSend {
-			cand.Summary = claim.Legacy(fmt.Sprintf("%s in %s, and for %d of them nobody is left in %s to receive", who, a.site.Function, a.orphans, a.creator.Function))
+			cand.Summary = claim.Textf("%s in %s, and for %d of them nobody is left in %s to receive", who, claim.Func(a.site.Function), a.orphans, claim.Func(a.creator.Function))
 			cand.Caveats = append(cand.Caveats, "a dump does not print channels: if all of them send to one receiver, it is too slow rather than gone")
 			cand.Fix = []claim.Text{
 				"Give the channel room for every sender, so that none waits for a receiver who has left: make(chan T, n) for n senders",
 				"Or send in a select with ctx.Done() beside it, and cancel the context when the receiver leaves",
-				claim.Legacy(cand.Fix[2].String()),
+				cand.Fix[2],
 			}
 		}
 		if allAlong {
@@ -707,14 +706,14 @@ func (a *alike) nilChannel(in *claim.Input, e *evidence.Exhibit) (claim.Candidat
 	if float64(a.never) < in.Limit("min-goroutines").Number {
 		return claim.Candidate{}, false
 	}
-	what := "a channel that is nil"
+	what := claim.Text("a channel that is nil")
 	if a.class == wait.Select {
 		what = "nothing, in a select without cases"
 	}
 	cand := claim.Candidate{
 		Site: a.site, Path: a.path, Variant: "nil-channel", Severity: claim.Warning,
-		Summary: claim.Legacy(fmt.Sprintf("%d goroutines in %s wait for %s: none of them can ever go on", a.never, a.site.Function, what)),
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy("goroutines here that wait for " + what), Value: evidence.Of(a.never, evidence.Count),
+		Summary: claim.Textf("%d goroutines in %s wait for %s: none of them can ever go on", a.never, claim.Func(a.site.Function), what),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines here that wait for %s", what), Value: evidence.Of(a.never, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"), Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
 	}
 	if a.class != wait.Select {
@@ -743,7 +742,7 @@ func (c *snapshots) unread(in *claim.Input, e *evidence.Exhibit, reproduce claim
 	site := unreadSite
 	return claim.Candidate{
 		Site: site, Path: []string{site.Function}, Variant: "response-bodies", Severity: claim.Warning, Thin: c.n < 2,
-		Summary: claim.Legacy(fmt.Sprintf("%d connections of net/http's client have handed out an answer whose body nobody has read to its end or closed", c.answers[last])),
+		Summary: claim.Textf("%d connections of net/http's client have handed out an answer whose body nobody has read to its end or closed", c.answers[last]),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "connections whose answer is not read to its end, less the goroutines at work", Value: evidence.Of(n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(c.answers[last], evidence.Count), "connections whose answer is not read to its end"), Limit: in.Against("min-goroutines"), At: claim.At(site), Reproduce: reproduce}},
 		Caveats: []claim.Text{"the evidence does not tell which code asked: look for requests whose response body is not closed on every way out"},
@@ -782,8 +781,8 @@ func leakHeap(in *claim.Input) claim.Reading {
 	}
 	most := ask.Sorted()[0]
 	c := claim.Candidate{Site: unreadSite, Path: []string{unreadSite.Function, most.Site.Function}, Sites: ask.Sites(), Thin: true,
-		Summary: claim.Legacy(fmt.Sprintf("requests of net/http's client are made by %s", strings.TrimPrefix(ask.Words().String(), "called by "))),
-		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy("allocated for requests that " + most.Site.Function + " makes by net/http's client"), Value: evidence.Of(int64(most.Count), evidence.Bytes),
+		Summary: "requests of net/http's client are made by " + ask.Text(),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("allocated for requests that %s makes by net/http's client", claim.Func(most.Site.Function)), Value: evidence.Of(int64(most.Count), evidence.Bytes),
 			Of: claim.PartOf(evidence.Of(total, evidence.Bytes), "all that is allocated for requests by net/http's client"), At: claim.At(most.Site), Reproduce: claim.PeekInside(e, e.Profile().Columns[column].Name, most.Site, `^net/http\.send$`)}}}
 	r.Candidates = []claim.Candidate{c}
 	return r
@@ -812,8 +811,8 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 	})
 	r := claim.Reading{Silent: "a single goroutine profile cannot tell goroutines that never end from those that wait by design"}
 	if c.n > 1 {
-		r.Silent = claim.Legacy(tooClose(in))
-		r.Says = claim.Legacy(fmt.Sprintf("no site has grown by %.0f or more over %d profiles", in.Limit("min-growth").Number, c.n))
+		r.Silent = tooClose(in)
+		r.Says = claim.Textf("no site has grown by %.0f or more over %d profiles", in.Limit("min-growth").Number, c.n)
 		if unsymbolised > 0 {
 			r.Silent = "stacks without function names cannot be told from idle ones"
 		}
@@ -837,8 +836,8 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 		if !ok && !a.parked() && float64(a.last()) >= in.Limit("min-goroutines").Number {
 			ok = true
 			cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "old", Thin: true,
-				Summary: claim.Legacy(fmt.Sprintf("%d goroutines alike %s in %s", a.last(), wait.Words(a.class, false), a.site.Function)),
-				Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines alike that %s here", wait.Words(a.class, false))), Value: evidence.Of(a.last(), evidence.Count),
+				Summary: claim.Textf("%d goroutines alike %s in %s", a.last(), a.class.Doing(false).Many, claim.Func(a.site.Function)),
+				Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines alike that %s here", a.class.Doing(false).Many), Value: evidence.Of(a.last(), evidence.Count),
 					Limit: in.Against("min-goroutines"), At: claim.At(a.site), Reproduce: claim.Peek(e, column, a.site)}}}
 			// It grew over several snapshots by less than a leak, or it is one snapshot of a kind of wait that ends.
 			if c.n > 1 {
@@ -848,7 +847,7 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 		if total := e.Profile().Total(0); !ok && a.class == wait.Other && float64(a.last()) >= in.Limit("min-unknown").Number && evidence.Part(a.last(), total).Number >= in.Limit("min-unknown-share").Number {
 			ok = true
 			cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "unknown-wait", Severity: claim.Warning, Thin: true, Share: evidence.Part(a.last(), total).Number,
-				Summary: claim.Legacy(fmt.Sprintf("%s stand in %s, %s of all: far more than can run, so they wait for a channel or in a select", evidence.Things(a.last(), "goroutine"), a.site.Function, evidence.Part(a.last(), total))),
+				Summary: claim.Textf("%s stand in %s, %s of all: far more than can run, so they wait for a channel or in a select", evidence.Things(a.last(), "goroutine"), claim.Func(a.site.Function), evidence.Part(a.last(), total)),
 				Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that stand here", Value: evidence.Of(a.last(), evidence.Count), Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines of the profile"),
 					Limit: in.Against("min-unknown"), At: claim.At(a.site), Reproduce: claim.Peek(e, column, a.site)}},
 				Caveats: []claim.Text{"the text form of a goroutine profile (debug=1) does not tell what goroutines wait for: a very large pool of idle workers looks the same; the form with debug=2 tells"}}
@@ -868,7 +867,7 @@ func leakTrace(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
 	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
 	r := claim.Reading{Silent: "a leak that is slow, or older than the trace, does not show in it"}
 	// Where goroutines stand at the end, by the function they started in.
@@ -937,12 +936,12 @@ func leakTrace(in *claim.Input) claim.Reading {
 		rate := evidence.Quantity{Number: float64(left) / t.Duration.Seconds(), Unit: evidence.PerSecond}
 		loc := reading.AtGoroutine(site, at.worst.Goroutine)
 		loc.From, loc.To = int64(at.worst.From), int64(at.worst.To)
-		view := claim.TraceView(e, fmt.Sprintf("goroutine analysis of %s", g.Start.Function))
+		view := claim.TraceView(e, claim.Textf("goroutine analysis of %s", claim.Func(g.Start.Function)))
 		cand := claim.Candidate{
 			Site: site, Path: path, Variant: "growing", Severity: severity, Share: evidence.Part(left, g.Created).Number,
-			Summary: claim.Legacy(fmt.Sprintf("of %d goroutines started in %s within %s, %d have not ended; they %s in %s", g.Created, g.Start.Function, evidence.Duration(t.Duration), left, wait.Words(at.class, false), site.Function)),
+			Summary: claim.Textf("of %d goroutines started in %s within %s, %d have not ended; they %s in %s", g.Created, claim.Func(g.Start.Function), evidence.Duration(t.Duration), left, at.class.Doing(false).Many, claim.Func(site.Function)),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines started in %s within the trace and not ended", g.Start.Function)), Value: evidence.Of(left, evidence.Count),
+				{Exhibit: e.ID, Says: claim.Textf("goroutines started in %s within the trace and not ended", claim.Func(g.Start.Function)), Value: evidence.Of(left, evidence.Count),
 					Of: claim.PartOf(evidence.Of(g.Created, evidence.Count), "those created there"), Limit: in.Against("min-growth"), At: loc, Reproduce: view},
 				{Exhibit: e.ID, Says: "goroutines added per second", Value: rate, At: claim.At(site), Reproduce: view},
 			},
@@ -965,8 +964,8 @@ func leakTrace(in *claim.Input) claim.Reading {
 			}
 			cand := claim.Candidate{
 				Site: site, Path: path, Variant: "old", Thin: true,
-				Summary: claim.Legacy(fmt.Sprintf("%d goroutines %s in %s from the first to the last event", x.before, wait.Words(x.class, false), site.Function)),
-				Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that %s here from the first to the last event; %d more came and stayed", wait.Words(x.class, false), x.n)),
+				Summary: claim.Textf("%d goroutines %s in %s from the first to the last event", x.before, x.class.Doing(false).Many, claim.Func(site.Function)),
+				Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines that %s here from the first to the last event; %d more came and stayed", x.class.Doing(false).Many, x.n),
 					Value: evidence.Of(x.before, evidence.Count), Limit: in.Against("min-goroutines"), At: claim.At(site),
 					Reproduce: claim.TraceView(e, "goroutine analysis")}},
 			}

@@ -2,9 +2,7 @@ package waits
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"inquest/analyze/claim"
@@ -67,7 +65,7 @@ type crowd struct {
 	path        []string
 	stack       stack.Stack // one of theirs
 	class       wait.Class
-	words       string             // what they wait for, to end a sentence
+	words       claim.Text         // what they wait for, to end a sentence
 	others      []stack.Site       // further places: other methods of the lock's type, helpers
 	at          map[string]float64 // of count, by function
 	busiest     float64            // of them, at the site
@@ -155,7 +153,7 @@ func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *c
 	}
 	x := c.by[key]
 	if x == nil {
-		x = &crowd{class: class, words: wait.WordsAt(class, slot, s).String(), slot: slot, gates: map[uint64]bool{}, at: map[string]float64{}}
+		x = &crowd{class: class, words: class.DoingAt(slot, s).Many, slot: slot, gates: map[uint64]bool{}, at: map[string]float64{}}
 		c.by[key] = x
 		c.all = append(c.all, x)
 	}
@@ -185,7 +183,7 @@ func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *c
 }
 
 // judge returns the crowds worth telling, largest first.
-func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reproduce func(*crowd) claim.Command) []claim.Candidate {
+func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says claim.Text, reproduce func(*crowd) claim.Command) []claim.Candidate {
 	slices.SortStableFunc(c.all, func(a, b *crowd) int {
 		return cmp.Or(-cmp.Compare(a.count, b.count), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.class, b.class))
 	})
@@ -198,12 +196,13 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reprod
 		}
 		seen[x.site.Function] = true
 		// Clients in the same process, or batch work beside, make a queue of requests no shorter.
-		busy, ofWords := c.busy, "all goroutines that are not idle by design"
+		busy, all, ofWords := c.busy, claim.Text("all that are not idle"), claim.Text("all goroutines that are not idle by design")
 		if 2*x.requests.Sum() >= x.count {
 			busy, ofWords = x.requests.Alike(c.requests), "all requests"
 			if busy < c.requests.Sum() {
 				ofWords = "the requests of its handlers"
 			}
+			all = ofWords
 		}
 		// Averages over a trace, of waits and of all requests, are not of the same moments.
 		share := evidence.Part(min(x.count, busy), busy)
@@ -223,8 +222,8 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reprod
 		cand := claim.Candidate{
 			Site: x.site, Path: x.path, Severity: severity, Share: share.Number,
 			Variant: variantOf(x.class, x.slot),
-			Summary: claim.Legacy(fmt.Sprintf("%s goroutines %s in %s, %s of %s", n, x.words, x.name(), share, strings.Replace(ofWords, "all goroutines that are not idle by design", "all that are not idle", 1))),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy(says + " that " + x.words + " here"), Value: n,
+			Summary: claim.Textf("%s goroutines %s in %s, %s of %s", n, x.words, x.name(), share, all),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("%s that %s here", says, x.words), Value: n,
 				Of: claim.PartOf(of, ofWords), Limit: limit,
 				At: reading.AtGoroutine(x.site, x.goroutine), Reproduce: reproduce(x)}},
 		}
@@ -247,11 +246,11 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says string, reprod
 
 // name is the place of a crowd, with the application code that reached it when
 // that is in a library.
-func (x *crowd) name() string {
+func (x *crowd) name() claim.Text {
 	if x.owner.Function != "" && x.owner.Function != x.site.Function {
-		return fmt.Sprintf("%s (%s)", x.site.Function, x.callers.Words())
+		return claim.Textf("%s (%s)", claim.Func(x.site.Function), x.callers.Words())
 	}
-	return x.site.Function
+	return claim.Func(x.site.Function).Text()
 }
 
 // excuses are the reasons why a crowd may be meant.
@@ -314,7 +313,7 @@ func pileupDump(in *claim.Input) claim.Reading {
 			x.stay = stay(e.Dump(), x.ids)
 		}
 		r := claim.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) claim.Command { return claim.Grep(e, lastFrameText(e, x)) })}
-		r.Says = claim.Legacy(c.says())
+		r.Says = c.says()
 		// What cannot be read cannot be counted.
 		if e.Coverage != evidence.Whole {
 			r.Silent = "the dump was read in part only; " + r.Says
@@ -364,12 +363,12 @@ func (c *crowds) largest() float64 {
 	return n
 }
 
-func (c *crowds) says() string {
+func (c *crowds) says() claim.Text {
 	if len(c.all) == 0 {
-		return fmt.Sprintf("of %.0f goroutines that are not idle none waits for a lock, a slot, a send or the network", c.busy)
+		return claim.Textf("of %.0f goroutines that are not idle none waits for a lock, a slot, a send or the network", c.busy)
 	}
 	x := c.all[0]
-	return fmt.Sprintf("the largest crowd, in %s, is %.0f of %.0f goroutines that are not idle", x.site.Function, x.count, c.busy)
+	return claim.Textf("the largest crowd, in %s, is %.0f of %.0f goroutines that are not idle", claim.Func(x.site.Function), x.count, c.busy)
 }
 
 func pileupGoroutine(in *claim.Input) claim.Reading {
@@ -390,7 +389,7 @@ func pileupGoroutine(in *claim.Input) claim.Reading {
 			c.add(wait.OfStack(s.Stack), s.Stack, float64(s.Values[column]), 0)
 		}
 		r := claim.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) claim.Command { return x.peek(e) })}
-		r.Says = claim.Legacy(c.says())
+		r.Says = c.says()
 		if p.Unsymbolised > 0 {
 			r.Silent = "stacks without function names cannot be told from idle ones; " + r.Says
 		}
@@ -412,7 +411,7 @@ func pileupTrace(in *claim.Input) claim.Reading {
 	for _, e := range in.Exhibits {
 		if short := reading.TooShort(e); short != "" {
 			if most < 0 {
-				best = claim.Reading{Silent: claim.Legacy(short)}
+				best = claim.Reading{Silent: short}
 			}
 			continue
 		}
@@ -443,12 +442,12 @@ func pileupTrace(in *claim.Input) claim.Reading {
 		// Where most stand is not known: the trace's shares would be of the rest.
 		if hidden > 0 && hidden >= c.largest() {
 			if most < 0 {
-				best = claim.Reading{Silent: claim.Legacy(fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell", hidden))}
+				best = claim.Reading{Silent: claim.Textf("%.0f goroutines wait at places that the trace does not tell", hidden)}
 			}
 			continue
 		}
 		r := claim.Reading{Candidates: c.judge(in, e, "goroutines on average", func(*crowd) claim.Command { return claim.TraceProfile(e, "sync") })}
-		r.Says = claim.Legacy("on average over the trace, " + c.says())
+		r.Says = "on average over the trace, " + c.says()
 		if from, to, n := worstWindow(e); n > 0 {
 			for i := range r.Candidates {
 				f := &r.Candidates[i].Facts[0]
@@ -459,7 +458,7 @@ func pileupTrace(in *claim.Input) claim.Reading {
 		case e.Coverage != evidence.Whole:
 			r.Silent = "the trace was read in part only; " + r.Says
 		case hidden >= 50:
-			r.Silent = claim.Legacy(fmt.Sprintf("%.0f goroutines wait at places that the trace does not tell; %s", hidden, r.Says))
+			r.Silent = claim.Textf("%.0f goroutines wait at places that the trace does not tell; %s", hidden, r.Says)
 		}
 		if n := c.largest(); n > most {
 			best, most = r, n

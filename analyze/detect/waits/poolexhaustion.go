@@ -89,7 +89,7 @@ func (s *Store) Load(ctx context.Context, id int) (Row, error) {
 
 // poolKind names the pool that a stack waits for a slot of: words for a sentence
 // and a variant.
-func poolKind(s stack.Stack) (words, variant string) {
+func poolKind(s stack.Stack) (words claim.Text, variant string) {
 	i := wait.SlotFrame(s)
 	if i < 0 {
 		return "a slot", "channel"
@@ -113,16 +113,16 @@ func poolKind(s stack.Stack) (words, variant string) {
 }
 
 // poolFix is advice for pools that the detector's own does not fit; nil elsewhere.
-func poolFix(variant string) []string {
+func poolFix(variant string) []claim.Text {
 	switch variant {
 	case "http":
-		return []string{
+		return []claim.Text{
 			"Read every response body to its end and close it, so that its connection can be used again",
 			"Raise Transport.MaxConnsPerHost, or leave it at 0, and MaxIdleConnsPerHost with it (2 by default)",
 			"Give each request a context with a deadline",
 		}
 	case "workers":
-		return []string{
+		return []claim.Text{
 			"Look at what the workers do: shorten it, or give the pool as many workers as that needs; a task must never wait for another of its own pool",
 			"Bound the queue and refuse what is beyond it, instead of letting every caller wait",
 			"Wait with the request's context and a deadline, so that callers who have left do not stand in the queue",
@@ -135,11 +135,11 @@ func poolCandidate(in *claim.Input, e *evidence.Exhibit, w *reading.WaitSum, wal
 	rate := reading.PerSecond(w.Total, wall)
 	words, variant := poolKind(w.Stack)
 	c := claim.Candidate{
-		Site: w.Site, Path: w.Callers.Lead(w.Path), Variant: variant, Thin: w.Count < int64(in.Limit("min-count").Number), Fix: claim.Legacies(poolFix(variant)),
-		Summary: claim.Legacy(fmt.Sprintf("%s for %s in %s, %s per wait", judge.Standing(rate), words, w.Name(), evidence.Duration(w.Mean()))),
+		Site: w.Site, Path: w.Callers.Lead(w.Path), Variant: variant, Thin: w.Count < int64(in.Limit("min-count").Number), Fix: poolFix(variant),
+		Summary: claim.Textf("%s for %s in %s, %s per wait", judge.Standing(rate), words, w.Name(), evidence.Duration(w.Mean())),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time goroutines waited for %s per second, over %s", words, evidence.Duration(wall))), Value: rate, Limit: judge.AgainstStanding(in), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean of one wait, over %s waits", evidence.Of(w.Count, evidence.Count))), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: claim.Mean(reproduce)},
+			{Exhibit: e.ID, Says: claim.Textf("time goroutines waited for %s per second, over %s", words, evidence.Duration(wall)), Value: rate, Limit: judge.AgainstStanding(in), At: at, Reproduce: reproduce},
+			{Exhibit: e.ID, Says: claim.Textf("mean of one wait, over %s waits", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: claim.Mean(reproduce)},
 		},
 	}
 	// When a program starts, its first calls wait for connections to be made.
@@ -152,10 +152,10 @@ func poolCandidate(in *claim.Input, e *evidence.Exhibit, w *reading.WaitSum, wal
 
 func poolTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
 	t := e.Trace()
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("next to no waiting for a slot of a known pool in %s", evidence.Duration(t.Duration)))}
+	r := claim.Reading{Says: claim.Textf("next to no waiting for a slot of a known pool in %s", evidence.Duration(t.Duration))}
 	dials := dialling(t)
 	sums := reading.SumWaits(t.Waits, reading.Slots, reading.OperationsOf(t))
 	for _, w := range reading.SumWaits(t.Waits, reading.Sends, reading.OperationsOf(t)) {
@@ -179,16 +179,16 @@ func poolTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		busy, d := keeps(t, w)
 		if d == 0 && lostInTrace(in, t, w) {
 			words, _ := poolKind(w.Stack)
-			c.Variant, c.Severity, c.Fix = "lost", claim.Critical, claim.Legacies(lostFix)
-			c.Summary = claim.Legacy(fmt.Sprintf("%s for %s in %s, and in %s none of them got one; nobody is seen to use one, so they are most likely never given back", evidence.Amount(w.Count, "goroutine waits", "goroutines wait"), words, w.Name(), evidence.Duration(t.Duration)))
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("waits for " + words + " here that had not ended at the end of the trace"), Value: evidence.Of(w.Open, evidence.Count),
+			c.Variant, c.Severity, c.Fix = "lost", claim.Critical, lostFix
+			c.Summary = claim.Textf("%s for %s in %s, and in %s none of them got one; nobody is seen to use one, so they are most likely never given back", evidence.Amount(w.Count, "goroutine waits", "goroutines wait"), words, w.Name(), evidence.Duration(t.Duration))
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("waits for %s here that had not ended at the end of the trace", words), Value: evidence.Of(w.Open, evidence.Count),
 				Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "all waits here"), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)})
 			c.Caveats = append(c.Caveats, "a trace shows who waits, not who has the slots: code that keeps one and computes or waits elsewhere for all of the trace looks the same")
 		}
 		if d > 0 {
-			c.Summary += claim.Legacy(fmt.Sprintf("; those who have one mostly wait in %s", busy.Words))
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time in which those who had got through waited in %s", busy.Words)), Value: evidence.Duration(d),
-				At: claim.At(busy.Site), Reproduce: claim.TraceView(e, "goroutines that wait in "+busy.Site.Function)})
+			c.Summary += claim.Textf("; those who have one mostly wait in %s", busy.Words)
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time in which those who had got through waited in %s", busy.Words), Value: evidence.Duration(d),
+				At: claim.At(busy.Site), Reproduce: claim.TraceView(e, claim.Textf("goroutines that wait in %s", claim.Func(busy.Site.Function)))})
 			judge.AddSites(&c, busy.Site)
 		}
 		r.Candidates = append(r.Candidates, c)
@@ -210,7 +210,7 @@ func dialling(t *exectrace.Timeline) (sum time.Duration) {
 }
 
 // lostFix is advice for slots that nobody is seen to use.
-var lostFix = []string{
+var lostFix = []claim.Text{
 	"Look for slots that are never given back: rows not closed on an early return, transactions without a Rollback in a defer, a response body not closed",
 	"Wait with the request's context and a deadline, so that one lost slot does not keep its callers for ever",
 	"Count the slots in use (sql.DB.Stats and the like) and watch that they fall to nothing when no request is under way",
@@ -280,9 +280,9 @@ func poolDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			continue
 		}
 		c := claim.Candidate{
-			Site: x.Site, Path: x.Callers.Lead(x.Path), Variant: variant, Fix: claim.Legacies(poolFix(variant)),
-			Summary: claim.Legacy(fmt.Sprintf("%s for %s in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), words, x.Name())),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy("goroutines that wait for " + words + " here"), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
+			Site: x.Site, Path: x.Callers.Lead(x.Path), Variant: variant, Fix: poolFix(variant),
+			Summary: claim.Textf("%s for %s in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), words, x.Name()),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s here", words), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 				Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}},
 		}
 		judge.Moment(in, &c, e.Dump(), n, x.Requests)
@@ -290,11 +290,11 @@ func poolDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		judge.AddSites(&c, x.Callers.Sites()...)
 		if variant == "database" && len(x.Requests) > 0 && c.Severity > claim.Info && unused(e.Dump(), x) {
 			c.Summary += "; nobody is seen to use one"
-			c.Fix = claim.Legacies(lostFix)
+			c.Fix = lostFix
 		}
 		if g, where, k := slotHolders(e.Dump(), x); k > 0 {
-			c.Summary += claim.Legacy(fmt.Sprintf("; of those who have one, %d %s in %s", k, wait.OfState(g.State, g.Stack()).DoingAt(false, g.Stack()).Of(int64(k)), where.Function))
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutines that have got a slot and stand in %s (%s)", where.Function, g.State)), Value: evidence.Of(k, evidence.Count),
+			c.Summary += claim.Textf("; of those who have one, %d %s in %s", k, wait.OfState(g.State, g.Stack()).DoingAt(false, g.Stack()).Of(int64(k)), claim.Func(where.Function))
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("goroutines that have got a slot and stand in %s (%s)", claim.Func(where.Function), wait.StateText(g.State)), Value: evidence.Of(k, evidence.Count),
 				At: reading.AtGoroutine(where, g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
 			judge.AddSites(&c, where)
 		}
@@ -377,7 +377,7 @@ func poolBlock(in *claim.Input) claim.Reading {
 		c := poolCandidate(in, e, w, wall, w.DelayAt(), reading.PeekWait(e, "delay", w.Site, w.Stack))
 		if wall == 0 {
 			words, variant := poolKind(w.Stack)
-			c.Summary = claim.Legacy(fmt.Sprintf("%s for %s in %s took %s on average", evidence.Amount(w.Count, "wait", "waits"), words, w.Name(), evidence.Duration(w.Mean())))
+			c.Summary = claim.Textf("%s for %s in %s took %s on average", evidence.Amount(w.Count, "wait", "waits"), words, w.Name(), evidence.Duration(w.Mean()))
 			c.Facts = c.Facts[1:]
 			c.Caveats = append(c.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
 			// Many long waits are more than a slow start.
@@ -414,9 +414,9 @@ func poolGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			continue // whether they wait for a connection to be made, a profile does not tell
 		}
 		cand := claim.Candidate{
-			Site: w.Site, Path: w.Callers.Lead(w.Path), Variant: variant, Thin: float64(w.Count) < in.Limit("impact.min-standing-moment").Number, Fix: claim.Legacies(poolFix(variant)),
-			Summary: claim.Legacy(fmt.Sprintf("%s for %s in %s", evidence.Amount(w.Count, "goroutine waits", "goroutines wait"), words, w.Name())),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Legacy("goroutines that wait for " + words + " here"), Value: evidence.Of(w.Count, evidence.Count), Limit: in.Against("impact.min-standing-moment"),
+			Site: w.Site, Path: w.Callers.Lead(w.Path), Variant: variant, Thin: float64(w.Count) < in.Limit("impact.min-standing-moment").Number, Fix: poolFix(variant),
+			Summary: claim.Textf("%s for %s in %s", evidence.Amount(w.Count, "goroutine waits", "goroutines wait"), words, w.Name()),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s here", words), Value: evidence.Of(w.Count, evidence.Count), Limit: in.Against("impact.min-standing-moment"),
 				At: claim.At(w.Site), Reproduce: reading.PeekWait(e, p.Columns[column].Name, w.Site, w.Stack)}},
 		}
 		in.Weigh(&cand, claim.Impact{Of: claim.Operations, Standing: float64(w.Count), Moment: true}, judge.NotOutside(w.Request))

@@ -92,16 +92,16 @@ type flightLeader struct {
 }
 
 // does is what a leader does, to end a sentence.
-func (l *flightLeader) does() string {
-	who := "the leader"
+func (l *flightLeader) does() claim.Text {
+	who := claim.Text("the leader")
 	if l.goroutine != 0 {
-		who = fmt.Sprintf("the leader, goroutine %d,", l.goroutine)
+		who = claim.Textf("the leader, goroutine %d,", l.goroutine)
 	}
-	doing := "runs"
+	doing := claim.Text("runs")
 	if l.class != "" {
-		doing = wait.WordsOfOne(l.class).String()
+		doing = l.class.Doing(false).One
 	}
-	return fmt.Sprintf("%s %s in %s", who, doing, l.site.Function)
+	return claim.Textf("%s %s in %s", who, doing, claim.Func(l.site.Function))
 }
 
 // flightLeaders are the leaders by the functions on their stacks.
@@ -160,7 +160,7 @@ func flightCandidate(shares stack.Site, path []string, leaders []flightLeader) c
 
 // aFewShare excuses callers at one moment that are about to be given what they wait for.
 func aFewShare(n, old int) claim.Excuse {
-	return claim.Excuse{Holds: n < judge.MinCrowd && 2*old < n, Says: "a few reading.Requests that wait for what one of them is about to have are what saves it from being done for each"}
+	return claim.Excuse{Holds: n < judge.MinCrowd && 2*old < n, Says: "a few requests that wait for what one of them is about to have are what saves it from being done for each"}
 }
 
 func flightDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
@@ -178,14 +178,14 @@ func flightDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		lead := leaders.of(x.Site.Function)
 		n := len(x.Goroutines)
 		c := flightCandidate(x.Site, x.Path, lead)
-		c.Summary = claim.Legacy(fmt.Sprintf("%s for the leader of a call that %s shares", evidence.Amount(n, "goroutine waits", "goroutines wait"), x.Site.Function))
+		c.Summary = claim.Textf("%s for the leader of a call that %s shares", evidence.Amount(n, "goroutine waits", "goroutines wait"), claim.Func(x.Site.Function))
 		c.Facts = []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a leader of a call shared here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
 			Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(x.Site, x.Goroutines[0].ID), Reproduce: claim.Grep(e, x.Text)}}
 		for i, l := range lead[:min(len(lead), 3)] {
 			if i == 0 {
-				c.Summary += claim.Legacy("; " + l.does())
+				c.Summary += "; " + l.does()
 			}
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("leaders that stand in %s", l.site.Function)), Value: evidence.Of(int64(l.n), evidence.Count), At: reading.AtGoroutine(l.site, l.goroutine),
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("leaders that stand in %s", claim.Func(l.site.Function)), Value: evidence.Of(int64(l.n), evidence.Count), At: reading.AtGoroutine(l.site, l.goroutine),
 				Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", l.goroutine))})
 		}
 		judge.Moment(in, &c, e.Dump(), n, x.Requests, aFewShare(n, x.Old))
@@ -225,9 +225,9 @@ func flightGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		n := int(waiting[w.Site.Function])
 		lead := leaders.of(w.Site.Function)
 		cand := flightCandidate(w.Site, w.Path, lead)
-		cand.Summary = claim.Legacy(fmt.Sprintf("%s for the leader of a call that %s shares", evidence.Amount(n, "goroutine waits", "goroutines wait"), w.Site.Function))
+		cand.Summary = claim.Textf("%s for the leader of a call that %s shares", evidence.Amount(n, "goroutine waits", "goroutines wait"), claim.Func(w.Site.Function))
 		if len(lead) > 0 {
-			cand.Summary += claim.Legacy("; " + lead[0].does())
+			cand.Summary += "; " + lead[0].does()
 		}
 		cand.Facts = []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a leader of a call shared here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(e.Profile().Total(0), evidence.Count), "all goroutines of the profile"),
 			Limit: in.Against("impact.min-standing-moment"), At: claim.At(w.Site), Reproduce: reading.PeekWait(e, "goroutine", w.Site, w.Stack)}}
@@ -245,9 +245,9 @@ func flightGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func flightTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
-	r := claim.Reading{Says: claim.Legacy(fmt.Sprintf("nobody waits long for the leader of a shared call in %s", evidence.Duration(t.Duration)))}
+	r := claim.Reading{Says: claim.Textf("nobody waits long for the leader of a shared call in %s", evidence.Duration(t.Duration))}
 	var leaders flightLeaders
 	for i := range t.Waits {
 		w := &t.Waits[i]
@@ -264,16 +264,16 @@ func flightTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		lead := leaders.of(w.Site.Function)
 		c := flightCandidate(w.Site, w.Path, lead)
-		c.Summary = claim.Legacy(fmt.Sprintf("%s for the leader of a call that %s shares, %s each", judge.Standing(rate), w.Site.Function, evidence.Duration(w.Mean())))
+		c.Summary = claim.Textf("%s for the leader of a call that %s shares, %s each", judge.Standing(rate), claim.Func(w.Site.Function), evidence.Duration(w.Mean()))
 		c.Facts = []claim.Fact{
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time goroutines waited for a leader here per second, over %s", evidence.Duration(t.Duration))), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean wait for a leader here, over %s, %s of them not ended", evidence.Things(w.Count, "wait"), evidence.Of(w.Open, evidence.Count))), Value: evidence.Duration(w.Mean()), Limit: in.Against("min-wait"), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
+			{Exhibit: e.ID, Says: claim.Textf("time goroutines waited for a leader here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
+			{Exhibit: e.ID, Says: claim.Textf("mean wait for a leader here, over %s, %s of them not ended", evidence.Things(w.Count, "wait"), evidence.Of(w.Open, evidence.Count)), Value: evidence.Duration(w.Mean()), Limit: in.Against("min-wait"), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 		}
 		if len(lead) > 0 {
 			l := lead[0]
-			c.Summary += claim.Legacy("; " + l.does())
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("leaders that wait in " + l.site.Function + " at any moment, on average"), Value: evidence.Quantity{Number: l.n, Unit: evidence.Count}, At: reading.AtGoroutine(l.site, l.goroutine),
-				Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", l.goroutine))})
+			c.Summary += "; " + l.does()
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("leaders that wait in %s at any moment, on average", claim.Func(l.site.Function)), Value: evidence.Quantity{Number: l.n, Unit: evidence.Count}, At: reading.AtGoroutine(l.site, l.goroutine),
+				Reproduce: claim.TraceView(e, claim.Textf("goroutine %d", l.goroutine))})
 		}
 		judge.Waits(in, &c, w, t.Duration, judge.StarvedExcuse(t), claim.Excuse{Holds: w.Mean() < in.Limit("min-wait").Duration(), Says: "the waits are short: each who waits would have made the call"})
 		r.Candidates = append(r.Candidates, c)

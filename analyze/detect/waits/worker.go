@@ -2,8 +2,6 @@
 package waits
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
@@ -29,14 +27,14 @@ func slowWorkers(in *claim.Input, e *evidence.Exhibit) (out []claim.Candidate) {
 		atWork := worker.Busy(t)
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Variant: "reply", Share: min(1, rate.Number/float64(max(w.Goroutines, 1))),
-			Summary: claim.Legacy(fmt.Sprintf("%s in %s for an answer of %s, %s each; %s %s", judge.Standing(rate), w.Site.Function, worker.Site.Function, evidence.Duration(w.Mean()), worker.Site.Function, worker.Does(t))),
+			Summary: claim.Textf("%s in %s for an answer of %s, %s each; %s %s", judge.Standing(rate), claim.Func(w.Site.Function), claim.Func(worker.Site.Function), evidence.Duration(w.Mean()), claim.Func(worker.Site.Function), worker.Does(t)),
 			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time goroutines waited here per second, over %s", evidence.Duration(t.Duration))), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("mean of one wait here, over %s waits", evidence.Of(w.Count, evidence.Count))), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
-				{Exhibit: e.ID, Says: claim.Legacy("waits here that " + worker.Site.Function + " ended"), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "all waits here"), At: claim.At(worker.Site),
-					Reproduce: claim.TraceView(e, "goroutines that unblock others in "+worker.Site.Function)},
-				{Exhibit: e.ID, Says: claim.Legacy("time in which goroutines of " + worker.Site.Function + " were at work: ran, or waited for something else than work"), Value: evidence.Duration(min(worker.Running+worker.Away, t.Duration)),
-					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: claim.At(worker.Site), Reproduce: claim.TraceView(e, "goroutine analysis of "+worker.Site.Function)},
+				{Exhibit: e.ID, Says: claim.Textf("time goroutines waited here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
+				{Exhibit: e.ID, Says: claim.Textf("mean of one wait here, over %s waits", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
+				{Exhibit: e.ID, Says: claim.Textf("waits here that %s ended", claim.Func(worker.Site.Function)), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "all waits here"), At: claim.At(worker.Site),
+					Reproduce: claim.TraceView(e, claim.Textf("goroutines that unblock others in %s", claim.Func(worker.Site.Function)))},
+				{Exhibit: e.ID, Says: claim.Textf("time in which goroutines of %s were at work: ran, or waited for something else than work", claim.Func(worker.Site.Function)), Value: evidence.Duration(min(worker.Running+worker.Away, t.Duration)),
+					Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), At: claim.At(worker.Site), Reproduce: claim.TraceView(e, claim.Textf("goroutine analysis of %s", claim.Func(worker.Site.Function)))},
 			},
 			Fix: []claim.Text{
 				"Shorten what the worker does for one caller, or do the slow part (write, query, request, computation) outside of it",
