@@ -204,7 +204,7 @@ var everywhere = map[string]bool{
 func tooSmall(cause, effect *finding) string {
 	for _, f := range cause.leads {
 		for _, g := range effect.leads {
-			if f.Of != nil && g.Of != nil && f.Exhibit == g.Exhibit && f.Of.What == g.Of.What && f.Value.Unit == evidence.Share && g.Value.Unit == evidence.Share && f.Value.Number < minCause*g.Value.Number {
+			if f.Of != nil && g.Of != nil && f.Exhibit == g.Exhibit && f.Of.What.String() == g.Of.What.String() && f.Value.Unit == evidence.Share && g.Value.Unit == evidence.Share && f.Value.Number < minCause*g.Value.Number {
 				return fmt.Sprintf("%s of %s does not explain %s of it", f.Value, f.Of.What, g.Value)
 			}
 		}

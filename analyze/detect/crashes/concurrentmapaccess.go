@@ -1,7 +1,6 @@
 package crashes
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -27,7 +26,7 @@ goroutine that noticed. A report of the race detector on a map names both sides;
 		{Kind: evidence.Crash, Doc: "fatal errors about concurrent map access, at the goroutine that noticed", Run: mapCrashes},
 		{Kind: evidence.Race, Doc: "race reports with a map operation on one side at least; both sides are named", Run: mapRaces},
 	},
-	Fix: claim.Legacies(mapFix),
+	Fix: mapFix,
 	Sketch: `// The map and its lock are one thing, and nobody else sees the map.
 type Table struct {
 	mu sync.RWMutex
@@ -46,7 +45,7 @@ func (t *Table) Get(key string) (Item, bool) {
 	},
 }
 
-var mapFix = []string{
+var mapFix = []claim.Text{
 	"Guard every use of the map, reads and ranges included, with one sync.Mutex or sync.RWMutex held for the use alone",
 	"Where it is read much and changed seldom, publish a fresh copy through an atomic.Pointer; where keys are written once, use a sync.Map",
 	"Run the tests with go test -race: it names both goroutines",
@@ -56,19 +55,29 @@ func mapCrashes(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "the runtime notices concurrent use of a map only at times"}
 	for _, group := range crashGroups(in.Exhibits, []dump.Class{dump.ConcurrentMap}) {
 		c := crashCandidate(group)
-		c.Variant = strings.TrimPrefix(group[0].Message, "concurrent ")
-		who := c.Site.Function
+		c.Variant = mapUse(group[0].Message)
+		who := claim.Func(c.Site.Function).Text()
 		if who == "" {
 			who = "a goroutine whose stack was not logged"
 		}
-		c.Summary = claim.Legacy(fmt.Sprintf("%s used a map while another goroutine did (%q)", who, oneLine(group[0].Message)))
-		c.Facts[0].Says = claim.Legacy(evidence.Plural(int(c.Facts[0].Value.Number), "fatal error", "fatal errors") + " about this map")
+		c.Summary = claim.Textf("%s used a map while another goroutine did (%q)", who, oneLine(group[0].Message))
+		c.Facts[0].Says = evidence.Plural(int(c.Facts[0].Value.Number), "fatal error", "fatal errors") + " about this map"
 		c.Fix = nil
 		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function }) {
 			r.Candidates = append(r.Candidates, c)
 		}
 	}
 	return r
+}
+
+// mapUse is the variant of a concurrent use of a map: what the runtime says of it (runtime/map.go, internal/runtime/maps).
+func mapUse(message string) string {
+	for _, use := range []string{"map writes", "map read and map write", "map iteration and map write", "map clone and map write"} {
+		if message == "concurrent "+use {
+			return use
+		}
+	}
+	return "map use"
 }
 
 func mapRaces(in *claim.Input) claim.Reading {
@@ -78,11 +87,11 @@ func mapRaces(in *claim.Input) claim.Reading {
 		c.Severity = claim.Critical
 		c.Variant = ""
 		c.Facts[0].Says = "race reports on this map"
-		other := g.other().Site().Function
-		if other == c.Site.Function || other == "" {
-			other = "another goroutine"
+		other := claim.Text("another goroutine")
+		if f := g.other().Site().Function; f != c.Site.Function && f != "" {
+			other = claim.Func(f).Text()
 		}
-		c.Summary = claim.Legacy(fmt.Sprintf("%s and %s use a map without an order between them, which ends the program when the runtime notices", c.Site.Function, other))
+		c.Summary = claim.Textf("%s and %s use a map without an order between them, which ends the program when the runtime notices", claim.Func(c.Site.Function), other)
 		c.Fix = nil
 		if len(r.Candidates) < 5 {
 			r.Candidates = append(r.Candidates, c)

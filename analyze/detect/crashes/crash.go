@@ -36,39 +36,39 @@ say whether the process went on. A process that was killed from outside, such as
 	},
 }
 
-// crashClasses says for each class what happened, with the place as %s, and what to change.
+// crashClasses says for each class what happened, around the place, and what to change.
 var crashClasses = map[dump.Class]struct {
-	says string
-	fix  []string
+	says [2]claim.Text
+	fix  []claim.Text
 }{
-	dump.ConcurrentMap: {"%s used a map that another goroutine was writing", mapFix},
-	dump.DeadlockClass: {"every goroutine was asleep, the first of them in %s", []string{"See deadlock for who waits for whom", "Close or cancel what the goroutine waits for when its partners end"}},
-	dump.StackOverflow: {"%s called itself until the stack was full", []string{"Give the recursion an end: look at the arguments of the repeating frames", "Walk deep or cyclic data with a list of what is left to do in place of calls"}},
-	dump.OutOfMemory: {"memory ran out in %s", []string{"Look at the size that was asked for: check it against a bound before allocating",
+	dump.ConcurrentMap: {[2]claim.Text{"", " used a map that another goroutine was writing"}, mapFix},
+	dump.DeadlockClass: {[2]claim.Text{"every goroutine was asleep, the first of them in ", ""}, []claim.Text{"See deadlock for who waits for whom", "Close or cancel what the goroutine waits for when its partners end"}},
+	dump.StackOverflow: {[2]claim.Text{"", " called itself until the stack was full"}, []claim.Text{"Give the recursion an end: look at the arguments of the repeating frames", "Walk deep or cyclic data with a list of what is left to do in place of calls"}},
+	dump.OutOfMemory: {[2]claim.Text{"memory ran out in ", ""}, []claim.Text{"Look at the size that was asked for: check it against a bound before allocating",
 		"Where the size is ordinary, find what fills the heap: see heap-growth and map-growth"}},
-	dump.ThreadExhaustion: {"the program ran out of threads with goroutines in system calls or C code in %s", []string{"Bound how many goroutines can be in blocking system calls or C code at once", "Give names and files that are resolved or read a time limit",
+	dump.ThreadExhaustion: {[2]claim.Text{"the program ran out of threads with goroutines in system calls or C code in ", ""}, []claim.Text{"Bound how many goroutines can be in blocking system calls or C code at once", "Give names and files that are resolved or read a time limit",
 		"Where the system refused the thread (newosproc, pthread_create), look at its limits: pids of the container's cgroup, ulimit -u, seccomp"}},
-	dump.UnlockOfUnlocked: {"%s unlocked a lock that was not locked", []string{"Unlock with defer right below the Lock, once", "Do not copy a value that holds a lock: go vet (copylocks) finds copies"}},
-	dump.Corruption: {"the runtime found memory damaged, or an address that is none, in %s", []string{"Run the tests with -race and with -gcflags=all=-d=checkptr: data races and unsafe are the usual causes",
+	dump.UnlockOfUnlocked: {[2]claim.Text{"", " unlocked a lock that was not locked"}, []claim.Text{"Unlock with defer right below the Lock, once", "Do not copy a value that holds a lock: go vet (copylocks) finds copies"}},
+	dump.Corruption: {[2]claim.Text{"the runtime found memory damaged, or an address that is none, in ", ""}, []claim.Text{"Run the tests with -race and with -gcflags=all=-d=checkptr: data races and unsafe are the usual causes",
 		"Look at unsafe, cgo and memory-mapped files that shrink"}},
-	dump.MappedFile: {"%s touched a page of a mapped file that has nothing behind it: the file was cut short while it was mapped, or the disk is full", []string{"Reserve the file's space before mapping it (fallocate), and never truncate a file that is mapped",
+	dump.MappedFile: {[2]claim.Text{"", " touched a page of a mapped file that has nothing behind it: the file was cut short while it was mapped, or the disk is full"}, []claim.Text{"Reserve the file's space before mapping it (fallocate), and never truncate a file that is mapped",
 		"Look at free space and at who else writes the file; on a network file system at the connection"}},
-	dump.SignalClass: {"a signal ended the process in C code that %s called", []string{"Look at the C code that was called: the address and code of the signal say what it touched", "Check what the C code keeps of Go memory (cmd/cgo, Passing pointers)"}},
-	dump.NilDereference: {"%s used a nil pointer", []string{"Find which value was nil: the line has few candidates; a result used before its error was checked is the usual one",
+	dump.SignalClass: {[2]claim.Text{"a signal ended the process in C code that ", " called"}, []claim.Text{"Look at the C code that was called: the address and code of the signal say what it touched", "Check what the C code keeps of Go memory (cmd/cgo, Passing pointers)"}},
+	dump.NilDereference: {[2]claim.Text{"", " used a nil pointer"}, []claim.Text{"Find which value was nil: the line has few candidates; a result used before its error was checked is the usual one",
 		"Make the zero value usable, or refuse to build the value without what it needs"}},
-	dump.NilMapWrite:   {"%s wrote to a map that was never made", []string{"Make the map where the value is built"}},
-	dump.SendOnClosed:  {"%s sent on a closed channel", []string{"Let only the sending side close the channel, after all senders have ended (sync.WaitGroup)", "Tell senders to stop through a context or a second channel in place of closing theirs"}},
-	dump.CloseOfClosed: {"%s closed a channel twice", []string{"Let one owner close the channel, or close it through a sync.Once"}},
-	dump.CloseOfNil:    {"%s closed a channel that was never made", []string{"Make the channel where the value is built"}},
-	dump.OutOfRange:    {"%s used an index out of range", []string{"Check the length before indexing: empty input and short records are the usual cases"}},
-	dump.DivideByZero:  {"%s divided by zero", []string{"Check the divisor; decide what the result of nothing is"}},
-	dump.BadSize:       {"%s asked for an impossible size", []string{"Check sizes that come from outside before allocating: a negative or overflowed length is the usual one"}},
-	dump.TypeAssertion: {"%s asserted a type that the value does not have", []string{"Use the form with two results, v, ok := x.(T), and handle the other case"}},
-	dump.Unhashable:    {"%s used a key or compared values of a type that cannot be compared", []string{"Keep slices, maps and functions out of interface values that are compared or used as keys"}},
-	dump.WaitGroupMisuse: {"%s misused a wait group", []string{"Call Add before the goroutine is started, and Done once in it (or use WaitGroup.Go)",
+	dump.NilMapWrite:   {[2]claim.Text{"", " wrote to a map that was never made"}, []claim.Text{"Make the map where the value is built"}},
+	dump.SendOnClosed:  {[2]claim.Text{"", " sent on a closed channel"}, []claim.Text{"Let only the sending side close the channel, after all senders have ended (sync.WaitGroup)", "Tell senders to stop through a context or a second channel in place of closing theirs"}},
+	dump.CloseOfClosed: {[2]claim.Text{"", " closed a channel twice"}, []claim.Text{"Let one owner close the channel, or close it through a sync.Once"}},
+	dump.CloseOfNil:    {[2]claim.Text{"", " closed a channel that was never made"}, []claim.Text{"Make the channel where the value is built"}},
+	dump.OutOfRange:    {[2]claim.Text{"", " used an index out of range"}, []claim.Text{"Check the length before indexing: empty input and short records are the usual cases"}},
+	dump.DivideByZero:  {[2]claim.Text{"", " divided by zero"}, []claim.Text{"Check the divisor; decide what the result of nothing is"}},
+	dump.BadSize:       {[2]claim.Text{"", " asked for an impossible size"}, []claim.Text{"Check sizes that come from outside before allocating: a negative or overflowed length is the usual one"}},
+	dump.TypeAssertion: {[2]claim.Text{"", " asserted a type that the value does not have"}, []claim.Text{"Use the form with two results, v, ok := x.(T), and handle the other case"}},
+	dump.Unhashable:    {[2]claim.Text{"", " used a key or compared values of a type that cannot be compared"}, []claim.Text{"Keep slices, maps and functions out of interface values that are compared or used as keys"}},
+	dump.WaitGroupMisuse: {[2]claim.Text{"", " misused a wait group"}, []claim.Text{"Call Add before the goroutine is started, and Done once in it (or use WaitGroup.Go)",
 		"Do not start work on a wait group while somebody waits for it to end"}},
-	dump.RuntimeFault:  {"the runtime gave up in %s", nil},
-	dump.ExplicitPanic: {"%s panicked", []string{"Return an error where the caller can handle it", "Mend what makes the panic's message true"}},
+	dump.RuntimeFault:  {[2]claim.Text{"the runtime gave up in ", ""}, nil},
+	dump.ExplicitPanic: {[2]claim.Text{"", " panicked"}, []claim.Text{"Return an error where the caller can handle it", "Mend what makes the panic's message true"}},
 }
 
 // found is a crash and the exhibit it stands in.
@@ -145,8 +145,8 @@ func crashCandidate(group []found) claim.Candidate {
 	n := times(group)
 	site := first.Site()
 	class := crashClasses[first.Class]
-	place := site.Function
-	missing := ""
+	place := claim.Func(site.Function).Text()
+	missing := claim.Text("")
 	if place == "" {
 		place = "a place that was not logged"
 		switch {
@@ -156,16 +156,16 @@ func crashCandidate(group []found) claim.Candidate {
 			missing = "no stack was logged with it: the output of the process right below this line names the place"
 		}
 	}
-	c := claim.Candidate{Site: site, Path: first.Stack.Path(), Variant: string(first.Class), Severity: claim.Critical, Share: 1, Fix: claim.Legacies(class.fix)}
-	c.Summary = claim.Legacy(fmt.Sprintf(class.says, place))
+	c := claim.Candidate{Site: site, Path: first.Stack.Path(), Variant: string(first.Class), Severity: claim.Critical, Share: 1, Fix: class.fix}
+	c.Summary = class.says[0] + place + class.says[1]
 	if strings.HasPrefix(first.Message, "POTENTIAL DEADLOCK") { // github.com/sasha-s/go-deadlock
-		c.Summary = claim.Legacy(fmt.Sprintf("go-deadlock reports that goroutines waited too long for a lock that is held in %s", place))
+		c.Summary = claim.Textf("go-deadlock reports that goroutines waited too long for a lock that is held in %s", place)
 	}
 	if refused := refusedThread(first.Crash); refused != "" {
-		c.Summary = claim.Legacy(refused)
+		c.Summary = refused
 	}
 	if first.Message != "" {
-		c.Summary += claim.Legacy(fmt.Sprintf(" (%q)", oneLine(first.Message)))
+		c.Summary += claim.Textf(" (%q)", oneLine(first.Message))
 	}
 	switch {
 	case first.Fate == dump.Lived:
@@ -174,16 +174,16 @@ func crashCandidate(group []found) claim.Candidate {
 		c.Summary += "; the panic was recovered and the process went on"
 	case first.Fate == dump.Untold:
 		c.Severity = claim.Warning
-		by := "a handler"
+		by := claim.Text("a handler")
 		if first.Handler != "" {
-			by += fmt.Sprintf(" (%s)", first.Handler)
+			by += claim.Textf(" (%s)", claim.Func(first.Handler))
 		}
-		c.Summary += claim.Legacy(fmt.Sprintf("; %s logged the panic, and what became of the process is not in the log", by))
+		c.Summary += claim.Textf("; %s logged the panic, and what became of the process is not in the log", by)
 	default:
 		c.Summary += "; the process died"
 	}
 	if n > 1 {
-		c.Summary += claim.Legacy(fmt.Sprintf(", %d times", n))
+		c.Summary += claim.Textf(", %d times", n)
 	}
 	where := claim.At(site)
 	where.Goroutine = first.Goroutine
@@ -192,7 +192,7 @@ func crashCandidate(group []found) claim.Candidate {
 		if f.Fate != dump.Died {
 			says = "logged " + evidence.Plural(f.Count, "panic", "panics") + " of this class at this place"
 		}
-		fact := claim.Fact{Exhibit: f.exhibit.ID, Says: claim.Legacy(says), Value: evidence.Of(f.Count, evidence.Count), At: where, Reproduce: grepCrash(f)}
+		fact := claim.Fact{Exhibit: f.exhibit.ID, Says: says, Value: evidence.Of(f.Count, evidence.Count), At: where, Reproduce: grepCrash(f)}
 		if i == 0 && len(group) > 1 {
 			fact.Says += ", in this log"
 		}
@@ -200,7 +200,7 @@ func crashCandidate(group []found) claim.Candidate {
 	}
 	if len(group) > 1 { // the sum leads
 		lead := c.Facts[0]
-		lead.Says, lead.Value = claim.Legacy(fmt.Sprintf("crashes of this class at this place, in %d logs", len(group))), evidence.Of(n, evidence.Count)
+		lead.Says, lead.Value = claim.Textf("crashes of this class at this place, in %d logs", len(group)), evidence.Of(n, evidence.Count)
 		c.Facts = slices.Insert(c.Facts, 0, lead)
 	}
 	if first.Exit > 0 {
@@ -208,20 +208,20 @@ func crashCandidate(group []found) claim.Candidate {
 			Reproduce: claim.Grep(first.exhibit, fmt.Sprintf("exit status %d", first.Exit))})
 	}
 	if first.Signal != "" && first.Class != dump.SignalClass {
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("the signal was %q", first.Signal)))
+		c.Caveats = append(c.Caveats, claim.Textf("the signal was %q", first.Signal))
 	}
 	for _, d := range first.Detail {
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("the runtime said: %q", oneLine(d))))
+		c.Caveats = append(c.Caveats, claim.Textf("the runtime said: %q", oneLine(d)))
 	}
 	if len(first.Chain) > 1 {
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("%d panics were under way; the place is that of the first, the last was: %q", len(first.Chain), oneLine(first.Chain[len(first.Chain)-1].Value))))
+		c.Caveats = append(c.Caveats, claim.Textf("%d panics were under way; the place is that of the first, the last was: %q", len(first.Chain), oneLine(first.Chain[len(first.Chain)-1].Value)))
 	}
 	if missing != "" {
-		c.Caveats = append(c.Caveats, claim.Legacy(missing))
-		c.Fix = claim.Legacies(append([]string{"Find the rest of the output (stderr of the process, the log of the container before the restart): the stack below the message names the place"}, class.fix...))
+		c.Caveats = append(c.Caveats, missing)
+		c.Fix = append([]claim.Text{"Find the rest of the output (stderr of the process, the log of the container before the restart): the stack below the message names the place"}, class.fix...)
 	}
 	if first.During != "" {
-		c.Caveats = append(c.Caveats, claim.Legacy(fmt.Sprintf("a deferred call ran into %q while the panic was under way: the panic came first", oneLine(first.During))))
+		c.Caveats = append(c.Caveats, claim.Textf("a deferred call ran into %q while the panic was under way: the panic came first", oneLine(first.During)))
 	}
 	if first.Alike > 0 {
 		c.Facts = append(c.Facts, claim.Fact{Exhibit: first.exhibit.ID, Says: "goroutines in system calls or C code at this place", Value: evidence.Of(first.Alike, evidence.Count),
@@ -237,7 +237,7 @@ func crashCandidate(group []found) claim.Candidate {
 }
 
 // refusedThread says with what the system refused the program a thread, where it did and no goroutine is to blame; "" else.
-func refusedThread(c *dump.Crash) string {
+func refusedThread(c *dump.Crash) claim.Text {
 	if c.Class != dump.ThreadExhaustion || c.Alike > 0 {
 		return ""
 	}
@@ -246,11 +246,11 @@ func refusedThread(c *dump.Crash) string {
 		if m == nil {
 			continue
 		}
-		why := "its limit of threads or processes is reached, which others of the same user or container count towards"
+		why := claim.Text("its limit of threads or processes is reached, which others of the same user or container count towards")
 		if m[2] == "22" { // EINVAL: no limit says so
 			why = "it does not know this way to make one, as emulators of another processor (QEMU) and old sandboxes do not"
 		}
-		return fmt.Sprintf("the system refused the program a new thread when it had %s: %s", m[1], why)
+		return claim.Textf("the system refused the program a new thread when it had %s: %s", claim.Num(m[1]), why)
 	}
 	return ""
 }

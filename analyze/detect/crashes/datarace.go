@@ -50,7 +50,7 @@ func raceCandidate(g *raceGroup) claim.Candidate {
 	site, second := lead.Site(), other.Site()
 	c := claim.Candidate{
 		Site: site, Sites: []stack.Site{second}, Severity: claim.Warning, Share: 1,
-		Variant: verb(lead) + "-" + verb(other),
+		Variant: (verb(lead) + "-" + verb(other)).String(),
 	}
 	// Memory of the standard library, such as that of a test which has ended, is protected by how the program uses it.
 	if stack.Standard(site.Function) && second.Function != "" && !stack.Standard(second.Function) {
@@ -61,8 +61,8 @@ func raceCandidate(g *raceGroup) claim.Candidate {
 	if len(c.Path) > 0 && second.Function != "" && second.Function != site.Function {
 		c.Path = append([]string{c.Path[0], second.Function}, c.Path[1:]...)
 	}
-	partner := second.Function
-	switch partner {
+	partner := claim.Func(second.Function).Text()
+	switch second.Function {
 	case "":
 		partner = "a place whose stack was lost"
 	case site.Function:
@@ -72,12 +72,12 @@ func raceCandidate(g *raceGroup) claim.Candidate {
 	if len(other.Stack) == 0 && !lead.Write { // one of two must write
 		does = "writes"
 	}
-	c.Summary = claim.Legacy(fmt.Sprintf("%s %ss memory (%s) that %s %s without an order between them", site.Function, verb(lead), line(site), partner, does))
+	c.Summary = claim.Textf("%s %ss memory (%s) that %s %s without an order between them", claim.Func(site.Function), verb(lead), line(site), partner, does)
 	if second.Function != "" {
-		c.Summary += claim.Legacy(fmt.Sprintf(" (%s)", line(second)))
+		c.Summary += claim.Textf(" (%s)", line(second))
 	}
 	if memory := g.races[0].Memory; memory != "" {
-		c.Caveats = append(c.Caveats, claim.Legacy("the race detector calls the memory: "+memory))
+		c.Caveats = append(c.Caveats, claim.Textf("the race detector calls the memory: %s", memory))
 	}
 	where := claim.At(site)
 	where.Goroutine = lead.Goroutine
@@ -88,7 +88,7 @@ func raceCandidate(g *raceGroup) claim.Candidate {
 		at := claim.At(a.Site())
 		at.Goroutine = a.Goroutine
 		c.Facts = append(c.Facts, claim.Fact{
-			Exhibit: g.exhibits[i].ID, Says: claim.Legacy(fmt.Sprintf("reports of the pair %s and %s", line(race.Access[0].Site()), line(race.Access[1].Site()))),
+			Exhibit: g.exhibits[i].ID, Says: claim.Textf("reports of the pair %s and %s", line(race.Access[0].Site()), line(race.Access[1].Site())),
 			Value: evidence.Of(race.Count, evidence.Count), At: at, Reproduce: claim.Grep(g.exhibits[i], fmt.Sprintf("0x%012x", a.Address)),
 		})
 	}
@@ -98,7 +98,7 @@ func raceCandidate(g *raceGroup) claim.Candidate {
 	return c
 }
 
-func verb(a *dump.Access) string {
+func verb(a *dump.Access) claim.Text {
 	if a.Write {
 		return "write"
 	}
@@ -106,7 +106,7 @@ func verb(a *dump.Access) string {
 }
 
 // line is a site as an editor opens it, without the folders.
-func line(s stack.Site) string {
+func line(s stack.Site) claim.Text {
 	if s.File == "" {
 		return "place unknown"
 	}
@@ -117,5 +117,5 @@ func line(s stack.Site) string {
 			break
 		}
 	}
-	return fmt.Sprintf("%s:%d", file, s.Line)
+	return claim.Code(fmt.Sprintf("%s:%d", file, s.Line)).Text()
 }

@@ -69,10 +69,24 @@ func testTimeouts(in *claim.Input) claim.Reading {
 // testRun is a test that was running, and its goroutine where the dump shows it.
 type testRun struct {
 	name    string
+	within  bool          // it is a subtest of the test of that name
 	elapsed time.Duration // 0 when not printed
 	g       *dump.Goroutine
 	caller  *dump.Goroutine // where g is not in the log: the test that waits for it
 	shared  int             // other goroutines that may be this test's
+}
+
+// Text is the name in a sentence: the function, and what a table or a value calls the case.
+func (r testRun) Text() claim.Text {
+	function, part, sub := strings.Cut(r.name, "/")
+	text := claim.Func(function).Text()
+	if sub {
+		text += "/" + claim.Said(part)
+	}
+	if r.within {
+		return "a subtest of " + text
+	}
+	return text
 }
 
 // stoppedTests judges one time-out: a candidate for each place in which a test stands.
@@ -101,28 +115,28 @@ func stoppedTests(in *claim.Input, e *evidence.Exhibit, c *dump.Crash) []claim.C
 	}
 	if n := len(tests); n > 1 {
 		for i := range out {
-			out[i].Caveats = append(out[i].Caveats, claim.Legacy(fmt.Sprintf("%d tests were running when the time was up: %s", n, testNames(tests))))
+			out[i].Caveats = append(out[i].Caveats, claim.Textf("%d tests were running when the time was up: %s", n, testNames(tests)))
 		}
 	}
 	return out[:min(len(out), reading.MaxSites)]
 }
 
-func testNames(tests []testRun) string {
-	var names []string
+func testNames(tests []testRun) claim.Text {
+	var names []claim.Text
 	for _, t := range tests[:min(len(tests), 5)] {
-		names = append(names, t.name)
+		names = append(names, t.Text())
 	}
 	if len(tests) > 5 {
 		names = append(names, "...")
 	}
-	return strings.Join(names, ", ")
+	return claim.Join(names, ", ")
 }
 
 // stoppedTest judges one test that was running.
 func stoppedTest(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, run testRun, locks []*reading.Lock) claim.Candidate {
 	t := c.Timeout
 	cand := claim.Candidate{Severity: claim.Critical, Share: 1, Variant: "unknown"}
-	cand.Summary = claim.Legacy(run.name + " " + unended(t))
+	cand.Summary = run.Text() + " " + unended(t)
 	cand.Facts = []claim.Fact{runFact(e, c, run)}
 	if run.g == nil {
 		cand.Thin = true
@@ -130,7 +144,7 @@ func stoppedTest(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, run testRu
 		if run.caller != nil {
 			cand.Site, cand.Path = testPlace(run.caller.Stack())
 			cand.Facts[0].At = reading.AtGoroutine(cand.Site, run.caller.ID)
-			cand.Summary += claim.Legacy(fmt.Sprintf(", that of %s waits for it%s", cand.Site.Function, inParens(line(cand.Site))))
+			cand.Summary += claim.Textf(", that of %s waits for it%s", claim.Func(cand.Site.Function), inParens(line(cand.Site)))
 		}
 		cand.Caveats = append(cand.Caveats, "the goroutines that package testing prints below its message are cut off: they show where the test stands")
 		return cand
@@ -141,14 +155,14 @@ func stoppedTest(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, run testRu
 	cand.Facts[0].At = reading.AtGoroutine(user, g.ID)
 	variant, does := doing(g, s)
 	cand.Variant = variant
-	cand.Summary += claim.Legacy(fmt.Sprintf("; its goroutine %d %s in %s%s", g.ID, does, user.Function, inParens(line(user))))
-	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("goroutine of the test: goroutine %d, %s", g.ID, g.State)), Value: evidence.Of(1, evidence.Count),
+	cand.Summary += claim.Textf("; its goroutine %d %s in %s%s", g.ID, does, claim.Func(user.Function), inParens(line(user)))
+	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("goroutine of the test: goroutine %d, %s", g.ID, wait.StateText(g.State)), Value: evidence.Of(1, evidence.Count),
 		At: reading.AtGoroutine(user, g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", g.ID))})
 	if way := callPath(s); way != "" {
-		cand.Facts[1].Says += claim.Legacy(", reached by " + way)
+		cand.Facts[1].Says += claim.Textf(", reached by %s", way)
 	}
 	if run.shared > 0 {
-		cand.Caveats = append(cand.Caveats, claim.Legacy(fmt.Sprintf("%d more goroutines run subtests of the same test: which of them runs which the dump does not tell", run.shared)))
+		cand.Caveats = append(cand.Caveats, claim.Textf("%s subtests of the same test: which of them runs which the dump does not tell", evidence.Amount(run.shared, "more goroutine runs", "more goroutines run")))
 	}
 	switch variant {
 	case "lock":
@@ -186,7 +200,7 @@ func lockedTest(in *claim.Input, e *evidence.Exhibit, cand *claim.Candidate, d *
 	holder, ok := waiter.Outer(lock)
 	if ok {
 		cand.Variant = "self-lock"
-		cand.Summary += claim.Legacy(fmt.Sprintf(", called by %s%s, a method of the same object, which probably holds that lock", holder.Site().Function, inParens(line(holder.Site()))))
+		cand.Summary += claim.Textf(", called by %s%s, a method of the same object, which probably holds that lock", claim.Func(holder.Site().Function), inParens(line(holder.Site())))
 		judge.AddSites(cand, holder.Site())
 		cand.Caveats = append(cand.Caveats, "a dump does not print who holds a lock: that the outer method took it is likely, not shown")
 		return
@@ -204,17 +218,17 @@ func lockedTest(in *claim.Input, e *evidence.Exhibit, cand *claim.Candidate, d *
 		cand.Caveats = append(cand.Caveats, "who holds the lock cannot be told from the stacks: it may have been left locked")
 		return
 	}
-	at, does := holder.G.Stack().Owner(), ""
-	_, does = doing(holder.G, holder.G.Stack())
+	at := holder.G.Stack().Owner()
+	_, does := doing(holder.G, holder.G.Stack())
 	if holder.G == run.g {
 		cand.Variant = "self-lock"
-		cand.Summary += claim.Legacy(fmt.Sprintf("; it holds that lock itself, taken in %s%s", holder.Site().Function, inParens(line(holder.Site()))))
+		cand.Summary += claim.Textf("; it holds that lock itself, taken in %s%s", claim.Func(holder.Site().Function), inParens(line(holder.Site())))
 		judge.AddSites(cand, holder.Site())
 		return
 	}
-	cand.Summary += claim.Legacy(fmt.Sprintf("; the lock is held by goroutine %d in %s%s, which %s", holder.G.ID, at.Function, inParens(line(at)), does))
+	cand.Summary += claim.Textf("; the lock is held by goroutine %d in %s%s, which %s", holder.G.ID, claim.Func(at.Function), inParens(line(at)), does)
 	judge.AddSites(cand, holder.Site(), at)
-	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("holder of the lock: goroutine %d, %s", holder.G.ID, holder.G.State)), Value: evidence.Of(1, evidence.Count),
+	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("holder of the lock: goroutine %d, %s", holder.G.ID, wait.StateText(holder.G.State)), Value: evidence.Of(1, evidence.Count),
 		At: reading.AtGoroutine(at, holder.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", holder.G.ID))})
 	cand.Graph = judge.QueueGraph(e, lock, holder)
 }
@@ -224,7 +238,7 @@ func partners(e *evidence.Exhibit, cand *claim.Candidate, d *dump.Dump, run test
 	if made := startedBy(d, run.g); len(made) > 0 {
 		startedText(e, cand, made)
 		if holder, ok := waitsHolding(run.g, made[0].g, locks); ok {
-			cand.Summary += claim.Legacy(fmt.Sprintf("; that lock is probably held by the test's own goroutine, in %s%s", holder.Function, inParens(line(holder))))
+			cand.Summary += claim.Textf("; that lock is probably held by the test's own goroutine, in %s%s", claim.Func(holder.Function), inParens(line(holder)))
 			judge.AddSites(cand, holder)
 			cand.Fix = []claim.Text{"Give the lock back before waiting for goroutines that need it", "Wait first and lock afterwards, when nobody else is left"}
 			cand.Caveats = append(cand.Caveats, "a dump does not print who holds a lock: that it is taken where the test waits is likely, not shown")
@@ -261,7 +275,7 @@ func waitsHolding(g, helper *dump.Goroutine, locks []*reading.Lock) (stack.Site,
 type testHelpers struct {
 	g    *dump.Goroutine // the first
 	site stack.Site
-	does string
+	does claim.Text
 	n    int
 }
 
@@ -303,16 +317,16 @@ func startedText(e *evidence.Exhibit, cand *claim.Candidate, all []*testHelpers)
 	}
 	first := all[0]
 	if total == 1 {
-		cand.Summary += claim.Legacy(fmt.Sprintf("; goroutine %d, which it started, %s in %s%s", first.g.ID, first.does, first.site.Function, inParens(line(first.site))))
+		cand.Summary += claim.Textf("; goroutine %d, which it started, %s in %s%s", first.g.ID, first.does, claim.Func(first.site.Function), inParens(line(first.site)))
 	} else {
-		cand.Summary += claim.Legacy(fmt.Sprintf("; it started %d goroutines that are left, and goroutine %d of them %s in %s%s", total, first.g.ID, first.does, first.site.Function, inParens(line(first.site))))
+		cand.Summary += claim.Textf("; it started %d goroutines that are left, and goroutine %d of them %s in %s%s", total, first.g.ID, first.does, claim.Func(first.site.Function), inParens(line(first.site)))
 		if first.n > 1 {
-			cand.Summary += claim.Legacy(fmt.Sprintf(", as %d more", first.n-1))
+			cand.Summary += claim.Textf(", as %d more", first.n-1)
 		}
 	}
 	for _, c := range all[:min(len(all), 3)] {
 		judge.AddSites(cand, c.site)
-		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy("goroutines that the test started, each of which " + c.does), Value: evidence.Of(c.n, evidence.Count),
+		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("goroutines that the test started, each of which %s", c.does), Value: evidence.Of(c.n, evidence.Count),
 			Of: claim.PartOf(evidence.Of(total, evidence.Count), "all that it started and that are left"), At: reading.AtGoroutine(c.site, c.g.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", c.g.ID))})
 	}
 }
@@ -321,7 +335,7 @@ func startedText(e *evidence.Exhibit, cand *claim.Candidate, all []*testHelpers)
 func slowSuite(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, tests []testRun) claim.Candidate {
 	run := tests[0]
 	cand := claim.Candidate{Severity: claim.Warning, Share: 1, Variant: "slow-suite",
-		Summary: claim.Legacy(fmt.Sprintf("the tests took longer than %s as a whole; %s was under way, for %s only", evidence.Duration(c.Timeout.Limit), run.name, evidence.Duration(run.elapsed))),
+		Summary: claim.Textf("the tests took longer than %s as a whole; %s was under way, for %s only", evidence.Duration(c.Timeout.Limit), run, evidence.Duration(run.elapsed)),
 		Facts:   []claim.Fact{runFact(e, c, run)},
 		Fix: []claim.Text{
 			"Find the slow ones: go test -json, then sort by Elapsed; run what can run side by side with t.Parallel",
@@ -339,7 +353,7 @@ func slowSuite(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, tests []test
 func unknownTest(e *evidence.Exhibit, c *dump.Crash) claim.Candidate {
 	t := c.Timeout
 	cand := claim.Candidate{Severity: claim.Critical, Share: 1, Variant: "setup", Facts: []claim.Fact{runFact(e, c, testRun{})},
-		Summary: claim.Legacy("the test binary " + unended(t))}
+		Summary: claim.Textf("the test binary %s", unended(t))}
 	for i := range t.Dump.Goroutines {
 		g := &t.Dump.Goroutines[i]
 		s := g.Stack()
@@ -355,7 +369,7 @@ func unknownTest(e *evidence.Exhibit, c *dump.Crash) claim.Candidate {
 		}
 		_, does := doing(g, s)
 		cand.Site, cand.Path = site, path
-		cand.Summary += claim.Legacy(fmt.Sprintf(", with no test running: its main goroutine %s in %s%s", does, site.Function, inParens(line(site))))
+		cand.Summary += claim.Textf(", with no test running: its main goroutine %s in %s%s", does, claim.Func(site.Function), inParens(line(site)))
 		cand.Facts[0].At = reading.AtGoroutine(site, 1)
 		return cand
 	}
@@ -365,29 +379,29 @@ func unknownTest(e *evidence.Exhibit, c *dump.Crash) claim.Candidate {
 }
 
 // unended says of a test that it did not end within its time limit, or before somebody stopped the binary.
-func unended(t *dump.Timeout) string {
+func unended(t *dump.Timeout) claim.Text {
 	if t.Limit == 0 {
 		return "had not ended when SIGQUIT stopped the tests"
 	}
-	return fmt.Sprintf("did not end within %s", evidence.Duration(t.Limit))
+	return claim.Textf("did not end within %s", evidence.Duration(t.Limit))
 }
 
 // runFact is how long a test had been running, or else the limit that the binary ran into.
 func runFact(e *evidence.Exhibit, c *dump.Crash, run testRun) claim.Fact {
 	limit := evidence.Duration(c.Timeout.Limit)
 	if run.elapsed > 0 {
-		return claim.Fact{Exhibit: e.ID, Says: claim.Legacy(run.name + " had been running for"), Value: evidence.Duration(run.elapsed), Of: &claim.Whole{Quantity: limit, What: "the time limit of the test binary"},
+		return claim.Fact{Exhibit: e.ID, Says: run.Text() + " had been running for", Value: evidence.Duration(run.elapsed), Of: &claim.Whole{Quantity: limit, What: "the time limit of the test binary"},
 			Reproduce: claim.Grep(e, run.name+" (")}
 	}
 	if c.Timeout.Limit == 0 {
 		return claim.Fact{Exhibit: e.ID, Says: "goroutines printed when the test binary was stopped", Value: evidence.Of(len(c.Timeout.Dump.Goroutines), evidence.Count),
 			Reproduce: claim.Grep(e, "SIGQUIT")}
 	}
-	says := "time limit of the test binary"
+	says := claim.Text("time limit of the test binary")
 	if run.name != "" {
-		says += ", with " + run.name + " running"
+		says += ", with " + run.Text() + " running"
 	}
-	return claim.Fact{Exhibit: e.ID, Says: claim.Legacy(says), Value: limit, Reproduce: claim.Grep(e, oneLine(c.Message))}
+	return claim.Fact{Exhibit: e.ID, Says: says, Value: limit, Reproduce: claim.Grep(e, oneLine(c.Message))}
 }
 
 // testPlace is the place of a stack as a reader looks for it: the application's, or the test's own where
@@ -403,7 +417,7 @@ func testPlace(s stack.Stack) (stack.Site, []string) {
 }
 
 // doing says what a goroutine does, as the variant of a finding and in words.
-func doing(g *dump.Goroutine, s stack.Stack) (variant, words string) {
+func doing(g *dump.Goroutine, s stack.Stack) (variant string, words claim.Text) {
 	class := wait.OfState(g.State, s)
 	switch class {
 	case wait.Mutex, wait.RWRead, wait.RWWrite:
@@ -423,21 +437,21 @@ func doing(g *dump.Goroutine, s stack.Stack) (variant, words string) {
 	case "":
 		return "running", "runs"
 	default:
-		return "unknown", "waits (" + g.State + ")"
+		return "unknown", claim.Textf("waits (%s)", wait.StateText(g.State))
 	}
-	return variant, wait.WordsOfOne(class).String()
+	return variant, wait.WordsOfOne(class)
 }
 
 // callPath is the way from a test's function to the place where its goroutine stands, as type.method.
-func callPath(s stack.Stack) string {
-	var way []string
+func callPath(s stack.Stack) claim.Text {
+	var way []claim.Func
 	for i := len(s) - 1; i >= 0; i-- {
 		if f := s[i].Function; !stack.Standard(f) && !stack.Plumbing(f) {
 			name := stack.Normal(f)
 			name = strings.TrimPrefix(name, stack.Package(name)+".")
 			name = strings.NewReplacer("(*", "", ")", "").Replace(name)
-			if len(way) == 0 || way[len(way)-1] != name {
-				way = append(way, name)
+			if len(way) == 0 || way[len(way)-1] != claim.Func(name) {
+				way = append(way, claim.Func(name))
 			}
 		}
 	}
@@ -445,12 +459,12 @@ func callPath(s stack.Stack) string {
 		return ""
 	}
 	if len(way) > 5 {
-		way = append([]string{way[0], "..."}, way[len(way)-3:]...)
+		return way[0].Text() + " > ... > " + claim.Join(way[len(way)-3:], " > ")
 	}
-	return strings.Join(way, " > ")
+	return claim.Join(way, " > ")
 }
 
-func inParens(s string) string {
+func inParens(s claim.Text) claim.Text {
 	if s == "" {
 		return ""
 	}
@@ -547,7 +561,7 @@ func runningTests(t *dump.Timeout) []testRun {
 		}
 		for _, f := range slices.Backward(g.Frames) {
 			if name := testName(f.Function); name != "" && name != "TestMain" {
-				out = append(out, testRun{name: "a subtest of " + name, caller: g})
+				out = append(out, testRun{name: name, within: true, caller: g})
 				break
 			}
 		}

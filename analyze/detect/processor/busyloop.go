@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/claim"
@@ -109,7 +108,7 @@ func busyLoopCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := asks.CPU(in, e)
 	// The scheduler runs on a stack of its own, which names nobody.
 	if share := evidence.Part(yields, p.Total(column)); share.Number >= in.Limit("min-share").Number {
-		r.Silent = claim.Legacy(fmt.Sprintf("%s of the CPU samples are in the scheduler for goroutines that yield, and do not tell which", share))
+		r.Silent = claim.Textf("%s of the CPU samples are in the scheduler for goroutines that yield, and do not tell which", share)
 	}
 	return r
 }
@@ -145,7 +144,7 @@ func busyLoopTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		at := claim.At(g.Start)
 		c := claim.Candidate{
 			Site: g.Start, Path: []string{g.Start.Function}, Share: share.Number,
-			Summary: claim.Legacy(fmt.Sprintf("goroutines of %s yield %s and run %s in between: that takes %s of the processors' time, the scheduler's part with it", g.Start.Function, rate, evidence.Duration(between), share)),
+			Summary: claim.Textf("goroutines of %s yield %s and run %s in between: that takes %s of the processors' time, the scheduler's part with it", claim.Func(g.Start.Function), rate, evidence.Duration(between), share),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "processor time of the goroutines that yield, and of the scheduler for them", Value: share, Of: claim.PartOf(evidence.Duration(capacity), "the time of all processors"), At: at, Reproduce: view},
 				{Exhibit: e.ID, Says: "yields per second of the goroutines that start here", Value: rate, Limit: in.Against("min-yields"), At: at, Reproduce: view},

@@ -116,7 +116,7 @@ func readsBody(s stack.Stack) bool {
 func connectionsTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
 	r := claim.Reading{Silent: "connections that are made without waiting do not show in a trace"}
 	operations := reading.OperationsOf(t)
@@ -177,11 +177,10 @@ func connectionsTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		view := claim.TraceView(e, fmt.Sprintf("goroutine %d", at.Goroutine))
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Ends: ends, Thin: a.made < 10,
-			Summary: claim.Legacy(fmt.Sprintf("%s makes connections anew: %s in %s, for %s answers, and %s for them", name, evidence.Of(a.made, evidence.Count), evidence.Duration(t.Duration), evidence.Of(a.answers, evidence.Count),
-				judge.Standing(reading.PerSecond(w.Total, t.Duration)))),
+			Summary: claim.Textf("%s makes connections anew: %s in %s, for %s, and %s for them", claim.Func(name), evidence.Of(a.made, evidence.Count), evidence.Duration(t.Duration), evidence.Things(a.answers, "answer"), judge.Standing(reading.PerSecond(w.Total, t.Duration))),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "connections made for the function per second", Value: rate, Limit: in.Against("min-rate"), At: at, Reproduce: view},
-				{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("connections made per answer that it waits for, over %s answers", evidence.Of(a.answers, evidence.Count))), Value: ratio, Limit: in.Against("min-per-answer"), At: at, Reproduce: view},
+				{Exhibit: e.ID, Says: claim.Textf("connections made per answer that it waits for, over %s", evidence.Things(a.answers, "answer")), Value: ratio, Limit: in.Against("min-per-answer"), At: at, Reproduce: view},
 				{Exhibit: e.ID, Says: "time goroutines waited for connections per second", Value: reading.PerSecond(w.Total, t.Duration), Limit: judge.AgainstStanding(in), At: at, Reproduce: view},
 			},
 		}

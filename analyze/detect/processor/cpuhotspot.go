@@ -2,8 +2,6 @@
 package processor
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
@@ -66,8 +64,8 @@ func hotspots(in *claim.Input, e *evidence.Exhibit, p *pprofile.Profile, use rea
 			continue
 		}
 		c := claim.Candidate{
-			Site: s.Site, Path: s.Path, Severity: claim.Info, Share: share.Number, Thin: judge.Rough(share.Number, min(2*least, share.Number), total), Caveats: claim.Legacies(use.Doubt()),
-			Summary: claim.Legacy(fmt.Sprintf("%s takes %s of the CPU samples", s.Site.Function, share)),
+			Site: s.Site, Path: s.Path, Severity: claim.Info, Share: share.Number, Thin: judge.Rough(share.Number, min(2*least, share.Number), total), Caveats: use.Doubt(),
+			Summary: claim.Textf("%s takes %s of the CPU samples", claim.Func(s.Site.Function), share),
 			Facts: []claim.Fact{{
 				Exhibit: e.ID, Says: "CPU samples in the function and the standard library code it calls", Value: share,
 				Of:    claim.PartOf(evidence.Of(total, evidence.Count), sampled),
@@ -76,7 +74,7 @@ func hotspots(in *claim.Input, e *evidence.Exhibit, p *pprofile.Profile, use rea
 		}
 		judge.CalledBy(&c, reading.CallersOf(p, s.Site.Function, reading.InColumn(column)))
 		if use.Used > 0 {
-			c.Summary += claim.Legacy(fmt.Sprintf("; the process keeps %s busy", use))
+			c.Summary += claim.Textf("; the process keeps %s busy", use)
 			c.Facts = append(c.Facts, judge.UseFact(in, e, use, "processors in use", "min-busy", claim.Location{}, whole))
 		}
 		c.Plain = share.Number < least || use.Share() < in.Limit("min-busy").Number
@@ -109,7 +107,7 @@ func cpuHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if late != nil {
 			r.Candidates = append(r.Candidates, claim.Candidate{
 				Thin: true, Raises: claim.Warning,
-				Summary: claim.Legacy(fmt.Sprintf("goroutines of %s wait for a processor meanwhile", late.Start.Function)),
+				Summary: claim.Textf("goroutines of %s wait for a processor meanwhile", claim.Func(late.Start.Function)),
 				Facts:   []claim.Fact{judge.LateFact(e, late, in.Against("min-p99"))},
 			})
 		}
@@ -151,7 +149,7 @@ func busiest(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 	use := evidence.Part(e.Trace().Procs.Running, e.Trace().ProcTime())
 	return claim.Candidate{
 		Site: g.Start, Severity: claim.Info, Plain: true, Share: share.Number,
-		Summary: claim.Legacy(fmt.Sprintf("goroutines of %s run for %s of the time for which all do; %s of the processors are in use", g.Start.Function, share, use)),
+		Summary: claim.Textf("goroutines of %s run for %s of the time for which all do; %s of the processors are in use", claim.Func(g.Start.Function), share, use),
 		Facts:   []claim.Fact{ran},
 		Fix: []claim.Text{
 			"Record a CPU profile beside the trace: it names the function that these goroutines spend their time in",

@@ -1,8 +1,6 @@
 package processor
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
@@ -49,7 +47,7 @@ func valid(id string) bool { return pattern().MatchString(id) }
 var settingUp = judge.Costly{What: "set-up that could be done once", Does: func(s stack.Stack) bool { return setUp(s) != "" }, Focus: setupFocus, Spare: true}
 
 // setups is what well-known functions set up.
-var setups = map[string]string{
+var setups = map[string]claim.Text{
 	"regexp.compile":        "regular expression",
 	"regexp/syntax.Parse":   "regular expression",
 	"regexp/syntax.Compile": "regular expression",
@@ -90,8 +88,8 @@ const setupFocus = `^regexp.compile$|^regexp/syntax.(Parse|Compile)$|template.*(
 
 // setUp names what a stack is setting up; empty for none, and for what runs when
 // the program starts.
-func setUp(s stack.Stack) string {
-	what := ""
+func setUp(s stack.Stack) claim.Text {
+	what := claim.Text("")
 	for _, f := range s {
 		if known := setups[stack.Normal(f.Function)]; known != "" {
 			what = known
@@ -118,13 +116,19 @@ func repeatedSetupCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			if s.Stack.Owner().Function != c.Site.Function {
 				return stack.Site{}
 			}
-			return stack.Site{Function: setUp(s.Stack)}
+			return stack.Site{Function: setUp(s.Stack).String()}
 		})
 		if len(kinds) == 0 {
 			continue
 		}
 		c.Variant = kinds[0].Site.Function
-		c.Summary = claim.Legacy(fmt.Sprintf("%s sets up a %s each time: %s of the CPU samples are below it there", c.Site.Function, c.Variant, evidence.Part(kinds[0].Values[column], e.Profile().Total(column))))
+		kind := claim.Text("")
+		for _, known := range setups {
+			if known.String() == c.Variant {
+				kind = known
+			}
+		}
+		c.Summary = claim.Textf("%s sets up a %s each time: %s of the CPU samples are below it there", claim.Func(c.Site.Function), kind, evidence.Part(kinds[0].Values[column], e.Profile().Total(column)))
 	}
 	return r
 }

@@ -167,20 +167,20 @@ func retryHeap(in *claim.Input) claim.Reading {
 		counted := s.Added(claim.Stacks(last, "alloc_objects").With("-focus="+failureFocus, fmt.Sprintf("-tagfocus=%db:%db", n.size, n.size)))
 		c := claim.Candidate{
 			Site: owner, Path: stacks[name].Path(), Severity: claim.Info, Thin: n.sampled(period) < in.Limit("min-samples").Number, Share: 1,
-			Summary: claim.Legacy(fmt.Sprintf("calls of %s fail %s", name, rate)),
-			Facts: []claim.Fact{{Exhibit: last.ID, Says: claim.Legacy(fmt.Sprintf("failed calls per second, by the error values of %d bytes allocated under the function", n.size)), Value: rate, Of: claim.PartOf(evidence.Duration(span), "time between the snapshots"), Limit: in.Against("min-rate"),
+			Summary: claim.Textf("calls of %s fail %s", claim.Func(name), rate),
+			Facts: []claim.Fact{{Exhibit: last.ID, Says: claim.Textf("failed calls per second, by the error values of %d bytes allocated under the function", n.size), Value: rate, Of: claim.PartOf(evidence.Duration(span), "time between the snapshots"), Limit: in.Against("min-rate"),
 				At: at, Reproduce: counted}},
 		}
 		if serving {
 			ratio := evidence.Quantity{Number: float64(n.count) / float64(max(most, 1)), Unit: evidence.Ratio}
-			says := "failed calls per request served"
+			says := claim.Text("failed calls per request served")
 			if most != requests.count {
 				says = "failed calls per request served, at least: requests are too few to be sampled"
 			}
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: last.ID, Says: claim.Legacy(says), Value: ratio, Of: claim.PartOf(evidence.Of(max(most, 1), evidence.Count), "requests served meanwhile, at most"), Limit: in.Against("min-per-request"), At: at, Reproduce: counted})
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: last.ID, Says: says, Value: ratio, Of: claim.PartOf(evidence.Of(max(most, 1), evidence.Count), "requests served meanwhile, at most"), Limit: in.Against("min-per-request"), At: at, Reproduce: counted})
 			if ratio.Number >= in.Limit("min-per-request").Number {
 				c.Severity = claim.Warning
-				c.Summary += claim.Legacy(fmt.Sprintf(", %.0f times or more for each request served: they are tried again without a pause", ratio.Number))
+				c.Summary += claim.Textf(", %.0f times or more for each request served: they are tried again without a pause", ratio.Number)
 			}
 		} else {
 			c.Caveats = append(c.Caveats, "the program serves no requests that failures could be held against: it may ask many peers once")
@@ -227,7 +227,7 @@ func retryCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
 			Site: s.Site, Path: s.Path, Thin: true,
-			Summary: claim.Legacy(fmt.Sprintf("%s of the CPU samples make errors of failed calls under %s", share, s.Site.Function)),
+			Summary: claim.Textf("%s of the CPU samples make errors of failed calls under %s", share, claim.Func(s.Site.Function)),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples in making errors of failed calls under the function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"), At: claim.At(s.Site), Limit: in.Against("min-cpu-share"),
 				Reproduce: claim.Peek(e, "samples", s.Site).With("-focus=" + failureFocus)}},
 		})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"inquest/analyze/claim"
@@ -59,7 +58,7 @@ func slowTaskTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Says: "no type of task or region has a few that are far slower than the others"}
 	most := int64(0)
 	for _, x := range []struct {
-		what string
+		what claim.Text
 		of   []exectrace.Task
 	}{{"task", t.Tasks}, {"region", t.Regions}} {
 		for i := range x.of {
@@ -79,12 +78,12 @@ func slowTaskTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	case e.Coverage != evidence.Whole:
 		r.Silent = "the trace was read in part only; " + r.Says
 	case float64(most) < in.Limit("min-count").Number:
-		r.Silent = claim.Legacy(fmt.Sprintf("at most %d tasks or regions of one type ended in the trace", most))
+		r.Silent = claim.Textf("at most %d tasks or regions of one type ended in the trace", most)
 	}
 	return r
 }
 
-func slowTask(in *claim.Input, e *evidence.Exhibit, what string, k *exectrace.Task) (claim.Candidate, bool) {
+func slowTask(in *claim.Input, e *evidence.Exhibit, what claim.Text, k *exectrace.Task) (claim.Candidate, bool) {
 	p99, median := k.Times.Quantile(0.99), k.Times.Quantile(0.5)
 	ratio := float64(p99) / float64(max(median, 1))
 	// Short, or all alike: nothing to tell.
@@ -99,20 +98,20 @@ func slowTask(in *claim.Input, e *evidence.Exhibit, what string, k *exectrace.Ta
 	loc := claim.Location{Goroutine: worst.Goroutine, From: int64(worst.From), To: int64(worst.To)}
 	view := claim.TraceView(e, fmt.Sprintf("user-defined %ss, %q", what, k.Name))
 	c := claim.Candidate{
-		Variant: what, Severity: severity, Thin: thin,
-		Summary: claim.Legacy(fmt.Sprintf("of %d %ss %q one in a hundred takes %s or more, half of them at most %s", k.Count, what, k.Name, evidence.Duration(p99), evidence.Duration(median))),
+		Variant: what.String(), Severity: severity, Thin: thin,
+		Summary: claim.Textf("of %s %q one in a hundred takes %s or more, half of them at most %s", evidence.Things(k.Count, what), k.Name, evidence.Duration(p99), evidence.Duration(median)),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("99th percentile of %s %ss %q", evidence.Of(k.Count, evidence.Count), what, k.Name)), Value: evidence.Duration(p99), Limit: in.Against("min-time-severe"), At: loc, Reproduce: view},
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("median of %ss %q", what, k.Name)), Value: evidence.Duration(median), At: loc, Reproduce: view},
+			{Exhibit: e.ID, Says: claim.Textf("99th percentile of %s %q", evidence.Things(k.Count, what), k.Name), Value: evidence.Duration(p99), Limit: in.Against("min-time-severe"), At: loc, Reproduce: view},
+			{Exhibit: e.ID, Says: claim.Textf("median of %ss %q", what, k.Name), Value: evidence.Duration(median), At: loc, Reproduce: view},
 			{Exhibit: e.ID, Says: "99th percentile over median", Value: evidence.Quantity{Number: ratio, Unit: evidence.Ratio}, Limit: in.Against("min-ratio"), At: loc, Reproduce: view},
-			{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("the longest %s, of goroutine %d", what, worst.Goroutine)), Value: evidence.Duration(worst.To - worst.From), At: loc,
+			{Exhibit: e.ID, Says: claim.Textf("the longest %s, of goroutine %d", what, worst.Goroutine), Value: evidence.Duration(worst.To - worst.From), At: loc,
 				Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d at %s", worst.Goroutine, evidence.Duration(worst.From)))},
 		},
 	}
 	if what == "task" {
 		if step, d := stepOf(e.Trace(), worst); d > 0 {
-			c.Summary += claim.Legacy(fmt.Sprintf("; the longest, of %s, spent %s in the region %q", evidence.Duration(worst.To-worst.From), evidence.Duration(d), step.Name))
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time of the longest task in its region %q", step.Name)), Value: evidence.Duration(d), Of: claim.PartOf(evidence.Duration(worst.To-worst.From), "the longest task"), At: loc, Reproduce: view})
+			c.Summary += claim.Textf("; the longest, of %s, spent %s in the region %q", evidence.Duration(worst.To-worst.From), evidence.Duration(d), step.Name)
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time of the longest task in its region %q", step.Name), Value: evidence.Duration(d), Of: claim.PartOf(evidence.Duration(worst.To-worst.From), "the longest task"), At: loc, Reproduce: view})
 			c.Facts = append(c.Facts, spent(e, step, loc, view)...)
 		}
 	} else {
@@ -122,8 +121,8 @@ func slowTask(in *claim.Input, e *evidence.Exhibit, what string, k *exectrace.Ta
 		judge.AddSites(&c, k.Blocked[0].Stack.Site())
 	}
 	if message := loggedIn(e.Trace(), worst); message != "" {
-		c.Facts[3].Says += claim.Legacy(", which logged " + message)
-		c.Summary += claim.Legacy("; the longest logged " + message)
+		c.Facts[3].Says += claim.Textf(", which logged %s", message)
+		c.Summary += claim.Textf("; the longest logged %s", message)
 	}
 	return c, true
 }
@@ -147,16 +146,16 @@ func spent(e *evidence.Exhibit, k *exectrace.Task, at claim.Location, view claim
 	whole := claim.PartOf(evidence.Duration(all), claim.Textf("all regions %q", k.Name))
 	var out []claim.Fact
 	for _, x := range []struct {
-		says string
+		says claim.Text
 		d    time.Duration
 	}{{"running", k.Running}, {"waiting for a processor", k.Runnable}, {"in system calls", k.Syscall}} {
 		if 20*x.d >= all && x.d > 0 {
-			out = append(out, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time of regions %q spent %s", k.Name, x.says)), Value: evidence.Duration(x.d), Of: whole, At: at, Reproduce: view})
+			out = append(out, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time of regions %q spent %s", k.Name, x.says), Value: evidence.Duration(x.d), Of: whole, At: at, Reproduce: view})
 		}
 	}
 	for _, b := range k.Blocked[:min(len(k.Blocked), 3)] {
 		if 20*b.Total >= all {
-			out = append(out, claim.Fact{Exhibit: e.ID, Says: claim.Legacy(fmt.Sprintf("time of regions %q spent blocked in %s (%s)", k.Name, b.Stack.Site().Function, b.Class)), Value: evidence.Duration(b.Total), Of: whole,
+			out = append(out, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time of regions %q spent blocked in %s (%s)", k.Name, claim.Func(b.Stack.Site().Function), b.Class), Value: evidence.Duration(b.Total), Of: whole,
 				At: claim.At(b.Stack.Site()), Reproduce: view})
 		}
 	}
@@ -165,8 +164,8 @@ func spent(e *evidence.Exhibit, k *exectrace.Task, at claim.Location, view claim
 
 // loggedIn returns what was logged on a goroutine within a span, such as the
 // trace id that names the request; a few messages, in order.
-func loggedIn(t *exectrace.Timeline, span exectrace.Span) string {
-	var said []string
+func loggedIn(t *exectrace.Timeline, span exectrace.Span) claim.Text {
+	var said []claim.Text
 	for _, l := range t.Logs {
 		if l.Goroutine != span.Goroutine || l.At < span.From || l.At > span.To || len(said) == 3 {
 			continue
@@ -178,7 +177,7 @@ func loggedIn(t *exectrace.Timeline, span exectrace.Span) string {
 		if l.Category != "" {
 			message = l.Category + "=" + message
 		}
-		said = append(said, fmt.Sprintf("%q", message))
+		said = append(said, claim.Textf("%q", message))
 	}
-	return strings.Join(said, ", ")
+	return claim.Join(said, ", ")
 }
