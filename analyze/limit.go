@@ -50,6 +50,9 @@ func findLimit(detectors []*claim.Detector, name string) (claim.Limit, error) {
 	return claim.Limit{}, fmt.Errorf("limit %q: no detector %q", name, id)
 }
 
+// mostLimit is the largest number that a limit can have: what is larger is no duration and no size.
+const mostLimit = 1e18
+
 // ParseQuantity reads a number in a unit: 5ms, 64MB, 30%, 0.3, 1000.
 func ParseQuantity(value string, unit evidence.Unit) (evidence.Quantity, error) {
 	value = strings.TrimSpace(value)
@@ -87,7 +90,7 @@ func ParseQuantity(value string, unit evidence.Unit) (evidence.Quantity, error) 
 		}
 		n = f
 	}
-	if !(n >= 0) || n > 1e18 {
+	if !(n >= 0) || n > mostLimit {
 		return fail("number a limit can have")
 	}
 	return evidence.Quantity{Number: n, Unit: unit}, nil

@@ -53,7 +53,7 @@ func powerOf(kind evidence.Kind, e *evidence.Exhibit, all []*evidence.Exhibit) (
 		return claim.Power{}, e.Path + " was read in part only"
 	}
 	often := func(over time.Duration, matters float64) claim.Power {
-		least := evidence.Quantity{Number: claim.Certain / max(over.Seconds(), 1e-9), Unit: evidence.PerSecond}
+		least := evidence.Quantity{Number: claim.Certain / max(over, 1).Seconds(), Unit: evidence.PerSecond}
 		return claim.Power{Least: least, Matters: evidence.Quantity{Number: matters, Unit: evidence.PerSecond}, Says: claim.Legacy(fmt.Sprintf("what happens %s or more often", least))}
 	}
 	switch {

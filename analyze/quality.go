@@ -57,9 +57,6 @@ const (
 	// apart is how far apart in time exhibits may be taken before the report
 	// remarks on it. A collection by hand over net/http/pprof takes a minute or two.
 	apart = 10 * time.Minute
-	// fewSamples is where a CPU profile begins to say something: at 100 samples a
-	// share of one half has a standard error of 0.05.
-	fewSamples = 100
 	// idleCPU is the part of one processor, and idleTrace that of all processors,
 	// below which a process does nothing. Most of what so little time shows is the recording itself.
 	idleCPU   = 0.02
@@ -76,6 +73,11 @@ const (
 	muchCut = 0.05
 	// heapPeriod is runtime.MemProfileRate as it is when nobody sets it (runtime/mprof.go).
 	heapPeriod = 512 << 10
+	// denseHeap is a rate at which sampling itself shows among what allocates: 32 times the usual one.
+	denseHeap = 16 << 10
+	// Time zones differ by quarters of an hour and by half an hour at least, from -12 to +14 hours.
+	leastZone = 30 * time.Minute
+	mostZone  = 26 * time.Hour
 )
 
 // captures remarks on what started each capture and on what it could not take, so
@@ -294,8 +296,7 @@ func differentClocks(b *evidence.Bundle) []Remark {
 				nearest, distance = e, d
 			}
 		}
-		// Time zones differ by quarters of an hour, up to 26 hours.
-		if zone := distance.Round(15 * time.Minute); nearest != nil && zone >= 30*time.Minute && zone <= 26*time.Hour && (distance-zone).Abs() < time.Minute {
+		if zone := distance.Round(leastZone / 2); nearest != nil && zone >= leastZone && zone <= mostZone && (distance-zone).Abs() < time.Minute {
 			say(log, "%s is %s away from %s, almost exactly %s: one of the clocks may be in another time zone; until that is known, %s",
 				log.Path, distance.Round(time.Second), nearest.Path, zone, meaning)
 		}
@@ -352,7 +353,7 @@ func profileQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 		goroutineQuality(e, say)
 	case evidence.Heap:
 		switch {
-		case p.Period > 0 && p.PeriodUnit == "bytes" && p.Period <= 16<<10:
+		case p.Period > 0 && p.PeriodUnit == "bytes" && p.Period <= denseHeap:
 			say("one allocation in every %s was sampled (MemProfileRate; 512 KiB unless set): allocating cost more than it does in production, so CPU shares of allocation are too high", evidence.Of(p.Period, evidence.Bytes))
 		case p.Period > heapPeriod && p.PeriodUnit == "bytes":
 			say("one allocation in every %s was sampled (MemProfileRate; 512 KiB unless set): sites that hold less than some times that may be missing or far off", evidence.Of(p.Period, evidence.Bytes))
@@ -389,8 +390,8 @@ func cpuQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 	switch {
 	case e.Duration > 0 && used.Number < idleCPU:
 		say("the process used %s of one processor over %s: it was idle, or all of it waited; what this profile does not show it may still do under load", used, evidence.Duration(e.Duration))
-	case samples < fewSamples:
-		say("%s, fewer than the %d that shares need to mean something; shares of it are rough, and it can hardly deny what it does not show", evidence.Things(samples, "sample"), fewSamples)
+	case samples < claim.FewSamples:
+		say("%s, fewer than the %d that shares need to mean something; shares of it are rough, and it can hardly deny what it does not show", evidence.Things(samples, "sample"), claim.FewSamples)
 	}
 	for i := range p.Samples {
 		if slices.ContainsFunc(p.Samples[i].Stack, func(f stack.Frame) bool {
@@ -475,7 +476,8 @@ func maxDepth(kind evidence.Kind, versions ...string) int {
 	}
 	for _, v := range versions {
 		if minor, known := release(v); known != "" {
-			if minor < 23 {
+			const deeper = 23
+			if minor < deeper {
 				return 32
 			}
 			break

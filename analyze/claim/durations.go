@@ -17,6 +17,10 @@ type Durations struct {
 	Of func(t *exectrace.Timeline, site string) exectrace.Histogram
 }
 
+// FewSamples is how many CPU samples are too few: below, a share of one half has a standard error of 0.05, and one of a
+// tenth is known to no better than a third of it.
+const FewSamples = 100
+
 // FewestDrawn is how many durations a distribution needs to show more than the single ones do.
 const FewestDrawn = 20
 

@@ -89,6 +89,13 @@ type Options struct {
 // DefaultMinEffect is the MinEffect of the zero Options.
 const DefaultMinEffect = 0.05
 
+// partOfAll is the part of the least change that matters which one function must have made of the whole: what is less
+// than one of so many nobody would look for.
+const partOfAll = 5
+
+// severalRuns is how many runs a side tell by themselves how runs differ, and how many profiles of one process show a trend.
+const severalRuns = 3
+
 // Result is the outcome of a comparison. Its lists are in a fixed order: the
 // same input gives the same Result.
 type Result struct {

@@ -102,7 +102,7 @@ func (c *comparison) settle(v Outcome, why string) {
 }
 
 // several reports whether the runs themselves tell how runs differ.
-func (c *comparison) several() bool { return min(len(c.runs[0]), len(c.runs[1])) >= 3 }
+func (c *comparison) several() bool { return min(len(c.runs[0]), len(c.runs[1])) >= severalRuns }
 
 // test brings the numbers together and tests them.
 func (c *comparison) test() {
@@ -186,11 +186,14 @@ func (c *comparison) candidates() {
 	c.entries = append(c.entries, c.all)
 }
 
+// nextToEqual is the part by which two numbers may differ that are the same cost under two names.
+const nextToEqual = 0.02
+
 // same reports whether two numbers are next to equal in every run.
 func same(a, b *entry) bool {
 	for side := range a.x {
 		for i, x := range a.x[side] {
-			if y := b.x[side][i]; math.Abs(x-y) > 0.02*max(math.Abs(x), math.Abs(y)) {
+			if y := b.x[side][i]; math.Abs(x-y) > nextToEqual*max(math.Abs(x), math.Abs(y)) {
 				return false
 			}
 		}
@@ -267,7 +270,7 @@ func (c *comparison) counts(e *entry) bool {
 
 // clear reports whether a change is beyond noise and large enough, whatever made it.
 func (c *comparison) clear(e *entry) bool {
-	return e.q <= levelOf(c.method)+1e-12 && c.large(e) && math.Abs(e.delta) >= e.gap
+	return e.q <= levelOf(c.method)+lastBits && c.large(e) && math.Abs(e.delta) >= e.gap
 }
 
 // large reports whether a change is large enough to count, noise aside.
@@ -278,7 +281,7 @@ func (c *comparison) large(e *entry) bool {
 	if max(e.mean[0], e.mean[1]) < c.floor() || size < least*smaller {
 		return false
 	}
-	return e == c.all || size >= c.opt.MinEffect/5*c.size
+	return e == c.all || size >= c.opt.MinEffect/partOfAll*c.size
 }
 
 func (c *comparison) change(e *entry) Change {
@@ -375,12 +378,19 @@ func (c *comparison) excuseMoreTime(changes map[*entry]*Change) {
 		}
 		// What it would cost had it only taken part in the general rise.
 		beyond := e.mean[1] - factor*e.mean[0]
-		if beyond < max(2*e.se, c.opt.MinEffect*e.mean[0], c.opt.MinEffect/5*c.size) {
+		if beyond < max(sigmas*e.se, c.opt.MinEffect*e.mean[0], c.opt.MinEffect/partOfAll*c.size) {
 			ch.Counts = false
 			ch.Note = claim.Legacy(fmt.Sprintf("rose with everything else, because %s left more time", strings.Join(first(names, 2), " and ")))
 		}
 	}
 }
+
+// What moved from one function to another arrives there, but for what a call more or less costs.
+const (
+	lostOnTheWay = 0.25 // part of it that may be lost or won
+	stillThere   = 0.5  // part of a change that the callers must show for it not to have come from among them
+	sigmas       = 2    // standard errors within which chance may have changed a number: 95 %
+)
 
 // findMoved recognises cost that left one function and arrived in another that is
 // close to it: a function that was split, renamed or inlined elsewhere.
@@ -388,7 +398,7 @@ func (c *comparison) findMoved(changes map[*entry]*Change) {
 	var falls, rises []*entry
 	for _, e := range c.entries {
 		ch := changes[e]
-		if e.cum || e.id < 0 || !(ch.Counts || e.q <= levelOf(c.method)) || math.Abs(e.delta) < c.opt.MinEffect/5*c.size {
+		if e.cum || e.id < 0 || !(ch.Counts || e.q <= levelOf(c.method)) || math.Abs(e.delta) < c.opt.MinEffect/partOfAll*c.size {
 			continue
 		}
 		if ch.Worse {
@@ -417,9 +427,9 @@ func (c *comparison) findMoved(changes map[*entry]*Change) {
 			if -down.delta < down.mean[0]/2 && up.delta < up.mean[1]/2 {
 				continue
 			}
-			both := up.delta + down.delta
-			noise := 2 * math.Hypot(up.se, down.se)
-			if math.Abs(both) > max(0.25*min(up.delta, -down.delta), min(noise, 0.5*min(up.delta, -down.delta))) {
+			both, moved := up.delta+down.delta, min(up.delta, -down.delta)
+			noise := sigmas * math.Hypot(up.se, down.se)
+			if math.Abs(both) > max(lostOnTheWay*moved, min(noise, moved/2)) {
 				continue
 			}
 			why := near(down.id, up.id)
@@ -520,7 +530,7 @@ func (c *comparison) answerable(changes map[*entry]*Change) {
 			}
 		}
 		ch := changes[e]
-		if sum/e.delta < 0.5 {
+		if sum/e.delta < stillThere {
 			ch.Counts, ch.Note = false, "moved: what does the work cost as much as before, on another way"
 			continue
 		}
@@ -638,6 +648,12 @@ func (c *comparison) attribute(changes map[*entry]*Change) {
 // explainedBy is the part of a caller's change that a callee must have to be the one to blame.
 const explainedBy = 0.6
 
+// What rose by one factor is told apart from what rose by itself.
+const (
+	byFactor     = 0.1 // part by which a function may differ from the factor
+	fewFunctions = 3   // fewer may well rise alike by chance
+)
+
 // uniform reports whether everything changed by the same factor, which more work
 // does as well as dearer work; then nothing counts.
 func (c *comparison) uniform(changes map[*entry]*Change) bool {
@@ -656,11 +672,11 @@ func (c *comparison) uniform(changes map[*entry]*Change) bool {
 		}
 		own++
 		largest = max(largest, e.mean[0]/before)
-		if math.Abs(e.mean[1]-factor*e.mean[0]) > max(0.1*factor*e.mean[0], 2*e.se) {
+		if math.Abs(e.mean[1]-factor*e.mean[0]) > max(byFactor*factor*e.mean[0], sigmas*e.se) {
 			return false
 		}
 	}
-	if own < 3 || largest > 0.6 {
+	if own < fewFunctions || largest > explainedBy {
 		return false
 	}
 	found := false
@@ -701,15 +717,21 @@ func (c *comparison) unseen(part float64) float64 {
 	return c.sure() * math.Sqrt(v) / (part * c.size)
 }
 
+// Parts of the whole whose coming or going must not go unseen: someOfAll is what a report quotes.
+const (
+	someOfAll = 0.1
+	muchOfAll = 0.2
+)
+
 // detectable says what change these profiles could have shown.
 func (c *comparison) detectable() {
-	c.m.Detectable.Number = c.unseen(0.1)
+	c.m.Detectable.Number = c.unseen(someOfAll)
 }
 
 // thin reports whether so little was sampled that even a fifth of the whole could
 // come or go unseen. Counts are taken whole, not sampled.
 func (c *comparison) thin() bool {
-	return c.unit() != evidence.Count && c.unseen(0.2) > 1
+	return c.unit() != evidence.Count && c.unseen(muchOfAll) > 1
 }
 
 // maxListed is how many changes that do not count a measure lists.
@@ -917,9 +939,12 @@ func amount(ch *Change, per string) string {
 	return fmt.Sprintf("%s from %s to %s%s (%s)", verb, ch.Before, ch.After, unit, much)
 }
 
+// nothing is the part of what there is now that is as good as none before.
+const nothing = 1e-4
+
 // New reports whether there was next to nothing before.
 func (ch *Change) New() bool {
-	return ch.After.Number > 0 && ch.Before.Number <= ch.After.Number*1e-4
+	return ch.After.Number > 0 && ch.Before.Number <= ch.After.Number*nothing
 }
 
 // manifold is the relative change from which a factor reads better than a percentage.

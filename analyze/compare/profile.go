@@ -114,13 +114,16 @@ func ofDelays(p *pprofile.Profile, s *pprofile.Sample, value float64) float64 {
 // ofThings takes a count of things that come and go for Poisson.
 func ofThings(_ *pprofile.Profile, _ *pprofile.Sample, value float64) float64 { return math.Abs(value) }
 
+// ownFrames is how many frames of package sync may stand above the method that one calls, at most.
+const ownFrames = 5
+
 // waitsForLock reports whether a sample of a block profile waits for a lock.
 func waitsForLock(s *pprofile.Sample) bool {
 	for i, f := range s.Stack {
 		if strings.HasPrefix(f.Function, "sync.(*Mutex).") || strings.HasPrefix(f.Function, "sync.(*RWMutex).") || strings.HasPrefix(f.Function, "internal/sync.(*Mutex).") {
 			return true
 		}
-		if i > 4 {
+		if i == ownFrames {
 			break
 		}
 	}
@@ -407,7 +410,7 @@ func onlyRises(column string, was, is *pprofile.Profile) bool {
 			return false
 		}
 	}
-	return len(early) >= 3
+	return len(early) >= fewFunctions
 }
 
 // measure adds up the run's profile by function.

@@ -176,8 +176,9 @@ func (c *comparison) fillUnlisted(sa, sb []Saved) {
 			}
 			r := &c.runs[side][at]
 			at++
-			least := v.Total * 0.005 // what is less is not listed, see report.Bars
-			if len(v.Sites) >= 8 {   // nor is what comes after the eighth
+			const listed, unlisted = 8, 0.005
+			least := v.Total * unlisted // what is less is not listed, see report.Bars
+			if len(v.Sites) >= listed { // nor is what comes after the eighth
 				least = v.Total
 				for _, x := range v.Sites {
 					least = min(least, x)

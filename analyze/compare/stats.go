@@ -16,6 +16,7 @@ const (
 	levelRuns     = 0.04 // of all numbers of a comparison together: less than one of twenty, which leaves room for what theory does not know
 	levelDealt    = 0.05 // of relabelling one number's runs alone: 20 deals can say no less
 	levelSampling = 0.01
+	lastBits      = 1e-12 // that a level may be missed by, for how sums are rounded
 )
 
 // entry is one number that is tested: a function's own cost, its cost with
@@ -58,7 +59,7 @@ func test(entries []*entry, firm bool) (method string) {
 		e.delta = e.mean[1] - e.mean[0]
 		e.gap = max(gap(e.x[0]), gap(e.x[1]))
 	}
-	if min(n[0], n[1]) < 3 {
+	if min(n[0], n[1]) < severalRuns {
 		for _, e := range entries {
 			e.sampling()
 		}
@@ -69,7 +70,7 @@ func test(entries []*entry, firm bool) (method string) {
 	}
 	deals := deals(n)
 	for _, e := range entries {
-		if e.dealt = e.permute(deals); e.dealt > levelDealt+1e-12 {
+		if e.dealt = e.permute(deals); e.dealt > levelDealt+lastBits {
 			e.least = 1
 		}
 	}
@@ -335,7 +336,7 @@ func adjust(entries []*entry) {
 
 // interval is where the true change lies in 95 of 100 cases.
 func (e *entry) interval() Interval {
-	if n := e.runs(); min(n[0], n[1]) < 3 {
+	if n := e.runs(); min(n[0], n[1]) < severalRuns {
 		return Interval{e.delta - 1.96*e.se, e.delta + 1.96*e.se}
 	}
 	// The percentiles of resampled means, widened by what they lack with few runs

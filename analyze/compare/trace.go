@@ -172,7 +172,7 @@ type duration struct {
 // test tests the 99th percentiles where there are traces enough.
 func (d *duration) test() {
 	d.method = Sampling
-	if min(len(d.sides[0]), len(d.sides[1])) < 3 {
+	if min(len(d.sides[0]), len(d.sides[1])) < severalRuns {
 		return
 	}
 	d.runs = &entry{}
@@ -263,8 +263,8 @@ func (d *duration) judge() Distribution {
 		out.P = kolmogorov(out.Distance, n[0], n[1])
 	}
 	was, is := float64(out.Before.P99), float64(out.After.P99)
-	few := min(all[0].Count, all[1].Count) < 20
-	changed := out.P <= level+1e-12 && max(was, is) >= float64(d.floor)
+	few := min(all[0].Count, all[1].Count) < claim.FewestDrawn
+	changed := out.P <= level+lastBits && max(was, is) >= float64(d.floor)
 	at := func(q int64) string { return evidence.Of(q, evidence.Nanoseconds).String() }
 	side := fmt.Sprintf("99 of 100 below %s before and %s after", at(out.Before.P99), at(out.After.P99))
 	switch {
@@ -316,7 +316,8 @@ func kolmogorov(d, n, m float64) float64 {
 	root := math.Sqrt(n * m / (n + m))
 	x := (root + 0.12 + 0.11/root) * d
 	sum, sign := 0.0, 1.0
-	for k := 1.0; k <= 100; k++ {
+	const terms = 100 // the sum has converged long before
+	for k := 1.0; k <= terms; k++ {
 		sum += sign * math.Exp(-2*k*k*x*x)
 		sign = -sign
 	}

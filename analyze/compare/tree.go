@@ -8,6 +8,7 @@ import (
 // Bounds of a flame graph: what is narrower than a pixel says nothing.
 const (
 	maxNodes  = 400
+	maxDeep   = 64    // callers of a place
 	leastNode = 0.004 // of the whole
 )
 
@@ -37,7 +38,7 @@ func (c *comparison) tree() []Node {
 		if len(chain) == 0 {
 			chain = []int{pl.owner}
 		}
-		for i := len(chain) - 1; i >= max(0, len(chain)-64); i-- {
+		for i := len(chain) - 1; i >= max(0, len(chain)-maxDeep); i-- {
 			if narrow[chain[i]] {
 				break
 			}

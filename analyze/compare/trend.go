@@ -38,7 +38,7 @@ func trends(name string, s *Side) []Trend {
 // process: two show a difference, not a trend.
 func heapTrend(name string, s *Side) []Trend {
 	heaps := byTime(usable(s, evidence.Heap))
-	if len(heaps) < 3 || slices.ContainsFunc(heaps, func(e *evidence.Exhibit) bool {
+	if len(heaps) < severalRuns || slices.ContainsFunc(heaps, func(e *evidence.Exhibit) bool {
 		return e.Profile().Column("inuse_space") < 0 || e.Profile().Duration > 0
 	}) ||
 		series(quantity{column: "alloc_space", factor: 1}, heaps) == nil {

@@ -98,6 +98,13 @@ func judgeCase(t *testing.T, score *score, bundle *evidence.Bundle, want truth) 
 		}
 	}
 	score.cases[want.sort()]++
+	for _, f := range res.Findings {
+		i := slices.IndexFunc(detect.All, func(d *claim.Detector) bool { return d.ID == f.Detector })
+		certain := f.Detector == "deadlock" || f.Detector == "descriptor-leak" // a circle, or a loop that says so, needs no limit
+		if f.Severity >= claim.Warning && !certain && len(detect.All[i].Limits) > 0 && !slices.ContainsFunc(f.Evidence, func(f claim.Fact) bool { return f.Limit != nil }) {
+			t.Errorf("%s at %q does not say which limit decided", f.Detector, f.Site.Function)
+		}
+	}
 	roots := map[string]bool{}
 	for _, c := range res.Chains {
 		if c.Rank == 1 {

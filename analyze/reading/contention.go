@@ -125,8 +125,9 @@ func (c *LockSites) Finish() {
 			kept = append(kept, l)
 			continue
 		}
-		// What is next to nothing is counted, but not worth a name.
-		if l.Delay*20 >= kept[i].Delay {
+		const worthAName = 20
+		// What is next to nothing, less than one part of so many, is counted, but not worth a name.
+		if l.Delay*worthAName >= kept[i].Delay {
 			kept[i].also = append(kept[i].also, l.Site)
 		}
 		for _, h := range l.helps {
@@ -317,8 +318,9 @@ func (c *LockSites) tie() {
 		lock, _ := wait.LockUser(h.Waiter[min(wait.LockOf(h.Waiter).Above, len(h.Waiter)):], c.helpers)
 		at, ok := c.index[lock.Site().Function]
 		if u := unlock.Site().Function; ok && u != "" && u != lock.Site().Function {
-			// What handed over once in a while may be another lock at the same place.
-			if l := &c.Sites[at]; h.Delay*10 >= l.Delay && len(l.Ends) < MaxSites && !slices.Contains(l.Ends, u) {
+			const sameLock = 10
+			// What handed over once in a while, less than one part of so many, may be another lock at the same place.
+			if l := &c.Sites[at]; h.Delay*sameLock >= l.Delay && len(l.Ends) < MaxSites && !slices.Contains(l.Ends, u) {
 				l.Ends = append(l.Ends, u)
 			}
 		}

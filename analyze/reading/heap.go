@@ -228,7 +228,7 @@ func before(a, b *HeapView) bool {
 		}
 		missing += max(h.Alloc-later, 0)
 	}
-	return missing <= a.Alloc/100
+	return missing <= a.Alloc/blurred
 }
 
 // Growth is how the memory in use at one place changed over a series.
@@ -263,10 +263,10 @@ func (s *HeapSeries) Growth(name string, pick func(*HeapSite) HeapSum) Growth {
 		g.Kept = min(max(float64(g.Grown)/float64(allocated), 0), 1)
 	}
 	v := variance(first, last, period)
-	if 9*v > float64(g.Grown)*float64(g.Grown) {
+	if sigmas*sigmas*v > float64(g.Grown)*float64(g.Grown) {
 		v = min(v, s.variance(name, period))
 	}
-	g.noise = 3 * math.Sqrt(v)
+	g.noise = sigmas * math.Sqrt(v)
 	return g
 }
 
@@ -331,23 +331,32 @@ func (s *HeapSeries) Part(keep func(stack.Stack) bool) *HeapSeries {
 	return out
 }
 
+// How growth is told from noise.
+const (
+	// Several is how many moments tell a growth that goes on from one that took place once.
+	Several = 3
+	sigmas  = 3   // standard errors within which sampling alone may move a sum: 99.7 %
+	aStep   = 8   // one part of so many of a growth is a step of it
+	blurred = 100 // one part of so many is as good as nothing
+)
+
 // Steady reports whether the growth went on over the whole series of three or
 // more snapshots, rather than at its start, as a warm-up does.
 func (g Growth) Steady() bool {
 	n := len(g.Values)
-	if n < 3 {
+	if n < Several {
 		return false
 	}
 	for i := 1; i < n; i++ {
-		if float64(g.Values[i]-g.Values[i-1]) < -g.noise/3 {
+		if float64(g.Values[i]-g.Values[i-1]) < -g.noise/sigmas {
 			return false
 		}
 	}
-	return g.Values[n-1]-g.Values[n/2] >= g.Grown/4
+	return g.Values[n-1]-g.Values[n/2] >= g.Grown/LateRise
 }
 
 // Ended reports whether a series of three or more snapshots shows that the growth stopped.
-func (g Growth) Ended() bool { return len(g.Values) >= 3 && !g.Steady() }
+func (g Growth) Ended() bool { return len(g.Values) >= Several && !g.Steady() }
 
 // Step reports whether what grew came in one piece: with one allocation, or between two of three or more
 // snapshots that are alike before and after. Snapshots without a collection between them are alike.
@@ -355,9 +364,9 @@ func (g Growth) Step() bool {
 	steps, alike := 0, 0
 	for i := 1; i < len(g.Values); i++ {
 		switch d := g.Values[i] - g.Values[i-1]; {
-		case d >= g.Grown/8:
+		case d >= g.Grown/aStep:
 			steps++
-		case float64(max(d, -d)) <= max(g.noise/3, float64(g.Values[i])/100):
+		case float64(max(d, -d)) <= max(g.noise/sigmas, float64(g.Values[i])/blurred):
 			alike++
 		}
 	}

@@ -10,10 +10,16 @@ import (
 	"inquest/analyze/evidence/wait"
 )
 
+// What a tail is.
+const (
+	tail   = 0.01 // of the events
+	inTail = 3    // events that it holds at least
+)
+
 // Beyond is the part of the waits that lie beyond the tail: one in a hundred, or
 // three events where they are fewer.
 func Beyond(h *exectrace.Histogram) evidence.Quantity {
-	return evidence.Quantity{Number: max(0.01, 3/float64(max(h.Count, 1))), Unit: evidence.Share}
+	return evidence.Quantity{Number: max(tail, inTail/float64(max(h.Count, 1))), Unit: evidence.Share}
 }
 
 // Tail is the wait at which the tail begins.

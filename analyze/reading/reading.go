@@ -18,8 +18,12 @@ func AppSite(s stack.Stack) (stack.Site, []string) {
 	return s.Site(), s.Path()
 }
 
-// MaxSites is how many sites a measure hands on.
-const MaxSites = 5
+// MaxSites is how many sites a measure hands on, FewSites where those behind the first three are next to nothing: lists
+// are for people, and decide nothing.
+const (
+	MaxSites = 5
+	FewSites = 3
+)
 
 // AtGoroutine is the place of a site with the goroutine that stands there.
 func AtGoroutine(s stack.Site, id int64) claim.Location {

@@ -42,8 +42,9 @@ func PeekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stac
 		}
 	}
 	command := claim.Peek(e, column, site)
+	const maxIgnored = 3
 	// A longer pattern than a line is of no use to anybody.
-	if len(ignore) == 0 || len(ignore) > 3 {
+	if len(ignore) == 0 || len(ignore) > maxIgnored {
 		return command
 	}
 	slices.Sort(ignore)

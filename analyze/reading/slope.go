@@ -35,7 +35,7 @@ func HeapSlope(t *exectrace.Timeline, minFloors int) Slope {
 func SlopeOf(floors []exectrace.HeapPoint, over time.Duration, minFloors int) Slope {
 	var s Slope
 	n := len(floors)
-	if n < max(minFloors, 3) {
+	if n < max(minFloors, Several) {
 		s.Unknown = claim.Textf("only %s in %s: the heap shows no direction", evidence.Things(n, "collection"), evidence.Duration(over))
 		return s
 	}
@@ -62,19 +62,26 @@ func SlopeOf(floors []exectrace.HeapPoint, over time.Duration, minFloors int) Sl
 	return s
 }
 
+// LateRise is the part of a growth, one of so many, that the second half of the time must bring for it to go on: half
+// of it, were it even, and less where collections crowd.
+const LateRise = 4
+
+// lateDouble is the part of a heap that grew evenly from nothing that came in the second half: two fifths.
+const lateDouble = 0.4
+
 // Ended reports whether hardly any of the rise came in the second half of the time:
 // collections crowd where a heap is built, and count for little of it.
-func (s Slope) Ended() bool { return s.late < s.Grown/4 }
+func (s Slope) Ended() bool { return s.late < s.Grown/LateRise }
 
 // Started reports whether the heap rose by so much and then stood still for the second half of the time.
 func (s Slope) Started(least float64) bool {
 	rise := int64(s.Last) - int64(s.Begin)
-	return float64(rise) >= least && s.late < rise/4
+	return float64(rise) >= least && s.late < rise/LateRise
 }
 
 // Doubles reports whether the heap grew from next to nothing and as fast in the second half of the time as in the first: where
 // collections come evenly, the median of the last third stands at five sixths of the time, and a third of the way of five lies behind the middle.
-func (s Slope) Doubles() bool { return float64(s.late) >= 0.4*float64(s.Last) }
+func (s Slope) Doubles() bool { return float64(s.late) >= lateDouble*float64(s.Last) }
 
 // Rises reports whether the floors go up by enough and steadily.
 func (s Slope) Rises(rising, growth, share float64) bool {

@@ -47,13 +47,16 @@ func TooShort(e *evidence.Exhibit) claim.Text {
 // than a handful of scheduling quanta and collections denies nothing.
 const ShortTrace = 200 * time.Millisecond
 
+// busyEvents is what a busy program brings about in the time that ShortTrace asks for, at the very least: one event in 200 µs.
+const busyEvents = 1000
+
 // Glimpse reports whether a trace holds too little to deny anything: neither
 // the time that ShortTrace asks for nor as many events as a busy program has in that time.
 func Glimpse(t *exectrace.Timeline, events int64) bool {
-	return t.Duration < ForcedPreemption || t.Duration < ShortTrace && events < 1000
+	return t.Duration < ForcedPreemption || t.Duration < ShortTrace && events < busyEvents
 }
 
 // RateOf is how often something happened per second.
 func RateOf(n float64, over time.Duration) evidence.Quantity {
-	return evidence.Quantity{Number: n / max(over.Seconds(), 1e-9), Unit: evidence.PerSecond}
+	return evidence.Quantity{Number: n / max(over, 1).Seconds(), Unit: evidence.PerSecond}
 }

@@ -53,6 +53,12 @@ runtime itself starts after two minutes without one is not marked as forced. On 
 	Durations: claim.PauseTimes(claim.FewestDrawn),
 }
 
+// tooShort reports whether evidence covers less time than passes between two collections that are forced as often as
+// the limit says.
+func tooShort(in *claim.Input, covered time.Duration) bool {
+	return covered.Seconds()*in.Limit("min-rate").Number < 1
+}
+
 // forcedSeverity judges forced collections by how often and how long they run.
 func forcedSeverity(in *claim.Input, n int64, covered, busy time.Duration) claim.Severity {
 	switch {
@@ -76,7 +82,7 @@ func forcedGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	severity := forcedSeverity(in, total.Forced, covered, total.BusyForced)
 	if severity == claim.NoSeverity {
 		// A short log can fall between two calls.
-		if covered < 10*time.Second {
+		if tooShort(in, covered) {
 			r.Silent = claim.Textf("%s, in %s of log", r.Says, evidence.Duration(covered))
 		}
 		return r
@@ -127,7 +133,7 @@ func forcedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		callers[site.Function].stops++
 	}
 	r := claim.Reading{Says: claim.Textf("%d of %s began inside runtime.GC", all, evidence.Things(t.CycleCount, "collection"))}
-	if t.Duration < 10*time.Second {
+	if tooShort(in, t.Duration) {
 		r.Silent = claim.Textf("%s, in %s of trace", r.Says, evidence.Duration(t.Duration))
 	}
 	slices.SortStableFunc(order, func(a, b *caller) int {
@@ -179,11 +185,11 @@ func forcedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		share := evidence.Part(n, total)
 		severity := claim.NoSeverity
-		if n >= 10 && share.Number >= in.Limit("min-busy").Number {
+		if n >= judge.FewEvents && share.Number >= in.Limit("min-busy").Number {
 			severity = claim.Info // how often it is called, and what marking costs, is not in the profile
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{
-			Site: s.Site, Path: s.Path, Severity: severity, Share: share.Number, Thin: n < 10,
+			Site: s.Site, Path: s.Path, Severity: severity, Share: share.Number, Thin: n < judge.FewEvents,
 			Summary: claim.Textf("%s forces collections: %s of the CPU samples are inside its calls of runtime.GC, without the marking", claim.Func(s.Site.Function), share),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "CPU samples inside runtime.GC below this function", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"),
 				Limit: in.Against("min-busy"), At: claim.At(s.Site), Reproduce: claim.Peek(e, "samples", stack.Site{Function: "runtime.GC"})}},

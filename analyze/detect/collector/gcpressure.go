@@ -184,7 +184,7 @@ func roomOf(t *exectrace.Timeline) room {
 	r := room{live: float64(reading.MedianLive(floors)), cycles: int64(t.CycleCount)}
 	over := max(goals[len(goals)/2]-1, 0)
 	r.goal = r.live * (1 + over)
-	r.usual = float64(t.CycleCount) * r.live * over / max(t.Duration.Seconds(), 1e-9) / max(r.live, heapMinimum)
+	r.usual = float64(t.CycleCount) * r.live * over / max(t.Duration, 1).Seconds() / max(r.live, heapMinimum)
 	forced := 0
 	for _, p := range t.Pauses {
 		if p.Reason == "GC sweep termination" && forces(p.Stack) {

@@ -106,6 +106,10 @@ func tightest(in *claim.Input, g *runtimelog.GC) (best stretch, found bool) {
 // changes by some per cent (runtime/mgcpacer.go, memoryLimitHeapGoal).
 const limitDrift = 1.1
 
+// gcBackgroundUtilization is the part of the processors that the runtime marks with while a collection is under way
+// (runtime/mgcpacer.go).
+const gcBackgroundUtilization = 0.25
+
 func thrashGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	g := e.GC()
 	whole := evidence.Quantity{Number: float64(g.Total.Goal) / float64(max(g.Total.Live, 1)), Unit: evidence.Ratio}
@@ -206,7 +210,7 @@ func thrashCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	g := reading.CollectorIn(p, p.Column("samples"))
 	share := evidence.Part(g.Work(), g.Used())
 	// Below the background share of one collection after the other it says nothing.
-	if g.Total < 100 || share.Number < 0.25 {
+	if g.Total < claim.FewSamples || share.Number < gcBackgroundUtilization {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{

@@ -191,7 +191,7 @@ func stwExtensionTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	for _, g := range order {
 		c := stwCandidate(in, e, g)
 		// One per site: what weighs most speaks, the others would repeat it.
-		if g.total > 0 && len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function }) {
+		if g.total > 0 && len(r.Candidates) < reading.MaxSites && !slices.ContainsFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function }) {
 			r.Candidates = append(r.Candidates, c)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/reading"
 )
 
 // ConcurrentMapAccess claims that goroutines use a map at once, one of them to write.
@@ -63,7 +64,7 @@ func mapCrashes(in *claim.Input) claim.Reading {
 		c.Summary = claim.Textf("%s used a map while another goroutine did (%q)", who, oneLine(group[0].Message))
 		c.Facts[0].Says = evidence.Plural(int(c.Facts[0].Value.Number), "fatal error", "fatal errors") + " about this map"
 		c.Fix = nil
-		if len(r.Candidates) < 5 && !slices.ContainsFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function }) {
+		if len(r.Candidates) < reading.MaxSites && !slices.ContainsFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function }) {
 			r.Candidates = append(r.Candidates, c)
 		}
 	}
@@ -93,7 +94,7 @@ func mapRaces(in *claim.Input) claim.Reading {
 		}
 		c.Summary = claim.Textf("%s and %s use a map without an order between them, which ends the program when the runtime notices", claim.Func(c.Site.Function), other)
 		c.Fix = nil
-		if len(r.Candidates) < 5 {
+		if len(r.Candidates) < reading.MaxSites {
 			r.Candidates = append(r.Candidates, c)
 		}
 	}

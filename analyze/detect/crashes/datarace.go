@@ -7,6 +7,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/reading"
 )
 
 // DataRace claims that the race detector caught two goroutines at the same memory.
@@ -38,7 +39,7 @@ report names memory that was reused, or assembly and C code that synchronises in
 func dataRaces(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "the race detector reports what ran at once in that run and nothing else"}
 	for _, g := range raceGroups(in.Exhibits, nil) {
-		if len(r.Candidates) < 5 {
+		if len(r.Candidates) < reading.MaxSites {
 			r.Candidates = append(r.Candidates, raceCandidate(g))
 		}
 	}

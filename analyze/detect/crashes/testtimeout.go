@@ -123,10 +123,10 @@ func stoppedTests(in *claim.Input, e *evidence.Exhibit, c *dump.Crash) []claim.C
 
 func testNames(tests []testRun) claim.Text {
 	var names []claim.Text
-	for _, t := range tests[:min(len(tests), 5)] {
+	for _, t := range tests[:min(len(tests), reading.MaxSites)] {
 		names = append(names, t.Text())
 	}
-	if len(tests) > 5 {
+	if len(tests) > reading.MaxSites {
 		names = append(names, "...")
 	}
 	return claim.Join(names, ", ")
@@ -458,7 +458,8 @@ func callPath(s stack.Stack) claim.Text {
 	if len(way) < 2 {
 		return ""
 	}
-	if len(way) > 5 {
+	const maxWay = 5 // calls that a line shows: the first and the last three are what one looks for
+	if len(way) > maxWay {
 		return way[0].Text() + " > ... > " + claim.Join(way[len(way)-3:], " > ")
 	}
 	return claim.Join(way, " > ")

@@ -72,7 +72,7 @@ func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	for _, s := range sites {
 		share := evidence.Part(s.Values[column], total)
-		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == 3 {
+		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == reading.FewSites {
 			break
 		}
 		its := use.Part(share.Number)
@@ -110,7 +110,7 @@ func (k Costly) Heap(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: claim.Textf("%s allocates %s of the bytes %s; what it costs besides, a heap profile cannot tell", k.What, evidence.Part(spent.Picked, spent.All), spent.Since)}
 	for _, a := range spent.Sites {
 		share := evidence.Part(a.Bytes, spent.All)
-		if share.Number < in.Limit("min-alloc-share").Number || len(r.Candidates) == 3 {
+		if share.Number < in.Limit("min-alloc-share").Number || len(r.Candidates) == reading.FewSites {
 			break
 		}
 		c := claim.Candidate{

@@ -29,7 +29,15 @@ func UsedUnder(in *claim.Input, functions []string) (most, all float64, over tim
 
 // Serial reports whether so many processors in use below a function that takes a lock are what one
 // holder after the other uses: at least a fifth, and no more than one at a time can.
-func Serial(processors float64) bool { return processors >= 0.2 && processors <= 1.1 }
+func Serial(processors float64) bool {
+	return processors >= minSerial && processors <= maxSerial
+}
+
+// One holder after the other uses one processor at most; what a profile samples is off by some.
+const (
+	minSerial = 0.2
+	maxSerial = 1.1
+)
 
 // NotOutside excuses waiting that holds up nothing that answers to the outside.
 func NotOutside(request bool) claim.Excuse {
@@ -44,8 +52,12 @@ func Starved(t *exectrace.Timeline) bool {
 	for _, g := range t.Gaps {
 		lost += g.To - g.From
 	}
-	return 5*lost >= t.Duration
+	return lost*muchLost >= t.Duration
 }
+
+// muchLost is the part of a trace, one of so many, without which everybody is late: what waits for a processor then
+// waits a quarter longer than it would with all of it.
+const muchLost = 5
 
 // StarvedExcuse excuses who is slow because the machine did not run the program.
 func StarvedExcuse(t *exectrace.Timeline) claim.Excuse {

@@ -22,10 +22,13 @@ func SortCandidates(r *claim.Reading) {
 	r.Candidates = r.Candidates[:min(len(r.Candidates), 3)]
 }
 
+// maxPlaces is how many places a candidate names besides its own: more than people follow.
+const maxPlaces = 8
+
 // AddSites adds places to a candidate, each function once.
 func AddSites(c *claim.Candidate, sites ...stack.Site) {
 	for _, s := range sites {
-		if s.Function != "" && s.Function != c.Site.Function && len(c.Sites) < 8 &&
+		if s.Function != "" && s.Function != c.Site.Function && len(c.Sites) < maxPlaces &&
 			!slices.ContainsFunc(c.Sites, func(o stack.Site) bool { return o.Function == s.Function }) {
 			c.Sites = append(c.Sites, s)
 		}
@@ -67,6 +70,10 @@ func WorstOf(one func(*claim.Input, *evidence.Exhibit) claim.Reading) func(*clai
 		return worst
 	}
 }
+
+// FewEvents is how many samples or events at one place are too few: their number is known to no better than a third of
+// it (Poisson).
+const FewEvents = 10
 
 // MuchOfIt is a share of which nobody may overlook a part. Amdahl: to make two fifths
 // twice as fast makes the whole a quarter faster.

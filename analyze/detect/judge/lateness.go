@@ -7,6 +7,10 @@ import (
 	"inquest/analyze/reading"
 )
 
+// fewWaits is how many waits of a group show that it is late where they are long on average: one of them alone does
+// not make five long.
+const fewWaits = 5
+
 // LateForCPU returns the goroutines that answer to the outside and wait longest
 // for processors because the program keeps them busy; nil when there are none.
 func LateForCPU(in *claim.Input, t *exectrace.Timeline) *exectrace.Group {
@@ -15,7 +19,7 @@ func LateForCPU(in *claim.Input, t *exectrace.Timeline) *exectrace.Group {
 		return nil
 	}
 	least := reading.UsualLateness
-	least.P99, least.ReadAhead, least.Few = in.Limit("min-p99").Number, true, 5
+	least.P99, least.ReadAhead, least.Few = in.Limit("min-p99").Number, true, fewWaits
 	late, _ := reading.LateGroups(t, least)
 	if len(late) == 0 {
 		return nil

@@ -225,13 +225,16 @@ func waitsForItsOwn(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 	return c, true
 }
 
+// maxCircles is how many deadlocks a dump lists: a program has few locks, and a dump that a stranger made any number.
+const maxCircles = 4 * reading.MaxSites
+
 // deadlocks finds circles, locks asked for twice, and locks never given back.
 func deadlocks(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock) []claim.Candidate {
 	var out []claim.Candidate
 	of := reading.WaitersOf(locks)
 	inCircle := map[*reading.Lock]bool{}
 	for _, l := range locks {
-		if inCircle[l] || len(out) == 4*reading.MaxSites {
+		if inCircle[l] || len(out) == maxCircles {
 			continue
 		}
 		if h, ok := l.Recursive(); ok {

@@ -347,6 +347,9 @@ func (h *hold) look() claim.Text {
 	return claim.Textf("goroutine %d from %s to %s", h.worst.Goroutine, evidence.Duration(h.worst.From), evidence.Duration(h.worst.To))
 }
 
+// spokenFor is the part of what was held, one of so many, from which those that are known speak for all.
+const spokenFor = 4
+
 func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, bool) {
 	hold, least := h.mean()
 	mean := float64(hold)
@@ -370,8 +373,8 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 	if least {
 		atLeast = "at least "
 	}
-	// What holders of known start did speaks for the others only when it is most of what was held.
-	if h.total > 0 && h.total*4 >= h.held() {
+	// What holders of known start did speaks for the others only when it is much of what was held.
+	if h.total > 0 && h.total*spokenFor >= h.held() {
 		doing, variant = claim.Textf("holders %s for %s of that time", did.did, evidence.Part(did.time, h.total)), did.variant
 	} else {
 		did = held{}

@@ -189,6 +189,7 @@ func starvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	slices.SortStableFunc(all, func(a, b *readerHold) int {
 		return cmp.Or(-cmp.Compare(a.delay, b.delay), cmp.Compare(a.site.Function, b.site.Function))
 	})
+	const fewWaits = 3 // of a writer: two may have met the same readers
 	for _, h := range all {
 		mean := h.delay / time.Duration(h.times)
 		readers, waited := waitingWith(t.Queues, t.Waits, h.writer.Function, helpers)
@@ -198,7 +199,7 @@ func starvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		rate := reading.PerSecond(waited, t.Duration)
 		view := claim.TraceView(e, claim.Textf("goroutines that unblock others in %s", claim.Func(h.site.Function)))
 		c := claim.Candidate{
-			Site: h.site, Path: h.path, Ends: []string{h.writer.Function}, Thin: h.times < 3,
+			Site: h.site, Path: h.path, Ends: []string{h.writer.Function}, Thin: h.times < fewWaits,
 			Summary: claim.Textf("writers in %s wait %s on average until readers give the lock back in %s, and meanwhile %s for it", claim.Func(h.writer.Function), evidence.Duration(mean), claim.Func(h.site.Function), judge.Standing(rate)),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: claim.Textf("mean wait of a writer that is let in by a reader here, over %s", evidence.Things(h.times, "wait")), Value: evidence.Duration(mean), Limit: in.Against("min-wait"), At: claim.At(h.site), Reproduce: view},

@@ -108,7 +108,7 @@ func contextRetentionHeap(in *claim.Input) claim.Reading {
 		Silent: claim.Legacy(s.Unsure(in.Limit("min-growth").Number, allMemory)),
 	}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
-		if len(r.Candidates) == 3 {
+		if len(r.Candidates) == reading.FewSites {
 			break
 		}
 		h := s.Last().Sites[g.Name]

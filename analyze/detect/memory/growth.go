@@ -69,5 +69,7 @@ func slopeFact(in *claim.Input, e *evidence.Exhibit, s reading.Slope) claim.Fact
 var (
 	minGrowth      = evidence.Quantity{Number: 8 << 20, Unit: evidence.Bytes} // 16 sampled objects at the default rate (runtime/mprof.go, MemProfileRate)
 	minGrowthShare = evidence.Quantity{Number: 0.05, Unit: evidence.Share}
-	minHeapShare   = evidence.Quantity{Number: 0.1, Unit: evidence.Share} // ten such intervals double the heap
+	minFloors      = evidence.Quantity{Number: 6, Unit: evidence.Count}    // two per third of a trace: the fewest of which a median is more than one value
+	minRising      = evidence.Quantity{Number: 0.85, Unit: evidence.Share} // Mann-Kendall test of so many floors
+	minHeapShare   = evidence.Quantity{Number: 0.1, Unit: evidence.Share}  // ten such intervals double the heap
 )

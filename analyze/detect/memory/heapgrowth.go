@@ -62,7 +62,7 @@ func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		c.Severity = claim.Info
 		c.Caveats = []claim.Text{"the log covers too little time to tell a leak from a load that has just set in"}
 	// A program that fills its caches slows down; a leak does not.
-	case float64(s.Last)-float64(middle) < float64(s.Grown)/4:
+	case float64(s.Last)-float64(middle) < float64(s.Grown)/reading.LateRise:
 		c.Severity = claim.Info
 		c.Caveats = []claim.Text{"the growth slowed down before the log ended, as that of a program warming up does"}
 	}
@@ -96,10 +96,10 @@ finished collection, so it lags behind. Growth that comes with more traffic is g
 		{Name: "min-heap-share", Default: minHeapShare,
 			Doc:    "growth at a site, of all memory in use in the first snapshot; below it the growth is an info",
 			Source: "ten such intervals double the heap"},
-		{Name: "min-floors", Default: evidence.Quantity{Number: 6, Unit: evidence.Count},
+		{Name: "min-floors", Default: minFloors,
 			Doc:    "collections in a trace, below which its heap shows no direction",
 			Source: "two per third: the fewest of which a median is more than one value"},
-		{Name: "min-rising", Default: evidence.Quantity{Number: 0.85, Unit: evidence.Share},
+		{Name: "min-rising", Default: minRising,
 			Doc:    "pairs of floors of the trace's heap of which the later is higher, of all pairs",
 			Source: "Mann-Kendall test: of the 15 pairs of six floors without direction, 13 rise by chance once in 36 times"},
 		{Name: "min-span", Default: evidence.Duration(10 * time.Minute),

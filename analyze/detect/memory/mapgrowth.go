@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/version"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -58,6 +59,12 @@ tell, so it is told as an info. A CPU profile alone cannot tell one map that gro
 			Source: "as heap-growth: 16 sampled objects at the default rate (runtime/mprof.go, MemProfileRate)"},
 		{Name: "min-growth-share", Default: minGrowthShare,
 			Doc:    "growth of the tables, of what they held in the first snapshot",
+			Source: "as heap-growth"},
+		{Name: "min-floors", Default: minFloors,
+			Doc:    "collections in a trace, below which its heap shows no direction and vouches for nothing",
+			Source: "as heap-growth"},
+		{Name: "min-rising", Default: minRising,
+			Doc:    "pairs of floors of the trace's heap of which the later is higher, of all pairs",
 			Source: "as heap-growth"},
 		{Name: "min-blocks", Default: evidence.Quantity{Number: 16, Unit: evidence.Count},
 			Doc:    "equal blocks at one line that make a plateau",
@@ -207,13 +214,13 @@ func tablesAt(sizes map[int64]*reading.HeapSum, minBlocks int64, go124 bool) (ok
 	// sampled. But a split makes two new tables of one (internal/runtime/maps/table.go,
 	// split), so half of what was ever allocated is in use; of blocks that are simply
 	// kept it is all. Powers of two are what buffers are made of, and tables are not.
-	half := evidence.Part(sizes[top].Inuse, sizes[top].Alloc).Number
-	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 && half >= 0.3 && half <= 0.7 {
+	kept := evidence.Part(sizes[top].Inuse, sizes[top].Alloc).Number
+	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 && isHalf(kept) {
 		return true, false
 	}
 	// Before Go 1.24: one array that doubles on and on.
 	last := ordered[len(ordered)-1]
-	if !go124 && last >= 1<<20 && doublings(ordered, last) >= 4 && doubles(ordered) && sizes[top].Inuse*2 >= all.Inuse && top >= last/4 {
+	if !go124 && last >= minArray && doublings(ordered, last) >= minDoublings && doubles(ordered) && sizes[top].Inuse*2 >= all.Inuse && top >= last/sampledAway {
 		return true, true
 	}
 	return false, false
@@ -227,11 +234,11 @@ func doubles(ordered []int64) bool {
 	near, steps := 0, 0
 	last := ordered[len(ordered)-1]
 	for i := 1; i < len(ordered); i++ {
-		if ordered[i-1] < last/32 {
+		if ordered[i-1] < last/largest {
 			continue
 		}
 		steps++
-		if float64(ordered[i]) < 1.6*float64(ordered[i-1]) {
+		if float64(ordered[i]) < nearlyTwice*float64(ordered[i-1]) {
 			near++
 		}
 	}
@@ -248,13 +255,36 @@ const (
 	maxTable   = 1024*(1+264) + 8192
 )
 
+// How a map of Go before 1.24 shows: one array of buckets that doubles on and on (runtime/map.go, hashGrow). What one
+// meets besides the greatest depends on what was sampled.
+const (
+	minArray     = 1 << 20 // bytes of the greatest array: below, few of them are sampled at one object per 512 KiB
+	minDoublings = 4       // sizes below the greatest, each half of the one before: a slice that grows meets three by chance
+	sampledAway  = 4       // the size with most bytes is the greatest, or one of the two before it: the greatest alone may not be sampled
+	largest      = 32      // sizes are compared down to one part in so many of the greatest: five doublings
+	nearlyTwice  = 1.6     // between the quarter by which slices grow at these sizes (runtime/slice.go, nextslicecap) and two
+	sizeClass    = 0.15    // part by which a size may lie beside a power of two: size classes round up by an eighth at most (runtime/sizeclasses.go)
+)
+
+// minRest is how many snapshots show that a map has stopped growing: between two doublings of a map that grows evenly,
+// two of three may well show no growth.
+const minRest = 5
+
+// isHalf reports whether a share is about a half, as far as sampling tells.
+func isHalf(share float64) bool { return math.Abs(share-half) <= aboutHalf }
+
+const (
+	half      = 0.5
+	aboutHalf = 0.2 // how far from it a share of some dozens of samples may lie
+)
+
 // doublings counts how many of the sizes lie one, two, three, ... halvings below
 // top without a gap longer than one step. Size classes round up by an eighth at most
 // (internal/runtime/gc/sizeclasses.go).
 func doublings(ordered []int64, top int64) int {
 	n, missed := 0, 0
 	for want := float64(top) / 2; want >= smallTable && missed < 2; want /= 2 {
-		if slices.ContainsFunc(ordered, func(s int64) bool { return float64(s) >= want*0.85 && float64(s) <= want*1.15 }) {
+		if slices.ContainsFunc(ordered, func(s int64) bool { return math.Abs(float64(s)-want) <= want*sizeClass }) {
 			n, missed = n+1, 0
 		} else {
 			missed++
@@ -283,7 +313,7 @@ func mapGrowthHeap(in *claim.Input) claim.Reading {
 		h := s.Last().Sites[g.Name]
 		sum, sure := pick(h), shapes[g.Name].sure
 		share := evidence.Part(sum.Inuse, s.Last().Inuse)
-		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == 3 {
+		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == reading.FewSites {
 			continue
 		}
 		what := claim.Text("memory in use in blocks with the sizes of map tables at the lines of the function")
@@ -306,7 +336,7 @@ func mapGrowthHeap(in *claim.Input) claim.Reading {
 		}
 		// All tables of a map fill up together, so it doubles at once and then rests until
 		// the entries have doubled: a rest is only an end when it lasts.
-		if len(s.Views) >= 5 && g.Ended() {
+		if len(s.Views) >= minRest && g.Ended() {
 			c.Severity = claim.Info
 			c.Caveats = append(c.Caveats, "the growth slowed down or stopped before the last snapshot, as that of a map being filled does")
 		}
@@ -337,7 +367,7 @@ func whatMapsKeep(in *claim.Input, s *reading.HeapSeries, found []claim.Candidat
 	}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, own) {
 		h := s.Last().Sites[g.Name]
-		if slices.ContainsFunc(found, func(c claim.Candidate) bool { return c.Site.Function == g.Name }) || len(out) == 3 {
+		if slices.ContainsFunc(found, func(c claim.Candidate) bool { return c.Site.Function == g.Name }) || len(out) == reading.FewSites {
 			continue
 		}
 		out = append(out, claim.Candidate{
@@ -482,7 +512,7 @@ func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return owner
 	}) {
 		n := site.Values[column]
-		if n < int64(in.Limit("min-cpu-samples").Number) || len(r.Candidates) == 3 {
+		if n < int64(in.Limit("min-cpu-samples").Number) || len(r.Candidates) == reading.FewSites {
 			break
 		}
 		share := evidence.Part(n, total)
@@ -507,11 +537,11 @@ func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 }
 
 func mapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	s := reading.HeapSlope(e.Trace(), 6)
+	s := reading.HeapSlope(e.Trace(), int(in.Limit("min-floors").Number))
 	if s.Unknown != "" {
 		return claim.Reading{Silent: claim.Legacy(s.Unknown)}
 	}
-	if !s.Rises(0.85, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) {
+	if !s.Rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) {
 		return claim.Reading{Silent: "the heap does not rise within the trace, which is too short to rule growth out"}
 	}
 	return claim.Reading{

@@ -107,6 +107,14 @@ type series struct {
 // minAppends is how many sizes must follow each other as append makes them.
 const minAppends = 5
 
+// How far sizes lie apart that follow each other. Size classes lie an eighth apart (runtime/sizeclasses.go), append
+// doubles small arrays and adds a quarter to large ones, with a smooth way between (runtime/slice.go, nextslicecap).
+const (
+	nextClass  = 1.2 // below, the sizes are neighbours
+	nearDouble = 1.8 // below, it is less than a doubling
+	fewNear    = 5   // at most one step of so many is one between neighbours
+)
+
 // appendsAt looks for the steps of append among the sizes that one line allocated.
 func appendsAt(sizes map[int64]*reading.HeapSum) (series, bool) {
 	var s series
@@ -126,9 +134,9 @@ func appendsAt(sizes map[int64]*reading.HeapSum) (series, bool) {
 		switch {
 		// Size classes lie an eighth apart: a line that allocates any size, such as one
 		// that adds strings, fills them all.
-		case ratio < 1.2:
+		case ratio < nextClass:
 			near++
-		case ratio < 1.8:
+		case ratio < nearDouble:
 			s.quarters++
 		}
 	}
@@ -137,7 +145,7 @@ func appendsAt(sizes map[int64]*reading.HeapSum) (series, bool) {
 		return s, false
 	}
 	s.largest = ordered[len(ordered)-1]
-	return s, near*5 <= steps && s.quarters >= 2
+	return s, near*fewNear <= steps && s.quarters >= 2
 }
 
 // appends returns the series of a function with most bytes.
@@ -206,7 +214,7 @@ func sliceRegrowthHeap(in *claim.Input) claim.Reading {
 		// One per site: what weighs more of its arrays and its buffers speaks.
 		i := slices.IndexFunc(r.Candidates, func(o claim.Candidate) bool { return o.Site.Function == c.Site.Function })
 		switch {
-		case i < 0 && len(r.Candidates) < 5:
+		case i < 0 && len(r.Candidates) < reading.MaxSites:
 			r.Candidates = append(r.Candidates, c)
 		case i >= 0 && c.Share > r.Candidates[i].Share:
 			r.Candidates[i] = c

@@ -148,7 +148,7 @@ func syncMapMutex(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return s.Stack.Owner()
 	}) {
 		share := evidence.Part(s.Values[column], total)
-		if share.Number < in.Limit("min-delay").Number || len(r.Candidates) == 3 {
+		if share.Number < in.Limit("min-delay").Number || len(r.Candidates) == reading.FewSites {
 			break
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{

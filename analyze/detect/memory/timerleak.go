@@ -136,7 +136,7 @@ func timerLeakHeap(in *claim.Input) claim.Reading {
 		h := s.Last().Sites[g.Name]
 		n := mostOfOneSize(last.Profile(), g.Name, ofTimers)
 		// Fewer weigh nothing, whatever they are for.
-		if n < least || len(r.Candidates) == 3 {
+		if n < least || len(r.Candidates) == reading.FewSites {
 			continue
 		}
 		c := timerCandidate(in, last, h, n, whole.Last().Inuse)
@@ -195,7 +195,7 @@ func timerLeakCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	share := evidence.Part(n, total)
 	r := claim.Reading{Silent: claim.Textf("the runtime's timers have %s of %s, which timers that merely pile up need not exceed", share, evidence.Things(total, "CPU sample"))}
-	if total < 100 || share.Number < in.Limit("min-cpu-share").Number {
+	if total < claim.FewSamples || share.Number < in.Limit("min-cpu-share").Number {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{

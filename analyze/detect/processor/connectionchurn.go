@@ -176,7 +176,7 @@ func connectionsTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		at := w.SpanAt()
 		view := claim.TraceView(e, fmt.Sprintf("goroutine %d", at.Goroutine))
 		c := claim.Candidate{
-			Site: w.Site, Path: w.Path, Ends: ends, Thin: a.made < 10,
+			Site: w.Site, Path: w.Path, Ends: ends, Thin: a.made < judge.FewEvents,
 			Summary: claim.Textf("%s makes connections anew: %s in %s, for %s, and %s for them", claim.Func(name), evidence.Of(a.made, evidence.Count), evidence.Duration(t.Duration), evidence.Things(a.answers, "answer"), judge.Standing(reading.PerSecond(w.Total, t.Duration))),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "connections made for the function per second", Value: rate, Limit: in.Against("min-rate"), At: at, Reproduce: view},

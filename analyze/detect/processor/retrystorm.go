@@ -135,6 +135,10 @@ func happened(s *reading.HeapSeries, keep func(stack.Stack) bool, by func(stack.
 // requestSize is the size of an http.Request, one of which is allocated for each request (net/http/request.go, readRequest).
 const requestSize = 240
 
+// minSampled is how many objects must be sampled for their number to be known at all: where none is, there may be up
+// to three at 95 % (the rule of three).
+const minSampled = 3
+
 func retryHeap(in *claim.Input) claim.Reading {
 	s := reading.OneProcess(in.Exhibits)
 	last, span := s.LastExhibit(), s.Span()
@@ -151,14 +155,14 @@ func retryHeap(in *claim.Input) claim.Reading {
 	serving := slices.ContainsFunc(last.Profile().Samples, func(x pprofile.Sample) bool {
 		return x.Stack.Contains("net/http.(*conn).serve", "google.golang.org/grpc.(*Server).handleStream")
 	})
-	most := max(requests.count, 3*period/requestSize)
-	if requests.sampled(period) >= 3 {
+	most := max(requests.count, minSampled*period/requestSize)
+	if requests.sampled(period) >= minSampled {
 		most = requests.count
 	}
 	for name, n := range failed {
 		rate := reading.RateOf(float64(n.count), span)
 		owner := stacks[name].Owner()
-		if n.count <= 0 || n.sampled(period) < 3 || rate.Number < in.Limit("min-rate").Number || stack.Standard(name) {
+		if n.count <= 0 || n.sampled(period) < minSampled || rate.Number < in.Limit("min-rate").Number || stack.Standard(name) {
 			continue
 		}
 		at := claim.At(owner)
@@ -222,7 +226,7 @@ func retryCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return s.Stack.Owner()
 	}) {
 		share := evidence.Part(s.Values[column], total)
-		if len(r.Candidates) == 3 || share.Number < in.Limit("min-cpu-share").Number {
+		if len(r.Candidates) == reading.FewSites || share.Number < in.Limit("min-cpu-share").Number {
 			break
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{

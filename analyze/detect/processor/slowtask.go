@@ -140,6 +140,13 @@ func stepOf(t *exectrace.Timeline, span exectrace.Span) (step *exectrace.Task, l
 	return step, longest
 }
 
+// What a fact is made of, and how much of a log is quoted: lists are for people, and decide nothing.
+const (
+	worthAFact = 20 // one part of so many of the time
+	maxLogs    = 3  // messages
+	maxLog     = 80 // characters of one
+)
+
 // spent says where the time of regions went, in all and at the place that took most.
 func spent(e *evidence.Exhibit, k *exectrace.Task, at claim.Location, view claim.Command) []claim.Fact {
 	all := k.Times.Sum
@@ -149,12 +156,12 @@ func spent(e *evidence.Exhibit, k *exectrace.Task, at claim.Location, view claim
 		says claim.Text
 		d    time.Duration
 	}{{"running", k.Running}, {"waiting for a processor", k.Runnable}, {"in system calls", k.Syscall}} {
-		if 20*x.d >= all && x.d > 0 {
+		if x.d*worthAFact >= all && x.d > 0 {
 			out = append(out, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time of regions %q spent %s", k.Name, x.says), Value: evidence.Duration(x.d), Of: whole, At: at, Reproduce: view})
 		}
 	}
 	for _, b := range k.Blocked[:min(len(k.Blocked), 3)] {
-		if 20*b.Total >= all {
+		if b.Total*worthAFact >= all {
 			out = append(out, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time of regions %q spent blocked in %s (%s)", k.Name, claim.Func(b.Stack.Site().Function), b.Class), Value: evidence.Duration(b.Total), Of: whole,
 				At: claim.At(b.Stack.Site()), Reproduce: view})
 		}
@@ -167,12 +174,12 @@ func spent(e *evidence.Exhibit, k *exectrace.Task, at claim.Location, view claim
 func loggedIn(t *exectrace.Timeline, span exectrace.Span) claim.Text {
 	var said []claim.Text
 	for _, l := range t.Logs {
-		if l.Goroutine != span.Goroutine || l.At < span.From || l.At > span.To || len(said) == 3 {
+		if l.Goroutine != span.Goroutine || l.At < span.From || l.At > span.To || len(said) == maxLogs {
 			continue
 		}
 		message := l.Message
-		if r := []rune(message); len(r) > 80 {
-			message = string(r[:80]) + "..."
+		if r := []rune(message); len(r) > maxLog {
+			message = string(r[:maxLog]) + "..."
 		}
 		if l.Category != "" {
 			message = l.Category + "=" + message

@@ -58,6 +58,10 @@ running, which a loop without calls can fill as well). Three or more are a findi
 // quotaPeriod is the period of Linux's CPU quota unless it is set otherwise.
 const quotaPeriod = 100 * time.Millisecond
 
+// inStep is the part of the period, one of so many, by which two ends may differ and still be in one phase: by chance a
+// tenth of them would be.
+const inStep = 20
+
 // regular is the largest part of the stretches that end in one phase of the
 // quota's period: the timer that ends them ticks on, whatever lies between. By chance
 // it would be about a tenth.
@@ -67,7 +71,7 @@ func regular(gaps []exectrace.Interval) evidence.Quantity {
 		n := 0
 		for _, o := range gaps {
 			off := (g.To - o.To).Abs() % quotaPeriod
-			if min(off, quotaPeriod-off) <= quotaPeriod/20 {
+			if min(off, quotaPeriod-off) <= quotaPeriod/inStep {
 				n++
 			}
 		}
@@ -141,7 +145,7 @@ func cpuStarvationSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	total := e.Sched().Total
 	share := evidence.Part(total.Wasted, total.Samples)
 	r := claim.Reading{Silent: claim.Textf("schedtrace tells the state every so often: %s of %s with a goroutine queued and a processor idle", share, evidence.Things(total.Samples, "line"))}
-	if total.Samples < 10 || share.Number < in.Limit("min-wasted").Number {
+	if total.Samples < minMoments || share.Number < in.Limit("min-wasted").Number {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{

@@ -165,7 +165,7 @@ func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if stack.Package(site.Function) == "testing" {
 			continue
 		}
-		if len(r.Candidates) == 3 || slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == site.Function }) {
+		if len(r.Candidates) == reading.FewSites || slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == site.Function }) {
 			continue
 		}
 		slice, gap, share := g.Slices.Quantile(0.5), g.Gaps.Quantile(0.5), evidence.Part(g.Running, running)
@@ -239,7 +239,7 @@ func fragmentedBlock(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if n > 0 {
 			mean = time.Duration(s.Values[delay] / n)
 		}
-		if float64(n) < in.Limit("min-waits").Number || len(r.Candidates) == 5 {
+		if float64(n) < in.Limit("min-waits").Number || len(r.Candidates) == reading.MaxSites {
 			break
 		}
 		if mean >= in.Limit("max-wait").Duration() {
@@ -270,7 +270,7 @@ func fragmentedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	share := evidence.Part(n, total)
 	r := claim.Reading{Silent: claim.Textf("the scheduler has %s of %s CPU samples, which crumbs of tens of microseconds need not exceed", share, evidence.Of(total, evidence.Count))}
-	if share.Number < in.Limit("min-scheduling").Number || total < 100 {
+	if share.Number < in.Limit("min-scheduling").Number || total < claim.FewSamples {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{

@@ -152,7 +152,7 @@ func goroutineBurstTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		work := time.Duration(bound.Float(float64(f.burst) * float64(mean) / procs))
 		often := rate(f.created).Number >= in.Limit("min-rate").Number
 		burst := float64(f.burst) >= procs*in.Limit("min-burst-per-proc").Number && float64(work) >= in.Limit("min-work").Number
-		if !often && !burst || len(r.Candidates) == 3 {
+		if !often && !burst || len(r.Candidates) == reading.FewSites {
 			continue
 		}
 		share := evidence.Part(f.running, running)
@@ -225,7 +225,7 @@ func goroutineBurstCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	column := p.Column("samples")
 	total := p.Total(column)
 	r := claim.Reading{Silent: "creating goroutines takes less CPU than what they bring about elsewhere, so few samples deny nothing"}
-	if total < 100 {
+	if total < claim.FewSamples {
 		return r
 	}
 	for _, s := range reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {
@@ -235,7 +235,7 @@ func goroutineBurstCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return s.Stack.Owner()
 	}) {
 		share := evidence.Part(s.Values[column], total)
-		if share.Number < in.Limit("min-cpu-share").Number || len(r.Candidates) == 3 {
+		if share.Number < in.Limit("min-cpu-share").Number || len(r.Candidates) == reading.FewSites {
 			break
 		}
 		r.Candidates = append(r.Candidates, claim.Candidate{

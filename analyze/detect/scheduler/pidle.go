@@ -17,7 +17,7 @@ func pIdleSchedTrace(_ *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Sched().Total
 	wasted := evidence.Part(t.Wasted, t.Samples)
 	r := claim.Reading{Silent: claim.Textf("schedtrace shows %s, and a wake-up under way looks like waste", evidence.Things(t.Samples, "moment"))}
-	if t.Samples >= minMoments && wasted.Number >= 0.5 {
+	if t.Samples >= minMoments && wasted.Number >= mostMoments {
 		r.Candidates = []claim.Candidate{momentsOf(e, wasted, "moments with a processor idle and a goroutine queued")}
 	}
 	return r

@@ -15,7 +15,7 @@ func schedLatencySchedTrace(_ *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Sched().Total
 	waiting := evidence.Part(t.Waiting, t.Samples)
 	r := claim.Reading{Silent: claim.Textf("schedtrace shows queues at %s, not who waits in them for how long", evidence.Things(t.Samples, "moment"))}
-	if t.Samples >= minMoments && waiting.Number >= 0.5 {
+	if t.Samples >= minMoments && waiting.Number >= mostMoments {
 		r.Candidates = []claim.Candidate{momentsOf(e, waiting, "moments with more goroutines queued than processors")}
 	}
 	return r
@@ -39,10 +39,10 @@ timer, or are created by such goroutines. The long waits must also be spread ove
 it; the gaps in which no thread did anything are told as a caveat. A worker that gets its requests through a channel only is taken
 for a batch and missed.`,
 	Limits: []claim.Limit{
-		{Name: "min-p99", Mark: true, Default: evidence.Duration(reading.ForcedPreemption),
+		{Name: "min-p99", Mark: true, Default: evidence.Of(reading.UsualLateness.P99, evidence.Nanoseconds),
 			Doc:    "99th percentile of waits for a processor in one group, from which it is a warning",
 			Source: "runtime/proc.go, forcePreemptNS: waiting longer than a whole time slice means that somebody else's slice came first on every processor"},
-		{Name: "min-median", Mark: true, Default: evidence.Duration(time.Millisecond),
+		{Name: "min-median", Mark: true, Default: evidence.Of(reading.UsualLateness.Median, evidence.Nanoseconds),
 			Doc:    "median of the same, from which it is a warning whatever the 99th percentile is",
 			Source: "on processors with time to spare a wake-up takes some tens of microseconds; a millisecond every second time is a standing queue"},
 		{Name: "min-critical", Mark: true, Default: evidence.Duration(10 * reading.ForcedPreemption),
@@ -51,13 +51,13 @@ for a batch and missed.`,
 		{Name: "min-critical-median", Default: evidence.Duration(reading.ForcedPreemption),
 			Doc:    "median, from which it is critical",
 			Source: "as min-p99: every second time a whole time slice"},
-		{Name: "min-events", Default: evidence.Quantity{Number: 30, Unit: evidence.Count},
+		{Name: "min-events", Default: evidence.Of(reading.UsualLateness.Events, evidence.Count),
 			Doc:    "waits for a processor in a group, below which nothing is said about it; below three hundred the tail begins where three events lie beyond",
 			Source: "three of thirty are the last tenth; who waits for seconds does not wait often"},
-		{Name: "min-spread", Default: evidence.Quantity{Number: 0.25, Unit: evidence.Share},
+		{Name: "min-spread", Default: evidence.Of(reading.UsualLateness.Spread, evidence.Share),
 			Doc:    "windows of the trace in which a wait of min-p99 or more ended, of all windows",
 			Source: "one stall of the machine makes many wait at once and is over; measured: on a machine with three runnable threads per processor a healthy service has such waits in a tenth of the windows"},
-		{Name: "min-outside", Default: evidence.Quantity{Number: 0.1, Unit: evidence.Share},
+		{Name: "min-outside", Default: evidence.Of(reading.UsualLateness.Outside, evidence.Share),
 			Doc:    "waits of a group that were ended by the network, a timer or a sleep, of all its waits, from which it answers to the outside",
 			Source: "one request in ten hand-overs: less is work that feeds itself"},
 		{Name: "min-running", Default: evidence.Quantity{Number: 0.5, Unit: evidence.Share},

@@ -10,6 +10,12 @@ import (
 // minMoments is how many schedtrace lines are few: a moment says nothing about a second.
 const minMoments = 10
 
+// fewLines is how many lines a number of threads, which the runtime keeps, must stand in.
+const fewLines = 3
+
+// mostMoments is the part of its lines that must show the same for it to be more than a moment here and there.
+const mostMoments = 0.5
+
 func momentsOf(e *evidence.Exhibit, share evidence.Quantity, what claim.Text) claim.Candidate {
 	t := e.Sched().Total
 	return claim.Candidate{Severity: claim.NoSeverity, Share: share.Number,

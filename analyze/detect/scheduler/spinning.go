@@ -68,7 +68,8 @@ func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	// The background sweeper yields after every few spans, on a stack that does not
 	// name it (runtime/mgcsweep.go, goschedIfBusy): where it is seen at work, yields are its own.
-	if sweeping*20 >= yields {
+	const sweeps = 20 // yields for each sample of sweeping itself that may be its own: of some spans each
+	if sweeping*sweeps >= yields {
 		n -= yields
 	}
 	share := evidence.Part(n, total)
@@ -120,7 +121,7 @@ func spinningSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	total := e.Sched().Total
 	share := evidence.Part(float64(total.Spinning), float64(total.Procs)/2)
 	r := claim.Reading{Silent: claim.Textf("threads that look for work are %s of half of the processors, over %s", share, evidence.Things(total.Samples, "schedtrace line"))}
-	if total.Samples < 10 || share.Number < in.Limit("min-spinning").Number {
+	if total.Samples < minMoments || share.Number < in.Limit("min-spinning").Number {
 		return r
 	}
 	r.Candidates = []claim.Candidate{{

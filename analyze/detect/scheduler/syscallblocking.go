@@ -172,7 +172,8 @@ func syscallThreads(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
 	n := threadsMade(e)
 	r := claim.Reading{Silent: claim.Textf("%d threads have been made; what for, it does not tell", n)}
-	if float64(n) > in.Limit("min-goroutines").Number+4*float64(max(in.Process.GOMAXPROCS, 1)) {
+	const ownThreads = 4 // per processor: one that runs, one that looks for work, and some that calls of a moment ago left behind
+	if float64(n) > in.Limit("min-goroutines").Number+ownThreads*float64(max(in.Process.GOMAXPROCS, 1)) {
 		r.Candidates = []claim.Candidate{{Thin: true,
 			Summary: claim.Textf("%d threads have been made", n),
 			Facts:   []claim.Fact{{Exhibit: e.ID, Says: "threads made since the process started", Value: evidence.Of(n, evidence.Count), Reproduce: claim.Top(e, threadColumn(e))}}}}

@@ -86,7 +86,7 @@ func threadsSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	grep := claim.Grep(e, "SCHED")
 	c := claim.Candidate{
-		Severity: threadSeverity(in, float64(t.MostThreads)), Thin: t.Samples < 3,
+		Severity: threadSeverity(in, float64(t.MostThreads)), Thin: t.Samples < fewLines,
 		Summary: claim.Textf("the process has up to %d threads, with GOMAXPROCS %d", t.MostThreads, in.Process.GOMAXPROCS),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("most threads in %s lines", evidence.Of(t.Samples, evidence.Count)), Value: evidence.Of(t.MostThreads, evidence.Count), Limit: limit,
 			At: claim.Location{Line: e.Sched().Lines[0]}, Reproduce: grep}},

@@ -172,7 +172,7 @@ func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			Site: x.Site, Path: x.Path, Thin: young,
 			Summary: claim.Textf("%s for the answer of a peer in %s", evidence.Amount(n, "goroutine waits", "goroutines wait"), claim.Func(x.Site.Function)),
 			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that wait for a peer's answer here", Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
-				At: reading.AtGoroutine(x.Site, longest.ID), Reproduce: claim.Grep(e, x.Text)}},
+				Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(x.Site, longest.ID), Reproduce: claim.Grep(e, x.Text)}},
 		}
 		if old > 0 {
 			c.Summary += claim.Textf(", %d of them for a minute or more, the longest for %s", old, evidence.Minutes(longest.Wait))

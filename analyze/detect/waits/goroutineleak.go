@@ -56,6 +56,9 @@ the program still holds may be read later; as many as it has goroutines at work 
 		{Name: "max-burst", Default: evidence.Quantity{Number: 500, Unit: evidence.Count},
 			Doc:    "senders added between two snapshots, below which they may be a burst that is received from, and an info",
 			Source: "ten times min-growth: two moments catch senders that come in bursts at any two of their numbers"},
+		{Name: "max-burst-ratio", Default: evidence.Quantity{Number: 3, Unit: evidence.Ratio},
+			Doc:    "senders in the last of two snapshots over those in the first, below which they may be such a burst",
+			Source: "Judgement call: bursts that are received from differ by less than three between two moments at which there are any"},
 		{Name: "min-growth-ratio", Default: evidence.Quantity{Number: 1.5, Unit: evidence.Ratio},
 			Doc:    "goroutines alike in the last snapshot over those in the first",
 			Source: "a load that changes by a quarter between two snapshots is no news; half more of those that never move is"},
@@ -285,6 +288,10 @@ func (a *alike) parked() bool {
 
 func (a *alike) last() int64 { return a.counts[len(a.counts)-1] }
 
+// beyondChance is how many standard errors a growth must have: by the square root of a count that comes and goes by
+// chance (Poisson), of the many sites of a program one differs by three.
+const beyondChance = 4
+
 // grown returns how much a site grew, if it only ever grew, and by more than noise.
 func (a *alike) grown(in *claim.Input) (int64, bool) {
 	n := len(a.counts)
@@ -294,7 +301,7 @@ func (a *alike) grown(in *claim.Input) (int64, bool) {
 	first, last := a.counts[0], a.counts[n-1]
 	growth := float64(last - first)
 	return last - first, growth >= in.Limit("min-growth").Number && float64(last) >= in.Limit("min-growth-ratio").Number*float64(first) &&
-		growth >= 4*math.Sqrt(float64(last))
+		growth >= beyondChance*math.Sqrt(float64(last))
 }
 
 // steady reports whether every snapshot added something: a pool fills up and stops.
@@ -337,7 +344,7 @@ func (c *snapshots) growing(in *claim.Input, e *evidence.Exhibit, a *alike, repr
 	case a.steady():
 		thin = false
 	// Two moments catch senders that come in bursts, and are received from, at any two of their numbers.
-	case c.n == 2 && a.class == wait.ChanSend && float64(growth) < in.Limit("max-burst").Number && a.last() < 3*a.counts[0]:
+	case c.n == 2 && a.class == wait.ChanSend && float64(growth) < in.Limit("max-burst").Number && float64(a.last()) < in.Limit("max-burst-ratio").Number*float64(a.counts[0]):
 		severity = claim.Info
 	// Two snapshots of goroutines that may be parked workers, or of handlers that
 	// follow the load: growth, but not yet a fault.
@@ -553,6 +560,8 @@ func dependency(s stack.Stack) bool {
 // filled at the start, or as the load rose, do not.
 const (
 	minLifeSpan = 0.8 // of all numbers handed out, between the first of them and the last
+	minGap      = 1.5 // numbers handed out for each of theirs: the others were for goroutines between them
+	nearlyAll   = 0.9 // of many, where some that end or begin just then are no matter
 	maxUneven   = 0.3 // largest distance from an even spread (Kolmogorov-Smirnov); 0.01 to 0.1 measured in leaks, 0.42 to 0.87 in pools
 )
 
@@ -577,7 +586,7 @@ func allAlong(d *dump.Dump, numbers []int64) bool {
 
 // scattered reports whether goroutines with these numbers were started over a stretch of time, among others.
 func scattered(ids []int64) bool {
-	return len(ids) > 0 && 2*(slices.Max(ids)-slices.Min(ids)) >= 3*int64(len(ids))
+	return len(ids) > 0 && float64(slices.Max(ids)-slices.Min(ids)) >= minGap*float64(len(ids))
 }
 
 // stay reports whether of goroutines with these numbers none seems to end: they came all along the life of
@@ -597,7 +606,7 @@ func stay(d *dump.Dump, ids []int64) bool {
 			last = max(last, id)
 		}
 	}
-	return 10*live >= 9*(last-first+1)
+	return float64(live) >= nearlyAll*float64(last-first+1)
 }
 
 // aged judges goroutines alike of a single dump.
@@ -624,7 +633,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 	case a.class == wait.ChanSend && 2*a.orphans >= n && (crowd || allAlong):
 		severity, variant = claim.Warning, "orphaned"
 	// Whoever made them has gone, they came all along, and nothing that lives explains them: no connections, no library's pool.
-	case 10*a.orphans >= 9*n && allAlong && !a.dependency && (connections == nil || 2*connections[len(connections)-1] < n):
+	case float64(a.orphans) >= nearlyAll*float64(n) && allAlong && !a.dependency && (connections == nil || 2*connections[len(connections)-1] < n):
 		severity, variant = claim.Warning, "orphaned"
 	// Requests that wait for events (long polling, web sockets), and parked workers: any number, any age.
 	case a.parked() && (a.request || !scattered || !old):
@@ -920,9 +929,10 @@ func leakTrace(in *claim.Input) claim.Reading {
 				at = x
 			}
 		}
+		const eachHalf = 5 // one of so many, at least, came in each half of the trace
 		// They are doing something else than waiting at one place, or all of them
 		// came at once, as the workers of a pool do.
-		if at == nil || float64(at.n) < growth/2 || min(at.early, at.n-at.early)*5 < at.n {
+		if at == nil || float64(at.n) < growth/2 || min(at.early, at.n-at.early)*eachHalf < at.n {
 			continue
 		}
 		site, path := reading.AppSite(at.stack)

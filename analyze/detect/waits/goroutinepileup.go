@@ -2,6 +2,7 @@ package waits
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -217,8 +218,8 @@ func (c *crowds) judge(in *claim.Input, e *evidence.Exhibit, says claim.Text, re
 			severity, limit = in.Severity(claim.Impact{Of: claim.Operations, Standing: x.count, Moment: true}, excuses...), in.Against("min-per-proc")
 			limit.Number = perProc
 		}
-		of := evidence.Quantity{Number: float64(int64(busy + 0.5)), Unit: evidence.Count}
-		n := evidence.Quantity{Number: float64(int64(x.count + 0.5)), Unit: evidence.Count}
+		of := evidence.Quantity{Number: math.Round(busy), Unit: evidence.Count}
+		n := evidence.Quantity{Number: math.Round(x.count), Unit: evidence.Count}
 		cand := claim.Candidate{
 			Site: x.site, Path: x.path, Severity: severity, Share: share.Number,
 			Variant: variantOf(x.class, x.slot),
@@ -253,6 +254,9 @@ func (x *crowd) name() claim.Text {
 	return claim.Func(x.site.Function).Text()
 }
 
+// gateOfMany is how many wait at one WaitGroup, at least, where they wait for something in common.
+const gateOfMany = 10
+
 // excuses are the reasons why a crowd may be meant.
 func (x *crowd) excuses(in *claim.Input) []claim.Excuse {
 	if x.class.IsLock() {
@@ -265,7 +269,7 @@ func (x *crowd) excuses(in *claim.Input) []claim.Excuse {
 		// server's own client (web sockets and other hijacked ones), who may be silent for hours.
 		// Nor should most stand in the middle of a body that they want to the end: its first part has come, and a stream would be taken as it comes.
 		{Holds: x.class == wait.Network && !(x.client && float64(x.old) >= x.count/2) && !x.cutShort(in), Says: "a busy proxy has many requests on their way at any moment"},
-		{Holds: x.class == wait.WaitGroup && (len(x.gates) == 0 || 10*len(x.gates) > int(x.count)), Says: "each waits for helpers of its own: the helpers are where to look"},
+		{Holds: x.class == wait.WaitGroup && (len(x.gates) == 0 || float64(len(x.gates)) > x.count/gateOfMany), Says: "each waits for helpers of its own: the helpers are where to look"},
 		{Holds: x.class == wait.WaitGroup && x.count < judge.MinCrowd && 2*float64(x.old) < x.count, Says: "a few requests that wait for what one of them is about to have are what saves it from being done for each"},
 	}
 }
@@ -273,7 +277,7 @@ func (x *crowd) excuses(in *claim.Input) []claim.Excuse {
 // cutShort reports whether a crowd waits for the rest of bodies that do not come: of answers whose head has come, or of
 // requests none of which has ended.
 func (x *crowd) cutShort(in *claim.Input) bool {
-	return x.count >= in.Limit("min-cut-short").Number && 10*x.whole >= 9*x.count && (x.client || x.stay)
+	return x.count >= in.Limit("min-cut-short").Number && x.whole >= nearlyAll*x.count && (x.client || x.stay)
 }
 
 func variantOf(c wait.Class, slot bool) string {
@@ -457,7 +461,7 @@ func pileupTrace(in *claim.Input) claim.Reading {
 		switch {
 		case e.Coverage != evidence.Whole:
 			r.Silent = "the trace was read in part only; " + r.Says
-		case hidden >= 50:
+		case hidden >= judge.MinAlike.Number:
 			r.Silent = claim.Textf("%.0f goroutines wait at places that the trace does not tell; %s", hidden, r.Says)
 		}
 		if n := c.largest(); n > most {

@@ -241,9 +241,10 @@ func lostInTrace(in *claim.Input, t *exectrace.Timeline, w *reading.WaitSum) boo
 
 // usesPool reports whether a stack is inside of a pool's package, or of another of its module.
 func usesPool(pool string, s stack.Stack) bool {
+	const repository = 3 // elements of a path that name it: host, owner, name
 	module := pool
-	if parts := strings.SplitN(pool, "/", 4); len(parts) > 3 && strings.Contains(parts[0], ".") {
-		module = strings.Join(parts[:3], "/")
+	if parts := strings.SplitN(pool, "/", repository+1); len(parts) > repository && strings.Contains(parts[0], ".") {
+		module = strings.Join(parts[:repository], "/")
 	}
 	return slices.ContainsFunc(s, func(f stack.Frame) bool { return strings.HasPrefix(f.Function, module) })
 }
