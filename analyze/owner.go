@@ -15,7 +15,7 @@ func (p *part) where() sources {
 	}
 	p.sources = sources{}
 	seen := map[string]bool{}
-	known := map[*stack.Frame]bool{} // stacks are shared between samples
+	known := map[**stack.Frame]bool{} // stacks are shared between samples
 	take := func(s stack.Stack) {
 		if len(s) == 0 || known[&s[0]] {
 			return
@@ -27,7 +27,7 @@ func (p *part) where() sources {
 			}
 			seen[f.Function] = true
 			if name := stack.Normal(f.Function); p.sources[name].File == "" {
-				p.sources[name] = f
+				p.sources[name] = *f
 			}
 		}
 	}
@@ -46,7 +46,7 @@ func (p *part) owner(path []string) stack.Site {
 		return stack.Site{}
 	}
 	for _, name := range path[1:] {
-		if f, known := p.where()[name]; known && own(f) {
+		if f, known := p.where()[name]; known && own(&f) {
 			return stack.Site{Function: name, File: f.File, Line: f.Line}
 		}
 	}
@@ -57,7 +57,7 @@ func (p *part) owner(path []string) stack.Site {
 }
 
 // own reports whether a frame is of the program's own code, and not where everything begins.
-func own(f stack.Frame) bool {
+func own(f *stack.Frame) bool {
 	name := stack.Normal(f.Function)
 	return !stack.Standard(name) && !stack.Plumbing(name) && !f.Dependency() && name != "main.main"
 }

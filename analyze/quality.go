@@ -394,7 +394,7 @@ func cpuQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 		say("%s, fewer than the %d that shares need to mean something; shares of it are rough, and it can hardly deny what it does not show", evidence.Things(samples, "sample"), claim.FewSamples)
 	}
 	for i := range p.Samples {
-		if slices.ContainsFunc(p.Samples[i].Stack, func(f stack.Frame) bool {
+		if slices.ContainsFunc(p.Samples[i].Stack, func(f *stack.Frame) bool {
 			return strings.HasPrefix(f.Function, "runtime.race") || strings.HasPrefix(f.Function, "__tsan_")
 		}) {
 			say("the program was built with -race, which makes it 2 to 20 times slower and 5 to 10 times larger; durations, rates and sizes are not those of production")

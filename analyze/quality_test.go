@@ -25,7 +25,7 @@ func full() *evidence.Bundle {
 	deep := func(n int, root string) stack.Stack {
 		s := make(stack.Stack, n)
 		for i := range s {
-			s[i] = stack.Frame{Function: "main.work"}
+			s[i] = &stack.Frame{Function: "main.work"}
 		}
 		s[n-1].Function = root
 		return s

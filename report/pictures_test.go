@@ -26,7 +26,7 @@ func TestFlameGrows(t *testing.T) {
 		for range 1 + rng.IntN(800) {
 			var s stack.Stack
 			for range 1 + rng.IntN(12) {
-				s = append(s, stack.Frame{Function: fmt.Sprintf("p.f%d", rng.IntN(6))})
+				s = append(s, &stack.Frame{Function: fmt.Sprintf("p.f%d", rng.IntN(6))})
 			}
 			v := int64(rng.ExpFloat64() * 1000)
 			p.Samples = append(p.Samples, pprofile.Sample{Stack: s, Values: []int64{v}})

@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"sync"
 	"time"
 
 	"inquest/analyze/evidence"
@@ -22,6 +23,30 @@ type Process struct {
 	sampled time.Duration      // time in which that was sampled
 	used    float64            // processors in use in all
 	waited  map[string]waiting // in all waits that ended below a function, by its normalised name
+
+	once *once // what measures share; nil for nothing
+}
+
+type once struct {
+	sync.Mutex
+	made map[any]any
+}
+
+// Once returns what make makes of the case, made when a measure first asked under the key: several detectors look at the
+// same evidence in the same way. Nobody may change it.
+func Once[K comparable, T any](in *Input, key K, make func() T) T {
+	o := in.Process.once
+	if o == nil {
+		return make()
+	}
+	o.Lock()
+	defer o.Unlock()
+	v, ok := o.made[key].(T)
+	if !ok {
+		v = make()
+		o.made[key] = v
+	}
+	return v
 }
 
 type waiting struct {
@@ -45,7 +70,7 @@ func (c Process) Under(function string) (processors, all float64, over time.Dura
 
 // ProcessOf reads from a bundle what is known about the process as a whole.
 func ProcessOf(b *evidence.Bundle) Process {
-	c := Process{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b), Age: age(b)}
+	c := Process{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b), Age: age(b), once: &once{made: map[any]any{}}}
 	for _, e := range b.Of(evidence.CPU) {
 		p := e.Profile()
 		if p == nil || p.Column("cpu") < 0 || p.Duration <= c.sampled {

@@ -86,7 +86,7 @@ type places struct {
 	names  *names
 	side   int
 	bySite bool // cost is own to the first function that is not plumbing, as saved reports count it
-	known  map[*stack.Frame]place
+	known  map[**stack.Frame]place // by where a stack lies: samples share them
 }
 
 func (p *places) of(s *pprofile.Sample) place {
@@ -100,7 +100,7 @@ func (p *places) of(s *pprofile.Sample) place {
 	pl := place{owner: -1}
 	site := -1
 	for i := range s.Stack {
-		id := p.names.id(p.side, &s.Stack[i])
+		id := p.names.id(p.side, s.Stack[i])
 		k := p.names.kinds[id]
 		if k.plumbing {
 			continue
@@ -126,7 +126,7 @@ func (p *places) of(s *pprofile.Sample) place {
 		pl.owner = site
 	}
 	if pl.owner < 0 { // plumbing alone: its outermost frame
-		pl.owner = p.names.id(p.side, &s.Stack[len(s.Stack)-1])
+		pl.owner = p.names.id(p.side, s.Stack[len(s.Stack)-1])
 		pl.chain = []int{pl.owner}
 	}
 	p.known[key] = pl

@@ -415,10 +415,10 @@ func onlyRises(column string, was, is *pprofile.Profile) bool {
 
 // measure adds up the run's profile by function.
 func (r *run) measure(q quantity, n *names, side int) {
-	r.at = &places{names: n, side: side, known: map[*stack.Frame]place{}}
+	r.at = &places{names: n, side: side, known: map[**stack.Frame]place{}}
 	r.add(q, r.at, r.profile, 1)
 	if r.minus != nil {
-		r.minusAt = &places{names: n, side: side, known: map[*stack.Frame]place{}}
+		r.minusAt = &places{names: n, side: side, known: map[**stack.Frame]place{}}
 		r.add(q, r.minusAt, r.minus, -1)
 	}
 	r.rescale()

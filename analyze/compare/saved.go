@@ -130,7 +130,7 @@ func savedRuns(c *comparison, q quantity, side int, s *Side, exhibits []*evidenc
 		if r.scale == 0 {
 			return nil, "a sum since the process started, over a time that is not known"
 		}
-		r.at = &places{names: c.names, side: side, bySite: true, known: map[*stack.Frame]place{}}
+		r.at = &places{names: c.names, side: side, bySite: true, known: map[**stack.Frame]place{}}
 		r.measureAt(q)
 		runs = append(runs, siteRun(r))
 	}

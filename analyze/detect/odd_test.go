@@ -92,7 +92,7 @@ func oddStack(r *rand.Rand) stack.Stack {
 		"runtime.evacuate", "internal/sync.(*HashTrieMap[...]).Swap", "sync.(*Map).Store", "net/http.(*conn).serve", "runtime/pprof.StartCPUProfile", "main.(*T[...", "é.ü"}
 	var s stack.Stack
 	for range r.IntN(5) {
-		s = append(s, stack.Frame{Function: names[r.IntN(len(names))], Line: r.IntN(3)})
+		s = append(s, &stack.Frame{Function: names[r.IntN(len(names))], Line: r.IntN(3)})
 	}
 	return s
 }

@@ -95,7 +95,7 @@ func TestBudgetLeavesOutTheSameFiles(t *testing.T) {
 	if testing.Short() {
 		times = 1
 	}
-	for _, budget := range []int64{40 << 20, 130 << 20, 1 << 30} {
+	for _, budget := range []int64{28 << 20, 40 << 20, 1 << 30} {
 		want, _ := picture(1, budget)
 		left := strings.Count(want, " none")
 		if (budget == 1<<30) != (left == 0) || strings.Count(want, " whole") < 6 {

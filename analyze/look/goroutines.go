@@ -69,7 +69,7 @@ func goroutines(d *dump.Dump, q Question) (Page, error) {
 func alike(g *dump.Goroutine) Row {
 	r := Row{What: g.State, Value: evidence.Of(1, evidence.Count), Count: 1, Stack: written(g.Stack()), Goroutines: []int64{g.ID}, Line: g.Line}
 	if g.CreatedBy.Function != "" {
-		by := "created by " + written(stack.Stack{g.CreatedBy})[0]
+		by := "created by " + written(stack.Stack{&g.CreatedBy})[0]
 		if g.Creator != 0 {
 			by += fmt.Sprintf(" in goroutine %d", g.Creator)
 		}

@@ -135,7 +135,7 @@ func through(s stack.Stack, function string) bool {
 	if len(s) == 0 {
 		return function == noStack
 	}
-	return slices.ContainsFunc(s, func(f stack.Frame) bool { return f.Function == function || stack.Normal(f.Function) == function })
+	return slices.ContainsFunc(s, func(f *stack.Frame) bool { return f.Function == function || stack.Normal(f.Function) == function })
 }
 
 // written is a stack as rows hold it.

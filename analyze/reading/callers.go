@@ -70,7 +70,7 @@ func (c Callers) Text() claim.Text {
 // Passed reports whether a stack lies further down in one of the callers than the
 // place: it has got through.
 func (c Callers) Passed(s stack.Stack) bool {
-	return slices.ContainsFunc(s, func(f stack.Frame) bool {
+	return slices.ContainsFunc(s, func(f *stack.Frame) bool {
 		name := stack.Normal(f.Function)
 		return slices.ContainsFunc(c, func(x *Caller) bool { return f.Line > x.line && x.line > 0 && name == x.Site.Function })
 	})
@@ -78,7 +78,7 @@ func (c Callers) Passed(s stack.Stack) bool {
 
 // Reached reports whether a stack passes through one of the callers at all.
 func (c Callers) Reached(s stack.Stack) bool {
-	return slices.ContainsFunc(s, func(f stack.Frame) bool {
+	return slices.ContainsFunc(s, func(f *stack.Frame) bool {
 		name := stack.Normal(f.Function)
 		return slices.ContainsFunc(c, func(x *Caller) bool { return name == x.Site.Function })
 	})

@@ -186,6 +186,15 @@ func (s *HeapSeries) Span() time.Duration {
 	return to.Sub(from)
 }
 
+// HeapOf is OneProcess of what a measure sees, read once for all detectors.
+func HeapOf(in *claim.Input) *HeapSeries {
+	type series struct { // by which exhibits it is: a case can hold several builds
+		first, last *evidence.Exhibit
+		n           int
+	}
+	return claim.Once(in, series{in.Exhibits[0], in.Exhibits[len(in.Exhibits)-1], len(in.Exhibits)}, func() *HeapSeries { return OneProcess(in.Exhibits) })
+}
+
 // OneProcess returns the newest heap profile and those before it that can be of
 // the same process: what a process has allocated never becomes less, so an
 // earlier profile with more of it belongs to another run.
@@ -303,7 +312,7 @@ func (s *HeapSeries) variance(name string, period float64) float64 {
 			var hash maphash.Hash
 			hash.SetSeed(seed)
 			for _, f := range sample.Stack {
-				maphash.WriteComparable(&hash, f)
+				maphash.WriteComparable(&hash, *f)
 			}
 			maphash.WriteComparable(&hash, sample.Size)
 			sum := kinds[i][hash.Sum64()]

@@ -119,7 +119,7 @@ func CallersOf(p *pprofile.Profile, site string, weigh func(*pprofile.Sample) in
 }
 
 // changeable reports whether a frame is of the program's own code and no entry point of a program or a test.
-func changeable(f stack.Frame) bool {
+func changeable(f *stack.Frame) bool {
 	name := stack.Normal(f.Function)
 	return !stack.Standard(name) && !stack.Plumbing(name) && !f.Dependency() && name != "main.main" && !strings.HasPrefix(name, "main.main.func") && !strings.HasSuffix(f.File, "_test.go")
 }

@@ -70,7 +70,7 @@ func Standstill(e *evidence.Exhibit) []Stuck {
 
 // takesDump reports whether a goroutine is the one whose call wrote the dump.
 func takesDump(s stack.Stack) bool {
-	return slices.ContainsFunc(s, func(f stack.Frame) bool { return f.Function == "runtime/pprof.writeGoroutineStacks" })
+	return slices.ContainsFunc(s, func(f *stack.Frame) bool { return f.Function == "runtime/pprof.writeGoroutineStacks" })
 }
 
 // StandstillParts tells the goroutines at a standstill apart: those that have work in hand, senders

@@ -92,7 +92,7 @@ func timedOut(limit time.Duration, running ...dump.RunningTest) *evidence.Exhibi
 
 func goFrames(names ...string) (out []dump.Frame) {
 	for _, f := range Frames(names...) {
-		out = append(out, dump.Frame{Frame: f})
+		out = append(out, dump.Frame{Frame: *f})
 	}
 	return out
 }

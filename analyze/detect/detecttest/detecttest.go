@@ -23,7 +23,7 @@ func Frames(names ...string) stack.Stack {
 	for i, name := range names {
 		function, line, _ := strings.Cut(name, ":")
 		n, _ := strconv.Atoi(line)
-		s[i] = stack.Frame{Function: function, File: "file.go", Line: n}
+		s[i] = &stack.Frame{Function: function, File: "file.go", Line: n}
 	}
 	return s
 }

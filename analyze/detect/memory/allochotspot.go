@@ -109,7 +109,7 @@ type allocSite struct {
 }
 
 func allocHotspotHeap(in *claim.Input) claim.Reading {
-	s := reading.OneProcess(in.Exhibits)
+	s := reading.HeapOf(in)
 	e := s.LastExhibit()
 	if e.Profile().Column("alloc_space") < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of allocated memory"}
@@ -220,7 +220,7 @@ func allocates(s stack.Stack) bool {
 
 // assists reports whether a stack is made to mark before it may allocate.
 func assists(s stack.Stack) bool {
-	return slices.ContainsFunc(s, func(f stack.Frame) bool { return strings.HasPrefix(f.Function, "runtime.gcAssistAlloc") })
+	return slices.ContainsFunc(s, func(f *stack.Frame) bool { return strings.HasPrefix(f.Function, "runtime.gcAssistAlloc") })
 }
 
 // allocFocus leaves the stacks that allocates names.

@@ -68,10 +68,10 @@ type finalizing struct {
 // (runtime/traceback.go, showfuncinfo): creator is who started the goroutine.
 func finalizerOf(s stack.Stack, creator string) (called stack.Stack, what claim.Text) {
 	called = s.Finalizer()
-	if called == nil && creator == "runtime.createfing" && !slices.ContainsFunc(s, func(f stack.Frame) bool {
+	if called == nil && creator == "runtime.createfing" && !slices.ContainsFunc(s, func(f *stack.Frame) bool {
 		return f.Function == "runtime.runfinq" || f.Function == "runtime.runFinalizers"
 	}) &&
-		slices.ContainsFunc(s, func(f stack.Frame) bool { return !stack.Standard(f.Function) }) {
+		slices.ContainsFunc(s, func(f *stack.Frame) bool { return !stack.Standard(f.Function) }) {
 		called = s
 	}
 	what = "finalizer"

@@ -143,7 +143,7 @@ func TestMetricsLabels(t *testing.T) {
 	} {
 		for _, r := range c.rows {
 			for i := range r.Stack {
-				if f := &r.Stack[i]; !strings.HasPrefix(f.Function, "main.") && strings.Contains(f.Function, "/") {
+				if f := r.Stack[i]; !strings.HasPrefix(f.Function, "main.") && strings.Contains(f.Function, "/") {
 					f.File = "library@v1.2.3/file.go"
 				}
 			}

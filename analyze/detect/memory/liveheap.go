@@ -30,7 +30,7 @@ calls that function for nine tenths of it is named beside it. What was allocated
 }
 
 func liveHeap(in *claim.Input) claim.Reading {
-	s := reading.OneProcess(in.Exhibits)
+	s := reading.HeapOf(in)
 	e, view := s.LastExhibit(), s.Last()
 	_, c, ok := judge.HeapHolder(s)
 	if !ok {

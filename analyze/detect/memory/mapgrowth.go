@@ -294,7 +294,7 @@ func doublings(ordered []int64, top int64) int {
 }
 
 func mapGrowthHeap(in *claim.Input) claim.Reading {
-	s := reading.OneProcess(in.Exhibits)
+	s := reading.HeapOf(in)
 	if s.LastExhibit().Profile().Column("inuse_space") < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}

@@ -134,14 +134,14 @@ func connectionsTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			a := of(site)
 			x := &a.waited
 			if w.Total > x.Most {
-				above := w.Stack[max(0, slices.IndexFunc(w.Stack, func(f stack.Frame) bool { return stack.Normal(f.Function) == site.Function })):]
+				above := w.Stack[max(0, slices.IndexFunc(w.Stack, func(f *stack.Frame) bool { return stack.Normal(f.Function) == site.Function })):]
 				x.Site, x.Path, x.Class, x.Stack, x.Most = site, above.Path(), w.Class, w.Stack, w.Total
 				if len(w.Worst) > 0 {
 					x.Worst = w.Worst[0]
 				}
 			}
 			x.Total, x.Count, x.Request = x.Total+w.Total, x.Count+w.Count, x.Request || operations.Has(w.Stack)
-			if pooled || slices.ContainsFunc(w.Stack, func(f stack.Frame) bool { return dialFrames[stack.Normal(f.Function)] }) {
+			if pooled || slices.ContainsFunc(w.Stack, func(f *stack.Frame) bool { return dialFrames[stack.Normal(f.Function)] }) {
 				a.made += w.Count
 			}
 			continue

@@ -140,7 +140,7 @@ const requestSize = 240
 const minSampled = 3
 
 func retryHeap(in *claim.Input) claim.Reading {
-	s := reading.OneProcess(in.Exhibits)
+	s := reading.HeapOf(in)
 	last, span := s.LastExhibit(), s.Span()
 	r := claim.Reading{Silent: "heap profiles sample, and do not show failures that are rare"}
 	if last.Profile().Column("alloc_objects") < 0 || len(s.Views) < 2 || span <= 0 {
@@ -204,7 +204,7 @@ func retryHeap(in *claim.Input) claim.Reading {
 func failsToDial(p *pprofile.Profile) (stack.Site, bool) {
 	for i := range p.Samples {
 		s := p.Samples[i].Stack
-		if at := slices.IndexFunc(s, func(f stack.Frame) bool { return f.Function == httpDial }); at >= 0 && fails(s) {
+		if at := slices.IndexFunc(s, func(f *stack.Frame) bool { return f.Function == httpDial }); at >= 0 && fails(s) {
 			return s[at].Site(), true
 		}
 	}

@@ -776,7 +776,7 @@ func leakHeap(in *claim.Input) claim.Reading {
 	var total int64
 	for i := range e.Profile().Samples {
 		s := &e.Profile().Samples[i]
-		at := slices.IndexFunc(s.Stack, func(f stack.Frame) bool { return f.Function == "net/http.send" })
+		at := slices.IndexFunc(s.Stack, func(f *stack.Frame) bool { return f.Function == "net/http.send" })
 		if at < 0 || column < 0 || s.Values[column] <= 0 {
 			continue
 		}

@@ -138,7 +138,7 @@ func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *c
 		above, passed = wait.LockUser(s[min(use.Above, len(s)):], nil)
 	case class.MayAwaitWork():
 		// The application's line that entered the wait.
-		above = s[max(0, slices.IndexFunc(s, func(f stack.Frame) bool {
+		above = s[max(0, slices.IndexFunc(s, func(f *stack.Frame) bool {
 			return !stack.Standard(f.Function) && !stack.Plumbing(f.Function) && !f.Dependency()
 		})):]
 	}

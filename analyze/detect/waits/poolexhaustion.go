@@ -246,7 +246,7 @@ func usesPool(pool string, s stack.Stack) bool {
 	if parts := strings.SplitN(pool, "/", repository+1); len(parts) > repository && strings.Contains(parts[0], ".") {
 		module = strings.Join(parts[:repository], "/")
 	}
-	return slices.ContainsFunc(s, func(f stack.Frame) bool { return strings.HasPrefix(f.Function, module) })
+	return slices.ContainsFunc(s, func(f *stack.Frame) bool { return strings.HasPrefix(f.Function, module) })
 }
 
 // keeps returns where callers of the function that waits for slots wait most for

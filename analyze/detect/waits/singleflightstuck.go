@@ -54,7 +54,7 @@ func inFlight(function string) bool { return path.Base(stack.Package(function)) 
 
 // flightFrames returns the first and the last index of the frames of such a package that are nearest to the leaf; ok is false when there are none.
 func flightFrames(s stack.Stack) (first, last int, ok bool) {
-	first = slices.IndexFunc(s, func(f stack.Frame) bool { return inFlight(f.Function) })
+	first = slices.IndexFunc(s, func(f *stack.Frame) bool { return inFlight(f.Function) })
 	if first < 0 {
 		return 0, 0, false
 	}
@@ -67,7 +67,7 @@ func flightFrames(s stack.Stack) (first, last int, ok bool) {
 // joinsFlight places the waits of callers for their leader at the function that shares the call.
 func joinsFlight(class wait.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
 	first, last, ok := flightFrames(s)
-	if !ok || class != wait.WaitGroup || last+1 >= len(s) || slices.ContainsFunc(s[:first], func(f stack.Frame) bool { return !stack.Plumbing(f.Function) }) {
+	if !ok || class != wait.WaitGroup || last+1 >= len(s) || slices.ContainsFunc(s[:first], func(f *stack.Frame) bool { return !stack.Plumbing(f.Function) }) {
 		return nil, stack.Site{}, false
 	}
 	return s[last+1:], s[last+1:].Owner(), true
@@ -76,7 +76,7 @@ func joinsFlight(class wait.Class, s stack.Stack) (stack.Stack, stack.Site, bool
 // leadsFlight returns the part of a leader's stack from where it stands to the function it was given to call.
 func leadsFlight(s stack.Stack) (inner stack.Stack, ok bool) {
 	first, _, ok := flightFrames(s)
-	if !ok || !slices.ContainsFunc(s[:first], func(f stack.Frame) bool { return !stack.Plumbing(f.Function) }) {
+	if !ok || !slices.ContainsFunc(s[:first], func(f *stack.Frame) bool { return !stack.Plumbing(f.Function) }) {
 		return nil, false
 	}
 	return s[:first], true

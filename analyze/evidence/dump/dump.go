@@ -96,7 +96,7 @@ func (g *Goroutine) Stack() stack.Stack {
 	}
 	s := make(stack.Stack, len(g.Frames))
 	for i := range g.Frames {
-		s[i] = g.Frames[i].Frame
+		s[i] = &g.Frames[i].Frame
 	}
 	return s
 }

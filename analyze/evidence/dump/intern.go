@@ -1,7 +1,6 @@
 package dump
 
 import (
-	"slices"
 	"unsafe"
 
 	"inquest/analyze/evidence/bound"
@@ -34,7 +33,7 @@ next:
 			continue
 		}
 		for i := range e.stack {
-			if e.stack[i] != *frame(i) {
+			if *e.stack[i] != *frame(i) {
 				continue next
 			}
 		}
@@ -60,9 +59,9 @@ func (f *finder) same(frames []Frame) *held {
 func (f *finder) owner(s stack.Stack) stack.Site {
 	var h uint64
 	for i := range s {
-		h = step(h, &s[i])
+		h = step(h, s[i])
 	}
-	at := func(i int) *stack.Frame { return &s[i] }
+	at := func(i int) *stack.Frame { return s[i] }
 	e := f.stacks.find(h, len(s), at)
 	if e == nil {
 		e = f.hold(h, len(s), at)
@@ -78,13 +77,14 @@ func (f *finder) owner(s stack.Stack) stack.Site {
 }
 
 func (f *finder) hold(h uint64, n int, at func(i int) *stack.Frame) *held {
-	if f.over != nil || f.pay(bound.Size[stack.Frame](n)+bound.PerEntry+128) == 0 {
+	if f.over != nil || f.pay(bound.Size[stack.Frame](n)+bound.Size[*stack.Frame](n)+bound.PerEntry+128) == 0 {
 		return nil
 	}
-	e := &held{stack: slices.Grow(stack.Stack{}, n)}
+	frames := make([]stack.Frame, n)
 	for i := range n {
-		e.stack = append(e.stack, *at(i))
+		frames[i] = *at(i)
 	}
+	e := &held{stack: stack.Of(frames)}
 	if f.stacks == nil {
 		f.stacks = stacks{}
 	}

@@ -182,7 +182,7 @@ func (f *finder) goesOn(raw []byte) {
 			l.section = ofGoroutine // the header between was cut out: the runtime's own stack holds nobody else
 		}
 		if l.section == ofRuntime {
-			l.runtime = append(l.runtime, l.pending.Frame)
+			l.runtime = append(l.runtime, &stack.Frame{Function: l.pending.Function, File: l.pending.File, Line: l.pending.Line})
 		} else if len(l.stack) < maxDepth {
 			l.stack = append(l.stack, l.pending)
 		}

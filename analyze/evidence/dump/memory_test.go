@@ -61,7 +61,7 @@ func TestStacksAreShared(t *testing.T) {
 		t.Errorf("stacks of %d and %d frames, not one", len(a), len(b))
 	}
 	for i, f := range d.Goroutines[1].Frames {
-		if f.Frame != a[i] {
+		if f.Frame != *a[i] {
 			t.Errorf("frame %d is %v in the stack and %v in the goroutine", i, a[i], f.Frame)
 		}
 	}

@@ -181,7 +181,7 @@ func (r *races) take(line []byte) {
 	case p.call != "":
 		if file, n, ok := position(line); ok {
 			if p.into != nil && len(*p.into) < maxRaceDepth {
-				*p.into = append(*p.into, stack.Frame{Function: p.call, File: r.log.name(file), Line: n})
+				*p.into = append(*p.into, &stack.Frame{Function: p.call, File: r.log.name(file), Line: n})
 			}
 			p.call, p.foreign = "", 0
 			return

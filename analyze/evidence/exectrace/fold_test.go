@@ -42,7 +42,7 @@ func (s *script) frames(functions ...string) uint32 {
 	var st stack.Stack
 	for i, f := range functions {
 		key += f + "\n"
-		st = append(st, stack.Frame{Function: f, File: "f.go", Line: 10 + i})
+		st = append(st, &stack.Frame{Function: f, File: "f.go", Line: 10 + i})
 	}
 	return s.framesOf(key, st)
 }
@@ -242,15 +242,15 @@ func lockScript(between []stack.Frame, gap time.Duration, waiterFrom time.Durati
 		var st stack.Stack
 		key := ""
 		for _, f := range leaf {
-			st = append(st, stack.Frame{Function: f, File: "rt.go", Line: 1})
+			st = append(st, &stack.Frame{Function: f, File: "rt.go", Line: 1})
 		}
 		if line > 0 {
-			st = append(st, stack.Frame{Function: "main.(*Store).Update", File: "store.go", Line: line})
+			st = append(st, &stack.Frame{Function: "main.(*Store).Update", File: "store.go", Line: line})
 		}
 		if len(rest) == 0 {
 			rest = []stack.Frame{{Function: "main.main", File: "main.go", Line: 5}}
 		}
-		st = append(st, rest...)
+		st = append(st, stack.Of(rest)...)
 		for _, f := range st {
 			key += f.Function + string(rune(f.Line))
 		}
@@ -368,7 +368,7 @@ func TestClassify(t *testing.T) {
 		ps := newPlaces()
 		var st stack.Stack
 		for _, f := range c.stack {
-			st = append(st, stack.Frame{Function: f})
+			st = append(st, &stack.Frame{Function: f})
 		}
 		p := ps.all[0]
 		if len(st) > 0 {

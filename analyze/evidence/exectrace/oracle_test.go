@@ -84,7 +84,7 @@ func (o *outcome) differ(ours *outcome) string {
 	}
 	a, b := &ours.tables, &o.tables
 	if !slices.Equal(a.Names, b.Names) || !slices.Equal(a.Notes, b.Notes) || !slices.Equal(a.Wide, b.Wide) || !a.Wall.Equal(b.Wall) || a.WallAt != b.WallAt ||
-		!slices.EqualFunc(a.Stacks, b.Stacks, func(x, y wire.Stack) bool { return x.Hash == y.Hash && slices.Equal(x.Frames, y.Frames) }) {
+		!slices.EqualFunc(a.Stacks, b.Stacks, func(x, y wire.Stack) bool { return x.Hash == y.Hash && x.Frames.Equal(y.Frames) }) {
 		return "the tables differ"
 	}
 	return ""

@@ -95,7 +95,7 @@ func newPlaces() *places {
 // intern returns the index of a stack that is equal in every frame.
 func (ps *places) intern(f wire.Stack) uint32 {
 	for i := ps.byHash[f.Hash]; i != 0; i = ps.all[i].next {
-		if equalStacks(ps.all[i].frames, f.Frames) {
+		if ps.all[i].frames.Equal(f.Frames) {
 			return i
 		}
 	}
@@ -103,8 +103,7 @@ func (ps *places) intern(f wire.Stack) uint32 {
 		return 0
 	}
 	p := &place{frames: f.Frames, hash: f.Hash, next: ps.byHash[f.Hash], fns: make([]uint32, len(f.Frames))}
-	for i := range p.frames {
-		fr := &p.frames[i]
+	for i, fr := range p.frames { // which nobody else shares yet
 		id, ok := ps.fns[fr.Function]
 		if !ok {
 			id = uint32(len(ps.fns))
@@ -121,7 +120,7 @@ func (ps *places) intern(f wire.Stack) uint32 {
 		}
 		fr.Function, fr.File = ps.names[id], file // each generation has copies of its own
 	}
-	ps.bytes += placeSize + bound.Size[stack.Frame](cap(p.frames)) + bound.Size[uint32](len(p.fns))
+	ps.bytes += placeSize + bound.Size[stack.Frame](len(p.frames)) + bound.Size[*stack.Frame](cap(p.frames)) + bound.Size[uint32](len(p.fns))
 	p.site = ps.site(p.frames)
 	if len(p.frames) < maxFrames {
 		p.root = p.frames[len(p.frames)-1].Function
@@ -140,18 +139,6 @@ func (ps *places) intern(f wire.Stack) uint32 {
 func handles(s stack.Stack) (request, application bool) {
 	handler := wait.HandlerOf(s)
 	return handler != "", handler != "" && !stack.Standard(handler)
-}
-
-func equalStacks(a, b stack.Stack) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func (ps *places) info(fn string) fnInfo {

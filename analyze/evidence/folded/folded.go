@@ -512,7 +512,7 @@ func samples(all []counter) (out []pprofile.Sample, unnamed int) {
 		key = key[:0]
 		for _, f := range all[i].frames {
 			if name := clean(f.name); name != unknown {
-				st = append(st, stack.Frame{Function: name})
+				st = append(st, &stack.Frame{Function: name})
 				key = append(append(key, name...), 0)
 			}
 		}

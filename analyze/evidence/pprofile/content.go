@@ -64,4 +64,4 @@ func (p *Profile) Labelled(key, value string) content.Part {
 }
 
 // named reports whether a frame has a function's name (see [Sample]).
-func named(f stack.Frame) bool { return f.Function != "" && !strings.HasPrefix(f.Function, "[") }
+func named(f *stack.Frame) bool { return f.Function != "" && !strings.HasPrefix(f.Function, "[") }

@@ -1004,7 +1004,7 @@ func (d *distinct) stack(i int) []int32 {
 	return d.ids[d.ends[i-1]:d.ends[i]]
 }
 
-// build expands the stacks into one slice of frames. It says which hold a
+// build expands the stacks, which share the frames of the locations. It says which hold a
 // function name, and how many were cut.
 func (d *distinct) build(memory *bound.Account, x *expansion) (stacks []stack.Stack, named []bool, cut int, err error) {
 	var total int
@@ -1019,19 +1019,20 @@ func (d *distinct) build(memory *bound.Account, x *expansion) (stacks []stack.St
 		}
 		total += n
 	}
-	held := bound.Size[stack.Stack](len(d.ends)) + bound.Size[stack.Frame](total)
-	if err := memory.Grow(bound.Add(held, int64(len(d.ends)))); err != nil {
+	held := bound.Size[stack.Stack](len(d.ends)) + bound.Size[*stack.Frame](total) + bound.Size[stack.Frame](cap(x.frames))
+	if err := memory.Grow(bound.Add(held, int64(len(d.ends)))); err != nil { // the frames, paid for already, stay
 		return nil, nil, 0, err
 	}
 	d.held = held
 	stacks, named = make([]stack.Stack, len(d.ends)), make([]bool, len(d.ends))
-	slab := make([]stack.Frame, 0, total)
+	slab := make(stack.Stack, 0, total)
 	for i := range d.ends {
 		start, ids := len(slab), d.stack(i)
 		named[i] = len(ids) == 0
 		for _, id := range ids {
-			frames := x.frames[x.at[id]:x.at[id+1]]
-			slab = append(slab, frames[:min(len(frames), maxDepth-(len(slab)-start))]...)
+			for at := x.at[id]; at < x.at[id+1] && len(slab)-start < maxDepth; at++ {
+				slab = append(slab, &x.frames[at])
+			}
 			named[i] = named[i] || x.named[id]
 		}
 		stacks[i] = slab[start:len(slab):len(slab)]

@@ -111,7 +111,7 @@ func readLegacy(r io.Reader, opt Options) (*Profile, error) {
 // of the comment lines below each.
 func annotate(p *Profile, data []byte, labelled bool) {
 	p.Unsymbolised = 0
-	known := map[string]stack.Stack{}
+	known, frames := map[string]stack.Stack{}, map[string]*stack.Frame{}
 	parked := parkedAt(data)
 	next, leaf := -1, ""
 	var lines []string
@@ -128,10 +128,15 @@ func annotate(p *Profile, data []byte, labelled bool) {
 		st, ok := known[key]
 		if !ok {
 			if waits {
-				st = append(st, stack.Frame{Function: "runtime.gopark"})
+				st = append(st, &stack.Frame{Function: "runtime.gopark"})
 			}
 			for _, l := range lines {
-				if f, ok := commentFrame(l); ok {
+				f, seen := frames[l]
+				if !seen {
+					f = commentFrame(l)
+					frames[l] = f
+				}
+				if f != nil {
 					st = append(st, f)
 				}
 			}
@@ -183,7 +188,7 @@ func parkedAt(data []byte) string {
 		case sampleLine.MatchString(line):
 			leaf = leafAddress(line)
 		case leaf != "" && strings.HasPrefix(line, "#\t0x"):
-			if f, ok := commentFrame(line); ok && parks[f.Function] {
+			if f := commentFrame(line); f != nil && parks[f.Function] {
 				return leaf
 			}
 			leaf = ""
@@ -202,7 +207,7 @@ var parks = map[string]bool{
 var sampleLine = regexp.MustCompile(`^\s*-?\d+[:\d \[\]-]* ?@( 0x[0-9a-f]+)*\s*$`)
 
 // commentFrame parses "#	0x4a3b21	main.f+0x41	/src/main.go:12" (runtime/pprof, printStackRecord).
-func commentFrame(line string) (stack.Frame, bool) {
+func commentFrame(line string) *stack.Frame {
 	var fields []string
 	for f := range strings.SplitSeq(line, "\t") {
 		if f != "" {
@@ -210,7 +215,7 @@ func commentFrame(line string) (stack.Frame, bool) {
 		}
 	}
 	if len(fields) < 4 {
-		return stack.Frame{}, false
+		return nil
 	}
 	name := fields[2]
 	if i := strings.LastIndex(name, "+0x"); i > 0 {
@@ -219,9 +224,9 @@ func commentFrame(line string) (stack.Frame, bool) {
 	file, line, ok := cutLast(fields[3], ":")
 	n, err := strconv.Atoi(line)
 	if !ok || err != nil || name == "" {
-		return stack.Frame{}, false
+		return nil
 	}
-	return stack.Frame{Function: name, File: file, Line: n}, true
+	return &stack.Frame{Function: name, File: file, Line: n}
 }
 
 func cutLast(s, sep string) (before, after string, ok bool) {

@@ -48,15 +48,15 @@ func plain(data []byte) (*Profile, error) {
 			found := false
 			for _, n := range l.Line {
 				if n.Function.Name != "" {
-					our.Stack = append(our.Stack, stack.Frame{Function: n.Function.Name, File: n.Function.Filename, Line: int(n.Line)})
+					our.Stack = append(our.Stack, &stack.Frame{Function: n.Function.Name, File: n.Function.Filename, Line: int(n.Line)})
 					found = true
 				}
 			}
 			named = named || found
 			if !found && l.Mapping != nil && l.Mapping.File != "" {
-				our.Stack = append(our.Stack, stack.Frame{Function: "[" + path.Base(l.Mapping.File) + "]"})
+				our.Stack = append(our.Stack, &stack.Frame{Function: "[" + path.Base(l.Mapping.File) + "]"})
 			} else if !found {
-				our.Stack = append(our.Stack, stack.Frame{Function: "[unknown]"})
+				our.Stack = append(our.Stack, &stack.Frame{Function: "[unknown]"})
 			}
 		}
 		if !named {

@@ -213,26 +213,28 @@ func (r *raw) close(memory *bound.Account) (p *Profile, whole bool) {
 	}
 	unknown := 0
 	for _, s := range r.samples {
-		lost, named := false, false
+		lost, placed := false, false
 		for _, id := range s.at {
 			frames := r.locations[id]
 			lost = lost || frames == nil
-			for _, f := range frames {
-				if named = named || f.Function != ""; f.Function == "" {
+			for i := range frames {
+				f := &frames[i]
+				if f.Function == "" {
 					f.Function = "[unknown]"
 					if file := r.mappings[f.mapping]; file != "" {
 						f.Function = "[" + strings.Trim(path.Base(file), "[]") + "]"
 					}
 				}
-				if len(s.Stack) < maxDepth && r.afford(memory, bound.Size[stack.Frame](2)) {
-					s.Stack = append(s.Stack, f.Frame)
+				placed = placed || named(&f.Frame)
+				if len(s.Stack) < maxDepth && r.afford(memory, bound.Size[*stack.Frame](2)) {
+					s.Stack = append(s.Stack, &f.Frame)
 				}
 			}
 		}
 		if lost {
 			unknown++
 		}
-		if !named {
+		if !placed {
 			p.Unsymbolised++
 		}
 		p.Samples = append(p.Samples, s.Sample)

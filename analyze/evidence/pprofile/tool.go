@@ -112,7 +112,7 @@ func (t *ToolReader) Line(n int, line []byte) {
 			return
 		}
 		if text != "" && len(t.stack.Stack) < maxDepth {
-			t.stack.Stack = append(t.stack.Stack, stack.Frame{Function: strings.TrimSuffix(text, " (inline)")})
+			t.stack.Stack = append(t.stack.Stack, &stack.Frame{Function: strings.TrimSuffix(text, " (inline)")})
 		}
 	}
 }

@@ -187,7 +187,8 @@ func TestOwnerSkipsDependencies(t *testing.T) {
 	for _, tt := range tests {
 		var s Stack
 		for name := range strings.FieldsSeq(tt.leafFirst) {
-			s = append(s, frame(name))
+			f := frame(name)
+			s = append(s, &f)
 		}
 		if got := s.Owner().Function; got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.leafFirst, got, tt.want)

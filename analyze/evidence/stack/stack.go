@@ -5,7 +5,11 @@
 // It reads no files and judges nothing.
 package stack
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Frame is one call in a stack, as the evidence spells it.
 type Frame struct {
@@ -14,8 +18,22 @@ type Frame struct {
 	Line     int    // 1-based line in File; 0 when unknown
 }
 
-// Stack is a call stack, leaf first.
-type Stack []Frame
+// Stack is a call stack, leaf first. Frames are shared between stacks, and never changed or nil.
+type Stack []*Frame
+
+// Of returns the stack of frames that stand one after another, which it shares.
+func Of(frames []Frame) Stack {
+	s := make(Stack, len(frames))
+	for i := range frames {
+		s[i] = &frames[i]
+	}
+	return s
+}
+
+// Equal reports whether two stacks have the same frames.
+func (s Stack) Equal(o Stack) bool {
+	return slices.EqualFunc(s, o, func(a, b *Frame) bool { return a == b || *a == *b })
+}
 
 // Site is the place a stack stands for: the function that evidence of
 // different kinds is joined on, with one line of it to open in an editor.
@@ -99,6 +117,9 @@ func (s Stack) Contains(names ...string) bool {
 	}
 	return false
 }
+
+// String writes a frame on one line, so that what prints a stack prints what is in it.
+func (f *Frame) String() string { return fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line) }
 
 // Dependency reports whether the frame's file is of a module that the program
 // depends on: in the module cache under its version, which stays in the

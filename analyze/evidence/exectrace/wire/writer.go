@@ -3,6 +3,7 @@ package wire
 import (
 	"hash/maphash"
 	"math"
+	"slices"
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/stack"
@@ -22,7 +23,7 @@ type Writer struct {
 	stacks, notes, wides uint32 // in the tables so far
 	names                map[string]uint8
 	wide                 map[int64]uint32
-	frames               stack.Stack // under way
+	frames               []stack.Frame // under way
 	hash                 maphash.Hash
 }
 
@@ -167,7 +168,7 @@ func (w *Writer) Stack() uint32 {
 	if len(w.frames) == 0 {
 		return 0
 	}
-	w.chunk.Stacks = append(w.chunk.Stacks, Stack{w.hash.Sum64(), append(stack.Stack(nil), w.frames...)})
+	w.chunk.Stacks = append(w.chunk.Stacks, Stack{w.hash.Sum64(), stack.Of(slices.Clone(w.frames))})
 	w.frames = w.frames[:0]
 	w.stacks++
 	return w.stacks
