@@ -9,6 +9,7 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/detect"
 	"inquest/report"
+	"inquest/report/html"
 )
 
 // A case is opened, judged and reported.
@@ -26,7 +27,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer os.Remove(file.Name())
-	if err := report.WriteHTML(file, report.New(result)); err != nil {
+	if err := html.Write(file, report.New(result)); err != nil {
 		log.Fatal(err)
 	}
 	// Output:

@@ -23,7 +23,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/capture"
-	"inquest/report"
+	"inquest/report/format"
+	"inquest/report/safe"
 )
 
 // captureFlags is the command line of capture.
@@ -76,7 +77,7 @@ SIGQUIT makes a Go process print its goroutines to its own stderr and exit.`,
 	}
 	fl := c.Flags()
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "the `DIR` to make; with --analyze also a file for the report, told by its extension (repeatable)")
-	fl.StringVarP(&f.report.format, "format", "f", "", "with --analyze: write the report to stdout as `FORMAT`: "+strings.Join(report.Formats(), ", "))
+	fl.StringVarP(&f.report.format, "format", "f", "", "with --analyze: write the report to stdout as `FORMAT`: "+strings.Join(format.Names(), ", "))
 	fl.BoolVarP(&f.report.quiet, "quiet", "q", false, "say nothing on stderr but errors and what is dangerous")
 	f.report.registerSign(c)
 	fl.BoolVar(&f.analyze, "analyze", false, "analyse the case at once")
@@ -112,7 +113,7 @@ func sourceNames() string {
 // check looks at everything that can be wrong with the command line.
 func (f *captureFlags) check(c *cobra.Command, args []string) error {
 	for _, name := range f.outputs {
-		if _, ok := report.ForFile(name); ok {
+		if _, ok := format.ByFile(name); ok {
 			f.report.files = append(f.report.files, name)
 			continue
 		}
@@ -234,12 +235,12 @@ func (f *captureFlags) fromServer(c *cobra.Command, target string) error {
 	}
 	if f.dryRun {
 		out := c.OutOrStdout()
-		fmt.Fprintln(out, report.Clean(fmt.Sprintf("%s would be recorded for %v:", server.Base, plan.Lasts())))
+		fmt.Fprintln(out, safe.Clean(fmt.Sprintf("%s would be recorded for %v:", server.Base, plan.Lasts())))
 		for _, line := range plan.Costs() {
-			fmt.Fprintln(out, "  "+report.Clean(line))
+			fmt.Fprintln(out, "  "+safe.Clean(line))
 		}
 		for _, line := range plan.Left() {
-			fmt.Fprintln(out, "  not taken: "+report.Clean(line))
+			fmt.Fprintln(out, "  not taken: "+safe.Clean(line))
 		}
 		return nil
 	}
@@ -391,7 +392,7 @@ func captureProgress(f *os.File) (update func(done, total time.Duration, what st
 			bar = progressbar.NewOptions64(int64(total), progressbar.OptionSetWriter(f), progressbar.OptionSetWidth(24),
 				progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true))
 		}
-		bar.Describe(report.Clean(what))
+		bar.Describe(safe.Clean(what))
 		_ = bar.Set64(min(int64(done), int64(total)-1)) // the last bar would end the line
 	}
 	clear = func() {

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"inquest/analyze/evidence/stack"
-	"inquest/report"
+	"inquest/report/safe"
 )
 
 // Version is the version of the tool as reports name it.
@@ -77,8 +77,8 @@ inquest PATH... is inquest analyze PATH...`,
 	root.SetVersionTemplate("inquest {{.Version}}\n")
 	root.SetIn(stdin)
 	// What is printed may come from strangers.
-	root.SetOut(report.NewGuard(stdout))
-	root.SetErr(report.NewGuard(stderr))
+	root.SetOut(safe.NewGuard(stdout))
+	root.SetErr(safe.NewGuard(stderr))
 	root.SetFlagErrorFunc(flagMistake)
 	root.AddCommand(analyzeCommand(), diffCommand(), inspectCommand(), explainCommand(), renderCommand(), verifyCommand(), captureCommand(), versionCommand(), manCommand(), mcpCommand())
 	root.InitDefaultHelpCmd()
@@ -120,5 +120,5 @@ func guarded(fn func() error) func() error {
 // complain writes one line to stderr. What it quotes may come from strangers,
 // so what a terminal would obey is made visible.
 func complain(stderr io.Writer, msg string) {
-	fmt.Fprintf(stderr, "inquest: %s\n", report.Clean(msg))
+	fmt.Fprintf(stderr, "inquest: %s\n", safe.Clean(msg))
 }

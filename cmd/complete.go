@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"inquest/report"
+	"inquest/report/format"
 )
 
 // complete lets shells complete what flags and arguments may say, wherever a command has them.
@@ -16,11 +17,7 @@ func complete(root *cobra.Command) {
 		limits[i] += "="
 	}
 	for _, c := range root.Commands() {
-		formats := report.Formats()
-		if c.Name() == "diff" {
-			formats = report.DiffFormats()
-		}
-		for flag, words := range map[string][]string{"only": detectorIDs(), "skip": detectorIDs(), "limit": limits, "format": formats, "fail-on": severityNames,
+		for flag, words := range map[string][]string{"only": detectorIDs(), "skip": detectorIDs(), "limit": limits, "format": format.Names(), "fail-on": severityNames,
 			"redact": {report.RedactNames, report.RedactStrict}} {
 			if c.Flags().Lookup(flag) == nil {
 				continue

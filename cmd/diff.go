@@ -23,6 +23,9 @@ import (
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/report"
+	"inquest/report/ci"
+	"inquest/report/format"
+	"inquest/report/terminal"
 )
 
 func diffCommand() *cobra.Command {
@@ -52,8 +55,8 @@ with --strict, else 0 with a line on stderr.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error { return runDiff(c, &f, args) },
 	}
-	c.Flags().StringArrayVarP(&f.output.files, "output", "o", nil, "write the comparison to `FILE`, in the format its extension names: "+report.DiffExtensions()+" (repeatable)")
-	c.Flags().StringVarP(&f.output.format, "format", "f", "", "write the comparison to stdout as `FORMAT`: "+strings.Join(report.DiffFormats(), ", ")+" (default text, or nothing with -o)")
+	c.Flags().StringArrayVarP(&f.output.files, "output", "o", nil, "write the comparison to `FILE`, in the format its extension names: "+format.Extensions()+" (repeatable)")
+	c.Flags().StringVarP(&f.output.format, "format", "f", "", "write the comparison to stdout as `FORMAT`: "+strings.Join(format.Names(), ", ")+" (default text, or nothing with -o)")
 	c.Flags().BoolVarP(&f.output.quiet, "quiet", "q", false, "say nothing on stderr but errors and that a verdict is inconclusive")
 	f.output.registerRedact(c)
 	f.output.registerSign(c)
@@ -80,15 +83,8 @@ type diffFlags struct {
 	memory         memoryFlag
 }
 
-var diffViews = views{
-	names:      report.DiffFormats(),
-	extensions: report.DiffExtensions(),
-	byName:     func(name string) bool { _, ok := report.DiffForName(name); return ok },
-	byFile:     func(name string) bool { _, ok := report.DiffForFile(name); return ok },
-}
-
 func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
-	if err := f.output.checkFor(c.Context(), diffViews); err != nil {
+	if err := f.output.check(c.Context()); err != nil {
 		return err
 	}
 	opt, err := f.options()
@@ -148,15 +144,8 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 		return err
 	}
 	err = f.output.deliver(c, document{
-		file: func(w io.Writer, name string) error {
-			write, _ := report.DiffForFile(name)
-			return write(w, diffLocated(d, name))
-		},
-		name: func(w io.Writer, name string) error {
-			write, _ := report.DiffForName(name)
-			return write(w, diffLocated(d, name))
-		},
-		term: func(w io.Writer, o report.TerminalOptions) error { return report.WriteDiffTerminal(w, d, o) },
+		write: func(w io.Writer, f format.Format) error { return f.Diff(w, diffLocated(d, f)) },
+		term:  func(w io.Writer, o terminal.Options) error { return terminal.WriteDiff(w, d, o) },
 	})
 	if err != nil {
 		return err
@@ -178,9 +167,9 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	return nil
 }
 
-func diffLocated(d *report.Diff, format string) *report.Diff {
-	if root := locate(format); root != "" {
-		return report.DiffUnder(d, root)
+func diffLocated(d *report.Diff, f format.Format) *report.Diff {
+	if root := locate(f); root != "" {
+		return ci.DiffUnder(d, root)
 	}
 	return d
 }

@@ -23,6 +23,10 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/report"
+	"inquest/report/format"
+	"inquest/report/safe"
+	"inquest/report/terminal"
+	"inquest/report/view"
 )
 
 // checkEach is check for --each: -o is a folder, and formats may be several.
@@ -35,17 +39,18 @@ func (o *output) checkEach(ctx context.Context) error {
 		return failed("", "--each takes one -o, the folder that the reports go into")
 	case len(o.files) == 1:
 		info, err := os.Stat(o.files[0])
-		if err == nil && !info.IsDir() || err != nil && report.ExtensionOf(strings.TrimPrefix(filepath.Ext(o.files[0]), ".")) != "" {
+		_, known := format.ByName(strings.TrimPrefix(filepath.Ext(o.files[0]), "."))
+		if err == nil && !info.IsDir() || err != nil && known {
 			return failed("with --each, -o names a folder, and -f the formats", "-o %s: not a folder", o.files[0])
 		}
 	}
 	for _, name := range o.formats() {
-		_, known := report.ForName(name)
+		form, known := format.ByName(name)
 		if len(o.files) == 0 {
-			_, _, known = report.IndexForName(name)
+			known = form.Index != nil
 		}
 		if !known {
-			return failed(meant(name, report.Formats(), ""), "--format %s: want %s", name, strings.Join(report.Formats(), ", "))
+			return failed(meant(name, format.Names(), ""), "--format %s: want %s", name, strings.Join(format.Names(), ", "))
 		}
 	}
 	return o.readKey(ctx)
@@ -270,7 +275,7 @@ func (e *each) add(one oneCase, j judgement) {
 		e.fail(one, err.Error())
 		return
 	}
-	e.index.Add(r, files)
+	e.index.Cases = append(e.index.Cases, view.IndexEntry(r, files))
 }
 
 // unusable says why nothing of a case can be used; empty when something can.
@@ -307,10 +312,10 @@ func (e *each) render(r *report.Report) ([][]byte, error) {
 		return nil, nil
 	}
 	var out [][]byte
-	for _, format := range e.flags.output.formats() {
-		write, _ := report.ForName(format)
+	for _, name := range e.flags.output.formats() {
+		form, _ := format.ByName(name)
 		var b bytes.Buffer
-		if err := write(&b, located(r, format)); err != nil {
+		if err := form.Report(&b, located(r, form)); err != nil {
 			return nil, err
 		}
 		out = append(out, b.Bytes())
@@ -335,8 +340,9 @@ func (e *each) write(r *report.Report, written [][]byte) ([]string, error) {
 		name = fmt.Sprintf("%s-%d", plain, n)
 	}
 	e.names[strings.ToLower(name)] = true
-	for i, format := range e.flags.output.formats() {
-		file := name + report.ExtensionOf(format)
+	for i, f := range e.flags.output.formats() {
+		form, _ := format.ByName(f)
+		file := name + form.Extensions[0]
 		if err := e.flags.output.put(filepath.Join(e.dir, file), written[i]); err != nil {
 			return nil, pathError(file, err)
 		}
@@ -373,10 +379,10 @@ func (e *each) finish() error {
 		var err error
 		stdout := e.c.OutOrStdout()
 		if o.format == "" || o.format == "text" {
-			err = report.WriteIndexTerminal(stdout, e.index, terminal(stdout))
+			err = terminal.WriteIndex(stdout, e.index, screen(stdout))
 		} else {
-			write, _, _ := report.IndexForName(o.format)
-			err = write(raw(stdout), e.index)
+			form, _ := format.ByName(o.format)
+			err = form.Index(raw(stdout), e.index)
 		}
 		if err != nil {
 			return failed("", "writing the index: %v", err)
@@ -397,14 +403,15 @@ func (e *each) finish() error {
 func (e *each) writeIndex() error {
 	forms := []string{"html", "json"}
 	for _, f := range e.flags.output.formats() {
-		if _, _, ok := report.IndexForName(f); ok && !slices.Contains(forms, f) {
-			forms = append(forms, f)
+		if form, _ := format.ByName(f); form.Index != nil && !slices.Contains(forms, form.Name) {
+			forms = append(forms, form.Name)
 		}
 	}
 	for _, form := range append(forms, "markdown") {
-		write, extension, _ := report.IndexForName(form)
+		f, _ := format.ByName(form)
+		extension := f.Extensions[0]
 		var b bytes.Buffer
-		if err := write(&b, e.index); err != nil {
+		if err := f.Index(&b, e.index); err != nil {
 			return failed("", "index%s: %v", extension, err)
 		}
 		if err := e.flags.output.put(filepath.Join(e.dir, "index"+extension), b.Bytes()); err != nil {
@@ -430,7 +437,7 @@ func caseProgress(stderr io.Writer, total int, quiet bool) (step func(name strin
 		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
 	begun := 0
 	return func(name string) {
-			bar.Describe(report.Clean(name))
+			bar.Describe(safe.Clean(name))
 			_ = bar.Set(begun)
 			begun++
 		}, func() {

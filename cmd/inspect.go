@@ -9,7 +9,7 @@ import (
 
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
-	"inquest/report"
+	"inquest/report/safe"
 )
 
 func inspectCommand() *cobra.Command {
@@ -42,7 +42,7 @@ func inspectCommand() *cobra.Command {
 
 func inspect(c *cobra.Command, b *evidence.Bundle) {
 	out := c.OutOrStdout()
-	say := func(format string, args ...any) { fmt.Fprintln(out, report.Clean(fmt.Sprintf(format, args...))) }
+	say := func(format string, args ...any) { fmt.Fprintln(out, safe.Clean(fmt.Sprintf(format, args...))) }
 	present := map[evidence.Kind]bool{}
 	for _, e := range b.Exhibits {
 		say("%s  %s", e.ID, e.Path)

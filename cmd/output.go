@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -21,7 +22,12 @@ import (
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/report"
+	"inquest/report/ci"
+	"inquest/report/format"
+	"inquest/report/redact"
+	"inquest/report/safe"
 	"inquest/report/sshsig"
+	"inquest/report/terminal"
 )
 
 // output is where reports go and what they look like.
@@ -33,13 +39,13 @@ type output struct {
 	mapping string // file of the tokens; empty when they are not kept
 	signer  string // file of the private key that signs what is written; empty for none
 
-	tokens *report.Mapping // what redaction has used so far
+	tokens *redact.Mapping // what redaction has used so far
 	key    *sshsig.Key     // of signer
 }
 
 func (o *output) register(c *cobra.Command) {
-	c.Flags().StringArrayVarP(&o.files, "output", "o", nil, "write the report to `FILE`, in the format its extension names: "+report.Extensions()+" (repeatable)")
-	c.Flags().StringVarP(&o.format, "format", "f", "", "write the report to stdout as `FORMAT`: "+strings.Join(report.Formats(), ", ")+" (default text, or nothing with -o)")
+	c.Flags().StringArrayVarP(&o.files, "output", "o", nil, "write the report to `FILE`, in the format its extension names: "+format.Extensions()+" (repeatable)")
+	c.Flags().StringVarP(&o.format, "format", "f", "", "write the report to stdout as `FORMAT`: "+strings.Join(format.Names(), ", ")+" (default text, or nothing with -o)")
 	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "say nothing on stderr but errors")
 	o.registerRedact(c)
 	o.registerSign(c)
@@ -55,26 +61,9 @@ func (o *output) registerRedact(c *cobra.Command) {
 	c.Flags().StringVar(&o.mapping, "redact-map", "", "keep which token stands for which name in `FILE`, and use the tokens that it has")
 }
 
-// views are the formats a document can be written in.
-type views struct {
-	names      []string
-	extensions string // as an error lists them
-	byName     func(string) bool
-	byFile     func(string) bool
-}
-
-var reportViews = views{
-	names:      report.Formats(),
-	extensions: report.Extensions(),
-	byName:     func(name string) bool { _, ok := report.ForName(name); return ok },
-	byFile:     func(name string) bool { _, ok := report.ForFile(name); return ok },
-}
-
-func (o *output) check(ctx context.Context) error { return o.checkFor(ctx, reportViews) }
-
-func (o *output) checkFor(ctx context.Context, v views) error {
-	if o.format != "" && !v.byName(o.format) {
-		return failed(meant(o.format, v.names, ""), "--format %s: want %s", o.format, strings.Join(v.names, ", "))
+func (o *output) check(ctx context.Context) error {
+	if _, known := format.ByName(o.format); o.format != "" && !known {
+		return failed(meant(o.format, format.Names(), ""), "--format %s: want %s", o.format, strings.Join(format.Names(), ", "))
 	}
 	if err := o.checkRedact(ctx); err != nil {
 		return err
@@ -84,10 +73,10 @@ func (o *output) checkFor(ctx context.Context, v views) error {
 	}
 	for _, name := range o.files {
 		if info, err := os.Stat(name); err == nil && info.IsDir() || strings.HasSuffix(name, "/") {
-			return failed("analyze --each PATH -o FOLDER/ writes a report for each case in PATH", "-o %s: a folder; name a file that ends in %s", name, v.extensions)
+			return failed("analyze --each PATH -o FOLDER/ writes a report for each case in PATH", "-o %s: a folder; name a file that ends in %s", name, format.Extensions())
 		}
-		if !v.byFile(name) {
-			return failed("", "-o %s: cannot tell the format; end the name in %s", name, v.extensions)
+		if _, known := format.ByFile(name); !known {
+			return failed("", "-o %s: cannot tell the format; end the name in %s", name, format.Extensions())
 		}
 		if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
 			return failed("", "-o %s: no such directory", name)
@@ -111,18 +100,18 @@ func (o *output) checkRedact(ctx context.Context) error {
 	case o.redact != "" && o.redact != report.RedactNames && o.redact != report.RedactStrict:
 		return failed("", "--redact=%s: want --redact or --redact=%s", o.redact, report.RedactStrict)
 	}
-	o.tokens = &report.Mapping{}
+	o.tokens = &redact.Mapping{}
 	if o.mapping == "" {
 		return nil
 	}
 	f, err := evidence.OpenFile(ctx, o.mapping)
 	if errors.Is(err, fs.ErrNotExist) {
-		o.tokens = report.NewMapping()
+		o.tokens = redact.NewMapping()
 		return nil
 	}
 	if err == nil {
 		defer f.Close()
-		o.tokens, err = report.ReadMapping(f)
+		o.tokens, err = redact.ReadMapping(f)
 	}
 	if err != nil {
 		return failed("--redact-map FILE makes one", "%v", pathError(o.mapping, err))
@@ -135,7 +124,7 @@ func (o *output) redacted(r *report.Report) *report.Report {
 	if o.redact == "" {
 		return r
 	}
-	return report.Redact(r, o.redact, o.tokens, ownText())
+	return redact.Report(r, o.redact, o.tokens, ownText())
 }
 
 // redactedDiff returns the comparison as it may leave, and keeps the tokens.
@@ -143,7 +132,7 @@ func (o *output) redactedDiff(c *cobra.Command, d *report.Diff) (*report.Diff, e
 	if o.redact == "" {
 		return d, nil
 	}
-	d = report.RedactDiff(d, o.redact, o.tokens, ownText())
+	d = redact.Diff(d, o.redact, o.tokens, ownText())
 	return d, o.keepTokens(c)
 }
 
@@ -253,30 +242,23 @@ func (o *output) write(c *cobra.Command, r *report.Report) error {
 		return err
 	}
 	return o.deliver(c, document{
-		file: func(w io.Writer, name string) error {
-			write, _ := report.ForFile(name)
-			return write(w, located(r, name))
-		},
-		name: func(w io.Writer, name string) error {
-			write, _ := report.ForName(name)
-			return write(w, located(r, name))
-		},
-		term: func(w io.Writer, opt report.TerminalOptions) error { return report.WriteTerminal(w, r, opt) },
+		write: func(w io.Writer, f format.Format) error { return f.Report(w, located(r, f)) },
+		term:  func(w io.Writer, opt terminal.Options) error { return terminal.Write(w, r, opt) },
 	})
 }
 
-// document is something that can be written in several formats, told by a file's
-// extension, by name, or for the terminal.
+// document is something that can be written in every format, or for the terminal.
 type document struct {
-	file, name func(io.Writer, string) error
-	term       func(io.Writer, report.TerminalOptions) error
+	write func(io.Writer, format.Format) error
+	term  func(io.Writer, terminal.Options) error
 }
 
 // deliver writes a document once per destination. A file appears whole or not at all.
 func (o *output) deliver(c *cobra.Command, d document) error {
 	for _, name := range o.files {
 		var b bytes.Buffer
-		if err := d.file(&b, name); err != nil {
+		form, _ := format.ByFile(name)
+		if err := d.write(&b, form); err != nil {
 			return failed("", "%s: %v", name, err)
 		}
 		if err := o.put(name, b.Bytes()); err != nil {
@@ -299,9 +281,10 @@ func (o *output) deliver(c *cobra.Command, d document) error {
 	var err error
 	switch {
 	case o.format == "text" || o.format == "" && len(o.files) == 0:
-		err = d.term(stdout, terminal(stdout))
+		err = d.term(stdout, screen(stdout))
 	case o.format != "":
-		err = d.name(raw(stdout), o.format) // formats guard themselves, each in its way
+		form, _ := format.ByName(o.format)
+		err = d.write(raw(stdout), form) // formats guard themselves, each in its way
 	}
 	if err != nil {
 		return failed("", "writing the report: %v", err)
@@ -311,25 +294,23 @@ func (o *output) deliver(c *cobra.Command, d document) error {
 
 // located names source files relative to the working directory in the formats by
 // which other programs find them.
-func located(r *report.Report, format string) *report.Report {
-	if root := locate(format); root != "" {
-		return report.Under(r, root)
+func located(r *report.Report, f format.Format) *report.Report {
+	if root := locate(f); root != "" {
+		return ci.Under(r, root)
 	}
 	return r
 }
 
 // locate returns the folder that source files are named relative to, or "".
-func locate(format string) string {
-	for _, f := range []string{"sarif", "github", "annotations", "junit", "xml"} {
-		if format == f || strings.HasSuffix(strings.ToLower(format), "."+f) {
-			root, err := os.Getwd()
-			if err != nil {
-				return ""
-			}
-			return root
-		}
+func locate(f format.Format) string {
+	if !slices.Contains([]string{"sarif", "github", "junit"}, f.Name) {
+		return ""
 	}
-	return ""
+	root, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	return root
 }
 
 // stepSummary adds the Markdown view to the file that GitHub Actions shows beside
@@ -340,7 +321,8 @@ func stepSummary(d document) error {
 		return nil
 	}
 	var b bytes.Buffer
-	if err := d.name(&b, "markdown"); err != nil {
+	form, _ := format.ByName("markdown")
+	if err := d.write(&b, form); err != nil {
 		return failed("", "%s: %v", name, err)
 	}
 	const most = 1 << 20 // more than 1 MiB is refused as a whole
@@ -359,9 +341,9 @@ func stepSummary(d document) error {
 	return nil
 }
 
-// terminal decides width and colour: colour only on a terminal that wants it.
-func terminal(w io.Writer) report.TerminalOptions {
-	opt := report.TerminalOptions{Width: 80}
+// screen decides width and colour: colour only on a terminal that wants it.
+func screen(w io.Writer) terminal.Options {
+	opt := terminal.Options{Width: 80}
 	f, ok := onTerminal(w)
 	if !ok {
 		return opt
@@ -375,7 +357,7 @@ func terminal(w io.Writer) report.TerminalOptions {
 
 // raw is what a guard writes to.
 func raw(w io.Writer) io.Writer {
-	if g, ok := w.(*report.Guard); ok {
+	if g, ok := w.(*safe.Guard); ok {
 		return g.Unwrap()
 	}
 	return w

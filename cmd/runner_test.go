@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/report"
+	"inquest/report/format"
 )
 
 // obeyed is a line that some program which runs continuous integration takes for a command.
@@ -34,7 +34,7 @@ func TestNothingPrintedIsObeyed(t *testing.T) {
 		{"diff", "app.log", name}, {"diff", "::a", "##[b"}, {"explain", "::error::x"}, {"::error::x"}, {"analyze", "--::error::x"}, {"analyze", ".", "--limit", "##[x]=1"}, {"analyze", "--each", "."},
 		{"capture", "http://##[x]/", "-o", "::dir"}, {"capture", "http://127.0.0.1:1/::error::x", "-o", "##[case", "--retries", "0"},
 	}
-	for _, format := range report.Formats() {
+	for _, format := range format.Names() {
 		if format != "github" {
 			commands = append(commands, []string{"analyze", ".", "-f", format}, []string{"analyze", "app.log", "-f", format}, []string{"analyze", ".", "--redact", "-f", format})
 		}

@@ -15,6 +15,7 @@ import (
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/report"
+	"inquest/report/safe"
 )
 
 func verifyCommand() *cobra.Command {
@@ -116,7 +117,7 @@ func (v *verification) outcome() error {
 }
 
 func (v *verification) line(what, format string, args ...any) {
-	fmt.Fprintln(v.c.OutOrStdout(), report.Clean(fmt.Sprintf("%-10s  %s", what, fmt.Sprintf(format, args...))))
+	fmt.Fprintln(v.c.OutOrStdout(), safe.Clean(fmt.Sprintf("%-10s  %s", what, fmt.Sprintf(format, args...))))
 }
 
 // good prints a line about what holds.

@@ -1,6 +1,8 @@
 package report
 
-import "testing"
+import (
+	"testing"
+)
 
 // The command that a saved report says it was made by may have been written by anybody, and is printed for people to paste.
 func TestMadeBy(t *testing.T) {
@@ -16,7 +18,7 @@ func TestMadeBy(t *testing.T) {
 		if line := CommandLine(argv); line != "" {
 			t.Errorf("%q is shown as %s", argv, line)
 		}
-		if note := madeBy(argv).Note; note == "" {
+		if note := MadeBy(argv).Note; note == "" {
 			t.Errorf("%q: not shown, and no reason", argv)
 		}
 	}

@@ -1,4 +1,4 @@
-package report
+package report_test
 
 import (
 	"bytes"
@@ -14,96 +14,26 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/compare"
-	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/stack"
+	"inquest/report"
+	"inquest/report/reporttest"
 )
-
-// cpuSide is a side of one CPU profile of 10 s, in ticks by function.
-func cpuSide(name string, ticks map[string]int64, order ...string) *compare.Side {
-	p := &pprofile.Profile{Kind: "cpu", Columns: []pprofile.Column{{Name: "samples", Unit: "count"}, {Name: "cpu", Unit: "nanoseconds"}},
-		Duration: 10 * time.Second, Period: 10e6, PeriodUnit: "nanoseconds"}
-	for _, f := range order {
-		p.Samples = append(p.Samples, pprofile.Sample{
-			Stack:  stack.Stack{{Function: f, File: "/src/app/" + f + ".go", Line: 7}, {Function: "main.main", File: "/src/app/main.go", Line: 3}},
-			Values: []int64{ticks[f], ticks[f] * 10e6},
-		})
-	}
-	e := &evidence.Exhibit{ID: "e1", Path: name, SHA256: name, Kind: evidence.CPU, Coverage: evidence.Whole, Duration: 10 * time.Second, Content: p}
-	finding := claim.Finding{ID: "f1", Fingerprint: "0123456789abcdef", Detector: "cpu-hotspot", Title: "One function", Severity: claim.Warning, Confidence: claim.Medium, Summary: "much of it"}
-	return &compare.Side{Title: name, Exhibits: []*evidence.Exhibit{e}, Judged: &compare.Judged{Findings: []claim.Finding{finding}}}
-}
-
-// hostileName is a function name that would be markup, a command or an escape anywhere.
-const hostileName = "a|b`c</td><script>alert(1)</script>\x1b[31m\n::error::x%0A\u202e"
-
-func sampleDiff() *Diff {
-	before := cpuSide("before.pb.gz", map[string]int64{hostileName: 400, "main.pack": 600}, hostileName, "main.pack")
-	after := cpuSide("after.pb.gz", map[string]int64{hostileName: 900, "main.pack": 600}, hostileName, "main.pack")
-	opt := compare.Options{Rename: map[string]string{"x.A": "x.B"}, Floors: map[evidence.Unit]float64{evidence.SecPerSec: 0.05}}
-	return NewDiff(before, after, compare.Compare(before, after, opt), opt, [2][]string{}, "0", false)
-}
-
-// TestDiffViews writes a comparison whose names are hostile in every format.
-func TestDiffViews(t *testing.T) {
-	d := sampleDiff()
-	if d.Verdict != compare.Regression {
-		t.Fatalf("verdict %s: %s", d.Verdict, d.Why)
-	}
-	for _, name := range DiffFormats() {
-		write, _ := DiffForName(name)
-		var first, again bytes.Buffer
-		if err := write(&first, d); err != nil {
-			t.Fatal(err)
-		}
-		if err := write(&again, sampleDiff()); err != nil {
-			t.Fatal(err)
-		}
-		if first.String() != again.String() {
-			t.Errorf("%s: the same input gives other bytes", name)
-		}
-		text := first.String()
-		if name != "html" {
-			checkText(t, name, strings.ReplaceAll(text, "\t", ""))
-		}
-		switch name {
-		case "github":
-			for line := range strings.Lines(text) {
-				if strings.HasPrefix(line, "::") && !strings.HasPrefix(line, "::error file=") {
-					t.Errorf("a name made a command: %q", line)
-				}
-			}
-		case "markdown":
-			if strings.Contains(text, "<script") {
-				t.Errorf("markdown holds markup of a name: %s", text)
-			}
-		case "json":
-			var back Diff
-			dec := json.NewDecoder(&first)
-			dec.DisallowUnknownFields()
-			if err := dec.Decode(&back); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-}
 
 var diffSchemaFile = filepath.Join("..", "docs", "diff.schema.json")
 
 // TestDiffSchema holds the published schema to the Go types, and real output to the schema.
 func TestDiffSchema(t *testing.T) {
 	defs := map[string]any{}
-	root := schemaOf(reflect.TypeFor[Diff](), defs)
+	root := schemaOf(reflect.TypeFor[report.Diff](), defs)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "inquest diff"
 	root["$defs"] = defs
-	root["properties"].(map[string]any)["schema"] = map[string]any{"const": DiffSchema}
+	root["properties"].(map[string]any)["schema"] = map[string]any{"const": report.DiffSchema}
 	text, err := json.MarshalIndent(root, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	text = append(text, '\n')
-	if *update {
+	if *reporttest.Update {
 		if err := os.WriteFile(diffSchemaFile, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +53,7 @@ func TestDiffSchema(t *testing.T) {
 	if err := json.Unmarshal(saved, &node); err != nil {
 		t.Fatal(err)
 	}
-	compareSchema(t, node, node, reflect.TypeFor[Diff](), "diff", manual, map[reflect.Type]bool{})
+	compareSchema(t, node, node, reflect.TypeFor[report.Diff](), "diff", manual, map[reflect.Type]bool{})
 
 	schema, err := jsonschema.NewCompiler().Compile(diffSchemaFile)
 	if err != nil {
@@ -131,11 +61,11 @@ func TestDiffSchema(t *testing.T) {
 	}
 	none := compare.Options{}
 	empty := &compare.Side{Title: "empty"}
-	full := namedDiff("x")
+	full := reporttest.NamedDiff("x")
 	full.Kinds[0].Distributions[0].Method = compare.Sampling
-	for _, d := range []*Diff{sampleDiff(), full, NewDiff(empty, empty, compare.Compare(empty, empty, none), none, [2][]string{}, "0", true)} {
+	for _, d := range []*report.Diff{reporttest.Diff(), full, report.NewDiff(empty, empty, compare.Compare(empty, empty, none), none, [2][]string{}, "0", true)} {
 		var b bytes.Buffer
-		if err := WriteDiffJSON(&b, d); err != nil {
+		if err := report.WriteDiffJSON(&b, d); err != nil {
 			t.Fatal(err)
 		}
 		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b.Bytes()))

@@ -92,7 +92,7 @@ func New(res analyze.Result, opts ...Option) *Report {
 		opt(r)
 	}
 	normalise(r)
-	r.SelfHash = r.digest()
+	r.Seal()
 	return r
 }
 

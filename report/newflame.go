@@ -10,9 +10,9 @@ import (
 	"inquest/analyze/evidence/stack"
 )
 
-// drawnChains is how many chains get pictures of their own: those of the rest
+// DrawnChains is how many chains get pictures of their own: those of the rest
 // would be looked at by nobody.
-const drawnChains = 3
+const DrawnChains = 3
 
 // drawnColumns is what a kind of profile is drawn by, and the words for it over bars
 // and over a call tree.
@@ -38,7 +38,7 @@ func (r *Report) chained() []*claim.Finding {
 		byID[r.Findings[i].ID] = &r.Findings[i]
 	}
 	var out []*claim.Finding
-	for _, c := range first(drawnChains, r.Chains) {
+	for _, c := range upTo(DrawnChains, r.Chains) {
 		for _, id := range c.Findings {
 			if f := byID[id]; f != nil && (f.Severity >= claim.Warning || c.Severity < claim.Warning) {
 				out = append(out, f)

@@ -110,7 +110,7 @@ func siteWaits(t *exectrace.Timeline) []SiteWaits {
 		slices.SortFunc(s.Worst, func(a, b WaitSpan) int {
 			return cmp.Or(-cmp.Compare(a.To-a.From, b.To-b.From), cmp.Compare(a.From, b.From), cmp.Compare(a.Goroutine, b.Goroutine))
 		})
-		s.Worst = first(MaxWaitSpans, s.Worst)
+		s.Worst = upTo(MaxWaitSpans, s.Worst)
 		if s.Total >= int64(t.Duration)/100 { // what waits for less than a hundredth of the trace is not seen in it
 			out = append(out, *s)
 		}
@@ -118,7 +118,7 @@ func siteWaits(t *exectrace.Timeline) []SiteWaits {
 	slices.SortFunc(out, func(a, b SiteWaits) int {
 		return cmp.Or(-cmp.Compare(a.Total, b.Total), cmp.Compare(a.Site.Function, b.Site.Function))
 	})
-	return first(MaxWaitSites, out)
+	return upTo(MaxWaitSites, out)
 }
 
 // curves is how numbers went on over several exhibits of a kind and over the time of logs.
@@ -150,7 +150,7 @@ func curves(b *evidence.Bundle, findings []*claim.Finding) []Curve {
 	for _, e := range b.Of(evidence.SchedTrace) {
 		out = append(out, schedCurve(e))
 	}
-	return first(MaxCurves, slices.DeleteFunc(out, func(c Curve) bool { return len(c.Lines) == 0 || len(c.Lines[0].At) < 2 }))
+	return upTo(MaxCurves, slices.DeleteFunc(out, func(c Curve) bool { return len(c.Lines) == 0 || len(c.Lines[0].At) < 2 }))
 }
 
 // snapshots is what several snapshots of a kind hold, in all and by the sites with most in any.
@@ -225,7 +225,7 @@ func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*claim.Fi
 		return cmp.Or(-cmp.Compare(most[a], most[b]), cmp.Compare(a, b))
 	})
 	c.Lines = append(c.Lines, total)
-	for _, f := range first(4, names) {
+	for _, f := range upTo(4, names) {
 		line := CurveLine{Site: sites[f], At: at}
 		for _, values := range parts {
 			line.Values = append(line.Values, float64(values[f]))
@@ -274,3 +274,6 @@ func thin[T any](all []T, n int) []T {
 	}
 	return out
 }
+
+// upTo is the first n of all.
+func upTo[T any](n int, all []T) []T { return all[:min(n, len(all))] }

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -70,17 +69,6 @@ func TestFlameGrows(t *testing.T) {
 	}
 }
 
-func TestFlameWords(t *testing.T) {
-	f := Flame{Total: evidence.Of(100, evidence.Nanoseconds), Nodes: []FlameNode{
-		{Parent: -1, Value: 100}, {Parent: 0, Function: "a.A", Value: 60, Culprit: true}, {Parent: 1, Function: "a.A.func1", Value: 50, Culprit: true},
-		{Parent: 0, Function: "b.B", Value: 40}, {Parent: 3, Function: "a.A", Value: 10, Culprit: true},
-	}, LeftOut: LeftOut{Calls: 3, Largest: 0.4, Value: 0.9}}
-	want := "70 % of 100 ns pass through a.A; 3 calls of at most 0.4 % each are not drawn, 0.9 % of the whole together."
-	if got := flameWords(&f); got != want { // a closure of the culprit below it is not counted twice
-		t.Errorf("%s\nwant %s", got, want)
-	}
-}
-
 // TestSnapshots holds growth curves to their exhibits, with a clock and without.
 func TestSnapshots(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -121,79 +109,5 @@ func TestSnapshots(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-}
-
-// TestPicturesOfACase holds what a recorded case is drawn from to what its findings say.
-func TestPicturesOfACase(t *testing.T) {
-	r := judged(t, filepath.Join(fixtures, "locks", "orders-lockheld"))
-	site := "main.(*Book).Place"
-	for _, f := range r.Flames {
-		if f.Exhibit == "e4" && !slices.ContainsFunc(f.Nodes, func(n FlameNode) bool { return n.Culprit && n.Function == site }) {
-			t.Error("the mutex profile's call tree does not show the culprit")
-		}
-	}
-	var titles []string
-	for _, d := range r.Distributions {
-		titles = append(titles, d.Noun.String())
-		var n int64
-		for _, b := range d.Buckets {
-			n += b.Count
-		}
-		if n != d.Count || d.Site.Function != site || len(d.Limits) != 1 {
-			t.Errorf("%s: %d in the buckets of %d, at %s, %d limits", d.Title, n, d.Count, d.Site.Function, len(d.Limits))
-		}
-	}
-	if !slices.Equal(titles, []string{"holds", "waits"}) {
-		t.Errorf("distributions of %q, want holds and waits", titles)
-	}
-	if len(r.LockMoments) != 1 || r.LockMoments[0].Site.Function != site {
-		t.Fatalf("lock moments: %v", r.LockMoments)
-	}
-	m := r.LockMoments[0]
-	if !slices.ContainsFunc(m.Handed, func(h Handed) bool { return h.To-h.Since == m.Longest }) {
-		t.Error("the longest wait is not among the hand-overs")
-	}
-	for i, h := range m.Handed {
-		if h.From > h.To || h.Since > h.To || i > 0 && h.To < m.Handed[i-1].To {
-			t.Errorf("hand-over %d is out of order: %+v", i, h)
-		}
-	}
-	if w := r.Timelines[0].Locks; len(w) == 0 || w[0].Site.Function != site || w[0].Worst[0].To-w[0].Worst[0].From != m.Longest {
-		t.Errorf("longest waits of the timeline: %+v", w)
-	}
-	quiet := judged(t, filepath.Join(fixtures, "healthy", "healthy-service"))
-	for _, f := range quiet.Findings {
-		if f.Severity > claim.Info {
-			t.Errorf("%s of %s", f.Severity, f.Detector)
-		}
-	}
-	if len(quiet.Distributions)+len(quiet.LockMoments) > 0 {
-		t.Error("a case in which nobody waits has pictures of waiting")
-	}
-}
-
-func TestReason(t *testing.T) {
-	check := func(kind evidence.Kind, result string) claim.Check {
-		return claim.Check{Kind: kind, Result: result}
-	}
-	heap, cpu, race := check(evidence.Heap, claim.Agrees), check(evidence.CPU, claim.Agrees), check(evidence.Race, claim.Agrees)
-	for _, c := range []struct {
-		confidence claim.Confidence
-		checks     []claim.Check
-		want       string
-	}{
-		{claim.High, []claim.Check{heap, cpu, race}, "the heap profile, CPU profile and race report show it independently, and nothing contradicts it"},
-		{claim.Medium, []claim.Check{heap, cpu, check(evidence.Trace, claim.Silent)}, "the heap profile and CPU profile show it, though no two of them independently and on good evidence"},
-		{claim.Medium, []claim.Check{heap, check(evidence.CPU, claim.Absent)}, "the heap profile alone shows it"},
-		{claim.Low, []claim.Check{heap}, "the heap profile alone shows it, and not on enough"},
-		{claim.Low, []claim.Check{heap, check(evidence.CPU, claim.Disagrees)}, "the heap profile shows it, and the CPU profile should and does not"},
-		{claim.Low, []claim.Check{heap, check(evidence.CPU, claim.Disagrees), check(evidence.Trace, claim.Disagrees)}, "the heap profile shows it, and the CPU profile and execution trace should and do not"},
-		{claim.Low, nil, "no kind of evidence gives a value"},
-	} {
-		got := (&chainView{Root: &findingView{Finding: claim.Finding{Confidence: c.confidence, Checks: c.checks}}}).Reason()
-		if got != c.want {
-			t.Errorf("%s\nwant %s", got, c.want)
-		}
 	}
 }

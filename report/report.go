@@ -186,3 +186,12 @@ type Grown struct {
 	Before evidence.Quantity `json:"before"`
 	After  evidence.Quantity `json:"after"`
 }
+
+// Widest is the larger total, which both bars of a growth row are drawn against.
+func (g Growth) Widest() evidence.Quantity {
+	widest := evidence.Quantity{Unit: g.After.Unit}
+	for _, row := range g.Rows {
+		widest.Number = max(widest.Number, row.Before.Number, row.After.Number)
+	}
+	return widest
+}

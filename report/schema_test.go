@@ -1,4 +1,4 @@
-package report
+package report_test
 
 import (
 	"bytes"
@@ -14,20 +14,20 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"inquest/analyze/claim"
+	"inquest/report"
+	"inquest/report/reporttest"
 )
-
-var schemaFile = filepath.Join("..", "docs", "report.schema.json")
 
 // TestSchemaAccepts holds real output to the published schema.
 func TestSchemaAccepts(t *testing.T) {
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	schema, err := c.Compile(schemaFile)
+	schema, err := c.Compile(reporttest.SchemaFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"incident", "quiet"} { // the hostile one breaks enums on purpose
-		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(written(t, WriteJSON, load(t, name))))
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(reporttest.Written(t, report.WriteJSON, reporttest.Load(t, name))))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestSchemaAccepts(t *testing.T) {
 
 // TestSchemaIsComplete holds the schema and docs/json.md to the Go types, field by field.
 func TestSchemaIsComplete(t *testing.T) {
-	text, err := os.ReadFile(schemaFile)
+	text, err := os.ReadFile(reporttest.SchemaFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestSchemaIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compareSchema(t, root, root, reflect.TypeFor[Report](), "report", manual, map[reflect.Type]bool{})
+	compareSchema(t, root, root, reflect.TypeFor[report.Report](), "report", manual, map[reflect.Type]bool{})
 }
 
 func compareSchema(t *testing.T, root, node map[string]any, typ reflect.Type, at string, manual []byte, done map[reflect.Type]bool) {

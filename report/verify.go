@@ -13,6 +13,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/report/tokens"
 )
 
 // Results of a verification.
@@ -262,14 +263,14 @@ func sameNumber(a, b json.Number) bool {
 	return errX == nil && errY == nil && x == y
 }
 
-// tokens finds what redaction writes for names.
-var tokens = regexp.MustCompile(`(?:` + strings.Join(tokenKinds, "|") + `)[1-9]\d{0,8}`)
+// allTokens finds what redaction writes for names.
+var allTokens = regexp.MustCompile(`(?:` + strings.Join(tokens.Kinds, "|") + `)[1-9]\d{0,8}`)
 
 // sameButTokens reports whether two texts differ in the numbers of their tokens alone,
 // and each token stands for the same one everywhere.
 func (c *comparison) sameButTokens(a, b string) bool {
-	as, bs := tokens.FindAllString(a, -1), tokens.FindAllString(b, -1)
-	if len(as) != len(bs) || tokens.ReplaceAllString(a, "\x00") != tokens.ReplaceAllString(b, "\x00") {
+	as, bs := allTokens.FindAllString(a, -1), allTokens.FindAllString(b, -1)
+	if len(as) != len(bs) || allTokens.ReplaceAllString(a, "\x00") != allTokens.ReplaceAllString(b, "\x00") {
 		return false
 	}
 	for i, x := range as {

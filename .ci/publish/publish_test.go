@@ -73,6 +73,7 @@ import (
 	"MODULE/analyze"
 	"MODULE/analyze/detect"
 	"MODULE/report"
+	"MODULE/report/markdown"
 )
 
 func main() {
@@ -84,7 +85,7 @@ func main() {
 	for _, f := range result.Findings {
 		fmt.Println(f.Detector)
 	}
-	if err := report.WriteMarkdown(os.Stdout, report.New(result)); err != nil {
+	if err := markdown.Write(os.Stdout, report.New(result)); err != nil {
 		panic(err)
 	}
 }

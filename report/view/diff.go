@@ -1,0 +1,266 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"golang.org/x/perf/benchunit"
+
+	"inquest/analyze/compare"
+	"inquest/analyze/evidence"
+	"inquest/report"
+	"inquest/report/safe"
+)
+
+// Diff is a comparison arranged for reading.
+type Diff struct {
+	*report.Diff
+}
+
+func NewDiff(d *report.Diff) Diff { return Diff{safe.Copy(d)} }
+
+// Headline is the verdict in one sentence.
+func (v Diff) Headline() string { return Capital(string(v.Verdict)) + ": " + v.Why.String() }
+
+// row is a change that counts, with where it was measured.
+type Row struct {
+	compare.Change
+	Measure *compare.Measure
+	Kind    *compare.Kind
+}
+
+// Counted is every change that decides the verdict, worst first.
+func (v Diff) Counted() []Row {
+	var worse, better []Row
+	for i := range v.Kinds {
+		k := &v.Kinds[i]
+		for j := range k.Measures {
+			m := &k.Measures[j]
+			if !m.Gates {
+				continue
+			}
+			all := m.Changes
+			if m.Whole.Counts && !slices.ContainsFunc(all, func(c compare.Change) bool { return c.Counts && c.Worse == m.Whole.Worse }) {
+				all = append([]compare.Change{m.Whole}, all...)
+			}
+			for _, c := range all {
+				switch {
+				case c.Counts && c.Worse:
+					worse = append(worse, Row{c, m, k})
+				case c.Counts:
+					better = append(better, Row{c, m, k})
+				}
+			}
+		}
+	}
+	return append(worse, better...)
+}
+
+// Where names what a change is about.
+func (r Row) Where() string {
+	if r.Function == "" {
+		return "the whole"
+	}
+	return r.Function
+}
+
+// Relative is how much it changed.
+func (r Row) Relative() string { return Relative(r.Change) }
+
+func Relative(c compare.Change) string {
+	switch {
+	case c.New():
+		return "new"
+	case c.Before.Number == 0:
+		return "0 %"
+	}
+	return compare.Percent(c.Effect)
+}
+
+// Within says how sure a change is: its interval as parts of what it was before.
+func (r Row) Within() string { return within(r.Change) }
+
+func within(c compare.Change) string {
+	if c.Before.Number == 0 || c.New() {
+		return ""
+	}
+	return fmt.Sprintf("%s to %s", compare.Percent(c.Interval.Low/c.Before.Number), compare.Percent(c.Interval.High/c.Before.Number))
+}
+
+// Share is its part of the whole on both sides.
+func (r Row) Share() string {
+	return evidence.Of(r.Shares.Before, evidence.Share).String() + " → " + evidence.Of(r.Shares.After, evidence.Share).String()
+}
+
+// CallPath is the way to a function, shortened in the middle.
+func CallPath(c compare.Change) string {
+	p := c.Path
+	if len(p) > 7 {
+		p = slices.Concat(p[:2], []string{"..."}, p[len(p)-4:])
+	}
+	return strings.Join(p, " > ")
+}
+
+// PerWord is what a measure's numbers are per, where their unit does not say so.
+func PerWord(m *compare.Measure) string {
+	if m.Per == "operation" {
+		return " per operation"
+	}
+	return ""
+}
+
+// MethodWords says how a measure was tested.
+func MethodWords(m *compare.Measure) string {
+	per := ""
+	if m.Per == "second" {
+		per = "per second of wall time, so more work counts as more cost: --ops BEFORE,AFTER compares per operation; "
+	}
+	test := "Student's test"
+	switch m.Method {
+	case compare.Permutation:
+		test = "permutation and Student's test"
+		fallthrough
+	case compare.Moderated:
+		return per + fmt.Sprintf("%s of %d against %d runs; two runs of one side differ by %s as a whole", test, m.Runs.Before, m.Runs.After, m.Noise)
+	case compare.Sampling:
+		return per + fmt.Sprintf("sampling theory only, %d against %d: how runs differ from each other is not in it; give three or more per side", m.Runs.Before, m.Runs.After)
+	}
+	return "the same bytes"
+}
+
+// SightWords says what change would have been seen.
+func SightWords(m *compare.Measure) string {
+	if m.Detectable.Number <= 0 {
+		return ""
+	}
+	if m.Detectable.Number > 1 {
+		return "so little was sampled that a function with a tenth of the whole could double and not be seen"
+	}
+	words := fmt.Sprintf("a change of %s in a function with a tenth of the whole would have been seen four times of five", evidence.Of(math.Ceil(m.Detectable.Number*100)/100, evidence.Share))
+	const fifth = 0.2
+	if times := m.Detectable.Number / fifth; times > 1 && m.Method != compare.Permutation {
+		// What sampling hides shrinks with the root of the samples; how runs differ besides, does not.
+		words += fmt.Sprintf(", and of a fifth with %.1f times as many samples a run", math.Ceil(10*times*times)/10)
+	}
+	return words
+}
+
+// BenchNumber writes a number of a benchmark in the unit that benchmarks spell as unit.
+func BenchNumber(n float64, unit string) string {
+	of := func(u evidence.Unit, n float64) string { return evidence.Quantity{Number: n, Unit: u}.String() }
+	switch unit {
+	case "sec/op":
+		return of(evidence.Nanoseconds, n*1e9)
+	case "B/op":
+		return of(evidence.Bytes, n)
+	case "B/s":
+		return of(evidence.BytesPerSec, n)
+	case "allocs/op":
+		return of(evidence.Count, n)
+	}
+	return benchunit.Scale(n, benchunit.ClassOf(unit))
+}
+
+// BenchWhat names what a benchmark's number is.
+func BenchWhat(unit string) string {
+	switch unit {
+	case "sec/op":
+		return "time per operation"
+	case "B/op":
+		return "bytes per operation"
+	case "allocs/op":
+		return "allocations per operation"
+	case "B/s":
+		return "throughput"
+	}
+	return unit
+}
+
+// ShortBenchmark is a benchmark's name without its package.
+func ShortBenchmark(name string) string {
+	if i := strings.Index(name, ".Benchmark"); i >= 0 {
+		return name[i+1:]
+	}
+	return name
+}
+
+// BenchSure says how sure a benchmark's change is.
+func BenchSure(b compare.Benchmark) string {
+	if len(b.Warnings) > 0 {
+		return b.Warnings[0].String()
+	}
+	return fmt.Sprintf("q %s, %d against %d runs", Probability(b.Q), b.Runs.Before, b.Runs.After)
+}
+
+// Ranked lists the numbers of benchmarks, what changed first.
+func (v Diff) Ranked() []compare.Benchmark {
+	all := slices.Clone(v.Benchmarks)
+	rank := map[compare.Outcome]int{compare.Regression: 0, compare.Tradeoff: 1, compare.Inconclusive: 2, compare.Improvement: 3, compare.Pass: 4}
+	slices.SortStableFunc(all, func(a, b compare.Benchmark) int { return cmp.Compare(rank[a.Verdict], rank[b.Verdict]) })
+	return all
+}
+
+// TrendWords says how the live heap of a side went, in one sentence and one for each site.
+func TrendWords(t compare.Trend) (sentence string, sites []string) {
+	how := "no steady growth"
+	if t.Rising {
+		how = "more in every profile"
+	}
+	sentence = fmt.Sprintf("%s: live heap %s → %s over %s, %s: %s", t.Side, t.First, t.Last, evidence.Things(len(t.Exhibits), "profile"), t.Slope, how)
+	for _, s := range t.Sites {
+		sites = append(sites, fmt.Sprintf("%s: %s → %s", s.Function, s.First, s.Last))
+	}
+	return sentence, sites
+}
+
+// QuantilesWords puts both sides of a distribution into words.
+func QuantilesWords(d compare.Distribution) string {
+	at := func(n int64) string { return evidence.Of(n, evidence.Nanoseconds).String() }
+	return fmt.Sprintf("half below %s → %s, 99 of 100 below %s → %s, longest %s → %s, %d → %d of them",
+		at(d.Before.P50), at(d.After.P50), at(d.Before.P99), at(d.After.P99), at(d.Before.Max), at(d.After.Max), d.Before.Count, d.After.Count)
+}
+
+func KindWord(kind string) string { return compare.KindName(kind) }
+
+func SideWords(s report.DiffSide) string {
+	var parts []string
+	n := map[evidence.Kind]int{}
+	var kinds []evidence.Kind
+	for _, e := range s.Exhibits {
+		if e.Coverage == evidence.None {
+			continue
+		}
+		if n[e.Kind] == 0 {
+			kinds = append(kinds, e.Kind)
+		}
+		n[e.Kind]++
+	}
+	for _, k := range kinds {
+		parts = append(parts, evidence.Things(n[k], k.Name()).String())
+	}
+	parts = append(parts, s.Others...)
+	return s.Title + " (" + strings.Join(parts, ", ") + ")"
+}
+
+// Unbroken keeps a number and its unit on one line.
+func Unbroken(s string) string { return strings.ReplaceAll(s, " ", "\u00a0") }
+
+// MaxDiffRows is how many changes a terminal and the top of a page show.
+const MaxDiffRows = 8
+
+func Verb(c compare.Change) string {
+	if c.Worse {
+		return "rose"
+	}
+	return "fell"
+}
+
+func Probability(p float64) string {
+	if p < 0.001 {
+		return "< 0.001"
+	}
+	return fmt.Sprintf("%.3f", p)
+}
