@@ -166,7 +166,7 @@ func setSamples(e *evidence.Exhibit, values ...int64) {
 func cutAt(e *evidence.Exhibit, depth int) {
 	s := make(stack.Stack, depth)
 	for i := range s {
-		s[i].Function = "main.descend"
+		s[i] = &stack.Frame{Function: "main.descend"}
 	}
 	cut := e.Profile().Samples[0]
 	cut.Stack = s
