@@ -30,7 +30,9 @@ func took[T any](f *fold, v *T) *T {
 func (f *fold) count(h *Histogram, d time.Duration) {
 	before := cap(h.bins)
 	h.Add(d)
-	f.kept += bound.Size[uint32](cap(h.bins) - before)
+	if grown := cap(h.bins) - before; grown > 0 {
+		f.kept += bound.Size[uint32](grown)
+	}
 }
 
 // entries returns about what a map takes.

@@ -10,9 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-	"unsafe"
 
 	"golang.org/x/exp/trace"
 
@@ -25,7 +23,7 @@ type Options struct {
 	Jobs     int                             // generations read at a time; 0 means GOMAXPROCS
 	Memory   *bound.Memory                   // bounds what is decoded at a time, of all traces that share it; nil for one of bound.Default
 	Account  *bound.Account                  // pays for what is kept of the trace, of the same budget; nil for none
-	Progress func(done, total, events int64) // called now and then from one goroutine: bytes, bytes, events; may be nil
+	Progress func(done, total, events int64) // called now and then, never twice at a time: bytes, bytes, events; may be nil
 
 	// Window, when not nil, tells what part of the trace to read, as offsets from its
 	// first event: nothing before from and nothing from to on. It is given the wall clock of that
@@ -120,9 +118,7 @@ type engine struct {
 	narrowed Narrowed  // what becomes of Timeline.Narrowed when something was left out
 	began    time.Time // first event of the trace
 	missing  []missing
-	ahead    chan struct{} // holds a token for each chunk that waits for the fold
-	reserve  chan struct{} // the same, for a few chunks of the generation that the fold is at
-	torn     bool          // the generation before could not be read to its end
+	torn     bool // the generation before could not be read to its end
 	done     int64
 	chunks   int
 
@@ -227,117 +223,6 @@ func (e *engine) progress() {
 	}
 }
 
-// stream is the chunks of one generation on their way from its reader to the fold.
-type stream struct {
-	gen     *generation
-	chunks  chan held
-	current chan struct{} // closed when the fold has come to this generation
-	err     error         // valid once chunks is closed
-}
-
-// held is a chunk that waits for the fold.
-type held struct {
-	*wire.Chunk
-	token chan struct{} // where to give back its token
-}
-
-// maxWorkers bounds the generations that are decoded at a time: the fold needs
-// about a third of the time of one decoder, so more would only wait for it.
-const maxWorkers = 6
-
-// aheadChunks returns how many chunks may be held that the fold has not come to:
-// some two fifths of the largest generation's events, at some 5.5 bytes each, for each
-// worker ahead, up to three. Of the work on a generation the fold is a quarter, so
-// that is what keeps two processors busy, one with the rest of a generation, the
-// other with its fold. The generation that the fold is at always has a few more to
-// get through with, so the bound cannot block it.
-func aheadChunks(gens []generation, workers int, most int64) int {
-	var largest int64
-	for i := range gens {
-		largest = max(largest, gens[i].size())
-	}
-	want := largest * 2 / 5 * 2 / 11 / wire.ChunkRecords * int64(min(workers-1, 3))
-	left := (most - largest*int64(workers)) / chunkBytes
-	return int(max(min(want, left, maxAhead), minAhead))
-}
-
-const (
-	chunkBytes   = wire.ChunkRecords * int64(unsafe.Sizeof(wire.Record{}))
-	minAhead     = 64
-	maxAhead     = 64 << 20 / chunkBytes
-	currentAhead = 16
-)
-
-// admission hands out generations, in order, and holds back those for which
-// there is no memory yet. Those before them get through, so it cannot block for good.
-type admission struct {
-	memory  *bound.Memory // which all traces that are read share
-	mu      sync.Mutex
-	gens    []generation
-	next    int
-	garbage int64 // bytes of those that have been decoded since the collector ran
-}
-
-// take returns the index of the next generation, or false when there is none or
-// ctx is done.
-func (a *admission) take(ctx context.Context) (int, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.next >= len(a.gens) || !a.memory.Work(a.gens[a.next].memory(), func() bool { return ctx.Err() == nil }) {
-		return 0, false
-	}
-	i := a.next
-	a.next++
-	return i, true
-}
-
-// give says that a generation has been decoded. Its memory is asked back now,
-// before the next takes as much again: left to itself, the collector would let
-// garbage grow to the size of what is alive.
-func (a *admission) give(i int) {
-	size := a.gens[i].memory()
-	a.memory.Done(size) // before the lock, under which others wait for it
-	a.mu.Lock()
-	a.garbage += size
-	collect := a.garbage >= minGarbage
-	if collect {
-		a.garbage = 0
-	}
-	a.mu.Unlock()
-	if collect {
-		runtime.GC()
-	}
-}
-
-// minGarbage is worth a run of the collector: what is alive holds few pointers and is marked
-// in a millisecond, decoding as much takes hundreds.
-const minGarbage = 8 << 20
-
-// spares are empty chunks, the one used last on top: it may still be in the cache.
-type spares struct {
-	mu   sync.Mutex
-	list []*wire.Chunk
-}
-
-func (s *spares) get() *wire.Chunk {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := len(s.list)
-	if n == 0 {
-		return wire.NewChunk()
-	}
-	c := s.list[n-1]
-	s.list = s.list[:n-1]
-	return c
-}
-
-func (s *spares) put(c *wire.Chunk) {
-	c.Reset()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.list = append(s.list, c)
-}
-
 // split folds the generations of the file, each read by a reader of its own.
 func (e *engine) split(version int) error {
 	gens, cut, err := scan(e.r, e.size, version)
@@ -356,11 +241,7 @@ func (e *engine) split(version int) error {
 	toEnd := &gens[len(gens)-1] == end
 	e.reading.Generations = len(gens)
 	e.payFor(gens)
-	if workers := min(e.opt.Jobs, len(gens), maxWorkers); workers == 1 {
-		e.sequential(gens, version)
-	} else {
-		e.parallel(gens, version, workers)
-	}
+	newTurns(e, gens, version, min(e.opt.Jobs, len(gens), maxWorkers)).run()
 	if e.fold.events == 0 && !e.fold.part.cut {
 		if e.ctx.Err() != nil {
 			return e.ctx.Err()
@@ -386,142 +267,6 @@ func (e *engine) split(version int) error {
 	return nil
 }
 
-func (e *engine) sequential(gens []generation, version int) {
-	c := wire.NewChunk()
-	a := admission{memory: e.opt.Memory, gens: gens}
-	var d wire.Decoder
-	for range gens {
-		i, ok := a.take(e.ctx)
-		if !ok {
-			return
-		}
-		g := &gens[i]
-		e.nextGeneration()
-		before := e.fold.events
-		err := e.readGeneration(&d, g, version, e.direct(c))
-		e.folded(gens, i, before, err)
-		a.give(i)
-		if e.ended() {
-			return
-		}
-	}
-}
-
-func (e *engine) parallel(gens []generation, version, workers int) {
-	ctx, cancel := context.WithCancel(e.ctx)
-	var wait sync.WaitGroup
-	defer wait.Wait()
-	defer cancel()
-	// Streams are made when the first of reader and fold comes to them: a hostile
-	// file can have a million generations.
-	var lock sync.Mutex
-	streams := map[int]*stream{}
-	budget := aheadChunks(gens, workers, e.opt.Memory.Decoding())
-	at := func(i int) *stream {
-		lock.Lock()
-		defer lock.Unlock()
-		s := streams[i]
-		if s == nil {
-			s = &stream{gen: &gens[i], chunks: make(chan held, budget+currentAhead), current: make(chan struct{})}
-			streams[i] = s
-		} else {
-			delete(streams, i) // both have it now
-		}
-		return s
-	}
-	e.ahead, e.reserve = make(chan struct{}, budget), make(chan struct{}, currentAhead)
-	var spare spares
-	// get returns an empty chunk for a stream once there is room for it.
-	get := func(s *stream) (held, error) {
-		token := e.ahead
-		select {
-		case e.ahead <- struct{}{}:
-		default:
-			select {
-			case e.ahead <- struct{}{}:
-			case <-s.current:
-				select {
-				case e.ahead <- struct{}{}:
-				case e.reserve <- struct{}{}:
-					token = e.reserve
-				case <-ctx.Done():
-					return held{}, ctx.Err()
-				}
-			case <-ctx.Done():
-				return held{}, ctx.Err()
-			}
-		}
-		return held{spare.get(), token}, nil
-	}
-	a := admission{memory: e.opt.Memory, gens: gens}
-	for range workers {
-		wait.Go(func() {
-			var d wire.Decoder
-			for {
-				i, ok := a.take(ctx)
-				if !ok {
-					return
-				}
-				s := at(i)
-				func() {
-					defer a.give(i)
-					defer close(s.chunks)
-					var filling held
-					s.err = e.readGeneration(&d, s.gen, version, wire.Sink{
-						Get: func() (_ *wire.Chunk, err error) {
-							filling, err = get(s)
-							return filling.Chunk, err
-						},
-						Put: func(*wire.Chunk) error {
-							select {
-							case s.chunks <- filling:
-								return nil
-							case <-ctx.Done():
-								return ctx.Err()
-							}
-						},
-					})
-				}()
-			}
-		})
-	}
-	for i := range gens {
-		s := at(i)
-		close(s.current)
-		e.nextGeneration()
-		var raw int64
-		before := e.fold.events
-		for open := true; open; {
-			var c held
-			select {
-			case c, open = <-s.chunks:
-				if !open {
-					break
-				}
-				raw = e.fold.chunk(c.Chunk, raw)
-				spare.put(c.Chunk)
-				<-c.token
-				e.progress()
-				if err := e.goOn(); err != nil {
-					e.folded(gens, i, before, err)
-					return
-				}
-			case <-ctx.Done():
-				e.folded(gens, i, before, ctx.Err())
-				return
-			}
-		}
-		e.folded(gens, i, before, s.err)
-	}
-}
-
-// rescue turns a panic into damage: in a goroutine of its own it would end the process.
-func rescue(err *error) {
-	if p := recover(); p != nil {
-		*err = damage{fmt.Errorf("makes no sense to the reader: %v", p)}
-	}
-}
-
 // readGeneration decodes one generation.
 func (e *engine) readGeneration(d *wire.Decoder, g *generation, version int, out wire.Sink) (err error) {
 	defer rescue(&err)
@@ -544,6 +289,7 @@ func (e *engine) readGeneration(d *wire.Decoder, g *generation, version int, out
 // readAgain reads a generation that our decoder refuses with x/exp/trace, whose judgement counts, from
 // the record on that comes after the first n.
 func (e *engine) readAgain(g *generation, version int, n int64, out wire.Sink) error {
+	g.again = true
 	in := &feed{r: e.r, parts: slices.Clone(g.parts), ends: version >= 26, ahead: e.head}
 	if version >= 26 && !g.ended {
 		// Without the end byte the reader would not even try.

@@ -46,6 +46,7 @@ type generation struct {
 	latest   uint64  // highest
 	nextTime uint64  // lowest time of the generation that follows in the file, 0 for none
 	scale    float64 // nanoseconds per unit, once a reader has told; 0 before
+	again    bool    // x/exp/trace has read it
 }
 
 func (g *generation) size() (n int64) {

@@ -73,9 +73,9 @@ func TestPartsEqualWhole(t *testing.T) {
 	}
 }
 
-// A token that is not given back would slow the reading of long traces down,
+// A chunk that is not given back would slow the reading of long traces down,
 // generation by generation.
-func TestReadingAheadGivesBackItsTokens(t *testing.T) {
+func TestReadingAheadGivesBackItsChunks(t *testing.T) {
 	for _, name := range long {
 		whole := load(t, name)
 		damaged := bytes.Clone(whole)
@@ -83,13 +83,13 @@ func TestReadingAheadGivesBackItsTokens(t *testing.T) {
 			clear(damaged[g.parts[0].From+200 : g.parts[0].From+400])
 		}
 		for _, b := range [][]byte{whole, damaged} {
-			e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:wire.HeaderSize], fold: newFold(), opt: Options{Memory: bound.NewMemory(bound.Default), Jobs: 3}}
+			e := &engine{ctx: context.Background(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:wire.HeaderSize], fold: newFold(), opt: Options{Memory: bound.NewMemory(bound.Default)}}
 			v, _ := formatVersion(b)
-			if err := e.split(v); err != nil {
-				t.Fatal(err)
-			}
-			if n := len(e.ahead); n != 0 {
-				t.Errorf("%s: %d tokens are missing after %d generations", name, n, e.reading.Generations)
+			gens := generations(t, b)
+			w := newTurns(e, gens, v, 3)
+			w.run()
+			if w.held != 0 || len(w.lanes) != 0 || w.at != len(gens) {
+				t.Errorf("%s: %d chunks are missing after %d of %d generations, %d still there", name, w.held, w.at, len(gens), len(w.lanes))
 			}
 		}
 	}

@@ -70,7 +70,7 @@ const (
 
 // kind is what is known of a kind of event. Nothing else depends on how events are written.
 type kind struct {
-	timed   bool  // a thread writes it, with the time since its event before
+	rule    rule  // nil where no thread writes it; it is followed by the time since the thread's event before
 	args    uint8 // how many numbers follow the time
 	stacks  uint8 // which of these are ids of stacks, as bits
 	strings uint8 // and of strings
@@ -100,61 +100,60 @@ const (
 // not in how: x/exp/trace takes all of them in every version, too.
 var kinds = func() (t [256]kind) {
 	for i, k := range map[int]kind{
-		evProcsChange: {args: 2, stacks: arg1, needs: needsP | needsG}, // GOMAXPROCS, stack
-		evProcStart:   {args: 2},                                       // P, its sequence
-		evProcStop:    {needs: needsP},
-		evProcSteal:   {args: 3}, // P, its sequence, thread
-		evProcStatus:  {args: 2}, // P, status
+		evProcsChange: {rule: amount(OpProcs), args: 2, stacks: arg1, needs: needsP | needsG}, // GOMAXPROCS, stack
+		evProcStart:   {rule: (*Decoder).procStart, args: 2},                                  // P, its sequence
+		evProcStop:    {rule: (*Decoder).procStop, needs: needsP},
+		evProcSteal:   {rule: (*Decoder).steal, args: 3},      // P, its sequence, thread
+		evProcStatus:  {rule: (*Decoder).procStatus, args: 2}, // P, status
 
-		evGoCreate:            {args: 3, stacks: arg1 | arg2, needs: needsP}, // goroutine, where it starts, stack
-		evGoCreateBlocked:     {args: 3, stacks: arg1 | arg2, needs: needsP}, // the same
-		evGoCreateSyscall:     {args: 1},                                     // goroutine
-		evGoStart:             {args: 2},                                     // goroutine, its sequence
-		evGoDestroy:           {needs: needsP | needsG},
-		evGoDestroySyscall:    {needs: needsG},
-		evGoStop:              {args: 2, strings: arg0, stacks: arg1, needs: needsP | needsG}, // reason, stack
-		evGoBlock:             {args: 2, strings: arg0, stacks: arg1, needs: needsP | needsG}, // reason, stack
-		evGoUnblock:           {args: 3, stacks: arg2},                                        // goroutine, its sequence, stack
-		evGoSyscallBegin:      {args: 2, stacks: arg1, needs: needsP | needsG},                // sequence of the P, stack
-		evGoSyscallEnd:        {needs: needsP | needsG},
-		evGoSyscallEndBlocked: {},
-		evGoStatus:            {args: 3, nobody: true},               // goroutine, thread, status
-		evGoStatusStack:       {args: 4, stacks: arg3, nobody: true}, // goroutine, thread, status, stack
-		evGoSwitch:            {args: 2, needs: needsP | needsG},     // goroutine, its sequence
-		evGoSwitchDestroy:     {args: 2, needs: needsP | needsG},     // goroutine, its sequence
+		evGoCreate:            {rule: (*Decoder).goCreate, args: 3, stacks: arg1 | arg2, needs: needsP}, // goroutine, where it starts, stack
+		evGoCreateBlocked:     {rule: (*Decoder).goCreate, args: 3, stacks: arg1 | arg2, needs: needsP}, // the same
+		evGoCreateSyscall:     {rule: (*Decoder).goCreateSyscall, args: 1},                              // goroutine
+		evGoStart:             {rule: (*Decoder).goStart, args: 2},                                      // goroutine, its sequence
+		evGoDestroy:           {rule: (*Decoder).goDestroy, needs: needsP | needsG},
+		evGoDestroySyscall:    {rule: (*Decoder).goDestroySyscall, needs: needsG},
+		evGoStop:              {rule: (*Decoder).goStop, args: 2, strings: arg0, stacks: arg1, needs: needsP | needsG}, // reason, stack
+		evGoBlock:             {rule: (*Decoder).goStop, args: 2, strings: arg0, stacks: arg1, needs: needsP | needsG}, // reason, stack
+		evGoUnblock:           {rule: (*Decoder).goUnblock, args: 3, stacks: arg2},                                     // goroutine, its sequence, stack
+		evGoSyscallBegin:      {rule: (*Decoder).syscallBegin, args: 2, stacks: arg1, needs: needsP | needsG},          // sequence of the P, stack
+		evGoSyscallEnd:        {rule: (*Decoder).syscallEnd, needs: needsP | needsG},
+		evGoSyscallEndBlocked: {rule: (*Decoder).syscallEndBlocked},
+		evGoStatus:            {rule: (*Decoder).goStatus, args: 3, nobody: true},               // goroutine, thread, status
+		evGoStatusStack:       {rule: (*Decoder).goStatus, args: 4, stacks: arg3, nobody: true}, // goroutine, thread, status, stack
+		evGoSwitch:            {rule: (*Decoder).goSwitch, args: 2, needs: needsP | needsG},     // goroutine, its sequence
+		evGoSwitchDestroy:     {rule: (*Decoder).goSwitch, args: 2, needs: needsP | needsG},     // goroutine, its sequence
 
-		evSTWBegin:           {args: 2, strings: arg0, stacks: arg1, needs: needsP | needsG}, // why, stack
-		evSTWEnd:             {needs: needsP | needsG},
-		evGCActive:           {args: 1},                                       // sequence
-		evGCBegin:            {args: 2, stacks: arg1},                         // sequence, stack
-		evGCEnd:              {args: 1},                                       // sequence
-		evGCSweepActive:      {args: 1},                                       // P
-		evGCSweepBegin:       {args: 1, stacks: arg0, needs: needsP},          // stack
-		evGCSweepEnd:         {args: 2, needs: needsP},                        // bytes swept, bytes freed
-		evGCMarkAssistActive: {args: 1, nobody: true},                         // goroutine
-		evGCMarkAssistBegin:  {args: 1, stacks: arg0, needs: needsP | needsG}, // stack
-		evGCMarkAssistEnd:    {needs: needsP | needsG},
-		evHeapAlloc:          {args: 1, needs: needsP}, // bytes
-		evHeapGoal:           {args: 1, needs: needsP}, // bytes
+		evSTWBegin:           {rule: (*Decoder).stwBegin, args: 2, strings: arg0, stacks: arg1, needs: needsP | needsG}, // why, stack
+		evSTWEnd:             {rule: (*Decoder).stwEnd, needs: needsP | needsG},
+		evGCActive:           {rule: (*Decoder).gcActive, args: 1},                                          // sequence
+		evGCBegin:            {rule: (*Decoder).gcBegin, args: 2, stacks: arg1},                             // sequence, stack
+		evGCEnd:              {rule: (*Decoder).gcEnd, args: 1},                                             // sequence
+		evGCSweepActive:      {rule: (*Decoder).sweepActive, args: 1},                                       // P
+		evGCSweepBegin:       {rule: (*Decoder).sweepBegin, args: 1, stacks: arg0, needs: needsP},           // stack
+		evGCSweepEnd:         {rule: (*Decoder).sweepEnd, args: 2, needs: needsP},                           // bytes swept, bytes freed
+		evGCMarkAssistActive: {rule: (*Decoder).assistActive, args: 1, nobody: true},                        // goroutine
+		evGCMarkAssistBegin:  {rule: (*Decoder).assistBegin, args: 1, stacks: arg0, needs: needsP | needsG}, // stack
+		evGCMarkAssistEnd:    {rule: (*Decoder).assistEnd, needs: needsP | needsG},
+		evHeapAlloc:          {rule: amount(OpLive), args: 1, needs: needsP}, // bytes
+		evHeapGoal:           {rule: amount(OpGoal), args: 1, needs: needsP}, // bytes
 
-		evGoLabel:         {args: 1, strings: arg0, needs: needsP | needsG},                      // label
-		evUserTaskBegin:   {args: 4, strings: arg2, stacks: arg3, needs: needsP | needsG},        // task, parent, name, stack
-		evUserTaskEnd:     {args: 2, stacks: arg1, needs: needsP | needsG},                       // task, stack
-		evUserRegionBegin: {args: 3, strings: arg1, stacks: arg2, needs: needsP | needsG},        // task, name, stack
-		evUserRegionEnd:   {args: 3, strings: arg1, stacks: arg2, needs: needsP | needsG},        // task, name, stack
-		evUserLog:         {args: 4, strings: arg1 | arg2, stacks: arg3, needs: needsP | needsG}, // task, key, value, stack
+		evGoLabel:         {rule: (*Decoder).label, args: 1, strings: arg0, needs: needsP | needsG},                    // label
+		evUserTaskBegin:   {rule: (*Decoder).taskBegin, args: 4, strings: arg2, stacks: arg3, needs: needsP | needsG},  // task, parent, name, stack
+		evUserTaskEnd:     {rule: (*Decoder).taskEnd, args: 2, stacks: arg1, needs: needsP | needsG},                   // task, stack
+		evUserRegionBegin: {rule: (*Decoder).region, args: 3, strings: arg1, stacks: arg2, needs: needsP | needsG},     // task, name, stack
+		evUserRegionEnd:   {rule: (*Decoder).region, args: 3, strings: arg1, stacks: arg2, needs: needsP | needsG},     // task, name, stack
+		evUserLog:         {rule: (*Decoder).log, args: 4, strings: arg1 | arg2, stacks: arg3, needs: needsP | needsG}, // task, key, value, stack
 
-		evSpan:     {args: 3}, // id, pages, class
-		evSpan + 1: {args: 3}, // the same, allocated
-		evSpan + 2: {args: 1}, // id, freed
-		evSpan + 3: {args: 2}, // object: id, type
-		evSpan + 4: {args: 2}, // the same, allocated
-		evSpan + 5: {args: 1}, // id, freed
-		evSpan + 6: {args: 2}, // stack of a goroutine: id, order
-		evSpan + 7: {args: 2}, // the same, allocated
-		evSpan + 8: {args: 1}, // id, freed
+		evSpan:     {rule: (*Decoder).span, args: 3}, // id, pages, class
+		evSpan + 1: {rule: (*Decoder).span, args: 3}, // the same, allocated
+		evSpan + 2: {rule: (*Decoder).span, args: 1}, // id, freed
+		evSpan + 3: {rule: (*Decoder).span, args: 2}, // object: id, type
+		evSpan + 4: {rule: (*Decoder).span, args: 2}, // the same, allocated
+		evSpan + 5: {rule: (*Decoder).span, args: 1}, // id, freed
+		evSpan + 6: {rule: (*Decoder).span, args: 2}, // stack of a goroutine: id, order
+		evSpan + 7: {rule: (*Decoder).span, args: 2}, // the same, allocated
+		evSpan + 8: {rule: (*Decoder).span, args: 1}, // id, freed
 	} {
-		k.timed = true
 		t[i] = k
 	}
 	return t

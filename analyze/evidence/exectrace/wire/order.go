@@ -96,15 +96,8 @@ func (d *Decoder) try(i int) (bool, error) {
 	m := d.frontier[i].m
 	m.seen = true
 	k := &kinds[m.kind]
-	for ids := k.stacks; ids != 0; ids &= ids - 1 {
-		if !d.hasStack(m.args[bits.TrailingZeros8(ids)%maxArgs]) {
-			return false, refuse("a stack that is not there")
-		}
-	}
-	for ids := k.strings; ids != 0; ids &= ids - 1 {
-		if !d.hasString(m.args[bits.TrailingZeros8(ids)%maxArgs]) {
-			return false, refuse("a string that is not there")
-		}
+	if k.stacks|k.strings != 0 && !d.has(m, k) {
+		return false, refuse("a stack or a string that is not there")
 	}
 	if m.id == nobody && !k.nobody {
 		return false, refuse("an event that no thread writes")
@@ -112,7 +105,7 @@ func (d *Decoder) try(i int) (bool, error) {
 	if k.needs&needsP != 0 && m.p < 0 || k.needs&needsG != 0 && m.gs == nil {
 		return false, refuse("an event of a thread without P or goroutine")
 	}
-	if ok, err := d.advance(m); !ok || err != nil {
+	if ok, err := k.rule(d, m); !ok || err != nil {
 		return false, err
 	}
 	ok, err := d.next(m)
@@ -128,6 +121,21 @@ func (d *Decoder) try(i int) (bool, error) {
 		d.down(i)
 	}
 	return true, nil
+}
+
+// has reports whether the stacks and strings are there that a thread's event refers to.
+func (d *Decoder) has(m *thread, k *kind) bool {
+	for ids := k.stacks; ids != 0; ids &= ids - 1 {
+		if !d.hasStack(m.args[bits.TrailingZeros8(ids)%maxArgs]) {
+			return false
+		}
+	}
+	for ids := k.strings; ids != 0; ids &= ids - 1 {
+		if !d.hasString(m.args[bits.TrailingZeros8(ids)%maxArgs]) {
+			return false
+		}
+	}
+	return true
 }
 
 // insert, remove, up and down keep the heap in the same order as x/exp/trace does (batchcursor.go): events of the same time
@@ -161,17 +169,17 @@ func (d *Decoder) up(i int) int {
 func (d *Decoder) down(i int) {
 	h := d.frontier
 	for {
-		least, child := i, 2*i+1
-		if child < len(h) && h[child].time < h[least].time {
-			least = child
-		}
-		if child+1 < len(h) && h[child+1].time < h[least].time {
-			least = child + 1
-		}
-		if least == i {
+		child := 2*i + 1
+		if child >= len(h) {
 			return
 		}
-		h[i], h[least] = h[least], h[i]
-		i = least
+		if child+1 < len(h) && h[child+1].time < h[child].time {
+			child++
+		}
+		if h[child].time >= h[i].time {
+			return
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
 	}
 }

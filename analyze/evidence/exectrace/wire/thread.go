@@ -58,7 +58,7 @@ func (d *Decoder) next(m *thread) (bool, error) {
 	b := m.data
 	m.kind = b[m.at]
 	k := &kinds[m.kind]
-	if !k.timed {
+	if k.rule == nil {
 		return false, refuse("an event that no thread writes")
 	}
 	stamp, at := number(b, m.at+1)
@@ -110,16 +110,16 @@ func readFull(r io.ReaderAt, b []byte, at int64) error {
 
 // number reads the number at b[i:], with a margin behind the numbers of b, and returns where it ends.
 func number(b []byte, i int) (uint64, int) {
-	w := binary.LittleEndian.Uint64(b[i:])
-	if w&0x80 == 0 {
-		return w & 0x7f, i + 1
+	if v := b[i]; v < 0x80 {
+		return uint64(v), i + 1
 	}
-	return longNumber(b, i, w)
+	return longNumber(b, i)
 }
 
-// longNumber reads a number of several bytes, of which the first eight are w. Each byte holds seven bits, the lowest
+// longNumber reads a number of several bytes. Each byte holds seven bits, the lowest
 // first, and all but the last have their eighth set.
-func longNumber(b []byte, i int, w uint64) (uint64, int) {
+func longNumber(b []byte, i int) (uint64, int) {
+	w := binary.LittleEndian.Uint64(b[i:])
 	last := ^w & 0x8080808080808080
 	if last == 0 {
 		v, n := binary.Uvarint(b[i:])
