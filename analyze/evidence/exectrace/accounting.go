@@ -2,6 +2,7 @@ package exectrace
 
 import (
 	"math/bits"
+	"slices"
 	"unsafe"
 
 	"inquest/analyze/evidence/bound"
@@ -53,7 +54,7 @@ type accounting struct {
 	idleHost, idleStopped int64 // of the time of idle Ps
 	capacity              int64 // GOMAXPROCS times time, up to capacityAt
 	capacityAt            int64
-	samples               map[uint64]int64 // CPU samples by group and site
+	samples               map[uint64]int64 // CPU samples by leaf, of the run that they fell in, and site
 	paths                 map[pathKey]*pathSum
 }
 
@@ -116,6 +117,7 @@ type usual struct {
 	group, root, leaf uint32
 	n                 uint8
 	off               bool  // mostly for somebody who did nothing himself
+	peer              bool  // mostly for the network
 	in                bool  // the latest that was looked at was a part of an operation
 	skipped           bool  // some were not looked at
 	total, since      int64 // time of all, and of those since one was looked at last
@@ -144,7 +146,7 @@ func (u *usual) take(d int64) bool {
 func (u *usual) saw(f *fold, own uint32, d int64) {
 	weight := float64(u.since) / float64(max(d, 1))
 	u.since = 0
-	off := 0.0
+	off, peer := 0.0, 0.0
 pieces:
 	for i := range f.account.pieces {
 		p := &f.account.pieces[i]
@@ -152,6 +154,9 @@ pieces:
 		q := f.queued(p, own)
 		if f.offDuty(p.leaf) {
 			off += v
+		}
+		if f.isPeer(p.leaf) {
+			peer += v
 		}
 		small := 0
 		for k := range u.mix[:u.n] {
@@ -171,7 +176,7 @@ pieces:
 			*m = mixed{p.leaf, q, v}
 		}
 	}
-	u.off = off*2 >= float64(d)*weight
+	u.off, u.peer = off*2 >= float64(d)*weight, peer*2 >= float64(d)*weight
 }
 
 // usualOf returns what a group's waits at a root are usually for.
@@ -192,6 +197,9 @@ func (f *fold) usualOf(group, root uint32) uint32 {
 }
 
 const maxUsuals = 1 << 14 // the rest is one
+
+// noOp is the operation of what a goroutine does between operations.
+const noOp = ^uint32(0)
 
 type partKey struct {
 	group, leaf, root uint32
@@ -240,7 +248,9 @@ type deeds struct {
 	begun  int64  // the operation under way, -1 when none
 	// What it made for others, it made one after the other: from served on it worked for the one it wakes now.
 	served, round int64
-	handler       uint32 // place that names the handler of the request it is in
+	handler       uint32    // place that names the handler of the request it is in
+	struck        [2]uint32 // where CPU samples found it in the run that is under way
+	strikes       uint8
 }
 
 // nature says what a wait is to the operation of who waits.
@@ -308,7 +318,9 @@ func (f *fold) siteNumber(s stack.Site) uint32 {
 func (f *fold) owner(st uint32) uint32 {
 	p := f.places.all[st]
 	if p.owner == 0 {
-		p.owner = f.siteNumber(p.frames.Owner()) + 1
+		site := p.frames.Owner()
+		p.owner = f.siteNumber(site) + 1
+		p.applied = site.Function != "" && !stack.Standard(site.Function)
 	}
 	return p.owner - 1
 }
@@ -387,6 +399,11 @@ func natureOf(class wait.Class, p *place) nature {
 		return none
 	case wait.Assist:
 		return collecting
+	}
+	if p.records {
+		return known
+	}
+	switch class {
 	case wait.ChanSend:
 		if wait.ForSlot(class, p.frames) {
 			return slotWait
@@ -527,7 +544,7 @@ func (c *cover) total() int64 {
 }
 
 func (f *fold) newOp() uint32 {
-	if f.account.ops++; f.account.ops == 0 {
+	if f.account.ops++; f.account.ops == noOp {
 		f.account.ops = 1
 	}
 	return f.account.ops
@@ -586,9 +603,15 @@ func (f *fold) ran(g *goroutine, t int64, st uint32) (lf uint32) {
 		}
 	}
 	if d.label != 0 {
-		st, d.label = d.label, 0
+		if !f.applied(st) || f.applied(d.label) {
+			st = d.label
+		}
+		d.label = 0
 	}
 	lf = f.leafOf(kind, st, g.group)
+	if d.strikes > 0 {
+		f.strike(g, lf)
+	}
 	if t <= from {
 		return lf
 	}
@@ -621,6 +644,12 @@ func (f *fold) ran(g *goroutine, t int64, st uint32) (lf uint32) {
 	return lf
 }
 
+// applied reports whether a stack is in code of the application.
+func (f *fold) applied(st uint32) bool {
+	f.owner(st)
+	return f.places.all[st].applied
+}
+
 func collects(fn string) bool {
 	switch fn {
 	case "runtime.gcBgMarkWorker", "runtime.bgsweep", "runtime.bgscavenge":
@@ -637,7 +666,7 @@ func (f *fold) self(g *goroutine, s stretch, from int64) {
 	}
 }
 
-func (f *fold) keep(g *goroutine, s stretch) { g.deeds.push(f, s, g.deeds.op) }
+func (f *fold) keep(g *goroutine, s stretch) { g.deeds.push(f, &s, g.deeds.op) }
 
 // waited accounts for a wait for a processor that ends at t.
 func (f *fold) waited(g *goroutine, t int64, proc uint16) {
@@ -712,40 +741,10 @@ func (f *fold) skip(g *goroutine, u *usual, rt, st uint32, lock, in bool, t int6
 // look adds what a history says of the time between from and to, from the latest back; what it does not reach is unknown.
 func (f *fold) look(h *history, from, to int64) {
 	a := &f.account
-	end := to
-	for i := 0; i < h.n && end > from; i++ {
-		s := h.at(i)
-		begin := h.begin(i)
-		if begin >= end {
-			continue
-		}
-		if s.batch>>1 == 0 {
-			lo := max(from, begin)
-			a.pieces = append(a.pieces, piece{lo, min(end, s.end), s.leaf, s.op, s.st, s.batch&1 != 0})
-			end = lo
-			continue
-		}
-		// Of stretches whose order is not known, a part of each.
-		j := i
-		for j+1 < h.n && h.at(j+1).batch == s.batch {
-			j++
-		}
-		first := h.begin(j)
-		lo := max(from, first)
-		whole, part := s.end-first, min(end, s.end)-lo
-		for k := i; k <= j && end > lo; k++ {
-			x := h.at(k)
-			n := scale(x.end-h.begin(k), part, whole)
-			if k == j || n > end-lo {
-				n = end - lo
-			}
-			if n > 0 {
-				a.pieces = append(a.pieces, piece{end - n, end, x.leaf, x.op, x.st, x.batch&1 != 0})
-				end -= n
-			}
-		}
-		i = j
-	}
+	end := h.each(from, to, func(lo, hi int64, s *stretch) bool {
+		a.pieces = append(a.pieces, piece{lo, hi, s.leaf, s.op, s.st, s.batch&1 != 0})
+		return true
+	})
 	if end > from {
 		a.pieces = append(a.pieces, piece{from: from, to: end, leaf: leafUnknown})
 	}
@@ -770,7 +769,7 @@ func times(n, part, whole int64) int64 {
 // overlay puts the latest stops of the world over the pieces: of a goroutine that ran, those that it made itself.
 func (f *fold) overlay(t, by int64) {
 	a := &f.account
-	f.cutBy(f.stw.active, f.stw.begin, t, by < 0 || by == f.stw.g, func() uint32 { return f.stopLeaf() })
+	f.cutBy(f.stw.active, f.stw.begin, t, by < 0 || by == f.stw.g, func() uint32 { return f.stopLeaf(f.stw.begin, t) })
 	for i := 1; i <= stopsKept; i++ {
 		s := &a.stops[(a.nextStop-i)&(stopsKept-1)]
 		f.cutBy(s.to > 0, s.from, s.to, by < 0 || by == s.by || s.all, func() uint32 { return s.leaf })
@@ -802,13 +801,18 @@ func (f *fold) cutBy(is bool, from, to int64, concerned bool, lf func() uint32) 
 	a.pieces, a.other = a.other, a.pieces
 }
 
-func (f *fold) stopLeaf() uint32 {
-	g := f.goroutines.find(f.stw.g)
+// stopLeaf returns whose stop of the world is under way: who asked for it, or once it has taken the most of the time, who did not stop.
+func (f *fold) stopLeaf(from, to int64) uint32 {
+	id, st := f.stw.g, f.stw.stack
+	if f.stw.ran && (f.stw.stopped-from)*2 > to-from && f.stw.last.Goroutine > 0 && f.stw.stackOf != 0 {
+		id, st = f.stw.last.Goroutine, f.stw.stackOf
+	}
+	g := f.goroutines.find(id)
 	by := uint32(0)
 	if g != nil {
 		by = g.group
 	}
-	return f.leafFor(leafKey{kind: kindStopped, site: f.owner(f.stw.stack), by: by, reason: f.stw.reason})
+	return f.leafFor(leafKey{kind: kindStopped, site: f.owner(st), by: by, reason: f.stw.reason})
 }
 
 // stoppedWorld keeps a stop that has ended.
@@ -817,7 +821,7 @@ func (f *fold) stoppedWorld(from, to int64) {
 	if to <= from {
 		return
 	}
-	a.stops[a.nextStop] = stop{from: from, to: to, leaf: f.stopLeaf(), by: f.stw.g}
+	a.stops[a.nextStop] = stop{from: from, to: to, leaf: f.stopLeaf(from, to), by: f.stw.g}
 	a.nextStop = (a.nextStop + 1) & (stopsKept - 1)
 	a.stopped = max(a.stopped, to)
 	for _, p := range f.procs.all {
@@ -833,6 +837,9 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 	w := f.waits[g.wait]
 	rt := f.rootOf(w)
 	n := w.nature
+	if by != nil && w.Class == wait.Network && f.places.all[st].polls {
+		by = nil
+	}
 	if n == idle && len(g.regions) > 0 {
 		n = inside
 	}
@@ -850,6 +857,8 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 		lf = f.leafOf(kindSleep, w.stack, g.group)
 	case by == nil && w.Class == wait.Network:
 		lf = f.leafOf(kindPeer, w.stack, g.group)
+	case by == nil && (n == lockWait || n == result || n == slotWait):
+		lf = f.leafOf(kindUnseen, w.stack, 0)
 	case by == nil:
 		lf = f.leafOf(kindOutside, w.stack, g.group)
 	}
@@ -886,7 +895,7 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 	if f.places.all[w.stack].request {
 		gr.does.requests++
 	}
-	lock := n == lockWait
+	lock := n == lockWait || n == slotWait
 	counts := in && f.counts(g)
 	if counts {
 		gr.does.active += t - from
@@ -896,7 +905,11 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 	}
 	switch {
 	case u == nil:
-		f.keep(g, stretch{end: t, leaf: lf, op: d.op, root: rt, st: w.stack})
+		op := d.op
+		if !in && w.Class == wait.Network {
+			op = noOp
+		}
+		f.keep(g, stretch{end: t, leaf: lf, op: op, root: rt, st: w.stack})
 		if counts {
 			f.add(g.group, lf, rt, false, t-from, from, t)
 		}
@@ -956,6 +969,12 @@ func (f *fold) offDuty(lf uint32) bool {
 	return false
 }
 
+// isPeer reports whether a leaf is of a wait for the network, as far as is known.
+func (f *fold) isPeer(lf uint32) bool {
+	l := &f.account.leaves[lf]
+	return l.kind == kindPeer || l.kind == kindUsual && f.account.usuals[l.site].peer
+}
+
 // cascade charges a wait of g to what by, who ends it at t, did within it.
 func (f *fold) cascade(g *goroutine, t int64, st uint32, by *goroutine, w *waitSum, n nature) {
 	a, d := &f.account, &g.deeds
@@ -1000,7 +1019,7 @@ func (f *fold) cascade(g *goroutine, t int64, st uint32, by *goroutine, w *waitS
 		end = begin
 		creator := f.goroutines.find(who.deeds.parent)
 		if who.deeds.parent < 0 {
-			a.pieces = append(a.pieces, piece{from: from, to: end, leaf: f.leafOf(kindOutside, 0, who.group)})
+			a.pieces = append(a.pieces, piece{from: from, to: end, leaf: f.leafOf(kindOutside, 0, who.group), op: d.op})
 			break
 		}
 		if creator == nil || hop == maxHops {
@@ -1010,6 +1029,23 @@ func (f *fold) cascade(g *goroutine, t int64, st uint32, by *goroutine, w *waitS
 		who, h = creator, &creator.deeds.history
 	}
 	f.whose(g, t, st, by, w, n)
+	if n == lockWait || n == slotWait {
+		f.before(a.usuals[w.usual].leaf)
+	}
+}
+
+// before replaces, of what the holder of a lock or slot did while another waited for it, what it did before it waited for the same itself:
+// somebody else had it then, of which those waits tell.
+func (f *fold) before(usual uint32) {
+	a := &f.account
+	for i := range a.pieces {
+		if a.pieces[i].leaf == usual {
+			for k := range a.pieces[i:] {
+				a.pieces[i+k].leaf, a.pieces[i+k].op = usual, 0
+			}
+			return
+		}
+	}
 }
 
 // whose says which of the pieces of a wait that by ended are the service of the operation that waits, and which are not.
@@ -1024,7 +1060,12 @@ func (f *fold) whose(g *goroutine, t int64, st uint32, by *goroutine, w *waitSum
 			a.pieces[i].op = 0
 		}
 		return
-	case slotWait:
+	case slotWait: // between operations one has no slot
+		for i := range a.pieces {
+			if a.pieces[i].op == noOp {
+				a.pieces[i].leaf, a.pieces[i].op = f.leafOf(kindUnseen, w.stack, 0), 0
+			}
+		}
 		return
 	}
 	own, peer := d.from, false
@@ -1033,8 +1074,7 @@ func (f *fold) whose(g *goroutine, t int64, st uint32, by *goroutine, w *waitSum
 	}
 	for i := 0; i < len(a.pieces); i++ {
 		p := &a.pieces[i]
-		k := a.leaves[p.leaf].kind
-		if k == kindPeer && !peer {
+		if p.op == noOp || !peer && f.isPeer(p.leaf) {
 			p.op = d.op // the peer of a worker is the peer of who waits for it
 			continue
 		}
@@ -1080,10 +1120,9 @@ func (d *deeds) turn(t int64) int64 {
 // before that somebody had the lock whom the trace does not show.
 func (f *fold) under(g *goroutine, unlock uint32, w *waitSum) {
 	a := &f.account
-	u := f.places.all[unlock]
-	if u.unlock != noLock && u.unlocker == 0 {
-		_, at := wait.SiteIn(u.frames, wait.LockOf(u.frames).Above)
-		u.unlocker = u.fns[at] + 1
+	within := uint32(0)
+	if f.heldSince == 0 {
+		within = f.holdsIn(unlock, w)
 	}
 	unseen := uint32(0)
 	for i := 0; i < len(a.pieces); i++ {
@@ -1091,7 +1130,7 @@ func (f *fold) under(g *goroutine, unlock uint32, w *waitSum) {
 		if p.lock {
 			continue
 		}
-		if unseen == 0 && (p.to <= f.heldSince || f.elsewhere(p, u.unlocker)) {
+		if unseen == 0 && (p.to <= f.heldSince || f.elsewhere(p, within)) {
 			unseen = f.leafOf(kindUnseen, w.stack, 0)
 		}
 		if unseen != 0 {
@@ -1108,21 +1147,30 @@ func (f *fold) under(g *goroutine, unlock uint32, w *waitSum) {
 	}
 }
 
+// holdsIn returns the function, plus one, in which the holder of a lock has it: that which gives it back, or where a helper does, that which
+// calls the helper as it calls the one that takes the lock. It is 0 where that cannot be told.
+func (f *fold) holdsIn(unlock uint32, w *waitSum) uint32 {
+	u, l := f.places.all[unlock], f.places.all[w.stack]
+	if u.unlock == noLock || len(u.frames) == 0 {
+		return 0
+	}
+	_, at := wait.SiteIn(u.frames, wait.LockOf(u.frames).Above)
+	pkg := stack.Package(u.frames[at].Function)
+	for i := at; i < len(u.fns) && stack.Package(u.frames[i].Function) == pkg; i++ {
+		if slices.Contains(l.fns, u.fns[i]) {
+			return u.fns[i] + 1
+		}
+	}
+	return u.fns[at] + 1
+}
+
 // elsewhere reports whether a goroutine waited, slept or called outside of a function.
 func (f *fold) elsewhere(p *piece, fn uint32) bool {
 	switch f.account.leaves[p.leaf].kind {
 	case kindRunning, kindProcessor, kindCollector, kindStopped, kindUnknown, kindHost:
 		return false
 	}
-	if fn == 0 || p.st == 0 {
-		return false
-	}
-	for _, x := range f.places.all[p.st].fns {
-		if x == fn-1 {
-			return false
-		}
-	}
-	return true
+	return fn != 0 && p.st != 0 && !slices.Contains(f.places.all[p.st].fns, fn-1)
 }
 
 // queued reports whether a piece was in the hands of another operation.
@@ -1130,12 +1178,16 @@ func (f *fold) queued(p *piece, own uint32) bool {
 	return p.op != own && queues[f.account.leaves[p.leaf].kind] && p.leaf != leafFree
 }
 
-// settle counts the pieces of a stretch and keeps them. in says that the stretch is a part of the operation; stands, that it stands for
+// settle counts the pieces of a stretch and keeps them; a wait for a lock or a slot as a whole, since what is in it was waited for by everybody
+// else in the queue as well. in says that the stretch is a part of the operation; stands, that it stands for
 // those that were not looked at as well.
 func (f *fold) settle(g *goroutine, u *usual, rt, st uint32, lock, in, stands bool) {
 	a, d := &f.account, &g.deeds
 	batch := uint32(0)
 	from, to := a.pieces[len(a.pieces)-1].from, a.pieces[0].to
+	if lock {
+		f.keep(g, stretch{to, u.leaf, d.op, rt, st, 1})
+	}
 	if len(a.pieces) > maxPieces {
 		f.gather(d.op)
 		batch = a.nextBatch()
@@ -1148,13 +1200,12 @@ func (f *fold) settle(g *goroutine, u *usual, rt, st uint32, lock, in, stands bo
 			u.pending = 0
 		}
 	}
-	if lock {
-		batch |= 1
-	}
 	left := amount
 	for i := len(a.pieces) - 1; i >= 0; i-- {
 		p := &a.pieces[i]
-		f.keep(g, stretch{p.to, p.leaf, p.op, rt, st, batch})
+		if !lock {
+			f.keep(g, stretch{p.to, p.leaf, p.op, rt, st, batch})
+		}
 		if !in {
 			continue
 		}
@@ -1318,13 +1369,27 @@ func (f *fold) notGiven(from, to int64) {
 
 const maxSampled = 1 << 14
 
-// sampled notes what a group ran when the processor's clock struck.
+// sampled notes where the processor's clock struck a goroutine.
 func (f *fold) sampled(g *goroutine, st uint32) {
-	if g == nil || st == 0 || g.group == 0 {
+	if g == nil || st == 0 || g.state != running || g.system {
 		return
 	}
-	key := uint64(g.group)<<32 | uint64(f.owner(st))
-	if _, ok := f.account.samples[key]; ok || len(f.account.samples) < maxSampled {
-		f.account.samples[key]++
+	if d := &g.deeds; int(d.strikes) < len(d.struck) {
+		d.struck[d.strikes] = f.owner(st)
+		d.strikes++
 	}
+}
+
+// strike counts the samples of a run that has ended.
+func (f *fold) strike(g *goroutine, lf uint32) {
+	d, samples := &g.deeds, f.account.samples
+	if f.account.leaves[lf].kind == kindRunning {
+		for _, site := range d.struck[:d.strikes] {
+			key := uint64(lf)<<32 | uint64(site)
+			if _, ok := samples[key]; ok || len(samples) < maxSampled {
+				samples[key]++
+			}
+		}
+	}
+	d.strikes = 0
 }

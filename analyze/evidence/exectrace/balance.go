@@ -11,7 +11,8 @@ import (
 
 // listAccount makes the account of what was added up until t.
 func (f *fold) listAccount(t int64) Account {
-	return Account{Processors: f.listProcessors(t), Operations: f.listOperations(t), Paths: f.listPaths()}
+	sampled := f.sampledShares()
+	return Account{Processors: f.listProcessors(t, sampled), Operations: f.listOperations(t, sampled), Paths: f.listPaths()}
 }
 
 // sum is a part before it is listed.
@@ -21,7 +22,7 @@ type sum struct {
 }
 
 // listOperations lists the operations of the groups that act on their own account.
-func (f *fold) listOperations(t int64) []Operation {
+func (f *fold) listOperations(t int64, sampled shares) []Operation {
 	a := &f.account
 	byGroup := map[uint32][]sum{}
 	keys := slices.SortedFunc(maps.Keys(a.parts), func(x, y partKey) int {
@@ -58,7 +59,7 @@ func (f *fold) listOperations(t int64) []Operation {
 		if kind == Batch || kind == Steady {
 			op.Count = max(1, g.does.n)
 		}
-		op.Parts = f.listParts(f.spreadOpen(f.expand(byGroup[id], mixes)), t)
+		op.Parts = f.listParts(f.spreadOpen(f.expand(byGroup[id], mixes)), t, sampled)
 		op.Mean = op.Active / time.Duration(op.Count)
 		out = append(out, op)
 	}
@@ -189,6 +190,8 @@ func compareBool(a, b bool) int {
 func (g *group) kind() (OperationKind, bool) {
 	d := &g.does
 	switch {
+	case g.Start.Function == "": // of goroutines of which no stack was seen yet
+		return Steady, true
 	case d.requests > 0:
 		return Request, true
 	case d.born*2 > d.n && d.awaited > 0:
@@ -250,19 +253,21 @@ func (f *fold) spreadOpen(all []sum) []sum {
 }
 
 // listParts lists sums as parts, largest first.
-func (f *fold) listParts(sums []sum, t int64) []Part {
+func (f *fold) listParts(sums []sum, t int64, sampled shares) []Part {
 	a := &f.account
 	parts := make([]Part, 0, len(sums))
 	for _, s := range sums {
 		l, r := &a.leaves[s.leaf], &a.roots[s.root]
 		p := Part{
-			Kind: kinds[l.kind], Site: a.sites[l.site], By: f.groups[l.by].Start, For: a.sites[r.site], Class: r.class, Queued: s.queued,
-			Time: time.Duration(s.time), Wall: time.Duration(s.wall),
+			Kind: kinds[l.kind], By: f.groups[l.by].Start, For: a.sites[r.site], Class: r.class, Queued: s.queued, Wall: time.Duration(s.wall),
 		}
 		if l.kind == kindStopped {
 			p.Reason = f.reasons[l.reason]
 		}
-		parts = append(parts, p)
+		sampled.spread(s.leaf, l.site, s.time, func(site uint32, d int64) {
+			p.Site, p.Time = a.sites[site], time.Duration(d)
+			parts = append(parts, p)
+		})
 	}
 	return shorten(joinParts(parts, time.Duration(t)))
 }
@@ -369,7 +374,7 @@ func gain(op *Operation, part int, whole time.Duration) Gain {
 }
 
 // listProcessors lists where the time of the processors went.
-func (f *fold) listProcessors(t int64) ProcAccount {
+func (f *fold) listProcessors(t int64, sampled shares) ProcAccount {
 	a, ps := &f.account, &f.procs
 	a.capacity += int64(cmp.Or(ps.current, ps.max)) * (t - a.capacityAt)
 	a.capacityAt = t
@@ -386,7 +391,6 @@ func (f *fold) listProcessors(t int64) ProcAccount {
 			parts = append(parts, p)
 		}
 	}
-	sampled := f.sampledShares()
 	for i := range a.leaves {
 		l := &a.leaves[i]
 		if l.proc == 0 {
@@ -402,25 +406,13 @@ func (f *fold) listProcessors(t int64) ProcAccount {
 		case kindStopped:
 			p.Reason = f.reasons[l.reason]
 		case kindRunning:
-			if s := sampled[l.by]; s != nil {
-				s.ran += l.proc
-				continue
-			}
+			sampled.spread(uint32(i), l.site, l.proc, func(site uint32, d int64) {
+				p.Site = a.sites[site]
+				add(p, d)
+			})
+			continue
 		}
 		add(p, l.proc)
-	}
-	for _, by := range slices.Sorted(maps.Keys(sampled)) {
-		s := sampled[by]
-		left := s.ran
-		for i, c := range s.sites {
-			d := scale(s.ran, c.count, s.count)
-			if i == len(s.sites)-1 {
-				d = left
-			}
-			d = min(d, left)
-			left -= d
-			add(Part{Kind: PartRunning, Site: a.sites[c.key], By: f.groups[by].Start}, d)
-		}
 	}
 	host, stopped := min(a.idleHost, off), min(a.idleStopped, max(0, off-a.idleHost))
 	add(Part{Kind: PartScheduler}, running-ran)
@@ -448,29 +440,47 @@ func (f *fold) listProcessors(t int64) ProcAccount {
 	return out
 }
 
-// minSamples is how many CPU samples of a group say more of what it ran than where its runs ended.
-const minSamples = 20
+// minSamples is how many CPU samples say more of what ran than where the runs ended.
+const minSamples = 10
 
-type shares struct {
+// shares is, by leaf, what CPU samples say of the runs of that leaf.
+type shares map[uint32]*sampledRuns
+
+type sampledRuns struct {
 	sites tally
 	count int64
-	ran   int64
 }
 
-// sampledShares returns, by group, what the CPU samples say it ran.
-func (f *fold) sampledShares() map[uint32]*shares {
-	out := map[uint32]*shares{}
+func (f *fold) sampledShares() shares {
+	out := shares{}
 	for _, key := range slices.Sorted(maps.Keys(f.account.samples)) {
 		n := f.account.samples[key]
-		by := uint32(key >> 32)
-		s := out[by]
+		s := out[uint32(key>>32)]
 		if s == nil {
-			s = &shares{}
-			out[by] = s
+			s = &sampledRuns{}
+			out[uint32(key>>32)] = s
 		}
 		s.sites = append(s.sites, counted{uint32(key), n})
 		s.count += n
 	}
-	maps.DeleteFunc(out, func(_ uint32, s *shares) bool { return s.count < minSamples })
+	maps.DeleteFunc(out, func(_ uint32, s *sampledRuns) bool { return s.count < minSamples })
 	return out
+}
+
+// spread calls yield with the parts of time that runs of a leaf took: at the sites of its samples, or at its own where there are too few.
+func (s shares) spread(leaf, site uint32, time int64, yield func(site uint32, d int64)) {
+	runs := s[leaf]
+	if runs == nil {
+		yield(site, time)
+		return
+	}
+	left := time
+	for i, c := range runs.sites {
+		d := min(left, scale(time, c.count, runs.count))
+		if i == len(runs.sites)-1 {
+			d = left
+		}
+		left -= d
+		yield(c.key, d)
+	}
 }

@@ -1,6 +1,8 @@
 package exectrace
 
 import (
+	"unsafe"
+
 	"inquest/analyze/evidence/bound"
 )
 
@@ -16,23 +18,38 @@ type stretch struct {
 	batch uint32
 }
 
-// history is what a goroutine, or a P, has done: in a ring, which grows as it is needed. When that is full, older stretches are put together by
-// kind in batches.
+// history is what a goroutine, or a P, has done: in a ring, which grows as it is needed. What falls out of it is added up by kind, in
+// two heaps: one of what fell out lately, and one, as long at least, of what came before that.
 type history struct {
 	ring []stretch // its length is a power of two
 	last int       // index of the latest
 	n    int
-	from int64 // where the oldest begins
-	woke bool  // has woken somebody: of nobody else will it be asked
+	edge int64 // where the oldest in the ring begins
+	from int64 // where the oldest of all begins
+	woke bool  // has woken somebody: of nobody else will it be asked, so that nothing else keeps what falls out
+	old  *[2]heaped
+}
+
+// heaped is time added up by kind.
+type heaped struct {
+	from, to int64
+	n        int
+	kinds    [heapKinds + 1]stretch // end is how much of it there was; the last may be the rest
 }
 
 const (
-	earlySize  = historySize / 2 // before it has woken anybody
-	batchKinds = 4               // that are told apart in a batch
+	earlySize = historySize / 2 // before it has woken anybody
+	heapKinds = 4               // that are told apart in a heap
 )
 
 // start forgets everything: what is known begins at t.
-func (h *history) start(t int64) { h.n, h.from = 0, t }
+func (h *history) start(t int64) {
+	h.n, h.from, h.edge = 0, t, t
+	if h.old != nil {
+		h.old[0] = heaped{from: t, to: t}
+		h.old[1] = h.old[0]
+	}
+}
 
 func (h *history) at(back int) *stretch { return &h.ring[(h.last-back)&(len(h.ring)-1)] }
 
@@ -49,11 +66,11 @@ func (h *history) begin(back int) int64 {
 	if back+1 < h.n {
 		return h.at(back + 1).end
 	}
-	return h.from
+	return h.edge
 }
 
 // push adds a stretch, or lengthens the latest where it is of the same kind. own is the operation of the goroutine.
-func (h *history) push(f *fold, s stretch, own uint32) {
+func (h *history) push(f *fold, s *stretch, own uint32) {
 	if h.n > 0 {
 		l := &h.ring[h.last]
 		if l.leaf == s.leaf && l.root == s.root && l.batch == s.batch && (l.op == s.op || l.op != own && s.op != own) {
@@ -68,11 +85,11 @@ func (h *history) push(f *fold, s stretch, own uint32) {
 		if size := len(h.ring); size < earlySize || h.woke && size < historySize {
 			h.grow(f)
 		} else {
-			h.compact(f)
+			h.drop(f)
 		}
 	}
 	h.last = (h.last + 1) & (len(h.ring) - 1)
-	h.ring[h.last] = s
+	h.ring[h.last] = *s
 	h.n++
 }
 
@@ -86,88 +103,136 @@ func (h *history) grow(f *fold) {
 	h.ring, h.last = ring, (h.n-1)&(size-1)
 }
 
-// compact makes room: what is older than the latest few stretches becomes a few batches, the coarser the older.
-func (h *history) compact(f *fold) {
-	var out [historySize]stretch // latest first
-	n, kept := 0, h.n/4
-	for kept > 0 && h.at(kept).batch>>1 != 0 && h.at(kept).batch>>1 == h.at(kept-1).batch>>1 {
-		kept--
-	}
-	for n < kept {
-		out[n] = *h.at(n)
-		n++
-	}
-	now := h.until()
-	from := now
-	if kept > 0 {
-		from = h.begin(kept - 1)
-	}
-	reach := now - from
-	for i, last := kept, h.n/16; i < h.n; last-- {
-		reach *= 8
-		j := i + 1
-		for j < h.n && (last <= 0 || now-h.at(j).end < reach || h.at(j).batch>>1 != 0 && h.at(j).batch>>1 == h.at(j-1).batch>>1) {
-			j++
-		}
-		n += f.together(out[n:], h, i, j)
-		i = j
-	}
-	if n >= h.n { // cannot be, for batches are short
+// drop takes the oldest stretch out of the ring.
+func (h *history) drop(f *fold) {
+	s := h.at(h.n - 1)
+	h.n--
+	from := h.edge
+	h.edge = s.end
+	if !h.woke {
+		h.from = s.end
 		return
 	}
-	for i := range n {
-		h.ring[n-1-i] = out[i]
+	if h.old == nil {
+		h.old = &[2]heaped{{from: h.from, to: h.from}, {from: h.from, to: h.from}}
+		f.live += int64(unsafe.Sizeof(*h.old))
 	}
-	h.n, h.last = n, n-1
+	young, aged := &h.old[0], &h.old[1]
+	if young.to-young.from >= aged.to-aged.from && young.n > 0 {
+		for i := range young.kinds[:young.n] {
+			aged.add(&young.kinds[i], young.kinds[i].end)
+		}
+		aged.to = young.to
+		young.from, young.n = young.to, 0
+	}
+	young.add(s, s.end-from)
+	young.to = s.end
 }
 
-// together makes one batch of the stretches of a history between i and j back, and returns how many stretches that has.
-func (f *fold) together(out []stretch, h *history, i, j int) int {
-	end, n := h.at(i).end, 0
-	batch := f.account.nextBatch()
-	var rest int64
-add:
-	for ; i < j; i++ {
+// add counts time that was spent as s was.
+func (b *heaped) add(s *stretch, d int64) {
+	small, kinds := -1, 0
+	for k := range b.kinds[:b.n] {
+		o := &b.kinds[k]
+		if o.leaf == s.leaf && (o.root == s.root && o.batch&1 == s.batch&1 || s.leaf == leafRest) {
+			o.end += d
+			if o.op != s.op {
+				o.op = 0
+			}
+			return
+		}
+		if o.leaf != leafRest {
+			kinds++
+			if small < 0 || o.end < b.kinds[small].end {
+				small = k
+			}
+		}
+	}
+	if s.leaf == leafRest || kinds < heapKinds {
+		o := &b.kinds[b.n]
+		*o = *s
+		o.end, o.st = d, 0
+		o.batch &= 1
+		b.n++
+		return
+	}
+	if o := &b.kinds[small]; o.end < d {
+		d, o.end = o.end, d
+		o.leaf, o.op, o.root, o.batch = s.leaf, s.op, s.root, s.batch&1
+	}
+	b.add(&stretch{leaf: leafRest}, d)
+}
+
+// each calls yield with what is known of the time between from and to, from the latest back, until that returns false. It returns how
+// far back it came. Of stretches whose order is not known it gives a part of each.
+func (h *history) each(from, to int64, yield func(lo, hi int64, s *stretch) bool) int64 {
+	end := to
+	for i := 0; i < h.n && end > from; i++ {
 		s := h.at(i)
-		d := s.end - h.begin(i)
-		for k := range out[:n] {
-			if o := &out[k]; o.leaf == s.leaf && o.root == s.root && o.batch&1 == s.batch&1 {
-				o.end += d // their lengths, so far
-				if o.op != s.op {
-					o.op = 0
+		begin := h.begin(i)
+		if begin >= end {
+			continue
+		}
+		if s.batch>>1 == 0 {
+			lo := max(from, begin)
+			ok := yield(lo, min(end, s.end), s)
+			if end = lo; !ok {
+				return end
+			}
+			continue
+		}
+		j := i
+		for j+1 < h.n && h.at(j+1).batch>>1 == s.batch>>1 {
+			j++
+		}
+		first := h.begin(j)
+		lo := max(from, first)
+		whole, part := s.end-first, min(end, s.end)-lo
+		for k := i; k <= j && end > lo; k++ {
+			x := h.at(k)
+			n := scale(x.end-h.begin(k), part, whole)
+			if k == j || n > end-lo {
+				n = end - lo
+			}
+			if n > 0 {
+				ok := yield(end-n, end, x)
+				if end -= n; !ok {
+					return end
 				}
-				continue add
 			}
 		}
-		switch {
-		case s.leaf == leafRest:
-			rest += d
-		case n < batchKinds:
-			out[n] = stretch{end: d, leaf: s.leaf, op: s.op, root: s.root, batch: batch | s.batch&1}
-			n++
-		default:
-			small := 0
-			for k := range out[:n] {
-				if out[k].end < out[small].end {
-					small = k
-				}
-			}
-			if o := &out[small]; o.end < d {
-				rest += o.end
-				*o = stretch{end: d, leaf: s.leaf, op: s.op, root: s.root, batch: batch | s.batch&1}
-			} else {
-				rest += d
+		i = j
+	}
+	if h.old == nil {
+		return end
+	}
+	for i := range h.old {
+		var ok bool
+		if end, ok = h.old[i].each(from, end, yield); !ok {
+			break
+		}
+	}
+	return end
+}
+
+func (b *heaped) each(from, end int64, yield func(lo, hi int64, s *stretch) bool) (int64, bool) {
+	lo := max(from, b.from)
+	if lo >= end || end > b.to {
+		return end, true
+	}
+	whole, part := b.to-b.from, end-lo
+	for k := range b.kinds[:b.n] {
+		x := &b.kinds[k]
+		n := scale(x.end, part, whole)
+		if k == b.n-1 || n > end-lo {
+			n = end - lo
+		}
+		if n > 0 {
+			ok := yield(end-n, end, x)
+			if end -= n; !ok {
+				return end, false
 			}
 		}
 	}
-	if rest > 0 {
-		out[n] = stretch{end: rest, leaf: leafRest, batch: batch}
-		n++
-	}
-	for k := range out[:n] {
-		d := out[k].end
-		out[k].end = end
-		end -= d
-	}
-	return n
+	return end, true
 }

@@ -62,6 +62,9 @@ func (f *fold) left() int64 {
 // own returns what hangs on a goroutine, in bytes.
 func (g *goroutine) own() int64 {
 	n := bound.Size[stretch](cap(g.deeds.ring)) + bound.Size[hold](cap(g.holds)) + bound.Size[region](cap(g.regions)) + bound.Size[uint32](cap(g.seenMore))
+	if g.deeds.old != nil {
+		n += int64(unsafe.Sizeof(*g.deeds.old))
+	}
 	for _, h := range g.holds[:cap(g.holds)] {
 		n += bound.Size[blockedAt](cap(h.blocked)) + bound.Size[touch](cap(h.between))
 	}

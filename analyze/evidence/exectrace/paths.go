@@ -101,14 +101,10 @@ func (f *fold) steps(g *goroutine, from, to int64) []Step {
 	}
 	for hop := 0; g != nil && end > from; hop++ {
 		h := &g.deeds.history
-		for i := 0; i < h.n && end > from && len(back) < MaxSteps-1; i++ {
-			s := h.at(i)
-			if begin := h.begin(i); begin < end {
-				lo := max(from, begin)
-				add(lo, min(end, s.end), s, g.deeds.op)
-				end = lo
-			}
-		}
+		end = h.each(from, end, func(lo, hi int64, s *stretch) bool {
+			add(lo, hi, s, g.deeds.op)
+			return len(back) < MaxSteps-1
+		})
 		if end > from && (g.born < 0 || h.from != g.born || end != g.born || hop == maxHops) {
 			break
 		}

@@ -1,6 +1,7 @@
 package exectrace
 
 import (
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -25,12 +26,14 @@ type place struct {
 	waits  []waitAt
 
 	// For the account.
-	owner    uint32 // its site there, plus one; 0 when not known yet
-	leaves   []leafAt
-	unlocker uint32 // function that releases a lock, plus one; 0 when not known
-	request  bool   // handles a request, as far as the server's frames tell
-	handles  bool   // and is application code
-	closes   bool   // closes a channel
+	owner   uint32 // its site there, plus one; 0 when not known yet
+	applied bool   // that is code of the application, once the owner is known
+	leaves  []leafAt
+	request bool // handles a request, as far as the server's frames tell
+	handles bool // and is application code
+	closes  bool // closes a channel
+	records bool // records the program
+	polls   bool // looks for what the network made ready, as whoever starts the world again does
 }
 
 // leafAt finds a leaf of a place.
@@ -129,7 +132,10 @@ func (ps *places) intern(f wire.Stack) uint32 {
 	p.system = systemRoot(p.root) && p.frames.Finalizer() == nil
 	p.unlock = unlocks(p.frames)
 	p.request, p.handles = handles(p.frames)
+	p.records = records(p.frames)
+	p.request = p.request && !p.records
 	p.closes = len(p.frames) > 0 && p.frames[0].Function == "runtime.closechan"
+	p.polls = len(p.frames) > 0 && strings.HasPrefix(p.frames[0].Function, "runtime.")
 	ps.all = append(ps.all, p)
 	ps.byHash[f.Hash] = uint32(len(ps.all) - 1)
 	return uint32(len(ps.all) - 1)
@@ -139,6 +145,11 @@ func (ps *places) intern(f wire.Stack) uint32 {
 func handles(s stack.Stack) (request, application bool) {
 	handler := wait.HandlerOf(s)
 	return handler != "", handler != "" && !stack.Standard(handler)
+}
+
+// records reports whether a stack is in a handler that records the program that it is part of.
+func records(s stack.Stack) bool {
+	return slices.ContainsFunc(s, func(f *stack.Frame) bool { return stack.Package(f.Function) == "net/http/pprof" })
 }
 
 func (ps *places) info(fn string) fnInfo {

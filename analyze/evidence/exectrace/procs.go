@@ -131,7 +131,7 @@ func (ps *procTable) did(f *fold, g *goroutine, t int64, lf uint32) {
 	}
 	until := p.past.until()
 	if from := g.deeds.ran; from-until > nextUp || p.past.n == 0 {
-		p.past.push(f, stretch{end: from, leaf: leafFree}, 0)
+		p.past.push(f, &stretch{end: from, leaf: leafFree}, 0)
 	}
 	l := &f.account.leaves[lf]
 	if l.run == 0 {
@@ -141,7 +141,7 @@ func (ps *procTable) did(f *fold, g *goroutine, t int64, lf uint32) {
 		l = &f.account.leaves[lf]
 		l.run = id + 1
 	}
-	p.past.push(f, stretch{end: max(t, until), leaf: l.run - 1, op: g.deeds.op}, 0)
+	p.past.push(f, &stretch{end: max(t, until), leaf: l.run - 1, op: g.deeds.op}, 0)
 }
 
 // nextUp is how long a P may take from one goroutine to the next, to be called busy in between.

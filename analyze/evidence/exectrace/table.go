@@ -101,9 +101,9 @@ func (t *goTable) make(id int64) *goroutine {
 	if n := len(t.free); n > 0 {
 		g = t.free[n-1]
 		t.free = t.free[:n-1]
-		holds, regions, more, ring := g.holds[:0], g.regions[:0], g.seenMore[:0], g.deeds.ring
+		holds, regions, more, ring, old := g.holds[:0], g.regions[:0], g.seenMore[:0], g.deeds.ring, g.deeds.old
 		*g = goroutine{holds: holds, regions: regions, seenMore: more}
-		g.deeds.ring = ring
+		g.deeds.ring, g.deeds.old = ring, old
 	} else {
 		if len(t.slab) == 0 {
 			t.slab = make([]goroutine, 64)
