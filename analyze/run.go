@@ -34,6 +34,7 @@ type Result struct {
 	Chains    []claim.Chain      // by rank; every finding is in exactly one
 	Limits    []claim.LimitUse   // the limits that were overridden
 	Quality   []Remark           // on the evidence itself
+	Accounts  []claim.Account    // where it all went, in the order of claim.AccountNames; of one name, the one that tells most comes first
 }
 
 // Detector returns the detector of an id among those of the analysis; nil where it is none of them.
@@ -68,6 +69,9 @@ func Run(b *evidence.Bundle, detectors []*claim.Detector, opt Options) (Result, 
 	for _, f := range findings {
 		res.Findings = append(res.Findings, f.Finding)
 	}
+	var failed []Remark
+	res.Accounts, failed = Accounts(b)
+	res.Quality = append(res.Quality, failed...)
 	return res, nil
 }
 

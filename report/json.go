@@ -152,6 +152,13 @@ func (r *Report) check() error {
 			return fmt.Errorf("bars of %q, which is not listed", safe.Clean(b.Exhibit))
 		}
 	}
+	for i := range r.Accounts {
+		if a := &r.Accounts[i]; !exhibits[a.Exhibit] {
+			return fmt.Errorf("account of %q, which is not listed", safe.Clean(a.Exhibit))
+		} else if err := a.Check(); err != nil {
+			return fmt.Errorf("account of %q: %w", safe.Clean(a.Exhibit), err)
+		}
+	}
 	if err := r.checkPictures(exhibits, findings); err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ func New(res analyze.Result, opts ...Option) *Report {
 		Schema:   Schema,
 		Tool:     Tool{Name: "inquest"},
 		Case:     Case{Title: b.Title, GoVersion: b.GoVersion(), GOMAXPROCS: b.GOMAXPROCS(), Window: window(b)},
+		Accounts: res.Accounts,
 		Verdicts: res.Verdicts,
 		Findings: res.Findings,
 		Chains:   res.Chains,

@@ -23,6 +23,7 @@ type Report struct {
 	Redacted  *Redaction       `json:"redacted,omitempty"`     // what was taken out; nil when nothing
 	Case      Case             `json:"case"`
 	Exhibits  []Exhibit        `json:"exhibits"`
+	Accounts  []claim.Account  `json:"accounts,omitempty"` // where it all went; of one name, the one that tells most comes first
 	Verdicts  []claim.Verdict  `json:"verdicts"`
 	Findings  []claim.Finding  `json:"findings"`
 	Chains    []claim.Chain    `json:"chains"`

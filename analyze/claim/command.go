@@ -264,36 +264,59 @@ type plainFact Fact
 // FactJSON is a Fact as JSON has it.
 type FactJSON struct {
 	plainFact
-	Reproduce string `json:"reproduce"`
-	Steps     []Step `json:"reproduce_steps,omitempty"`
-	Note      string `json:"reproduce_note,omitempty"`
+	Shown
 }
 
 // MarshalJSON writes the command as the line to paste, as words, and its note.
 func (f Fact) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(FactJSON{plainFact(f), f.Reproduce.String(), f.Reproduce.Steps, f.Reproduce.Note})
-	return b.Bytes(), err
+	return encode(FactJSON{plainFact(f), shown(f.Reproduce)})
 }
 
-// UnmarshalJSON takes the command from its words: the line is for people. Both may have been written by anybody, who
-// would have us print what does harm where it is pasted, so that only commands of the kinds that ours are stay.
+// UnmarshalJSON is the reverse.
 func (f *Fact) UnmarshalJSON(text []byte) error {
 	var w FactJSON
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&w); err != nil {
+	if err := decode(text, &w); err != nil {
 		return err
 	}
 	*f = Fact(w.plainFact)
-	f.Reproduce = Command{w.Steps, w.Note}.Checked()
-	if slices.ContainsFunc(f.Reproduce.Steps, func(s Step) bool { return !s.ours() }) {
-		f.Reproduce = Command{Note: join("no command: what the report has is none that inquest writes", w.Note)}
-	}
-	if len(w.Steps) == 0 && w.Reproduce != "" {
-		f.Reproduce.Note = join("no command: the report has it only as a line, as versions before this one wrote it; analyse the evidence again", w.Note)
-	}
+	f.Reproduce = w.command()
 	return nil
+}
+
+// Shown is a command as JSON has it.
+type Shown struct {
+	Line  string `json:"reproduce"` // to paste
+	Steps []Step `json:"reproduce_steps,omitempty"`
+	Note  string `json:"reproduce_note,omitempty"`
+}
+
+func shown(c Command) Shown { return Shown{c.String(), c.Steps, c.Note} }
+
+// command takes a command from its words: the line is for people. Both may have been written by anybody, who
+// would have us print what does harm where it is pasted, so that only commands of the kinds that ours are stay.
+func (s Shown) command() Command {
+	c := Command{s.Steps, s.Note}.Checked()
+	if slices.ContainsFunc(c.Steps, func(s Step) bool { return !s.ours() }) {
+		c = Command{Note: join("no command: what the report has is none that inquest writes", s.Note)}
+	}
+	if len(s.Steps) == 0 && s.Line != "" {
+		c.Note = join("no command: the report has it only as a line, as versions before this one wrote it; analyse the evidence again", s.Note)
+	}
+	return c
+}
+
+// encode writes a value as JSON that keeps the letters of names.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return b.Bytes(), err
+}
+
+// decode reads a value that has no fields but its own.
+func decode(text []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	return dec.Decode(v)
 }

@@ -45,7 +45,7 @@ func TestCommandsOfSavedReports(t *testing.T) {
 
 func saved(t *testing.T, c Command) Command {
 	t.Helper()
-	text, err := json.Marshal(FactJSON{Steps: c.Steps, Note: c.Note, Reproduce: "rm -r ."})
+	text, err := json.Marshal(FactJSON{Shown: Shown{Steps: c.Steps, Note: c.Note, Line: "rm -r ."}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -190,7 +190,7 @@ func readContention(e *evidence.Exhibit) *LockSites {
 		switch use := wait.LockOf(s.Stack); {
 		case use.Kind != "":
 			c.add(s.Stack, use, d, n)
-		case runtimeLock(s.Stack):
+		case RuntimeLock(s.Stack):
 			c.Runtime += d
 		default:
 			c.other += d
@@ -200,10 +200,10 @@ func readContention(e *evidence.Exhibit) *LockSites {
 	return c
 }
 
-// runtimeLock reports whether a stack of a mutex profile is contention of the
+// RuntimeLock reports whether a stack of a mutex profile is contention of the
 // runtime's own locks, which no user code holds (runtime/mprof.go, since Go 1.23
 // charged to runtime.unlock, what is left over to runtime._LostContendedRuntimeLock).
-func runtimeLock(s stack.Stack) bool {
+func RuntimeLock(s stack.Stack) bool {
 	for _, f := range s {
 		switch f.Function {
 		case "runtime.unlock", "runtime.unlock2", "runtime.unlockWithRank", "runtime._LostContendedRuntimeLock":

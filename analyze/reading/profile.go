@@ -172,3 +172,14 @@ func (u Usage) Doubt() []claim.Text {
 	}
 	return []claim.Text{"GOMAXPROCS is unknown; how much of the processors that is was judged against one"}
 }
+
+// Schedules reports whether a stack is the scheduler choosing, parking or waking goroutines.
+func Schedules(s stack.Stack) bool {
+	for _, f := range s {
+		switch f.Function {
+		case "runtime.schedule", "runtime.findRunnable", "runtime.park_m", "runtime.goready", "runtime.wakep", "runtime.startm", "runtime.goschedImpl", "runtime.ready":
+			return true
+		}
+	}
+	return false
+}

@@ -2,9 +2,7 @@ package memory
 
 import (
 	"fmt"
-	"go/version"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -110,32 +108,9 @@ func (c *Cache) sweep(now time.Time) {
 	Wakes: true,
 }
 
-// shape is where a function's maps stand in a heap profile.
-type shape struct {
-	lines   []int // that allocate blocks with the sizes of tables
-	sure    bool  // the sizes alone prove it
-	syncMap bool
-}
-
-// Text names the flavour of map.
-func (s shape) Text() claim.Text {
-	if s.syncMap {
-		return "sync.Map"
-	}
-	return "map"
-}
-
-// focus is the options with which pprof shows what sum adds up.
-func (s shape) focus() string {
-	if s.syncMap {
-		return `-focus=^internal/sync[.]|^sync[.](\(\*Map\)|newEntry)`
-	}
-	return fmt.Sprintf("-tagfocus=%db:", smallTable)
-}
-
-// fix is what to do where the advice for built-in maps does not hold.
-func (s shape) fix() []claim.Text {
-	if !s.syncMap {
+// mapFix is what to do where the advice for built-in maps does not hold.
+func mapFix(s reading.MapShape) []claim.Text {
+	if !s.SyncMap {
 		return nil
 	}
 	// internal/sync/hashtriemap.go: LoadAndDelete gives an entry's node back; there is no size to make one with.
@@ -145,153 +120,9 @@ func (s shape) fix() []claim.Text {
 	}
 }
 
-// shapeOf looks for maps among what a function allocated. Values that the same
-// function made weigh more than the maps that hold them and say nothing.
-func shapeOf(h *reading.HeapSite, minBlocks int64, go124 bool) shape {
-	var s shape
-	for line, sizes := range h.Direct {
-		if ok, sure := tablesAt(sizes, minBlocks, go124); ok {
-			s.lines = append(s.lines, line)
-			s.sure = s.sure || sure
-		}
-	}
-	if h.SyncMap.Inuse > s.sum(h).Inuse {
-		return shape{sure: true, syncMap: true}
-	}
-	return s
-}
-
-// since124 reports whether a program is known to be built with Go 1.24 or later,
-// whose maps are made of tables.
-func since124(in *claim.Input) bool {
-	return in.Process.GoVersion != "" && version.Compare(in.Process.GoVersion, "go1.24") >= 0
-}
-
-// sum adds up what the maps hold in a snapshot, which may be an earlier one.
-func (s shape) sum(h *reading.HeapSite) reading.HeapSum {
-	if s.syncMap {
-		return h.SyncMap
-	}
-	var sum reading.HeapSum
-	for _, line := range s.lines {
-		for size, o := range h.Direct[line] {
-			if size >= smallTable {
-				sum.Add(*o)
-			}
-		}
-	}
-	return sum
-}
-
-// tablesAt judges the objects that one line allocated by their sizes.
-func tablesAt(sizes map[int64]*reading.HeapSum, minBlocks int64, go124 bool) (ok, sure bool) {
-	var all reading.HeapSum
-	var top int64 // the size with most memory in use
-	ordered := make([]int64, 0, len(sizes))
-	for size, s := range sizes {
-		// The values that a map points to are often made on the line that assigns them.
-		if size < smallTable {
-			continue
-		}
-		all.Add(*s)
-		ordered = append(ordered, size)
-		if top == 0 || s.Inuse > sizes[top].Inuse || s.Inuse == sizes[top].Inuse && size > top {
-			top = size
-		}
-	}
-	if top == 0 || all.Inuse == 0 {
-		return false, false
-	}
-	slices.Sort(ordered)
-	steps := doublings(ordered, top)
-	plateau := sizes[top].Inuse*2 >= all.Inuse && sizes[top].InuseObjects >= minBlocks
-	// Since Go 1.24: many tables of the greatest size and, of the times when the
-	// maps were smaller, some of each size below.
-	if plateau && top <= maxTable && steps >= 2 {
-		return true, true
-	}
-	// One large map shows few of its small tables, as only one object per 512 KiB is
-	// sampled. But a split makes two new tables of one (internal/runtime/maps/table.go,
-	// split), so half of what was ever allocated is in use; of blocks that are simply
-	// kept it is all. Powers of two are what buffers are made of, and tables are not.
-	kept := evidence.Part(sizes[top].Inuse, sizes[top].Alloc).Number
-	if plateau && top >= minTable && top <= maxTable && top&(top-1) != 0 && isHalf(kept) {
-		return true, false
-	}
-	// Before Go 1.24: one array that doubles on and on.
-	last := ordered[len(ordered)-1]
-	if !go124 && last >= minArray && doublings(ordered, last) >= minDoublings && doubles(ordered) && sizes[top].Inuse*2 >= all.Inuse && top >= last/sampledAway {
-		return true, true
-	}
-	return false, false
-}
-
-// doubles reports whether of the greatest sizes, down to a thirty-second of the
-// greatest, most are followed by one about twice as large. A slice that is appended
-// to grows by a quarter at these sizes (runtime/slice.go, nextslicecap), which comes near
-// every doubling at each third step.
-func doubles(ordered []int64) bool {
-	near, steps := 0, 0
-	last := ordered[len(ordered)-1]
-	for i := 1; i < len(ordered); i++ {
-		if ordered[i-1] < last/largest {
-			continue
-		}
-		steps++
-		if float64(ordered[i]) < nearlyTwice*float64(ordered[i-1]) {
-			near++
-		}
-	}
-	return near*2 < steps
-}
-
-// The sizes that a full table of 1024 slots can have: a control byte per slot,
-// and slots of at least 2 and at most 264 bytes, as larger keys and values are kept
-// outside (internal/runtime/maps/table.go, maxTableCapacity; internal/abi/map.go,
-// MapMaxKeyBytes and MapMaxElemBytes), rounded up to whole pages.
-const (
-	smallTable = 1024 // below, it may be anything
-	minTable   = 1024 * (1 + 2)
-	maxTable   = 1024*(1+264) + 8192
-)
-
-// How a map of Go before 1.24 shows: one array of buckets that doubles on and on (runtime/map.go, hashGrow). What one
-// meets besides the greatest depends on what was sampled.
-const (
-	minArray     = 1 << 20 // bytes of the greatest array: below, few of them are sampled at one object per 512 KiB
-	minDoublings = 4       // sizes below the greatest, each half of the one before: a slice that grows meets three by chance
-	sampledAway  = 4       // the size with most bytes is the greatest, or one of the two before it: the greatest alone may not be sampled
-	largest      = 32      // sizes are compared down to one part in so many of the greatest: five doublings
-	nearlyTwice  = 1.6     // between the quarter by which slices grow at these sizes (runtime/slice.go, nextslicecap) and two
-	sizeClass    = 0.15    // part by which a size may lie beside a power of two: size classes round up by an eighth at most (runtime/sizeclasses.go)
-)
-
 // minRest is how many snapshots show that a map has stopped growing: between two doublings of a map that grows evenly,
 // two of three may well show no growth.
 const minRest = 5
-
-// isHalf reports whether a share is about a half, as far as sampling tells.
-func isHalf(share float64) bool { return math.Abs(share-half) <= aboutHalf }
-
-const (
-	half      = 0.5
-	aboutHalf = 0.2 // how far from it a share of some dozens of samples may lie
-)
-
-// doublings counts how many of the sizes lie one, two, three, ... halvings below
-// top without a gap longer than one step. Size classes round up by an eighth at most
-// (internal/runtime/gc/sizeclasses.go).
-func doublings(ordered []int64, top int64) int {
-	n, missed := 0, 0
-	for want := float64(top) / 2; want >= smallTable && missed < 2; want /= 2 {
-		if slices.ContainsFunc(ordered, func(s int64) bool { return math.Abs(float64(s)-want) <= want*sizeClass }) {
-			n, missed = n+1, 0
-		} else {
-			missed++
-		}
-	}
-	return n
-}
 
 func mapGrowthHeap(in *claim.Input) claim.Reading {
 	s := reading.HeapOf(in)
@@ -304,31 +135,31 @@ func mapGrowthHeap(in *claim.Input) claim.Reading {
 	}
 	r := claim.Reading{}
 	last := s.LastExhibit()
-	shapes := map[string]shape{}
+	shapes := map[string]reading.MapShape{}
 	for name, h := range s.Last().Sites {
-		shapes[name] = shapeOf(h, minBlocks, since124(in))
+		shapes[name] = reading.MapsOf(h, minBlocks, reading.TableMaps(in.Process.GoVersion))
 	}
-	pick := func(h *reading.HeapSite) reading.HeapSum { return shapes[h.Site.Function].sum(h) }
+	pick := func(h *reading.HeapSite) reading.HeapSum { return shapes[h.Site.Function].Sum(h) }
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, pick) {
 		h := s.Last().Sites[g.Name]
-		sum, sure := pick(h), shapes[g.Name].sure
+		sum, sure := pick(h), shapes[g.Name].Sure
 		share := evidence.Part(sum.Inuse, s.Last().Inuse)
 		if share.Number < in.Limit("min-share").Number || len(r.Candidates) == reading.FewSites {
 			continue
 		}
 		what := claim.Text("memory in use in blocks with the sizes of map tables at the lines of the function")
-		if shapes[g.Name].syncMap {
+		if shapes[g.Name].SyncMap {
 			what = "memory in use that the sync.Map allocated for the function"
 		}
 		c := claim.Candidate{
 			Site: h.Site, Path: h.Path, Variant: string(shapes[g.Name].Text()), Severity: claim.Warning, Thin: !sure || !g.Steady(), Share: share.Number,
 			Summary: claim.Textf("the %s that %s assigns to grew by %s, from %s to %s%s, and holds %s of the memory in use",
 				shapes[g.Name], claim.Func(h.Site.Function), evidence.Size(g.Grown), evidence.Size(g.Values[0]), evidence.Size(sum.Inuse), evidence.Within(s.Span()), share),
-			Facts: growthFacts(in, s, g, h, what, shapes[g.Name].focus()),
-			Fix:   shapes[g.Name].fix(),
+			Facts: growthFacts(in, s, g, h, what, shapes[g.Name].Focus()),
+			Fix:   mapFix(shapes[g.Name]),
 		}
 		nameSeries(&c, s, h)
-		if f, ok := blocksFact(last, h); ok && !shapes[g.Name].syncMap {
+		if f, ok := blocksFact(last, h); ok && !shapes[g.Name].SyncMap {
 			c.Facts = append(c.Facts, f)
 		}
 		if !sure {
@@ -388,8 +219,8 @@ func mapGrowthOnce(in *claim.Input, s *reading.HeapSeries, minBlocks int64) clai
 		return r
 	}
 	for _, h := range view.Sites {
-		shape := shapeOf(h, minBlocks, since124(in))
-		sum, sure := shape.sum(h), shape.sure
+		shape := reading.MapsOf(h, minBlocks, reading.TableMaps(in.Process.GoVersion))
+		sum, sure := shape.Sum(h), shape.Sure
 		share := evidence.Part(sum.Inuse, view.Inuse)
 		// A few blocks in a small heap say nothing about anybody's memory.
 		if share.Number < in.Limit("min-flat-share").Number || float64(sum.Inuse) < in.Limit("min-growth").Number || !sure {
@@ -403,13 +234,13 @@ func mapGrowthOnce(in *claim.Input, s *reading.HeapSeries, minBlocks int64) clai
 			Facts: []claim.Fact{{
 				Exhibit: last.ID, Says: "memory in use in blocks with the sizes of map tables at the lines of the function", Value: share,
 				Of:    claim.PartOf(evidence.Of(view.Inuse, evidence.Bytes), "memory in use"),
-				Limit: in.Against("min-flat-share"), At: at, Reproduce: claim.Peek(last, "inuse_space", h.Site).With(shape.focus()),
+				Limit: in.Against("min-flat-share"), At: at, Reproduce: claim.Peek(last, "inuse_space", h.Site).With(shape.Focus()),
 			}},
 			Caveats: []claim.Text{"one heap profile cannot tell a map that grows from one at its cap"},
-			Fix:     shape.fix(),
+			Fix:     mapFix(shape),
 		}
 		nameSeries(&c, s, h)
-		if f, ok := blocksFact(last, h); ok && !shape.syncMap {
+		if f, ok := blocksFact(last, h); ok && !shape.SyncMap {
 			c.Facts = append(c.Facts, f)
 		}
 		r.Candidates = append(r.Candidates, c)

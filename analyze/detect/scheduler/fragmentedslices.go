@@ -264,7 +264,7 @@ func fragmentedCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	for i := range p.Samples {
 		s := &p.Samples[i]
 		total += s.Values[column]
-		if schedules(s.Stack) {
+		if reading.Schedules(s.Stack) {
 			n += s.Values[column]
 		}
 	}

@@ -5,21 +5,9 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
 )
 
-// schedules reports whether a stack is the scheduler choosing, parking or waking goroutines.
-func schedules(s stack.Stack) bool {
-	for _, f := range s {
-		switch f.Function {
-		case "runtime.schedule", "runtime.findRunnable", "runtime.park_m", "runtime.goready", "runtime.wakep", "runtime.startm", "runtime.goschedImpl", "runtime.ready":
-			return true
-		}
-	}
-	return false
-}
-
-// schedulerFocus leaves the stacks that schedules names.
+// schedulerFocus leaves the stacks that reading.Schedules names.
 const schedulerFocus = "-focus=runtime.(schedule|findRunnable|park_m|goready|wakep|startm|goschedImpl|ready)$"
 
 // Defaults that several detectors here share.

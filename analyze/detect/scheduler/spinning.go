@@ -54,7 +54,7 @@ func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	var yields, sweeping int64
 	for i := range p.Samples {
 		s := &p.Samples[i]
-		if schedules(s.Stack) {
+		if reading.Schedules(s.Stack) {
 			n += s.Values[column]
 		}
 		for _, f := range s.Stack {

@@ -87,31 +87,6 @@ func (s *Store) Load(ctx context.Context, id int) (Row, error) {
 	Durations: claim.WaitTimes(),
 }
 
-// poolKind names the pool that a stack waits for a slot of: words for a sentence
-// and a variant.
-func poolKind(s stack.Stack) (words claim.Text, variant string) {
-	i := wait.SlotFrame(s)
-	if i < 0 {
-		return "a slot", "channel"
-	}
-	name := stack.Normal(s[i].Function)
-	switch pkg := stack.Package(name); {
-	case pkg == "database/sql", strings.HasPrefix(pkg, "github.com/jackc/puddle"):
-		return "a free database connection", "database"
-	case pkg == "net/http":
-		return "a connection to the host", "http"
-	case pkg == "golang.org/x/sync/semaphore", pkg == "golang.org/x/sync/errgroup":
-		return "a slot", "semaphore"
-	}
-	switch lower := strings.ToLower(name); {
-	case strings.Contains(lower, "conn"), strings.Contains(lower, "redis"), strings.Contains(lower, "mongo"):
-		return "a free connection", "database"
-	case strings.Contains(lower, "worker"), strings.HasSuffix(lower, ".submit"), strings.HasSuffix(lower, ".schedule"), strings.HasSuffix(lower, ".invoke"):
-		return "a free worker", "workers"
-	}
-	return "a slot", "semaphore"
-}
-
 // poolFix is advice for pools that the detector's own does not fit; nil elsewhere.
 func poolFix(variant string) []claim.Text {
 	switch variant {
@@ -133,7 +108,7 @@ func poolFix(variant string) []claim.Text {
 
 func poolCandidate(in *claim.Input, e *evidence.Exhibit, w *reading.WaitSum, wall time.Duration, at claim.Location, reproduce claim.Command) claim.Candidate {
 	rate := reading.PerSecond(w.Total, wall)
-	words, variant := poolKind(w.Stack)
+	words, variant := wait.SlotKind(w.Stack)
 	c := claim.Candidate{
 		Site: w.Site, Path: w.Callers.Lead(w.Path), Variant: variant, Thin: w.Count < int64(in.Limit("min-count").Number), Fix: poolFix(variant),
 		Summary: claim.Textf("%s for %s in %s, %s per wait", judge.Standing(rate), words, w.Name(), evidence.Duration(w.Mean())),
@@ -166,7 +141,7 @@ func poolTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	for _, w := range sums[:min(len(sums), reading.MaxSites)] {
 		// They wait for connections to be made, not for one to be given back.
-		if _, variant := poolKind(w.Stack); variant == "http" && dials*2 >= w.Total {
+		if _, variant := wait.SlotKind(w.Stack); variant == "http" && dials*2 >= w.Total {
 			continue
 		}
 		if reading.PerSecond(w.Total, t.Duration).Number < in.Limit("impact.min-standing").Number {
@@ -178,7 +153,7 @@ func poolTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		busy, d := keeps(t, w)
 		if d == 0 && lostInTrace(in, t, w) {
-			words, _ := poolKind(w.Stack)
+			words, _ := wait.SlotKind(w.Stack)
 			c.Variant, c.Severity, c.Fix = "lost", claim.Critical, lostFix
 			c.Summary = claim.Textf("%s for %s in %s, and in %s none of them got one; nobody is seen to use one, so they are most likely never given back", evidence.Amount(w.Count, "goroutine waits", "goroutines wait"), words, w.Name(), evidence.Duration(t.Duration))
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("waits for %s here that had not ended at the end of the trace", words), Value: evidence.Of(w.Open, evidence.Count),
@@ -220,7 +195,7 @@ var lostFix = []claim.Text{
 // nobody got one, nobody asks anything by one, and the program has next to nothing to do.
 func lostInTrace(in *claim.Input, t *exectrace.Timeline, w *reading.WaitSum) bool {
 	i := wait.SlotFrame(w.Stack)
-	if _, variant := poolKind(w.Stack); variant != "database" || i < 0 {
+	if _, variant := wait.SlotKind(w.Stack); variant != "database" || i < 0 {
 		return false // a limit of the program's own may be kept for long on purpose
 	}
 	if !w.Request || w.Open < w.Count || w.Count < int64(in.Limit("min-count").Number) || t.Duration < in.Limit("min-lost").Duration() || in.Process.Busy > in.Limit("max-lost-busy").Number {
@@ -276,7 +251,7 @@ func poolDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if len(r.Candidates) == reading.MaxSites {
 			break
 		}
-		words, variant := poolKind(x.Stack)
+		words, variant := wait.SlotKind(x.Stack)
 		if variant == "http" && 2*dialers(e.Dump()) >= n {
 			continue
 		}
@@ -377,7 +352,7 @@ func poolBlock(in *claim.Input) claim.Reading {
 		}
 		c := poolCandidate(in, e, w, wall, w.DelayAt(), reading.PeekWait(e, "delay", w.Site, w.Stack))
 		if wall == 0 {
-			words, variant := poolKind(w.Stack)
+			words, variant := wait.SlotKind(w.Stack)
 			c.Summary = claim.Textf("%s for %s in %s took %s on average", evidence.Amount(w.Count, "wait", "waits"), words, w.Name(), evidence.Duration(w.Mean()))
 			c.Facts = c.Facts[1:]
 			c.Caveats = append(c.Caveats, "the profile counts since the start of the process, so how much of it belongs to the incident is not known")
@@ -410,7 +385,7 @@ func poolGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 	}
 	for _, w := range c.Sorted() {
-		words, variant := poolKind(w.Stack)
+		words, variant := wait.SlotKind(w.Stack)
 		if len(r.Candidates) == reading.MaxSites || variant == "http" {
 			continue // whether they wait for a connection to be made, a profile does not tell
 		}

@@ -91,3 +91,27 @@ func Words(c Class, slot bool) prose.Text { return c.Doing(slot).Many }
 
 // WordsOfOne is what one does.
 func WordsOfOne(c Class) prose.Text { return c.Doing(false).One }
+
+// SlotKind names the pool that a stack waits for a slot of: words for a sentence, and a variant.
+func SlotKind(s stack.Stack) (words prose.Text, variant string) {
+	i := SlotFrame(s)
+	if i < 0 {
+		return "a slot", "channel"
+	}
+	name := stack.Normal(s[i].Function)
+	switch pkg := stack.Package(name); {
+	case pkg == "database/sql", strings.HasPrefix(pkg, "github.com/jackc/puddle"):
+		return "a free database connection", "database"
+	case pkg == "net/http":
+		return "a connection to the host", "http"
+	case pkg == "golang.org/x/sync/semaphore", pkg == "golang.org/x/sync/errgroup":
+		return "a slot", "semaphore"
+	}
+	switch lower := strings.ToLower(name); {
+	case strings.Contains(lower, "conn"), strings.Contains(lower, "redis"), strings.Contains(lower, "mongo"):
+		return "a free connection", "database"
+	case strings.Contains(lower, "worker"), strings.HasSuffix(lower, ".submit"), strings.HasSuffix(lower, ".schedule"), strings.HasSuffix(lower, ".invoke"):
+		return "a free worker", "workers"
+	}
+	return "a slot", "semaphore"
+}
