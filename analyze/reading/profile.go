@@ -157,7 +157,7 @@ func (u Usage) Share() float64 { return u.Used / float64(max(u.Procs, 1)) }
 func (u Usage) Text() claim.Text {
 	if u.Procs == 0 {
 		used := math.Round(10*u.Used) / 10
-		return claim.Textf("%v", used) + evidence.Plural(int64(math.Ceil(u.Used)), " processor", " processors")
+		return claim.Textf("%v", used) + evidence.Plural(int64(math.Ceil(used)), " processor", " processors")
 	}
 	return claim.Textf("%s of %s", evidence.Quantity{Number: u.Share(), Unit: evidence.Share}, evidence.Things(u.Procs, "processor"))
 }

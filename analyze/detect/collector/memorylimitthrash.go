@@ -113,7 +113,7 @@ const gcBackgroundUtilization = 0.25
 func thrashGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	g := e.GC()
 	whole := evidence.Quantity{Number: float64(g.Total.Goal) / float64(max(g.Total.Live, 1)), Unit: evidence.Ratio}
-	r := claim.Reading{Says: claim.Textf("over %s collections the heap goal is %s the marked heap on average", evidence.Of(g.Total.Cycles, evidence.Count), whole)}
+	r := claim.Reading{Says: claim.Textf("over %s the heap goal is %s the marked heap on average", evidence.Things(g.Total.Cycles, "collection"), whole)}
 	if float64(g.Total.Cycles) < in.Limit("min-cycles").Number {
 		// Few collections in a minute are the opposite of back to back.
 		if g.Total.To-g.Total.From < time.Minute {
@@ -178,9 +178,9 @@ func thrashTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	marking := t.MarkTime()
 	busy := evidence.Part(marking, t.Duration)
-	r := claim.Reading{Says: claim.Textf("%d collections of a heap of some size, a mark phase under way %s of the time", len(ratios), busy)}
+	r := claim.Reading{Says: claim.Textf("%s of a heap of some size, a mark phase under way %s of the time", evidence.Things(len(ratios), "collection"), busy)}
 	if t.Duration < reading.ShortTrace || float64(len(ratios)) < in.Limit("min-cycles").Number {
-		r.Silent = claim.Textf("only %d collections of a heap of some size in %s of trace", len(ratios), evidence.Duration(t.Duration))
+		r.Silent = claim.Textf("only %s of a heap of some size in %s of trace", evidence.Things(len(ratios), "collection"), evidence.Duration(t.Duration))
 		return r
 	}
 	slices.Sort(ratios)

@@ -126,7 +126,7 @@ func deadlockDump(in *claim.Input) claim.Reading {
 	case partial:
 		r.Silent = "goroutines or frames are missing from the dump"
 	case hidden > 0:
-		r.Silent = claim.Textf("for %d of %d goroutines that wait for locks it cannot be told who will give them theirs", hidden, waiting)
+		r.Silent = claim.Textf("for %d of %s that wait for locks it cannot be told who will give them theirs", hidden, evidence.Things(waiting, "goroutine"))
 	}
 	return r
 }
@@ -308,8 +308,11 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 		case w.Kind == wait.LockWrite:
 			asks = "the write lock"
 		}
-		c.Summary = claim.Textf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever, and with it %d others",
-			w.G.ID, claim.Func(lead.Holder.Site().Function), claim.Func(w.Site().Function), asks, behind-1)
+		c.Summary = claim.Textf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever",
+			w.G.ID, claim.Func(lead.Holder.Site().Function), claim.Func(w.Site().Function), asks)
+		if behind > 1 {
+			c.Summary += ", and with it " + evidence.Amount(behind-1, "other", "others")
+		}
 		c.Fix = []claim.Text{
 			"Do not call what takes the lock while holding it: keep an inner function that expects the lock to be held, beside the outer one that takes it",
 			"Never take a read lock twice in one goroutine: pass what was read instead",
@@ -483,9 +486,13 @@ func allAsleep(e *evidence.Exhibit, explained bool) []claim.Candidate {
 	}
 	n := len(e.Dump().Goroutines)
 	s := g.Stack()
+	asleep := claim.Text("its only goroutine was asleep")
+	if n > 1 {
+		asleep = "all of its " + evidence.Things(n, "goroutine") + " were asleep"
+	}
 	return []claim.Candidate{{
 		Site: s.Site(), Path: s.Path(), Variant: "all-asleep", Severity: claim.Critical, Share: 1,
-		Summary: claim.Textf("the program ended because all of its %d goroutines were asleep; goroutine %d waits in %s (%s)", n, g.ID, claim.Func(s.Site().Function), wait.StateText(g.State)),
+		Summary: claim.Textf("the program ended because %s; goroutine %d waits in %s (%s)", asleep, g.ID, claim.Func(s.Site().Function), wait.StateText(g.State)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that were asleep when the runtime gave up", Value: evidence.Of(n, evidence.Count),
 			At: reading.AtGoroutine(s.Site(), g.ID), Reproduce: claim.Grep(e, "all goroutines are asleep")}},
 	}}

@@ -397,7 +397,7 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
 		Summary: claim.Textf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing),
 		Facts: []claim.Fact{
-			{Exhibit: e.ID, Says: claim.Textf("mean hold of the lock given back here, %sover %s hand-overs, %s of known start", atLeastWords(least), evidence.Of(h.handoffs, evidence.Count), evidence.Of(h.known, evidence.Count)),
+			{Exhibit: e.ID, Says: claim.Textf("mean hold of the lock given back here, %sover %s, %s of known start", atLeastWords(least), evidence.Things(h.handoffs, "hand-over"), evidence.Of(h.known, evidence.Count)),
 				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: claim.At(h.site),
 				Reproduce: claim.TraceView(e, h.look())},
 			heldFact,
@@ -422,12 +422,12 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 	for _, o := range h.others {
 		judge.AddSites(&c, o.site, o.owner)
 		if mean, least := o.mean(); float64(mean) >= in.Limit("min-hold").Number {
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("mean hold of the same lock given back in %s, %sover %s hand-overs", claim.Func(o.site.Function), atLeastWords(least), evidence.Of(o.handoffs, evidence.Count)),
+			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("mean hold of the same lock given back in %s, %sover %s", claim.Func(o.site.Function), atLeastWords(least), evidence.Things(o.handoffs, "hand-over")),
 				Value: evidence.Duration(mean), Limit: in.Against("min-hold"), At: claim.At(o.site), Reproduce: claim.TraceView(e, o.look())})
 		}
 	}
 	if least {
-		c.Caveats = append(c.Caveats, claim.Textf("of %d hand-overs %d ended holds that began without contention; they count only from when somebody waited", h.handoffs, h.handoffs-h.known))
+		c.Caveats = append(c.Caveats, claim.Textf("of %s %d ended holds that began without contention; they count only from when somebody waited", evidence.Things(h.handoffs, "hand-over"), h.handoffs-h.known))
 	}
 	return c, true
 }

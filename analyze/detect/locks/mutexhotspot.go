@@ -175,7 +175,7 @@ func hotspotProfile(in *claim.Input, what, whole claim.Text, inside string, empt
 	case c.Wall == 0:
 		r.Silent = "it counts since the start of the process and tells no rate; " + r.Says
 	case float64(c.Count) < in.Limit("min-events").Number:
-		r.Silent = claim.Textf("only %d contended events are in it; %s", c.Count, r.Says)
+		r.Silent = "only " + evidence.Amount(c.Count, "contended event is", "contended events are") + " in it; " + r.Says
 	}
 	return r
 }
@@ -216,7 +216,7 @@ func hotspotCandidates(in *claim.Input, c *reading.LockSites, what, whole claim.
 			Facts: []claim.Fact{
 				{Exhibit: c.Exhibit.ID, Says: says, Value: evidence.Duration(l.Delay), Of: claim.PartOf(evidence.Duration(c.Delay), whole),
 					Limit: in.Against("min-share"), At: claim.At(l.Site), Reproduce: reproduce(l)},
-				{Exhibit: c.Exhibit.ID, Says: claim.Textf("mean of one wait, over %s waits", evidence.Of(l.Count, evidence.Count)), Value: evidence.Duration(l.Mean()),
+				{Exhibit: c.Exhibit.ID, Says: claim.Textf("mean of one wait, over %s", evidence.Things(l.Count, "wait")), Value: evidence.Duration(l.Mean()),
 					Limit: in.Against("min-wait"), At: claim.At(l.Site), Reproduce: claim.Mean(reproduce(l))},
 			},
 		}
@@ -323,7 +323,7 @@ func hotspotDump(in *claim.Input) claim.Reading {
 			continue
 		}
 		most = all
-		r.Silent = claim.Textf("it shows one moment, at which %d goroutines stood in locks, %d of them in %s", all, len(locks[0].Waiters), locks[0].Name())
+		r.Silent = claim.Textf("it shows one moment, at which %s in locks, %d of them in %s", evidence.Amount(all, "goroutine stood", "goroutines stood"), len(locks[0].Waiters), locks[0].Name())
 		r.Candidates = nil
 		for _, l := range locks[:min(len(locks), reading.MaxSites)] {
 			n := len(l.Waiters)
@@ -378,7 +378,7 @@ func hotspotCPU(in *claim.Input) claim.Reading {
 	column := p.Column("samples")
 	total := p.Total(column)
 	if total < int64(in.Limit("min-samples").Number) {
-		return claim.Reading{Silent: claim.Textf("only %d samples, and goroutines that wait for a lock take none", total)}
+		return claim.Reading{Silent: "only " + evidence.Things(total, "sample") + ", and goroutines that wait for a lock take none"}
 	}
 	r := claim.Reading{Silent: "goroutines that wait for a lock use no CPU, so it shows only what queueing itself costs"}
 	methods := reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {

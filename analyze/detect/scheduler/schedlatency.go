@@ -79,7 +79,7 @@ for a batch and missed.`,
 func schedLatencyTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	all := &t.Latency.Times
-	r := claim.Reading{Says: claim.Textf("99 %% of %s waits for a processor were shorter than %s", evidence.Of(all.Count, evidence.Count), evidence.Duration(all.Quantile(0.99)))}
+	r := claim.Reading{Says: claim.Textf("99 %% of %s for a processor were shorter than %s", evidence.Things(all.Count, "wait"), evidence.Duration(all.Quantile(0.99)))}
 	if all.Count < int64(in.Limit("min-events").Number) || reading.Glimpse(t, all.Count) {
 		r.Silent = claim.Textf("only %s for a processor in %s of trace", evidence.Things(all.Count, "wait"), evidence.Duration(t.Duration))
 	}

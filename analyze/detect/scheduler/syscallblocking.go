@@ -171,7 +171,7 @@ func syscallDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func syscallThreads(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
 	n := threadsMade(e)
-	r := claim.Reading{Silent: claim.Textf("%d threads have been made; what for, it does not tell", n)}
+	r := claim.Reading{Silent: claim.Textf("%s been made; what for, it does not tell", evidence.Amount(n, "thread has", "threads have"))}
 	const ownThreads = 4 // per processor: one that runs, one that looks for work, and some that calls of a moment ago left behind
 	if float64(n) > in.Limit("min-goroutines").Number+ownThreads*float64(max(in.Process.GOMAXPROCS, 1)) {
 		r.Candidates = []claim.Candidate{{Thin: true,

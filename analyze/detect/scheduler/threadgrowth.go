@@ -80,7 +80,7 @@ func threadSeverity(in *claim.Input, n float64) claim.Severity {
 func threadsSched(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Sched().Total
 	some, _, limit := tooMany(in)
-	r := claim.Reading{Says: claim.Textf("at most %d threads in %s", t.MostThreads, evidence.Duration(t.To-t.From))}
+	r := claim.Reading{Says: claim.Textf("at most %s in %s", evidence.Things(t.MostThreads, "thread"), evidence.Duration(t.To-t.From))}
 	if float64(t.MostThreads) < some {
 		return r
 	}
@@ -103,7 +103,7 @@ func threadsCreated(in *claim.Input) claim.Reading {
 	e := reading.Latest(in.Exhibits)
 	n := threadsMade(e)
 	some, _, limit := tooMany(in)
-	r := claim.Reading{Says: claim.Textf("%d threads have been made since the process started", n)}
+	r := claim.Reading{Says: claim.Textf("%s been made since the process started", evidence.Amount(n, "thread has", "threads have"))}
 	if float64(n) < some {
 		return r
 	}

@@ -116,7 +116,7 @@ func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Variant: string(w.Class), Severity: severity, Thin: float64(slow) < in.Limit("min-count").Number, Share: share.Number,
-			Summary: claim.Textf("%s of %d waits for a peer's answer in %s took %s or more, the longest %s", evidence.Of(slow, evidence.Count), w.Count, claim.Func(w.Site.Function), evidence.Duration(slowFrom), evidence.Duration(w.Max)),
+			Summary: claim.Textf("%s of %s for a peer's answer in %s took %s or more, the longest %s", evidence.Of(slow, evidence.Count), evidence.Things(w.Count, "wait"), claim.Func(w.Site.Function), evidence.Duration(slowFrom), evidence.Duration(w.Max)),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: "longest wait for an answer here", Value: evidence.Duration(w.Max), Limit: in.Against("min-wait"), At: w.SpanAt(),
 					Reproduce: claim.TraceView(e, claim.Textf("goroutine %d at %s", w.Worst.Goroutine, evidence.Duration(w.Worst.From)))},
@@ -215,7 +215,7 @@ func downstreamBlock(in *claim.Input) claim.Reading {
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Severity: severity, Thin: wall == 0 || severity == claim.NoSeverity,
 			Summary: claim.Textf("%s for a peer's answer in %s took %s on average", evidence.Amount(w.Count, "wait", "waits"), claim.Func(w.Site.Function), evidence.Duration(w.Mean())),
-			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("mean wait for an answer here, over %s waits", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), Limit: in.Against("min-wait"),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("mean wait for an answer here, over %s", evidence.Things(w.Count, "wait")), Value: evidence.Duration(w.Mean()), Limit: in.Against("min-wait"),
 				At: w.DelayAt(), Reproduce: claim.Mean(reading.PeekWait(e, "delay", w.Site, w.Stack))}},
 		}
 		judge.AddSites(&c, w.Stack.Site())

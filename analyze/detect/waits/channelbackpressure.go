@@ -102,7 +102,7 @@ func backpressureTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: claim.Textf("time goroutines waited to send here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in),
 					At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
-				{Exhibit: e.ID, Says: claim.Textf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()),
+				{Exhibit: e.ID, Says: claim.Textf("mean wait of one send here, over %s", evidence.Things(w.Count, "send")), Value: evidence.Duration(w.Mean()),
 					At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 				{Exhibit: e.ID, Says: "goroutines that waited to send here", Value: evidence.Of(w.Goroutines, evidence.Count), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 			},
@@ -234,14 +234,14 @@ func backpressureBlock(in *claim.Input) claim.Reading {
 		value, says, limit := rate, claim.Textf("time blocked in sends here per second, over %s", evidence.Duration(wall)), judge.AgainstStanding(in)
 		summary := claim.Textf("%s to send on a channel in %s, %s per send", judge.Standing(rate), w.Name(), evidence.Duration(w.Mean()))
 		if wall == 0 {
-			value, says, limit = evidence.Duration(w.Total), claim.Textf("time blocked in %s sends here since the process started", evidence.Of(w.Count, evidence.Count)), nil
+			value, says, limit = evidence.Duration(w.Total), claim.Textf("time blocked in %s here since the process started", evidence.Things(w.Count, "send")), nil
 			summary = claim.Textf("sends on a channel in %s waited %s on average", w.Name(), evidence.Duration(w.Mean()))
 		}
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Thin: wall == 0, Summary: summary,
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: says, Value: value, Limit: limit, At: w.DelayAt(), Reproduce: reading.PeekWait(e, "delay", w.Site, w.Stack)},
-				{Exhibit: e.ID, Says: claim.Textf("mean wait of one send here, over %s sends", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), At: w.DelayAt(), Reproduce: claim.Mean(reading.PeekWait(e, "delay", w.Site, w.Stack))},
+				{Exhibit: e.ID, Says: claim.Textf("mean wait of one send here, over %s", evidence.Things(w.Count, "send")), Value: evidence.Duration(w.Mean()), At: w.DelayAt(), Reproduce: claim.Mean(reading.PeekWait(e, "delay", w.Site, w.Stack))},
 			},
 		}
 		judge.Waits(in, &c, w, wall)

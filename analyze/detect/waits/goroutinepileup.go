@@ -9,6 +9,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
@@ -368,11 +369,12 @@ func (c *crowds) largest() float64 {
 }
 
 func (c *crowds) says() claim.Text {
+	busy := evidence.Amount(bound.Float(math.Round(c.busy)), "goroutine that is not idle", "goroutines that are not idle")
 	if len(c.all) == 0 {
-		return claim.Textf("of %.0f goroutines that are not idle none waits for a lock, a slot, a send or the network", c.busy)
+		return claim.Textf("of %s none waits for a lock, a slot, a send or the network", busy)
 	}
 	x := c.all[0]
-	return claim.Textf("the largest crowd, in %s, is %.0f of %.0f goroutines that are not idle", claim.Func(x.site.Function), x.count, c.busy)
+	return claim.Textf("the largest crowd, in %s, is %.0f of %s", claim.Func(x.site.Function), x.count, busy)
 }
 
 func pileupGoroutine(in *claim.Input) claim.Reading {
@@ -446,7 +448,7 @@ func pileupTrace(in *claim.Input) claim.Reading {
 		// Where most stand is not known: the trace's shares would be of the rest.
 		if hidden > 0 && hidden >= c.largest() {
 			if most < 0 {
-				best = claim.Reading{Silent: claim.Textf("%.0f goroutines wait at places that the trace does not tell", hidden)}
+				best = claim.Reading{Silent: evidence.Amount(bound.Float(math.Round(hidden)), "goroutine waits", "goroutines wait") + " at places that the trace does not tell"}
 			}
 			continue
 		}
@@ -462,7 +464,7 @@ func pileupTrace(in *claim.Input) claim.Reading {
 		case e.Coverage != evidence.Whole:
 			r.Silent = "the trace was read in part only; " + r.Says
 		case hidden >= judge.MinAlike.Number:
-			r.Silent = claim.Textf("%.0f goroutines wait at places that the trace does not tell; %s", hidden, r.Says)
+			r.Silent = evidence.Amount(bound.Float(math.Round(hidden)), "goroutine waits", "goroutines wait") + " at places that the trace does not tell; " + r.Says
 		}
 		if n := c.largest(); n > most {
 			best, most = r, n

@@ -114,7 +114,7 @@ func poolCandidate(in *claim.Input, e *evidence.Exhibit, w *reading.WaitSum, wal
 		Summary: claim.Textf("%s for %s in %s, %s per wait", judge.Standing(rate), words, w.Name(), evidence.Duration(w.Mean())),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: claim.Textf("time goroutines waited for %s per second, over %s", words, evidence.Duration(wall)), Value: rate, Limit: judge.AgainstStanding(in), At: at, Reproduce: reproduce},
-			{Exhibit: e.ID, Says: claim.Textf("mean of one wait, over %s waits", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: claim.Mean(reproduce)},
+			{Exhibit: e.ID, Says: claim.Textf("mean of one wait, over %s", evidence.Things(w.Count, "wait")), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: claim.Mean(reproduce)},
 		},
 	}
 	// When a program starts, its first calls wait for connections to be made.

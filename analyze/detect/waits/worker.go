@@ -30,7 +30,7 @@ func slowWorkers(in *claim.Input, e *evidence.Exhibit) (out []claim.Candidate) {
 			Summary: claim.Textf("%s in %s for an answer of %s, %s each; %s %s", judge.Standing(rate), claim.Func(w.Site.Function), claim.Func(worker.Site.Function), evidence.Duration(w.Mean()), claim.Func(worker.Site.Function), worker.Does(t)),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: claim.Textf("time goroutines waited here per second, over %s", evidence.Duration(t.Duration)), Value: rate, Limit: judge.AgainstStanding(in), At: w.SpanAt(), Reproduce: reading.BlockedView(e, w)},
-				{Exhibit: e.ID, Says: claim.Textf("mean of one wait here, over %s waits", evidence.Of(w.Count, evidence.Count)), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
+				{Exhibit: e.ID, Says: claim.Textf("mean of one wait here, over %s", evidence.Things(w.Count, "wait")), Value: evidence.Duration(w.Mean()), At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 				{Exhibit: e.ID, Says: claim.Textf("waits here that %s ended", claim.Func(worker.Site.Function)), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(w.Count, evidence.Count), "all waits here"), At: claim.At(worker.Site),
 					Reproduce: claim.TraceView(e, claim.Textf("goroutines that unblock others in %s", claim.Func(worker.Site.Function)))},
 				{Exhibit: e.ID, Says: claim.Textf("time in which goroutines of %s were at work: ran, or waited for something else than work", claim.Func(worker.Site.Function)), Value: evidence.Duration(min(worker.Running+worker.Away, t.Duration)),
