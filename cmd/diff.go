@@ -130,11 +130,13 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 			sides[i].Ops = ops[i]
 		}
 	}
-	if err := judgeSides(sides); err != nil {
-		return failed("", "%v", err)
-	}
 	if ops[0] == 0 {
 		opsFromBenchmarks(c, sides)
+	}
+	work := compare.WorkOf(sides[0], sides[1], opt)
+	opt.Work = &work
+	if err := judgeSides(sides, &work); err != nil {
+		return failed("", "%v", err)
 	}
 	result := compare.Compare(sides[0], sides[1], opt)
 	d := report.NewDiff(sides[0], sides[1], result, opt, others, Version, f.strict)
@@ -359,8 +361,9 @@ func oneRun(title string, exhibits []*evidence.Exhibit) *evidence.Bundle {
 }
 
 // judgeSides runs the detectors over the evidence of both sides, and those that found
-// something on one side only, or something graver, once more with relaxed limits on the other.
-func judgeSides(sides [2]*compare.Side) error {
+// something on one side only, or something graver, once more with relaxed limits on the other: the further, the less of the
+// work it did.
+func judgeSides(sides [2]*compare.Side, work *compare.Work) error {
 	var all errgroup.Group
 	for _, s := range sides {
 		if !slices.ContainsFunc(s.Exhibits, func(e *evidence.Exhibit) bool { return e.Coverage != evidence.None }) {
@@ -377,6 +380,7 @@ func judgeSides(sides [2]*compare.Side) error {
 	if sides[0].Judged == nil || sides[1].Judged == nil {
 		return nil
 	}
+	sides[0].Judged.Work, sides[1].Judged.Work = work.More()
 	for i, s := range sides {
 		if doubtful := lacking(s.Judged, sides[1-i].Judged); len(doubtful) > 0 && len(s.Exhibits) > 0 {
 			all.Go(guarded(func() (err error) {
@@ -411,9 +415,9 @@ func judgeNear(s *compare.Side, detectors []string) (map[string]claim.Severity, 
 			q := l.Default
 			switch {
 			case strings.HasPrefix(l.Name, "min-"):
-				q.Number *= compare.Hardly
+				q.Number *= compare.Hardly / s.Judged.Work
 			case strings.HasPrefix(l.Name, "max-"):
-				q.Number /= compare.Hardly
+				q.Number /= compare.Hardly / s.Judged.Work
 			}
 			limits[d.ID+"."+l.Name] = q
 		}

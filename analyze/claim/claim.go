@@ -28,6 +28,7 @@ import (
 	"strings"
 
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -48,6 +49,9 @@ var severityNames = []string{"none", "info", "warning", "critical"}
 var _ encoding.TextMarshaler = Severity(0)
 
 func (s Severity) String() string { return severityNames[s] }
+
+// Text is String as words of ours.
+func (s Severity) Text() Text { return prose.Of(prose.Words, s.String()) }
 
 // MarshalText writes the severity's name.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

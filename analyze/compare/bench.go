@@ -46,6 +46,51 @@ type Benchmark struct {
 	Warnings   []claim.Text `json:"warnings"`
 }
 
+// Number writes a number in the benchmark's unit.
+func (b *Benchmark) Number(n float64) claim.Text {
+	of := func(u evidence.Unit, n float64) claim.Text {
+		return claim.Textf("%s", evidence.Quantity{Number: n, Unit: u})
+	}
+	switch b.Unit {
+	case "sec/op":
+		return of(evidence.Nanoseconds, n*1e9)
+	case "B/op":
+		return of(evidence.Bytes, n)
+	case "B/s":
+		return of(evidence.BytesPerSec, n)
+	case "allocs/op":
+		return of(evidence.Count, n)
+	}
+	return claim.Said(benchunit.Scale(n, benchunit.ClassOf(b.Unit)))
+}
+
+// What names what the benchmark's number is.
+func (b *Benchmark) What() claim.Text {
+	switch b.Unit {
+	case "sec/op":
+		return "time per operation"
+	case "B/op":
+		return "bytes per operation"
+	case "allocs/op":
+		return "allocations per operation"
+	case "B/s":
+		return "throughput"
+	}
+	return claim.Said(b.Unit)
+}
+
+// Short is the benchmark's name without its package, nor the number of processors at its end.
+func (b *Benchmark) Short() string {
+	name := b.Name
+	if i := strings.Index(name, ".Benchmark"); i >= 0 {
+		name = name[i+1:]
+	}
+	if i := strings.LastIndexByte(name, '-'); i > 0 && strings.Trim(name[i+1:], "0123456789") == "" {
+		name = name[:i]
+	}
+	return name
+}
+
 // levelBench is that of benchstat.
 const levelBench = 0.05
 
@@ -151,11 +196,11 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 	}
 	k = Kind{Kind: "benchmark", Verdict: Inconclusive, Record: "go test -run '^$' -bench . -count 10"}
 	if before.Empty() || after.Empty() {
-		side := "before"
+		side := claim.Text("before")
 		if after.Empty() {
 			side = "after"
 		}
-		k.Why = claim.Legacy(fmt.Sprintf("there is no benchmark output on the %s side", side))
+		k.Why = claim.Textf("there is no benchmark output on the %s side", side)
 		return k, nil, true
 	}
 	var keys []benchKey
@@ -221,32 +266,32 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 			}
 			k.reasons = append(k.reasons, Reason{
 				Rank: rankOfUnit(x.Unit), Better: better, Size: sizeOf(x.Before, x.After),
-				Says: claim.Legacy(fmt.Sprintf("%s %s from %s to %s %s (%s)", x.Name, rises(x), benchunit.Scale(x.Before, benchunit.ClassOf(x.Unit)), benchunit.Scale(x.After, benchunit.ClassOf(x.Unit)), x.Unit, Percent(x.Effect))),
+				Says: claim.Textf("%s in %s %s from %s to %s (%s)", x.What(), claim.Func(x.Short()), rises(x), x.Number(x.Before), x.Number(x.After), signed(x.Effect)),
 			})
 		case x.Detectable > opt.MinEffect:
 			// That no change was seen says nothing where none could have been.
 			x.Verdict = Inconclusive
-			x.Warnings = append(x.Warnings, claim.Legacy(fmt.Sprintf("runs differ too much to see %s: it takes %s", evidence.Of(opt.MinEffect, evidence.Share), runsWords(x.RunsNeeded))))
+			x.Warnings = append(x.Warnings, claim.Textf("runs differ too much to see %s: it takes %s", evidence.Of(opt.MinEffect, evidence.Share), runsWords(x.RunsNeeded)))
 			noisy++
 			needed = max(needed, x.RunsNeeded)
 		}
 	}
 	k.Verdict = ""
 	if few > 0 {
-		k.undecided = append(k.undecided, fmt.Sprintf("too few runs of %s for any difference to be told from noise: four per side are the least, ten are good", evidence.Things(few, "number")))
+		k.undecided = append(k.undecided, claim.Textf("too few runs of %s for any difference to be told from noise: four per side are the least, ten are good", evidence.Things(few, "number")))
 	}
 	if noisy > 0 {
-		k.undecided = append(k.undecided, fmt.Sprintf("cannot tell a change of %s of %s: runs differ too much; it takes %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(noisy, "number"), runsWords(needed)))
+		k.undecided = append(k.undecided, claim.Textf("cannot tell a change of %s of %s: runs differ too much; it takes %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(noisy, "number"), runsWords(needed)))
 	}
 	if len(k.undecided) == 0 {
 		k.Record = ""
 	}
 	k.reach(few+noisy < len(out))
 	if k.Verdict == Pass {
-		k.Why = claim.Legacy(fmt.Sprintf("no change of %s or more in %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(len(out), "number")))
+		k.Why = claim.Textf("no change of %s or more in %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(len(out), "number"))
 	}
 	if only > 0 {
-		k.Why += claim.Legacy(fmt.Sprintf("; %s on one side only", evidence.Things(only, "number")))
+		k.Why += claim.Textf("; %s on one side only", evidence.Things(only, "number"))
 	}
 	return k, out, true
 }
@@ -279,14 +324,14 @@ func visible(a, b []float64, effect float64) (change float64, runs int64) {
 // mostRuns is more than anybody makes.
 const mostRuns = 10_000
 
-func runsWords(n int64) string {
+func runsWords(n int64) claim.Text {
 	if n >= mostRuns {
 		return "more runs than can be made"
 	}
-	return fmt.Sprintf("%d runs a side", n)
+	return claim.Textf("%d runs a side", n)
 }
 
-func rises(x *Benchmark) string {
+func rises(x *Benchmark) claim.Text {
 	if x.After > x.Before {
 		return "rose"
 	}

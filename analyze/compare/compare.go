@@ -8,9 +8,7 @@ package compare
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
@@ -44,9 +42,11 @@ type Side struct {
 type Judged struct {
 	Findings []claim.Finding
 	Verdicts []claim.Verdict
-	// Near holds, by fingerprint, how severe a finding is once every limit is relaxed: what
+	// Near holds, by fingerprint, how severe a finding is once every limit is relaxed by Hardly, and by Work: what
 	// is in it but not in Findings, or less severe there, lies just below a limit.
 	Near map[string]claim.Severity
+	// Work is how many times as much work as this side the other did, where it did more; 0 and 1 for no more.
+	Work float64
 	// Kinds are the kinds of evidence the detectors had.
 	Kinds []evidence.Kind
 	// Amount is how much there was of each kind: seconds where the recordings have a length, else their number.
@@ -82,6 +82,8 @@ type Options struct {
 	Floors map[evidence.Unit]float64
 	// Rename maps names of functions or packages on the before side to those on the after side.
 	Rename map[string]string
+	// Work is what WorkOf says of the two sides; nil leaves it to Compare.
+	Work *Work
 
 	work scaling // what the work that was done does to numbers per second
 }
@@ -124,7 +126,7 @@ type Kind struct {
 	Distributions []Distribution `json:"distributions"`
 
 	reasons   []Reason
-	undecided []string // why parts of it could not decide
+	undecided []claim.Text // why parts of it could not decide
 }
 
 // Methods by which a change is told from noise.
@@ -137,21 +139,22 @@ const (
 
 // Measure is one number compared, as a whole and by function.
 type Measure struct {
-	Name       claim.Text        `json:"name"`       // such as "CPU time"
-	Per        string            `json:"per"`        // "second", "operation" or "profile"
-	Work       float64           `json:"work"`       // the numbers of the after side are divided by it: how many times the work it did; 1 for none
-	Gates      bool              `json:"gates"`      // a change of it decides the verdict
-	Verdict    Outcome           `json:"verdict"`    //
-	Why        claim.Text        `json:"why"`        // sentence
-	Method     string            `json:"method"`     //
-	Runs       Counts            `json:"runs"`       // per side
-	Samples    Counts            `json:"samples"`    // taken on each side, all runs together
-	Whole      Change            `json:"whole"`      //
-	Detectable evidence.Quantity `json:"detectable"` // the smallest change of a tenth of the whole that would have been seen four times of five, as a part of that tenth
-	Noise      evidence.Quantity `json:"noise"`      // how far two runs of one side are apart as a whole, on average, as a share; 0 with one run
-	Changes    []Change          `json:"changes"`    // those that count, then the largest others, worst first
-	Moved      []Moved           `json:"moved"`      //
-	Tree       []Node            `json:"tree"`       // what the flame graph is drawn from, parents first
+	Name       claim.Text        `json:"name"`        // such as "CPU time"
+	Per        string            `json:"per"`         // "second", "operation" or "profile"
+	Work       float64           `json:"work"`        // the numbers of the after side are divided by it: how many times the work it did; 1 for none
+	Gates      bool              `json:"gates"`       // a change of it decides the verdict
+	Verdict    Outcome           `json:"verdict"`     //
+	Why        claim.Text        `json:"why"`         // sentence
+	Method     string            `json:"method"`      //
+	Runs       Counts            `json:"runs"`        // per side
+	Samples    Counts            `json:"samples"`     // taken on each side, all runs together
+	Whole      Change            `json:"whole"`       //
+	Detectable evidence.Quantity `json:"detectable"`  // the smallest change of a tenth of the whole that would have been seen four times of five, as a part of that tenth
+	RunsNeeded int64             `json:"runs_needed"` // runs like these, a side, that would show a fifth more in a tenth of the whole four times of five; at least 3, 0 when that is not known
+	Noise      evidence.Quantity `json:"noise"`       // how far two runs of one side are apart as a whole, on average, as a share; 0 with one run
+	Changes    []Change          `json:"changes"`     // those that count, then the largest others, worst first
+	Moved      []Moved           `json:"moved"`       //
+	Tree       []Node            `json:"tree"`        // what the flame graph is drawn from, parents first
 }
 
 // Change is one function, or the whole, on both sides.
@@ -172,7 +175,7 @@ type Change struct {
 	Counts   bool              `json:"counts"`         // it decides the verdict
 	Worse    bool              `json:"worse"`          // it rose
 	Explains float64           `json:"explains"`       // its part of all that rose, or fell
-	Note     claim.Text        `json:"note,omitempty"` // why it does not count although it is significant
+	Note     claim.Text        `json:"note,omitempty"` // why it does not count although it is significant, or what made it
 }
 
 // Pair is a number on both sides.
@@ -214,7 +217,11 @@ func Compare(before, after *Side, opt Options) *Result {
 	if opt.MinEffect <= 0 {
 		opt.MinEffect = DefaultMinEffect
 	}
-	r := &Result{Work: workOf(before, after, opt)}
+	if opt.Work == nil {
+		w := WorkOf(before, after, opt)
+		opt.Work = &w
+	}
+	r := &Result{Work: *opt.Work}
 	opt.work = r.Work.scaling(busy(before) && busy(after))
 	var drafts []*draft
 	for _, kind := range evidence.Kinds {
@@ -241,7 +248,7 @@ func Compare(before, after *Side, opt Options) *Result {
 			r.Reasons = append(r.Reasons, x)
 		}
 		for _, why := range k.undecided {
-			r.Undecided = append(r.Undecided, Undecided{k.Kind, claim.Legacy(why)})
+			r.Undecided = append(r.Undecided, Undecided{k.Kind, why})
 		}
 	}
 	r.conclude(slices.ContainsFunc(r.Kinds, func(k Kind) bool { return k.Verdict != Inconclusive }))
@@ -254,9 +261,9 @@ type draft struct {
 	Kind
 	parts     []*comparison
 	durations []*duration
-	refused   []string // what could not be compared, and why
-	instead   string   // what to record instead of what was refused
-	ended     func()   // has the last word on the kind; nil for none
+	refused   []claim.Text // what could not be compared, and why
+	instead   claim.Text   // what to record instead of what was refused
+	ended     func()       // has the last word on the kind; nil for none
 }
 
 // settle reaches the verdicts. All numbers that decide together raise a false alarm in
@@ -304,7 +311,7 @@ func settle(drafts []*draft) {
 			if c.m.Gates {
 				d.reasons = append(d.reasons, c.reasons...)
 				if c.m.Verdict == Inconclusive {
-					d.undecided = append(d.undecided, c.m.Why.String())
+					d.undecided = append(d.undecided, c.m.Why)
 				}
 				d.undecided = append(d.undecided, c.excused...)
 			}
@@ -315,9 +322,9 @@ func settle(drafts []*draft) {
 			switch {
 			case !one.Gates:
 			case one.Verdict == Inconclusive:
-				d.undecided = append(d.undecided, one.Why.String())
+				d.undecided = append(d.undecided, one.Why)
 			case one.Verdict != Pass:
-				d.reasons = append(d.reasons, Reason{Rank: RankOperations, Better: one.Verdict == Improvement, Size: sizeOf(float64(one.Before.P99), float64(one.After.P99)), Says: claim.Legacy(one.Why.String())})
+				d.reasons = append(d.reasons, Reason{Rank: RankOperations, Better: one.Verdict == Improvement, Size: sizeOf(float64(one.Before.P99), float64(one.After.P99)), Says: one.Why})
 			}
 		}
 		if d.ended != nil {
@@ -328,14 +335,14 @@ func settle(drafts []*draft) {
 }
 
 // KindName is a kind of a Result in words.
-func KindName(kind string) string {
+func KindName(kind string) claim.Text {
 	switch kind {
 	case "benchmark":
 		return "benchmarks"
 	case "findings":
 		return "findings"
 	}
-	return evidence.Kind(kind).Name().String()
+	return evidence.Kind(kind).Name()
 }
 
 // compareKind compares one kind of evidence; nil when neither side has it or it
@@ -347,19 +354,19 @@ func compareKind(kind evidence.Kind, before, after *Side, opt Options) *draft {
 		return nil
 	}
 	d := &draft{Kind: Kind{Kind: string(kind), Before: ids(a, sa), After: ids(b, sb)}}
-	refuse := func(record, format string, args ...any) *draft {
-		d.Verdict, d.Why, d.Record = Inconclusive, claim.Legacy(fmt.Sprintf(format, args...)), claim.Legacy(record)
+	refuse := func(record, why claim.Text) *draft {
+		d.Verdict, d.Why, d.Record = Inconclusive, why, record
 		return d
 	}
 	if len(d.Before) == 0 || len(d.After) == 0 {
-		side := "before"
+		side := claim.Text("before")
 		if len(d.After) == 0 {
 			side = "after"
 		}
-		return refuse(kind.HowToRecord().String(), "there is no %s on the %s side", kind.Name(), side)
+		return refuse(kind.HowToRecord(), claim.Textf("there is no %s on the %s side", kind.Name(), side))
 	}
 	if dependsOnProcs[kind] && before.GOMAXPROCS > 0 && after.GOMAXPROCS > 0 && before.GOMAXPROCS != after.GOMAXPROCS {
-		return refuse("record both sides with the same GOMAXPROCS", "GOMAXPROCS is %d before and %d after: rates and waits are not comparable", before.GOMAXPROCS, after.GOMAXPROCS)
+		return refuse("record both sides with the same GOMAXPROCS", claim.Textf("GOMAXPROCS is %d before and %d after: rates and waits are not comparable", before.GOMAXPROCS, after.GOMAXPROCS))
 	}
 	switch {
 	case len(sa)+len(sb) > 0:
@@ -383,7 +390,7 @@ var dependsOnProcs = map[evidence.Kind]bool{evidence.CPU: true, evidence.Mutex: 
 // conclude makes the verdict of a kind from its measures, where it was not refused.
 func (k *Kind) conclude() {
 	if k.Verdict == Inconclusive { // refused
-		k.undecided = append(k.undecided, k.Why.String())
+		k.undecided = append(k.undecided, k.Why)
 	}
 	if k.Verdict != "" {
 		return
@@ -400,19 +407,19 @@ func (k *Kind) reach(compared bool) {
 	}
 	sub := Result{Reasons: k.reasons}
 	for _, why := range k.undecided {
-		sub.Undecided = append(sub.Undecided, Undecided{k.Kind, claim.Legacy(why)})
+		sub.Undecided = append(sub.Undecided, Undecided{k.Kind, why})
 	}
 	sub.conclude(compared)
-	k.Verdict, k.Why = sub.Verdict, claim.Legacy(sub.Why.String())
+	k.Verdict, k.Why = sub.Verdict, sub.Why
 	if k.Verdict == Pass {
 		k.Why = "no change counts"
 	}
 	if len(k.undecided) > 0 {
-		undecided := strings.Join(k.undecided, "; ")
+		undecided := claim.Join(k.undecided, "; ")
 		if k.Verdict == Inconclusive {
-			k.Why = claim.Legacy(undecided)
+			k.Why = undecided
 		} else {
-			k.Why += claim.Legacy("; could not decide: " + undecided)
+			k.Why += "; could not decide: " + undecided
 		}
 	}
 }

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"inquest/analyze/claim"
@@ -59,14 +58,14 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 		case a != nil && b != nil:
 			switch why := hovers(before, after, a, b); {
 			case why != "":
-				ch.Why = claim.Legacy(fmt.Sprintf("was %s, is %s, %s", a.Severity, b.Severity, why))
+				ch.Why = claim.Textf("was %s, is %s, %s", a.Severity, b.Severity, why)
 				f.Same = append(f.Same, ch)
 			case b.Severity > a.Severity:
-				ch.Why = claim.Legacy(fmt.Sprintf("was %s, is %s", a.Severity, b.Severity))
+				ch.Why = claim.Textf("was %s, is %s", a.Severity, b.Severity)
 				ch.Counts = weighs(b)
 				f.Worse = append(f.Worse, ch)
 			case b.Severity < a.Severity:
-				ch.Why = claim.Legacy(fmt.Sprintf("was %s, is %s", a.Severity, b.Severity))
+				ch.Why = claim.Textf("was %s, is %s", a.Severity, b.Severity)
 				ch.Counts = weighs(a)
 				f.Better = append(f.Better, ch)
 			default:
@@ -75,7 +74,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 			}
 		case b != nil:
 			if why := before.cannotDeny(b, after); why != "" {
-				ch.Why = claim.Legacy(why + " before")
+				ch.Why = why + " before"
 				f.Unclear = append(f.Unclear, ch)
 				break
 			}
@@ -84,7 +83,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 			f.New = append(f.New, ch)
 		default:
 			if why := after.cannotDeny(a, before); why != "" {
-				ch.Why = claim.Legacy(why + " after")
+				ch.Why = why + " after"
 				f.Unclear = append(f.Unclear, ch)
 				break
 			}
@@ -98,7 +97,7 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 	for _, list := range []struct {
 		all    []FindingChange
 		better bool
-		word   string
+		word   claim.Text
 	}{{f.New, false, "new"}, {f.Worse, false, "worse"}, {f.Gone, true, "gone"}, {f.Better, true, "better"}} {
 		for _, ch := range list.all {
 			if !ch.Counts {
@@ -109,21 +108,21 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 				one = before.of(ch.Fingerprint)
 			}
 			k.reasons = append(k.reasons, Reason{Rank: RankOutcome, Better: list.better, Size: float64(one.Severity), Always: crashed(one) && !list.better,
-				Says: claim.Legacy(fmt.Sprintf("%s: %s at %s (%s)", list.word, ch.Title, orProcess(ch.Site.Function), ch.severity()))})
+				Says: claim.Textf("%s: %s at %s (%s)", list.word, ch.Title, orProcess(ch.Site.Function), ch.severity())})
 		}
 	}
 	sub := Result{Reasons: k.reasons}
 	if k.Verdict = decide(k.reasons, nil, true); k.Verdict != Pass {
 		sub.conclude(true)
-		k.Why = claim.Legacy(sub.Why.String())
+		k.Why = sub.Why
 		return k, f, true
 	}
 	k.Why = "no finding is new or worse"
 	if n := len(f.Same) + len(f.Better); n > 0 {
-		k.Why += claim.Legacy(fmt.Sprintf(", %d on both sides", n))
+		k.Why += claim.Textf(", %d on both sides", n)
 	}
 	if n := len(f.Unclear); n > 0 {
-		k.Why += claim.Legacy(fmt.Sprintf(", %d cannot be compared", n))
+		k.Why += claim.Textf(", %d cannot be compared", n)
 	}
 	return k, f, true
 }
@@ -147,14 +146,14 @@ func crashed(f *claim.Finding) bool {
 }
 
 // severity is what a finding's severity was and is.
-func (c *FindingChange) severity() string {
+func (c *FindingChange) severity() claim.Text {
 	switch {
 	case c.Before == nil:
-		return c.After.Severity.String()
+		return claim.Textf("%s", c.After.Severity)
 	case c.After == nil:
-		return "was " + c.Before.Severity.String()
+		return claim.Textf("was %s", c.Before.Severity)
 	}
-	return fmt.Sprintf("was %s, is %s", c.Before.Severity, c.After.Severity)
+	return claim.Textf("was %s, is %s", c.Before.Severity, c.After.Severity)
 }
 
 // Hardly is the least ratio of two numbers that a limit between them does not set
@@ -163,18 +162,21 @@ const Hardly = 0.7
 
 // hovers says why another severity on the two sides is no change, or "": the numbers
 // behind it hardly changed, or the milder side would be as severe at a slightly lower limit.
-func hovers(before, after *Judged, a, b *claim.Finding) string {
+func hovers(before, after *Judged, a, b *claim.Finding) claim.Text {
 	if a.Severity == b.Severity {
 		return ""
 	}
 	if was, is, ok := alike(a, b); ok {
-		return fmt.Sprintf("but what was held against the limit hardly changed: %s and %s", was, is)
+		return claim.Textf("but what was held against the limit hardly changed: %s and %s", was, is)
 	}
 	mild, high := before, b
 	if a.Severity > b.Severity {
 		mild, high = after, a
 	}
 	if mild.Near[high.Fingerprint] >= high.Severity && mild.Near[high.Fingerprint] > 0 {
+		if mild.Work > 1 {
+			return "but as much work would have brought the milder side to the limit between them"
+		}
 		return "but lies close to the limit between them on the milder side"
 	}
 	return ""
@@ -206,11 +208,11 @@ func sortFindings(all []FindingChange) {
 	})
 }
 
-func orProcess(function string) string {
+func orProcess(function string) claim.Text {
 	if function == "" {
 		return "the process"
 	}
-	return function
+	return claim.Func(function).Text()
 }
 
 func state(f *claim.Finding) *FindingState {
@@ -221,8 +223,11 @@ func state(f *claim.Finding) *FindingState {
 }
 
 // cannotDeny says why a side's evidence cannot deny a finding of the other side, or "".
-func (j *Judged) cannotDeny(f *claim.Finding, other *Judged) string {
+func (j *Judged) cannotDeny(f *claim.Finding, other *Judged) claim.Text {
 	if _, near := j.Near[f.Fingerprint]; near {
+		if j.Work > 1 {
+			return "as much work as the other side did would have brought it to the limit"
+		}
 		return "just below the limit"
 	}
 	if crashed(f) {

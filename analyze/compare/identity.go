@@ -85,7 +85,7 @@ type place struct {
 type places struct {
 	names  *names
 	side   int
-	bySite bool // cost is own to the first function that is not plumbing, as saved reports count it
+	bySite bool                    // cost is own to the first function that is not plumbing, as saved reports count it
 	known  map[**stack.Frame]place // by where a stack lies: samples share them
 }
 

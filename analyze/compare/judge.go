@@ -2,10 +2,8 @@ package compare
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/aclements/go-moremath/stats"
 
@@ -34,7 +32,7 @@ type comparison struct {
 	tested  int  // how many numbers are tested together with its own
 	settled bool // the verdict is reached already
 	reasons []Reason
-	excused []string // what changed as more or less work changes it as well
+	excused []claim.Text // what changed as more or less work changes it as well
 }
 
 // atEqualWork brings a rate of the after side to the work of the before side.
@@ -64,7 +62,7 @@ func (c *comparison) atEqualWork() {
 }
 
 // excuse says that work explains what changed.
-func (s *scaling) excuse() string {
+func (s *scaling) excuse() claim.Text {
 	if s.grew > 0 {
 		return ", as more work makes it"
 	}
@@ -95,10 +93,10 @@ func (r *run) ticks() float64 {
 }
 
 // settle gives the measure a verdict without a test.
-func (c *comparison) settle(v Outcome, why string) {
+func (c *comparison) settle(v Outcome, why claim.Text) {
 	c.settled = true
 	c.whole()
-	c.m.Verdict, c.m.Why = v, claim.Legacy(why)
+	c.m.Verdict, c.m.Why = v, why
 }
 
 // several reports whether the runs themselves tell how runs differ.
@@ -152,28 +150,7 @@ func (c *comparison) candidates() {
 	least := max(c.opt.MinEffect*c.size, c.floor())
 	for id := range c.names.list {
 		for _, cum := range []bool{false, true} {
-			e := &entry{id: id, cum: cum}
-			for side, runs := range c.runs {
-				for i := range runs {
-					r := &runs[i]
-					v, noise := at(r.own, id), at(r.ownVar, id)
-					if cum {
-						v, noise = at(r.cum, id), at(r.cumVar, id)
-					}
-					e.x[side] = append(e.x[side], v)
-					if c.q.column == "cpu" && r.total > 0 && c.several() {
-						// There is a tick for every period of processor time, so only where they
-						// fall is chance: a binomial count, not a Poisson one. How the time itself
-						// differs from run to run, the runs show.
-						noise *= 1 - min(v/r.total, 1)
-					}
-					e.variance[side] += noise / float64(len(runs))
-					if ticks := r.ticks(); c.q.column == "cpu" && ticks > 0 {
-						e.counts[side] += v * ticks
-						e.exposure[side] += ticks
-					}
-				}
-			}
+			e := c.entry(id, cum)
 			if max(mean(e.x[0]), mean(e.x[1])) < least {
 				continue
 			}
@@ -188,6 +165,42 @@ func (c *comparison) candidates() {
 
 // nextToEqual is the part by which two numbers may differ that are the same cost under two names.
 const nextToEqual = 0.02
+
+// entry collects a function's own cost, or its cost with callees, in each run.
+func (c *comparison) entry(id int, cum bool) *entry {
+	e := &entry{id: id, cum: cum}
+	for side, runs := range c.runs {
+		for i := range runs {
+			r := &runs[i]
+			v, noise := at(r.own, id), at(r.ownVar, id)
+			if cum {
+				v, noise = at(r.cum, id), at(r.cumVar, id)
+			}
+			e.x[side] = append(e.x[side], v)
+			if c.q.column == "cpu" && r.total > 0 && c.several() {
+				// There is a tick for every period of processor time, so only where they
+				// fall is chance: a binomial count, not a Poisson one. How the time itself
+				// differs from run to run, the runs show.
+				noise *= 1 - min(v/r.total, 1)
+			}
+			e.variance[side] += noise / float64(len(runs))
+			if ticks := r.ticks(); c.q.column == "cpu" && ticks > 0 {
+				e.counts[side] += v * ticks
+				e.exposure[side] += ticks
+			}
+		}
+	}
+	return e
+}
+
+// cum is the mean cost of a function with callees on a side.
+func (c *comparison) cum(side, id int) float64 {
+	sum := 0.0
+	for i := range c.runs[side] {
+		sum += at(c.runs[side][i].cum, id) / float64(len(c.runs[side]))
+	}
+	return max(sum, math.SmallestNonzeroFloat64)
+}
 
 // same reports whether two numbers are next to equal in every run.
 func same(a, b *entry) bool {
@@ -238,6 +251,7 @@ func (c *comparison) judge() {
 	c.likeliest(changes)
 	c.excuseMoreTime(changes)
 	c.findMoved(changes)
+	c.findReplaced(changes)
 	c.answerable(changes)
 	c.attribute(changes)
 	uniform := c.uniform(changes)
@@ -247,7 +261,7 @@ func (c *comparison) judge() {
 		ch := changes[e]
 		// Waits tell of more than the work, and of how much more is not known.
 		if c.q.grows == beyondAll && len(c.excused) == 0 && c.clear(e) && c.ofWork(e) {
-			c.excused = append(c.excused, fmt.Sprintf("%s %s%s", c.subject(ch), amount(ch, c.base.per), c.work.excuse()))
+			c.excused = append(c.excused, claim.Textf("%s %s%s", c.subject(ch), amount(ch, c.base.per), c.work.excuse()))
 		}
 		if ch.Counts && ch.Worse {
 			worse = append(worse, ch)
@@ -342,7 +356,7 @@ func (c *comparison) likeliest(changes map[*entry]*Change) {
 	}
 	if best != nil {
 		changes[best].Counts = true
-		changes[best].Note = claim.Legacy(fmt.Sprintf("the whole changed for certain, and %s of it is likely here", evidence.Of(min(best.delta/c.all.delta, 1), evidence.Share)))
+		changes[best].Note = claim.Textf("the whole changed for certain, and %s of it is likely here", evidence.Of(min(best.delta/c.all.delta, 1), evidence.Share))
 	}
 }
 
@@ -355,13 +369,13 @@ func (c *comparison) excuseMoreTime(changes map[*entry]*Change) {
 	}
 	rest := c.all.mean
 	fell := 0.0
-	var names []string
+	var names []claim.Func
 	for _, e := range c.entries {
 		if ch := changes[e]; ch.Counts && !ch.Worse && !e.cum && e.id >= 0 {
 			rest[0] -= e.mean[0]
 			rest[1] -= e.mean[1]
 			fell -= e.delta
-			names = append(names, ch.Function)
+			names = append(names, claim.Func(ch.Function))
 		}
 	}
 	if fell == 0 || rest[0] <= 0 {
@@ -380,7 +394,7 @@ func (c *comparison) excuseMoreTime(changes map[*entry]*Change) {
 		beyond := e.mean[1] - factor*e.mean[0]
 		if beyond < max(sigmas*e.se, c.opt.MinEffect*e.mean[0], c.opt.MinEffect/partOfAll*c.size) {
 			ch.Counts = false
-			ch.Note = claim.Legacy(fmt.Sprintf("rose with everything else, because %s left more time", strings.Join(first(names, 2), " and ")))
+			ch.Note = claim.Textf("rose with everything else, because %s left more time", claim.Join(first(names, 2), " and "))
 		}
 	}
 }
@@ -439,14 +453,14 @@ func (c *comparison) findMoved(changes map[*entry]*Change) {
 			taken[down], taken[up] = true, true
 			from, to := c.names.list[down.id], c.names.list[up.id]
 			c.m.Moved = append(c.m.Moved, Moved{
-				From: from, To: to, Why: claim.Legacy(why),
+				From: from, To: to, Why: why,
 				Amount: evidence.Quantity{Number: min(up.delta, -down.delta), Unit: c.unit()},
 			})
 			for _, e := range c.entries {
 				if e.id == up.id || e.id == down.id {
 					ch := changes[e]
 					if ch.Counts && !(e.cum && e.id == down.id && ch.Worse) {
-						ch.Counts, ch.Note = false, claim.Legacy(fmt.Sprintf("moved from %s to %s", from, to))
+						ch.Counts, ch.Note = false, claim.Textf("moved from %s to %s", claim.Func(from), claim.Func(to))
 					}
 				}
 			}
@@ -456,7 +470,7 @@ func (c *comparison) findMoved(changes map[*entry]*Change) {
 
 // neighbours returns a function that says how two functions are close to each
 // other, or "" when they are not.
-func (c *comparison) neighbours(of []*entry) func(from, to int) string {
+func (c *comparison) neighbours(of []*entry) func(from, to int) claim.Text {
 	wanted := map[int]bool{}
 	for _, e := range of {
 		wanted[e.id] = true
@@ -472,12 +486,13 @@ func (c *comparison) neighbours(of []*entry) func(from, to int) string {
 			}
 		}
 	})
-	return func(from, to int) string {
+	name := func(id int) claim.Func { return claim.Func(c.names.list[id]) }
+	return func(from, to int) claim.Text {
 		switch {
 		case callers[to][from]:
-			return fmt.Sprintf("%s calls %s", c.names.list[from], c.names.list[to])
+			return claim.Textf("%s calls %s", name(from), name(to))
 		case callers[from][to]:
-			return fmt.Sprintf("%s called %s", c.names.list[to], c.names.list[from])
+			return claim.Textf("%s called %s", name(to), name(from))
 		}
 		var shared []string
 		for id := range callers[from] {
@@ -487,10 +502,10 @@ func (c *comparison) neighbours(of []*entry) func(from, to int) string {
 		}
 		if len(shared) > 0 {
 			slices.Sort(shared)
-			return fmt.Sprintf("both are called by %s", shared[0])
+			return claim.Textf("both are called by %s", claim.Func(shared[0]))
 		}
 		if p := stack.Package(c.names.list[from]); p == stack.Package(c.names.list[to]) && p != "main" {
-			return fmt.Sprintf("both are in package %s", p)
+			return claim.Textf("both are in package %s", claim.Func(p))
 		}
 		return ""
 	}
@@ -536,7 +551,7 @@ func (c *comparison) answerable(changes map[*entry]*Change) {
 		}
 		for _, o := range c.entries {
 			if c.names.kinds[e.id].standard && of[o.id] && !o.cum && changes[o].Counts && o.delta/e.delta >= explainedBy {
-				ch.Counts, ch.Note = false, claim.Legacy("part of what "+c.names.list[o.id]+" costs")
+				ch.Counts, ch.Note = false, claim.Textf("part of what %s costs", claim.Func(c.names.list[o.id]))
 				break
 			}
 		}
@@ -625,7 +640,7 @@ func (c *comparison) attribute(changes map[*entry]*Change) {
 			}
 			if part := change[key{g.id, f.id, f.cum}]; part/g.delta >= explainedBy {
 				changes[g].Counts = false
-				changes[g].Note = claim.Legacy(fmt.Sprintf("%s below it explains %s of it", c.names.list[f.id], evidence.Of(min(part/g.delta, 1), evidence.Share)))
+				changes[g].Note = claim.Textf("%s below it explains %s of it", claim.Func(c.names.list[f.id]), evidence.Of(min(part/g.delta, 1), evidence.Share))
 				break
 			}
 		}
@@ -717,21 +732,33 @@ func (c *comparison) unseen(part float64) float64 {
 	return c.sure() * math.Sqrt(v) / (part * c.size)
 }
 
-// Parts of the whole whose coming or going must not go unseen: someOfAll is what a report quotes.
+// Sight is measured by a function that has someOfAll of the whole, and by a change of someOfPart of what it costs.
 const (
-	someOfAll = 0.1
-	muchOfAll = 0.2
+	someOfAll  = 0.1
+	someOfPart = 0.2
 )
 
-// detectable says what change these profiles could have shown.
+// detectable says what change these profiles could have shown, and how many would show a fifth more.
 func (c *comparison) detectable() {
 	c.m.Detectable.Number = c.unseen(someOfAll)
+	if c.unit() == evidence.Count && c.base.per == "profile" {
+		return // of one moment, taken whole
+	}
+	// What is unseen shrinks with the root of how many runs there are.
+	have := float64(min(len(c.runs[0]), len(c.runs[1])))
+	need := math.Ceil(have * math.Pow(c.m.Detectable.Number/someOfPart, 2))
+	if need > 0 {
+		c.m.RunsNeeded = int64(min(max(need, leastRuns), mostRuns))
+	}
 }
 
-// thin reports whether so little was sampled that even a fifth of the whole could
-// come or go unseen. Counts are taken whole, not sampled.
+// leastRuns is how many runs a side it takes for them to tell how runs differ.
+const leastRuns = 3
+
+// thin reports whether so little was sampled that what makes a tenth of the whole could double unseen: then that nothing
+// was seen is no pass. Counts are taken whole, not sampled.
 func (c *comparison) thin() bool {
-	return c.unit() != evidence.Count && c.unseen(muchOfAll) > 1
+	return c.unit() != evidence.Count && c.unseen(someOfAll) > 1
 }
 
 // maxListed is how many changes that do not count a measure lists.
@@ -825,30 +852,40 @@ func (c *comparison) explain() {
 }
 
 // subject is what changed.
-func (c *comparison) subject(ch *Change) string {
+func (c *comparison) subject(ch *Change) claim.Text {
 	if ch.Reach == "whole" {
 		return c.q.name + " as a whole"
 	}
-	return c.q.name + " in " + ch.Function
+	return claim.Textf("%s in %s", c.q.name, claim.Func(ch.Function))
+}
+
+// headline ranks what a sentence begins with: a function of the program says more than the whole, and that more than the
+// runtime, a server or another part of the standard library that is below much of what a program does.
+func (c *comparison) headline(ch *Change) int {
+	id, known := c.names.ids[ch.Function]
+	switch {
+	case ch.Reach == "whole":
+		return 1
+	case known && (c.names.kinds[id].plumbing || c.names.kinds[id].standard):
+		return 2
+	}
+	return 0
 }
 
 // sentence reaches the verdict and says it.
 func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 	name := c.q.name
-	of := func(ch *Change) string { return c.subject(ch) + " " + amount(ch, c.base.per) }
+	of := func(ch *Change) claim.Text { return c.subject(ch) + " " + amount(ch, c.base.per) }
 	order := func(all []*Change) *Change {
 		slices.SortStableFunc(all, func(a, b *Change) int {
-			if (a.Reach == "whole") != (b.Reach == "whole") { // a function says more than the whole
-				if a.Reach == "whole" {
-					return 1
-				}
-				return -1
+			if x, y := c.headline(a), c.headline(b); x != y {
+				return cmp.Compare(x, y)
 			}
 			return -cmp.Compare(math.Abs(a.After.Number-a.Before.Number), math.Abs(b.After.Number-b.Before.Number))
 		})
 		return all[0]
 	}
-	more := func(all []*Change) string {
+	more := func(all []*Change) claim.Text {
 		n := 0
 		for _, ch := range all {
 			if ch.Reach != "whole" {
@@ -856,42 +893,39 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 			}
 		}
 		if n > 1 {
-			return fmt.Sprintf(", and %d more", n-1)
+			return claim.Textf(", and %d more", n-1)
 		}
 		return ""
 	}
-	c.reasons = c.weigh(worse, better, func(all []*Change) string { return of(order(all)) + more(all) })
+	c.reasons = c.weigh(worse, better, func(all []*Change) claim.Text { return of(order(all)) + more(all) })
 	switch {
 	case len(c.reasons) > 0:
 		sub := Result{Reasons: c.reasons}
 		sub.conclude(true)
-		c.m.Verdict, c.m.Why = sub.Verdict, claim.Legacy(sub.Why.String())
+		c.m.Verdict, c.m.Why = sub.Verdict, sub.Why
 	case uniform:
 		c.m.Verdict = Inconclusive
-		c.m.Why = claim.Legacy(fmt.Sprintf("%s as a whole %s, and everything by the same factor: more work or dearer work; --ops BEFORE,AFTER tells them apart", name, amount(&c.m.Whole, c.base.per)))
+		c.m.Why = claim.Textf("%s as a whole %s, and everything by the same factor: more work or dearer work; --ops BEFORE,AFTER tells them apart", name, amount(&c.m.Whole, c.base.per))
 	case c.m.Work != 1 && !c.work.counted && c.size >= c.floor():
 		c.m.Verdict = Inconclusive
-		c.m.Why = claim.Legacy(fmt.Sprintf("%s changed %.2g times in most functions alike: more or less work, or dearer or cheaper work; --ops BEFORE,AFTER tells them apart", name, c.m.Work))
+		c.m.Why = claim.Textf("%s changed %.2g times in most functions alike: more or less work, or dearer or cheaper work; --ops BEFORE,AFTER tells them apart", name, c.m.Work)
 	case c.size < c.floor():
 		c.m.Verdict = Pass
-		c.m.Why = claim.Legacy(fmt.Sprintf("%s: less than %s on both sides, too little to count", name, evidence.Quantity{Number: c.floor(), Unit: c.unit()}))
+		c.m.Why = claim.Textf("%s: less than %s on both sides, too little to count", name, evidence.Quantity{Number: c.floor(), Unit: c.unit()})
 	case c.thin():
 		c.m.Verdict = Inconclusive
 		c.m.Gates = c.m.Gates && !c.q.backed
-		advice := "record for longer or more often"
-		if c.unit() == evidence.Bytes && c.base.per == "profile" {
-			advice = "give several profiles per side"
-		}
-		c.m.Why = claim.Legacy(fmt.Sprintf("%s: too few samples (%d before, %d after) to see even a fifth of it come or go; %s", name, c.m.Samples.Before, c.m.Samples.After, advice))
+		c.m.Why = claim.Textf("%s: %d and %d samples are so few that what makes a tenth of it could double unseen; %s like these would show a fifth more in it",
+			name, c.m.Samples.Before, c.m.Samples.After, runsWords(c.m.RunsNeeded))
 	default:
 		c.m.Verdict = Pass
-		c.m.Why = claim.Legacy(fmt.Sprintf("%s: no function's change counts", name))
+		c.m.Why = claim.Textf("%s: no function's change counts", name)
 	}
 }
 
 // weigh makes reasons of what got worse and what got better. Of one and the same quantity, less in one place makes up for
 // more in another only where the whole got less.
-func (c *comparison) weigh(worse, better []*Change, says func([]*Change) string) []Reason {
+func (c *comparison) weigh(worse, better []*Change, says func([]*Change) claim.Text) []Reason {
 	size := func(all []*Change) float64 {
 		if c.m.Whole.Counts && c.m.Whole.Worse == all[0].Worse {
 			return sizeOf(c.all.mean[0], c.all.mean[1])
@@ -907,36 +941,36 @@ func (c *comparison) weigh(worse, better []*Change, says func([]*Change) string)
 	}
 	var out []Reason
 	if len(worse) > 0 {
-		out = append(out, Reason{Rank: c.q.rank, Size: size(worse), Says: claim.Legacy(says(worse))})
+		out = append(out, Reason{Rank: c.q.rank, Size: size(worse), Says: says(worse)})
 	}
 	if len(better) > 0 && (len(worse) == 0 || c.m.Whole.Counts && !c.m.Whole.Worse) {
-		out = append(out, Reason{Rank: c.q.rank, Better: true, Size: size(better), Says: claim.Legacy(says(better))})
+		out = append(out, Reason{Rank: c.q.rank, Better: true, Size: size(better), Says: says(better)})
 	}
 	return out
 }
 
 // amount says how a change went: "rose from 1 to 2 s/s (100 % more)".
-func amount(ch *Change, per string) string {
-	verb := "fell"
+func amount(ch *Change, per string) claim.Text {
+	verb := claim.Text("fell")
 	if ch.Worse {
 		verb = "rose"
 	}
-	unit := ""
+	unit := claim.Text("")
 	if per == "operation" {
 		unit = " per operation"
 	}
 	if ch.New() {
-		return fmt.Sprintf("is new: %s%s", ch.After, unit)
+		return claim.Textf("is new: %s%s", ch.After, unit)
 	}
-	than := "less"
+	than := claim.Text("less")
 	if ch.Worse {
 		than = "more"
 	}
-	much := fmt.Sprintf("%s %s", evidence.Of(math.Abs(ch.Effect), evidence.Share), than)
+	much := claim.Textf("%s %s", evidence.Of(math.Abs(ch.Effect), evidence.Share), than)
 	if ch.Effect >= manifold {
-		much = Percent(ch.Effect)
+		much = signed(ch.Effect)
 	}
-	return fmt.Sprintf("%s from %s to %s%s (%s)", verb, ch.Before, ch.After, unit, much)
+	return claim.Textf("%s from %s to %s%s (%s)", verb, ch.Before, ch.After, unit, much)
 }
 
 // nothing is the part of what there is now that is as good as none before.
@@ -950,16 +984,19 @@ func (ch *Change) New() bool {
 // manifold is the relative change from which a factor reads better than a percentage.
 const manifold = 10
 
-// Percent writes a relative change with its sign, or as a factor where it is large.
-func Percent(effect float64) string {
+// signed is Percent as a number.
+func signed(effect float64) claim.Text {
 	if effect >= manifold {
-		return evidence.Quantity{Number: effect + 1, Unit: evidence.Ratio}.String()
+		return claim.Textf("%s", evidence.Quantity{Number: effect + 1, Unit: evidence.Ratio})
 	}
-	sign := "+"
+	sign := claim.Text("+")
 	if effect < 0 {
 		sign = "-"
 	}
-	return sign + evidence.Of(math.Abs(effect), evidence.Share).String()
+	return sign + claim.Textf("%s", evidence.Of(math.Abs(effect), evidence.Share))
 }
+
+// Percent writes a relative change with its sign, or as a factor where it is large.
+func Percent(effect float64) string { return signed(effect).String() }
 
 func first[T any](all []T, n int) []T { return all[:min(n, len(all))] }

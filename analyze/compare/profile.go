@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ import (
 // quantity is one column of a kind of profile that is compared.
 type quantity struct {
 	column string
-	name   string
+	name   claim.Text
 	rate   bool // summed over time: compared per second or per operation
 	unit   evidence.Unit
 	// factor turns the column's unit into that of the rate, such as ns into s.
@@ -159,12 +158,12 @@ type basis struct {
 func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, before, after *Side, opt Options) {
 	a, b = byTime(a), byTime(b)
 	if why := differentRecording(a, b); why != "" {
-		d.Verdict, d.Why, d.Record = Inconclusive, claim.Legacy(why), "record all profiles of both sides at one sampling rate"
+		d.Verdict, d.Why, d.Record = Inconclusive, why, "record all profiles of both sides at one sampling rate"
 		return
 	}
 	for _, e := range slices.Concat(a, b) {
 		if e.Profile().Unsymbolised > 0 && e.Profile().Unsymbolised == len(e.Profile().Samples) && len(e.Profile().Samples) > 0 {
-			d.Verdict, d.Why = Inconclusive, claim.Legacy(fmt.Sprintf("%s has no function names", e.ID))
+			d.Verdict, d.Why = Inconclusive, claim.Textf("%s has no function names", e.ID)
 			d.Record = "read the profile with the binary beside it: go tool pprof -proto BINARY PROFILE"
 			return
 		}
@@ -184,7 +183,7 @@ func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, bef
 			d.lacking()
 			return
 		}
-		d.Verdict, d.Why = Inconclusive, claim.Legacy(nothingIn(quantities[kind][0], "either side"))
+		d.Verdict, d.Why = Inconclusive, nothingIn(quantities[kind][0], "either side")
 		for _, e := range a {
 			if len(e.Profile().Samples) > 0 {
 				d.Verdict, d.Why = Pass, sameBytesWords
@@ -194,9 +193,9 @@ func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, bef
 }
 
 // refuse notes what could not be compared.
-func (d *draft) refuse(name, why, record string) {
-	if i := len(d.refused) - 1; i >= 0 && strings.HasSuffix(d.refused[i], ": "+why) {
-		d.refused[i] = strings.TrimSuffix(d.refused[i], ": "+why) + ", " + name + ": " + why
+func (d *draft) refuse(name, why, record claim.Text) {
+	if i := len(d.refused) - 1; i >= 0 && strings.HasSuffix(string(d.refused[i]), string(": "+why)) {
+		d.refused[i] = claim.Text(strings.TrimSuffix(string(d.refused[i]), string(": "+why))) + ", " + name + ": " + why
 	} else {
 		d.refused = append(d.refused, name+": "+why)
 	}
@@ -210,7 +209,7 @@ func (d *draft) lacking() {
 	if len(d.refused) == 0 {
 		return
 	}
-	d.Record = claim.Legacy(d.instead)
+	d.Record = d.instead
 	d.undecided = append(d.undecided, d.refused...)
 	if len(d.Measures) > 0 {
 		d.undecided[len(d.undecided)-len(d.refused)] = "not compared: " + d.undecided[len(d.undecided)-len(d.refused)]
@@ -218,30 +217,30 @@ func (d *draft) lacking() {
 }
 
 // differentRecording says why profiles of one kind cannot be compared by how they were taken.
-func differentRecording(a, b []*evidence.Exhibit) string {
-	period := func(p *pprofile.Profile) string {
+func differentRecording(a, b []*evidence.Exhibit) claim.Text {
+	period := func(p *pprofile.Profile) claim.Text {
 		if p.PeriodUnit == "nanoseconds" {
-			return evidence.Duration(time.Duration(p.Period)).String()
+			return claim.Textf("%s", evidence.Duration(time.Duration(p.Period)))
 		}
-		return fmt.Sprintf("%d %s", p.Period, p.PeriodUnit)
+		return claim.Textf("%d %s", p.Period, p.PeriodUnit)
 	}
 	first := a[0]
 	for i, e := range slices.Concat(a, b) {
 		if e.Profile().Period != first.Profile().Period || e.Profile().PeriodUnit != first.Profile().PeriodUnit {
-			side := "before"
+			side := claim.Text("before")
 			if i >= len(a) {
 				side = "after"
 			}
-			return fmt.Sprintf("%s of the before side was sampled every %s and %s of the %s side every %s", first.ID, period(first.Profile()), e.ID, side, period(e.Profile()))
+			return claim.Textf("%s of the before side was sampled every %s and %s of the %s side every %s", first.ID, period(first.Profile()), e.ID, side, period(e.Profile()))
 		}
 	}
 	return ""
 }
 
-func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, identical bool, opt Options) (c *comparison, why, record string) {
+func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, identical bool, opt Options) (c *comparison, why, record claim.Text) {
 	for _, e := range slices.Concat(a, b) {
 		if e.Profile().Column(q.column) < 0 {
-			return nil, fmt.Sprintf("%s has no column %s", e.ID, q.column), "record both sides with the same tool"
+			return nil, claim.Textf("%s has no column %s", e.ID, q.column), "record both sides with the same tool"
 		}
 	}
 	if q.perProc {
@@ -266,13 +265,13 @@ func compareQuantity(q quantity, a, b []*evidence.Exhibit, before, after *Side, 
 		}
 		return true
 	}
-	m := &Measure{Name: claim.Legacy(q.name), Per: base.per, Gates: q.gates}
+	m := &Measure{Name: q.name, Per: base.per, Gates: q.gates}
 	c = &comparison{q: q, base: base, names: n, runs: [2][]run{runsA, runsB}, opt: opt, m: m, work: opt.work, load: base.per == "operation" || !q.rate}
 	if base.per == "operation" {
 		c.work = unscaled
 	}
 	c.atEqualWork()
-	unsaid := func(side string) { c.settle(Inconclusive, nothingIn(q, side)) }
+	unsaid := func(side claim.Text) { c.settle(Inconclusive, nothingIn(q, side)) }
 	switch {
 	case identical && empty(runsA), empty(runsA) && empty(runsB):
 		unsaid("either side")
@@ -296,8 +295,8 @@ const sameBytesWords = "the same bytes on both sides"
 
 func contention(q quantity) bool { return q.column == "delay" }
 
-func nothingIn(q quantity, side string) string {
-	why := fmt.Sprintf("%s: nothing on %s", q.name, side)
+func nothingIn(q quantity, side claim.Text) claim.Text {
+	why := claim.Textf("%s: nothing on %s", q.name, side)
 	if contention(q) {
 		return why + ": recording was off or nothing contended"
 	}
@@ -306,7 +305,7 @@ func nothingIn(q quantity, side string) string {
 
 // footing decides what profiles are divided by, and makes the runs. A sum since
 // the start of a process says nothing without the time or the work it took.
-func footing(q quantity, a, b []*evidence.Exhibit, before, after *Side) (base basis, runsA, runsB []run, why, record string) {
+func footing(q quantity, a, b []*evidence.Exhibit, before, after *Side) (base basis, runsA, runsB []run, why, record claim.Text) {
 	plain := func(all []*evidence.Exhibit, scale func(*evidence.Exhibit) float64) []run {
 		var out []run
 		for _, e := range all {
@@ -340,8 +339,8 @@ func footing(q quantity, a, b []*evidence.Exhibit, before, after *Side) (base ba
 	var sides [2][]run
 	for i, all := range [2][]*evidence.Exhibit{a, b} {
 		if sides[i] = perSecond(q, all); sides[i] == nil {
-			name := [2]string{"before", "after"}[i]
-			return base, nil, nil, fmt.Sprintf("the %s side sums up since its process started, over a time that is not known", name),
+			name := [2]claim.Text{"before", "after"}[i]
+			return base, nil, nil, claim.Textf("the %s side sums up since its process started, over a time that is not known", name),
 				"fetch the profile with ?seconds=30, name two of one process on each side, or give --ops BEFORE,AFTER"
 		}
 	}

@@ -36,7 +36,7 @@ func compareSaved(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, sa, sb
 	for _, q := range all {
 		q.least = max(q.least, leastSaved)
 		q.firm = false // of a saved report only bounds are known
-		m := &Measure{Name: claim.Legacy(q.name), Gates: q.gates, Work: 1}
+		m := &Measure{Name: q.name, Gates: q.gates, Work: 1}
 		c := &comparison{q: q, names: newNames(opt.Rename), opt: opt, m: m, work: unscaled, load: !q.rate || before.Ops > 0 && after.Ops > 0}
 		c.base = basis{"second", q.unit, q.factor}
 		if !q.rate {
@@ -45,7 +45,7 @@ func compareSaved(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, sa, sb
 			c.base = basis{"operation", perOperation(q.unit), 1}
 		}
 		m.Per = c.base.per
-		missing := ""
+		missing := claim.Text("")
 		for side, s := range []struct {
 			of       *Side
 			exhibits []*evidence.Exhibit
@@ -80,7 +80,7 @@ func total(runs []run) (sum float64) {
 }
 
 // savedRuns makes the runs of one side, from evidence or from a saved report.
-func savedRuns(c *comparison, q quantity, side int, s *Side, exhibits []*evidence.Exhibit, saved []Saved) (runs []run, why string) {
+func savedRuns(c *comparison, q quantity, side int, s *Side, exhibits []*evidence.Exhibit, saved []Saved) (runs []run, why claim.Text) {
 	scale := func(d time.Duration) float64 {
 		switch {
 		case c.base.per == "operation":
@@ -93,7 +93,7 @@ func savedRuns(c *comparison, q quantity, side int, s *Side, exhibits []*evidenc
 		return 0
 	}
 	for _, v := range saved {
-		if v.Name != q.name {
+		if v.Name != q.name.String() {
 			continue
 		}
 		r := run{scale: scale(v.Duration)}
@@ -171,7 +171,7 @@ func (c *comparison) fillUnlisted(sa, sb []Saved) {
 	for side, saved := range [2][]Saved{sa, sb} {
 		at := 0
 		for _, v := range saved {
-			if v.Name != c.q.name || at >= len(c.runs[side]) {
+			if v.Name != c.q.name.String() || at >= len(c.runs[side]) {
 				continue
 			}
 			r := &c.runs[side][at]

@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -45,7 +44,7 @@ func compareTraces(k *draft, a, b []*evidence.Exhibit, opt Options) {
 	for side, all := range [2][]*evidence.Exhibit{a, b} {
 		for _, e := range all {
 			if e.Trace().Duration < shortest {
-				k.Verdict, k.Why = Inconclusive, claim.Legacy(fmt.Sprintf("%s covers %s only", e.ID, evidence.Duration(e.Trace().Duration)))
+				k.Verdict, k.Why = Inconclusive, claim.Textf("%s covers %s only", e.ID, evidence.Duration(e.Trace().Duration))
 				k.Record = "record a second or more: inquest capture http://HOST:PORT --only trace --seconds 5 -o DIR"
 				return
 			}
@@ -53,7 +52,7 @@ func compareTraces(k *draft, a, b []*evidence.Exhibit, opt Options) {
 		}
 	}
 	for _, s := range scalars {
-		m := &Measure{Name: claim.Legacy(s.q.name), Per: "second", Gates: s.q.gates}
+		m := &Measure{Name: s.q.name, Per: "second", Gates: s.q.gates}
 		c := &comparison{q: s.q, base: basis{"second", s.q.unit, 1}, names: newNames(opt.Rename), opt: opt, m: m, work: opt.work, load: s.absolute}
 		for side, all := range sides {
 			for _, t := range all {
@@ -158,7 +157,7 @@ func waits(t *exectrace.Timeline, n *names, side int, takes func(wait.Class) boo
 
 // duration is a kind of duration, one histogram per trace.
 type duration struct {
-	name    string
+	name    claim.Text
 	floor   time.Duration // a 99th percentile below it never counts
 	gates   bool
 	sides   [2][]exectrace.Histogram
@@ -204,7 +203,7 @@ func durations(sides [2][]*exectrace.Timeline) []*duration {
 			for _, task := range t.Tasks {
 				d := tasks[task.Name]
 				if d == nil {
-					d = &duration{name: "task " + task.Name, floor: time.Millisecond, gates: true}
+					d = &duration{name: claim.Textf("task %s", claim.Said(task.Name)), floor: time.Millisecond, gates: true}
 					tasks[task.Name] = d
 				}
 				d.sides[side] = append(d.sides[side], task.Times)
@@ -241,7 +240,7 @@ const (
 
 // judge reaches a verdict on what was tested.
 func (d *duration) judge() Distribution {
-	out := Distribution{Name: claim.Legacy(d.name), Gates: d.gates, Method: d.method}
+	out := Distribution{Name: d.name, Gates: d.gates, Method: d.method}
 	var all [2]exectrace.Histogram
 	for side := range all {
 		for i := range d.sides[side] {
@@ -265,22 +264,22 @@ func (d *duration) judge() Distribution {
 	was, is := float64(out.Before.P99), float64(out.After.P99)
 	few := min(all[0].Count, all[1].Count) < claim.FewestDrawn
 	changed := out.P <= level+lastBits && max(was, is) >= float64(d.floor)
-	at := func(q int64) string { return evidence.Of(q, evidence.Nanoseconds).String() }
-	side := fmt.Sprintf("99 of 100 below %s before and %s after", at(out.Before.P99), at(out.After.P99))
+	at := func(q int64) evidence.Quantity { return evidence.Of(q, evidence.Nanoseconds) }
+	side := claim.Textf("99 of 100 below %s before and %s after", at(out.Before.P99), at(out.After.P99))
 	switch {
 	case all[0].Count == 0 && all[1].Count == 0:
-		out.Verdict, out.Why = Pass, claim.Legacy(d.name+": none on either side")
+		out.Verdict, out.Why = Pass, d.name+": none on either side"
 		out.P = 1
 	case few && max(was, is) >= float64(d.floor) && max(was, is) >= factor*min(was, is):
-		out.Verdict, out.Why = Inconclusive, claim.Legacy(fmt.Sprintf("%s: %s, but only %d and %d of them", d.name, side, all[0].Count, all[1].Count))
+		out.Verdict, out.Why = Inconclusive, claim.Textf("%s: %s, but only %d and %d of them", d.name, side, all[0].Count, all[1].Count)
 	case changed && max(was, is) >= factor*min(was, is) && d.work.beyond(beyondAll, was, is) <= 0:
-		out.Verdict, out.Why = Inconclusive, claim.Legacy(d.name+": "+side+d.work.excuse())
+		out.Verdict, out.Why = Inconclusive, d.name+": "+side+d.work.excuse()
 	case changed && is >= factor*was:
-		out.Verdict, out.Why = Regression, claim.Legacy(d.name+": "+side)
+		out.Verdict, out.Why = Regression, d.name+": "+side
 	case changed && was >= factor*is:
-		out.Verdict, out.Why = Improvement, claim.Legacy(d.name+": "+side)
+		out.Verdict, out.Why = Improvement, d.name+": "+side
 	default:
-		out.Verdict, out.Why = Pass, claim.Legacy(d.name+": "+side)
+		out.Verdict, out.Why = Pass, d.name+": "+side
 	}
 	return out
 }

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
@@ -126,13 +125,13 @@ func crowding(before, after []Trend) []Reason {
 	if !seenBefore || !seenAfter || (was == nil) == (is == nil) {
 		return nil
 	}
-	grows, word, sign := is, "grow", false
+	grows, word, side, sign := is, claim.Text("grow"), claim.Text("after"), false
 	if is == nil {
-		grows, word, sign = was, "grew", true
+		grows, word, side, sign = was, "grew", "before", true
 	}
-	says := fmt.Sprintf("goroutines %s from %s to %s over the profiles of the %s side", word, grows.First, grows.Last, grows.Side)
+	says := claim.Textf("goroutines %s from %s to %s over the profiles of the %s side", word, grows.First, grows.Last, side)
 	if len(grows.Sites) > 0 {
-		says += ", most in " + grows.Sites[0].Function
+		says += claim.Textf(", most in %s", claim.Func(grows.Sites[0].Function))
 	}
-	return []Reason{{Rank: RankOperations, Kind: string(evidence.Goroutine), Better: sign, Size: sizeOf(grows.First.Number, grows.Last.Number), Says: claim.Legacy(says)}}
+	return []Reason{{Rank: RankOperations, Kind: string(evidence.Goroutine), Better: sign, Size: sizeOf(grows.First.Number, grows.Last.Number), Says: says}}
 }

@@ -2,10 +2,8 @@ package compare
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"inquest/analyze/claim"
 )
@@ -112,15 +110,15 @@ func (r *Result) conclude(compared bool) {
 	case Inconclusive:
 		r.Why = "neither side holds anything that can be compared"
 		if len(r.Undecided) > 0 {
-			r.Why = claim.Legacy(undecidedWords(r.Undecided))
+			r.Why = undecidedWords(r.Undecided)
 		}
 	case Regression:
 		if always := slices.IndexFunc(losses, func(x Reason) bool { return x.Always }); always > 0 {
 			losses[0], losses[always] = losses[always], losses[0]
 		}
-		r.Why = claim.Legacy(several(losses))
+		r.Why = several(losses)
 	case Improvement:
-		r.Why = claim.Legacy(several(gains))
+		r.Why = several(gains)
 	case Tradeoff:
 		paid := losses
 		if len(paid) == 0 {
@@ -132,7 +130,7 @@ func (r *Result) conclude(compared bool) {
 		}
 		r.Why = gains[0].Says + "; but " + paid[0].Says
 		if n := len(gains) + len(paid) - 2; n > 0 {
-			r.Why += claim.Legacy(fmt.Sprintf("; %d more changes count", n))
+			r.Why += claim.Textf("; %d more changes count", n)
 		}
 	}
 }
@@ -145,28 +143,28 @@ func truth(b bool) int {
 }
 
 // several says the first of changes, and how many more there are.
-func several(all []Reason) string {
+func several(all []Reason) claim.Text {
 	if len(all) == 1 {
-		return all[0].Says.String()
+		return all[0].Says
 	}
 	if len(all) == 2 {
-		return (all[0].Says + "; " + all[1].Says).String()
+		return all[0].Says + "; " + all[1].Says
 	}
-	return fmt.Sprintf("%s; %s; %d more", all[0].Says, all[1].Says, len(all)-2)
+	return claim.Textf("%s; %s; %d more", all[0].Says, all[1].Says, len(all)-2)
 }
 
-func undecidedWords(all []Undecided) string {
-	why := claim.Legacy(KindName(all[0].Kind)+": ") + all[0].Why
-	var names []string
+func undecidedWords(all []Undecided) claim.Text {
+	why := claim.Textf("%s: %s", KindName(all[0].Kind), all[0].Why)
+	var names []claim.Text
 	for _, u := range all[1:] {
 		if name := KindName(u.Kind); u.Kind != all[0].Kind && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	if len(names) > 0 {
-		why += claim.Legacy(". Also " + strings.Join(names, ", "))
+		why += ". Also " + claim.Join(names, ", ")
 	}
-	return why.String()
+	return why
 }
 
 // sizeOf is the size of a change of a whole from one number to another; what came from nothing, or went, is no larger than a hundredfold.

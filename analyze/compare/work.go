@@ -2,10 +2,10 @@ package compare
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
@@ -18,7 +18,7 @@ type Work struct {
 	Low     float64      `json:"low"`    // of where it lies in 95 of 100 cases; 0 when it has no bound
 	High    float64      `json:"high"`   // 0 when it has no bound
 	By      string       `json:"by"`     // name of the source it is taken from; empty when it is not known
-	Why     string       `json:"why"`    // sentence
+	Why     claim.Text   `json:"why"`    // sentence
 	Sources []WorkSource `json:"sources"`
 
 	shares bool // too many places changed for any source to say
@@ -39,7 +39,9 @@ type WorkSource struct {
 
 // Names of the sources of work, the best first.
 const (
-	byOperations = "operations"                 // of the account of traces
+	byGiven      = "operations given"           // by --ops
+	byBenchmark  = "operations of benchmarks"   //
+	byOperations = "operations in traces"       // requests, or else what the network or a timer sets going
 	byRequests   = "requests"                   // goroutines that traces show for each
 	byTasks      = "user tasks"                 //
 	byEvents     = "calls and waits in traces"  // of places that are on both sides
@@ -47,21 +49,28 @@ const (
 	byTicks      = "CPU time of most functions" // more work and dearer work look alike in it
 )
 
+// countsOperations are sources that count operations, of whatever number of kinds. They tell dearer work from more of it.
+var countsOperations = []string{byGiven, byBenchmark, byOperations, byRequests, byTasks}
+
 // tally is how often something happened at one place on both sides.
 type tally struct {
-	name  string
-	rate  [2]float64 // per second
-	times [2]float64 // seen or sampled in all, which says how exact the rate is
+	key      string     // what is counted there
+	function string     // or name of the task
+	rate     [2]float64 // per second
+	times    [2]float64 // seen or sampled in all, which says how exact the rate is
 }
 
-// workOf finds out how much work each side did.
-func workOf(before, after *Side, opt Options) Work {
+// WorkOf finds out how much work each side did.
+func WorkOf(before, after *Side, opt Options) Work {
 	w := Work{}
+	if s, ok := givenWork(before, after); ok {
+		w.Sources = append(w.Sources, s)
+	}
 	for _, s := range []struct {
 		name    string
 		tallies []tally
 	}{
-		{byRequests, requestTallies(before, after)}, {byTasks, taskTallies(before, after)}, {byEvents, eventTallies(before, after, opt)},
+		{byOperations, operationTallies(before, after)}, {byRequests, requestTallies(before, after)}, {byTasks, taskTallies(before, after)}, {byEvents, eventTallies(before, after, opt)},
 		{byObjects, profileTallies(evidence.Heap, "alloc_objects", before, after, opt)}, {byTicks, profileTallies(evidence.CPU, "cpu", before, after, opt)},
 	} {
 		if len(s.tallies) > 0 {
@@ -79,6 +88,41 @@ func workOf(before, after *Side, opt Options) Work {
 	}
 	w.Why = w.words()
 	return w
+}
+
+// givenWork takes operations that were counted elsewhere, where the time in which they were done is known.
+func givenWork(before, after *Side) (s WorkSource, ok bool) {
+	var rate [2]float64
+	for i, side := range []*Side{before, after} {
+		cpu := usable(side, evidence.CPU)
+		if side.Ops <= 0 || len(cpu) == 0 || cpu[0].Profile().Duration <= 0 {
+			return s, false
+		}
+		over := 0.0
+		for _, e := range cpu {
+			over += e.Profile().Duration.Seconds()
+		}
+		rate[i] = side.Ops * float64(len(cpu)) / over
+	}
+	s = WorkSource{Name: byGiven, Before: evidence.Of(rate[0], evidence.PerSecond), After: evidence.Of(rate[1], evidence.PerSecond), Agree: evidence.Of(1.0, evidence.Share), Places: 1}
+	if !before.Benchmarks.Empty() && !after.Benchmarks.Empty() {
+		s.Name = byBenchmark
+	}
+	s.Factor = rate[1] / rate[0]
+	s.Low, s.High = s.Factor, s.Factor
+	return s, true
+}
+
+// More returns how many times as much work as each side the other did; 1 where it did no more, or where that is not known.
+func (w *Work) More() (before, after float64) {
+	switch factor, ok := w.apart(); {
+	case !ok:
+	case factor > 1:
+		return factor, 1
+	case factor > 0:
+		return 1, 1 / factor
+	}
+	return 1, 1
 }
 
 // stoodStill recognises a side that did next to nothing, for which there is no factor.
@@ -128,7 +172,7 @@ func estimate(name string, all []tally) WorkSource {
 		weights += weight
 		if v := t.rate[0] + t.rate[1]; v > most {
 			most = v
-			out.At, out.Before, out.After = t.name, evidence.Of(t.rate[0], evidence.PerSecond), evidence.Of(t.rate[1], evidence.PerSecond)
+			out.At, out.Before, out.After = t.function, evidence.Of(t.rate[0], evidence.PerSecond), evidence.Of(t.rate[1], evidence.PerSecond)
 		}
 	}
 	out.Places = int64(len(ratios))
@@ -161,8 +205,7 @@ func estimate(name string, all []tally) WorkSource {
 	spread := max(1.4826*median(away, byAway), usualSpread/2)
 	effective := weights * weights / squares
 	se := 1.2533 * spread / math.Sqrt(effective)
-	few := name == byRequests || name == byTasks // they are counts of operations, of whatever number of kinds
-	if out.Agree.Number < leastAgree || len(ratios) < leastPlaces && !few {
+	if out.Agree.Number < leastAgree || len(ratios) < leastPlaces && !slices.Contains(countsOperations, name) {
 		return out
 	}
 	out.Factor, out.Low, out.High = math.Exp(middle), math.Exp(middle-1.96*se), math.Exp(middle+1.96*se)
@@ -181,7 +224,7 @@ func tracesOf(s *Side) (all []*exectrace.Timeline, over float64) {
 }
 
 // tallied counts places of both sides' traces; nil when one has none.
-func tallied(before, after *Side, count func(t *exectrace.Timeline, side int, add func(place string, n float64))) []tally {
+func tallied(before, after *Side, count func(t *exectrace.Timeline, side int, add func(what, place string, n float64))) []tally {
 	by := map[string]*tally{}
 	for side, s := range []*Side{before, after} {
 		all, over := tracesOf(s)
@@ -189,15 +232,16 @@ func tallied(before, after *Side, count func(t *exectrace.Timeline, side int, ad
 			return nil
 		}
 		for _, t := range all {
-			count(t, side, func(place string, n float64) {
+			count(t, side, func(what, place string, n float64) {
 				if n <= 0 {
 					return
 				}
-				if by[place] == nil {
-					by[place] = &tally{name: place}
+				key := what + " " + place
+				if by[key] == nil {
+					by[key] = &tally{key: key, function: place}
 				}
-				by[place].times[side] += n
-				by[place].rate[side] += n / over
+				by[key].times[side] += n
+				by[key].rate[side] += n / over
 			})
 		}
 	}
@@ -209,26 +253,44 @@ func sorted(by map[string]*tally) []tally {
 	for _, t := range by {
 		out = append(out, *t)
 	}
-	slices.SortFunc(out, func(a, b tally) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(out, func(a, b tally) int { return cmp.Compare(a.key, b.key) })
 	return out
+}
+
+// operationTallies counts the operations of the accounts of traces: requests where there are any, else what the network or a
+// timer sets going, of which many run at the same rate whatever there is to do.
+func operationTallies(before, after *Side) []tally {
+	of := func(kind exectrace.OperationKind) []tally {
+		return tallied(before, after, func(t *exectrace.Timeline, _ int, add func(string, string, float64)) {
+			for _, o := range t.Account.Operations {
+				if o.Kind == kind && o.Group.Function != "" {
+					add("", o.Group.Function, float64(o.Count))
+				}
+			}
+		})
+	}
+	if requests := of(exectrace.Request); len(requests) > 0 {
+		return requests
+	}
+	return of(exectrace.Driver)
 }
 
 // requestTallies counts the goroutines that servers start for each request.
 func requestTallies(before, after *Side) []tally {
-	return tallied(before, after, func(t *exectrace.Timeline, _ int, add func(string, float64)) {
+	return tallied(before, after, func(t *exectrace.Timeline, _ int, add func(string, string, float64)) {
 		for i := range t.Groups {
 			g := &t.Groups[i]
 			if wait.PerRequest(g.Start.Function) {
-				add(g.Start.Function, float64(g.Created))
+				add("", g.Start.Function, float64(g.Created))
 			}
 		}
 	})
 }
 
 func taskTallies(before, after *Side) []tally {
-	return tallied(before, after, func(t *exectrace.Timeline, _ int, add func(string, float64)) {
+	return tallied(before, after, func(t *exectrace.Timeline, _ int, add func(string, string, float64)) {
 		for _, task := range t.Tasks {
-			add(task.Name, float64(task.Times.Count))
+			add("", task.Name, float64(task.Times.Count))
 		}
 	})
 }
@@ -236,10 +298,10 @@ func taskTallies(before, after *Side) []tally {
 // eventTallies counts calls, waits and new goroutines by place. Waits for locks are none: how many there are hangs on how full it is.
 func eventTallies(before, after *Side, opt Options) []tally {
 	n := newNames(opt.Rename)
-	return tallied(before, after, func(t *exectrace.Timeline, side int, add func(string, float64)) {
+	return tallied(before, after, func(t *exectrace.Timeline, side int, add func(string, string, float64)) {
 		of := func(word string, w *exectrace.Wait) {
 			if len(w.Stack) > 0 {
-				add(word+" "+n.list[n.id(side, &stack.Frame{Function: w.Stack.Owner().Function})], float64(w.Count-w.Open))
+				add(word, n.list[n.id(side, &stack.Frame{Function: w.Stack.Owner().Function})], float64(w.Count-w.Open))
 			}
 		}
 		for i := range t.Waits {
@@ -253,7 +315,7 @@ func eventTallies(before, after *Side, opt Options) []tally {
 		}
 		for i := range t.Groups {
 			if g := &t.Groups[i]; !g.System {
-				add("go "+g.Start.Function, float64(g.Created))
+				add("go", g.Start.Function, float64(g.Created))
 			}
 		}
 	})
@@ -279,7 +341,7 @@ func profileTallies(kind evidence.Kind, column string, before, after *Side, opt 
 	}
 	by := map[string]*tally{}
 	for id, name := range n.list {
-		t := &tally{name: name}
+		t := &tally{key: name, function: name}
 		for side, runs := range sides {
 			v, noise := 0.0, 0.0
 			for i := range runs {
@@ -392,21 +454,25 @@ func busy(s *Side) bool {
 	return over > 0 && running >= fullyBusy*over*float64(s.GOMAXPROCS)
 }
 
-// words says how much work was done.
-func (w *Work) words() string {
+// words says how much work was done, by which source, and which others say otherwise.
+func (w *Work) words() claim.Text {
 	for _, s := range w.Sources {
 		if w.By == "" || s.Name != w.By {
 			continue
 		}
-		at := fmt.Sprintf("%s: %s against %s", s.Name, s.After, s.Before)
-		if s.Name != byRequests && s.Name != byTasks {
-			at = fmt.Sprintf("%s, by %s; at %s %s against %s", s.Name, evidence.Things(int(s.Places), "function"), s.At, s.After, s.Before)
+		by := claim.Textf("%s: %s against %s", sourceWords(s.Name), s.After, s.Before)
+		if !slices.Contains(countsOperations, s.Name) {
+			by = claim.Textf("%s of %d functions alike; in %s %s against %s", sourceWords(s.Name), s.Places, claim.Func(s.At), s.After, s.Before)
 		}
-		range_ := fmt.Sprintf("%.2g to %.2g", w.Low, w.High)
-		if w.Low <= 1 && w.High >= 1 || w.Factor <= alikeWork && w.Factor >= 1/alikeWork {
-			return fmt.Sprintf("both sides did about the same work (%s; %s times)", at, range_)
+		says := claim.Textf("both sides did about the same work (%s)", by)
+		if factor, ok := w.apart(); ok {
+			within := claim.Text("")
+			if w.Low < w.High {
+				within = claim.Textf("; between %s and %s times", times(w.Low), times(w.High))
+			}
+			says = claim.Textf("after did %s times the work (%s%s)", times(factor), by, within)
 		}
-		return fmt.Sprintf("after did %.2g times the work (%s; %s times)", w.Factor, at, range_)
+		return says + w.otherwise(s)
 	}
 	switch {
 	case w.Low > 0:
@@ -417,4 +483,34 @@ func (w *Work) words() string {
 		return "too much changed to tell how much work each side did: shares of the whole are compared"
 	}
 	return "how much work each side did is not known"
+}
+
+// apart returns the factor, if both sides did not about the same work.
+func (w *Work) apart() (factor float64, ok bool) {
+	same := w.Low <= 1 && w.High >= 1 || w.Factor <= alikeWork && w.Factor >= 1/alikeWork
+	return w.Factor, w.Factor > 0 && !same
+}
+
+// otherwise says which sources disagree with the one that is taken: their ranges are apart, and by more than the same work differs.
+func (w *Work) otherwise(taken WorkSource) claim.Text {
+	var out claim.Text
+	for _, s := range w.Sources {
+		if s.Factor > 0 && s.Name != taken.Name && (s.Low > taken.High*alikeWork || s.High < taken.Low/alikeWork) {
+			out += claim.Textf("; %s say %s times", sourceWords(s.Name), times(s.Factor))
+		}
+	}
+	return out
+}
+
+// times writes a factor.
+func times(f float64) claim.Text { return claim.Textf("%.3g", math.Round(f*100)/100) }
+
+// sourceWords is the name of a source as words of ours.
+func sourceWords(name string) claim.Text {
+	for _, known := range []claim.Text{byGiven, byBenchmark, byOperations, byRequests, byTasks, byEvents, byObjects, byTicks} {
+		if known.String() == name {
+			return known
+		}
+	}
+	return claim.Said(name)
 }

@@ -162,7 +162,7 @@ func diffNotices(d *report.Diff) notices {
 }
 
 func benchNumbers(b compare.Benchmark) string {
-	return fmt.Sprintf("%s from %s to %s", view.BenchWhat(b.Unit), view.BenchNumber(b.Before, b.Unit), view.BenchNumber(b.After, b.Unit))
+	return fmt.Sprintf("%s from %s to %s", b.What(), b.Number(b.Before), b.Number(b.After))
 }
 
 func (n *notices) rule(r rule) {

@@ -61,7 +61,7 @@ func markdownDecides(b *strings.Builder, v view.Diff) {
 	}
 	for _, x := range v.Ranked() {
 		if x.Verdict == compare.Regression || x.Verdict == compare.Improvement && v.Verdict != compare.Regression {
-			row(compare.Percent(x.Effect), markdownCode(view.ShortBenchmark(x.Name)), view.BenchWhat(x.Unit), view.BenchNumber(x.Before, x.Unit), view.BenchNumber(x.After, x.Unit), "")
+			row(compare.Percent(x.Effect), markdownCode(x.Short()), x.What().String(), x.Number(x.Before).String(), x.Number(x.After).String(), "")
 		}
 	}
 	if len(rows) == 0 {
@@ -188,8 +188,8 @@ func markdownBenchmarks(b *strings.Builder, all []compare.Benchmark) {
 		if len(x.Warnings) > 0 {
 			sure = markdownText(x.Warnings[0].String())
 		}
-		say("| %s | %s | %s | %s | %s | %s | %s |", view.Unbroken(compare.Percent(x.Effect)), markdownCode(view.ShortBenchmark(x.Name)), markdownText(view.BenchWhat(x.Unit)),
-			view.Unbroken(markdownText(view.BenchNumber(x.Before, x.Unit))), view.Unbroken(markdownText(view.BenchNumber(x.After, x.Unit))), x.Verdict, sure)
+		say("| %s | %s | %s | %s | %s | %s | %s |", view.Unbroken(compare.Percent(x.Effect)), markdownCode(x.Short()), markdownText(x.What().String()),
+			view.Unbroken(markdownText(x.Number(x.Before).String())), view.Unbroken(markdownText(x.Number(x.After).String())), x.Verdict, sure)
 	}
 	if n := len(all) - maxBenchTable; n > 0 {
 		say("")
@@ -208,7 +208,7 @@ func markdownTrends(b *strings.Builder, all []compare.Trend) {
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
 	say("")
-	say("<details><summary>heap over time</summary>")
+	say("<details><summary>over time</summary>")
 	say("")
 	for _, t := range all {
 		sentence, sites := view.TrendWords(t)

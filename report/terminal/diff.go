@@ -47,7 +47,7 @@ func WriteDiff(w io.Writer, d *report.Diff, opt Options) error {
 	if all := v.Ranked(); len(all) > 0 {
 		t.section("Benchmarks")
 		for _, b := range view.First(maxBenchRows, all) {
-			t.hang(12, fmt.Sprintf("  %-10s", compare.Percent(b.Effect)), lipgloss.Style{}, fmt.Sprintf("%s, %s: %s → %s", view.ShortBenchmark(b.Name), view.BenchWhat(b.Unit), view.BenchNumber(b.Before, b.Unit), view.BenchNumber(b.After, b.Unit)))
+			t.hang(12, fmt.Sprintf("  %-10s", compare.Percent(b.Effect)), lipgloss.Style{}, fmt.Sprintf("%s, %s: %s → %s", b.Short(), b.What(), b.Number(b.Before), b.Number(b.After)))
 			t.line(12, t.faint, fmt.Sprintf("%s, %s", b.Verdict, view.BenchSure(b)))
 		}
 		t.more(len(all)-maxBenchRows, "number", "numbers")
@@ -65,7 +65,7 @@ func WriteDiff(w io.Writer, d *report.Diff, opt Options) error {
 	}
 	t.findings(v.Findings)
 	if len(v.Trends) > 0 {
-		t.section("Heap over time")
+		t.section("Over time")
 		for _, trend := range v.Trends {
 			sentence, sites := view.TrendWords(trend)
 			t.hang(4, "  ", lipgloss.Style{}, sentence)

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/perf/benchunit"
-
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 	"inquest/report"
@@ -116,7 +114,10 @@ func PerWord(m *compare.Measure) string {
 func MethodWords(m *compare.Measure) string {
 	per := ""
 	if m.Per == "second" {
-		per = "per second of wall time, so more work counts as more cost: --ops BEFORE,AFTER compares per operation; "
+		per = "per second of wall time; "
+	}
+	if m.Work > 0 && m.Work != 1 {
+		per = fmt.Sprintf("per second of wall time, after at the work of before: divided by %.3g; ", m.Work)
 	}
 	test := "Student's test"
 	switch m.Method {
@@ -137,54 +138,18 @@ func SightWords(m *compare.Measure) string {
 		return ""
 	}
 	if m.Detectable.Number > 1 {
-		return "so little was sampled that a function with a tenth of the whole could double and not be seen"
+		return "so little was sampled that a function with a tenth of the whole could double and not be seen" + neededWords(m)
 	}
 	words := fmt.Sprintf("a change of %s in a function with a tenth of the whole would have been seen four times of five", evidence.Of(math.Ceil(m.Detectable.Number*100)/100, evidence.Share))
-	const fifth = 0.2
-	if times := m.Detectable.Number / fifth; times > 1 && m.Method != compare.Permutation {
-		// What sampling hides shrinks with the root of the samples; how runs differ besides, does not.
-		words += fmt.Sprintf(", and of a fifth with %.1f times as many samples a run", math.Ceil(10*times*times)/10)
-	}
-	return words
+	return words + neededWords(m)
 }
 
-// BenchNumber writes a number of a benchmark in the unit that benchmarks spell as unit.
-func BenchNumber(n float64, unit string) string {
-	of := func(u evidence.Unit, n float64) string { return evidence.Quantity{Number: n, Unit: u}.String() }
-	switch unit {
-	case "sec/op":
-		return of(evidence.Nanoseconds, n*1e9)
-	case "B/op":
-		return of(evidence.Bytes, n)
-	case "B/s":
-		return of(evidence.BytesPerSec, n)
-	case "allocs/op":
-		return of(evidence.Count, n)
+// neededWords says how many runs would decide, where these do not.
+func neededWords(m *compare.Measure) string {
+	if m.RunsNeeded <= min(m.Runs.Before, m.Runs.After) {
+		return ""
 	}
-	return benchunit.Scale(n, benchunit.ClassOf(unit))
-}
-
-// BenchWhat names what a benchmark's number is.
-func BenchWhat(unit string) string {
-	switch unit {
-	case "sec/op":
-		return "time per operation"
-	case "B/op":
-		return "bytes per operation"
-	case "allocs/op":
-		return "allocations per operation"
-	case "B/s":
-		return "throughput"
-	}
-	return unit
-}
-
-// ShortBenchmark is a benchmark's name without its package.
-func ShortBenchmark(name string) string {
-	if i := strings.Index(name, ".Benchmark"); i >= 0 {
-		return name[i+1:]
-	}
-	return name
+	return fmt.Sprintf("; %d runs a side like these would show a change of a fifth in it", m.RunsNeeded)
 }
 
 // BenchSure says how sure a benchmark's change is.
@@ -209,7 +174,7 @@ func TrendWords(t compare.Trend) (sentence string, sites []string) {
 	if t.Rising {
 		how = "more in every profile"
 	}
-	sentence = fmt.Sprintf("%s: live heap %s → %s over %s, %s: %s", t.Side, t.First, t.Last, evidence.Things(len(t.Exhibits), "profile"), t.Slope, how)
+	sentence = fmt.Sprintf("%s: %s %s → %s over %s, %s: %s", t.Side, t.Name, t.First, t.Last, evidence.Things(len(t.Exhibits), "profile"), t.Slope, how)
 	for _, s := range t.Sites {
 		sites = append(sites, fmt.Sprintf("%s: %s → %s", s.Function, s.First, s.Last))
 	}
@@ -223,7 +188,7 @@ func QuantilesWords(d compare.Distribution) string {
 		at(d.Before.P50), at(d.After.P50), at(d.Before.P99), at(d.After.P99), at(d.Before.Max), at(d.After.Max), d.Before.Count, d.After.Count)
 }
 
-func KindWord(kind string) string { return compare.KindName(kind) }
+func KindWord(kind string) string { return compare.KindName(kind).String() }
 
 func SideWords(s report.DiffSide) string {
 	var parts []string
