@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"analyze":                         {"inquest/analyze/account", "inquest/analyze/claim", "inquest/analyze/evidence/..."},
 	"analyze/account":                 {"inquest/analyze/claim", "inquest/analyze/reading", "inquest/analyze/evidence/..."},
 	"analyze/claim":                   {"inquest/analyze/evidence/..."},
+	"analyze/figure":                  {"inquest/analyze", "inquest/analyze/claim", "inquest/analyze/evidence/..."},
 	"analyze/reading":                 {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
 	"analyze/detect":                  {"inquest/analyze/claim", "inquest/analyze/detect/..."},
 	"analyze/detect/judge":            {"inquest/analyze/claim", "inquest/analyze/reading", "inquest/analyze/evidence/..."},
@@ -56,19 +57,17 @@ var mayImport = map[string][]string{
 	"analyze/evidence/exectrace/wire": {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound"},
 	"analyze/evidence/folded":         append([]string{"inquest/analyze/evidence/pprofile"}, reader...), // whose profile it fills
 	"analyze/evidence/capture":        {"inquest/analyze/evidence", "inquest/recorder/manifest"},
-	"report": {"inquest/analyze", "inquest/analyze/claim", "inquest/analyze/compare", "inquest/analyze/evidence", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose", "inquest/report/safe", "inquest/report/tokens",
-		// What its pictures are measured from. Nothing joins these: measuring belongs to analyze.
-		"inquest/analyze/evidence/exectrace", "inquest/analyze/evidence/pprofile", "inquest/analyze/evidence/dump", "inquest/analyze/evidence/runtimelog", "inquest/analyze/evidence/wait"},
-	"report/draw":       {},
-	"report/format":     {"inquest/report/..."},
-	"report/redact":     {"inquest/analyze/claim", "inquest/analyze/compare", "inquest/analyze/evidence/prose", "inquest/analyze/evidence/stack", "inquest/report", "inquest/report/safe", "inquest/report/tokens"},
-	"report/reporttest": {"inquest/analyze/...", "inquest/report", "inquest/report/view"},
-	"report/safe":       {"inquest/analyze/claim", "inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose"},
-	"report/sshsig":     {},
-	"report/tokens":     {},
-	"templates":         {},
-	"recorder":          {"inquest/recorder/manifest"},
-	"recorder/manifest": {},
+	"report":                          {"inquest/analyze", "inquest/analyze/claim", "inquest/analyze/compare", "inquest/analyze/evidence", "inquest/analyze/figure", "inquest/report/safe", "inquest/report/tokens"},
+	"report/draw":                     {},
+	"report/format":                   {"inquest/report/..."},
+	"report/redact":                   {"inquest/analyze/claim", "inquest/analyze/compare", "inquest/analyze/evidence/prose", "inquest/analyze/evidence/stack", "inquest/report", "inquest/report/safe", "inquest/report/tokens"},
+	"report/reporttest":               {"inquest/analyze/...", "inquest/report", "inquest/report/view"},
+	"report/safe":                     {"inquest/analyze/claim", "inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose"},
+	"report/sshsig":                   {},
+	"report/tokens":                   {},
+	"templates":                       {},
+	"recorder":                        {"inquest/recorder/manifest"},
+	"recorder/manifest":               {},
 }
 
 // reader is what each reader of a kind of evidence may import.
@@ -81,7 +80,7 @@ var family = []string{"inquest/analyze/claim", "inquest/analyze/detect/judge", "
 
 // writer is what each writer of documents may import: never another writer.
 var writer = []string{"inquest/analyze/claim", "inquest/analyze/compare", "inquest/analyze/evidence", "inquest/analyze/evidence/stack",
-	"inquest/report", "inquest/report/draw", "inquest/report/safe", "inquest/report/view", "inquest/templates"}
+	"inquest/analyze/figure", "inquest/report", "inquest/report/draw", "inquest/report/safe", "inquest/report/view", "inquest/templates"}
 
 // onlyIn lists the libraries that one place alone may know.
 var onlyIn = map[string][]string{

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	"inquest/report"
+	"inquest/analyze/figure"
 	"inquest/report/reporttest"
 )
 
@@ -15,7 +15,7 @@ func TestPicturesOfACase(t *testing.T) {
 	r := reporttest.Judged(t, filepath.Join(reporttest.Fixtures, "locks", "orders-lockheld"))
 	site := "main.(*Book).Place"
 	for _, f := range r.Flames {
-		if f.Exhibit == "e4" && !slices.ContainsFunc(f.Nodes, func(n report.FlameNode) bool { return n.Culprit && n.Function == site }) {
+		if f.Exhibit == "e4" && !slices.ContainsFunc(f.Nodes, func(n figure.FlameNode) bool { return n.Culprit && n.Function == site }) {
 			t.Error("the mutex profile's call tree does not show the culprit")
 		}
 	}
@@ -37,7 +37,7 @@ func TestPicturesOfACase(t *testing.T) {
 		t.Fatalf("lock moments: %v", r.LockMoments)
 	}
 	m := r.LockMoments[0]
-	if !slices.ContainsFunc(m.Handed, func(h report.Handed) bool { return h.To-h.Since == m.Longest }) {
+	if !slices.ContainsFunc(m.Handed, func(h figure.Handed) bool { return h.To-h.Since == m.Longest }) {
 		t.Error("the longest wait is not among the hand-overs")
 	}
 	for i, h := range m.Handed {

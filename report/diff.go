@@ -84,22 +84,13 @@ func NewDiff(before, after *compare.Side, res *compare.Result, opt compare.Optio
 
 // Saved returns what a report keeps of quantities that can be compared with those of another case.
 func Saved(r *Report) []compare.Saved {
-	names := map[string]string{ // titles of bars
-		"CPU time, by site":                         "CPU time",
-		"live heap, by allocating site":             "live heap",
-		"allocated since the start, by site":        "bytes allocated",
-		"delay caused to others, by unlocking site": "delay caused by holding locks",
-		"goroutines, by site":                       "goroutines",
-		"leaked goroutines, by site":                "leaked goroutines",
-		"waiting for locks, by site":                "waiting for locks",
-	}
 	exhibits := map[string]*Exhibit{}
 	for i := range r.Exhibits {
 		exhibits[r.Exhibits[i].ID] = &r.Exhibits[i]
 	}
 	var out []compare.Saved
 	for _, b := range r.Bars {
-		e, name := exhibits[b.Exhibit], names[b.Title.String()]
+		e, name := exhibits[b.Exhibit], b.Compared()
 		if e == nil || name == "" {
 			continue
 		}

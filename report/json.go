@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/report/safe"
 )
 
@@ -115,6 +113,9 @@ func (r *Report) check() error {
 			return fmt.Errorf("finding %q is listed twice", safe.Clean(f.ID))
 		}
 		findings[f.ID] = true
+		if g := f.Graph; g != nil && (!exhibits[g.Exhibit] || len(g.Steps) > claim.MaxWaitSteps) {
+			return fmt.Errorf("finding %q has a wait graph of an exhibit that is not listed, or with too many steps", safe.Clean(f.ID))
+		}
 		for _, fact := range f.Evidence {
 			if !exhibits[fact.Exhibit] {
 				return fmt.Errorf("finding %q rests on exhibit %q, which is not listed", safe.Clean(f.ID), safe.Clean(fact.Exhibit))
@@ -142,16 +143,6 @@ func (r *Report) check() error {
 	if len(chained) != len(findings) {
 		return errors.New("a finding is in no chain")
 	}
-	for i := range r.Timelines {
-		if err := r.Timelines[i].check(exhibits); err != nil {
-			return fmt.Errorf("timeline of %q: %w", safe.Clean(r.Timelines[i].Exhibit), err)
-		}
-	}
-	for _, b := range r.Bars {
-		if !exhibits[b.Exhibit] {
-			return fmt.Errorf("bars of %q, which is not listed", safe.Clean(b.Exhibit))
-		}
-	}
 	for i := range r.Accounts {
 		if a := &r.Accounts[i]; !exhibits[a.Exhibit] {
 			return fmt.Errorf("account of %q, which is not listed", safe.Clean(a.Exhibit))
@@ -159,105 +150,8 @@ func (r *Report) check() error {
 			return fmt.Errorf("account of %q: %w", safe.Clean(a.Exhibit), err)
 		}
 	}
-	if err := r.checkPictures(exhibits, findings); err != nil {
-		return err
-	}
-	for _, g := range r.Growth {
-		if !exhibits[g.From] || !exhibits[g.To] {
-			return fmt.Errorf("growth from %q to %q, which are not both listed", safe.Clean(g.From), safe.Clean(g.To))
-		}
-	}
-	return nil
-}
-
-// checkPictures holds what pictures are drawn from to their bounds and to each other.
-func (r *Report) checkPictures(exhibits, findings map[string]bool) error {
-	known := func(what string, ids map[string]bool, all ...string) error {
-		for _, id := range all {
-			if !ids[id] {
-				return fmt.Errorf("%s %q, which is not listed", what, safe.Clean(id))
-			}
-		}
-		return nil
-	}
-	for _, f := range r.Findings {
-		if g := f.Graph; g != nil {
-			if err := known("wait graph of", exhibits, g.Exhibit); err != nil {
-				return err
-			}
-			if len(g.Steps) > claim.MaxWaitSteps {
-				return errors.New("a wait graph has too many steps")
-			}
-		}
-	}
-	for _, f := range r.Flames {
-		if err := errors.Join(known("flame graph of", exhibits, f.Exhibit), known("flame graph of finding", findings, f.Findings...)); err != nil {
-			return err
-		}
-		if len(f.Nodes) > MaxFlameNodes {
-			return errors.New("a flame graph has too many nodes")
-		}
-		for i, n := range f.Nodes {
-			if i == 0 && n.Parent != -1 || i > 0 && (n.Parent < 0 || n.Parent >= i) {
-				return errors.New("a flame graph has a call before its caller")
-			}
-		}
-	}
-	for _, d := range r.Distributions {
-		if err := errors.Join(known("distribution of", exhibits, d.Exhibit), known("distribution of finding", findings, d.Findings...)); err != nil {
-			return err
-		}
-		if len(d.Buckets) > 200 {
-			return errors.New("a distribution has too many buckets")
-		}
-	}
-	for _, c := range r.Curves {
-		if err := known("curve of", exhibits, c.Exhibits...); err != nil {
-			return err
-		}
-		if len(c.Lines) > MaxRows {
-			return errors.New("a curve has too many lines")
-		}
-		for _, l := range c.Lines {
-			if len(l.At) != len(l.Values) || len(l.At) > MaxCurvePoints || !slices.IsSorted(l.At) {
-				return errors.New("a curve has uneven, too many or unordered points")
-			}
-		}
-	}
-	for _, m := range r.LockMoments {
-		if err := known("lock moment of", exhibits, m.Exhibit); err != nil {
-			return err
-		}
-		if len(m.Handed) == 0 || len(m.Handed) > exectrace.MaxHanded {
-			return errors.New("a lock moment has none or too many hand-overs")
-		}
-	}
-	if len(r.Flames) > MaxFlames || len(r.Distributions) > MaxDistributions || len(r.Curves) > MaxCurves || len(r.LockMoments) > MaxLockMoments {
-		return errors.New("too much to draw")
-	}
-	return nil
-}
-
-func (t *Timeline) check(exhibits map[string]bool) error {
-	if !exhibits[t.Exhibit] {
-		return errors.New("not listed")
-	}
-	if t.Step < 0 || t.Duration < 0 {
-		return errors.New("negative time")
-	}
-	steps := len(t.Running)
-	if steps > MaxSteps || len(t.Procs) > 1<<12 || len(t.Heap) > MaxHeapPoints || len(t.Marks) > MaxMarks || len(t.Pauses) > MaxPauses || len(t.Locks) > MaxWaitSites {
-		return errors.New("too long to draw")
-	}
-	for _, l := range t.Locks {
-		if len(l.Worst) > MaxWaitSpans {
-			return errors.New("too many waits to draw")
-		}
-	}
-	for _, series := range append([][]float64{t.Runnable, t.Waiting, t.Syscall, t.SyncWait, t.GC}, t.Procs...) {
-		if len(series) != steps {
-			return errors.New("series of different lengths")
-		}
+	if err := r.Set.Check(exhibits, findings); err != nil {
+		return errors.New(safe.Clean(err.Error()))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
+	"inquest/analyze/figure"
 	"inquest/report"
 	"inquest/report/reporttest"
 )
@@ -123,7 +124,7 @@ func TestNew(t *testing.T) {
 	if len(tl.Procs) != 2 || tl.Procs[1][0] != 0 || tl.Procs[1][249] != 0.5 {
 		t.Errorf("processors that appear later: %v", tl.Procs)
 	}
-	if len(tl.Heap) == 0 || len(tl.Heap) > report.MaxHeapPoints {
+	if len(tl.Heap) == 0 || len(tl.Heap) > figure.MaxHeapPoints {
 		t.Errorf("%d heap points", len(tl.Heap))
 	}
 }

@@ -177,7 +177,7 @@ func (c *comparison) fillUnlisted(sa, sb []Saved) {
 			r := &c.runs[side][at]
 			at++
 			const listed, unlisted = 8, 0.005
-			least := v.Total * unlisted // what is less is not listed, see report.Bars
+			least := v.Total * unlisted // what is less is not listed, see figure.Bars
 			if len(v.Sites) >= listed { // nor is what comes after the eighth
 				least = v.Total
 				for _, x := range v.Sites {

@@ -146,3 +146,8 @@ func (b *Bundle) GoVersion() string {
 	}
 	return best
 }
+
+// Dated reports whether t is a moment that RFC 3339 can write. Damaged evidence may claim any year.
+func Dated(t time.Time) bool {
+	return !t.IsZero() && t.UTC().Year() >= 1 && t.UTC().Year() <= 9998
+}

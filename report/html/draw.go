@@ -7,7 +7,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
-	"inquest/report"
+	"inquest/analyze/figure"
 	"inquest/report/draw"
 	"inquest/report/view"
 )
@@ -29,7 +29,7 @@ type moment struct {
 }
 
 // drawTimeline returns a trace's picture. name says what it is a picture of.
-func drawTimeline(t *report.Timeline, name string, moments []moment) string {
+func drawTimeline(t *figure.Timeline, name string, moments []moment) string {
 	d := draw.Timeline{
 		Title: "Timeline of " + name, Desc: view.TimelineWords(t), Step: float64(t.Step), Duration: float64(t.Duration),
 		Running: t.Running, Runnable: t.Runnable, Waiting: t.Waiting, Syscall: t.Syscall, SyncWait: t.SyncWait, Procs: t.Procs,
@@ -76,7 +76,7 @@ func drawBar(class string, share float64) string {
 }
 
 // drawTree draws the call tree of a profile, the way to the culprits marked.
-func drawTree(f *report.Flame, name string) string {
+func drawTree(f *figure.Flame, name string) string {
 	onPath := make([]bool, len(f.Nodes))
 	for i := len(f.Nodes) - 1; i > 0; i-- {
 		if n := f.Nodes[i]; n.Parent >= 0 && n.Parent < i && (n.Culprit || onPath[i]) {
@@ -104,7 +104,7 @@ func drawTree(f *report.Flame, name string) string {
 	return out.String()
 }
 
-func drawDistribution(d *report.Distribution) string {
+func drawDistribution(d *figure.Distribution) string {
 	h := draw.Histogram{Title: d.Title.String(), Desc: view.DistributionWords(d), Label: view.Nanoseconds, Noun: d.Noun.String()}
 	for _, b := range d.Buckets {
 		h.Bins = append(h.Bins, draw.Bin{From: float64(b.From), To: float64(b.To) + 1, Count: float64(b.Count)})
@@ -119,7 +119,7 @@ func drawDistribution(d *report.Distribution) string {
 	return h.String()
 }
 
-func drawCurve(c *report.Curve) string {
+func drawCurve(c *figure.Curve) string {
 	out := draw.Curves{Title: claim.Capital(c.Title).String(), Desc: view.CurveWords(c), Y: view.InWords(c.Unit), X: clockAxis, Top: draw.NiceTop}
 	if c.Unit == evidence.Bytes {
 		out.Top = draw.NiceBytes
@@ -163,7 +163,7 @@ func drawGraph(g *claim.WaitGraph) string {
 }
 
 // drawLock draws who held a lock and who waited for it.
-func drawLock(m *report.LockMoment) string {
+func drawLock(m *figure.LockMoment) string {
 	from, to := view.LockWindow(m)
 	out := draw.Spans{Title: "Who held the lock and who waited", Desc: view.LockWords(m), From: float64(from), To: float64(to), Label: clockAxis,
 		Keys: []draw.Key{{Class: "held-a", Name: "held"}, {Class: "held-unknown", Name: "held at least since"}, {Class: "sync", Name: "waited, until it was given the lock"}, {Class: "worst", Name: "the longest wait"}}}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/report"
+	"inquest/analyze/figure"
 	"inquest/report/reporttest"
 )
 
@@ -22,7 +22,7 @@ func TestTimelinePictures(t *testing.T) {
 		}
 		return out
 	}
-	wide := report.Timeline{Step: 1e8, Duration: 30e9, GC: series(300, .1)}
+	wide := figure.Timeline{Step: 1e8, Duration: 30e9, GC: series(300, .1)}
 	for _, s := range []*[]float64{&wide.Running, &wide.Runnable, &wide.Waiting, &wide.Syscall, &wide.SyncWait} {
 		*s = series(300, 1e4)
 	}
@@ -31,11 +31,11 @@ func TestTimelinePictures(t *testing.T) {
 	}
 	wild := wide
 	wild.Running, wild.Waiting = series(300, -1e300), series(300, 1e308)
-	wild.Pauses = []report.Pause{{From: -5, To: math.MaxInt64, Effective: math.MinInt64, Reason: "</svg><script>&"}, {Effective: math.MaxInt64}}
-	wild.Marks = []report.Span{{From: math.MinInt64, To: math.MaxInt64}, {From: 9, To: 3}}
-	wild.Heap = []report.HeapPoint{{At: math.MaxInt64, Live: math.MaxUint64, Goal: 1}, {At: -1}}
+	wild.Pauses = []figure.Pause{{From: -5, To: math.MaxInt64, Effective: math.MinInt64, Reason: "</svg><script>&"}, {Effective: math.MaxInt64}}
+	wild.Marks = []figure.Span{{From: math.MinInt64, To: math.MaxInt64}, {From: 9, To: 3}}
+	wild.Heap = []figure.HeapPoint{{At: math.MaxInt64, Live: math.MaxUint64, Goal: 1}, {At: -1}}
 	incident := reporttest.Load(t, "incident").Timelines[0]
-	for name, tl := range map[string]*report.Timeline{"empty": {}, "incident": &incident, "128 processors": &wide, "wild": &wild} {
+	for name, tl := range map[string]*figure.Timeline{"empty": {}, "incident": &incident, "128 processors": &wide, "wild": &wild} {
 		text := drawTimeline(tl, "<b>&name", nil)
 		if len(text) > 250<<10 {
 			t.Errorf("%s: %d bytes", name, len(text))

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"inquest/analyze/claim"
-	"inquest/report"
+	"inquest/analyze/figure"
 	"inquest/report/view"
 )
 
@@ -82,7 +82,7 @@ func (p *page) draw() {
 	// Each picture is drawn once, at the first chain that it bears on.
 	timelines, curves := make([]bool, len(p.Timelines)), make([]bool, len(p.Curves))
 	flames, locks := make([]bool, len(p.Flames)), make([]bool, len(p.LockMoments))
-	for _, c := range view.First(report.DrawnChains, p.Chains) {
+	for _, c := range view.First(figure.DrawnChains, p.Chains) {
 		out := &chainPictures{}
 		p.chains[c] = out
 		rests, has := map[string]bool{}, map[string]bool{}
@@ -170,7 +170,7 @@ func (p *page) drawLocks(c *view.Chain, rests map[string]bool, drawn []bool, out
 }
 
 // timeline draws a trace with the moments that the findings point at.
-func (p *page) timeline(t *report.Timeline) picture {
+func (p *page) timeline(t *figure.Timeline) picture {
 	var moments []moment
 	for _, c := range p.Chains {
 		for _, f := range c.Findings {
@@ -197,7 +197,7 @@ func (p *page) timeline(t *report.Timeline) picture {
 	return picture{Title: "Timeline", Exhibits: []string{t.Exhibit}, Path: path, Words: view.TimelineWords(t), SVG: template.HTML(drawTimeline(t, path, moments)), Moments: moments}
 }
 
-func (p *page) distribution(d *report.Distribution) picture {
+func (p *page) distribution(d *figure.Distribution) picture {
 	title := d.Title
 	if d.Site.Function != "" {
 		title += claim.Legacy(": " + view.ShortFunction(d.Site.Function))
@@ -205,7 +205,7 @@ func (p *page) distribution(d *report.Distribution) picture {
 	return picture{Title: title.String(), Exhibits: []string{d.Exhibit}, Path: p.Path(d.Exhibit), Words: view.DistributionWords(d), SVG: template.HTML(drawDistribution(d))}
 }
 
-func (p *page) curve(c *report.Curve) picture {
+func (p *page) curve(c *figure.Curve) picture {
 	out := picture{Title: claim.Capital(c.Title).String(), Exhibits: c.Exhibits, Words: view.CurveWords(c), SVG: template.HTML(drawCurve(c))}
 	if len(c.Exhibits) == 1 {
 		out.Path = p.Path(c.Exhibits[0])
@@ -216,7 +216,7 @@ func (p *page) curve(c *report.Curve) picture {
 	return out
 }
 
-func (p *page) tree(f *report.Flame) picture {
+func (p *page) tree(f *figure.Flame) picture {
 	path := p.Path(f.Exhibit)
 	return picture{Title: claim.Capital(f.Title).String(), Exhibits: []string{f.Exhibit}, Path: path, Words: view.FlameWords(f), SVG: template.HTML(drawTree(f, path)), Tree: true}
 }

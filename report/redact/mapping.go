@@ -130,11 +130,11 @@ var fields = func() map[string]fieldKind {
 		kept: `report.Report.Spans report.Report.Schema report.Report.SelfHash report.Report.Only report.Report.Skip report.Report.Baseline report.Tool.Name report.Tool.Version report.Tool.Revision
 			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage 
 			report.Quality.Exhibit report.Focus.From report.Focus.To report.Focused.Exhibit report.Focused.Result
-			report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings report.Curve.Exhibits report.Curve.Unit
-			report.LockMoment.Exhibit report.LockMoment.Class claim.WaitGraph.Exhibit
-			report.Timeline.Exhibit report.Bars.Exhibit report.Growth.From report.Growth.To
-			claim.WaitGraph.Exhibit report.Flame.Exhibit report.Flame.Findings report.Distribution.Exhibit report.Distribution.Findings
-			report.Curve.Exhibits report.Curve.Unit report.LockMoment.Exhibit report.LockMoment.Class
+			figure.Flame.Exhibit figure.Flame.Findings figure.Distribution.Exhibit figure.Distribution.Findings figure.Curve.Exhibits figure.Curve.Unit
+			figure.LockMoment.Exhibit figure.LockMoment.Class claim.WaitGraph.Exhibit
+			figure.Timeline.Exhibit figure.Bars.Exhibit figure.Growth.From figure.Growth.To
+			claim.WaitGraph.Exhibit figure.Flame.Exhibit figure.Flame.Findings figure.Distribution.Exhibit figure.Distribution.Findings
+			figure.Curve.Exhibits figure.Curve.Unit figure.LockMoment.Exhibit figure.LockMoment.Class
 			report.Redaction.Level report.Redaction.Mapping
 			claim.Verdict.Detector claim.Verdict.Result claim.Finding.ID claim.Finding.Fingerprint claim.Finding.Detector claim.Finding.Confidence
 			claim.Fact.Exhibit claim.Account.Name claim.Account.Exhibit claim.Account.Kind claim.Account.Unit claim.AccountPart.Kind claim.LimitUse.Name claim.Check.Kind claim.Check.Result
@@ -145,16 +145,16 @@ var fields = func() map[string]fieldKind {
 			compare.Benchmark.Unit compare.Benchmark.Verdict compare.FindingChange.Fingerprint compare.FindingChange.Detector
 			compare.FindingState.ID compare.FindingState.Confidence compare.Trend.Name compare.Trend.Side compare.Trend.Exhibits
 			compare.Result.Rank compare.Reason.Rank compare.Reason.Kind compare.Undecided.Kind compare.Work.By compare.WorkSource.Name`,
-		aSentence: `report.Exhibit.Part report.Exhibit.Problems report.Quality.Says report.Focused.Says report.Pause.Reason
-			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
-			report.Flame.Title report.Distribution.Title report.Distribution.Noun report.Curve.Title report.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
-			report.Bars.Title report.Growth.Title claim.Verdict.Why claim.Finding.Title claim.Finding.Variant claim.Finding.Summary
+		aSentence: `report.Exhibit.Part report.Exhibit.Problems report.Quality.Says report.Focused.Says figure.Pause.Reason
+			figure.Flame.Title figure.Distribution.Title figure.Distribution.Noun figure.Curve.Title figure.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
+			figure.Flame.Title figure.Distribution.Title figure.Distribution.Noun figure.Curve.Title figure.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
+			figure.Bars.Title figure.Growth.Title claim.Verdict.Why claim.Finding.Title claim.Finding.Variant claim.Finding.Summary
 			claim.Finding.Caveats claim.Finding.Next claim.Finding.Sketch claim.Fact.Says claim.Whole.What claim.Account.What claim.Account.Summary claim.AccountPart.What
 			claim.Check.Why claim.Chain.Title claim.Chain.Narrative claim.Link.Why claim.Missing.How claim.Missing.Cost claim.Missing.Would
 			compare.Result.Why compare.Reason.Says compare.Undecided.Why compare.Work.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
 			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,
 		aFunction: `claim.Site.Function claim.Location.Function compare.Change.Function compare.WorkSource.At compare.Change.Path compare.Moved.From compare.Moved.To
-			compare.Node.Function report.FlameNode.Function compare.TrendSite.Function report.Rename.From report.Rename.To report.FlameNode.Function`,
+			compare.Node.Function figure.FlameNode.Function compare.TrendSite.Function report.Rename.From report.Rename.To figure.FlameNode.Function`,
 		aFile:        `claim.Site.File claim.Location.File compare.Change.File`,
 		aPath:        `report.Exhibit.Path report.Focused.Path`,
 		aTitle:       `report.Case.Title report.DiffSide.Title`,

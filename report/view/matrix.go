@@ -6,7 +6,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/report"
+	"inquest/analyze/figure"
 )
 
 // Anchor makes an id that a link can point to from one of the evidence's.
@@ -19,7 +19,7 @@ func Anchor(prefix, id string) string {
 	}, id)
 }
 
-func Change(g report.Grown) string {
+func Change(g figure.Grown) string {
 	q := evidence.Quantity{Number: g.After.Number - g.Before.Number, Unit: g.After.Unit}
 	if q.Number > 0 {
 		return "+" + q.String()

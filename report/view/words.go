@@ -10,7 +10,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
-	"inquest/report"
+	"inquest/analyze/figure"
 	"inquest/report/draw"
 )
 
@@ -32,7 +32,7 @@ func meanOf(series []float64) float64 {
 }
 
 // TimelineWords says what the picture shows.
-func TimelineWords(t *report.Timeline) string {
+func TimelineWords(t *figure.Timeline) string {
 	count := func(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
 	said := []string{fmt.Sprintf("%s long", evidence.Of(t.Duration, evidence.Nanoseconds))}
 	if len(t.Running) > 0 {
@@ -79,7 +79,7 @@ func TimelineWords(t *report.Timeline) string {
 }
 
 // FlameWords says what a call tree shows: what passes through the culprits, and what was left out.
-func FlameWords(f *report.Flame) string {
+func FlameWords(f *figure.Flame) string {
 	var said []string
 	through := map[string]float64{} // by normalised culprit, recursion counted once
 	inside := make([]map[string]bool, len(f.Nodes))
@@ -116,7 +116,7 @@ func FlameWords(f *report.Flame) string {
 }
 
 // DistributionWords says what a histogram shows.
-func DistributionWords(d *report.Distribution) string {
+func DistributionWords(d *figure.Distribution) string {
 	said := fmt.Sprintf("%s %s: half took at most %s, 99 of 100 at most %s, the longest %s", evidence.Of(d.Count, evidence.Count), d.Noun,
 		Nanoseconds(float64(d.P50)), Nanoseconds(float64(d.P99)), Nanoseconds(float64(d.Max)))
 	for _, l := range First(1, d.Limits) {
@@ -132,7 +132,7 @@ func DistributionWords(d *report.Distribution) string {
 }
 
 // LineName names a line of a curve.
-func LineName(l report.CurveLine) string {
+func LineName(l figure.CurveLine) string {
 	if l.Name != "" {
 		return l.Name.String()
 	}
@@ -140,7 +140,7 @@ func LineName(l report.CurveLine) string {
 }
 
 // CurveWords says how each line went.
-func CurveWords(c *report.Curve) string {
+func CurveWords(c *figure.Curve) string {
 	var said []string
 	for _, l := range First(draw.MaxCurves, c.Lines) {
 		if n := len(l.Values); n > 0 {
@@ -188,7 +188,7 @@ func GraphWords(g *claim.WaitGraph) string {
 }
 
 // LockWindow is the stretch that a lock's picture shows: the hand-overs that are known.
-func LockWindow(m *report.LockMoment) (from, to int64) {
+func LockWindow(m *figure.LockMoment) (from, to int64) {
 	from, to = m.Handed[0].From, m.Handed[0].To
 	for _, h := range m.Handed {
 		from, to = min(from, h.From), max(to, h.To)
@@ -198,7 +198,7 @@ func LockWindow(m *report.LockMoment) (from, to int64) {
 }
 
 // LockWords says what a lock's picture shows.
-func LockWords(m *report.LockMoment) string {
+func LockWords(m *figure.LockMoment) string {
 	from, to := LockWindow(m)
 	var held, unknown int64
 	holders := map[int64]bool{}

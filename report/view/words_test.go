@@ -5,14 +5,14 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/report"
+	"inquest/analyze/figure"
 )
 
 func TestFlameWords(t *testing.T) {
-	f := report.Flame{Total: evidence.Of(100, evidence.Nanoseconds), Nodes: []report.FlameNode{
+	f := figure.Flame{Total: evidence.Of(100, evidence.Nanoseconds), Nodes: []figure.FlameNode{
 		{Parent: -1, Value: 100}, {Parent: 0, Function: "a.A", Value: 60, Culprit: true}, {Parent: 1, Function: "a.A.func1", Value: 50, Culprit: true},
 		{Parent: 0, Function: "b.B", Value: 40}, {Parent: 3, Function: "a.A", Value: 10, Culprit: true},
-	}, LeftOut: report.LeftOut{Calls: 3, Largest: 0.4, Value: 0.9}}
+	}, LeftOut: figure.LeftOut{Calls: 3, Largest: 0.4, Value: 0.9}}
 	want := "70 % of 100 ns pass through a.A; 3 calls of at most 0.4 % each are not drawn, 0.9 % of the whole together."
 	if got := FlameWords(&f); got != want { // a closure of the culprit below it is not counted twice
 		t.Errorf("%s\nwant %s", got, want)

@@ -1,124 +1,34 @@
-package report
+package figure
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"slices"
+	"strconv"
+	"time"
 
-	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/runtimelog"
 	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
 )
 
-// distributions is how long what the first chains complain of took, as their traces show it.
-func distributions(res analyze.Result, findings []*claim.Finding) []Distribution {
-	var out []Distribution
-	for _, f := range findings {
-		by := res.Detector(f.Detector)
-		if by == nil || by.Durations == nil || by.Durations.AtSite && f.Site.Function == "" {
-			continue
-		}
-		for _, e := range res.Bundle.Of(evidence.Trace) {
-			if !slices.ContainsFunc(f.Evidence, func(fact claim.Fact) bool { return fact.Exhibit == e.ID }) {
-				continue
-			}
-			h := by.Durations.Of(e.Trace(), f.Site.Function)
-			if h.Count == 0 || h.Count < by.Durations.Fewest {
-				continue
-			}
-			d := Distribution{Exhibit: e.ID, Findings: []string{f.ID}, Title: by.Durations.Title, Noun: by.Durations.Noun}
-			if by.Durations.AtSite {
-				d.Site = f.Site
-			}
-			for _, fact := range f.Evidence {
-				if l := fact.Limit; l != nil && fact.Exhibit == e.ID && by.Marks(l) && !slices.Contains(d.Limits, *l) {
-					d.Limits = append(d.Limits, *l)
-				}
-			}
-			same := slices.IndexFunc(out, func(o Distribution) bool {
-				return o.Exhibit == d.Exhibit && o.Title == d.Title && o.Site.Function == d.Site.Function
-			})
-			if same >= 0 {
-				out[same].Findings = append(out[same].Findings, f.ID)
-				for _, l := range d.Limits {
-					if !slices.Contains(out[same].Limits, l) {
-						out[same].Limits = append(out[same].Limits, l)
-					}
-				}
-				continue
-			}
-			if len(out) == MaxDistributions {
-				continue
-			}
-			d.Count, d.P50, d.P99, d.Max = h.Count, int64(h.Quantile(0.5)), int64(h.Quantile(0.99)), int64(h.Max)
-			for _, bucket := range h.Buckets() {
-				d.Buckets = append(d.Buckets, Bucket{int64(bucket.From), int64(bucket.To), bucket.Count})
-			}
-			out = append(out, d)
-		}
-	}
-	return out
+// Curve is how numbers of one unit went on from one moment to the next.
+type Curve struct {
+	Title    claim.Text    `json:"title"`
+	Exhibits []string      `json:"exhibits"`
+	Unit     evidence.Unit `json:"unit"`
+	Ordinal  bool          `json:"ordinal,omitempty"` // the moments are ordinals, because an exhibit carries no clock
+	Lines    []CurveLine   `json:"lines"`             // at most MaxRows
 }
 
-// lockMoments is what happened around the longest waits for the locks that findings name.
-func lockMoments(res analyze.Result, findings []*claim.Finding) []LockMoment {
-	var out []LockMoment
-	for _, e := range res.Bundle.Of(evidence.Trace) {
-		for _, m := range e.Trace().Moments {
-			if len(out) == MaxLockMoments || len(m.Handed) < 3 || !slices.ContainsFunc(findings, func(f *claim.Finding) bool {
-				by := res.Detector(f.Detector)
-				return by != nil && by.Moments && slices.ContainsFunc(f.Sites, func(s claim.Site) bool { return s.Function == m.Site.Function })
-			}) {
-				continue
-			}
-			moment := LockMoment{Exhibit: e.ID, Site: claim.Site(m.Site), Class: string(m.Class), Longest: int64(m.Longest)}
-			for _, h := range m.Handed {
-				moment.Handed = append(moment.Handed, Handed{h.Holder, int64(h.From), int64(h.To), h.Known, h.Waiter, int64(h.Since)})
-			}
-			out = append(out, moment)
-		}
-	}
-	return out
-}
-
-// siteWaits is the longest waits for locks of a trace, by the sites with most waiting.
-func siteWaits(t *exectrace.Timeline) []SiteWaits {
-	by := map[string]*SiteWaits{}
-	for i := range t.Waits {
-		w := &t.Waits[i]
-		if w.Class != wait.Mutex && w.Class != wait.RWRead && w.Class != wait.RWWrite {
-			continue
-		}
-		site := w.Stack.Site()
-		s := by[site.Function]
-		if s == nil {
-			s = &SiteWaits{Site: claim.Site(site)}
-			by[site.Function] = s
-		}
-		s.Total += int64(w.Total)
-		s.Count += w.Count
-		for _, span := range w.Worst {
-			s.Worst = append(s.Worst, WaitSpan{Span{int64(span.From), int64(span.To)}, span.Goroutine})
-		}
-	}
-	var out []SiteWaits
-	for _, s := range by {
-		slices.SortFunc(s.Worst, func(a, b WaitSpan) int {
-			return cmp.Or(-cmp.Compare(a.To-a.From, b.To-b.From), cmp.Compare(a.From, b.From), cmp.Compare(a.Goroutine, b.Goroutine))
-		})
-		s.Worst = upTo(MaxWaitSpans, s.Worst)
-		if s.Total >= int64(t.Duration)/100 { // what waits for less than a hundredth of the trace is not seen in it
-			out = append(out, *s)
-		}
-	}
-	slices.SortFunc(out, func(a, b SiteWaits) int {
-		return cmp.Or(-cmp.Compare(a.Total, b.Total), cmp.Compare(a.Site.Function, b.Site.Function))
-	})
-	return upTo(MaxWaitSites, out)
+// CurveLine is one line of a Curve.
+type CurveLine struct {
+	Name   claim.Text `json:"name"` // what it is, where it is no site
+	Site   claim.Site `json:"site"`
+	At     []int64    `json:"at_ns"` // since the first moment
+	Values []float64  `json:"values"`
 }
 
 // curves is how numbers went on over several exhibits of a kind and over the time of logs.
@@ -164,7 +74,7 @@ func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*claim.Fi
 		c.Title = "leaked goroutines, by where they stand"
 	}
 	all = thin(all, MaxCurvePoints)
-	c.Ordinal = slices.ContainsFunc(all, func(e *evidence.Exhibit) bool { return !writable(e.CapturedAt) })
+	c.Ordinal = slices.ContainsFunc(all, func(e *evidence.Exhibit) bool { return !evidence.Dated(e.CapturedAt) })
 	var at []int64
 	var parts []map[string]int64
 	sites, most := map[string]claim.Site{}, map[string]int64{}
@@ -277,3 +187,38 @@ func thin[T any](all []T, n int) []T {
 
 // upTo is the first n of all.
 func upTo[T any](n int, all []T) []T { return all[:min(n, len(all))] }
+
+// longest returns the n longest of all in their order.
+func longest[T any](all []T, n int, length func(T) time.Duration) []T {
+	if len(all) <= n {
+		return all
+	}
+	index := make([]int, len(all))
+	for i := range index {
+		index[i] = i
+	}
+	slices.SortStableFunc(index, func(a, b int) int { return -cmp.Compare(length(all[a]), length(all[b])) })
+	index = index[:n]
+	slices.Sort(index)
+	out := make([]T, n)
+	for i, at := range index {
+		out[i] = all[at]
+	}
+	return out
+}
+
+// short keeps four significant digits, which is more than a picture shows.
+func short(x float64) float64 {
+	y, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 4, 64), 64)
+	return y
+}
+
+// check holds a curve to its bounds, and the points of each line to their order.
+func (c *Curve) check() error {
+	for _, l := range c.Lines {
+		if len(l.At) != len(l.Values) || len(l.At) > MaxCurvePoints || !slices.IsSorted(l.At) {
+			return errors.New("uneven, too many or unordered points")
+		}
+	}
+	return most(len(c.Lines), MaxRows, "lines")
+}

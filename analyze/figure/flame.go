@@ -1,7 +1,8 @@
-package report
+package figure
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"inquest/analyze/claim"
@@ -10,42 +11,30 @@ import (
 	"inquest/analyze/evidence/stack"
 )
 
-// DrawnChains is how many chains get pictures of their own: those of the rest
-// would be looked at by nobody.
-const DrawnChains = 3
-
-// drawnColumns is what a kind of profile is drawn by, and the words for it over bars
-// and over a call tree.
-var drawnColumns = []struct {
-	kind        evidence.Kind
-	column      string
-	bars, flame string
-}{
-	{evidence.CPU, "cpu", "CPU time, by site", "CPU time"},
-	{evidence.Heap, "inuse_space", "live heap, by allocating site", "live heap by allocating calls"},
-	{evidence.Heap, "alloc_space", "allocated since the start, by site", "bytes allocated since the start"},
-	{evidence.Mutex, "delay", "delay caused to others, by unlocking site", "delay caused to others, by unlocking calls"},
-	{evidence.Block, "delay", "delay suffered, by waiting site (idle workers included)", "delay suffered, by waiting calls"},
-	{evidence.Goroutine, "goroutine", "goroutines, by site", "goroutines by where they stand"},
-	{evidence.GoroutineLeak, "goroutineleak", "leaked goroutines, by site", "leaked goroutines by where they stand"},
+// Flame is the call tree of a profile that findings rest on: callers before
+// callees, what is spent below each. Small calls are left out and counted.
+type Flame struct {
+	Exhibit  string            `json:"exhibit"`
+	Title    claim.Text        `json:"title"` // what is spent, such as "CPU time"
+	Findings []string          `json:"findings"`
+	Total    evidence.Quantity `json:"total"`
+	Nodes    []FlameNode       `json:"nodes"` // the first is the whole; parents before their callees; at most MaxFlameNodes
+	LeftOut  LeftOut           `json:"left_out"`
 }
 
-// chained returns the findings of the chains that are drawn, in their order. What
-// is only worth knowing beside something worse is not drawn.
-func (r *Report) chained() []*claim.Finding {
-	byID := map[string]*claim.Finding{}
-	for i := range r.Findings {
-		byID[r.Findings[i].ID] = &r.Findings[i]
-	}
-	var out []*claim.Finding
-	for _, c := range upTo(DrawnChains, r.Chains) {
-		for _, id := range c.Findings {
-			if f := byID[id]; f != nil && (f.Severity >= claim.Warning || c.Severity < claim.Warning) {
-				out = append(out, f)
-			}
-		}
-	}
-	return out
+// FlameNode is one call of a Flame.
+type FlameNode struct {
+	Parent   int     `json:"parent"` // index; -1 for the whole
+	Function string  `json:"function"`
+	Value    float64 `json:"value"`             // with callees, in the unit of the total
+	Culprit  bool    `json:"culprit,omitempty"` // it is the site of one of the findings, closures and instances included
+}
+
+// LeftOut is what was cut from a call tree.
+type LeftOut struct {
+	Calls   int     `json:"calls"`   // nodes of the whole tree
+	Largest float64 `json:"largest"` // of their values
+	Value   float64 `json:"value"`   // all of them together
 }
 
 // flames is the call trees of the profiles that the first chains rest on.
@@ -244,4 +233,14 @@ func sorted(c *call) []*call {
 		return cmp.Or(-cmp.Compare(a.value, b.value), cmp.Compare(a.function, b.function))
 	})
 	return out
+}
+
+// check holds a call tree to its bound, and callers to stand before their callees.
+func (f *Flame) check() error {
+	for i, n := range f.Nodes {
+		if i == 0 && n.Parent != -1 || i > 0 && (n.Parent < 0 || n.Parent >= i) {
+			return errors.New("a call before its caller")
+		}
+	}
+	return most(len(f.Nodes), MaxFlameNodes, "calls")
 }
