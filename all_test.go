@@ -29,65 +29,66 @@ func TestTopLevelIsFixed(t *testing.T) {
 	}
 }
 
-// mayImport lists, for each package, which of ours it may import. A trailing
-// /... allows the packages below.
-var mayImport = map[string][]string{
-	".":                               {"inquest/cmd"},
-	"cmd":                             {"inquest/analyze/...", "inquest/report/...", "inquest/mcp", "inquest/cmd/settings"},
-	"mcp":                             {"inquest/analyze/claim", "inquest/analyze/evidence", "inquest/analyze/look", "inquest/report"},
-	"analyze/look":                    {"inquest/analyze/evidence/..."},
-	"cmd/settings":                    {},
-	"analyze":                         {"inquest/analyze/account", "inquest/analyze/claim", "inquest/analyze/evidence/..."},
-	"analyze/account":                 {"inquest/analyze/claim", "inquest/analyze/reading", "inquest/analyze/evidence/..."},
-	"analyze/claim":                   {"inquest/analyze/evidence/..."},
-	"analyze/figure":                  {"inquest/analyze", "inquest/analyze/claim", "inquest/analyze/evidence/..."},
-	"analyze/reading":                 {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
-	"analyze/detect":                  {"inquest/analyze/claim", "inquest/analyze/detect/..."},
-	"analyze/detect/judge":            {"inquest/analyze/claim", "inquest/analyze/reading", "inquest/analyze/evidence/..."},
-	"analyze/detect/detecttest":       {"inquest/analyze", "inquest/analyze/claim", "inquest/analyze/evidence/..."},
-	"analyze/compare":                 {"inquest/analyze/claim", "inquest/analyze/evidence/..."},
-	"analyze/evidence":                {"inquest/analyze/evidence/...", "inquest/recorder/manifest"},
-	"analyze/evidence/stack":          {"inquest/analyze/evidence/prose"},
-	"analyze/evidence/bound":          {},
-	"analyze/evidence/prose":          {"inquest/analyze/evidence/bound"},
-	"analyze/evidence/wait":           {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/prose", "inquest/analyze/evidence/quantity"},
-	"analyze/evidence/quantity":       {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/content":        {"inquest/analyze/evidence/quantity", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/logline":        {"inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose"},
-	"analyze/evidence/exectrace/wire": {"inquest/analyze/evidence/stack", "inquest/analyze/evidence/bound"},
-	"analyze/evidence/folded":         append([]string{"inquest/analyze/evidence/pprofile"}, reader...), // whose profile it fills
-	"analyze/evidence/capture":        {"inquest/analyze/evidence", "inquest/recorder/manifest"},
-	"report":                          {"inquest/analyze", "inquest/analyze/claim", "inquest/analyze/compare", "inquest/analyze/evidence", "inquest/analyze/figure", "inquest/report/safe", "inquest/report/tokens"},
-	"report/draw":                     {},
-	"report/format":                   {"inquest/report/..."},
-	"report/redact":                   {"inquest/analyze/claim", "inquest/analyze/compare", "inquest/analyze/evidence/prose", "inquest/analyze/evidence/stack", "inquest/report", "inquest/report/safe", "inquest/report/tokens"},
-	"report/reporttest":               {"inquest/analyze/...", "inquest/report", "inquest/report/view"},
-	"report/safe":                     {"inquest/analyze/claim", "inquest/analyze/evidence/bound", "inquest/analyze/evidence/prose"},
-	"report/sshsig":                   {},
-	"report/tokens":                   {},
-	"templates":                       {},
-	"recorder":                        {"inquest/recorder/manifest"},
-	"recorder/manifest":               {},
+// mayImport says which of ours a package may import: /... allows what is below one, ./... what is below itself. What has
+// no rule of its own follows that of its folder, dir/*.
+var mayImport = map[string]string{
+	".":            "cmd",
+	"cmd":          "analyze/... report/... mcp cmd/settings",
+	"cmd/settings": "",
+	"mcp":          "analyze/claim analyze/evidence analyze/look report",
+
+	"analyze":                   "analyze/account analyze/claim analyze/evidence/...",
+	"analyze/look":              "analyze/evidence/...",
+	"analyze/account":           "analyze/claim analyze/reading analyze/evidence/...",
+	"analyze/claim":             "analyze/evidence/...",
+	"analyze/figure":            "analyze analyze/claim analyze/evidence/...",
+	"analyze/reading":           "analyze/claim analyze/evidence/...",
+	"analyze/compare":           "analyze/claim analyze/evidence/...",
+	"analyze/detect":            "analyze/claim ./...",
+	"analyze/detect/judge":      "analyze/claim analyze/reading analyze/evidence/...",
+	"analyze/detect/detecttest": "analyze analyze/claim analyze/evidence/...",
+	// Families of detectors, none of which may import another. What two of them need is a reading, or where it judges, a judgement.
+	"analyze/detect/*": "analyze/claim analyze/detect/judge analyze/reading analyze/evidence/...",
+
+	"analyze/evidence":                "./... recorder/manifest",
+	"analyze/evidence/bound":          "",
+	"analyze/evidence/prose":          "analyze/evidence/bound",
+	"analyze/evidence/stack":          "analyze/evidence/prose",
+	"analyze/evidence/quantity":       "analyze/evidence/bound analyze/evidence/prose",
+	"analyze/evidence/wait":           "analyze/evidence/stack analyze/evidence/prose analyze/evidence/quantity",
+	"analyze/evidence/content":        "analyze/evidence/quantity analyze/evidence/stack analyze/evidence/prose",
+	"analyze/evidence/logline":        "analyze/evidence/bound analyze/evidence/prose",
+	"analyze/evidence/exectrace/wire": "analyze/evidence/stack analyze/evidence/bound",
+	"analyze/evidence/capture":        "analyze/evidence recorder/manifest",
+	"analyze/evidence/folded":         reader + " analyze/evidence/pprofile", // whose profile it fills
+	"analyze/evidence/*":              reader,
+
+	"report":                     "analyze analyze/claim analyze/compare analyze/evidence analyze/figure report/safe report/internal/tokens",
+	"report/safe":                "analyze/claim analyze/evidence/bound analyze/evidence/prose",
+	"report/redact":              "analyze/claim analyze/compare analyze/evidence/prose analyze/evidence/stack report report/safe report/internal/tokens",
+	"report/format":              "report/...",
+	"report/sshsig":              "",
+	"report/*":                   writer + " templates report/internal/view", // none of which may import another
+	"report/internal/view":       writer,
+	"report/internal/*":          "",
+	"report/internal/reporttest": "analyze/... report report/internal/view",
+
+	"templates":         "",
+	"recorder":          "recorder/manifest",
+	"recorder/manifest": "",
 }
 
-// reader is what each reader of a kind of evidence may import.
-var reader = []string{"inquest/analyze/evidence/bound", "inquest/analyze/evidence/content", "inquest/analyze/evidence/logline",
-	"inquest/analyze/evidence/prose", "inquest/analyze/evidence/quantity", "inquest/analyze/evidence/stack", "inquest/analyze/evidence/wait"}
-
-// family is what each family of detectors may import: never another family. What two of them need is a reading,
-// or where it judges, a judgement.
-var family = []string{"inquest/analyze/claim", "inquest/analyze/detect/judge", "inquest/analyze/reading", "inquest/analyze/evidence/..."}
-
-// writer is what each writer of documents may import: never another writer.
-var writer = []string{"inquest/analyze/claim", "inquest/analyze/compare", "inquest/analyze/evidence", "inquest/analyze/evidence/stack",
-	"inquest/analyze/figure", "inquest/report", "inquest/report/draw", "inquest/report/safe", "inquest/report/view", "inquest/templates"}
+const (
+	reader = "./... analyze/evidence/bound analyze/evidence/content analyze/evidence/logline analyze/evidence/prose analyze/evidence/quantity analyze/evidence/stack analyze/evidence/wait"
+	writer = "analyze/claim analyze/compare analyze/evidence analyze/evidence/stack analyze/figure report report/internal/draw report/safe"
+)
 
 // onlyIn lists the libraries that one place alone may know.
 var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":          {"cmd"},
 	"github.com/charmbracelet":        {"report/terminal", "cmd"},
 	"github.com/schollz/progressbar":  {"cmd"},
-	"github.com/google/pprof":         {"analyze/evidence/pprofile", "report/reporttest"},
+	"github.com/google/pprof":         {"analyze/evidence/pprofile", "report/internal/reporttest"},
 	"golang.org/x/exp/trace":          {"analyze/evidence/exectrace"},
 	"github.com/chromedp":             {"report/html"},
 	"github.com/rogpeppe/go-internal": {"cmd"},
@@ -97,8 +98,12 @@ var onlyIn = map[string][]string{
 }
 
 func TestImportsPointOneWay(t *testing.T) {
-	files, module := 0, strings.TrimSuffix(mayImport["."][0], "cmd")
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+	text, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, module := 0, strings.Fields(string(text))[1]+"/"
+	err = filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -116,14 +121,8 @@ func TestImportsPointOneWay(t *testing.T) {
 		}
 		dir := path.Dir(filepath.ToSlash(name))
 		allowed, known := mayImport[dir]
-		switch parent := path.Dir(dir); {
-		case known:
-		case parent == "analyze/detect":
-			allowed, known = family, true
-		case parent == "report":
-			allowed, known = writer, true
-		case parent == "analyze/evidence":
-			allowed, known = append([]string{"inquest/" + dir + "/..."}, reader...), true
+		if !known {
+			allowed, known = mayImport[path.Dir(dir)+"/*"]
 		}
 		if !known {
 			t.Errorf("%s: package %s has no import rule", name, dir)
@@ -132,7 +131,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		for _, spec := range file.Imports {
 			imported, _ := strconv.Unquote(spec.Path.Value)
 			// A test may look at anything of ours that its package is built upon.
-			if strings.HasPrefix(imported, module) && !permits(allowed, imported) && !test {
+			if ours, is := strings.CutPrefix(imported, module); is && !permits(allowed, dir, ours) && !test {
 				t.Errorf("%s imports %s", name, imported)
 			}
 			for library, places := range onlyIn {
@@ -151,11 +150,13 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
-func permits(allowed []string, imported string) bool {
-	for _, a := range allowed {
-		if root, below := strings.CutSuffix(a, "/..."); a == imported || below && (imported == root || strings.HasPrefix(imported, root+"/")) {
-			return true
+// permits reports whether a package in dir that may import what is allowed may import another.
+func permits(allowed, dir, imported string) bool {
+	return slices.ContainsFunc(strings.Fields(allowed), func(a string) bool {
+		root, below := strings.CutSuffix(a, "/...")
+		if root == "." {
+			return strings.HasPrefix(imported, dir+"/")
 		}
-	}
-	return false
+		return imported == root || below && strings.HasPrefix(imported, root+"/")
+	})
 }

@@ -26,7 +26,6 @@ import (
 	"inquest/report/format"
 	"inquest/report/safe"
 	"inquest/report/terminal"
-	"inquest/report/view"
 )
 
 // checkEach is check for --each: -o is a folder, and formats may be several.
@@ -275,7 +274,7 @@ func (e *each) add(one oneCase, j judgement) {
 		e.fail(one, err.Error())
 		return
 	}
-	e.index.Cases = append(e.index.Cases, view.IndexEntry(r, files))
+	e.index.Cases = append(e.index.Cases, format.IndexEntry(r, files))
 }
 
 // unusable says why nothing of a case can be used; empty when something can.

@@ -7,7 +7,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/figure"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // TestPicturesOfACase holds what a recorded case is drawn from to what its findings say.

@@ -15,7 +15,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 var diffSchemaFile = filepath.Join("..", "docs", "diff.schema.json")

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 func TestReadRefuses(t *testing.T) {

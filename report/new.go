@@ -18,9 +18,6 @@ func Version(v string) Option { return func(r *Report) { r.Tool.Version = v } }
 // set returns the different words of a list, sorted.
 func set(words []string) []string { return slices.Compact(slices.Sorted(slices.Values(words))) }
 
-// Title replaces the case's title, which is otherwise what the user named.
-func Title(t string) Option { return func(r *Report) { r.Case.Title = t } }
-
 // focus says what the evidence was restricted to before it was judged.
 func focus(f evidence.Focus, became []evidence.Focused) *Focus {
 	if f == (evidence.Focus{}) {

@@ -17,7 +17,7 @@ import (
 	"inquest/analyze/evidence/wait"
 	"inquest/analyze/figure"
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 func at(function string) stack.Stack {

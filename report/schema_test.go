@@ -15,7 +15,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // TestSchemaAccepts holds real output to the published schema.

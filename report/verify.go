@@ -13,7 +13,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/report/tokens"
+	"inquest/report/internal/tokens"
 )
 
 // Results of a verification.

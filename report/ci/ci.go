@@ -12,8 +12,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/report"
+	"inquest/report/internal/view"
 	"inquest/report/safe"
-	"inquest/report/view"
 )
 
 // What continuous integration is told, be it of a case or of a comparison. The

@@ -8,7 +8,7 @@ import (
 
 	"inquest/analyze/compare"
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // TestDiffViews writes a comparison whose names are hostile in every format.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 	"inquest/report/terminal"
 	"inquest/templates"
 )

@@ -14,7 +14,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // TestFixtures writes the report of every recorded case: valid by the schema,

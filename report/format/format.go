@@ -11,6 +11,7 @@ import (
 	"inquest/report"
 	"inquest/report/ci"
 	"inquest/report/html"
+	"inquest/report/internal/view"
 	"inquest/report/markdown"
 	"inquest/report/safe"
 	"inquest/report/terminal"
@@ -75,3 +76,6 @@ func Extensions() string {
 	last := len(out) - 1
 	return strings.Join(out[:last], ", ") + " or " + out[last]
 }
+
+// IndexEntry is what an index keeps of a report, and the files it was written to.
+func IndexEntry(r *report.Report, files []string) report.IndexCase { return view.IndexEntry(r, files) }

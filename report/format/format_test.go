@@ -10,7 +10,7 @@ import (
 
 	"inquest/report"
 	"inquest/report/ci"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 	"inquest/templates"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 	"inquest/report/terminal"
 	"inquest/templates"
 )

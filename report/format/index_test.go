@@ -7,8 +7,8 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/report"
-	"inquest/report/reporttest"
-	"inquest/report/view"
+	"inquest/report/internal/reporttest"
+	"inquest/report/internal/view"
 )
 
 func TestIndexOrder(t *testing.T) {

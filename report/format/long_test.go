@@ -6,7 +6,7 @@ import (
 
 	"inquest/analyze/evidence/bound"
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // A text longer than any that inquest writes is refused in a saved report, and cut in one that is made.

@@ -20,7 +20,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // awkward are names that a shell, a terminal, an option parser or a CI runner would make something of. What a shell

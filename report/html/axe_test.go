@@ -22,7 +22,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // The accessibility checker, https://github.com/dequelabs/axe-core: fetched when

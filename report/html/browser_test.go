@@ -22,7 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // TestMain ends the browser that the tests share.

@@ -10,9 +10,9 @@ import (
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 	"inquest/report"
-	"inquest/report/draw"
+	"inquest/report/internal/draw"
+	"inquest/report/internal/view"
 	"inquest/report/safe"
-	"inquest/report/view"
 	"inquest/templates"
 )
 

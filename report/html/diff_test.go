@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // TestDiffInBrowser opens a comparison in a real browser: silent, alone, readable on

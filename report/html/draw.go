@@ -8,8 +8,8 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/figure"
-	"inquest/report/draw"
-	"inquest/report/view"
+	"inquest/report/internal/draw"
+	"inquest/report/internal/view"
 )
 
 // clockAxis is a moment of an axis: zero is not "0 ns" there.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"inquest/analyze/figure"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // TestTimelinePictures draws odd timelines; every picture must be well-formed, have

@@ -13,8 +13,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/report"
+	"inquest/report/internal/view"
 	"inquest/report/safe"
-	"inquest/report/view"
 	"inquest/templates"
 )
 

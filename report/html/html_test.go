@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // TestPolicy holds the hashes in the page's policy to the bytes they stand for.

@@ -6,8 +6,8 @@ import (
 	"io"
 
 	"inquest/report"
+	"inquest/report/internal/view"
 	"inquest/report/safe"
-	"inquest/report/view"
 	"inquest/templates"
 )
 

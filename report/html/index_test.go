@@ -7,7 +7,7 @@ import (
 
 	nethtml "golang.org/x/net/html"
 
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 	"inquest/templates"
 )
 

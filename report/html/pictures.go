@@ -7,7 +7,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/figure"
-	"inquest/report/view"
+	"inquest/report/internal/view"
 )
 
 // album is the pictures of a page, each where it bears on something.

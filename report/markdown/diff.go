@@ -10,7 +10,7 @@ import (
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 	"inquest/report"
-	"inquest/report/view"
+	"inquest/report/internal/view"
 )
 
 // WriteDiff writes d as a comment on a pull request: the verdict first,

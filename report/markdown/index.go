@@ -8,7 +8,7 @@ import (
 	texttemplate "text/template"
 
 	"inquest/report"
-	"inquest/report/view"
+	"inquest/report/internal/view"
 	"inquest/templates"
 )
 

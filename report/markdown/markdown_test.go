@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 func TestMarkdownEscapes(t *testing.T) {

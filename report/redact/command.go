@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"inquest/analyze/claim"
-	"inquest/report/tokens"
+	"inquest/report/internal/tokens"
 )
 
 // command replaces the names in a command: files, patterns, and texts to look for. Which word is

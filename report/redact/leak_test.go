@@ -18,7 +18,7 @@ import (
 	"inquest/analyze/detect"
 	"inquest/report"
 	"inquest/report/format"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 )
 
 // ownText is what the command line passes to Redact.

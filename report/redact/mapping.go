@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"inquest/report/internal/tokens"
 	"inquest/report/safe"
-	"inquest/report/tokens"
 )
 
 // MappingSchema names the format of a mapping's file.

@@ -21,8 +21,8 @@ import (
 	"inquest/analyze/evidence/bound"
 	"inquest/report"
 	"inquest/report/format"
-	"inquest/report/reporttest"
-	"inquest/report/view"
+	"inquest/report/internal/reporttest"
+	"inquest/report/internal/view"
 )
 
 // oddNames are names that a sentence, a quote, a path or a shell would cut; %s is what must not be seen.

@@ -20,8 +20,8 @@ import (
 	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 	"inquest/report"
+	"inquest/report/internal/tokens"
 	"inquest/report/safe"
-	"inquest/report/tokens"
 )
 
 // Report returns a copy of r in which names are replaced by the tokens of m, which

@@ -18,7 +18,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/report"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 	"inquest/report/safe"
 )
 

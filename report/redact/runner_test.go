@@ -15,7 +15,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/report"
 	"inquest/report/format"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 	"inquest/report/safe"
 	"inquest/report/terminal"
 )

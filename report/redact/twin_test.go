@@ -12,7 +12,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/report"
 	"inquest/report/format"
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 	"inquest/report/safe"
 )
 

@@ -5,7 +5,7 @@ import (
 	"io"
 	"testing"
 
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 	"inquest/report/safe"
 )
 

@@ -11,7 +11,7 @@ import (
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 	"inquest/report"
-	"inquest/report/view"
+	"inquest/report/internal/view"
 )
 
 // WriteDiff writes d for reading in a terminal, the verdict first.

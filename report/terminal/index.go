@@ -9,7 +9,7 @@ import (
 
 	"inquest/analyze/evidence"
 	"inquest/report"
-	"inquest/report/view"
+	"inquest/report/internal/view"
 )
 
 // WriteIndex writes x for reading in a terminal.

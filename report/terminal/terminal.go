@@ -13,7 +13,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/report"
-	"inquest/report/view"
+	"inquest/report/internal/view"
 )
 
 // Options say what the terminal can do. The zero value is plain text of 80 columns.

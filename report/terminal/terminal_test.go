@@ -8,7 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
-	"inquest/report/reporttest"
+	"inquest/report/internal/reporttest"
 	"inquest/report/safe"
 )
 

@@ -11,7 +11,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/figure"
-	"inquest/report/draw"
+	"inquest/report/internal/draw"
 )
 
 func Nanoseconds(v float64) string { return evidence.Of(v, evidence.Nanoseconds).String() }

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"inquest/report"
-	"inquest/report/view"
+	"inquest/report/internal/view"
 )
 
 func Index(t testing.TB) *report.Index {
