@@ -76,11 +76,15 @@ func takesDump(s stack.Stack) bool {
 // StandstillParts tells the goroutines at a standstill apart: those that have work in hand, senders
 // whose creator has left the function that made them, and those that may be idle.
 func StandstillParts(e *evidence.Exhibit) (work, left, idle []Stuck) {
+	all := Standstill(e)
+	if len(all) == 0 {
+		return nil, nil, nil
+	}
 	at := map[int64]stack.Stack{}
 	for i := range e.Dump().Goroutines {
 		at[e.Dump().Goroutines[i].ID] = e.Dump().Goroutines[i].Stack()
 	}
-	for _, x := range Standstill(e) {
+	for _, x := range all {
 		switch {
 		case !x.Class.HasWork():
 			idle = append(idle, x)

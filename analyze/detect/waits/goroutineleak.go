@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -203,6 +202,59 @@ type snapshots struct {
 	answers     []int64 // connections of net/http's client whose answer is not read to its end, per snapshot
 	coroutines  int64   // of iter.Pull, in the last snapshot
 	busy        []int64 // goroutines of the application that are not idle by design, per snapshot
+	places      map[placeKey]place
+}
+
+// place is what counts of the goroutines of a class that share a stack.
+type place struct {
+	answer bool // a connection of net/http's client whose answer is not read to its end
+	busy   bool // of the application, and not idle by design
+	idle   bool // idle by design, or judged by others, unless it is proven to leak
+	site   stack.Site
+	path   []string
+	key    string
+}
+
+type placeKey struct {
+	class wait.Class
+	stack stack.Same
+}
+
+func placeOf(class wait.Class, s stack.Stack) (p place) {
+	switch {
+	case class == wait.Select && s.Contains("net/http.(*persistConn).readLoop"):
+		p.answer = true
+	// A proxy of the standard library has nothing of the application on its stacks.
+	case s.Contains("net/http.(*bodyEOFSignal).Read", "net/http/httputil.(*ReverseProxy).ServeHTTP"):
+		p.busy = true
+	// Who sleeps or is in a system call may hold an answer as well.
+	case !stack.Standard(s.Owner().Function) && wait.AtWork(class, s):
+		p.busy = true
+	}
+	switch {
+	case class == "", class.IsLock(), wait.Idle(class, s):
+		p.idle = true
+	// Connections come and go with the clients, whether the program likes it or not.
+	case class == wait.Network:
+		p.idle = true
+	}
+	p.site, p.path = reading.AppSite(s)
+	p.key = string(class) + " " + p.site.Function
+	return p
+}
+
+// place returns what counts of goroutines, worked out once for all that share a stack.
+func (c *snapshots) place(class wait.Class, s stack.Stack) place {
+	key := placeKey{class, s.Same()}
+	p, ok := c.places[key]
+	if !ok {
+		if c.places == nil {
+			c.places = map[placeKey]place{}
+		}
+		p = placeOf(class, s)
+		c.places[key] = p
+	}
+	return p
 }
 
 // add counts n goroutines of snapshot i and returns those like them; nil for
@@ -220,33 +272,23 @@ func (c *snapshots) add(i int, class wait.Class, s stack.Stack, n int64, proven 
 	if c.answers == nil {
 		c.answers, c.busy = make([]int64, c.n), make([]int64, c.n)
 	}
+	p := c.place(class, s)
 	switch {
-	case class == wait.Select && s.Contains("net/http.(*persistConn).readLoop"):
+	case p.answer:
 		c.answers[i] += n
-	// A proxy of the standard library has nothing of the application on its stacks.
-	case s.Contains("net/http.(*bodyEOFSignal).Read", "net/http/httputil.(*ReverseProxy).ServeHTTP"):
-		c.busy[i] += n
-	// Who sleeps or is in a system call may hold an answer as well.
-	case !stack.Standard(s.Owner().Function) && wait.AtWork(class, s):
+	case p.busy:
 		c.busy[i] += n
 	}
-	switch {
-	case proven:
-	case class == "", class.IsLock(), wait.Idle(class, s):
-		return nil
-	// Connections come and go with the clients, whether the program likes it or not.
-	case class == wait.Network:
+	if p.idle && !proven {
 		return nil
 	}
-	site, path := reading.AppSite(s)
-	key := string(class) + " " + site.Function
 	if c.by == nil {
 		c.by = map[string]*alike{}
 	}
-	a := c.by[key]
+	a := c.by[p.key]
 	if a == nil {
-		a = &alike{site: site, path: path, inner: s.Site(), class: class, request: wait.InRequest(s), dependency: dependency(s), counts: make([]int64, c.n), ages: map[time.Duration]int{}}
-		c.by[key] = a
+		a = &alike{site: p.site, path: p.path, inner: s.Site(), class: class, request: wait.InRequest(s), dependency: dependency(s), counts: make([]int64, c.n), ages: map[time.Duration]int{}}
+		c.by[p.key] = a
 		c.all = append(c.all, a)
 	}
 	a.counts[i] += n
@@ -385,19 +427,7 @@ func leakDump(in *claim.Input) claim.Reading {
 			proof, leaked = x, n
 		}
 	}
-	// Goroutines by the functions that they are at work in. One that waits there to receive
-	// does so on another channel: no channel has both receivers and senders that wait (runtime/chan.go).
-	inCreator := map[[2]string]bool{}
-	for j := range e.Dump().Goroutines {
-		g := &e.Dump().Goroutines[j]
-		s := g.Stack()
-		class, site := wait.OfState(g.State, s), s.Site()
-		for _, f := range s {
-			if name := stack.Normal(f.Function); name != site.Function || class != wait.ChanRecv && class != wait.Select {
-				inCreator[[2]string{strconv.FormatInt(g.ID, 10), name}] = true
-			}
-		}
-	}
+	creators := creatorsOf(e.Dump())
 	helpers := helpersOf(e.Dump())
 	for i, x := range in.Exhibits {
 		for j := range x.Dump().Goroutines {
@@ -417,7 +447,7 @@ func leakDump(in *claim.Input) claim.Reading {
 			if strings.Contains(g.State, "nil chan") || strings.Contains(g.State, "no cases") {
 				a.never++
 			}
-			if g.Creator != 0 && !inCreator[[2]string{strconv.FormatInt(g.Creator, 10), stack.Normal(g.CreatedBy.Function)}] {
+			if g.Creator != 0 && !creators.stillIn(g) {
 				a.orphans++
 			}
 			if g.Wait >= in.Limit("min-age").Duration() {
@@ -480,6 +510,50 @@ func leakDump(in *claim.Input) claim.Reading {
 		}
 	}
 	return r
+}
+
+// creators tells whether goroutines that have made others are still at work in the function that did.
+type creators struct {
+	by map[int64]*dump.Goroutine
+	in map[creation]bool // as far as asked for
+}
+
+type creation struct {
+	by       int64
+	function string // as printed
+}
+
+func creatorsOf(d *dump.Dump) creators {
+	c := creators{map[int64]*dump.Goroutine{}, map[creation]bool{}}
+	for i := range d.Goroutines {
+		c.by[d.Goroutines[i].Creator] = nil
+	}
+	for i := range d.Goroutines {
+		g := &d.Goroutines[i]
+		if _, ok := c.by[g.ID]; ok {
+			c.by[g.ID] = g
+		}
+	}
+	return c
+}
+
+// stillIn reports it of the creator of a goroutine. One that waits there to receive
+// does so on another channel: no channel has both receivers and senders that wait (runtime/chan.go).
+func (c creators) stillIn(g *dump.Goroutine) bool {
+	key := creation{g.Creator, g.CreatedBy.Function}
+	in, ok := c.in[key]
+	if ok {
+		return in
+	}
+	if by := c.by[g.Creator]; by != nil {
+		s := by.Stack()
+		class, site := wait.OfState(by.State, s), s.Site()
+		made := stack.Normal(g.CreatedBy.Function)
+		in = (made != site.Function || class != wait.ChanRecv && class != wait.Select) &&
+			slices.ContainsFunc(s, func(f *stack.Frame) bool { return stack.Normal(f.Function) == made })
+	}
+	c.in[key] = in
+	return in
 }
 
 // helpers tells who of a dump could let a wait group go on.

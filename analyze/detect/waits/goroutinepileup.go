@@ -106,76 +106,110 @@ type crowds struct {
 	all      []*crowd
 	busy     float64          // goroutines that are not idle by design
 	requests reading.Requests // of them, those in a request
+	stands   map[placeKey]*stand
+}
+
+// stand is what counts of the goroutines of a class that share a stack.
+type stand struct {
+	handler string // of the request that they are in, empty for none
+	idle    bool   // by design, or a worker that waits for work: neither piled up nor busy
+	busy    bool   // not idle by design; a request that sleeps or is in a system call is under way
+	slot    bool
+	above   stack.Stack // from the site on
+	passed  []stack.Site
+	site    stack.Site
+	owner   stack.Site
+	key     string
+	client  bool // waits for an answer
+	whole   bool // reads a body to its end
+}
+
+// stand returns what counts of goroutines, worked out once for all that share a stack.
+func (c *crowds) stand(class wait.Class, s stack.Stack) *stand {
+	key := placeKey{class, s.Same()}
+	p := c.stands[key]
+	if p == nil {
+		if c.stands == nil {
+			c.stands = map[placeKey]*stand{}
+		}
+		p = standOf(class, s)
+		c.stands[key] = p
+	}
+	return p
+}
+
+func standOf(class wait.Class, s stack.Stack) *stand {
+	p := &stand{handler: wait.HandlerOf(s)}
+	if class == "" {
+		p.busy, p.idle = true, true
+		return p
+	}
+	p.slot = wait.ForSlot(class, s)
+	// A request has work, whatever it waits in.
+	if wait.ForWork(class, s) {
+		p.idle, p.busy = true, p.handler != "" && wait.AtWork(class, s)
+		return p
+	}
+	p.busy, p.above = true, s
+	switch use := wait.LockOf(s); {
+	case p.slot:
+		p.above = s[wait.SlotFrame(s):]
+	case use.Kind != "":
+		p.above, p.passed = wait.LockUser(s[min(use.Above, len(s)):], nil)
+		p.passed = slices.Clip(p.passed)
+	case class.MayAwaitWork():
+		// The application's line that entered the wait.
+		p.above = s[max(0, slices.IndexFunc(s, func(f *stack.Frame) bool {
+			return !stack.Standard(f.Function) && !stack.Plumbing(f.Function) && !f.Dependency()
+		})):]
+	}
+	p.site, p.owner = p.above.Site(), p.above.Owner()
+	// The methods of one type mostly use one lock: those who want to read stand in
+	// one of them and those who want to write in another.
+	p.key = string(class) + " " + p.site.Function
+	if typ, ok := stack.MethodType(p.site.Function); ok && class.IsLock() {
+		p.key = "lock " + typ
+	}
+	p.client, p.whole = wait.ForAnswer(s), wait.ReadsWhole(s)
+	return p
 }
 
 func (c *crowds) add(class wait.Class, s stack.Stack, n float64, gate uint64) *crowd {
 	if c.by == nil {
 		c.by = map[string]*crowd{}
 	}
-	if class == "" {
+	p := c.stand(class, s)
+	if p.busy {
 		c.busy += n
-		c.requests.Add(wait.HandlerOf(s), n)
+		c.requests.Add(p.handler, n)
+	}
+	if p.idle || p.site.Function == "" {
 		return nil
 	}
-	slot := wait.ForSlot(class, s)
-	handler := wait.HandlerOf(s)
-	request := handler != ""
-	// Idle by design, or a worker that waits for work: neither piled up nor busy. A request has work, whatever it waits in.
-	if wait.ForWork(class, s) {
-		// A request that sleeps or is in a system call is under way.
-		if request && wait.AtWork(class, s) {
-			c.busy += n
-			c.requests.Add(handler, n)
-		}
-		return nil
-	}
-	c.busy += n
-	c.requests.Add(handler, n)
-	above, passed := s, []stack.Site(nil)
-	switch use := wait.LockOf(s); {
-	case slot:
-		above = s[wait.SlotFrame(s):]
-	case use.Kind != "":
-		above, passed = wait.LockUser(s[min(use.Above, len(s)):], nil)
-	case class.MayAwaitWork():
-		// The application's line that entered the wait.
-		above = s[max(0, slices.IndexFunc(s, func(f *stack.Frame) bool {
-			return !stack.Standard(f.Function) && !stack.Plumbing(f.Function) && !f.Dependency()
-		})):]
-	}
-	site := above.Site()
-	if site.Function == "" {
-		return nil
-	}
-	// The methods of one type mostly use one lock: those who want to read stand in
-	// one of them and those who want to write in another.
-	key := string(class) + " " + site.Function
-	if typ, ok := stack.MethodType(site.Function); ok && class.IsLock() {
-		key = "lock " + typ
-	}
-	x := c.by[key]
+	site, passed := p.site, p.passed
+	x := c.by[p.key]
 	if x == nil {
-		x = &crowd{class: class, words: class.DoingAt(slot, s).Many, slot: slot, gates: map[uint64]bool{}, at: map[string]float64{}}
-		c.by[key] = x
+		x = &crowd{class: class, words: class.DoingAt(p.slot, s).Many, slot: p.slot, gates: map[uint64]bool{}, at: map[string]float64{}}
+		c.by[p.key] = x
 		c.all = append(c.all, x)
 	}
 	x.at[site.Function] += n
 	if old := x.site; x.at[site.Function] > x.busiest {
-		x.busiest, x.site, x.owner, x.path, x.stack = x.at[site.Function], site, above.Owner(), above.Path(), s
+		x.busiest, x.site, x.owner, x.path, x.stack = x.at[site.Function], site, p.owner, p.above.Path(), s
 		passed = append(passed, old)
 	} else {
 		passed = append(passed, site)
 	}
-	for _, p := range passed {
-		if p.Function != "" && len(x.others) < reading.MaxSites && !slices.ContainsFunc(x.others, func(o stack.Site) bool { return o.Function == p.Function }) {
-			x.others = append(x.others, p)
+	for _, o := range passed {
+		if o.Function != "" && len(x.others) < reading.MaxSites && !slices.ContainsFunc(x.others, func(other stack.Site) bool { return other.Function == o.Function }) {
+			x.others = append(x.others, o)
 		}
 	}
-	x.callers.Add(above.Owner(), n)
-	x.client = x.client || wait.ForAnswer(s)
+	x.callers.Add(p.owner, n)
+	x.client = x.client || p.client
 	x.count += n
-	x.requests.Add(handler, n)
-	if wait.ReadsWhole(s) {
+	x.requests.Add(p.handler, n)
+	if p.whole {
 		x.whole += n
 	}
 	if gate != 0 {

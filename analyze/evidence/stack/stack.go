@@ -21,6 +21,21 @@ type Frame struct {
 // Stack is a call stack, leaf first. Frames are shared between stacks, and never changed or nil.
 type Stack []*Frame
 
+// Same tells stacks apart by where their frames are kept: those for which it is equal are equal, and goroutines of a dump that stand at
+// the same place share theirs. What is made of a stack has to be made once for each.
+type Same struct {
+	first **Frame
+	n     int
+}
+
+// Same returns what the stack shares.
+func (s Stack) Same() Same {
+	if len(s) == 0 {
+		return Same{}
+	}
+	return Same{&s[0], len(s)}
+}
+
 // Of returns the stack of frames that stand one after another, which it shares.
 func Of(frames []Frame) Stack {
 	s := make(Stack, len(frames))
