@@ -153,6 +153,14 @@ func Differences(saved, replay *Report) ([]Difference, error) {
 	if err != nil {
 		return nil, err
 	}
+	if saved.Redacted != nil {
+		// Spans stand by the hashes of their texts, in which tokens may have other numbers. The texts are compared.
+		for _, v := range []any{was, is} {
+			if document, ok := v.(map[string]any); ok {
+				delete(document, "spans")
+			}
+		}
+	}
 	c := comparison{redacted: saved.Redacted != nil, to: map[string]string{}, from: map[string]string{}}
 	c.compare("", was, is)
 	return c.found, nil
