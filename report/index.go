@@ -50,6 +50,7 @@ type IndexCase struct {
 	From        *time.Time       `json:"from,omitempty"` // first moment that an exhibit with a clock covers
 	Reports     []string         `json:"reports"`        // files, relative to the index
 	Kinds       []evidence.Kind  `json:"kinds"`
+	Accounts    []string         `json:"accounts,omitempty"` // where it all went, a sentence each
 }
 
 // NewIndex starts an index with what its cases' reports say of themselves.

@@ -144,9 +144,6 @@ func site(s stack.Site) claim.Site {
 	return claim.Site{Function: s.Function, File: s.File, Line: s.Line}
 }
 
-// Recorder is the kind of parts that the recorder of the evidence took itself.
-const Recorder = "recorder"
-
 // someone is a place that may be nowhere.
 func someone(s stack.Site) *claim.Site {
 	if s.Function == "" {

@@ -30,12 +30,12 @@ func (c Case) contention() (out []claim.Account) {
 		out = append(out, c.delayed(e, waitedAt, "delay of those who waited, by where they did")...)
 	}
 	weight := func(a claim.Account) int64 {
-		if p := largest(&a, claim.PartIdle, ForWork, Sleeping, Recorder, RuntimeLocks); p != nil {
+		if p := largest(&a, claim.PartIdle, ForWork, Sleeping, claim.PartRecorder, RuntimeLocks); p != nil {
 			return p.Value
 		}
 		return 0
 	}
-	if len(out) == 2 && weight(out[1]) > weight(out[0]) && largest(&out[1], claim.PartIdle, ForWork, Sleeping, Recorder, RuntimeLocks).Kind != Lock {
+	if len(out) == 2 && weight(out[1]) > weight(out[0]) && largest(&out[1], claim.PartIdle, ForWork, Sleeping, claim.PartRecorder, RuntimeLocks).Kind != Lock {
 		slices.Reverse(out)
 	}
 	return out
@@ -90,15 +90,18 @@ func heldAt(s stack.Stack) claim.AccountPart {
 // waitedAt is the part of a stack of a block profile: the code that waited.
 func waitedAt(s stack.Stack) claim.AccountPart {
 	class := wait.OfStack(s)
+	if use := wait.LockOf(s); class == "" && use.Kind != "" {
+		class = wait.Mutex // of whichever kind: the profile shows the call of Lock, not what it parks in
+	}
 	kind, doing := state(class, s, false)
 	at := s.Owner()
 	switch {
-	case class == "" && kind != Recorder:
+	case class == "" && kind != claim.PartRecorder:
 		// What waits, though its stack does not say for what, does not run.
 		return claim.AccountPart{Kind: string(wait.Other), What: "unknown for what", Site: site(at)}
 	case kind == claim.PartIdle:
 		return claim.AccountPart{Kind: kind, What: "idle by design"}
-	case kind == Recorder:
+	case kind == claim.PartRecorder:
 		return claim.AccountPart{Kind: kind, What: doing.Many}
 	case class.IsLock():
 		above, _ := wait.LockUser(s[min(wait.LockOf(s).Above, len(s)):], nil)
@@ -125,10 +128,10 @@ func delayWords(a *claim.Account, kind evidence.Kind) claim.Text {
 	if a.Over > 0 {
 		out += " in " + evidence.Duration(time.Duration(a.Over)).Text()
 	}
-	if idle := ofKind(a, claim.PartIdle, ForWork, Sleeping, Recorder); idle > 0 {
+	if idle := ofKind(a, claim.PartIdle, ForWork, Sleeping, claim.PartRecorder); idle > 0 {
 		out += ", " + share(idle, a.Whole) + " of it idle or perhaps for work"
 	}
-	p := largest(a, claim.PartIdle, ForWork, Sleeping, Recorder)
+	p := largest(a, claim.PartIdle, ForWork, Sleeping, claim.PartRecorder)
 	switch {
 	case p == nil || 100*p.Value < a.Whole:
 		return out

@@ -182,13 +182,13 @@ func (s *crowd) goroutine(class wait.Class, stk stack.Stack, n int64, stuck bool
 	switch kind {
 	case claim.PartIdle:
 		part.For, part.What, part.Site = nil, "idle by design", claim.Site{}
-	case Recorder:
+	case claim.PartRecorder:
 		part.For, part.Site = nil, claim.Site{}
 	}
 	if holder != nil && kind != Stuck {
 		part.By = someone(holder.Stack().Owner())
 	}
-	if handler != "" && kind != claim.PartIdle && kind != Recorder {
+	if handler != "" && kind != claim.PartIdle && kind != claim.PartRecorder {
 		s.requests += n
 		if kind != Running {
 			k := stood(kind, doing.Many, place.Function)
@@ -229,7 +229,7 @@ func state(class wait.Class, stk stack.Stack, stuck bool) (kind string, doing wa
 	}
 	switch {
 	case reading.Recorders(stk):
-		return Recorder, recording
+		return claim.PartRecorder, recording
 	case class == "":
 		return Running, wait.Doing{One: "runs, or is ready to", Many: "run, or are ready to"}
 	case stuck:
@@ -258,7 +258,7 @@ func (s *crowd) words(a *claim.Account) claim.Text {
 		}
 	}
 	idle := ofKind(a, claim.PartIdle, ForWork)
-	switch p := largest(a, claim.PartIdle, ForWork, Recorder); {
+	switch p := largest(a, claim.PartIdle, ForWork, claim.PartRecorder); {
 	case most != "" && s.held[most] > 1 && s.held[most]*2 >= s.requests:
 		part := s.worstPart[most]
 		out += claim.Textf("; %s of %s in flight %s%s", evidence.Of(s.held[most], evidence.Count), evidence.Things(s.requests, "request"), s.does(s.held[most], &part), at(part.Site))

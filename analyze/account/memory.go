@@ -12,18 +12,17 @@ import (
 
 // The kinds of parts of memory.
 const (
-	Held     = "held"     // in use, allocated for the function
-	InMap    = "map"      // the same, in the tables of a map
-	InSync   = "sync.Map" // the same, in a sync.Map
-	Live     = "live"     // in use, by whom is not known
-	Headroom = "headroom" // what the collector lets the heap grow by before it is done with the next collection
-	Stacks   = "stacks"
-	Globals  = "globals"
+	Held    = "held"     // in use, allocated for the function
+	InMap   = "map"      // the same, in the tables of a map
+	InSync  = "sync.Map" // the same, in a sync.Map
+	Live    = "live"     // in use, by whom is not known
+	Stacks  = "stacks"
+	Globals = "globals"
 )
 
 var whatMemory = map[string]claim.Text{
-	Held: "in use", InMap: "in use in a map", InSync: "in use in a sync.Map", Runtime: "in use by the runtime", Recorder: "buffers of the recorder of the evidence",
-	Live: "live heap", Headroom: "room up to the goal of the next collection", Stacks: "stacks of goroutines", Globals: "global variables",
+	Held: "in use", InMap: "in use in a map", InSync: "in use in a sync.Map", Runtime: "in use by the runtime", claim.PartRecorder: "buffers of the recorder of the evidence",
+	Live: "live heap", claim.PartHeadroom: "room up to the goal of the next collection", Stacks: "stacks of goroutines", Globals: "global variables",
 }
 
 func memoryPart(kind string, value int64, at stack.Site) claim.AccountPart {
@@ -115,7 +114,7 @@ func (c Case) held(series *reading.HeapSeries) []claim.Account {
 // holder is the part that a sample of a heap profile belongs to.
 func holder(x *pprofile.Sample, shapes map[string]reading.MapShape) claim.AccountPart {
 	if reading.Recorders(x.Stack) {
-		return memoryPart(Recorder, 0, stack.Site{})
+		return memoryPart(claim.PartRecorder, 0, stack.Site{})
 	}
 	owner := x.Stack.Owner()
 	switch shape := shapes[owner.Function]; {
@@ -138,7 +137,7 @@ func heldWords(a *claim.Account) claim.Text {
 			out = claim.Textf("Memory: %s live, %s in the first profile", evidence.Size(a.Whole), evidence.Size(*a.Before))
 		}
 	}
-	most := largest(a, Recorder, Runtime)
+	most := largest(a, claim.PartRecorder, Runtime)
 	if most == nil {
 		return out
 	}
@@ -178,7 +177,7 @@ func collected(e *evidence.Exhibit) []claim.Account {
 	}
 	var s sums
 	s.add(memoryPart(Live, w.Live, stack.Site{}))
-	s.add(memoryPart(Headroom, max(w.Goal-w.Live, 0), stack.Site{}))
+	s.add(memoryPart(claim.PartHeadroom, max(w.Goal-w.Live, 0), stack.Site{}))
 	s.add(memoryPart(Stacks, g.Stacks, stack.Site{}))
 	s.add(memoryPart(Globals, g.Globals, stack.Site{}))
 	a := claim.Account{
@@ -215,7 +214,7 @@ func traced(e *evidence.Exhibit) []claim.Account {
 	live, goal := int64(last.Live), int64(last.Goal)
 	var s sums
 	s.add(memoryPart(Live, live, stack.Site{}))
-	s.add(memoryPart(Headroom, max(goal-live, 0), stack.Site{}))
+	s.add(memoryPart(claim.PartHeadroom, max(goal-live, 0), stack.Site{}))
 	a := s.into(claim.Account{
 		Name: claim.MemoryAccount, Exhibit: e.ID, Unit: evidence.Bytes, Whole: max(live, goal), What: "heap up to its goal, at the end of the trace",
 		Show: claim.TraceView(e, "View trace: the counter Heap at its end"),

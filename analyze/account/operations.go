@@ -52,7 +52,7 @@ func answers(a *claim.Account) int {
 }
 
 // own is what of an account is not the recorder's of the evidence.
-func own(a *claim.Account) int64 { return a.Whole - ofKind(a, Recorder) }
+func own(a *claim.Account) int64 { return a.Whole - ofKind(a, claim.PartRecorder) }
 
 // busiest is the trace in which most operations were under way at a time; of the same, the newest.
 func (c Case) busiest() (e *evidence.Exhibit) {
@@ -140,7 +140,7 @@ func waitOf(p *exectrace.Part, slots map[waitPlace]wait.Doing) (wait.Doing, bool
 // operationPart is a part of an operation of a group as the account has it.
 func operationPart(p *exectrace.Part, group stack.Site, d wait.Doing, waits bool) claim.AccountPart {
 	if recorders[stack.Package(cmp.Or(p.For.Function, p.Site.Function))] {
-		return claim.AccountPart{Kind: Recorder, What: recording.Many, Value: int64(p.Time), Wall: int64(p.Wall)}
+		return claim.AccountPart{Kind: claim.PartRecorder, What: recording.Many, Value: int64(p.Time), Wall: int64(p.Wall)}
 	}
 	part := claim.AccountPart{
 		Kind: string(p.Kind), Site: site(p.Site), For: someone(p.For), Value: int64(p.Time), Wall: int64(p.Wall), Queued: p.Queued,

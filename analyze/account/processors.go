@@ -20,12 +20,11 @@ const (
 	Runtime   = "runtime"   // the rest of the runtime's own code
 	Host      = "host"      // work was there, and the machine ran no thread of the program
 	Stopped   = "stopped"   // the world was stopped
-	Unused    = "unused"    // idle, or not given by the machine: which is unknown
 )
 
 // whatProcessors are the kinds in words.
 var whatProcessors = map[string]claim.Text{
-	Running: "runs", Collector: "garbage collector", Scheduler: "scheduler", Runtime: "runtime", Unused: "idle, or not given by the machine", claim.PartIdle: "idle",
+	Running: "runs", Collector: "garbage collector", Scheduler: "scheduler", Runtime: "runtime", claim.PartUnused: "idle, or not given by the machine", claim.PartIdle: "idle",
 	Host: "not given by the machine", Stopped: "the world is stopped", claim.PartRest: "smaller parts",
 }
 
@@ -80,7 +79,7 @@ func (c Case) sampled(e *evidence.Exhibit) []claim.Account {
 	if all > 0 {
 		a.What = "time of all processors while the profile was taken"
 		a.Whole = max(all, used)
-		s.add(processorPart(Unused, a.Whole-used, stack.Site{}))
+		s.add(processorPart(claim.PartUnused, a.Whole-used, stack.Site{}))
 	}
 	a = s.into(a)
 	weigh := reading.InColumn(column)
@@ -127,7 +126,7 @@ func usedWords(a *claim.Account, used int64, procs int) claim.Text {
 		busy = count(float64(used)/float64(a.Over)) + " busy, of how many is unknown"
 	}
 	out := "Processors: " + busy
-	most := largest(a, Unused, claim.PartIdle, Host, Stopped)
+	most := largest(a, claim.PartUnused, claim.PartIdle, Host, Stopped)
 	if most == nil {
 		return out
 	}

@@ -71,8 +71,12 @@ type Gain struct {
 
 // The kinds of parts that several accounts have.
 const (
-	PartIdle = "idle" // nothing to do, by design
-	PartRest = "rest" // smaller parts together
+	PartIdle     = "idle"     // nothing to do, by design
+	PartUnused   = "unused"   // of processors: idle, or not given by the machine: which is unknown
+	PartHeadroom = "headroom" // of memory: what the collector lets the heap grow by before it is done with the next collection
+	PartRecorder = "recorder" // what the recorder of the evidence took itself
+	PartRest     = "rest"     // smaller parts together
+	PartUnknown  = "unknown"  // only where views list Unknown beside the parts
 )
 
 // Sum adds up what is known and unknown. It is the whole.

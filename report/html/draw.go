@@ -2,6 +2,7 @@ package html
 
 import (
 	"fmt"
+	"html"
 	"strings"
 
 	"inquest/analyze/claim"
@@ -73,6 +74,38 @@ func drawBar(class string, share float64) string {
 	}
 	return fmt.Sprintf(`<svg class="bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="4"/><rect class="%s" width="%s" height="4"/></svg>`,
 		class, draw.Num(width))
+}
+
+// shades is how many parts of an account are drawn in a colour of their own.
+const shades = 6
+
+// shade is the class of a part of an account, by its number.
+func shade(i int, idle bool) string {
+	switch {
+	case idle:
+		return "part-idle"
+	case i >= shades:
+		return "part-more"
+	}
+	return fmt.Sprintf("part-%d", i+1)
+}
+
+// drawStack draws the parts of an account beside each other, as wide as their share is.
+func drawStack(rows []view.AccountRow) string {
+	var b strings.Builder
+	b.WriteString(`<svg class="stack" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">`)
+	at := 0.0
+	for i, r := range rows {
+		width := min(100*r.Of.Number, 100-at)
+		if !(width > 0) {
+			continue
+		}
+		fmt.Fprintf(&b, `<rect class="%s" x="%s" width="%s" height="4"><title>%s</title></rect>`, shade(i, r.Idle), draw.Num(at), draw.Num(width),
+			html.EscapeString(view.Join(" ", r.Of.String(), r.Says, r.Site.Function)))
+		at += width
+	}
+	b.WriteString("</svg>")
+	return b.String()
 }
 
 // drawTree draws the call tree of a profile, the way to the culprits marked.

@@ -36,6 +36,8 @@ var htmlTemplate = template.Must(template.New("report.html").Funcs(template.Func
 	"bar": func(class string, v, whole evidence.Quantity) template.HTML {
 		return template.HTML(drawBar(class, evidence.Part(v.Number, whole.Number).Number))
 	},
+	"stack":  func(rows []view.AccountRow) template.HTML { return template.HTML(drawStack(rows)) },
+	"shade":  shade,
 	"change": view.Change,
 	"brief":  view.Brief,
 	"id":     view.Anchor,
@@ -93,6 +95,15 @@ func (v *page) functions() map[string]bool {
 		}
 		for _, fact := range f.Evidence {
 			out[fact.At.Function] = true
+		}
+	}
+	for _, a := range v.Report.Report.Accounts {
+		for _, p := range a.Parts {
+			for _, s := range []*claim.Site{&p.Site, p.By, p.For} {
+				if s != nil {
+					out[s.Function] = true
+				}
+			}
 		}
 	}
 	return out

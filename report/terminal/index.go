@@ -29,6 +29,9 @@ func WriteIndex(w io.Writer, x *report.Index, opt Options) error {
 				break
 			}
 			t.hang(6, "- ", plain, view.Join("  ", c.Case, c.Extent(), c.Taken()))
+			if a := c.Account(); a != "" {
+				t.line(6, t.faint, a)
+			}
 		}
 	}
 	list := func(title string, cases []view.Entry, why bool) {
@@ -37,7 +40,7 @@ func WriteIndex(w io.Writer, x *report.Index, opt Options) error {
 			if why {
 				items = append(items, c.Case+": "+c.Verdict)
 			} else {
-				items = append(items, c.Case)
+				items = append(items, view.Join(": ", c.Case, c.Account()))
 			}
 		}
 		t.list(title, items)

@@ -27,6 +27,7 @@ func Write(w io.Writer, r *report.Report, opt Options) error {
 	t := newTerminal(opt)
 	v := view.New(r)
 	t.head(v)
+	t.accounts(v)
 	for i, c := range v.Chains {
 		t.chain(c, i == 0)
 	}
@@ -78,6 +79,18 @@ func (t *terminal) head(v *view.Report) {
 	if len(v.Chains) == 0 || v.Calm() {
 		t.gap()
 		t.line(0, t.strong, v.Headline+".")
+	}
+}
+
+// accounts says where it all went, in at most a line per account; what is wider is wrapped.
+func (t *terminal) accounts(v *view.Report) {
+	lines := view.AccountLines(v.Report)
+	if len(lines) == 0 {
+		return
+	}
+	t.gap()
+	for _, l := range lines {
+		t.hang(2, "", lipgloss.Style{}, l+".")
 	}
 }
 

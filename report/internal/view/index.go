@@ -14,7 +14,7 @@ import (
 // IndexEntry is what an index keeps of a report, and the files it was written to.
 func IndexEntry(r *report.Report, reports []string) report.IndexCase {
 	v := New(r)
-	c := report.IndexCase{Case: r.Case.Title, Result: report.CaseClear, Verdict: v.Headline, Findings: len(r.Findings), Exhibits: len(r.Exhibits), From: r.Case.Window.From, Reports: reports}
+	c := report.IndexCase{Case: r.Case.Title, Result: report.CaseClear, Verdict: v.Headline, Findings: len(r.Findings), Exhibits: len(r.Exhibits), From: r.Case.Window.From, Reports: reports, Accounts: AccountLines(r)}
 	seen := map[string]bool{}
 	for _, e := range r.Exhibits {
 		if file := e.Path + e.SHA256; !seen[file] {
@@ -130,6 +130,19 @@ func (c Entry) Holds() string {
 		kinds = append(kinds, k.Name().String())
 	}
 	return Join(", ", evidence.Things(c.Exhibits, "exhibit").String(), strings.Join(kinds, ", "), evidence.Of(c.Bytes, evidence.Bytes).String())
+}
+
+// Account is the sentence that says most of where it all went: of operations, where there is one.
+func (c Entry) Account() string {
+	for _, l := range c.Accounts {
+		if strings.HasPrefix(l, "Operations: ") {
+			return l
+		}
+	}
+	if len(c.Accounts) > 0 {
+		return c.Accounts[0]
+	}
+	return ""
 }
 
 // Extent is how much a case's evidence is.
