@@ -12,9 +12,11 @@ import (
 
 // Accounts says where it all went, for each build of the program that is in the bundle, without judging any of it. The remarks say
 // what could not be added up.
-func Accounts(b *evidence.Bundle) (out []claim.Account, failed []Remark) {
-	for _, p := range split(b) {
-		accounts, why := accountsOf(&p)
+func Accounts(b *evidence.Bundle) (out []claim.Account, failed []Remark) { return accounts(split(b)) }
+
+func accounts(builds []part) (out []claim.Account, failed []Remark) {
+	for i := range builds {
+		accounts, why := accountsOf(&builds[i])
 		out = append(out, accounts...)
 		if why != "" {
 			failed = append(failed, Remark{Says: claim.Textf("the accounts failed, which is a fault of inquest: %s", why)})

@@ -64,20 +64,20 @@ func Run(b *evidence.Bundle, detectors []*claim.Detector, opt Options) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	verdicts, findings := judge(b, chosen, opt)
+	builds := split(b)
+	verdicts, findings := judge(builds, chosen, opt)
 	res := Result{Bundle: b, Options: opt, Detectors: detectors, Verdicts: verdicts, Limits: overridden, Quality: quality(b), Chains: correlate(b, findings)}
 	for _, f := range findings {
 		res.Findings = append(res.Findings, f.Finding)
 	}
 	var failed []Remark
-	res.Accounts, failed = Accounts(b)
+	res.Accounts, failed = accounts(builds)
 	res.Quality = append(res.Quality, failed...)
 	return res, nil
 }
 
 // judge returns what each detector says of the bundle, and what they find, worst first.
-func judge(b *evidence.Bundle, detectors []*claim.Detector, opt Options) (verdicts []claim.Verdict, findings []finding) {
-	builds := split(b)
+func judge(builds []part, detectors []*claim.Detector, opt Options) (verdicts []claim.Verdict, findings []finding) {
 	for order, d := range detectors {
 		judged := judgement{detector: d}
 		for i := range builds {

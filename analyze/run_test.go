@@ -458,7 +458,7 @@ func TestCorrelateIgnoresOrder(t *testing.T) {
 		&claim.Detector{ID: "gc-pressure", Title: "gc", Process: true, Measures: []claim.Measure{shows(evidence.Heap, claim.Warning, "")}},
 		&claim.Detector{ID: "sched-latency", Title: "latency", Process: true, Measures: []claim.Measure{shows(evidence.Trace, claim.Warning, "")}})
 	res := mustRun(t, b, Options{}, ds...)
-	_, findings := judge(b, ds, Options{})
+	_, findings := judge(split(b), ds, Options{})
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
 		shuffled := slices.Clone(findings)

@@ -35,7 +35,7 @@ const tables = 16
 // memory are the accounts of the memory: of a heap profile by who holds it, of a log of the collector beside it, of a trace where neither is there.
 func (c Case) memory() (out []claim.Account) {
 	if all := c.Exhibits[evidence.Heap]; len(all) > 0 {
-		out = append(out, c.held(reading.OneProcess(all))...)
+		out = append(out, c.held(reading.HeapOf(c.Process, all))...)
 	}
 	if e := c.last(evidence.GCTrace); e != nil && e.GC() != nil {
 		out = append(out, collected(e)...)

@@ -32,10 +32,10 @@ type once struct {
 	made map[any]any
 }
 
-// Once returns what make makes of the case, made when a measure first asked under the key: several detectors look at the
+// Once returns what make makes of the case, made when somebody first asked under the key: several detectors look at the
 // same evidence in the same way. Nobody may change it.
-func Once[K comparable, T any](in *Input, key K, make func() T) T {
-	o := in.Process.once
+func Once[K comparable, T any](c Process, key K, make func() T) T {
+	o := c.once
 	if o == nil {
 		return make()
 	}

@@ -116,63 +116,45 @@ const minFlame = 0.005
 // maxFlameDepth bounds the depth of a call tree; deeper calls are counted with their caller.
 const maxFlameDepth = 64
 
-// call is a node of a call tree being built.
-type call struct {
-	function string
-	value    int64
-	culprit  bool
-	callees  map[string]*call
-}
-
 // grow fills the call tree from a column of a profile. Where the tree is too large,
 // the smallest calls go first; those on the way to a culprit stay, so that it is always seen.
 func (f *Flame) grow(p *pprofile.Profile, column int, sites map[string]bool) {
-	root := &call{}
-	for i := range p.Samples {
-		s := &p.Samples[i]
-		v := s.Values[column]
-		if v <= 0 {
-			continue
-		}
-		root.value += v
-		at := root
-		for j := len(s.Stack) - 1; j >= max(0, len(s.Stack)-maxFlameDepth); j-- {
-			name := s.Stack[j].Function
-			next := at.callees[name]
-			if next == nil {
-				next = &call{function: name, culprit: sites[stack.Normal(name)]}
-				if at.callees == nil {
-					at.callees = map[string]*call{}
-				}
-				at.callees[name] = next
-			}
-			next.value += v
-			at = next
-		}
-	}
-	f.Total = evidence.InUnit(root.value, p.Columns[column].Unit)
-	if root.value == 0 {
+	calls := p.CallsOf(column, maxFlameDepth)
+	root := calls.Root()
+	whole := calls.Value(root)
+	f.Total = evidence.InUnit(whole, p.Columns[column].Unit)
+	if whole == 0 {
 		return
 	}
-	scale := f.Total.Number / float64(root.value)
-	floor := minimum(root, float64(root.value)*minFlame)
+	culprits := make([]bool, len(calls.Functions))
+	for i, name := range calls.Functions {
+		culprits[i] = sites[stack.Normal(name)]
+	}
+	culprit := func(function int32) bool { return function >= 0 && culprits[function] }
+	scale := f.Total.Number / float64(whole)
+	floor := minimum(calls, float64(whole)*minFlame)
 	small := 0
-	var visit func(c *call, parent int, below bool)
-	visit = func(c *call, parent int, below bool) {
-		at := len(f.Nodes)
-		f.Nodes = append(f.Nodes, FlameNode{Parent: parent, Function: c.function, Value: float64(c.value) * scale, Culprit: c.culprit})
-		for _, next := range sorted(c) {
-			large := float64(next.value) >= floor
-			if large || !below && small < flameRoom && leads(next) {
+	var visit func(c pprofile.Call, parent int, below bool)
+	visit = func(c pprofile.Call, parent int, below bool) {
+		at, function := len(f.Nodes), calls.Function(c)
+		node := FlameNode{Parent: parent, Value: float64(calls.Value(c)) * scale, Culprit: culprit(function)}
+		if function >= 0 {
+			node.Function = calls.Functions[function]
+		}
+		f.Nodes = append(f.Nodes, node)
+		for _, next := range sorted(calls, c) {
+			value := float64(calls.Value(next))
+			large := value >= floor
+			if large || !below && small < flameRoom && calls.Holds(next, culprit) {
 				if !large {
 					small++
 				}
-				visit(next, at, below || next.culprit)
+				visit(next, at, below || culprit(calls.Function(next)))
 				continue
 			}
-			f.LeftOut.Calls += size(next)
-			f.LeftOut.Largest = max(f.LeftOut.Largest, float64(next.value)*scale)
-			f.LeftOut.Value += float64(next.value) * scale
+			f.LeftOut.Calls += int(calls.Size(next))
+			f.LeftOut.Largest = max(f.LeftOut.Largest, value*scale)
+			f.LeftOut.Value += value * scale
 		}
 	}
 	visit(root, -1, false)
@@ -182,18 +164,18 @@ func (f *Flame) grow(p *pprofile.Profile, column int, sites map[string]bool) {
 const flameRoom = 40
 
 // minimum returns the least value of which all calls fit into MaxFlameNodes beside those.
-func minimum(root *call, floor float64) float64 {
+func minimum(calls *pprofile.Calls, floor float64) float64 {
 	var values []float64
-	var visit func(c *call)
-	visit = func(c *call) {
-		for _, next := range c.callees {
-			if float64(next.value) >= floor {
-				values = append(values, float64(next.value))
+	var visit func(c pprofile.Call)
+	visit = func(c pprofile.Call) {
+		for next := range calls.Callees(c) {
+			if v := float64(calls.Value(next)); v >= floor {
+				values = append(values, v)
 				visit(next)
 			}
 		}
 	}
-	visit(root)
+	visit(calls.Root())
 	if len(values) <= MaxFlameNodes-1-flameRoom {
 		return floor
 	}
@@ -202,35 +184,11 @@ func minimum(root *call, floor float64) float64 {
 	return values[MaxFlameNodes-1-flameRoom] + 0.5
 }
 
-// leads reports whether a culprit is at or below a call.
-func leads(c *call) bool {
-	if c.culprit {
-		return true
-	}
-	for _, next := range c.callees {
-		if leads(next) {
-			return true
-		}
-	}
-	return false
-}
-
-func size(c *call) int {
-	n := 1
-	for _, next := range c.callees {
-		n += size(next)
-	}
-	return n
-}
-
 // sorted is the callees of a call, the largest first.
-func sorted(c *call) []*call {
-	var out []*call
-	for _, next := range c.callees {
-		out = append(out, next)
-	}
-	slices.SortFunc(out, func(a, b *call) int {
-		return cmp.Or(-cmp.Compare(a.value, b.value), cmp.Compare(a.function, b.function))
+func sorted(calls *pprofile.Calls, c pprofile.Call) []pprofile.Call {
+	out := slices.Collect(calls.Callees(c))
+	slices.SortFunc(out, func(a, b pprofile.Call) int {
+		return cmp.Or(-cmp.Compare(calls.Value(a), calls.Value(b)), cmp.Compare(calls.Functions[calls.Function(a)], calls.Functions[calls.Function(b)]))
 	})
 	return out
 }

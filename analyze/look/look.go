@@ -43,9 +43,9 @@ type Page struct {
 type Row struct {
 	What       string             `json:"what"` // function, state of goroutines, class of a wait, line of a log
 	Value      evidence.Quantity  `json:"value"`
-	Own        *evidence.Quantity `json:"own,omitempty"`    // of Value: in the function itself
-	Share      float64            `json:"share,omitempty"`  // of the page's whole, 0 to 1
-	Count      int64              `json:"count,omitempty"`  // of single waits or goroutines
+	Own        *evidence.Quantity `json:"own,omitempty"`   // of Value: in the function itself
+	Share      float64            `json:"share,omitempty"` // of the page's whole, 0 to 1
+	Count      int64              `json:"count,omitempty"` // of single waits or goroutines
 	Longest    *evidence.Quantity `json:"longest,omitempty"`
 	Stack      []string           `json:"stack,omitempty"`      // leaf first: function, file:line
 	Goroutines []int64            `json:"goroutines,omitempty"` // the first of them

@@ -37,6 +37,7 @@ type HeapSite struct {
 	Foreign map[int]bool
 	// syncMap is the part allocated inside a sync.Map.
 	SyncMap HeapSum
+	stack   stack.Stack // that one
 	samples []*pprofile.Sample
 }
 
@@ -83,7 +84,7 @@ func readHeapOf(p *pprofile.Profile, keep func(stack.Stack) bool) *HeapView {
 		}
 		h.Add(sum)
 		if weight := max(sum.Alloc, sum.Inuse); weight > h.most {
-			h.most, h.Site, h.Path = weight, site, s.Stack.Path()
+			h.most, h.Site, h.stack = weight, site, s.Stack
 		}
 		if SyncMap(s.Stack) {
 			h.SyncMap.Add(sum)
@@ -105,6 +106,9 @@ func readHeapOf(p *pprofile.Profile, keep func(stack.Stack) bool) *HeapView {
 			}
 			sizes[s.Size].Add(sum)
 		}
+	}
+	for _, h := range v.Sites {
+		h.Path = h.stack.Path()
 	}
 	return v
 }
@@ -186,13 +190,13 @@ func (s *HeapSeries) Span() time.Duration {
 	return to.Sub(from)
 }
 
-// HeapOf is OneProcess of what a measure sees, read once for all detectors.
-func HeapOf(in *claim.Input) *HeapSeries {
+// HeapOf is OneProcess, read once for all who ask about a case.
+func HeapOf(c claim.Process, exhibits []*evidence.Exhibit) *HeapSeries {
 	type series struct { // by which exhibits it is: a case can hold several builds
 		first, last *evidence.Exhibit
 		n           int
 	}
-	return claim.Once(in, series{in.Exhibits[0], in.Exhibits[len(in.Exhibits)-1], len(in.Exhibits)}, func() *HeapSeries { return OneProcess(in.Exhibits) })
+	return claim.Once(c, series{exhibits[0], exhibits[len(exhibits)-1], len(exhibits)}, func() *HeapSeries { return OneProcess(exhibits) })
 }
 
 // OneProcess returns the newest heap profile and those before it that can be of

@@ -224,7 +224,7 @@ func thrashCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 
 func thrashHeap(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "a heap profile shows who holds memory and not how much room there is"}
-	if _, c, ok := judge.HeapHolder(reading.HeapOf(in)); ok && c.Share >= in.Limit("min-holder").Number {
+	if _, c, ok := judge.HeapHolder(reading.HeapOf(in.Process, in.Exhibits)); ok && c.Share >= in.Limit("min-holder").Number {
 		c.Sites, c.Site, c.Thin = append([]stack.Site{c.Site}, c.Sites...), stack.Site{}, true
 		c.Facts[0].Limit = in.Against("min-holder")
 		r.Candidates = []claim.Candidate{c}

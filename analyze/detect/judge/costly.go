@@ -100,7 +100,7 @@ func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 // Heap measures what the work allocates between heap profiles. It never denies:
 // work may cost CPU and allocate little.
 func (k Costly) Heap(in *claim.Input) claim.Reading {
-	s := reading.HeapOf(in)
+	s := reading.HeapOf(in.Process, in.Exhibits)
 	last := s.LastExhibit()
 	column := last.Profile().Column("alloc_space")
 	if column < 0 {

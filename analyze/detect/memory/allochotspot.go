@@ -109,7 +109,7 @@ type allocSite struct {
 }
 
 func allocHotspotHeap(in *claim.Input) claim.Reading {
-	s := reading.HeapOf(in)
+	s := reading.HeapOf(in.Process, in.Exhibits)
 	e := s.LastExhibit()
 	if e.Profile().Column("alloc_space") < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of allocated memory"}

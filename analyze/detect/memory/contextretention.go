@@ -95,7 +95,7 @@ func contextVariant(path []string) string {
 }
 
 func contextRetentionHeap(in *claim.Input) claim.Reading {
-	whole := reading.HeapOf(in)
+	whole := reading.HeapOf(in.Process, in.Exhibits)
 	s := whole.Part(ofContexts)
 	if s.LastExhibit().Profile().Column("inuse_space") < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}

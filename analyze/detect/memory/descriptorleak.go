@@ -123,7 +123,7 @@ func opens(s stack.Stack) bool {
 const descriptorFocus = `-focus=^(os\.newFile|net\.newFD)$`
 
 func descriptorsHeap(in *claim.Input) claim.Reading {
-	whole := reading.HeapOf(in)
+	whole := reading.HeapOf(in.Process, in.Exhibits)
 	s := whole.Part(opens)
 	last := s.LastExhibit()
 	if len(s.Views) < 2 || last.Profile().Column("inuse_space") < 0 {

@@ -139,7 +139,7 @@ func (c *Cache) Put(key string, value []byte) {
 }
 
 func heapGrowthHeap(in *claim.Input) claim.Reading {
-	s := reading.HeapOf(in)
+	s := reading.HeapOf(in.Process, in.Exhibits)
 	if len(s.Views) < 2 {
 		return claim.Reading{Silent: alone(s)}
 	}

@@ -30,7 +30,7 @@ calls that function for nine tenths of it is named beside it. What was allocated
 }
 
 func liveHeap(in *claim.Input) claim.Reading {
-	s := reading.HeapOf(in)
+	s := reading.HeapOf(in.Process, in.Exhibits)
 	e, view := s.LastExhibit(), s.Last()
 	_, c, ok := judge.HeapHolder(s)
 	if !ok {

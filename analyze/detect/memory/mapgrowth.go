@@ -125,7 +125,7 @@ func mapFix(s reading.MapShape) []claim.Text {
 const minRest = 5
 
 func mapGrowthHeap(in *claim.Input) claim.Reading {
-	s := reading.HeapOf(in)
+	s := reading.HeapOf(in.Process, in.Exhibits)
 	if s.LastExhibit().Profile().Column("inuse_space") < 0 {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}

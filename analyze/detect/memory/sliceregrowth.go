@@ -164,7 +164,7 @@ func sliceRegrowthHeap(in *claim.Input) claim.Reading {
 	buffers.Does = growsInHeap
 	buffers.Focus = `bytes.growSlice$|strings.\(\*Builder\).(grow|Write.*)$|reflect.growslice$`
 	r := buffers.Heap(in)
-	s := reading.HeapOf(in)
+	s := reading.HeapOf(in.Process, in.Exhibits)
 	last := s.LastExhibit()
 	spent := reading.AllocatedBy(s, func(stack.Stack) bool { return false })
 	var found []claim.Candidate

@@ -110,7 +110,7 @@ func mostOfOneSize(p *pprofile.Profile, function string, keep func(stack.Stack) 
 }
 
 func timerLeakHeap(in *claim.Input) claim.Reading {
-	whole := reading.HeapOf(in)
+	whole := reading.HeapOf(in.Process, in.Exhibits)
 	s := whole.Part(ofTimers)
 	last := s.LastExhibit()
 	if last.Profile().Column("inuse_space") < 0 {

@@ -140,7 +140,7 @@ const requestSize = 240
 const minSampled = 3
 
 func retryHeap(in *claim.Input) claim.Reading {
-	s := reading.HeapOf(in)
+	s := reading.HeapOf(in.Process, in.Exhibits)
 	last, span := s.LastExhibit(), s.Span()
 	r := claim.Reading{Silent: "heap profiles sample, and do not show failures that are rare"}
 	if last.Profile().Column("alloc_objects") < 0 || len(s.Views) < 2 || span <= 0 {

@@ -69,7 +69,7 @@ func Normal(function string) string {
 	if plain(function) {
 		return function
 	}
-	return normalise(function)
+	return look(function).normal
 }
 
 func normalise(function string) string {
@@ -221,7 +221,9 @@ func foldTypeArguments(name string) string {
 }
 
 // Package returns the import path of a function name.
-func Package(function string) string {
+func Package(function string) string { return look(function).pkg }
+
+func packageOf(function string) string {
 	dir, base := splitPath(function)
 	dot := strings.IndexByte(base, '.')
 	if dot < 0 {
@@ -238,11 +240,13 @@ func Package(function string) string {
 // import path belongs to it when its first element is one of the library's own
 // (go list std); user modules carry a dot there or are named otherwise. Code
 // without a package does too: see [bare].
-func Standard(function string) bool {
+func Standard(function string) bool { return look(function).standard }
+
+func isStandard(function, pkg string) bool {
 	if bare(function) {
 		return true
 	}
-	first, _, _ := strings.Cut(Package(function), "/")
+	first, _, _ := strings.Cut(pkg, "/")
 	return standard[first]
 }
 
@@ -263,13 +267,14 @@ var standard = set(`archive arena bufio bytes cmp compress container context cry
 // than a place anyone would look for a cause: the runtime, locks, the thin
 // wrappers over reads, writes and sleeps, and those that cgo makes for the functions of C
 // (cmd/cgo/out.go: _Cfunc_, _C2func_). It is the one list of its kind.
-func Plumbing(function string) bool {
-	pkg := Package(function)
+func Plumbing(function string) bool { return look(function).plumbing }
+
+func isPlumbing(function, normal, pkg string) bool {
 	if bare(function) || plumbingPackages[pkg] || strings.HasPrefix(pkg, "internal/runtime/") ||
 		strings.HasPrefix(pkg, "internal/syscall/") || strings.HasPrefix(pkg, "runtime/internal/") {
 		return true
 	}
-	return plumbingFunctions[Normal(function)] || strings.HasPrefix(function[min(len(pkg), len(function)):], "._C")
+	return plumbingFunctions[normal] || strings.HasPrefix(function[min(len(pkg), len(function)):], "._C")
 }
 
 var plumbingPackages = set(`runtime sync internal/sync sync/atomic syscall internal/poll internal/race
