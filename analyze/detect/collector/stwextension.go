@@ -332,6 +332,9 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 		fact("the same pause as the trace's range reads, which ends after the others were woken", evidence.Duration(worst.Raw.To-worst.Raw.From), nil, ""),
 	}
 	reason := claim.Said(g.reason)
+	if stwFixes[g.reason] != nil { // none but the runtime's
+		reason = claim.Text(g.reason)
+	}
 	if g.reason == "GC" {
 		reason = "the garbage collector"
 	}
