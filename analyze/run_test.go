@@ -219,7 +219,9 @@ func TestOnlyCallerOfALibrary(t *testing.T) {
 	program := func(name string) stack.Frame { return stack.Frame{Function: name, File: "shop/api.go", Line: 7} }
 	for want, callers := range map[string][]string{"main.look": {"main.look", "main.look"}, stream: {"main.look", "main.list"}} {
 		b := bundle(evidence.Goroutine, evidence.Heap)
-		sample := func(s ...stack.Frame) pprofile.Sample { return pprofile.Sample{Stack: stack.Of(s), Values: []int64{1, 1, 1, 1}} }
+		sample := func(s ...stack.Frame) pprofile.Sample {
+			return pprofile.Sample{Stack: stack.Of(s), Values: []int64{1, 1, 1, 1}}
+		}
 		b.Exhibits[0].Content = &pprofile.Profile{Columns: []pprofile.Column{{Name: "goroutine"}}, Samples: []pprofile.Sample{sample(library(stream + ".func4"))}}
 		b.Exhibits[1].Content = &pprofile.Profile{Columns: []pprofile.Column{{Name: "alloc_objects"}, {Name: "alloc_space"}, {Name: "inuse_objects"}, {Name: "inuse_space"}}}
 		for _, caller := range callers {

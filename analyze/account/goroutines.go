@@ -109,10 +109,7 @@ func locked(d *dump.Dump) (stuck map[*dump.Goroutine]bool, holders map[*dump.Gor
 	locks := reading.Locks(d)
 	dead := reading.Dead(locks)
 	for _, l := range locks {
-		h, ok := l.BlockedHolder()
-		if !ok {
-			h, ok = l.LikelyHolder(d, crowded)
-		}
+		h, _, ok := l.Holder(d, crowded)
 		for _, w := range l.Waiters {
 			stuck[w.G] = dead[l]
 			if ok && h.G != w.G {

@@ -57,13 +57,10 @@ func (l LockSite) Counted() stack.Site {
 // Words names the lock site, with the application code that reached it when
 // the lock is one of the standard library.
 func (l LockSite) Words() claim.Text {
-	switch {
-	case l.Merged > 0:
+	if l.Merged > 0 {
 		return claim.Textf("%s with its type's other methods", claim.Func(l.Site.Function))
-	case l.owner.Function != "" && l.owner.Function != l.Site.Function:
-		return claim.Textf("%s (called by %s)", claim.Func(l.Site.Function), claim.Func(l.owner.Function))
 	}
-	return claim.Func(l.Site.Function).Text()
+	return Place(l.Site, l.owner)
 }
 
 // LockSites is what one exhibit says about waiting for locks.

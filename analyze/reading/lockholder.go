@@ -136,6 +136,16 @@ func Children(d *dump.Dump, g *dump.Goroutine) []*dump.Goroutine {
 	return out
 }
 
+// Holder returns the goroutine that holds the lock while it is blocked, as far as the dump tells: likely says that it is
+// no more than that (see LikelyHolder, which takes least).
+func (l *Lock) Holder(d *dump.Dump, least float64) (h LockHolder, likely, ok bool) {
+	if h, ok = l.BlockedHolder(); ok {
+		return h, false, true
+	}
+	h, likely = l.LikelyHolder(d, least)
+	return h, likely, likely
+}
+
 // BlockedHolder returns the goroutine that holds the lock, when the dump leaves
 // only one that can and it is blocked.
 func (l *Lock) BlockedHolder() (LockHolder, bool) {

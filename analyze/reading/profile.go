@@ -124,6 +124,14 @@ func changeable(f *stack.Frame) bool {
 	return !stack.Standard(name) && !stack.Plumbing(name) && !f.Dependency() && name != "main.main" && !strings.HasPrefix(name, "main.main.func") && !strings.HasSuffix(f.File, "_test.go")
 }
 
+// GoroutineColumn is the column that counts goroutines, by its name or because it is the only one; below 0 where there is none.
+func GoroutineColumn(p *pprofile.Profile) int {
+	if column := p.Column("goroutine"); column >= 0 || len(p.Columns) != 1 {
+		return column
+	}
+	return 0
+}
+
 // InColumn weighs samples by a column of the profile.
 func InColumn(column int) func(*pprofile.Sample) int64 {
 	return func(s *pprofile.Sample) int64 { return s.Values[column] }

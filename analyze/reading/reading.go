@@ -32,6 +32,14 @@ func AtGoroutine(s stack.Site, id int64) claim.Location {
 	return at
 }
 
+// Place names a site, with the application's code that reached it where that is another.
+func Place(site, owner stack.Site) claim.Text {
+	if owner.Function != "" && owner.Function != site.Function {
+		return claim.Textf("%s (called by %s)", claim.Func(site.Function), claim.Func(owner.Function))
+	}
+	return claim.Func(site.Function).Text()
+}
+
 // siteStack cuts a stack to the part from its site on.
 func siteStack(s stack.Stack) stack.Stack {
 	for i, f := range s {

@@ -75,6 +75,17 @@ func WorstOf(one func(*claim.Input, *evidence.Exhibit) claim.Reading) func(*clai
 // it (Poisson).
 const FewEvents = 10
 
+// InPart makes a reading silent of which the trace or dump was not read to its end: what it lacks may show the claim.
+func InPart(r *claim.Reading, e *evidence.Exhibit) {
+	what := claim.Text("the trace")
+	if e.Dump() != nil {
+		what = "the dump"
+	}
+	if e.Coverage != evidence.Whole {
+		r.Silent = what + " was read in part only; " + r.Says
+	}
+}
+
 // MuchOfIt is a share of which nobody may overlook a part. Amdahl: to make two fifths
 // twice as fast makes the whole a quarter faster.
 const MuchOfIt = 0.4

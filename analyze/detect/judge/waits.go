@@ -65,12 +65,18 @@ func procsOrUsual(in *claim.Input) float64 {
 	return float64(in.Process.GOMAXPROCS)
 }
 
+// InFlight counts the operations of a dump that n goroutines of it are a part of: the requests of the same handlers where most
+// of the n, those held, are in one, and else all goroutines at work.
+func InFlight(d *dump.Dump, n int, held reading.Requests) float64 {
+	if 2*held.Sum() >= float64(n) {
+		return held.Alike(reading.RequestsIn(d))
+	}
+	return float64(reading.AtWork(d))
+}
+
 // Moment judges n goroutines that wait at a place at the moment of a dump, some of them in a request.
 func Moment(in *claim.Input, c *claim.Candidate, d *dump.Dump, n int, held reading.Requests, excuses ...claim.Excuse) {
-	whole := float64(reading.AtWork(d))
-	if 2*held.Sum() >= float64(n) {
-		whole = held.Alike(reading.RequestsIn(d))
-	}
+	whole := InFlight(d, n, held)
 	excuses = append(excuses, NotOutside(len(held) > 0))
 	in.Weigh(c, claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(float64(n), whole).Number}, excuses...)
 	c.Thin = c.Thin || float64(n) < in.Limit("impact.min-standing-moment").Number

@@ -182,14 +182,8 @@ func blockedOutside(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 // waitsForItsOwn judges a lock whose holder waits in a wait group, and has itself made
 // goroutines, in a call it has not returned from, that now wait for that lock: they never come to say that they are done.
 func waitsForItsOwn(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (claim.Candidate, bool) {
-	h, ok := l.BlockedHolder()
-	likely := false
-	if !ok {
-		if h, likely = l.LikelyHolder(e.Dump(), in.Limit("impact.min-standing-moment").Number); !likely {
-			return claim.Candidate{}, false
-		}
-	}
-	if wait.OfState(h.G.State, h.G.Stack()) != wait.WaitGroup {
+	h, _, ok := l.Holder(e.Dump(), in.Limit("impact.min-standing-moment").Number)
+	if !ok || wait.OfState(h.G.State, h.G.Stack()) != wait.WaitGroup {
 		return claim.Candidate{}, false
 	}
 	made := reading.Children(e.Dump(), h.G)

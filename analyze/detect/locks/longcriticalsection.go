@@ -227,9 +227,7 @@ func longHoldTrace(in *claim.Input) claim.Reading {
 	}
 	longest := slices.MaxFunc(holds, func(a, b *hold) int { return cmp.Compare(a.long(), b.long()) })
 	r.Says = claim.Textf("the longest mean hold is %s, in %s", evidence.Duration(longest.long()), claim.Func(longest.site.Function))
-	if e.Coverage != evidence.Whole {
-		r.Silent = "the trace was read in part only; " + r.Says
-	}
+	judge.InPart(&r, e)
 	return r
 }
 
@@ -314,15 +312,6 @@ func byLock(holds []*hold) []*hold {
 	return locks
 }
 
-// words names the place, with the application code that reached it when the lock
-// is one of the standard library.
-func (h *hold) words() claim.Text {
-	if h.owner.Function != "" && h.owner.Function != h.site.Function {
-		return claim.Textf("%s (called by %s)", claim.Func(h.site.Function), claim.Func(h.owner.Function))
-	}
-	return claim.Func(h.site.Function).Text()
-}
-
 // ends returns the other functions that use the lock.
 func (h *hold) ends() []string {
 	out := slices.Clone(h.waiters)
@@ -395,7 +384,7 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 	}
 	c := claim.Candidate{
 		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
-		Summary: claim.Textf("%s holds its lock for %s%s on average while others wait; %s", h.words(), atLeast, evidence.Duration(hold), doing),
+		Summary: claim.Textf("%s holds its lock for %s%s on average while others wait; %s", reading.Place(h.site, h.owner), atLeast, evidence.Duration(hold), doing),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: claim.Textf("mean hold of the lock given back here, %sover %s, %s of known start", atLeastWords(least), evidence.Things(h.handoffs, "hand-over"), evidence.Of(h.known, evidence.Count)),
 				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: claim.At(h.site),
@@ -446,12 +435,9 @@ func longHoldDump(in *claim.Input) claim.Reading {
 	var order []string
 	for _, e := range in.Exhibits {
 		for _, l := range reading.Locks(e.Dump()) {
-			h, ok := l.BlockedHolder()
-			likely := false
+			h, likely, ok := l.Holder(e.Dump(), in.Limit("impact.min-standing-moment").Number)
 			if !ok {
-				if h, likely = l.LikelyHolder(e.Dump(), in.Limit("impact.min-standing-moment").Number); !likely {
-					continue
-				}
+				continue
 			}
 			s := h.G.Stack()
 			class := wait.OfState(h.G.State, s)
@@ -464,10 +450,6 @@ func longHoldDump(in *claim.Input) claim.Reading {
 				longest = max(longest, w.G.Wait)
 			}
 			waitSite, _, _ := l.Site()
-			name := claim.Func(site.Function).Text()
-			if owner.Function != "" && owner.Function != site.Function {
-				name += claim.Textf(" (called by %s)", claim.Func(owner.Function))
-			}
 			// Nested locks: the outer one waits for whoever holds the inner one, which is the one to look at.
 			var severity claim.Severity
 			if !class.IsLock() {
@@ -490,7 +472,7 @@ func longHoldDump(in *claim.Input) claim.Reading {
 			}
 			c := claim.Candidate{
 				Site: site, Path: s[h.At:].Path(), Variant: doing.variant, Severity: severity, Thin: thin, Share: 0, Fix: fixInside(site),
-				Summary: claim.Textf("%s holds %s that %s for and meanwhile %s", name, lock, evidence.Amount(n, "goroutine waits", "goroutines wait"), does),
+				Summary: claim.Textf("%s holds %s that %s for and meanwhile %s", reading.Place(site, owner), lock, evidence.Amount(n, "goroutine waits", "goroutines wait"), does),
 				Facts: []claim.Fact{
 					{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, which goroutine %d seems to hold", l.Name(), h.G.ID), Value: evidence.Of(n, evidence.Count),
 						Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(waitSite, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},

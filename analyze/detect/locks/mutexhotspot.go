@@ -274,12 +274,10 @@ func hotspotTrace(in *claim.Input) claim.Reading {
 				Reproduce: claim.TraceView(c.Exhibit, claim.Textf("goroutine %d at %s", span.Goroutine, evidence.Duration(span.From)))})
 		}
 	}
-	switch {
-	case c.Exhibit.Coverage != evidence.Whole:
-		r.Silent = "the trace was read in part only; " + r.Says
-	case c.Stuck > c.Delay:
+	if c.Stuck > c.Delay {
 		r.Silent = claim.Textf("at other locks nobody gets through in %s: stuck rather than busy", evidence.Duration(c.Wall))
 	}
+	judge.InPart(&r, c.Exhibit)
 	return r
 }
 
@@ -330,14 +328,10 @@ func hotspotDump(in *claim.Input) claim.Reading {
 			share := evidence.Part(n, all)
 			site, path, _ := l.Site()
 			var held reading.Requests
-			inFlight := float64(reading.AtWork(e.Dump()))
 			for _, w := range l.Waiters {
 				held.Add(wait.HandlerOf(w.G.Stack()), 1)
 			}
-			if 2*held.Sum() >= float64(n) {
-				inFlight = held.Alike(reading.RequestsIn(e.Dump()))
-			}
-			impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(float64(n), inFlight).Number}
+			impact := claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Share: evidence.Part(float64(n), judge.InFlight(e.Dump(), n, held)).Number}
 			busy := judge.BusyElsewhere(in, site.Function)
 			severity, thin := in.Severity(impact, busy), n < int(in.Limit("impact.min-standing-moment").Number)
 			// Nobody will ever get this lock: that is a deadlock and not a busy lock. Few of many: no one lock is to blame. A few alone: any program that shares data has some.

@@ -214,9 +214,7 @@ func starvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		judge.AddSites(&c, h.writer)
 		r.Candidates = append(r.Candidates, c)
 	}
-	if e.Coverage != evidence.Whole {
-		r.Silent = "the trace was read in part only; " + r.Says
-	}
+	judge.InPart(&r, e)
 	return r
 }
 

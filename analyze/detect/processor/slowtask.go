@@ -74,12 +74,10 @@ func slowTaskTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), -cmp.Compare(a.Variant, b.Variant), -cmp.Compare(a.Facts[0].Value.Number, b.Facts[0].Value.Number), cmp.Compare(a.Summary, b.Summary))
 	})
 	r.Candidates = r.Candidates[:min(len(r.Candidates), reading.MaxSites)]
-	switch {
-	case e.Coverage != evidence.Whole:
-		r.Silent = "the trace was read in part only; " + r.Says
-	case float64(most) < in.Limit("min-count").Number:
+	if float64(most) < in.Limit("min-count").Number {
 		r.Silent = claim.Textf("at most %d tasks or regions of one type ended in the trace", most)
 	}
+	judge.InPart(&r, e)
 	return r
 }
 

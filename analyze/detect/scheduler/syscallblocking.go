@@ -132,9 +132,7 @@ func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		judge.AddSites(&c, w.Owner)
 		r.Candidates = append(r.Candidates, c)
 	}
-	if e.Coverage != evidence.Whole {
-		r.Silent = "the trace was read in part only; " + r.Says
-	}
+	judge.InPart(&r, e)
 	return r
 }
 

@@ -131,9 +131,7 @@ func downstreamTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		judge.AddSites(&c, w.Stack.Site())
 		r.Candidates = append(r.Candidates, c)
 	}
-	if e.Coverage != evidence.Whole {
-		r.Silent = "the trace was read in part only; " + r.Says
-	}
+	judge.InPart(&r, e)
 	return r
 }
 

@@ -354,9 +354,7 @@ func pileupDump(in *claim.Input) claim.Reading {
 		r := claim.Reading{Candidates: c.judge(in, e, "goroutines", func(x *crowd) claim.Command { return claim.Grep(e, lastFrameText(e, x)) })}
 		r.Says = c.says()
 		// What cannot be read cannot be counted.
-		if e.Coverage != evidence.Whole {
-			r.Silent = "the dump was read in part only; " + r.Says
-		}
+		judge.InPart(&r, e)
 		if n := c.largest(); n > most {
 			best, most = r, n
 		}
@@ -416,10 +414,7 @@ func pileupGoroutine(in *claim.Input) claim.Reading {
 	most := -1.0
 	for _, e := range in.Exhibits {
 		p := e.Profile()
-		column := p.Column("goroutine")
-		if column < 0 && len(p.Columns) == 1 {
-			column = 0
-		}
+		column := reading.GoroutineColumn(p)
 		if column < 0 {
 			continue
 		}
@@ -494,12 +489,10 @@ func pileupTrace(in *claim.Input) claim.Reading {
 				f.At.From, f.At.To = from, to
 			}
 		}
-		switch {
-		case e.Coverage != evidence.Whole:
-			r.Silent = "the trace was read in part only; " + r.Says
-		case hidden >= judge.MinAlike.Number:
+		if hidden >= judge.MinAlike.Number {
 			r.Silent = evidence.Amount(bound.Float(math.Round(hidden)), "goroutine waits", "goroutines wait") + " at places that the trace does not tell; " + r.Says
 		}
+		judge.InPart(&r, e)
 		if n := c.largest(); n > most {
 			best, most = r, n
 		}

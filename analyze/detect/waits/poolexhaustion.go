@@ -168,9 +168,7 @@ func poolTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		r.Candidates = append(r.Candidates, c)
 	}
-	if e.Coverage != evidence.Whole {
-		r.Silent = "the trace was read in part only; " + r.Says
-	}
+	judge.InPart(&r, e)
 	return r
 }
 
@@ -369,10 +367,7 @@ func poolBlock(in *claim.Input) claim.Reading {
 func poolGoroutine(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	r := claim.Reading{Silent: "it shows one moment, at which few goroutines wait for a slot of a known pool"}
 	p := e.Profile()
-	column := p.Column("goroutine")
-	if column < 0 && len(p.Columns) == 1 {
-		column = 0
-	}
+	column := reading.GoroutineColumn(p)
 	if column < 0 {
 		return claim.Reading{Silent: "it has no column of goroutines"}
 	}
