@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/prose"
 )
 
 // correlate joins findings into chains. It is pure, and the order of the
@@ -30,7 +30,14 @@ type correlation struct {
 	bundle   *evidence.Bundle
 	findings []*finding         // worst first
 	woken    map[[2]string]wake // site functions -> what the traces show
-	links    []claim.Link
+	links    []link
+}
+
+// link is a Link with what it says of the mechanism alone.
+type link struct {
+	claim.Link
+	why   claim.Text // the mechanism's
+	loose bool       // no site ties the two: the effect or the cause is one of the whole process
 }
 
 // wake is a wake-up edge between two functions, summed over the traces.
@@ -70,7 +77,7 @@ func (c *correlation) link() {
 			continue
 		}
 		keep := c.bestExplainer(b)
-		c.links = slices.DeleteFunc(c.links, func(l claim.Link) bool {
+		c.links = slices.DeleteFunc(c.links, func(l link) bool {
 			return l.To == b.ID && l.Relation == claim.Explains && keep != "" && !c.together(l.From, keep, b.ID)
 		})
 	}
@@ -114,10 +121,11 @@ func (c *correlation) component(id, without string) []string {
 }
 
 // between returns the links from a to b, strongest first.
-func (c *correlation) between(a, b *finding) []claim.Link {
-	var links []claim.Link
-	add := func(relation, why string) {
-		links = append(links, claim.Link{From: a.ID, To: b.ID, Relation: relation, Why: claim.Legacy(why)})
+func (c *correlation) between(a, b *finding) []link {
+	var links []link
+	add := func(relation string, why claim.Text) *link {
+		links = append(links, link{Link: claim.Link{From: a.ID, To: b.ID, Relation: relation, Why: why}})
+		return &links[len(links)-1]
 	}
 	m := c.mechanism(a, b)
 	mechanical := m != nil
@@ -125,27 +133,29 @@ func (c *correlation) between(a, b *finding) []claim.Link {
 	woken, from, to := c.wakes(a, b)
 	overlap, overlaps := c.sharedTime(a, b)
 	if mechanical && b.by.Waiting && woken.count > 0 {
-		add(claim.Wakes, fmt.Sprintf("the trace %s shows %s waking goroutines that waited in %s %s times",
-			woken.exhibit, from, to, evidence.Of(woken.count, evidence.Count)))
+		add(claim.Wakes, claim.Textf("the trace %s shows %s waking goroutines that waited in %s %s",
+			claim.ID(woken.exhibit), claim.Func(from), claim.Func(to), evidence.Things(woken.count, "time")))
 	}
 	// A shared site has no direction: say it once, from the worse finding.
 	if shared != "" && c.index(a) < c.index(b) {
-		add(claim.SameSite, "both name "+shared)
+		add(claim.SameSite, "both name "+claim.Func(shared).Text())
 	}
 	if mechanical && overlaps {
 		add(claim.Overlaps, "both were seen "+overlap)
 	}
 	small := tooSmall(a, b)
 	if mechanical && small != "" && (shared != "" || overlaps || a.by.Process || b.by.Process) {
-		add(claim.AddsTo, (m.Why + ", but " + claim.Legacy(small)).String())
+		add(claim.AddsTo, m.Why+", but "+small)
 	} else if mechanical {
 		switch {
 		case b.by.Waiting && woken.count > 0 || shared != "" || overlaps:
-			add(claim.Explains, m.Why.String())
+			add(claim.Explains, m.Why).why = m.Why
 		case b.by.Process:
-			add(claim.Explains, (m.Why + effectOnAll).String())
+			l := add(claim.Explains, m.Why+" (an effect on the whole process; no site ties the two)")
+			l.why, l.loose = m.Why, true
 		case a.by.Process:
-			add(claim.Explains, (m.Why + causeInAll).String())
+			l := add(claim.Explains, m.Why+" (a cause in the whole process; no site ties the two)")
+			l.why, l.loose = m.Why, true
 		}
 	}
 	return links
@@ -201,11 +211,11 @@ var everywhere = map[string]bool{
 
 // tooSmall says that what a finding takes is too small a part to explain another, where both
 // lead with their part of one whole; empty where it is not, or nothing compares them.
-func tooSmall(cause, effect *finding) string {
+func tooSmall(cause, effect *finding) claim.Text {
 	for _, f := range cause.leads {
 		for _, g := range effect.leads {
-			if f.Of != nil && g.Of != nil && f.Exhibit == g.Exhibit && f.Of.What.String() == g.Of.What.String() && f.Value.Unit == evidence.Share && g.Value.Unit == evidence.Share && f.Value.Number < minCause*g.Value.Number {
-				return fmt.Sprintf("%s of %s does not explain %s of it", f.Value, f.Of.What, g.Value)
+			if f.Of != nil && g.Of != nil && f.Exhibit == g.Exhibit && f.Of.What == g.Of.What && f.Value.Unit == evidence.Share && g.Value.Unit == evidence.Share && f.Value.Number < minCause*g.Value.Number {
+				return claim.Textf("%s of %s does not explain %s of it", f.Value, f.Of.What, g.Value)
 			}
 		}
 	}
@@ -217,7 +227,7 @@ const minCause = 0.5
 
 // sharedTime reports whether two findings rest on stretches of one trace that overlap. That both last
 // as long as the trace ties nothing to anything.
-func (c *correlation) sharedTime(a, b *finding) (string, bool) {
+func (c *correlation) sharedTime(a, b *finding) (claim.Text, bool) {
 	for _, f := range a.Evidence {
 		for _, g := range b.Evidence {
 			if f.Exhibit != g.Exhibit || f.At.To == 0 || g.At.To == 0 || c.throughout(f) && c.throughout(g) {
@@ -225,7 +235,7 @@ func (c *correlation) sharedTime(a, b *finding) (string, bool) {
 			}
 			from, to := max(f.At.From, g.At.From), min(f.At.To, g.At.To)
 			if from < to {
-				return fmt.Sprintf("within the same %s of %s, from %v on", evidence.Of(to-from, evidence.Nanoseconds), f.Exhibit,
+				return claim.Textf("within the same %s of %s, from %v on", evidence.Of(to-from, evidence.Nanoseconds), claim.ID(f.Exhibit),
 					time.Duration(from).Round(time.Microsecond)), true
 			}
 		}
@@ -255,7 +265,7 @@ func (c *correlation) chains() []claim.Chain {
 			continue
 		}
 		ids := c.component(f.ID, "")
-		var links []claim.Link
+		var links []link
 		for _, l := range c.links {
 			if slices.Contains(ids, l.From) {
 				links = append(links, l)
@@ -269,7 +279,10 @@ func (c *correlation) chains() []claim.Chain {
 				ordered = append(ordered, byID[id])
 			}
 		}
-		ch := claim.Chain{Root: root.ID, Links: links, Confidence: root.Confidence}
+		ch := claim.Chain{Root: root.ID, Confidence: root.Confidence}
+		for _, l := range links {
+			ch.Links = append(ch.Links, l.Link)
+		}
 		for _, f := range ordered {
 			ch.Findings = append(ch.Findings, f.ID)
 			ch.Severity = max(ch.Severity, f.Severity)
@@ -277,13 +290,13 @@ func (c *correlation) chains() []claim.Chain {
 		}
 		ch.Title = root.Title
 		if root.Site.Function != "" {
-			ch.Title += claim.Legacy(": " + root.Site.Function)
+			ch.Title += claim.Textf(": %s", claim.Func(root.Site.Function))
 			if root.library != "" {
-				ch.Title += claim.Legacy(" (in " + root.library + ")")
+				ch.Title += claim.Textf(" (in %s)", claim.Func(root.library))
 			}
 		}
 		ch.Missing = missing(ordered)
-		ch.Narrative = claim.Legacies(c.narrate(ordered, links))
+		ch.Narrative = c.narrate(ordered, links)
 		chains = append(chains, ch)
 	}
 	slices.SortStableFunc(chains, func(a, b claim.Chain) int {
@@ -303,7 +316,7 @@ func (c *correlation) chains() []claim.Chain {
 
 // root returns the finding that nothing else in the chain explains. Of several, one at warning or above,
 // then the one that explains most, then the worst.
-func (c *correlation) root(ids []string, links []claim.Link) *finding {
+func (c *correlation) root(ids []string, links []link) *finding {
 	explained := map[string]bool{}
 	explains := map[string][]string{}
 	for _, l := range links {
@@ -352,64 +365,56 @@ func (c *correlation) root(ids []string, links []claim.Link) *finding {
 // narrate writes the chain as paragraphs: what happened; what shows it and what
 // speaks against it; what came of it; what would settle more and what to change.
 // Every number in them comes from a fact of a finding, and its exhibit stands with it.
-func (c *correlation) narrate(findings []*finding, links []claim.Link) []string {
+func (c *correlation) narrate(findings []*finding, links []link) []claim.Text {
 	root := findings[0]
-	said := []string{claim.Sentence(claim.Legacy(cited(root))).String()}
-	proof := []string{agreement(root), c.sameGoroutines(root), against(findings)}
+	said := []claim.Text{claim.Sentence(cited(root))}
+	proof := []claim.Text{agreement(root), c.sameGoroutines(root), against(findings)}
 	said = append(said, paragraph(proof), paragraph(consequences(findings, links)), paragraph(outlook(root)))
-	return slices.DeleteFunc(said, func(s string) bool { return s == "" })
+	return slices.DeleteFunc(said, func(t claim.Text) bool { return t == "" })
 }
 
-func paragraph(sentences []string) string {
-	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")
+func paragraph(sentences []claim.Text) claim.Text {
+	return claim.Join(slices.DeleteFunc(sentences, func(t claim.Text) bool { return t == "" }), " ")
 }
 
 // cited is the summary of a finding with the exhibits that its numbers stand in.
-func cited(f *finding) string {
-	var exhibits []string
+func cited(f *finding) claim.Text {
+	var exhibits []claim.ID
 	for _, fact := range f.Evidence {
-		if strings.Contains(f.Summary.String(), fact.Value.String()) && !slices.Contains(exhibits, fact.Exhibit) {
-			exhibits = append(exhibits, fact.Exhibit)
+		if f.Summary.Holds(prose.Number, fact.Value.String()) && !slices.Contains(exhibits, claim.ID(fact.Exhibit)) {
+			exhibits = append(exhibits, claim.ID(fact.Exhibit))
 		}
 	}
 	if len(exhibits) == 0 && len(f.Evidence) > 0 {
-		exhibits = append(exhibits, f.Evidence[0].Exhibit)
+		exhibits = append(exhibits, claim.ID(f.Evidence[0].Exhibit))
 	}
 	if len(exhibits) == 0 {
-		return f.Summary.String()
+		return f.Summary
 	}
-	return fmt.Sprintf("%s (%s)", strings.TrimRight(f.Summary.String(), ". "), strings.Join(exhibits, ", "))
+	return claim.Textf("%s (%s)", claim.Clause(f.Summary), claim.Join(exhibits, ", "))
 }
-
-// How a link says that its two ends share no site.
-const (
-	effectOnAll = " (an effect on the whole process; no site ties the two)"
-	causeInAll  = " (a cause in the whole process; no site ties the two)"
-)
 
 // consequences tells what the root brought about, each step once, by the mechanism that leads to it,
 // and how sure that is: seen as wake-ups, tied by a site or time, or by the mechanism alone.
-func consequences(findings []*finding, links []claim.Link) (said []string) {
+func consequences(findings []*finding, links []link) (said []claim.Text) {
 	told := map[string]bool{findings[0].ID: true}
 	seen, unseen, loose := false, false, 0
 	for grown := true; grown; {
 		grown = false
 		for _, f := range findings {
-			i := slices.IndexFunc(links, func(l claim.Link) bool { return l.To == f.ID && told[l.From] && l.Relation == claim.Explains })
+			i := slices.IndexFunc(links, func(l link) bool { return l.To == f.ID && told[l.From] && l.Relation == claim.Explains })
 			if told[f.ID] || i < 0 {
 				continue
 			}
-			why, effect := strings.CutSuffix(links[i].Why.String(), effectOnAll)
-			why, cause := strings.CutSuffix(why, causeInAll)
-			if effect || cause {
+			if links[i].loose {
 				loose++
 			}
-			said = append(said, claim.Sentence(claim.Legacy(why+": ")+claim.LowerFirst(claim.Legacy(cited(f)))).String())
+			said = append(said, claim.Sentence(links[i].why+": "+claim.LowerFirst(cited(f))))
 			from := slices.IndexFunc(findings, func(o *finding) bool { return o.ID == links[i].From })
 			if f.by.Waiting && from >= 0 && findings[from].by.Wakes {
-				woken := slices.IndexFunc(links, func(l claim.Link) bool { return l.To == f.ID && l.From == links[i].From && l.Relation == claim.Wakes })
+				woken := slices.IndexFunc(links, func(l link) bool { return l.To == f.ID && l.From == links[i].From && l.Relation == claim.Wakes })
 				if woken >= 0 && !seen {
-					said = append(said, claim.Sentence("This is seen, not only inferred: "+links[woken].Why).String())
+					said = append(said, claim.Sentence("This is seen, not only inferred: "+links[woken].Why))
 				}
 				seen, unseen = seen || woken >= 0, unseen || woken < 0
 			}
@@ -423,11 +428,11 @@ func consequences(findings []*finding, links []claim.Link) (said []string) {
 	case loose == 1:
 		said = append(said, "One of these steps concerns the whole process: a known mechanism ties it to the rest, not a place in the code.")
 	case loose > 1:
-		said = append(said, fmt.Sprintf("%d of these steps concern the whole process: known mechanisms tie them to the rest, not a place in the code.", loose))
+		said = append(said, claim.Textf("%d of these steps concern the whole process: known mechanisms tie them to the rest, not a place in the code.", loose))
 	}
 	for _, f := range findings {
 		if !told[f.ID] {
-			said = append(said, claim.Sentence("Seen with it: "+claim.LowerFirst(claim.Legacy(cited(f)))).String())
+			said = append(said, claim.Sentence("Seen with it: "+claim.LowerFirst(cited(f))))
 		}
 	}
 	return said
@@ -435,79 +440,72 @@ func consequences(findings []*finding, links []claim.Link) (said []string) {
 
 // against says which kinds of evidence contradict a finding of the chain, and
 // which of those at hand cannot say about its root.
-func against(findings []*finding) string {
-	var said []string
+func against(findings []*finding) claim.Text {
+	var said []claim.Text
 	for _, f := range findings {
 		for _, c := range f.Checks {
 			if c.Result == claim.Disagrees {
-				said = append(said, claim.Sentence(claim.Legacy(fmt.Sprintf("Against %s speaks the %s: %s", f.Detector, c.Kind.Name(), c.Why))).String())
+				said = append(said, claim.Sentence(claim.Textf("Against %s speaks the %s: %s", f.by, c.Kind.Name(), c.Why)))
 			}
 		}
 	}
 	if len(said) > 0 {
-		return strings.Join(said, " ")
+		return claim.Join(said, " ")
 	}
-	var mute []string
+	var mute []claim.Text
 	for _, c := range findings[0].Checks {
 		if c.Result == claim.Silent {
-			mute = append(mute, "the "+c.Kind.Name().String())
+			mute = append(mute, "the "+c.Kind.Name())
 		}
 	}
 	if len(mute) > 0 {
-		return claim.Sentence(claim.Legacy(fmt.Sprintf("No evidence here contradicts it; %s cannot say", list(mute)))).String()
+		return claim.Sentence(claim.Textf("No evidence here contradicts it; %s cannot say", claim.List(mute)))
 	}
 	return "No evidence here contradicts it."
 }
 
 // outlook says what would settle whether the root is right, unless that is sure,
 // and what to change.
-func outlook(root *finding) (said []string) {
+func outlook(root *finding) (said []claim.Text) {
 	if root.Confidence != claim.High {
-		var kinds []string
+		var kinds []claim.Text
 		for _, c := range root.Checks {
 			if c.Result == claim.Absent && settles(root, c.Kind) {
-				kinds = append(kinds, withArticle(c.Kind.Name().String()))
+				kinds = append(kinds, c.Kind.Phrase())
 			}
 		}
 		if len(kinds) > 0 {
-			said = append(said, claim.Sentence(claim.Legacy("What would settle it is "+strings.Join(kinds, " or "))).String())
+			said = append(said, claim.Sentence("What would settle it is "+claim.Join(kinds, " or ")))
 		}
 	}
 	if len(root.Next) > 0 {
-		said = append(said, claim.Sentence("To change first: "+claim.LowerFirst(root.Next[0])).String())
+		said = append(said, claim.Sentence("To change first: "+claim.LowerFirst(root.Next[0])))
 	}
 	return said
 }
 
-func withArticle(noun string) string {
-	if strings.ContainsAny(noun[:1], "aeiou") {
-		return "an " + noun
-	}
-	return "a " + noun
-}
-
 // agreement quotes what every kind that vouches for a finding measured, and where.
-func agreement(f *finding) string {
-	var kinds []string
+func agreement(f *finding) claim.Text {
+	var kinds []claim.Text
 	for _, c := range f.Checks {
 		if c.Result == claim.Agrees && c.Value != nil {
-			where := ""
+			where := claim.Text("")
 			if i := slices.IndexFunc(f.Evidence, func(fact claim.Fact) bool { return fact.Value == *c.Value && fact.Says == c.Why }); i >= 0 {
-				where = ", " + f.Evidence[i].Exhibit
+				where = ", " + claim.ID(f.Evidence[i].Exhibit).Text()
 			}
-			kinds = append(kinds, fmt.Sprintf("the %s shows %s (%s%s)", c.Kind.Name(), c.Value, c.Why, where))
+			kinds = append(kinds, claim.Textf("the %s shows %s (%s%s)", c.Kind.Name(), *c.Value, c.Why, where))
 		}
 	}
 	if len(kinds) < 2 {
-		return claim.Sentence(claim.Legacy(fmt.Sprintf("Only %s; confidence is %s", list(kinds), f.Confidence))).String()
+		return claim.Sentence(claim.Textf("Only %s; confidence is %s", claim.List(kinds), f.Confidence))
 	}
-	return claim.Sentence(claim.Legacy(fmt.Sprintf("%d kinds of evidence agree: %s; confidence is %s", len(kinds), strings.Join(kinds, ", "), f.Confidence))).String()
+	return claim.Sentence(claim.Textf("%d kinds of evidence agree: %s; confidence is %s", len(kinds), claim.Join(kinds, ", "), f.Confidence))
 }
 
 // sameGoroutines says which goroutines stand at a finding's site both in a dump
 // and in a trace. The number of a goroutine in a dump is its id in a trace
 // (runtime/traceback.go, goroutineheader).
-func (c *correlation) sameGoroutines(f *finding) string {
+func (c *correlation) sameGoroutines(f *finding) claim.Text {
 	at := map[string]bool{}
 	for _, s := range f.Sites {
 		if s.Function != "" && !everywhere[s.Function] && s.Function != "main.main" {
@@ -549,9 +547,9 @@ func (c *correlation) sameGoroutines(f *finding) string {
 	}
 	slices.Sort(both)
 	if len(both) == 1 {
-		return claim.Sentence(claim.Legacy(fmt.Sprintf("Goroutine %d is seen there in both the goroutine dump and the execution trace", both[0]))).String()
+		return claim.Sentence(claim.Textf("Goroutine %d is seen there in both the goroutine dump and the execution trace", both[0]))
 	}
-	return claim.Sentence(claim.Legacy(fmt.Sprintf("At least %s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))).String()
+	return claim.Sentence(claim.Textf("At least %s goroutines are seen there by number in both the goroutine dump and the execution trace, for example goroutine %d", evidence.Of(len(both), evidence.Count), both[0]))
 }
 
 // settles reports whether a kind of evidence is worth recording to be surer of a
@@ -568,7 +566,7 @@ func missing(findings []*finding) []claim.Missing {
 			seen := slices.ContainsFunc(out, func(m claim.Missing) bool { return m.Kind == c.Kind })
 			if c.Result == claim.Absent && settles(f, c.Kind) && !seen {
 				how, cost := c.Kind.Recording()
-				out = append(out, claim.Missing{Kind: c.Kind, How: claim.Legacy(how), Cost: claim.Legacy(cost), Would: claim.Legacy(fmt.Sprintf("would confirm or refute %s (%s)", f.Detector, claim.LowerFirst(f.Title)))})
+				out = append(out, claim.Missing{Kind: c.Kind, How: how, Cost: cost, Would: claim.Textf("would confirm or refute %s (%s)", f.by, claim.LowerFirst(f.Title))})
 			}
 		}
 	}

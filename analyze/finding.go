@@ -95,7 +95,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) finding {
 		case !r.present:
 			c.Result, c.Why = claim.Absent, "not in this case"
 		case r.failed != "":
-			c.Result, c.Why = claim.Silent, claim.Legacy("could not be measured: "+r.failed)
+			c.Result, c.Why = claim.Silent, claim.Textf("could not be measured: %s", r.failed)
 		case i >= 0:
 			fact := g.candidates[i].Facts[0]
 			c.Result, c.Value, c.Why = claim.Agrees, &fact.Value, fact.Says
@@ -109,7 +109,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) finding {
 		case lead.Whole != "" && slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Severity > claim.NoSeverity && c.Whole == lead.Whole }):
 			c.Result, c.Why = claim.Silent, "it names another place: "+cmp.Or(r.Says, "shows nothing of it at this site")
 		case narrowed(p.of[r.kind]) != "":
-			c.Result, c.Why = claim.Silent, claim.Legacy(narrowed(p.of[r.kind]))
+			c.Result, c.Why = claim.Silent, narrowed(p.of[r.kind])
 		default:
 			c.Result, c.Why = claim.Disagrees, cmp.Or(r.Says, "shows nothing of it at this site")
 			disagree++
@@ -118,7 +118,7 @@ func (j *judgement) finding(g *grouped, reads []read, p *part) finding {
 	}
 	if against := outweighed(g, f.Checks); f.Severity > claim.Info && against != "" {
 		f.Severity = claim.Info
-		f.Caveats = append(f.Caveats, claim.Legacy("what accuses is thin, and the "+against+", which covers the program at work, does not show it: it is past, or a start"))
+		f.Caveats = append(f.Caveats, claim.Textf("what accuses is thin, and the %s, which covers the program at work, does not show it: it is past, or a start", against))
 	}
 	f.Confidence = confidence(len(solid), len(agree), disagree)
 	f.Fingerprint = claim.Fingerprint(f.Detector, measured)
@@ -154,7 +154,7 @@ func (f *finding) place(candidates []claim.Candidate, p *part) {
 
 // outweighed names the kind of evidence that contradicts a finding of which only thin evidence accuses that counts
 // over a time: since the start, or between two states. What was seen at a moment nothing that was recorded at another outweighs.
-func outweighed(g *grouped, checks []claim.Check) string {
+func outweighed(g *grouped, checks []claim.Check) claim.Text {
 	for i, c := range g.candidates {
 		if c.Severity > claim.NoSeverity && (!c.Thin || family(g.kinds[i]) == string(evidence.Dump)) {
 			return ""
@@ -162,7 +162,7 @@ func outweighed(g *grouped, checks []claim.Check) string {
 	}
 	for _, c := range checks {
 		if c.Result == claim.Disagrees && (c.Kind == evidence.Trace || c.Kind == evidence.GCTrace) {
-			return c.Kind.Name().String()
+			return c.Kind.Name()
 		}
 	}
 	return ""
@@ -191,10 +191,10 @@ func family(k evidence.Kind) string {
 }
 
 // narrowed says why exhibits of a kind deny nothing, if one of them does not.
-func narrowed(exhibits []*evidence.Exhibit) string {
+func narrowed(exhibits []*evidence.Exhibit) claim.Text {
 	for _, e := range exhibits {
 		if e.Apart != "" {
-			return e.Apart.String()
+			return e.Apart
 		}
 	}
 	return ""

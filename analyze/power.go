@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/claim"
@@ -9,8 +8,8 @@ import (
 )
 
 // thin says why a reading without the power to deny its claim denies nothing.
-func thin(p claim.Power) string {
-	return fmt.Sprintf("it would have shown %s, and %s matters", p.Says, p.Matters)
+func thin(p claim.Power) claim.Text {
+	return claim.Textf("it would have shown %s, and %s matters", p.Says, p.Matters)
 }
 
 // What the power of a kind of evidence is judged by, where a measure states none of its own.
@@ -28,7 +27,7 @@ const (
 
 // power is what the exhibits of one kind can show, whatever they are asked; of several, the best. why
 // says what keeps all of them from showing anything.
-func power(kind evidence.Kind, exhibits []*evidence.Exhibit) (best claim.Power, why string) {
+func power(kind evidence.Kind, exhibits []*evidence.Exhibit) (best claim.Power, why claim.Text) {
 	for _, e := range exhibits {
 		p, reason := powerOf(kind, e, exhibits)
 		switch {
@@ -44,17 +43,17 @@ func power(kind evidence.Kind, exhibits []*evidence.Exhibit) (best claim.Power, 
 	return best, why
 }
 
-func powerOf(kind evidence.Kind, e *evidence.Exhibit, all []*evidence.Exhibit) (claim.Power, string) {
+func powerOf(kind evidence.Kind, e *evidence.Exhibit, all []*evidence.Exhibit) (claim.Power, claim.Text) {
 	if e.Apart != "" {
-		return claim.Power{}, e.Apart.String()
+		return claim.Power{}, e.Apart
 	}
 	// What was read of a trace or a log is a shorter one; half a list of goroutines is none.
 	if e.Coverage != evidence.Whole && !kind.Divisible() {
-		return claim.Power{}, e.Path + " was read in part only"
+		return claim.Power{}, claim.Path(e.Path).Text() + " was read in part only"
 	}
 	often := func(over time.Duration, matters float64) claim.Power {
 		least := evidence.Quantity{Number: claim.Certain / max(over, 1).Seconds(), Unit: evidence.PerSecond}
-		return claim.Power{Least: least, Matters: evidence.Quantity{Number: matters, Unit: evidence.PerSecond}, Says: claim.Legacy(fmt.Sprintf("what happens %s or more often", least))}
+		return claim.Power{Least: least, Matters: evidence.Quantity{Number: matters, Unit: evidence.PerSecond}, Says: claim.Textf("what happens %s or more often", least)}
 	}
 	switch {
 	case kind == evidence.Trace:
@@ -114,8 +113,8 @@ func empowered(r claim.Reading, kind evidence.Kind, exhibits []*evidence.Exhibit
 		why = thin(r.Power)
 	}
 	if why != "" && r.Says != "" {
-		why = (r.Says + "; " + claim.Legacy(why)).String()
+		why = r.Says + "; " + why
 	}
-	r.Silent = claim.Legacy(why)
+	r.Silent = why
 	return r
 }

@@ -17,6 +17,7 @@ import (
 	"inquest/analyze/evidence/content"
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
 )
@@ -26,8 +27,8 @@ import (
 func quality(b *evidence.Bundle) []Remark {
 	out := slices.Concat(captures(b), differentBuilds(b), differentTimes(b), differentClocks(b), sinceStart(b))
 	for _, e := range b.Exhibits {
-		say := func(format string, args ...any) {
-			out = append(out, Remark{e.ID, claim.Legacy(e.Path + ": " + fmt.Sprintf(format, args...))})
+		say := func(format claim.Format, args ...any) {
+			out = append(out, Remark{e.ID, claim.Path(e.Path).Text() + ": " + claim.Textf(format, args...)})
 		}
 		switch e.Coverage {
 		case evidence.Partial:
@@ -86,34 +87,34 @@ func captures(b *evidence.Bundle) []Remark {
 	const most = 20 // a manifest may come from anywhere
 	var out []Remark
 	for _, c := range b.Captures {
-		say := func(format string, args ...any) {
+		say := func(format claim.Format, args ...any) {
 			if len(out) < most {
-				out = append(out, Remark{Says: claim.Legacy(c.Path + ": " + fmt.Sprintf(format, args...))})
+				out = append(out, Remark{Says: claim.Path(c.Path).Text() + ": " + claim.Textf(format, args...)})
 			}
 		}
 		if t := c.Trigger; t != nil {
 			text := "taken because of " + named(t.Name)
 			if t.Limit > 0 {
-				text = fmt.Sprintf("taken because %s reached %s, limit %s", named(t.Name), amount(t.Value, t.Unit), amount(t.Limit, t.Unit))
+				text = claim.Textf("taken because %s reached %s, limit %s", named(t.Name), amount(t.Value, t.Unit), amount(t.Limit, t.Unit))
 			}
 			if t.Says != "" {
-				text += fmt.Sprintf(": %q", short(t.Says))
+				text += claim.Textf(": %q", short(t.Says))
 			}
 			if !t.At.IsZero() {
-				text += ", at " + t.At.UTC().Format("2006-01-02 15:04:05.000 UTC")
+				text += ", at " + claim.Num(t.At.UTC().Format("2006-01-02 15:04:05.000 UTC")).Text()
 			}
 			say("%s", text)
 		}
 		if c.Ended.IsZero() {
 			say("the capture was cut short: what it says of its files holds until then, and the rest was not taken")
 		}
-		alike := map[[2]string][]string{} // files by what became of them and why
+		alike := map[[2]string][]claim.Text{} // files by what became of them and why
 		for _, f := range c.Files {
 			alike[[2]string{string(f.Result), f.Why}] = append(alike[[2]string{string(f.Result), f.Why}], named(f.Name))
 		}
 		for _, f := range c.Files {
 			if f.Redirect != nil {
-				say("%s came from another server than the one that was asked: %q answered for %q", short(f.Name), short(f.Redirect.To), short(f.Redirect.From))
+				say("%s came from another server than the one that was asked: %q answered for %q", claim.Path(short(f.Name)), short(f.Redirect.To), short(f.Redirect.From))
 			}
 			key := [2]string{string(f.Result), f.Why}
 			names := alike[key]
@@ -121,9 +122,9 @@ func captures(b *evidence.Bundle) []Remark {
 			switch {
 			case len(names) == 0: // told with the first of them
 			case f.Result == evidence.Failed:
-				say("%s could not be taken: %q; that the case lacks it says nothing of the program", list(names[:min(len(names), most)]), short(f.Why))
+				say("%s could not be taken: %q; that the case lacks it says nothing of the program", claim.List(names[:min(len(names), most)]), short(f.Why))
 			case f.Result == evidence.InPart:
-				say("%s, taken in part: %q", list(names[:min(len(names), most)]), short(f.Why))
+				say("%s, taken in part: %q", claim.List(names[:min(len(names), most)]), short(f.Why))
 			}
 		}
 	}
@@ -131,23 +132,30 @@ func captures(b *evidence.Bundle) []Remark {
 }
 
 // amount prints a number of a manifest with its unit.
-func amount(value float64, unit string) string {
+func amount(value float64, unit string) claim.Text {
 	switch unit {
 	case "seconds":
-		return evidence.Of(value*float64(time.Second), evidence.Nanoseconds).String()
+		return evidence.Of(value*float64(time.Second), evidence.Nanoseconds).Text()
 	case "bytes":
-		return evidence.Of(value, evidence.Bytes).String()
+		return evidence.Of(value, evidence.Bytes).Text()
 	}
-	return strings.TrimSpace(strconv.FormatFloat(value, 'f', -1, 64) + " " + named(unit))
+	number := claim.Num(strconv.FormatFloat(value, 'f', -1, 64)).Text()
+	if unit == "" {
+		return number
+	}
+	return number + " " + named(unit)
 }
 
 // named is a name that a manifest gives: as it stands where a recorder or a capture of ours gives it, quoted where
 // it is somebody else's.
-func named(s string) string {
-	if s == "" || ourNames.MatchString(s) {
-		return s
+func named(s string) claim.Text {
+	if ourNames.MatchString(s) {
+		return prose.Of(prose.Words, s)
 	}
-	return strconv.Quote(short(s))
+	if s == "" {
+		return ""
+	}
+	return claim.Textf("%q", short(s))
 }
 
 var ourNames = regexp.MustCompile(`^(?:goroutines|heap|latency|panic|request|signal|seconds|bytes|(?:cpu|heap|allocs|mutex|block|goroutine|goroutineleak|threadcreate)(?:-\d{1,4})?\.pb\.gz|trace\.out|dump\.txt|crash\.txt|stderr\.log)$`)
@@ -165,10 +173,9 @@ func short(s string) string {
 
 func differentBuilds(b *evidence.Bundle) []Remark {
 	if ids := BuildIDs(b); len(ids) > 1 {
-		return []Remark{{Says: claim.Legacy(fmt.Sprintf(
-			"the evidence comes from %d different builds (%s); each is judged alone and nothing is joined across them", len(ids), list(ids)))}}
+		return []Remark{{Says: claim.Textf("the evidence comes from %d different builds (%s); each is judged alone and nothing is joined across them", len(ids), claim.List(ids))}}
 	}
-	var releases []string
+	var releases []claim.Text
 	for _, e := range b.Exhibits {
 		if _, release := release(e.GoVersion); release != "" && e.Coverage != evidence.None && !slices.Contains(releases, release) {
 			releases = append(releases, release)
@@ -176,15 +183,14 @@ func differentBuilds(b *evidence.Bundle) []Remark {
 	}
 	if len(releases) > 1 {
 		slices.Sort(releases)
-		return []Remark{{Says: claim.Legacy(fmt.Sprintf(
-			"the evidence comes from programs built with %s and carries no build ids that would keep them apart; it was joined all the same, so where kinds disagree the builds may be why", list(releases)))}}
+		return []Remark{{Says: claim.Textf("the evidence comes from programs built with %s and carries no build ids that would keep them apart; it was joined all the same, so where kinds disagree the builds may be why", claim.List(releases))}}
 	}
 	return nil
 }
 
 // release returns the minor version of a Go version and the version without its
 // patch level; 0 and "" when there is none.
-func release(version string) (int, string) {
+func release(version string) (int, claim.Text) {
 	digits, ok := strings.CutPrefix(version, "go1.")
 	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
 		digits = digits[:i]
@@ -193,15 +199,14 @@ func release(version string) (int, string) {
 	if !ok || err != nil {
 		return 0, ""
 	}
-	return minor, fmt.Sprintf("Go 1.%d", minor)
+	return minor, claim.Textf("Go 1.%d", minor)
 }
 
 func differentTimes(b *evidence.Bundle) []Remark {
 	var out []Remark
 	first, last := captured(b)
 	if last.Sub(first) > apart {
-		out = append(out, Remark{Says: claim.Legacy(fmt.Sprintf(
-			"the evidence was taken over %s; kinds taken that far apart are joined by site, not by time", last.Sub(first).Round(time.Second)))})
+		out = append(out, Remark{Says: claim.Textf("the evidence was taken over %s; kinds taken that far apart are joined by site, not by time", last.Sub(first).Round(time.Second))})
 	}
 	// What else was recorded is the length of the incident as far as anyone can tell.
 	var from, to time.Time
@@ -218,9 +223,7 @@ func differentTimes(b *evidence.Bundle) []Remark {
 	}
 	for _, e := range b.Of(evidence.Trace) {
 		if whole := to.Sub(from); !e.CapturedAt.IsZero() && whole >= longCase && e.Duration*partOfCase < whole {
-			out = append(out, Remark{e.ID, claim.Legacy(fmt.Sprintf(
-				"%s covers %s of the %s over which evidence was taken; that it does not show a claim says nothing of the rest of that time",
-				e.Path, evidence.Duration(e.Duration), whole.Round(time.Second)))})
+			out = append(out, Remark{e.ID, claim.Textf("%s covers %s of the %s over which evidence was taken; that it does not show a claim says nothing of the rest of that time", claim.Path(e.Path), evidence.Duration(e.Duration), whole.Round(time.Second))})
 		}
 	}
 	return out
@@ -255,16 +258,16 @@ func sinceStart(b *evidence.Bundle) []Remark {
 	if len(b.Of(evidence.Trace)) > 0 {
 		return nil
 	}
-	var paths []string
+	var paths []claim.Text
 	for _, kind := range []evidence.Kind{evidence.Mutex, evidence.Block} {
 		if all := b.Of(kind); len(all) == 1 && all[0].Duration == 0 && len(all[0].Profile().Samples) > 0 {
-			paths = append(paths, all[0].Path)
+			paths = append(paths, claim.Path(all[0].Path).Text())
 		}
 	}
 	if len(paths) == 0 {
 		return nil
 	}
-	return []Remark{{Says: claim.Legacy(fmt.Sprintf("what has been recorded since the process started is in %s, and how long that is no evidence says: no rate can be told from it, and what was long ago weighs as much as the incident. Recorded with ?seconds=30 it covers just those", list(paths)))}}
+	return []Remark{{Says: claim.Textf("what has been recorded since the process started is in %s, and how long that is no evidence says: no rate can be told from it, and what was long ago weighs as much as the incident. Recorded with ?seconds=30 it covers just those", claim.List(paths))}}
 }
 
 // differentClocks looks for times that cannot all be right: evidence from before its process
@@ -273,11 +276,11 @@ func sinceStart(b *evidence.Bundle) []Remark {
 func differentClocks(b *evidence.Bundle) []Remark {
 	const slack = 5 * time.Second // what log pipelines delay a line by, and what clocks of one cluster differ by at worst
 	var out []Remark
-	say := func(e *evidence.Exhibit, format string, args ...any) {
-		out = append(out, Remark{e.ID, claim.Legacy(fmt.Sprintf(format, args...))})
+	say := func(e *evidence.Exhibit, format claim.Format, args ...any) {
+		out = append(out, Remark{e.ID, claim.Textf(format, args...)})
 	}
 	text := func(e *evidence.Exhibit) bool { return !e.Kind.Clocked() }
-	const meaning = "times of the two cannot be compared, and nothing that rests on their order holds"
+	const meaning claim.Text = "times of the two cannot be compared, and nothing that rests on their order holds"
 	for _, log := range b.Exhibits {
 		if log.Coverage == evidence.None || log.CapturedAt.IsZero() || !text(log) {
 			continue
@@ -298,7 +301,7 @@ func differentClocks(b *evidence.Bundle) []Remark {
 		}
 		if zone := distance.Round(leastZone / 2); nearest != nil && zone >= leastZone && zone <= mostZone && (distance-zone).Abs() < time.Minute {
 			say(log, "%s is %s away from %s, almost exactly %s: one of the clocks may be in another time zone; until that is known, %s",
-				log.Path, distance.Round(time.Second), nearest.Path, zone, meaning)
+				claim.Path(log.Path), distance.Round(time.Second), claim.Path(nearest.Path), zone, meaning)
 		}
 	}
 	for _, log := range b.Exhibits {
@@ -311,7 +314,7 @@ func differentClocks(b *evidence.Bundle) []Remark {
 			// Of an earlier run the evidence would be hours or days old: no matter of clocks.
 			if early := start.Sub(e.CapturedAt); e.Coverage != evidence.None && !text(e) && !e.CapturedAt.IsZero() && early > slack && early < apart {
 				say(e, "%s was taken %s before the process started, as the stamps of %s have it: the clocks disagree or it is of an earlier run; %s",
-					e.Path, early.Round(time.Second), log.Path, meaning)
+					claim.Path(e.Path), early.Round(time.Second), claim.Path(log.Path), meaning)
 				break
 			}
 		}
@@ -327,13 +330,13 @@ func differentClocks(b *evidence.Bundle) []Remark {
 		}
 		if !slices.ContainsFunc(cpu, ran) {
 			say(t, "%s holds the samples of a CPU profile that ran meanwhile, and by its clock %s did not: the clocks disagree or that profile is not here; %s",
-				t.Path, cpu[0].Path, meaning)
+				claim.Path(t.Path), claim.Path(cpu[0].Path), meaning)
 		}
 	}
 	return out
 }
 
-type remark func(format string, args ...any)
+type remark func(format claim.Format, args ...any)
 
 func profileQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 	p := e.Profile()
@@ -374,12 +377,12 @@ func goroutineQuality(e *evidence.Exhibit, say remark) {
 		}
 	}
 	places := slices.SortedFunc(maps.Keys(at), func(a, b string) int { return cmp.Or(-cmp.Compare(at[a], at[b]), cmp.Compare(a, b)) })
-	var most []string
+	var most []claim.Text
 	for _, f := range places[:min(len(places), 2)] {
-		most = append(most, fmt.Sprintf("%s (%d)", f, at[f]))
+		most = append(most, claim.Textf("%s (%d)", claim.Func(f), at[f]))
 	}
 	if len(most) > 0 {
-		say("it prints no states; most of its %d goroutines stand in %s", p.Total(0), strings.Join(most, " and "))
+		say("it prints no states; most of its %s stand in %s", evidence.Things(p.Total(0), "goroutine"), claim.Join(most, " and "))
 	}
 }
 
@@ -406,7 +409,7 @@ func cpuQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 // contentionQuality remarks on empty mutex and block profiles. That one is empty
 // may mean that nothing contended; a trace of the same process can tell.
 func contentionQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
-	setting, what := "runtime.SetMutexProfileFraction", "waits for locks"
+	setting, what := claim.Text("runtime.SetMutexProfileFraction"), claim.Text("waits for locks")
 	if e.Kind == evidence.Block {
 		setting, what = "runtime.SetBlockProfileRate", "waits"
 	}
@@ -428,7 +431,7 @@ func contentionQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 		case len(traces) == 0:
 			say("it is empty: recording was off (%s was never called) or nothing waited; it denies nothing", setting)
 		case waited >= time.Second:
-			say("it is empty although %s shows %s of %s that ended: recording was off (%s was never called); it denies nothing", traces[0].Path, evidence.Duration(waited), what, setting)
+			say("it is empty although %s shows %s of %s that ended: recording was off (%s was never called); it denies nothing", claim.Path(traces[0].Path), evidence.Duration(waited), what, setting)
 		}
 	}
 }
@@ -505,7 +508,7 @@ func traceQuality(b *evidence.Bundle, e *evidence.Exhibit, say remark) {
 // enough of them to judge, and what they do is all that the text says.
 func fewGoroutines(d *dump.Dump, say remark) {
 	const few = 3
-	var at []string
+	var at []claim.Text
 	for i := range d.Goroutines {
 		g := &d.Goroutines[i]
 		site := g.Stack().Owner()
@@ -515,18 +518,18 @@ func fewGoroutines(d *dump.Dump, say remark) {
 		if len(at) == few {
 			return
 		}
-		state := g.State
+		state := wait.StateText(g.State)
 		if g.Wait > 0 {
-			state += fmt.Sprintf(" for %d minutes", int(g.Wait.Minutes()))
+			state += " for " + evidence.Minutes(g.Wait)
 		}
-		where := site.Function
+		where := claim.Func(site.Function).Text()
 		if site.Line > 0 {
-			where += fmt.Sprintf(" (%s:%d)", path.Base(site.File), site.Line)
+			where += claim.Textf(" (%s)", claim.Code(fmt.Sprintf("%s:%d", path.Base(site.File), site.Line)))
 		}
-		at = append(at, fmt.Sprintf("goroutine %d, %s, in %s", g.ID, state, where))
+		at = append(at, claim.Textf("goroutine %d, %s, in %s", g.ID, state, where))
 	}
 	if len(at) > 0 {
-		say("it shows few goroutines of the program: %s", strings.Join(at, "; "))
+		say("it shows few goroutines of the program: %s", claim.Join(at, "; "))
 	}
 }
 

@@ -201,9 +201,9 @@ func BuildIDs(b *evidence.Bundle) []string {
 type judgement struct {
 	detector *claim.Detector
 	findings []finding
-	clear    []string // kinds that would have shown the claim and do not, with the smallest fault they would have shown
-	silent   []string // why other kinds cannot say
-	panics   []string
+	clear    []claim.Text // kinds that would have shown the claim and do not, with the smallest fault they would have shown
+	silent   []claim.Text // why other kinds cannot say
+	panics   []claim.Text
 }
 
 // read is a measure that ran.
@@ -238,11 +238,11 @@ func (j *judgement) judge(p *part, settings map[string]evidence.Quantity) {
 		switch {
 		case !r.present:
 		case r.failed != "":
-			j.panics = append(j.panics, fmt.Sprintf("%s: %s", r.kind.Name(), r.failed))
+			j.panics = append(j.panics, claim.Textf("%s: %s", r.kind.Name(), r.failed))
 		case r.Reading.Silent != "":
-			j.silent = append(j.silent, fmt.Sprintf("%s: %s", r.kind.Name(), r.Reading.Silent))
+			j.silent = append(j.silent, r.kind.Name()+": "+r.Reading.Silent)
 		default:
-			j.clear = append(j.clear, fmt.Sprintf("%s (%s)", r.kind.Name(), r.Power.Says))
+			j.clear = append(j.clear, claim.Textf("%s (%s)", r.kind.Name(), r.Power.Says))
 		}
 	}
 }
@@ -291,27 +291,18 @@ func (j *judgement) verdict() claim.Verdict {
 		worst := slices.MinFunc(j.findings, worseFirst)
 		v.Result, v.Why = claim.Found, worst.Summary
 	case len(j.panics) > 0:
-		v.Result, v.Why = claim.Failed, claim.Legacy(strings.Join(j.panics, "; "))
+		v.Result, v.Why = claim.Failed, claim.Join(j.panics, "; ")
 	case len(j.clear) > 0:
-		v.Result, v.Why = claim.Clear, claim.Legacy("would show in the "+list(j.clear)+" and does not")
+		v.Result, v.Why = claim.Clear, claim.Textf("would show in the %s and does not", claim.List(j.clear))
 	case len(j.silent) > 0:
-		v.Result, v.Why = claim.Undecided, claim.Legacy(strings.Join(j.silent, "; "))
+		v.Result, v.Why = claim.Undecided, claim.Join(j.silent, "; ")
 	default:
-		kinds := make([]string, len(j.detector.Measures))
+		kinds := make([]claim.Text, len(j.detector.Measures))
 		for i, m := range j.detector.Measures {
-			kinds[i] = m.Kind.Name().String()
+			kinds[i] = m.Kind.Name()
 		}
 		v.Result = claim.Skipped
-		v.Why = claim.Legacy(fmt.Sprintf("needs a %s; %s", strings.Join(kinds, " or "), j.detector.Measures[0].Kind.HowToRecord()))
+		v.Why = claim.Textf("needs a %s; %s", claim.Join(kinds, " or "), j.detector.Measures[0].Kind.HowToRecord())
 	}
 	return v
-}
-
-// list joins words as a sentence does: "a, b and c".
-func list(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " and " + words[last]
 }

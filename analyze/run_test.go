@@ -61,7 +61,7 @@ func shows(kind evidence.Kind, severity claim.Severity, sites ...string) claim.M
 
 func candidate(exhibit string, severity claim.Severity, site string) claim.Candidate {
 	return claim.Candidate{
-		Site: stack.Site{Function: site}, Path: []string{site}, Severity: severity, Summary: claim.Legacy(site + " is at fault"),
+		Site: stack.Site{Function: site}, Path: []string{site}, Severity: severity, Summary: claim.Textf("%s is at fault", site),
 		Facts: []claim.Fact{{Exhibit: exhibit, Says: "how much", Value: evidence.Of(7, evidence.Count)}},
 	}
 }
@@ -593,17 +593,17 @@ func TestPlainFactsComeLast(t *testing.T) {
 
 // TestCauseAsLargeAsItsEffect holds what explains apart from what adds, at the limit.
 func TestCauseAsLargeAsItsEffect(t *testing.T) {
-	part := func(share float64, whole string, severity claim.Severity) claim.Measure {
+	part := func(share float64, whole claim.Text, severity claim.Severity) claim.Measure {
 		return claim.Measure{Kind: evidence.CPU, Doc: "test", Run: func(in *claim.Input) claim.Reading {
 			c := candidate(in.Exhibits[0].ID, severity, "main.f")
-			c.Facts[0].Value, c.Facts[0].Of = evidence.Quantity{Number: share, Unit: evidence.Share}, claim.PartOf(evidence.Of(1000, evidence.Count), claim.Text(whole))
+			c.Facts[0].Value, c.Facts[0].Of = evidence.Quantity{Number: share, Unit: evidence.Share}, claim.PartOf(evidence.Of(1000, evidence.Count), whole)
 			return claim.Reading{Candidates: []claim.Candidate{c}}
 		}}
 	}
 	for _, tt := range []struct {
 		name   string
 		share  float64
-		whole  string
+		whole  claim.Text
 		want   string
 		isRoot bool
 	}{

@@ -285,7 +285,7 @@ func (f *captureFlags) summary(c *cobra.Command, m *evidence.Manifest) {
 	}
 	f.say(c, "wrote %s: %s, and %s", f.dir, text, evidence.ManifestName)
 	if !f.analyze {
-		if next := claim.NewCommand("inquest", "analyze", claim.PathArgument(f.dir)); !next.None() {
+		if next := claim.NewCommand("inquest", "analyze", claim.Said(claim.PathArgument(f.dir))); !next.None() {
 			f.say(c, "hint: %s", next)
 		}
 	}

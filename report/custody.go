@@ -51,7 +51,11 @@ func MadeBy(argv []string) claim.Command {
 	if !ours {
 		return claim.Command{Note: "not shown: it is no command by which inquest makes a report"}
 	}
-	return claim.NewCommand(argv...)
+	words := make([]claim.Text, len(argv))
+	for i, w := range argv {
+		words[i] = claim.Said(w)
+	}
+	return claim.NewCommand(words...)
 }
 
 // Recorded reports whether a document says that a flag was given: not of flags that decide where and in which form it is written.

@@ -84,7 +84,7 @@ func dumped(e *evidence.Exhibit) claim.Account {
 	})
 	for i := range a.Parts[:min(len(a.Parts), reading.MaxSites)] {
 		if q := &a.Parts[i]; q.Site.Function != "" {
-			q.Show = claim.Grep(e, q.Site.Function+"(")
+			q.Show = claim.Grep(e, claim.Func(q.Site.Function).Text()+"(")
 		}
 	}
 	a.Summary = s.words(&a)

@@ -100,7 +100,7 @@ func operated(e *evidence.Exhibit, op *exectrace.Operation, slots map[waitPlace]
 	a := claim.Account{
 		Name: claim.OperationAccount, Exhibit: e.ID, Unit: evidence.Nanoseconds, Whole: int64(op.Active), Group: someone(op.Group), Kind: string(op.Kind),
 		Count: op.Count, Over: int64(e.Trace().Duration), What: claim.Textf("time that %s of %s were under way", operationWords(op.Kind, 2), claim.Func(op.Group.Function)),
-		Show: claim.TraceView(e, "Goroutine analysis: the goroutines that start in "+op.Group.Function),
+		Show: claim.TraceView(e, "Goroutine analysis: the goroutines that start in "+claim.Func(op.Group.Function).Text()),
 	}
 	var s sums
 	of := make([]*sum, len(op.Parts))

@@ -71,6 +71,15 @@ func (s *Severity) UnmarshalText(text []byte) error {
 // reached stands in docs/evidence.md.
 type Confidence string
 
+// Text is the confidence in a sentence.
+func (c Confidence) Text() Text {
+	switch c {
+	case Low, Medium, High:
+		return prose.Of(prose.Words, string(c))
+	}
+	return prose.Of(prose.Said, string(c))
+}
+
 // The degrees of confidence.
 const (
 	Low    Confidence = "low"
@@ -108,6 +117,9 @@ type Detector struct {
 	// Everybody says, where the claim rests on nobody else being there, why it cannot be made of some goroutines alone.
 	Everybody Text
 }
+
+// Text is the id of the detector in a sentence.
+func (d *Detector) Text() Text { return prose.Of(prose.Words, d.ID) }
 
 // Mechanism is a documented way in which a claim brings about another.
 type Mechanism struct {

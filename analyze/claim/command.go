@@ -13,13 +13,27 @@ import (
 // kept as words, and written for a shell in one place: String.
 type Command struct {
 	Steps []Step // run one after another, each when the one before succeeded; none where there is no command
-	Note  string // what to look for in what it shows, or why there is no command
+	Note  Text   // what to look for in what it shows, or why there is no command
 }
 
 // Step is one program that a command runs.
 type Step struct {
-	Argv   []string `json:"argv"`
-	Stdout string   `json:"stdout,omitempty"` // name of a file, in a folder made for the command, that takes what it prints; where a later step has that word, it reads the file
+	Argv   []Text `json:"argv"`
+	Stdout string `json:"stdout,omitempty"` // name of a file, in a folder made for the command, that takes what it prints; where a later step has that word, it reads the file
+}
+
+// Words are the words of the step as they stand.
+func (s Step) Words() []string {
+	out := make([]string, len(s.Argv))
+	for i, w := range s.Argv {
+		out[i] = w.String()
+	}
+	return out
+}
+
+// runs reports whether the step runs a program with the words given first.
+func (s Step) runs(argv []string) bool {
+	return len(s.Argv) >= len(argv) && slices.Equal(s.Words()[:len(argv)], argv)
 }
 
 // MaxCommand is how long the line of a command may be, in bytes. Terminals and people cope
@@ -28,7 +42,7 @@ const MaxCommand = 2000
 
 // NewCommand returns the command that runs one program. Where its words cannot be pasted
 // it has none, and the note says why.
-func NewCommand(argv ...string) Command {
+func NewCommand(argv ...Text) Command {
 	return Command{Steps: []Step{{Argv: argv}}}.Checked()
 }
 
@@ -52,17 +66,17 @@ func (c Command) Into(file string) Command {
 }
 
 // Noted returns c with a note added.
-func (c Command) Noted(note string) Command {
+func (c Command) Noted(note Text) Command {
 	c.Note = join(c.Note, note)
 	return c
 }
 
 // With returns c with options added to what go tool pprof runs of it.
-func (c Command) With(options ...string) Command {
+func (c Command) With(options ...Text) Command {
 	c.Steps = slices.Clone(c.Steps)
 	for i, s := range c.Steps {
-		if n := len(pprofTool); len(s.Argv) >= n && slices.Equal(s.Argv[:n], pprofTool) {
-			c.Steps[i].Argv = slices.Insert(slices.Clone(s.Argv), n, options...)
+		if s.runs(pprofTool) {
+			c.Steps[i].Argv = slices.Insert(slices.Clone(s.Argv), len(pprofTool), options...)
 		}
 	}
 	return c.Checked()
@@ -75,12 +89,12 @@ func (c Command) None() bool { return len(c.Steps) == 0 }
 
 // Runs reports whether a command runs a program with the words given first.
 func (c Command) Runs(argv ...string) bool {
-	return slices.ContainsFunc(c.Steps, func(s Step) bool { return len(s.Argv) >= len(argv) && slices.Equal(s.Argv[:len(argv)], argv) })
+	return slices.ContainsFunc(c.Steps, func(s Step) bool { return s.runs(argv) })
 }
 
 // Equal reports whether two commands are the same.
 func (c Command) Equal(d Command) bool {
-	return c.Note == d.Note && slices.EqualFunc(c.Steps, d.Steps, func(a, b Step) bool { return a.Stdout == b.Stdout && slices.Equal(a.Argv, b.Argv) })
+	return c.Note.String() == d.Note.String() && slices.EqualFunc(c.Steps, d.Steps, func(a, b Step) bool { return a.Stdout == b.Stdout && slices.Equal(a.Words(), b.Words()) })
 }
 
 // Checked returns c, or a command without steps and why, if c cannot be pasted.
@@ -92,7 +106,7 @@ func (c Command) Checked() Command {
 		if len(s.Argv) == 0 {
 			return Command{Note: c.Note}
 		}
-		for _, w := range append(slices.Clone(s.Argv), s.Stdout) {
+		for _, w := range append(s.Words(), s.Stdout) {
 			if why := unpastable(w); why != "" {
 				return Command{Note: join("no command: a name in it holds "+why, c.Note)}
 			}
@@ -108,7 +122,7 @@ func (c Command) Checked() Command {
 }
 
 // unpastable says what a word holds that a terminal or a reader takes for something else, if anything.
-func unpastable(word string) string {
+func unpastable(word string) Text {
 	for i, r := range word {
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(word[i:], "\uFFFD"):
@@ -147,7 +161,7 @@ func (c Command) line() string {
 		if i > 0 {
 			b.WriteString(" && ")
 		}
-		for j, w := range s.Argv {
+		for j, w := range s.Words() {
 			if j > 0 {
 				b.WriteByte(' ')
 			}
@@ -184,10 +198,10 @@ var programs = []program{
 func (s Step) ours() bool {
 	local := func(path string) bool { return path == PathArgument(path) }
 	for _, p := range programs {
-		if len(s.Argv) <= len(p.argv) || !slices.Equal(s.Argv[:len(p.argv)], p.argv) {
+		if len(s.Argv) <= len(p.argv) || !s.runs(p.argv) {
 			continue
 		}
-		rest := s.Argv[len(p.argv):]
+		rest := s.Words()[len(p.argv):]
 		for len(rest) > 1 {
 			switch option, value, assigned := strings.Cut(rest[0], "="); {
 			case !assigned && slices.Contains(p.alone, option):
@@ -246,6 +260,14 @@ func holdsMarker(s string) bool {
 	return slices.ContainsFunc(markers, func(m string) bool { return strings.Contains(s, m) })
 }
 
+// pathText is the path of an exhibit as a word of a command.
+func pathText(path string) Text {
+	if PathArgument(path) != path {
+		return "./" + Path(path).Text()
+	}
+	return Path(path).Text()
+}
+
 // PathArgument writes a path so that no program takes it for an option, or go tool pprof for a server.
 func PathArgument(path string) string {
 	if strings.HasPrefix(path, "-") || !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "./") && strings.Contains(path, ":") {
@@ -254,8 +276,8 @@ func PathArgument(path string) string {
 	return path
 }
 
-func join(notes ...string) string {
-	return strings.Join(slices.DeleteFunc(notes, func(s string) bool { return s == "" }), "; ")
+func join(notes ...Text) Text {
+	return Join(slices.DeleteFunc(notes, func(t Text) bool { return t == "" }), "; ")
 }
 
 // plainFact is a Fact without its methods.
@@ -287,7 +309,7 @@ func (f *Fact) UnmarshalJSON(text []byte) error {
 type Shown struct {
 	Line  string `json:"reproduce"` // to paste
 	Steps []Step `json:"reproduce_steps,omitempty"`
-	Note  string `json:"reproduce_note,omitempty"`
+	Note  Text   `json:"reproduce_note,omitempty"`
 }
 
 func shown(c Command) Shown { return Shown{c.String(), c.Steps, c.Note} }

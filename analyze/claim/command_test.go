@@ -25,14 +25,14 @@ func TestCommandsOfSavedReports(t *testing.T) {
 			t.Errorf("%s\nis read as %+v", c, got)
 		}
 	}
-	step := func(argv ...string) Step { return Step{Argv: argv} }
+	step := func(argv ...Text) Step { return Step{Argv: argv} }
 	for _, s := range []Step{
 		step("sh", "-c", "touch x"), step("rm", "-r", "x"), step("go"), step("go", "run", "x.go"), step("go", "tool", "pprof"), step("go", "tool", "pprof", "-top"),
 		step("go", "tool", "pprof", "-output=x", "-top", "cpu.pb.gz"), step("go", "tool", "pprof", "-http=:80", "cpu.pb.gz"), step("go", "tool", "pprof", "-top", "program", "cpu.pb.gz"),
 		step("go", "tool", "pprof", "-top", "http://example.com/x"), step("go", "tool", "pprof", "-diff_base=http://example.com/x", "-top", "cpu.pb.gz"), step("go", "tool", "pprof", "-tools=/x", "cpu.pb.gz"),
 		step("go", "tool", "pprof", "-top=x", "cpu.pb.gz"), step("go", "tool", "pprof", "-peek", "cpu.pb.gz", "-web"), step("go", "tool", "pprof", "-peek"), step("go", "tool", "trace", "-http=:80", "t.out"),
 		step("go", "vet", "-vettool=/x", "."), step("grep", "-f", "/etc/passwd", "x"), step("grep", "-n", "-e", "x", "-r"), step("grep", "x", "y"), step("inquest", "capture", "-o", "x", "--", "sh"),
-		{Argv: []string{"go", "tool", "trace", "-pprof=sync", "t.out"}, Stdout: "../.bashrc"}, {Argv: []string{"go", "tool", "trace", "-pprof=sync", "t.out"}, Stdout: "/etc/passwd"}, {Argv: []string{"go", "tool", "trace", "-pprof=sync", "t.out"}, Stdout: ".."},
+		{Argv: []Text{"go", "tool", "trace", "-pprof=sync", "t.out"}, Stdout: "../.bashrc"}, {Argv: []Text{"go", "tool", "trace", "-pprof=sync", "t.out"}, Stdout: "/etc/passwd"}, {Argv: []Text{"go", "tool", "trace", "-pprof=sync", "t.out"}, Stdout: ".."},
 	} {
 		if got := saved(t, Command{Steps: []Step{s}}); !got.None() || got.Note == "" {
 			t.Errorf("%q is read as %q, %q", s, got, got.Note)

@@ -54,7 +54,7 @@ func pollingSleep(in *claim.Input) claim.Reading {
 		}
 		c.Share = n / float64(len(e.Dump().Goroutines))
 		in.Weigh(&c, claim.Impact{Of: claim.Goroutines, Share: c.Share}, claim.Excuse{Holds: true, Says: "they may be meant to sleep"})
-		c.Summary = claim.Legacy(fmt.Sprintf("%.0f goroutines sleep in %s", n, c.Site.Function))
+		c.Summary = claim.Textf("%.0f goroutines sleep in %s", n, claim.Func(c.Site.Function))
 		c.Facts = []claim.Fact{{
 			Exhibit: e.ID, Says: "goroutines that sleep here", Value: evidence.Of(n, evidence.Count),
 			Limit: in.Against("min-goroutines"), At: claim.At(c.Site), Reproduce: claim.Grep(e, "[sleep"),

@@ -16,7 +16,7 @@ func TestPeekFindsTheFunction(t *testing.T) {
 		"main.(*Book).Place", "main.(*Book).Place.func1", "main.(*Cache[go.shape.string,go.shape.struct { A int }]).Get", "main.Map[go.shape.int]",
 	} {
 		command := Peek(e, "delay", stack.Site{Function: stack.Normal(name)})
-		argv := command.Steps[0].Argv
+		argv := command.Steps[0].Words()
 		at := slices.Index(argv, "-peek") + 1
 		if at != len(argv)-2 || argv[at+1] != "mutex.pb.gz" {
 			t.Fatalf("Peek(%s) = %s", name, command)

@@ -16,11 +16,18 @@ type (
 	Path  = prose.Path  // of an exhibit
 	Code  = prose.Code  // a source file, perhaps with a line
 	Label = prose.Label // key=value
+	ID    = prose.ID    // of an exhibit
 	Num   = prose.Num   // a number that is written already
 )
 
 // Join is strings.Join for texts, or for names of a kind; strings are what the evidence says.
 func Join[T ~string](all []T, between Text) Text { return prose.Join(all, between) }
+
+// Format is a format of [Textf].
+type Format = prose.Format
+
+// List joins words as a sentence does: "a, b and c".
+func List[T ~string](words []T) Text { return prose.List(words) }
 
 // Said is what the evidence says, as a text.
 func Said(s string) Text { return prose.Of(prose.Said, s) }

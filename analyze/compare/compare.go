@@ -261,7 +261,7 @@ type draft struct {
 	Kind
 	parts     []*comparison
 	durations []*duration
-	refused   []claim.Text // what could not be compared, and why
+	refused   []refusal    // what could not be compared
 	instead   claim.Text   // what to record instead of what was refused
 	ended     func()       // has the last word on the kind; nil for none
 }

@@ -192,12 +192,15 @@ func compareProfiles(d *draft, kind evidence.Kind, a, b []*evidence.Exhibit, bef
 	}
 }
 
+// refusal is quantities that could not be compared, and why.
+type refusal struct{ names, why claim.Text }
+
 // refuse notes what could not be compared.
 func (d *draft) refuse(name, why, record claim.Text) {
-	if i := len(d.refused) - 1; i >= 0 && strings.HasSuffix(string(d.refused[i]), string(": "+why)) {
-		d.refused[i] = claim.Text(strings.TrimSuffix(string(d.refused[i]), string(": "+why))) + ", " + name + ": " + why
+	if i := len(d.refused) - 1; i >= 0 && d.refused[i].why == why {
+		d.refused[i].names += ", " + name
 	} else {
-		d.refused = append(d.refused, name+": "+why)
+		d.refused = append(d.refused, refusal{name, why})
 	}
 	if d.instead == "" {
 		d.instead = record
@@ -210,9 +213,12 @@ func (d *draft) lacking() {
 		return
 	}
 	d.Record = d.instead
-	d.undecided = append(d.undecided, d.refused...)
-	if len(d.Measures) > 0 {
-		d.undecided[len(d.undecided)-len(d.refused)] = "not compared: " + d.undecided[len(d.undecided)-len(d.refused)]
+	for i, r := range d.refused {
+		says := r.names + ": " + r.why
+		if i == 0 && len(d.Measures) > 0 {
+			says = "not compared: " + says
+		}
+		d.undecided = append(d.undecided, says)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestReproduce(t *testing.T) {
 				if !fact.Reproduce.Runs("go", "tool", "pprof") || len(fact.Reproduce.Steps) > 1 {
 					continue
 				}
-				args := fact.Reproduce.Steps[0].Argv[3:]
+				args := fact.Reproduce.Steps[0].Words()[3:]
 				checked++
 				printed, err := profiles.printed(args)
 				if err != nil {

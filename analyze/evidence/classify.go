@@ -553,7 +553,7 @@ func (e *Exhibit) misnamed() {
 		}
 	}
 	if len(promised) == 1 && !promised[e.Kind] {
-		e.Problems = append(e.Problems, fmt.Sprintf("%s is %s, read as such", e.Path, e.Kind.phrase()))
+		e.Problems = append(e.Problems, fmt.Sprintf("%s is %s, read as such", e.Path, e.Kind.Phrase()))
 	}
 }
 

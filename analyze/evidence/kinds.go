@@ -71,10 +71,10 @@ func (k Kind) Text() prose.Text {
 	return prose.Of(prose.Said, string(k))
 }
 
-// phrase is the name with its article.
-func (k Kind) phrase() prose.Text {
+// Phrase is the name with its article.
+func (k Kind) Phrase() prose.Text {
 	name := k.Name()
-	if strings.ContainsRune("aeiou", rune(name[0])) {
+	if name != "" && strings.IndexByte("aeiou", name[0]) >= 0 {
 		return "an " + name
 	}
 	return "a " + name

@@ -133,7 +133,7 @@ func TestInUnit(t *testing.T) {
 		}
 	}
 	for k, want := range map[Kind]string{CPU: "a CPU profile", Trace: "an execution trace", Dump: "a goroutine dump"} {
-		if got := k.phrase(); got.String() != want {
+		if got := k.Phrase(); got.String() != want {
 			t.Errorf("%s is %q", k, got)
 		}
 	}

@@ -116,8 +116,8 @@ const (
 )
 
 // CollectorTop returns the command that counts the collector's samples.
-func CollectorTop(e *evidence.Exhibit, focus string) claim.Command {
-	ignore := "runtime.gcDrainMarkWorkerIdle"
+func CollectorTop(e *evidence.Exhibit, focus claim.Text) claim.Command {
+	ignore := claim.Text("runtime.gcDrainMarkWorkerIdle")
 	if focus == FocusSweep { // what is swept in an assist is the assist's
 		ignore = "runtime.(gcDrainMarkWorkerIdle|gcAssistAlloc|gcBgMarkWorker)$"
 	}

@@ -72,12 +72,12 @@ func (l *Lock) Name() claim.Text {
 }
 
 // Grep is a text that stands on the waiters' lines and finds them again.
-func (l *Lock) Grep() string {
+func (l *Lock) Grep() claim.Text {
 	if l.Addr != 0 {
 		for _, w := range l.Waiters {
 			for _, f := range w.G.Frames[:w.Call] {
 				if f.Word(0) == l.Addr {
-					text := fmt.Sprintf("%s(0x%x", f.Function[strings.LastIndexByte(f.Function, '.')+1:], l.Addr)
+					text := claim.Textf("%s(0x%x", claim.Func(f.Function[strings.LastIndexByte(f.Function, '.')+1:]), l.Addr)
 					if len(f.Args) == 1 {
 						text += ")" // lest a longer address match
 					}
@@ -89,10 +89,10 @@ func (l *Lock) Grep() string {
 	most, _, _ := l.Site()
 	for _, w := range l.Waiters {
 		if w.Site().Function == most.Function {
-			return w.G.Frames[w.Call].Function + "("
+			return claim.Func(w.G.Frames[w.Call].Function).Text() + "("
 		}
 	}
-	return most.Function
+	return claim.Func(most.Function).Text()
 }
 
 // Site is where most waiters stand; ties go to the smaller name.

@@ -1,7 +1,6 @@
 package reading
 
 import (
-	"fmt"
 	"go/version"
 	"math"
 	"slices"
@@ -28,11 +27,11 @@ func (s MapShape) Text() claim.Text {
 }
 
 // Focus is the options with which pprof shows what Sum adds up.
-func (s MapShape) Focus() string {
+func (s MapShape) Focus() claim.Text {
 	if s.SyncMap {
 		return `-focus=^internal/sync[.]|^sync[.](\(\*Map\)|newEntry)`
 	}
-	return fmt.Sprintf("-tagfocus=%db:", smallTable)
+	return claim.Textf("-tagfocus=%db:", smallTable)
 }
 
 // MapsOf looks for maps among what a function allocated. Values that the same

@@ -2,7 +2,6 @@ package reading
 
 import (
 	"slices"
-	"strings"
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
@@ -34,11 +33,11 @@ func PeekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stac
 			own[stack.Normal(f.Function)] = true
 		}
 	}
-	var ignore []string
+	var ignore []claim.Text
 	for name := range below {
 		// Who calls the function and is called by it cannot be ignored.
 		if !own[name] {
-			ignore = append(ignore, claim.Pattern(name))
+			ignore = append(ignore, claim.PatternText(name))
 		}
 	}
 	command := claim.Peek(e, column, site)
@@ -48,7 +47,7 @@ func PeekOwn(e *evidence.Exhibit, column string, site stack.Site, keep func(stac
 		return command
 	}
 	slices.Sort(ignore)
-	return command.With("-ignore=^(" + strings.Join(ignore, "|") + ")$")
+	return command.With("-ignore=^(" + claim.Join(ignore, "|") + ")$")
 }
 
 // PeekWait is Peek of the waits alone that stand where those of a stack do.
@@ -65,7 +64,7 @@ func PeekWait(e *evidence.Exhibit, column string, site stack.Site, s stack.Stack
 		if stack.Normal(f.Function) == site.Function {
 			return command
 		}
-		return command.With("-focus=^" + claim.Pattern(stack.Normal(f.Function)) + "$")
+		return command.With("-focus=^" + claim.PatternText(stack.Normal(f.Function)) + "$")
 	}
 	return command
 }

@@ -36,9 +36,9 @@ func BlockedView(e *evidence.Exhibit, w *WaitSum) claim.Command {
 type DumpWaits struct {
 	WaitSum
 	Goroutines []*dump.Goroutine
-	Requests   Requests // of them, those in a request
-	Old        int      // of them, for a minute or more
-	Text       string   // finds them
+	Requests   Requests   // of them, those in a request
+	Old        int        // of them, for a minute or more
+	Text       claim.Text // finds them
 	Line       map[int]bool
 }
 
@@ -57,7 +57,7 @@ func WaitsInDump(d *dump.Dump, at Placer) []*DumpWaits {
 		site := above.Site()
 		x := by[site.Function]
 		if x == nil {
-			x = &DumpWaits{Text: above[0].Function + "(", Line: map[int]bool{}}
+			x = &DumpWaits{Text: claim.Func(above[0].Function).Text() + "(", Line: map[int]bool{}}
 			x.Site, x.Owner, x.Path, x.Stack = site, owner, above.Path(), s
 			by[site.Function] = x
 			out = append(out, x)

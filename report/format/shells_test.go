@@ -39,9 +39,9 @@ func awkwardCommands(word string) []claim.Command {
 	site := stack.Site{Function: word, File: word, Line: 7}
 	plain := &evidence.Exhibit{Path: "cpu.pb.gz"}
 	return []claim.Command{
-		claim.Peek(e, word, site), claim.Peek(plain, "cpu", site), claim.PeekInside(e, "delay", site, word), claim.Mean(claim.Peek(e, "delay", site)),
-		claim.Since(before, claim.Peek(e, "inuse_space", site)), claim.PeekLine(e, "inuse_space", site, 7), claim.Tags(e, word, site), claim.Top(e, word), claim.Top(plain, "cpu").With("-ignore=" + word),
-		claim.TraceProfile(e, "sync"), claim.TraceView(e, word), claim.Grep(e, word), claim.Grep(plain, word), claim.NewCommand("inquest", "analyze", claim.PathArgument(word), "--label="+word),
+		claim.Peek(e, word, site), claim.Peek(plain, "cpu", site), claim.PeekInside(e, "delay", site, claim.Said(word)), claim.Mean(claim.Peek(e, "delay", site)),
+		claim.Since(before, claim.Peek(e, "inuse_space", site)), claim.PeekLine(e, "inuse_space", site, 7), claim.Tags(e, word, site), claim.Top(e, word), claim.Top(plain, "cpu").With("-ignore=" + claim.Said(word)),
+		claim.TraceProfile(e, "sync"), claim.TraceView(e, claim.Said(word)), claim.Grep(e, claim.Said(word)), claim.Grep(plain, claim.Said(word)), claim.NewCommand("inquest", "analyze", claim.Said(claim.PathArgument(word)), "--label="+claim.Said(word)),
 	}
 }
 
@@ -139,7 +139,7 @@ func (b *bench) hold(t *testing.T, how string, commands []claim.Command) {
 	for _, c := range commands {
 		made := ""
 		for _, s := range c.Steps {
-			argv := slices.Clone(s.Argv)
+			argv := s.Words()
 			if i := slices.Index(argv, made); made != "" && i >= 0 {
 				argv[i] = "NEW/" + made
 			}

@@ -280,7 +280,7 @@ func (x *redactor) spans(t claim.Text) claim.Text {
 		case prose.Function:
 			s = x.function(s)
 		case prose.Pattern:
-			s = x.patterns(s)
+			s = claim.Pattern(x.function(claim.Unpattern(s)))
 		case prose.Source:
 			s = x.position(s)
 		case prose.File:

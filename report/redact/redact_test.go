@@ -90,11 +90,6 @@ func TestRedactWords(t *testing.T) {
 }
 
 func addWords(words map[string]bool, s string) {
-	if !strings.ContainsAny(s, " \n") && strings.Contains(s, `\.`) && len(s) < 1000 {
-		for _, p := range append(splitTop(s, '|'), s) { // a regular expression, such as commands hold
-			words[p] = true
-		}
-	}
 	for _, w := range strings.Fields(formatVerb.ReplaceAllString(s, " ")) {
 		_, w, _ = safe.Outer(w)
 		if letters.MatchString(w) {

@@ -35,7 +35,7 @@ func baited[D any](doc D, seed int) D {
 		return b
 	}
 	visit(reflect.ValueOf(&doc).Elem(), "", func(claim.Command) claim.Command {
-		return claim.NewCommand("grep", "-n", "-F", "-e", strings.TrimLeft(next(), "\t"), claim.PathArgument(next()))
+		return claim.NewCommand("grep", "-n", "-F", "-e", claim.Said(strings.TrimLeft(next(), "\t")), claim.Said(claim.PathArgument(next())))
 	}, func(t claim.Text) claim.Text { return claim.Legacy(t.String() + " " + next()) }, func(field, s string) string {
 		if fields[field] == kept || s == "" {
 			return s

@@ -114,7 +114,7 @@ func FuzzRedact(f *testing.F) {
 		if len(name) > 200 {
 			return
 		}
-		pasted := !claim.NewCommand("grep", name).None()
+		pasted := !claim.NewCommand("grep", claim.Said(name)).None()
 		with := func(name string) string {
 			r, err := report.Read(strings.NewReader(saved))
 			if err != nil {
@@ -124,7 +124,7 @@ func FuzzRedact(f *testing.F) {
 				r.Findings[i].Summary += claim.Legacy(fmt.Sprintf("; it said %q", name))
 				r.Findings[i].Evidence[0].Reproduce = claim.Command{}
 				if pasted {
-					r.Findings[i].Evidence[0].Reproduce = claim.Grep(&evidence.Exhibit{Path: "x.log"}, name)
+					r.Findings[i].Evidence[0].Reproduce = claim.Grep(&evidence.Exhibit{Path: "x.log"}, claim.Said(name))
 				}
 			}
 			r.Focus = &report.Focus{Label: "k=" + name, Task: name, Exhibits: []report.Focused{}}

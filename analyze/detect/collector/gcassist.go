@@ -12,6 +12,7 @@ import (
 	"inquest/analyze/evidence/dump"
 	"inquest/analyze/evidence/pprofile"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 	"inquest/analyze/reading"
 )
 
@@ -203,7 +204,7 @@ func gcAssistDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		Facts: []claim.Fact{{
 			Exhibit: e.ID, Says: "goroutines that stand in a mark assist", Value: evidence.Of(len(found), evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "goroutines in the dump"),
-			At: claim.Location{Function: site.Function, File: site.File, Line: site.Line, Goroutine: found[0].ID}, Reproduce: claim.Grep(e, "["+found[0].State),
+			At: claim.Location{Function: site.Function, File: site.File, Line: site.Line, Goroutine: found[0].ID}, Reproduce: claim.Grep(e, "["+wait.StateText(found[0].State)),
 		}},
 	}}
 	return r

@@ -109,7 +109,7 @@ func gcPressureCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return r
 	}
 	whole := claim.PartOf(evidence.Of(g.Used(), evidence.Count), "CPU samples outside idle-mode mark workers")
-	fact := func(says claim.Text, n int64, focus string) claim.Fact {
+	fact := func(says claim.Text, n int64, focus claim.Text) claim.Fact {
 		return claim.Fact{Exhibit: e.ID, Says: says, Value: evidence.Part(n, g.Used()), Of: whole,
 			Reproduce: reading.CollectorTop(e, focus)}
 	}

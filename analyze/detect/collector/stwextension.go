@@ -2,7 +2,6 @@ package collector
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +43,7 @@ func stwGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	worst := g.Longest[0]
 	at := claim.Location{From: int64(worst.At), To: int64(worst.At + worst.Wall())}
-	reproduce := claim.Grep(e, fmt.Sprintf("gc %d @", worst.Number))
+	reproduce := claim.Grep(e, claim.Textf("gc %d @", worst.Number))
 	c.Facts = []claim.Fact{
 		{Exhibit: e.ID, Says: "the longest stop for a collection", Value: evidence.Duration(longest), Limit: in.Against("min-pause"), At: at, Reproduce: reproduce},
 		{Exhibit: e.ID, Says: "mean of both stops of all collections", Value: evidence.Duration(mean), Limit: in.Against("min-pause"), At: s.at(), Reproduce: claim.Grep(e, " ms clock, ")},
@@ -303,7 +302,7 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 	}
 	at := claim.At(place)
 	at.Goroutine, at.From, at.To = worst.Goroutine, int64(worst.Raw.From), int64(worst.Raw.From+worst.Effective)
-	reproduce := claim.TraceView(e, fmt.Sprintf("View trace at %s: the STW row", evidence.Duration(worst.Raw.From)))
+	reproduce := claim.TraceView(e, claim.Textf("View trace at %s: the STW row", evidence.Duration(worst.Raw.From)))
 	fact := func(says claim.Text, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
 		f := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
 		if limit != "" {

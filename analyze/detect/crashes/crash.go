@@ -2,7 +2,6 @@ package crashes
 
 import (
 	"cmp"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -205,7 +204,7 @@ func crashCandidate(group []found) claim.Candidate {
 	}
 	if first.Exit > 0 {
 		c.Facts = append(c.Facts, claim.Fact{Exhibit: first.exhibit.ID, Says: "exit status", Value: evidence.Of(first.Exit, evidence.Count), At: where,
-			Reproduce: claim.Grep(first.exhibit, fmt.Sprintf("exit status %d", first.Exit))})
+			Reproduce: claim.Grep(first.exhibit, claim.Textf("exit status %d", first.Exit))})
 	}
 	if first.Signal != "" && first.Class != dump.SignalClass {
 		c.Caveats = append(c.Caveats, claim.Textf("the signal was %q", first.Signal))
@@ -274,8 +273,8 @@ func oneLine(s string) string {
 // grepCrash is the command that shows a crash in its log.
 func grepCrash(f found) claim.Command {
 	if f.Message == "" {
-		return claim.Grep(f.exhibit, fmt.Sprintf("goroutine %d [", f.Goroutine))
+		return claim.Grep(f.exhibit, claim.Textf("goroutine %d [", f.Goroutine))
 	}
 	text, _, _ := strings.Cut(f.Message, "\n")
-	return claim.Grep(f.exhibit, text)
+	return claim.Grep(f.exhibit, claim.Said(text))
 }

@@ -90,7 +90,7 @@ func raceCandidate(g *raceGroup) claim.Candidate {
 		at.Goroutine = a.Goroutine
 		c.Facts = append(c.Facts, claim.Fact{
 			Exhibit: g.exhibits[i].ID, Says: claim.Textf("reports of the pair %s and %s", line(race.Access[0].Site()), line(race.Access[1].Site())),
-			Value: evidence.Of(race.Count, evidence.Count), At: at, Reproduce: claim.Grep(g.exhibits[i], fmt.Sprintf("0x%012x", a.Address)),
+			Value: evidence.Of(race.Count, evidence.Count), At: at, Reproduce: claim.Grep(g.exhibits[i], claim.Textf("0x%012x", a.Address)),
 		})
 	}
 	if created := lead.Created.Site(); created.Function != "" {

@@ -14,7 +14,7 @@ type Costly struct {
 	What claim.Text // the work, such as "making slices larger"
 	// does reports whether a stack is in that work.
 	Does  func(stack.Stack) bool
-	Focus string // the same as a pattern for go tool pprof
+	Focus claim.Text // the same as a pattern for go tool pprof
 	// Answers tells who answers for the CPU of a stack; nil is [stack.Stack.Owner].
 	Answers func(stack.Stack) stack.Site
 	// spare says that none of the work need be done twice, so that garbage alone can make it a warning.
@@ -51,7 +51,7 @@ func (k Costly) CPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	p := e.Profile()
 	column := p.Column("samples")
 	total := p.Total(column)
-	focus := []string{"-focus=" + k.Focus, "-ignore=runtime.gcAssistAlloc$"}
+	focus := []claim.Text{"-focus=" + k.Focus, "-ignore=runtime.gcAssistAlloc$"}
 	var all int64
 	answers := k.Answers
 	if answers == nil {

@@ -115,9 +115,9 @@ func (k TracedKind) sum(e *evidence.Exhibit, speaks func(stack.Stack) bool, what
 }
 
 // asPrinted is what of a normalised name stands in the text as it is.
-func asPrinted(function string) string {
+func asPrinted(function string) claim.Text {
 	name, _, _ := strings.Cut(function, "[")
-	return name
+	return claim.Func(name).Text()
 }
 
 // probed lists the functions whose calls were counted.

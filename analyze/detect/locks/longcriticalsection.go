@@ -2,7 +2,6 @@ package locks
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -477,7 +476,7 @@ func longHoldDump(in *claim.Input) claim.Reading {
 					{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, which goroutine %d seems to hold", l.Name(), h.G.ID), Value: evidence.Of(n, evidence.Count),
 						Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(waitSite, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
 					{Exhibit: e.ID, Says: claim.Textf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count),
-						At: reading.AtGoroutine(inner, h.G.ID), Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))},
+						At: reading.AtGoroutine(inner, h.G.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))},
 				},
 				Caveats: []claim.Text{caveat},
 			}

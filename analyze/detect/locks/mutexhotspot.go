@@ -151,7 +151,7 @@ func hotspotBlock(in *claim.Input) claim.Reading {
 
 // hotspotProfile judges a mutex or block profile. It denies the claim only where it
 // covers a known time and holds enough events: an empty one may never have been recorded.
-func hotspotProfile(in *claim.Input, what, whole claim.Text, inside string, empty claim.Text) claim.Reading {
+func hotspotProfile(in *claim.Input, what, whole claim.Text, inside, empty claim.Text) claim.Reading {
 	c := reading.Contention(in.Exhibits)
 	if c.Delay <= 0 {
 		return claim.Reading{Silent: "it shows no waiting for locks: " + empty + runtimeWords(c)}

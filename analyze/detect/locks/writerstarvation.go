@@ -2,7 +2,6 @@ package locks
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -111,7 +110,7 @@ func starvationDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		for _, h := range hold[:min(len(hold), 3)] {
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("readers past the lock: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID),
-				Reproduce: claim.Grep(e, fmt.Sprintf("goroutine %d [", h.G.ID))})
+				Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))})
 		}
 		if len(hold) > 0 {
 			c.Caveats = append(c.Caveats, "a dump cannot show who holds a lock: the readers are the goroutines past the line at which others ask for it, and may have given it back")

@@ -105,7 +105,7 @@ func contextRetentionHeap(in *claim.Input) claim.Reading {
 	}
 	r := claim.Reading{
 		Says:   claim.Textf("contexts hold %s in the first heap profile and %s in the last", evidence.Size(s.First().Inuse), evidence.Size(s.Last().Inuse)),
-		Silent: claim.Legacy(s.Unsure(in.Limit("min-growth").Number, allMemory)),
+		Silent: s.Unsure(in.Limit("min-growth").Number, allMemory),
 	}
 	for _, g := range s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory) {
 		if len(r.Candidates) == reading.FewSites {

@@ -1,8 +1,6 @@
 package memory
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
@@ -89,7 +87,7 @@ func descriptorsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if n == 0 {
 		return r
 	}
-	find := claim.Grep(e, fmt.Sprintf("goroutine %d ", first.ID))
+	find := claim.Grep(e, claim.Textf("goroutine %d ", first.ID))
 	r.Candidates = []claim.Candidate{{
 		Severity: claim.Critical, Share: 1,
 		Summary: claim.Textf("a server cannot accept connections: its accept loop, goroutine %d, pauses after a failure, which means that no file descriptor was left", first.ID),

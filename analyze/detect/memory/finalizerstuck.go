@@ -2,7 +2,6 @@ package memory
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -126,7 +125,7 @@ func finalizerDump(in *claim.Input) claim.Reading {
 	}
 	e := reading.Latest(in.Exhibits)
 	for _, f := range all[:min(len(all), reading.MaxSites)] {
-		find := claim.Grep(e, fmt.Sprintf("goroutine %d [", f.goroutine))
+		find := claim.Grep(e, claim.Textf("goroutine %d [", f.goroutine))
 		where := reading.AtGoroutine(f.stack.Site(), f.goroutine)
 		facts := []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("dumps in which the same goroutine waits here, in a %s", f.what), Value: evidence.Of(f.moments, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(in.Exhibits), evidence.Count), "all dumps"), At: where, Reproduce: find}}
@@ -181,7 +180,7 @@ func finalizerTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	t := e.Trace()
 	r := claim.Reading{Says: "no finalizer or cleanup waits in the trace"}
 	if short := reading.TooShort(e); short != "" {
-		r.Silent = claim.Legacy(short)
+		r.Silent = short
 	}
 	by := map[string]*finalizing{}
 	waited, most := map[*finalizing]time.Duration{}, map[*finalizing]exectrace.Span{}
@@ -211,7 +210,7 @@ func finalizerTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		at := reading.AtGoroutine(f.stack.Site(), most[f].Goroutine)
 		at.From, at.To = int64(most[f].From), int64(most[f].To)
 		c := f.candidate(in, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time for which a %s waits here", f.what), Value: share, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-blocked"),
-			At: at, Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d", at.Goroutine))})
+			At: at, Reproduce: claim.TraceView(e, claim.Textf("goroutine %d", at.Goroutine))})
 		c.Severity, c.Thin, c.Caveats, c.Share = claim.Info, r.Silent != "", nil, share.Number
 		if share.Number >= in.Limit("min-blocked").Number {
 			c.Severity = claim.Warning

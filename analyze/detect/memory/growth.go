@@ -11,7 +11,7 @@ func allMemory(h *reading.HeapSite) reading.HeapSum { return h.HeapSum }
 
 // growthFacts are the facts of memory that grew at a site, the growth first.
 // options are what makes pprof leave the memory that was counted.
-func growthFacts(in *claim.Input, s *reading.HeapSeries, g reading.Growth, h *reading.HeapSite, what claim.Text, options string) []claim.Fact {
+func growthFacts(in *claim.Input, s *reading.HeapSeries, g reading.Growth, h *reading.HeapSite, what, options claim.Text) []claim.Fact {
 	first, last := s.Exhibits[0], s.LastExhibit()
 	at := claim.At(h.Site)
 	at.SampleType = "inuse_space"

@@ -21,7 +21,7 @@ func heapGrowthGCTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	s := reading.SlopeOf(floors, g.Total.To-g.Total.From, int(in.Limit("min-floors").Number))
 	if s.Unknown != "" {
-		return claim.Reading{Silent: claim.Legacy(s.Unknown)}
+		return claim.Reading{Silent: s.Unknown}
 	}
 	over := s.To - s.From
 	r := claim.Reading{Says: claim.Textf("the marked heap went from %s to %s within %s", evidence.Size(int64(s.Begin)), evidence.Size(int64(s.Last)), evidence.Duration(over))}
@@ -150,7 +150,7 @@ func heapGrowthHeap(in *claim.Input) claim.Reading {
 		return claim.Reading{Silent: "the heap profile has no column of memory in use"}
 	}
 	r.Power = claim.GrowthPower(max(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number*float64(was)), s.Span())
-	r.Silent = claim.Legacy(s.Unsure(in.Limit("min-growth").Number, allMemory))
+	r.Silent = s.Unsure(in.Limit("min-growth").Number, allMemory)
 	grown := s.Growing(in.Limit("min-growth").Number, in.Limit("min-growth-share").Number, allMemory)
 	for _, g := range grown[:min(len(grown), 3)] {
 		h := s.Last().Sites[g.Name]
@@ -195,7 +195,7 @@ func heapGrowthHeap(in *claim.Input) claim.Reading {
 func heapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	s := reading.HeapSlope(e.Trace(), int(in.Limit("min-floors").Number))
 	if s.Unknown != "" {
-		return claim.Reading{Silent: claim.Legacy(s.Unknown)}
+		return claim.Reading{Silent: s.Unknown}
 	}
 	r := claim.Reading{Says: claim.Textf("the heap after collections went from %s to %s within %s of trace", evidence.Size(int64(s.First)), evidence.Size(int64(s.Last)), evidence.Duration(s.To-s.From))}
 	if !s.Rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) || s.Ended() {

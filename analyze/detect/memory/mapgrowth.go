@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -178,7 +177,7 @@ func mapGrowthHeap(in *claim.Input) claim.Reading {
 	}
 	r.Candidates = append(r.Candidates, whatMapsKeep(in, s, r.Candidates)...)
 	r.Says = claim.Textf("no memory in blocks with the sizes of map tables grew by %s over %d heap profiles", in.Limit("min-growth"), len(s.Views))
-	r.Silent = claim.Legacy(s.Unsure(in.Limit("min-growth").Number, pick))
+	r.Silent = s.Unsure(in.Limit("min-growth").Number, pick)
 	return r
 }
 
@@ -279,7 +278,7 @@ func blocksFact(e *evidence.Exhibit, h *reading.HeapSite) (claim.Fact, bool) {
 	at.Line, at.SampleType = int(line), "inuse_objects"
 	return claim.Fact{
 		Exhibit: e.ID, Says: claim.Textf("equal blocks of %s in use at the line", evidence.Of(size, evidence.Bytes)), Value: evidence.Of(most.InuseObjects, evidence.Count),
-		At: at, Reproduce: claim.PeekLine(e, "inuse_objects", h.Site, int(line)).With(fmt.Sprintf("-tagfocus=%db:%db", size, size)),
+		At: at, Reproduce: claim.PeekLine(e, "inuse_objects", h.Site, int(line)).With(claim.Textf("-tagfocus=%db:%db", size, size)),
 	}, true
 }
 
@@ -370,7 +369,7 @@ func mapGrowthCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 func mapGrowthTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	s := reading.HeapSlope(e.Trace(), int(in.Limit("min-floors").Number))
 	if s.Unknown != "" {
-		return claim.Reading{Silent: claim.Legacy(s.Unknown)}
+		return claim.Reading{Silent: s.Unknown}
 	}
 	if !s.Rises(in.Limit("min-rising").Number, in.Limit("min-growth").Number, in.Limit("min-growth-share").Number) {
 		return claim.Reading{Silent: "the heap does not rise within the trace, which is too short to rule growth out"}

@@ -140,7 +140,7 @@ func busyLoopTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		cost := g.Running + max(time.Duration(float64(scheduling)*evidence.Part(g.Yields, yields).Number), 0)
 		share := evidence.Part(cost, capacity)
-		view := claim.TraceView(e, "goroutine analysis of "+g.Start.Function)
+		view := claim.TraceView(e, claim.Textf("goroutine analysis of %s", claim.Func(g.Start.Function)))
 		at := claim.At(g.Start)
 		c := claim.Candidate{
 			Site: g.Start, Path: []string{g.Start.Function}, Share: share.Number,

@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -174,7 +173,7 @@ func connectionsTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		w := &a.waited
 		at := w.SpanAt()
-		view := claim.TraceView(e, fmt.Sprintf("goroutine %d", at.Goroutine))
+		view := claim.TraceView(e, claim.Textf("goroutine %d", at.Goroutine))
 		c := claim.Candidate{
 			Site: w.Site, Path: w.Path, Ends: ends, Thin: a.made < judge.FewEvents,
 			Summary: claim.Textf("%s makes connections anew: %s in %s, for %s, and %s for them", claim.Func(name), evidence.Of(a.made, evidence.Count), evidence.Duration(t.Duration), evidence.Things(a.answers, "answer"), judge.Standing(reading.PerSecond(w.Total, t.Duration))),

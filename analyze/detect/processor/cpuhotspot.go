@@ -123,7 +123,7 @@ func cpuHotspotTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	use := reading.Usage{Procs: t.Procs.Max, Used: evidence.Part(t.Procs.Running, t.Duration).Number}
 	view := func(s *reading.SiteSum) claim.Command {
-		return claim.TraceView(e, "View trace: the CPU samples on the Procs, in "+s.Site.Function)
+		return claim.TraceView(e, claim.Textf("View trace: the CPU samples on the Procs, in %s", claim.Func(s.Site.Function)))
 	}
 	return hotspots(in, e, p, use, late, "CPU samples in the trace", view, claim.TraceView(e, "View trace: the Procs"))
 }

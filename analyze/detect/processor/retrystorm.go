@@ -168,7 +168,7 @@ func retryHeap(in *claim.Input) claim.Reading {
 		at := claim.At(owner)
 		at.SampleType = "alloc_objects"
 		// Stack by stack: each place that makes or prints the error allocates one for each failure.
-		counted := s.Added(claim.Stacks(last, "alloc_objects").With("-focus="+failureFocus, fmt.Sprintf("-tagfocus=%db:%db", n.size, n.size)))
+		counted := s.Added(claim.Stacks(last, "alloc_objects").With("-focus="+failureFocus, claim.Textf("-tagfocus=%db:%db", n.size, n.size)))
 		c := claim.Candidate{
 			Site: owner, Path: stacks[name].Path(), Severity: claim.Info, Thin: n.sampled(period) < in.Limit("min-samples").Number, Share: 1,
 			Summary: claim.Textf("calls of %s fail %s", claim.Func(name), rate),

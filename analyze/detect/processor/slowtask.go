@@ -2,7 +2,6 @@ package processor
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -94,7 +93,7 @@ func slowTask(in *claim.Input, e *evidence.Exhibit, what claim.Text, k *exectrac
 	}
 	worst := k.Worst[0]
 	loc := claim.Location{Goroutine: worst.Goroutine, From: int64(worst.From), To: int64(worst.To)}
-	view := claim.TraceView(e, fmt.Sprintf("user-defined %ss, %q", what, k.Name))
+	view := claim.TraceView(e, claim.Textf("user-defined %ss, %q", what, k.Name))
 	c := claim.Candidate{
 		Variant: what.String(), Severity: severity, Thin: thin,
 		Summary: claim.Textf("of %s %q one in a hundred takes %s or more, half of them at most %s", evidence.Things(k.Count, what), k.Name, evidence.Duration(p99), evidence.Duration(median)),
@@ -103,7 +102,7 @@ func slowTask(in *claim.Input, e *evidence.Exhibit, what claim.Text, k *exectrac
 			{Exhibit: e.ID, Says: claim.Textf("median of %ss %q", what, k.Name), Value: evidence.Duration(median), At: loc, Reproduce: view},
 			{Exhibit: e.ID, Says: "99th percentile over median", Value: evidence.Quantity{Number: ratio, Unit: evidence.Ratio}, Limit: in.Against("min-ratio"), At: loc, Reproduce: view},
 			{Exhibit: e.ID, Says: claim.Textf("the longest %s, of goroutine %d", what, worst.Goroutine), Value: evidence.Duration(worst.To - worst.From), At: loc,
-				Reproduce: claim.TraceView(e, fmt.Sprintf("goroutine %d at %s", worst.Goroutine, evidence.Duration(worst.From)))},
+				Reproduce: claim.TraceView(e, claim.Textf("goroutine %d at %s", worst.Goroutine, evidence.Duration(worst.From)))},
 		},
 	}
 	if what == "task" {

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
 	"time"
 
 	"inquest/analyze/claim"
@@ -99,7 +98,7 @@ func cpuStarvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	}
 	even := regular(t.Gaps)
 	at := claim.Location{From: int64(worst.From), To: int64(worst.To)}
-	reproduce := claim.TraceView(e, fmt.Sprintf("View trace at %s: nothing on any Proc", evidence.Duration(worst.From)))
+	reproduce := claim.TraceView(e, claim.Textf("View trace at %s: nothing on any Proc", evidence.Duration(worst.From)))
 	c := claim.Candidate{
 		Severity: claim.Info, Share: share.Number,
 		Summary: claim.Textf("%s, for up to %s, no thread of the program was run although goroutines were runnable: %s of the time", evidence.Things(len(t.Gaps), "time"), evidence.Duration(worst.To-worst.From), share),

@@ -170,7 +170,7 @@ func fragmentedTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		}
 		slice, gap, share := g.Slices.Quantile(0.5), g.Gaps.Quantile(0.5), evidence.Part(g.Running, running)
 		at := claim.At(site)
-		reproduce := claim.TraceView(e, "Goroutine analysis: "+g.Start.Function+", Execution time against Block time")
+		reproduce := claim.TraceView(e, claim.Textf("Goroutine analysis: %s, Execution time against Block time", claim.Func(g.Start.Function)))
 		fact := func(says claim.Text, value evidence.Quantity, of *claim.Whole, limit string) claim.Fact {
 			f := claim.Fact{Exhibit: e.ID, Says: says, Value: value, Of: of, At: at, Reproduce: reproduce}
 			if limit != "" {

@@ -159,7 +159,7 @@ func goroutineBurstTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		each := time.Duration(int64(f.running) / max(f.created, 1))
 		// Between two requests nobody runs: what counts is what the flood takes, not how busy the process is.
 		taken := evidence.Part(f.running+time.Duration(f.created)*leastGoroutine, t.ProcTime())
-		reproduce := claim.TraceView(e, "Goroutine analysis: "+f.groups[0].Start.Function+", count and execution time")
+		reproduce := claim.TraceView(e, claim.Textf("Goroutine analysis: %s, count and execution time", claim.Func(f.groups[0].Start.Function)))
 		at := claim.At(f.creator)
 		at.From, at.To = 0, int64(t.Duration)
 		if burst && len(t.Windows) > 0 {

@@ -168,7 +168,7 @@ func workerIdle(in *claim.Input, e *evidence.Exhibit) (claim.Candidate, bool) {
 			Summary: claim.Textf("processors idle for %s of their time while %s in %s for one goroutine in %s, which runs for %s of the time", idle, judge.Standing(rate), claim.Func(w.Site.Function), claim.Func(worker.Site.Function), runs),
 			Facts: []claim.Fact{
 				{Exhibit: e.ID, Says: claim.Textf("time for which the goroutine in %s runs", claim.Func(worker.Site.Function)), Value: runs, Of: claim.PartOf(evidence.Duration(t.Duration), "the trace"), Limit: in.Against("min-worker"), At: at,
-					Reproduce: claim.TraceView(e, "goroutine analysis of "+worker.Site.Function)},
+					Reproduce: claim.TraceView(e, claim.Textf("goroutine analysis of %s", claim.Func(worker.Site.Function)))},
 				{Exhibit: e.ID, Says: claim.Textf("time goroutines waited in %s per second, over %s", claim.Func(w.Site.Function), evidence.Duration(t.Duration)), Value: rate, At: claim.At(w.Site), Reproduce: reading.BlockedView(e, w)},
 			},
 			Fix: []claim.Text{

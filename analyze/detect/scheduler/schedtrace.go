@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
-
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 )
@@ -24,6 +22,6 @@ func momentsOf(e *evidence.Exhibit, share evidence.Quantity, what claim.Text) cl
 			{Exhibit: e.ID, Says: what, Value: share, Of: claim.PartOf(evidence.Of(t.Samples, evidence.Count), "lines of schedtrace"),
 				At: claim.Location{From: int64(t.From), To: int64(t.To)}, Reproduce: claim.Grep(e, "SCHED ")},
 			{Exhibit: e.ID, Says: "most goroutines queued", Value: evidence.Of(t.MostQueued, evidence.Count), At: claim.Location{From: int64(t.MostAt), To: int64(t.MostAt) + 1},
-				Reproduce: claim.Grep(e, fmt.Sprintf("SCHED %dms", t.MostAt.Milliseconds()))},
+				Reproduce: claim.Grep(e, claim.Textf("SCHED %dms", t.MostAt.Milliseconds()))},
 		}}
 }

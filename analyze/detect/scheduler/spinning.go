@@ -83,7 +83,7 @@ func spinningCPU(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return r
 	}
 	c := claim.Candidate{
-		Severity: claim.Warning, Share: share.Number, Caveats: claim.Legacies(use.Doubt()), Thin: judge.Rough(share.Number, in.Limit("min-share").Number, total),
+		Severity: claim.Warning, Share: share.Number, Caveats: use.Doubt(), Thin: judge.Rough(share.Number, in.Limit("min-share").Number, total),
 		Summary: claim.Textf("%s of the CPU samples are in the scheduler, looking for work and waking threads: %s", share, use),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "CPU samples in the scheduler", Value: share, Of: claim.PartOf(evidence.Of(total, evidence.Count), "all CPU samples"), Limit: in.Against("min-share"),

@@ -85,7 +85,7 @@ func callsOf(class wait.Class, s stack.Stack) (stack.Stack, stack.Site, bool) {
 
 func syscallTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: claim.Legacy(short)}
+		return claim.Reading{Silent: short}
 	}
 	t := e.Trace()
 	procs := max(in.Process.GOMAXPROCS, t.Procs.Max, 1)

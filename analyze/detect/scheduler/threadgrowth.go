@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"inquest/analyze/claim"
@@ -158,7 +157,7 @@ func threadsDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.site.Function, b.site.Function))
 	})
 	k := keepers[0]
-	variant, doing, find := "syscall", claim.Text("are in system calls"), fmt.Sprintf("goroutine %d [", k.first.ID)
+	variant, doing, find := "syscall", claim.Text("are in system calls"), claim.Textf("goroutine %d [", k.first.ID)
 	if 2*locked > n {
 		variant, doing = "locked", "are locked to their thread"
 	}

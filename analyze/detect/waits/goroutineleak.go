@@ -480,8 +480,8 @@ func leakDump(in *claim.Input) claim.Reading {
 		if seen[a.site.Function] || len(r.Candidates) == reading.MaxSites {
 			continue
 		}
-		cand, ok := c.growing(in, e, a, claim.Grep(e, a.site.Function))
-		if left, found := c.unpulled(in, e, a, int64(len(e.Dump().Goroutines)), claim.Grep(e, a.site.Function)); found && a.leaked == 0 {
+		cand, ok := c.growing(in, e, a, claim.Grep(e, claim.Func(a.site.Function).Text()))
+		if left, found := c.unpulled(in, e, a, int64(len(e.Dump().Goroutines)), claim.Grep(e, claim.Func(a.site.Function).Text())); found && a.leaked == 0 {
 			cand, ok = left, true
 		} else if never, found := a.nilChannel(in, e); found && a.leaked == 0 {
 			cand, ok = never, true
@@ -735,7 +735,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 	cand := claim.Candidate{
 		Site: a.site, Path: a.path, Variant: variant, Severity: severity, Thin: thin, Summary: summary,
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: says, Value: value, Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
-			Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
+			Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, claim.Func(a.site.Function).Text())}},
 		Caveats: []claim.Text{"one dump shows that goroutines wait, not that they will never go on"},
 	}
 	leftBehind := func(says claim.Text, n int64, grep claim.Command) {
@@ -748,7 +748,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 		if oldOnes {
 			cand.Summary += claim.Textf("; the longest has waited for %s by now", evidence.Minutes(a.longest))
 		}
-		leftBehind("of them, without a goroutine that they made or that is at work in what they called", a.alone, claim.Grep(e, a.site.Function))
+		leftBehind("of them, without a goroutine that they made or that is at work in what they called", a.alone, claim.Grep(e, claim.Func(a.site.Function).Text()))
 		cand.Caveats = append(cand.Caveats, "work that stands in a queue has no goroutine yet")
 		cand.Fix = []claim.Text{
 			"Call Done in a defer as the first statement of each goroutine, so that an early return or a panic does not skip it",
@@ -756,7 +756,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 			"Use errgroup with a context, or WaitGroup.Go of Go 1.25, which count by themselves",
 		}
 	case variant == "orphaned":
-		leftBehind("of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", a.orphans, claim.Grep(e, "created by "+a.creator.Function))
+		leftBehind("of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", a.orphans, claim.Grep(e, claim.Textf("created by %s", claim.Func(a.creator.Function))))
 		cand.Fix = []claim.Text{
 			claim.Textf("Give the goroutine an end: select on the Done of a context that is cancelled when %s returns, beside what it waits for", claim.Func(a.creator.Function)),
 			"Whoever starts a goroutine should wait for it or cancel it: errgroup with a context, or a WaitGroup and a done channel",
@@ -774,7 +774,7 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 		}
 		if allAlong {
 			cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "goroutine numbers, which are handed out in order, between the first of them and the last", Value: evidence.Of(slices.Max(a.ids)-slices.Min(a.ids), evidence.Count),
-				At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)})
+				At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, claim.Func(a.site.Function).Text())})
 		}
 	}
 	judge.AddSites(&cand, a.inner, a.creator)
@@ -797,7 +797,7 @@ func (a *alike) nilChannel(in *claim.Input, e *evidence.Exhibit) (claim.Candidat
 		Site: a.site, Path: a.path, Variant: "nil-channel", Severity: claim.Warning,
 		Summary: claim.Textf("%d goroutines in %s wait for %s: none of them can ever go on", a.never, claim.Func(a.site.Function), what),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines here that wait for %s", what), Value: evidence.Of(a.never, evidence.Count),
-			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"), Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, a.site.Function)}},
+			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"), Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, claim.Func(a.site.Function).Text())}},
 	}
 	if a.class != wait.Select {
 		cand.Fix = []claim.Text{

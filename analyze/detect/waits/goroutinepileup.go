@@ -379,17 +379,17 @@ func gateOf(frames []dump.Frame) uint64 {
 // gateFrames are waits whose first argument is what is waited for.
 var gateFrames = map[string]bool{"sync.(*WaitGroup).Wait": true, "sync.runtime_notifyListWait": true}
 
-func lastFrameText(e *evidence.Exhibit, x *crowd) string {
+func lastFrameText(e *evidence.Exhibit, x *crowd) claim.Text {
 	for i := range e.Dump().Goroutines {
 		if g := &e.Dump().Goroutines[i]; g.ID == x.goroutine {
 			for _, f := range g.Frames {
 				if stack.Normal(f.Function) == x.site.Function {
-					return f.Function + "("
+					return claim.Func(f.Function).Text() + "("
 				}
 			}
 		}
 	}
-	return x.site.Function
+	return claim.Func(x.site.Function).Text()
 }
 
 func (c *crowds) largest() float64 {

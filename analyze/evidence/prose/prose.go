@@ -32,13 +32,14 @@ const (
 	Pattern   Kind = 'r' // the same as a regular expression for go tool pprof
 	Source    Kind = 's' // a source file, perhaps with a line
 	File      Kind = 'p' // path or name of an exhibit
+	Exhibit   Kind = 'e' // id of an exhibit
 	LabelPair Kind = 'l' // key=value
 	Said      Kind = 't' // what the evidence says
 	Quote     Kind = 'q' // the same between double quotes, as %q writes it
 	Old       Kind = 'o' // a sentence that was made without marks
 )
 
-const kinds = "nfrsplqto" // their marks follow one another
+const kinds = "nfrsplqtoe" // their marks follow one another
 
 const (
 	firstMark = 0xF5 // no UTF-8 has it, nor what follows
@@ -76,6 +77,12 @@ type Code string
 // Text marks it.
 func (c Code) Text() Text { return Of(Source, string(c)) }
 
+// ID is the id of an exhibit.
+type ID string
+
+// Text marks it.
+func (i ID) Text() Text { return Of(Exhibit, string(i)) }
+
 // Label is key=value.
 type Label string
 
@@ -94,13 +101,13 @@ func Legacy(s string) Text { return Of(Old, s) }
 // Texter is what can say of itself which words it is.
 type Texter interface{ Text() Text }
 
-// literal is a format: only a constant can become one, outside of this package.
-type literal string
+// Format is a format: words of ours with verbs in it. Nothing but a constant becomes one.
+type Format string
 
 // Textf is fmt.Sprintf with the format as words of ours. What an argument is follows from its type: a Text is put in as
 // it is, a Texter says it, numbers and durations are numbers. A string, and whatever else there is, is what the
 // evidence says: to be replaced as a whole.
-func Textf(format literal, args ...any) Text {
+func Textf(format Format, args ...any) Text {
 	var b strings.Builder
 	rest, next := string(format), 0
 	for {
@@ -190,6 +197,25 @@ func (t Text) Spans() iter.Seq2[Kind, string] {
 			}
 		}
 	}
+}
+
+// Holds reports whether a stretch of a kind is s.
+func (t Text) Holds(kind Kind, s string) bool {
+	for k, is := range t.Spans() {
+		if k == kind && is == s {
+			return true
+		}
+	}
+	return false
+}
+
+// List joins words as a sentence does: "a, b and c".
+func List[T ~string](words []T) Text {
+	if len(words) < 2 {
+		return Join(words, "")
+	}
+	last := len(words) - 1
+	return Join(words[:last], ", ") + " and " + Join(words[last:], "")
 }
 
 // String is the text without its marks.

@@ -55,7 +55,7 @@ func custody(t report.Tool, argv []string, r *report.Redaction) []Made {
 	if line := report.CommandLine(argv); line != "" { // what a saved document has as its line may have been written by anybody
 		out = append(out, Made{"Command", line, true})
 	} else if len(argv) > 0 {
-		out = append(out, Made{"Command", report.MadeBy(argv).Note, false})
+		out = append(out, Made{"Command", report.MadeBy(argv).Note.String(), false})
 	}
 	if r != nil {
 		out = append(out, Made{"Redacted", RedactionWords(r), false})

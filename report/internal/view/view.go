@@ -519,7 +519,7 @@ func (c *Chain) Commands() []Command {
 	var out []Command
 	for _, f := range c.Findings {
 		for _, fact := range f.Evidence {
-			line, note := fact.Reproduce.String(), fact.Reproduce.Note
+			line, note := fact.Reproduce.String(), fact.Reproduce.Note.String()
 			i := slices.IndexFunc(out, func(o Command) bool { return o.Line == line })
 			if i < 0 && line+note != "" {
 				i = len(out)
