@@ -93,7 +93,7 @@ func shade(i int, idle bool) string {
 // drawStack draws the parts of an account beside each other, as wide as their share is.
 func drawStack(rows []view.AccountRow) string {
 	var b strings.Builder
-	b.WriteString(`<svg class="stack" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">`)
+	b.WriteString(`<svg class="parts" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">`)
 	at := 0.0
 	for i, r := range rows {
 		width := min(100*r.Of.Number, 100-at)
