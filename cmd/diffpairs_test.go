@@ -4,28 +4,33 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"inquest/analyze/compare"
 )
 
-// verdictOf compares two sides as the command line does.
-func verdictOf(t *testing.T, before, after string) (v compare.Outcome, why string) {
+// sentence is what the tests here look at of a comparison.
+type sentence struct {
+	Verdict compare.Outcome
+	Why     string
+	Work    struct{ Factor float64 }
+}
+
+// sentenced compares two sides as the command line does.
+func sentenced(t *testing.T, before, after string) (d sentence) {
 	t.Helper()
 	var out, said bytes.Buffer
 	code := Main([]string{"diff", "-q", "-f", "json", before, after}, strings.NewReader(""), &out, &said)
-	var d struct {
-		Verdict compare.Outcome
-		Why     string
-	}
 	if err := json.Unmarshal(out.Bytes(), &d); err != nil {
 		t.Fatalf("%s against %s: exit %d, %v: %s", before, after, code, err, said.Bytes())
 	}
-	return d.Verdict, d.Why
+	return d
 }
 
 // outcomes in the order of the table's columns.
@@ -58,7 +63,8 @@ func TestPairs(t *testing.T) {
 					{"faulty -> fixed", before, after, []compare.Outcome{compare.Regression}},
 					{"fixed -> faulty", after, before, []compare.Outcome{compare.Pass}},
 				} {
-					v, why := verdictOf(t, d.from, d.to)
+					is := sentenced(t, d.from, d.to)
+					v, why := is.Verdict, is.Why
 					t.Logf("%s: %s: %s", d.name, v, why)
 					for _, w := range d.wrong {
 						if v == w {
@@ -91,4 +97,54 @@ func TestPairs(t *testing.T) {
 	if got, want := faults[compare.Regression], (pairs*47+48)/49; got < want {
 		t.Errorf("%d of %d faults are a regression, want %d", got, pairs, want)
 	}
+}
+
+// TestLoads compares programs with themselves under half, the same and twice the load: none of it is a regression, and the work
+// that was done is known to 15 %. -v prints what was taken for it.
+func TestLoads(t *testing.T) {
+	programs, err := filepath.Glob("../fixtures/load/*")
+	if err != nil || len(programs) < 10 {
+		t.Fatalf("%d programs, %v", len(programs), err)
+	}
+	for _, dir := range programs {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			for _, from := range []string{"0.5", "1", "2"} {
+				for _, to := range []string{"0.5", "1", "2"} {
+					if from == to {
+						continue
+					}
+					before, after := filepath.Join(dir, from), filepath.Join(dir, to)
+					is := sentenced(t, before, after)
+					served := answers(t, after) / answers(t, before)
+					t.Logf("%s -> %s times the load: served %.2f times as much, taken for %.2f: %s", from, to, served, is.Work.Factor, is.Verdict)
+					if is.Verdict == compare.Regression {
+						t.Errorf("%s -> %s times the load is a regression: %s", from, to, is.Why)
+					}
+					if math.Abs(is.Work.Factor/served-1) > 0.15 {
+						t.Errorf("%s -> %s times the load served %.2f times as much and is taken for %.2f", from, to, served, is.Work.Factor)
+					}
+				}
+			}
+		})
+	}
+}
+
+// answers is how many answers the clients of a recording had in a second.
+func answers(t *testing.T, dir string) float64 {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "answers.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n float64
+	var in string
+	if _, err := fmt.Sscanf(string(text), "%f answers in %s", &n, &in); err != nil {
+		t.Fatalf("%s: %v", dir, err)
+	}
+	d, err := time.ParseDuration(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n / d.Seconds()
 }

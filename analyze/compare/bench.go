@@ -271,7 +271,7 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 		case x.Detectable > opt.MinEffect:
 			// That no change was seen says nothing where none could have been.
 			x.Verdict = Inconclusive
-			x.Warnings = append(x.Warnings, claim.Textf("runs differ too much to see %s: it takes %s", evidence.Of(opt.MinEffect, evidence.Share), runsWords(x.RunsNeeded)))
+			x.Warnings = append(x.Warnings, claim.Textf("runs differ too much to see %s: it takes %s", evidence.Of(opt.MinEffect, evidence.Share), RunsWords(x.RunsNeeded)))
 			noisy++
 			needed = max(needed, x.RunsNeeded)
 		}
@@ -281,7 +281,7 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 		k.undecided = append(k.undecided, claim.Textf("too few runs of %s for any difference to be told from noise: four per side are the least, ten are good", evidence.Things(few, "number")))
 	}
 	if noisy > 0 {
-		k.undecided = append(k.undecided, claim.Textf("cannot tell a change of %s of %s: runs differ too much; it takes %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(noisy, "number"), runsWords(needed)))
+		k.undecided = append(k.undecided, claim.Textf("cannot tell a change of %s of %s: runs differ too much; it takes %s", evidence.Of(opt.MinEffect, evidence.Share), evidence.Things(noisy, "number"), RunsWords(needed)))
 	}
 	if len(k.undecided) == 0 {
 		k.Record = ""
@@ -324,7 +324,8 @@ func visible(a, b []float64, effect float64) (change float64, runs int64) {
 // mostRuns is more than anybody makes.
 const mostRuns = 10_000
 
-func runsWords(n int64) claim.Text {
+// RunsWords says how many runs a side it takes.
+func RunsWords(n int64) claim.Text {
 	if n >= mostRuns {
 		return "more runs than can be made"
 	}

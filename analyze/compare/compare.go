@@ -240,8 +240,8 @@ func Compare(before, after *Side, opt Options) *Result {
 		r.Kinds, r.Findings = append(r.Kinds, k), findings
 	}
 	was, is := trends("before", before), trends("after", after)
-	r.Trends = slices.Concat(was, is)
 	r.Reasons = crowding(was, is)
+	r.Trends = slices.Concat(was, is)
 	for _, k := range r.Kinds {
 		for _, x := range k.reasons {
 			x.Kind = k.Kind

@@ -755,10 +755,10 @@ func (c *comparison) detectable() {
 // leastRuns is how many runs a side it takes for them to tell how runs differ.
 const leastRuns = 3
 
-// thin reports whether so little was sampled that what makes a tenth of the whole could double unseen: then that nothing
-// was seen is no pass. Counts are taken whole, not sampled.
+// thin reports whether so little was sampled that what makes a tenth of the whole, or the least that counts where that is more,
+// could double unseen: then that nothing was seen is no pass. Counts are taken whole, not sampled.
 func (c *comparison) thin() bool {
-	return c.unit() != evidence.Count && c.unseen(someOfAll) > 1
+	return c.unit() != evidence.Count && c.unseen(max(someOfAll, min(c.floor()/c.size, 1))) > 1
 }
 
 // maxListed is how many changes that do not count a measure lists.
@@ -825,7 +825,22 @@ func (c *comparison) paths() {
 		if len(ch.Path) == 0 {
 			ch.Path = []string{ch.Function}
 		}
+		if site, ok := c.inProgram(chain); ok {
+			ch.File, ch.Line = site.File, site.Line
+		}
 	}
+}
+
+// inProgram returns the function closest to the first of a chain, leaf first, whose source is the program's own: what a reader
+// can change. It is false where that is the first itself, or where there is none.
+func (c *comparison) inProgram(chain []int) (site stack.Site, ok bool) {
+	for i, id := range chain {
+		site = c.names.sites[id]
+		if !c.names.kinds[id].standard && !c.names.kinds[id].plumbing && site.File != "" && !(stack.Frame{File: site.File}).Dependency() {
+			return site, i > 0
+		}
+	}
+	return site, false
 }
 
 // explain gives each change its part of all that changed in its direction.
@@ -915,8 +930,8 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 	case c.thin():
 		c.m.Verdict = Inconclusive
 		c.m.Gates = c.m.Gates && !c.q.backed
-		c.m.Why = claim.Textf("%s: %d and %d samples are so few that what makes a tenth of it could double unseen; %s like these would show a fifth more in it",
-			name, c.m.Samples.Before, c.m.Samples.After, runsWords(c.m.RunsNeeded))
+		c.m.Why = claim.Textf("%s: too few samples (%d and %d), a tenth of it could double unseen; it takes %s like these, or as much more time, to see a fifth more",
+			name, c.m.Samples.Before, c.m.Samples.After, RunsWords(c.m.RunsNeeded))
 	default:
 		c.m.Verdict = Pass
 		c.m.Why = claim.Textf("%s: no function's change counts", name)

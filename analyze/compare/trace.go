@@ -83,7 +83,7 @@ type scalar struct {
 }
 
 var scalars = []scalar{
-	{quantity{name: "waiting for locks", unit: evidence.SecPerSec, floor: 0.05, least: 0.5, gates: true, rank: RankOperations, grows: beyondAll}, false,
+	{quantity{name: "waiting for locks", unit: evidence.SecPerSec, floor: 0.05, least: 0.5, gates: true, rank: RankOperations, grows: beyondAll, rate: true}, false,
 		func(t *exectrace.Timeline, n *names, side int) run {
 			return waits(t, n, side, func(c wait.Class) bool {
 				return c == wait.Mutex || c == wait.RWRead || c == wait.RWWrite

@@ -7,6 +7,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/stack"
 )
 
 // Trend is how the live heap, or the goroutines, of one side went from profile to profile of one process.
@@ -17,6 +18,7 @@ type Trend struct {
 	First    evidence.Quantity `json:"first"`
 	Last     evidence.Quantity `json:"last"`
 	Slope    evidence.Quantity `json:"slope"`  // least squares, per second
+	Counts   bool              `json:"counts"` // it decides the verdict
 	Rising   bool              `json:"rising"` // every profile has more than the one before, and the last a quarter more than the first
 	Sites    []TrendSite       `json:"sites"`  // that grew most
 }
@@ -24,6 +26,8 @@ type Trend struct {
 // TrendSite is one site of a Trend.
 type TrendSite struct {
 	Function string            `json:"function"`
+	File     string            `json:"file,omitempty"`
+	Line     int               `json:"line,omitempty"`
 	First    evidence.Quantity `json:"first"`
 	Last     evidence.Quantity `json:"last"`
 }
@@ -84,10 +88,11 @@ func trendOf(what claim.Text, side string, all []*evidence.Exhibit, column strin
 	if xx > 0 {
 		t.Slope.Number = math.Round(xy / xx)
 	}
-	was, is := bySite(all[0], column), bySite(all[last], column)
+	was, _ := bySite(all[0], column)
+	is, at := bySite(all[last], column)
 	for f, v := range is {
 		if v > was[f] {
-			t.Sites = append(t.Sites, TrendSite{f, evidence.Of(was[f], unit), evidence.Of(v, unit)})
+			t.Sites = append(t.Sites, TrendSite{f, at[f].File, at[f].Line, evidence.Of(was[f], unit), evidence.Of(v, unit)})
 		}
 	}
 	slices.SortFunc(t.Sites, func(a, b TrendSite) int {
@@ -97,13 +102,19 @@ func trendOf(what claim.Text, side string, all []*evidence.Exhibit, column strin
 	return t
 }
 
-func bySite(e *evidence.Exhibit, column string) map[string]int64 {
-	by, c := map[string]int64{}, e.Profile().Column(column)
+func bySite(e *evidence.Exhibit, column string) (by map[string]int64, at map[string]stack.Site) {
+	by, at = map[string]int64{}, map[string]stack.Site{}
+	c := e.Profile().Column(column)
 	for i := range e.Profile().Samples {
 		s := &e.Profile().Samples[i]
-		by[unvendored(s.Stack.Owner().Function)] += s.Values[c]
+		site := s.Stack.Owner()
+		name := unvendored(site.Function)
+		by[name] += s.Values[c]
+		if _, known := at[name]; !known {
+			at[name] = site
+		}
 	}
-	return by
+	return by, at
 }
 
 // crowding is the reason that goroutines grow in number on one side and not on the other. Heaps grow while a program
@@ -129,6 +140,7 @@ func crowding(before, after []Trend) []Reason {
 	if is == nil {
 		grows, word, side, sign = was, "grew", "before", true
 	}
+	grows.Counts = true
 	says := claim.Textf("goroutines %s from %s to %s over the profiles of the %s side", word, grows.First, grows.Last, side)
 	if len(grows.Sites) > 0 {
 		says += claim.Textf(", most in %s", claim.Func(grows.Sites[0].Function))

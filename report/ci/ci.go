@@ -117,6 +117,7 @@ func diffNotices(d *report.Diff) notices {
 			Function: r.Function, File: r.File, Line: r.Line, Fingerprint: claim.Fingerprint(id, r.Function),
 		})
 	}
+	n.List = append(n.List, slower(&n, v)...)
 	for _, b := range v.Benchmarks {
 		if b.Verdict == compare.Regression {
 			id := "regression/benchmark/" + slug(b.Unit)
@@ -161,6 +162,40 @@ func diffNotices(d *report.Diff) notices {
 	return n
 }
 
+// slower is what takes longer, and what grows from profile to profile of the after side alone.
+func slower(n *notices, v view.Diff) (out []notice) {
+	for _, k := range v.Kinds {
+		for _, d := range k.Distributions {
+			if d.Gates && d.Verdict == compare.Regression {
+				id := "regression/" + k.Kind + "/" + slug(d.Name.String())
+				n.rule(rule{id, "Longer: " + d.Name.String(), "inquest diff compares how long things took in execution traces"})
+				out = append(out, notice{Rule: id, Level: "error", Title: ("Regression: " + d.Name).String(), Message: d.Why.String(), Fingerprint: claim.Fingerprint(id, "")})
+			}
+		}
+	}
+	rose := func(t compare.Trend, side string) bool { return t.Side == side && t.Rising }
+	for _, t := range v.Trends {
+		before := slices.ContainsFunc(v.Trends, func(o compare.Trend) bool { return o.Name == t.Name && rose(o, "before") })
+		if !rose(t, "after") || before {
+			continue
+		}
+		level := "note"
+		if t.Counts {
+			level = "error"
+		}
+		id := "regression/trend/" + slug(t.Name.String())
+		n.rule(rule{id, "Growing: " + t.Name.String(), "inquest diff follows what several profiles of one process show"})
+		sentence, _ := view.TrendWords(t)
+		one := notice{Rule: id, Level: level, Title: ("Growing: " + t.Name).String(), Message: sentence, Fingerprint: claim.Fingerprint(id, "")}
+		if len(t.Sites) > 0 {
+			one.Function, one.File, one.Line = t.Sites[0].Function, t.Sites[0].File, t.Sites[0].Line
+			one.Message += "; most in " + one.Function
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
 func benchNumbers(b compare.Benchmark) string {
 	return fmt.Sprintf("%s from %s to %s", b.What(), b.Number(b.Before), b.Number(b.After))
 }
@@ -203,6 +238,12 @@ func DiffUnder(d *report.Diff, root string) *report.Diff {
 				c := &out.Kinds[i].Measures[j].Changes[k]
 				c.File = under(root, c.File)
 			}
+		}
+	}
+	for i := range out.Trends {
+		for j := range out.Trends[i].Sites {
+			s := &out.Trends[i].Sites[j]
+			s.File = under(root, s.File)
 		}
 	}
 	for _, list := range [][]compare.FindingChange{out.Findings.New, out.Findings.Worse} {

@@ -24,6 +24,7 @@ var diffHTMLTemplate = template.Must(template.New("diff.html").Funcs(template.Fu
 	"path":        view.CallPath,
 	"probability": view.Probability,
 	"method":      func(m compare.Measure) string { return view.Capital(view.MethodWords(&m)) },
+	"whole":       func(m compare.Measure) string { return view.Whole(&m) },
 	"sight":       func(m compare.Measure) string { return view.SightWords(&m) },
 	"flame":       func(m compare.Measure) template.HTML { return template.HTML(drawFlame(&m)) },
 	"benchmark":   func(b compare.Benchmark) string { return b.Short() },
@@ -46,7 +47,6 @@ type diffPage struct {
 	view.Diff
 	StyleHash string
 	Style     template.CSS
-	Question  string // the verdict in words
 	Lead      string
 	Decides   []view.Row
 	Undecided int // changes that decide and are not shown at the top
@@ -61,18 +61,6 @@ func WriteDiff(w io.Writer, d *report.Diff) error {
 	rows := v.Counted()
 	p := diffPage{Diff: v, Style: template.CSS(style), StyleHash: digest(style), Lead: view.Capital(v.Why.String()) + ".",
 		Decides: view.First(view.MaxDiffRows, rows), Undecided: max(len(rows)-view.MaxDiffRows, 0), Numbers: v.Ranked(), Sides: []report.DiffSide{v.Before, v.After}}
-	switch v.Verdict {
-	case compare.Regression:
-		p.Question = "It got worse"
-	case compare.Improvement:
-		p.Question = "It got better"
-	case compare.Tradeoff:
-		p.Question = "Better in one respect, worse in another"
-	case compare.Pass:
-		p.Question = "Nothing that counts changed"
-	default:
-		p.Question = "It cannot be told"
-	}
 	var buf bytes.Buffer
 	if err := diffHTMLTemplate.Execute(&buf, p); err != nil {
 		return err

@@ -21,7 +21,16 @@ func WriteDiff(w io.Writer, d *report.Diff) error {
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("### inquest: %s", v.Verdict)
 	say("")
-	say("%s", markdownBlock(view.Capital(v.Why.String())+"."))
+	answer := "**" + v.Answer() + "**"
+	if v.Verdict == compare.Pass {
+		say("%s.", answer)
+	} else {
+		say("%s: %s", answer, markdownBlock(v.Why.String()+"."))
+	}
+	if work := v.WorkWords(); work != "" {
+		say("")
+		say("%s", markdownBlock(work))
+	}
 	if v.Verdict == compare.Inconclusive {
 		say("")
 		say("**This is not a pass**: some of it could not be compared, or too little was seen.")
@@ -141,7 +150,7 @@ func markdownMeasure(b *strings.Builder, m *compare.Measure) {
 		decides = " (does not decide)"
 	}
 	say("")
-	say("**%s**%s: %s → %s%s (%s)", markdownText(claim.Capital(m.Name).String()), decides, markdownText(m.Whole.Before.String()), markdownText(m.Whole.After.String()), view.PerWord(m), view.Relative(m.Whole))
+	say("**%s**%s: %s", markdownText(claim.Capital(m.Name).String()), decides, markdownText(view.Whole(m)))
 	if len(m.Changes) > 0 {
 		say("")
 		say("| change | function | before | after | of the whole | q | |")
@@ -264,11 +273,10 @@ func markdownSides(b *strings.Builder, v view.Diff) {
 	for i, side := range []report.DiffSide{v.Before, v.After} {
 		say("")
 		say("**%s**: %s", [2]string{"Before", "After"}[i], markdownText(view.SideWords(side)))
-		say("")
 		for _, e := range side.Exhibits {
-			say("- %s", markdownText(strings.Join([]string{e.ID, e.Path, string(e.Kind), e.SHA256}, " ")))
 			for _, p := range e.Problems {
-				say("  - %s", markdownText(p.String()))
+				say("")
+				say("- %s: %s", markdownCode(e.Path), markdownText(p.String()))
 			}
 		}
 	}

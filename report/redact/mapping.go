@@ -155,7 +155,7 @@ var fields = func() map[string]fieldKind {
 			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,
 		aFunction: `claim.Site.Function claim.Location.Function compare.Change.Function compare.WorkSource.At compare.Change.Path compare.Moved.From compare.Moved.To
 			compare.Node.Function figure.FlameNode.Function compare.TrendSite.Function report.Rename.From report.Rename.To figure.FlameNode.Function`,
-		aFile:        `claim.Site.File claim.Location.File compare.Change.File`,
+		aFile:        `claim.Site.File claim.Location.File compare.Change.File compare.TrendSite.File`,
 		aPath:        `report.Exhibit.Path report.Focused.Path`,
 		aTitle:       `report.Case.Title report.DiffSide.Title`,
 		aLabel:       `report.Focus.Label`,

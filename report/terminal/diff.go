@@ -24,6 +24,9 @@ func WriteDiff(w io.Writer, d *report.Diff, opt Options) error {
 		compare.Improvement: t.levels[claim.Info], compare.Pass: t.strong,
 	}
 	t.line(0, styles[v.Verdict], strings.ToUpper(string(v.Verdict))+"  "+v.Why.String())
+	if work := v.WorkWords(); work != "" {
+		t.line(2, plain, work)
+	}
 	t.line(2, t.faint, "before: "+view.SideWords(v.Before))
 	t.line(2, t.faint, "after:  "+view.SideWords(v.After))
 	if v.Verdict == compare.Inconclusive {
@@ -121,7 +124,7 @@ func (t *terminal) measure(m *compare.Measure) {
 		title += " (shown, does not decide)"
 	}
 	t.section(claim.Capital(title).String())
-	t.hang(12, fmt.Sprintf("  %-10s", view.Relative(m.Whole)), lipgloss.Style{}, fmt.Sprintf("the whole: %s → %s%s", m.Whole.Before, m.Whole.After, view.PerWord(m)))
+	t.hang(2, "  ", lipgloss.Style{}, "the whole: "+view.Whole(m))
 	shown := 0
 	for _, c := range m.Changes {
 		if c.Counts && m.Gates {

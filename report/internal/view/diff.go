@@ -23,7 +23,39 @@ func NewDiff(d *report.Diff) Diff { return Diff{safe.Copy(d)} }
 // Headline is the verdict in one sentence.
 func (v Diff) Headline() string { return Capital(string(v.Verdict)) + ": " + v.Why.String() }
 
-// row is a change that counts, with where it was measured.
+// Answer is the verdict for who decides about a release and reads no further.
+func (v Diff) Answer() string {
+	switch v.Verdict {
+	case compare.Regression:
+		return "It got worse"
+	case compare.Improvement:
+		return "It got better"
+	case compare.Tradeoff:
+		return "It got better in one respect and worse in another"
+	case compare.Pass:
+		return "Nothing that counts changed"
+	}
+	return "It cannot be told whether it got worse"
+}
+
+// WorkWords says how much work each side did; empty where no number hangs on it.
+func (v Diff) WorkWords() string {
+	if v.Work.By == "" && v.Work.Low == 0 && v.Work.High == 0 {
+		return ""
+	}
+	return Capital(v.Work.Why.String()) + "."
+}
+
+// Whole says how a measure as a whole changed.
+func Whole(m *compare.Measure) string {
+	before, after := m.Whole.Before.String(), m.Whole.After.String()
+	if before == after && strings.HasPrefix(before, "0 ") {
+		return "next to nothing on both sides"
+	}
+	return fmt.Sprintf("%s → %s%s (%s)", before, after, PerWord(m), Relative(m.Whole))
+}
+
+// Row is a change that counts, with where it was measured.
 type Row struct {
 	compare.Change
 	Measure *compare.Measure
@@ -45,11 +77,14 @@ func (v Diff) Counted() []Row {
 				all = append([]compare.Change{m.Whole}, all...)
 			}
 			for _, c := range all {
-				switch {
-				case c.Counts && c.Worse:
-					worse = append(worse, Row{c, m, k})
-				case c.Counts:
-					better = append(better, Row{c, m, k})
+				list := &better
+				if c.Worse {
+					list = &worse
+				}
+				// Two kinds of evidence that show the same say it once.
+				again := func(r Row) bool { return r.Function == c.Function && r.Measure.Name == m.Name && r.Reach == c.Reach }
+				if c.Counts && !slices.ContainsFunc(*list, again) {
+					*list = append(*list, Row{c, m, k})
 				}
 			}
 		}
@@ -85,7 +120,9 @@ func within(c compare.Change) string {
 	if c.Before.Number == 0 || c.New() {
 		return ""
 	}
-	return fmt.Sprintf("%s to %s", compare.Percent(c.Interval.Low/c.Before.Number), compare.Percent(c.Interval.High/c.Before.Number))
+	// Nothing falls below nothing, whatever the interval of a symmetric test says.
+	part := func(delta float64) string { return compare.Percent(max(delta/c.Before.Number, -1)) }
+	return fmt.Sprintf("%s to %s", part(c.Interval.Low), part(c.Interval.High))
 }
 
 // Share is its part of the whole on both sides.
@@ -149,7 +186,7 @@ func neededWords(m *compare.Measure) string {
 	if m.RunsNeeded <= min(m.Runs.Before, m.Runs.After) {
 		return ""
 	}
-	return fmt.Sprintf("; %d runs a side like these would show a change of a fifth in it", m.RunsNeeded)
+	return fmt.Sprintf("; it takes %s like these to see a change of a fifth in it", compare.RunsWords(m.RunsNeeded))
 }
 
 // BenchSure says how sure a benchmark's change is.
