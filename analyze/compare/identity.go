@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"slices"
 	"strings"
 
 	"inquest/analyze/evidence/pprofile"
@@ -87,6 +88,7 @@ type places struct {
 	side   int
 	bySite bool                    // cost is own to the first function that is not plumbing, as saved reports count it
 	known  map[**stack.Frame]place // by where a stack lies: samples share them
+	chain  []int                   // under way
 }
 
 func (p *places) of(s *pprofile.Sample) place {
@@ -98,6 +100,7 @@ func (p *places) of(s *pprofile.Sample) place {
 		return pl
 	}
 	pl := place{owner: -1}
+	chain := p.chain[:0]
 	site := -1
 	for i := range s.Stack {
 		id := p.names.id(p.side, s.Stack[i])
@@ -112,16 +115,17 @@ func (p *places) of(s *pprofile.Sample) place {
 			pl.owner = id
 		}
 		seen := false
-		for _, c := range pl.chain {
+		for _, c := range chain {
 			if c == id {
 				seen = true
 				break
 			}
 		}
-		if !seen && len(pl.chain) < maxChain {
-			pl.chain = append(pl.chain, id)
+		if !seen && len(chain) < maxChain {
+			chain = append(chain, id)
 		}
 	}
+	p.chain, pl.chain = chain, slices.Clone(chain)
 	if pl.owner < 0 || p.bySite {
 		pl.owner = site
 	}

@@ -12,108 +12,110 @@ const (
 	leastNode = 0.004 // of the whole
 )
 
-type treeNode struct {
-	id       int
-	before   float64
-	after    float64
-	children []int32
+// call is a call of the tree with the stacks that go through it, as far as they have not been gone yet.
+type call struct {
+	id            int // of the function, -1 for what calls the outermost
+	parent        int // of the nodes told
+	deep          int
+	before, after float64
+	routes        []route
 }
 
-// tree merges the stacks of both sides into one call tree, outermost first.
+// route is what is left of a stack, inwards of a call: its end is what comes next.
+type route struct {
+	left []int
+	v    float64
+	side int
+}
+
+func (c *call) add(side int, v float64) {
+	if side == 0 {
+		c.before += v
+	} else {
+		c.after += v
+	}
+}
+
+func (c *call) width() float64 { return max(c.before, c.after) }
+
+// tree merges the stacks of both sides into one call tree, outermost first. It goes inwards only where a call can be drawn:
+// a tree of all calls would be a thousand times as large.
 func (c *comparison) tree() []Node {
-	narrow := c.narrow()
-	nodes := []treeNode{{id: -1}}
-	known := map[uint64]int32{} // by caller and function
+	root := &call{id: -1, parent: -1}
 	c.eachPlace(func(side int, pl place, v float64) {
-		add := func(i int32) {
-			if side == 0 {
-				nodes[i].before += v
-			} else {
-				nodes[i].after += v
-			}
-		}
-		add(0)
-		at := int32(0)
+		root.add(side, v)
 		chain := pl.chain
 		if len(chain) == 0 {
 			chain = []int{pl.owner}
 		}
-		for i := len(chain) - 1; i >= max(0, len(chain)-maxDeep); i-- {
-			if narrow[chain[i]] {
-				break
-			}
-			key := uint64(at)<<32 | uint64(uint32(chain[i]))
-			next, ok := known[key]
-			if !ok {
-				next = int32(len(nodes))
-				known[key] = next
-				nodes = append(nodes, treeNode{id: chain[i]})
-				nodes[at].children = append(nodes[at].children, next)
-			}
-			at = next
-			add(at)
-		}
+		root.routes = append(root.routes, route{chain, v, side})
 	})
-	root := &nodes[0]
 	if root.before == 0 && root.after == 0 {
 		return nil // there is nothing to draw
 	}
-	least := leastNode * max(root.before, root.after)
-	type pending struct {
-		n      *treeNode
-		parent int
-	}
+	least := leastNode * root.width()
+	slots := make([]int32, len(c.names.list))
 	var out []Node
 	// Breadth first, so that the bound cuts the deepest.
-	queue := []pending{{root, -1}}
-	for len(queue) > 0 && len(out) < maxNodes {
+	for queue := []*call{root}; len(queue) > 0 && len(out) < maxNodes; {
 		at := queue[0]
 		queue = queue[1:]
 		name := ""
-		if at.n.id >= 0 {
-			name = c.names.list[at.n.id]
+		if at.id >= 0 {
+			name = c.names.list[at.id]
 		}
-		out = append(out, Node{Parent: at.parent, Function: name, Before: at.n.before, After: at.n.after})
-		me := len(out) - 1
-		var children []*treeNode
-		for _, i := range at.n.children {
-			ch := &nodes[i]
-			if max(ch.before, ch.after) >= least {
-				children = append(children, ch)
-			}
+		out = append(out, Node{Parent: at.parent, Function: name, Before: at.before, After: at.after})
+		if at.deep == maxDeep || len(out)+len(queue) >= maxNodes {
+			continue
 		}
-		slices.SortFunc(children, func(a, b *treeNode) int {
-			return cmp.Or(-cmp.Compare(max(a.before, a.after), max(b.before, b.after)), cmp.Compare(c.names.list[a.id], c.names.list[b.id]))
+		children := at.children(least, slots)
+		slices.SortFunc(children, func(a, b *call) int {
+			return cmp.Or(-cmp.Compare(a.width(), b.width()), cmp.Compare(c.names.list[a.id], c.names.list[b.id]))
 		})
 		for _, ch := range children {
-			queue = append(queue, pending{ch, me})
+			ch.parent = len(out) - 1
+			queue = append(queue, ch)
 		}
+		at.routes = nil
 	}
 	return out
 }
 
-// narrow marks the functions of which no call can be wide enough to be drawn,
-// because all of them together are not.
-func (c *comparison) narrow() []bool {
-	var whole [2]float64
-	cum := make([][2]float64, len(c.names.list))
-	for side, runs := range c.runs {
-		for i := range runs {
-			r := &runs[i]
-			if r.minus != nil { // one call may have risen while another fell
-				return make([]bool, len(cum))
-			}
-			whole[side] += r.total / float64(len(runs))
-			for id := range r.cum {
-				cum[id][side] += r.cum[id] / float64(len(runs))
+// children returns the calls next inwards that are wide enough. slots has a zero for each function, and has them again afterwards.
+func (c *call) children(least float64, slots []int32) (wide []*call) {
+	var all []*call
+	var counts []int
+	for i := range c.routes {
+		p := &c.routes[i]
+		if len(p.left) == 0 {
+			continue
+		}
+		id := p.left[len(p.left)-1]
+		if slots[id] == 0 {
+			all = append(all, &call{id: id, deep: c.deep + 1})
+			counts = append(counts, 0)
+			slots[id] = int32(len(all))
+		}
+		n := slots[id] - 1
+		all[n].add(p.side, p.v)
+		counts[n]++
+	}
+	for n, ch := range all {
+		if ch.width() >= least {
+			ch.routes = make([]route, 0, counts[n])
+			wide = append(wide, ch)
+		}
+	}
+	for i := range c.routes {
+		p := &c.routes[i]
+		if n := len(p.left); n > 0 {
+			if ch := all[slots[p.left[n-1]]-1]; ch.routes != nil {
+				ch.routes = append(ch.routes, route{p.left[:n-1], p.v, p.side})
 			}
 		}
 	}
-	// A hair less, for sums in another order.
-	least := leastNode * max(whole[0], whole[1]) * 0.999
-	out := make([]bool, len(cum))
-	for id := range cum {
-		out[id] = max(cum[id][0], cum[id][1]) < least
+	for _, ch := range all {
+		slots[ch.id] = 0
 	}
-	return out
+	return wide
 }
