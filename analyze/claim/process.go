@@ -70,6 +70,7 @@ func (c Process) Under(function string) (processors, all float64, over time.Dura
 
 // ProcessOf reads from a bundle what is known about the process as a whole.
 func ProcessOf(b *evidence.Bundle) Process {
+	through := functions{}
 	c := Process{GOMAXPROCS: b.GOMAXPROCS(), GoVersion: b.GoVersion(), Busy: busy(b), Age: age(b), once: &once{made: map[any]any{}}}
 	for _, e := range b.Of(evidence.CPU) {
 		p := e.Profile()
@@ -82,7 +83,7 @@ func ProcessOf(b *evidence.Bundle) Process {
 			s := &p.Samples[i]
 			n := float64(s.Values[column]) / float64(p.Duration)
 			c.used += n
-			for name := range through(s.Stack) {
+			for name := range through.of(s.Stack) {
 				c.cpu[name] += n
 			}
 		}
@@ -98,7 +99,7 @@ func ProcessOf(b *evidence.Bundle) Process {
 		delay, count := p.Column("delay"), p.Column("contentions")
 		for i := range p.Samples {
 			s := &p.Samples[i]
-			for name := range through(s.Stack) {
+			for name := range through.of(s.Stack) {
 				w := c.waited[name]
 				c.waited[name] = waiting{w.count + s.Values[count], w.total + time.Duration(s.Values[delay])}
 			}
@@ -107,13 +108,16 @@ func ProcessOf(b *evidence.Bundle) Process {
 	return c
 }
 
-// through is the functions that a stack passes through, each once.
-func through(s stack.Stack) map[string]bool {
-	out := make(map[string]bool, len(s))
-	for _, f := range s {
-		out[stack.Normal(f.Function)] = true
+// functions are those that a stack passes through, each once.
+type functions map[string]bool
+
+// of fills it anew: a profile has a million stacks, and a map for each would be most of what is allocated.
+func (f functions) of(s stack.Stack) functions {
+	clear(f)
+	for _, frame := range s {
+		f[stack.Normal(frame.Function)] = true
 	}
-	return out
+	return f
 }
 
 // busy returns how much of the processors' time the traces show in use.
