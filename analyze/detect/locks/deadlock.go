@@ -11,6 +11,7 @@ import (
 	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/dump"
+	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
 	"inquest/analyze/reading"
@@ -294,34 +295,9 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 		Caveats: []claim.Text{"a dump does not print who holds a lock: each holder is the only goroutine that stands behind the line at which others wait for it"},
 	}
 	if variant == "self" {
-		asks := claim.Text("the lock")
-		switch {
-		case w.Kind == wait.LockRead && lead.Lock.WriterWaits():
-			asks = "a read lock, which a waiting writer keeps it from getting a second time"
-		case w.Kind == wait.LockWrite:
-			asks = "the write lock"
-		}
-		c.Summary = claim.Textf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever",
-			w.G.ID, claim.Func(lead.Holder.Site().Function), claim.Func(w.Site().Function), asks)
-		if behind > 1 {
-			c.Summary += ", and with it " + evidence.Amount(behind-1, "other", "others")
-		}
-		c.Fix = []claim.Text{
-			"Do not call what takes the lock while holding it: keep an inner function that expects the lock to be held, beside the outer one that takes it",
-			"Never take a read lock twice in one goroutine: pass what was read instead",
-			"Unlock before calling out of the locked section",
-		}
-		c.Site, c.Path = lead.Holder.Site(), w.G.Stack()[lead.Holder.At:].Path() // what calls into the lock it holds is what to change
-		c.Facts[0].Says = claim.Textf("goroutines that wait for a lock they hold themselves: goroutine %d", w.G.ID)
-		c.Facts[1].Says = "goroutines that wait for that lock, or for one whose holder waits for it"
+		sayOwnLock(&c, lead, behind)
 	} else {
-		var parts []claim.Text
-		for _, s := range circle {
-			parts = append(parts, claim.Textf("goroutine %d waits in %s", s.Holder.G.ID, claim.Func(s.Holder.Waits.Site().Function)))
-		}
-		slices.SortFunc(parts, func(a, b claim.Text) int { return cmp.Compare(a.String(), b.String()) })
-		c.Summary = claim.Textf("%d goroutines wait for each other's locks in a circle: %s; behind them stand %d more",
-			len(circle), claim.Join(parts[:min(len(parts), 4)], ", "), behind-len(circle))
+		c.Summary = circleWords(circle, behind)
 	}
 	c.Graph = circleGraph(e, circle)
 	for _, s := range circle {
@@ -335,6 +311,42 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 	}
 	judge.AddSites(&c, held...)
 	return c, true
+}
+
+// sayOwnLock says of a candidate that one goroutine waits for what it holds, and so many behind it.
+func sayOwnLock(c *claim.Candidate, lead reading.Step, behind int) {
+	w := lead.Holder.Waits
+	asks := claim.Text("the lock")
+	switch {
+	case w.Kind == wait.LockRead && lead.Lock.WriterWaits():
+		asks = "a read lock, which a waiting writer keeps it from getting a second time"
+	case w.Kind == wait.LockWrite:
+		asks = "the write lock"
+	}
+	c.Summary = claim.Textf("goroutine %d holds the lock it took in %s and waits in %s for %s; it will wait for ever",
+		w.G.ID, claim.Func(lead.Holder.Site().Function), claim.Func(w.Site().Function), asks)
+	if behind > 1 {
+		c.Summary += ", and with it " + evidence.Amount(behind-1, "other", "others")
+	}
+	c.Fix = []claim.Text{
+		"Do not call what takes the lock while holding it: keep an inner function that expects the lock to be held, beside the outer one that takes it",
+		"Never take a read lock twice in one goroutine: pass what was read instead",
+		"Unlock before calling out of the locked section",
+	}
+	c.Site, c.Path = lead.Holder.Site(), w.G.Stack()[lead.Holder.At:].Path() // what calls into the lock it holds is what to change
+	c.Facts[0].Says = claim.Textf("goroutines that wait for a lock they hold themselves: goroutine %d", w.G.ID)
+	c.Facts[1].Says = "goroutines that wait for that lock, or for one whose holder waits for it"
+}
+
+// circleWords is a circle of goroutines in words, with how many stand behind it.
+func circleWords(circle []reading.Step, behind int) claim.Text {
+	var parts []claim.Text
+	for _, s := range circle {
+		parts = append(parts, claim.Textf("goroutine %d waits in %s", s.Holder.G.ID, claim.Func(s.Holder.Waits.Site().Function)))
+	}
+	slices.SortFunc(parts, func(a, b claim.Text) int { return cmp.Compare(a.String(), b.String()) })
+	return claim.Textf("%d goroutines wait for each other's locks in a circle: %s; behind them stand %d more",
+		len(circle), claim.Join(parts[:min(len(parts), 4)], ", "), behind-len(circle))
 }
 
 // circleGraph is a circle as it is drawn: the holder of each lock waits for the next one.
@@ -540,44 +552,10 @@ func lockStacks(e *evidence.Exhibit) []*stackSum {
 func deadlockTrace(in *claim.Input) claim.Reading {
 	r := claim.Reading{Silent: "a trace has no lock addresses, and a deadlock may have formed at another time"}
 	e := reading.Latest(in.Exhibits)
-	through := map[string]bool{}
-	for i := range e.Trace().Waits {
-		w := &e.Trace().Waits[i]
-		if use := wait.LockIn(w.Class, w.Stack); use.Kind != "" && w.Count > w.Open {
-			user, _ := wait.LockUser(w.Stack[min(use.Above, len(w.Stack)):], nil)
-			through[user.Site().Function] = true
-		}
-	}
-	type stuck struct {
-		stack stack.Stack
-		n     int64
-		first int64
-	}
-	by := map[string]*stuck{}
-	var order []*stuck
-	for _, w := range e.Trace().Open {
-		use := wait.LockIn(w.Class, w.Stack)
-		if use.Kind == "" || !w.FromStart {
-			continue
-		}
-		s, _ := wait.LockUser(w.Stack[min(use.Above, len(w.Stack)):], nil)
-		f := s.Site().Function
-		// Somebody got through here: the lock, or one of those used here, is alive.
-		if f == "" || through[f] {
-			continue
-		}
-		if by[f] == nil {
-			by[f] = &stuck{stack: s, first: w.Goroutine}
-			order = append(order, by[f])
-		}
-		by[f].n++
-	}
+	order := neverThrough(e.Trace())
 	if len(order) == 0 {
 		return r
 	}
-	slices.SortStableFunc(order, func(a, b *stuck) int {
-		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.stack.Site().Function, b.stack.Site().Function))
-	})
 	n, most := int64(0), order[0].stack.Site()
 	for _, x := range order {
 		n += x.n
@@ -603,6 +581,48 @@ func deadlockTrace(in *claim.Input) claim.Reading {
 	}
 	r.Candidates = []claim.Candidate{c}
 	return r
+}
+
+// stuck is goroutines that wait for a lock at one place from the first event of a trace to the last.
+type stuck struct {
+	stack stack.Stack
+	n     int64
+	first int64 // one of them
+}
+
+// neverThrough returns them where nobody gets through, most first.
+func neverThrough(t *exectrace.Timeline) []*stuck {
+	through := map[string]bool{}
+	for i := range t.Waits {
+		w := &t.Waits[i]
+		if use := wait.LockIn(w.Class, w.Stack); use.Kind != "" && w.Count > w.Open {
+			user, _ := wait.LockUser(w.Stack[min(use.Above, len(w.Stack)):], nil)
+			through[user.Site().Function] = true
+		}
+	}
+	by := map[string]*stuck{}
+	var order []*stuck
+	for _, w := range t.Open {
+		use := wait.LockIn(w.Class, w.Stack)
+		if use.Kind == "" || !w.FromStart {
+			continue
+		}
+		s, _ := wait.LockUser(w.Stack[min(use.Above, len(w.Stack)):], nil)
+		f := s.Site().Function
+		// Somebody got through here: the lock, or one of those used here, is alive.
+		if f == "" || through[f] {
+			continue
+		}
+		if by[f] == nil {
+			by[f] = &stuck{stack: s, first: w.Goroutine}
+			order = append(order, by[f])
+		}
+		by[f].n++
+	}
+	slices.SortStableFunc(order, func(a, b *stuck) int {
+		return cmp.Or(-cmp.Compare(a.n, b.n), cmp.Compare(a.stack.Site().Function, b.stack.Site().Function))
+	})
+	return order
 }
 
 // closedWorld adds to the deadlocks found in a dump what its goroutines at a standstill

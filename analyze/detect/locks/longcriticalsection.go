@@ -434,58 +434,15 @@ func longHoldDump(in *claim.Input) claim.Reading {
 	var order []string
 	for _, e := range in.Exhibits {
 		for _, l := range reading.Locks(e.Dump()) {
-			h, likely, ok := l.Holder(e.Dump(), in.Limit("impact.min-standing-moment").Number)
+			c, ok := longHolder(in, e, l)
 			if !ok {
 				continue
 			}
-			s := h.G.Stack()
-			class := wait.OfState(h.G.State, s)
-			doing := deedOf(class, s)
-			site, owner := h.G.Frames[h.At].Site(), s[h.At:].Owner()
-			inner := s.Site()
 			n := len(l.Waiters)
-			var longest time.Duration
-			for _, w := range l.Waiters {
-				longest = max(longest, w.G.Wait)
-			}
-			waitSite, _, _ := l.Site()
-			// Nested locks: the outer one waits for whoever holds the inner one, which is the one to look at.
-			var severity claim.Severity
-			if !class.IsLock() {
-				severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Mean: longest, Share: evidence.Part(n, reading.AtWork(e.Dump())).Number})
-			}
-			thin := severity < claim.Warning || likely
-			lock, caveat := claim.Text("a lock"), claim.Text("a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait")
-			if l.ReadLocked() {
-				lock = "a read lock"
-			}
-			if likely {
-				if lock = "what is probably the lock"; l.ReadLocked() {
-					lock = "what is probably the read lock"
-				}
-				caveat = "a dump cannot show who holds a lock: the holder is taken to be the only goroutine that has passed the call in which the others wait, or that works on the same object; it may have given the lock back"
-			}
-			does := doing.does
-			if inner.Function != "" && inner.Function != site.Function {
-				does += claim.Textf(" in %s", claim.Func(inner.Function))
-			}
-			c := claim.Candidate{
-				Site: site, Path: s[h.At:].Path(), Variant: doing.variant, Severity: severity, Thin: thin, Share: 0, Fix: fixInside(site),
-				Summary: claim.Textf("%s holds %s that %s for and meanwhile %s", reading.Place(site, owner), lock, evidence.Amount(n, "goroutine waits", "goroutines wait"), does),
-				Facts: []claim.Fact{
-					{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, which goroutine %d seems to hold", l.Name(), h.G.ID), Value: evidence.Of(n, evidence.Count),
-						Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(waitSite, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
-					{Exhibit: e.ID, Says: claim.Textf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count),
-						At: reading.AtGoroutine(inner, h.G.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))},
-				},
-				Caveats: []claim.Text{caveat},
-			}
-			judge.AddSites(&c, owner, waitSite, inner)
-			c.Graph = judge.QueueGraph(e, l, h)
-			old := bySite[site.Function]
+			old := bySite[c.Site.Function]
 			if old == nil {
-				bySite[site.Function] = &seen{c, 1, n}
-				order = append(order, site.Function)
+				bySite[c.Site.Function] = &seen{c, 1, n}
+				order = append(order, c.Site.Function)
 				continue
 			}
 			old.times++
@@ -506,6 +463,59 @@ func longHoldDump(in *claim.Input) claim.Reading {
 	})
 	r.Candidates = r.Candidates[:min(len(r.Candidates), reading.MaxSites)]
 	return r
+}
+
+// longHolder judges a lock of a dump whose holder is blocked elsewhere.
+func longHolder(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (claim.Candidate, bool) {
+	h, likely, ok := l.Holder(e.Dump(), in.Limit("impact.min-standing-moment").Number)
+	if !ok {
+		return claim.Candidate{}, false
+	}
+	s := h.G.Stack()
+	class := wait.OfState(h.G.State, s)
+	doing := deedOf(class, s)
+	site, owner := h.G.Frames[h.At].Site(), s[h.At:].Owner()
+	inner := s.Site()
+	n := len(l.Waiters)
+	var longest time.Duration
+	for _, w := range l.Waiters {
+		longest = max(longest, w.G.Wait)
+	}
+	waitSite, _, _ := l.Site()
+	// Nested locks: the outer one waits for whoever holds the inner one, which is the one to look at.
+	var severity claim.Severity
+	if !class.IsLock() {
+		severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(n), Moment: true, Mean: longest, Share: evidence.Part(n, reading.AtWork(e.Dump())).Number})
+	}
+	thin := severity < claim.Warning || likely
+	lock, caveat := claim.Text("a lock"), claim.Text("a dump cannot show who holds a lock: the holder is the only goroutine that stands behind the line at which the others wait")
+	if l.ReadLocked() {
+		lock = "a read lock"
+	}
+	if likely {
+		if lock = "what is probably the lock"; l.ReadLocked() {
+			lock = "what is probably the read lock"
+		}
+		caveat = "a dump cannot show who holds a lock: the holder is taken to be the only goroutine that has passed the call in which the others wait, or that works on the same object; it may have given the lock back"
+	}
+	does := doing.does
+	if inner.Function != "" && inner.Function != site.Function {
+		does += claim.Textf(" in %s", claim.Func(inner.Function))
+	}
+	c := claim.Candidate{
+		Site: site, Path: s[h.At:].Path(), Variant: doing.variant, Severity: severity, Thin: thin, Share: 0, Fix: fixInside(site),
+		Summary: claim.Textf("%s holds %s that %s for and meanwhile %s", reading.Place(site, owner), lock, evidence.Amount(n, "goroutine waits", "goroutines wait"), does),
+		Facts: []claim.Fact{
+			{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, which goroutine %d seems to hold", l.Name(), h.G.ID), Value: evidence.Of(n, evidence.Count),
+				Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(waitSite, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
+			{Exhibit: e.ID, Says: claim.Textf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count),
+				At: reading.AtGoroutine(inner, h.G.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))},
+		},
+		Caveats: []claim.Text{caveat},
+	}
+	judge.AddSites(&c, owner, waitSite, inner)
+	c.Graph = judge.QueueGraph(e, l, h)
+	return c, true
 }
 
 // longHoldMutex vouches: a contended unlock is charged with the waiting of those

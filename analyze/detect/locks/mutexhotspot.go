@@ -375,35 +375,7 @@ func hotspotCPU(in *claim.Input) claim.Reading {
 		return claim.Reading{Silent: "only " + evidence.Things(total, "sample") + ", and goroutines that wait for a lock take none"}
 	}
 	r := claim.Reading{Silent: "goroutines that wait for a lock use no CPU, so it shows only what queueing itself costs"}
-	methods := reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {
-		// Locks inside the runtime show as runtime.lock2 without a sync frame and are left out.
-		if use := wait.LockOf(s.Stack); use.Kind != "" && use.Kind != wait.LockFile {
-			user, _ := wait.LockUser(s.Stack[use.Above:], nil)
-			return user.Site()
-		}
-		return stack.Site{}
-	})
-	// The methods of one type are one site, as in lockSites.finish, told by the one with most samples.
-	type lockSum struct {
-		methods []*reading.SiteSum
-		samples int64
-	}
-	var sites []*lockSum
-	ofType := map[string]*lockSum{}
-	for _, m := range methods {
-		typ, ok := stack.MethodType(m.Site.Function)
-		sum := ofType[typ]
-		if !ok || sum == nil {
-			sum = &lockSum{}
-			sites = append(sites, sum)
-			if ok {
-				ofType[typ] = sum
-			}
-		}
-		sum.methods = append(sum.methods, m)
-		sum.samples += m.Values[column]
-	}
-	slices.SortStableFunc(sites, func(a, b *lockSum) int { return -cmp.Compare(a.samples, b.samples) })
+	sites := lockSums(p, column)
 	for _, sum := range sites[:min(len(sites), reading.MaxSites)] {
 		s, share := sum.methods[0], evidence.Part(sum.samples, total)
 		if share.Number < in.Limit("min-cpu").Number*in.Limit("min-vote").Number {
@@ -442,4 +414,40 @@ func hotspotCPU(in *claim.Input) claim.Reading {
 		r.Candidates = append(r.Candidates, c)
 	}
 	return r
+}
+
+// lockSum is the samples that are getting and giving back the lock of one type, by its methods, those with most first.
+type lockSum struct {
+	methods []*reading.SiteSum
+	samples int64
+}
+
+// lockSums adds up the samples of a profile that are inside of locks, most first: the methods of one type are one site, as in
+// [reading.LockSites.Finish].
+func lockSums(p *pprofile.Profile, column int) []*lockSum {
+	methods := reading.BySite(p, column, func(s *pprofile.Sample) stack.Site {
+		// Locks inside the runtime show as runtime.lock2 without a sync frame and are left out.
+		if use := wait.LockOf(s.Stack); use.Kind != "" && use.Kind != wait.LockFile {
+			user, _ := wait.LockUser(s.Stack[use.Above:], nil)
+			return user.Site()
+		}
+		return stack.Site{}
+	})
+	var sites []*lockSum
+	ofType := map[string]*lockSum{}
+	for _, m := range methods {
+		typ, ok := stack.MethodType(m.Site.Function)
+		sum := ofType[typ]
+		if !ok || sum == nil {
+			sum = &lockSum{}
+			sites = append(sites, sum)
+			if ok {
+				ofType[typ] = sum
+			}
+		}
+		sum.methods = append(sum.methods, m)
+		sum.samples += m.Values[column]
+	}
+	slices.SortStableFunc(sites, func(a, b *lockSum) int { return -cmp.Compare(a.samples, b.samples) })
+	return sites
 }

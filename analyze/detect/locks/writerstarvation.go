@@ -55,73 +55,83 @@ func starvationDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	locks := reading.Locks(e.Dump())
 	deadlocked := reading.Dead(locks)
 	for _, l := range locks {
-		writers, readers := 0, 0
-		var held reading.Requests
-		var writer *reading.LockWaiter
-		for _, w := range l.Waiters {
-			switch w.Kind {
-			case wait.LockRead:
-				readers++
-			case wait.LockWrite:
-				writers++
-			}
-			if w.ForReaders {
-				writer = w
-			}
-			held.Add(wait.HandlerOf(w.G.Stack()), 1)
-		}
 		// Who waits for a lock of a cycle waits for ever, and not for a slow reader.
-		if writer == nil || readers == 0 || deadlocked[l] || len(r.Candidates) == reading.MaxSites {
+		if deadlocked[l] || len(r.Candidates) == reading.MaxSites {
 			continue
 		}
-		hold := slowReaders(l)
-		site, path, sentence := writer.Site(), []string(nil), claim.Text("")
-		stays := 0
-		if len(hold) > 0 {
-			first := hold[0]
-			site, path = first.Site(), first.G.Stack()[first.At:].Path()
-			for _, h := range hold {
-				if wait.OfState(h.G.State, h.G.Stack()) != "" {
-					stays++
-				}
-			}
-			does := claim.Text("runs")
-			if stays > 0 {
-				does = deedOf(wait.OfState(first.G.State, first.G.Stack()), first.G.Stack()).does
-			}
-			sentence = claim.Textf("; %s past the lock in %s, and goroutine %d %s meanwhile", evidence.Amount(len(hold), "goroutine is", "goroutines are"), claim.Func(site.Function), first.G.ID, does)
-		} else {
-			user, _ := writer.User()
-			path = user.Path()
+		if c, ok := writerBehind(in, e, l); ok {
+			r.Candidates = append(r.Candidates, c)
 		}
-		n := len(l.Waiters)
-		behind := evidence.Amount(readers, "reader waits", "readers wait")
-		if writers > 1 {
-			behind = claim.Textf("%s and %s wait", evidence.Amount(readers, "reader", "readers"), evidence.Amount(writers-1, "writer", "writers"))
-		}
-		c := claim.Candidate{
-			Site: site, Path: path,
-			Summary: claim.Textf("a writer in %s waits for readers to give back %s, and behind it %s%s", claim.Func(writer.Site().Function), l.Name(), behind, sentence),
-			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, a writer that waits for readers among them", l.Name()), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
-					Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(writer.Site(), writer.G.ID), Reproduce: claim.Grep(e, l.Grep())},
-				{Exhibit: e.ID, Says: "of them, readers behind the writer", Value: evidence.Of(readers, evidence.Count), At: reading.AtGoroutine(writer.Site(), writer.G.ID), Reproduce: claim.Grep(e, l.Grep())},
-			},
-		}
-		for _, h := range hold[:min(len(hold), 3)] {
-			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("readers past the lock: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID),
-				Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))})
-		}
-		if len(hold) > 0 {
-			c.Caveats = append(c.Caveats, "a dump cannot show who holds a lock: the readers are the goroutines past the line at which others ask for it, and may have given it back")
-			c.Graph = judge.QueueGraph(e, l, hold[0])
-		}
-		judge.Moment(in, &c, e.Dump(), n, held, claim.Excuse{Holds: stays == 0, Says: "no reader is seen to be blocked with the lock in hand: it may be about to give it back"})
-		judge.AddSites(&c, writer.Site())
-		judge.AddSites(&c, l.OtherSites(c.Site)...)
-		r.Candidates = append(r.Candidates, c)
 	}
 	return r
+}
+
+// writerBehind judges a lock of a dump that a writer waits for until its readers leave, with others behind the writer.
+func writerBehind(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (claim.Candidate, bool) {
+	writers, readers := 0, 0
+	var held reading.Requests
+	var writer *reading.LockWaiter
+	for _, w := range l.Waiters {
+		switch w.Kind {
+		case wait.LockRead:
+			readers++
+		case wait.LockWrite:
+			writers++
+		}
+		if w.ForReaders {
+			writer = w
+		}
+		held.Add(wait.HandlerOf(w.G.Stack()), 1)
+	}
+	if writer == nil || readers == 0 {
+		return claim.Candidate{}, false
+	}
+	hold := slowReaders(l)
+	site, path, sentence := writer.Site(), []string(nil), claim.Text("")
+	stays := 0
+	if len(hold) > 0 {
+		first := hold[0]
+		site, path = first.Site(), first.G.Stack()[first.At:].Path()
+		for _, h := range hold {
+			if wait.OfState(h.G.State, h.G.Stack()) != "" {
+				stays++
+			}
+		}
+		does := claim.Text("runs")
+		if stays > 0 {
+			does = deedOf(wait.OfState(first.G.State, first.G.Stack()), first.G.Stack()).does
+		}
+		sentence = claim.Textf("; %s past the lock in %s, and goroutine %d %s meanwhile", evidence.Amount(len(hold), "goroutine is", "goroutines are"), claim.Func(site.Function), first.G.ID, does)
+	} else {
+		user, _ := writer.User()
+		path = user.Path()
+	}
+	n := len(l.Waiters)
+	behind := evidence.Amount(readers, "reader waits", "readers wait")
+	if writers > 1 {
+		behind = claim.Textf("%s and %s wait", evidence.Amount(readers, "reader", "readers"), evidence.Amount(writers-1, "writer", "writers"))
+	}
+	c := claim.Candidate{
+		Site: site, Path: path,
+		Summary: claim.Textf("a writer in %s waits for readers to give back %s, and behind it %s%s", claim.Func(writer.Site().Function), l.Name(), behind, sentence),
+		Facts: []claim.Fact{
+			{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, a writer that waits for readers among them", l.Name()), Value: evidence.Of(n, evidence.Count), Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"),
+				Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(writer.Site(), writer.G.ID), Reproduce: claim.Grep(e, l.Grep())},
+			{Exhibit: e.ID, Says: "of them, readers behind the writer", Value: evidence.Of(readers, evidence.Count), At: reading.AtGoroutine(writer.Site(), writer.G.ID), Reproduce: claim.Grep(e, l.Grep())},
+		},
+	}
+	for _, h := range hold[:min(len(hold), 3)] {
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("readers past the lock: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID),
+			Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))})
+	}
+	if len(hold) > 0 {
+		c.Caveats = append(c.Caveats, "a dump cannot show who holds a lock: the readers are the goroutines past the line at which others ask for it, and may have given it back")
+		c.Graph = judge.QueueGraph(e, l, hold[0])
+	}
+	judge.Moment(in, &c, e.Dump(), n, held, claim.Excuse{Holds: stays == 0, Says: "no reader is seen to be blocked with the lock in hand: it may be about to give it back"})
+	judge.AddSites(&c, writer.Site())
+	judge.AddSites(&c, l.OtherSites(c.Site)...)
+	return c, true
 }
 
 // slowReaders are the goroutines that seem to hold the lock and wait for something else, or run; those that wait come first, then the more frequent place.

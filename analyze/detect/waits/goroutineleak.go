@@ -953,15 +953,44 @@ func leakTrace(in *claim.Input) claim.Reading {
 		return claim.Reading{Silent: short}
 	}
 	r := claim.Reading{Silent: "a leak that is slow, or older than the trace, does not show in it"}
-	// Where goroutines stand at the end, by the function they started in.
-	type stop struct {
-		stack  stack.Stack
-		class  wait.Class
-		n      int64 // since some moment within the trace
-		early  int64 // of them, since its first half
-		before int64 // since before the trace
-		worst  exectrace.Span
+	stops := stopsOf(t)
+	for i := range t.Groups {
+		g := &t.Groups[i]
+		if cand, ok := startedAndLeft(in, e, g, stops[g.Start.Function]); ok {
+			r.Candidates = append(r.Candidates, cand)
+		}
 	}
+	// Goroutines that stood at one place from the first event to the last vouch for a
+	// leak that others show; the trace alone cannot tell them from those whose turn will come.
+	for _, byStop := range stops {
+		for _, x := range byStop {
+			site, _ := reading.AppSite(x.stack)
+			if float64(x.before) < in.Limit("min-goroutines").Number || x.class == wait.ChanRecv || x.class == wait.Select || x.class == wait.Cond ||
+				slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == site.Function }) {
+				continue
+			}
+			r.Candidates = append(r.Candidates, stoodThere(in, e, x))
+		}
+	}
+	slices.SortStableFunc(r.Candidates, func(a, b claim.Candidate) int {
+		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), -cmp.Compare(a.Facts[0].Value.Number, b.Facts[0].Value.Number), cmp.Compare(a.Site.Function, b.Site.Function))
+	})
+	r.Candidates = r.Candidates[:min(len(r.Candidates), reading.MaxSites)]
+	return r
+}
+
+// stop is where goroutines of a trace stand at its end.
+type stop struct {
+	stack  stack.Stack
+	class  wait.Class
+	n      int64 // since some moment within the trace
+	early  int64 // of them, since its first half
+	before int64 // since before the trace
+	worst  exectrace.Span
+}
+
+// stopsOf returns where the goroutines of a trace stand at its end, by the function they started in and by what they wait for.
+func stopsOf(t *exectrace.Timeline) map[string]map[string]*stop {
 	stops := map[string]map[string]*stop{}
 	for i := range t.Waits {
 		w := &t.Waits[i]
@@ -989,79 +1018,70 @@ func leakTrace(in *claim.Input) claim.Reading {
 			x.worst = w.Worst[0]
 		}
 	}
-	for i := range t.Groups {
-		g := &t.Groups[i]
-		left := g.Created - g.Ended
-		growth := in.Limit("min-growth").Number
-		// A handful, or as many ended as began: what every program does.
-		if g.System || float64(left) < growth || float64(g.Ended) > in.Limit("max-ended").Number*float64(g.Created) {
-			continue
-		}
-		var at *stop
-		for _, x := range stops[g.Start.Function] {
-			if at == nil || x.n > at.n || x.n == at.n && x.stack.Site().Function < at.stack.Site().Function {
-				at = x
-			}
-		}
-		const eachHalf = 5 // one of so many, at least, came in each half of the trace
-		// They are doing something else than waiting at one place, or all of them
-		// came at once, as the workers of a pool do.
-		if at == nil || float64(at.n) < growth/2 || min(at.early, at.n-at.early)*eachHalf < at.n {
-			continue
-		}
-		site, path := reading.AppSite(at.stack)
-		severity := claim.Warning
-		// Web sockets and workers of a growing pool wait in a select or receive too, but they
-		// are woken now and then; what leaked ran once.
-		if (at.class == wait.ChanRecv || at.class == wait.Select || at.class == wait.Cond) &&
-			(wait.InRequest(at.stack) || g.Slices.Count > g.Created+g.Created/2) {
-			severity = claim.Info
-		}
-		rate := evidence.Quantity{Number: float64(left) / t.Duration.Seconds(), Unit: evidence.PerSecond}
-		loc := reading.AtGoroutine(site, at.worst.Goroutine)
-		loc.From, loc.To = int64(at.worst.From), int64(at.worst.To)
-		view := claim.TraceView(e, claim.Textf("goroutine analysis of %s", claim.Func(g.Start.Function)))
-		cand := claim.Candidate{
-			Site: site, Path: path, Variant: "growing", Severity: severity, Share: evidence.Part(left, g.Created).Number,
-			Summary: claim.Textf("of %d goroutines started in %s within %s, %d have not ended; they %s in %s", g.Created, claim.Func(g.Start.Function), evidence.Duration(t.Duration), left, at.class.Doing(false).Many, claim.Func(site.Function)),
-			Facts: []claim.Fact{
-				{Exhibit: e.ID, Says: claim.Textf("goroutines started in %s within the trace and not ended", claim.Func(g.Start.Function)), Value: evidence.Of(left, evidence.Count),
-					Of: claim.PartOf(evidence.Of(g.Created, evidence.Count), "those created there"), Limit: in.Against("min-growth"), At: loc, Reproduce: view},
-				{Exhibit: e.ID, Says: "goroutines added per second", Value: rate, At: claim.At(site), Reproduce: view},
-			},
-			Caveats: []claim.Text{"a trace shows seconds; what has not ended in it may end later"},
-		}
-		if at.before > 0 {
-			cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "goroutines that stood at the same place before the trace began", Value: evidence.Of(at.before, evidence.Count), At: claim.At(site), Reproduce: view})
-		}
-		judge.AddSites(&cand, at.stack.Site(), g.Start, g.Creator)
-		r.Candidates = append(r.Candidates, cand)
+	return stops
+}
+
+// startedAndLeft judges goroutines that were started in one function and stand at stops: whether they come and none goes.
+func startedAndLeft(in *claim.Input, e *evidence.Exhibit, g *exectrace.Group, stops map[string]*stop) (claim.Candidate, bool) {
+	left := g.Created - g.Ended
+	growth := in.Limit("min-growth").Number
+	// A handful, or as many ended as began: what every program does.
+	if g.System || float64(left) < growth || float64(g.Ended) > in.Limit("max-ended").Number*float64(g.Created) {
+		return claim.Candidate{}, false
 	}
-	// Goroutines that stood at one place from the first event to the last vouch for a
-	// leak that others show; the trace alone cannot tell them from those whose turn will come.
-	for _, byStop := range stops {
-		for _, x := range byStop {
-			site, path := reading.AppSite(x.stack)
-			if float64(x.before) < in.Limit("min-goroutines").Number || x.class == wait.ChanRecv || x.class == wait.Select || x.class == wait.Cond ||
-				slices.ContainsFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == site.Function }) {
-				continue
-			}
-			cand := claim.Candidate{
-				Site: site, Path: path, Variant: "old", Thin: true,
-				Summary: claim.Textf("%d goroutines %s in %s from the first to the last event", x.before, x.class.Doing(false).Many, claim.Func(site.Function)),
-				Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines that %s here from the first to the last event; %d more came and stayed", x.class.Doing(false).Many, x.n),
-					Value: evidence.Of(x.before, evidence.Count), Limit: in.Against("min-goroutines"), At: claim.At(site),
-					Reproduce: claim.TraceView(e, "goroutine analysis")}},
-			}
-			judge.AddSites(&cand, x.stack.Site())
-			r.Candidates = append(r.Candidates, cand)
+	var at *stop
+	for _, x := range stops {
+		if at == nil || x.n > at.n || x.n == at.n && x.stack.Site().Function < at.stack.Site().Function {
+			at = x
 		}
 	}
-	slices.SortStableFunc(r.Candidates, func(a, b claim.Candidate) int {
-		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), -cmp.Compare(a.Facts[0].Value.Number, b.Facts[0].Value.Number), cmp.Compare(a.Site.Function, b.Site.Function))
-	})
-	r.Candidates = r.Candidates[:min(len(r.Candidates), reading.MaxSites)]
-	return r
+	const eachHalf = 5 // one of so many, at least, came in each half of the trace
+	// They are doing something else than waiting at one place, or all of them
+	// came at once, as the workers of a pool do.
+	if at == nil || float64(at.n) < growth/2 || min(at.early, at.n-at.early)*eachHalf < at.n {
+		return claim.Candidate{}, false
+	}
+	site, path := reading.AppSite(at.stack)
+	severity := claim.Warning
+	// Web sockets and workers of a growing pool wait in a select or receive too, but they
+	// are woken now and then; what leaked ran once.
+	if (at.class == wait.ChanRecv || at.class == wait.Select || at.class == wait.Cond) &&
+		(wait.InRequest(at.stack) || g.Slices.Count > g.Created+g.Created/2) {
+		severity = claim.Info
+	}
+	rate := evidence.Quantity{Number: float64(left) / e.Trace().Duration.Seconds(), Unit: evidence.PerSecond}
+	loc := reading.AtGoroutine(site, at.worst.Goroutine)
+	loc.From, loc.To = int64(at.worst.From), int64(at.worst.To)
+	view := claim.TraceView(e, claim.Textf("goroutine analysis of %s", claim.Func(g.Start.Function)))
+	cand := claim.Candidate{
+		Site: site, Path: path, Variant: "growing", Severity: severity, Share: evidence.Part(left, g.Created).Number,
+		Summary: claim.Textf("of %d goroutines started in %s within %s, %d have not ended; they %s in %s", g.Created, claim.Func(g.Start.Function), evidence.Duration(e.Trace().Duration), left, at.class.Doing(false).Many, claim.Func(site.Function)),
+		Facts: []claim.Fact{
+			{Exhibit: e.ID, Says: claim.Textf("goroutines started in %s within the trace and not ended", claim.Func(g.Start.Function)), Value: evidence.Of(left, evidence.Count),
+				Of: claim.PartOf(evidence.Of(g.Created, evidence.Count), "those created there"), Limit: in.Against("min-growth"), At: loc, Reproduce: view},
+			{Exhibit: e.ID, Says: "goroutines added per second", Value: rate, At: claim.At(site), Reproduce: view},
+		},
+		Caveats: []claim.Text{"a trace shows seconds; what has not ended in it may end later"},
+	}
+	if at.before > 0 {
+		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "goroutines that stood at the same place before the trace began", Value: evidence.Of(at.before, evidence.Count), At: claim.At(site), Reproduce: view})
+	}
+	judge.AddSites(&cand, at.stack.Site(), g.Start, g.Creator)
+	return cand, true
+}
+
+// stoodThere is goroutines that stand at one place from the first event of a trace to the last.
+func stoodThere(in *claim.Input, e *evidence.Exhibit, x *stop) claim.Candidate {
+	site, path := reading.AppSite(x.stack)
+	cand := claim.Candidate{
+		Site: site, Path: path, Variant: "old", Thin: true,
+		Summary: claim.Textf("%d goroutines %s in %s from the first to the last event", x.before, x.class.Doing(false).Many, claim.Func(site.Function)),
+		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines that %s here from the first to the last event; %d more came and stayed", x.class.Doing(false).Many, x.n),
+			Value: evidence.Of(x.before, evidence.Count), Limit: in.Against("min-goroutines"), At: claim.At(site),
+			Reproduce: claim.TraceView(e, "goroutine analysis")}},
+	}
+	judge.AddSites(&cand, x.stack.Site())
+	return cand
 }
 
 // atStandstill makes leaks of those goroutines at a standstill that were left behind, and
