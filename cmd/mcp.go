@@ -22,7 +22,7 @@ func mcpCommand() *cobra.Command {
 		Short: "Answer a language model's client over the Model Context Protocol, on standard input and output",
 		Long: `Answer a language model's client over the Model Context Protocol, on standard input and output.
 
-The client gets the tools analyze, inspect, explain, diff and evidence (which looks into one
+The client gets the tools analyze, account, inspect, explain, diff and evidence (which looks into one
 exhibit: stacks of a profile, goroutines of a dump, a window of a trace, lines of a log). They
 read what lies in a --root, symbolic links followed, and nothing else, and write nothing.
 With --allow-capture there is a tool that records a running program into the first root.`,

@@ -143,6 +143,9 @@ func TestMCPTools(t *testing.T) {
 		want string // in the answer, or in what the failure says where it begins with "!"
 	}{
 		{"inspect", map[string]any{"paths": []string{"locks/orders-lockheld"}}, "What this evidence can speak to"},
+		{"account", map[string]any{"paths": []string{"locks/orders-lockheld"}}, "main.(*Warehouse).Reserve"},
+		{"account", map[string]any{"paths": []string{"locks/orders-lockheld"}, "name": "memory", "size": 1}, `"not_listed":`},
+		{"account", map[string]any{"paths": []string{"locks/orders-lockheld"}, "name": "sleep"}, "!there are processors"},
 		{"explain", nil, "goroutine-pileup"},
 		{"explain", map[string]any{"detector": "mutex-hotspot"}, "When it is wrong"},
 		{"explain", map[string]any{"detector": "mutex-hotspt"}, "!mutex-hotspot"},

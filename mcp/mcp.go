@@ -65,6 +65,7 @@ type server struct {
 func (s *server) register(m *mcp.Server) {
 	read := &mcp.ToolAnnotations{ReadOnlyHint: true, OpenWorldHint: new(bool)}
 	mcp.AddTool(m, &mcp.Tool{Name: "analyze", Annotations: read, Description: "Analyse a case (files, folders or archives): the answer, the findings with their numbers, exhibits and commands that show them, and what could not be decided."}, s.analyze)
+	mcp.AddTool(m, &mcp.Tool{Name: "account", Annotations: read, Description: "Say where it all went: processors, operations of a trace, memory, goroutines, waiting for locks and channels, each with parts that add up to the whole, without judging it."}, s.account)
 	mcp.AddTool(m, &mcp.Tool{Name: "inspect", Annotations: read, Description: "List the evidence of a case, what is wrong with it and what each kind can speak to, without judging it."}, s.inspect)
 	mcp.AddTool(m, &mcp.Tool{Name: "explain", Annotations: read, Description: "Tell what a detector claims, how it is measured, when it is wrong and where its limits come from. Without a detector: list them."}, s.explain)
 	mcp.AddTool(m, &mcp.Tool{Name: "diff", Annotations: read, Description: "Compare two sides of evidence, before and after a change, and say whether something got worse."}, s.diff)

@@ -2,6 +2,8 @@ package mcp
 
 import (
 	"encoding/json"
+	"fmt"
+	"path"
 	"slices"
 
 	"inquest/analyze/claim"
@@ -12,14 +14,15 @@ import (
 // Analysis is a report cut to what fits a conversation.
 type Analysis struct {
 	Case      string            `json:"case"`
-	Answer    string            `json:"answer"` // the root of the first chain, or that nothing was found
+	Answer    string            `json:"answer"`             // the root of the first chain, or that nothing was found
+	Accounts  []string          `json:"accounts,omitempty"` // where it all went, one sentence each; account has the parts
 	Chain     []string          `json:"chain,omitempty"`
 	Findings  []Finding         `json:"findings"`
-	Count     int               `json:"count"`                // findings in all
-	Next      int               `json:"next,omitempty"`       // from of the page after this one; 0 when this is the last
-	Undecided []string          `json:"undecided,omitempty"`  // detectors that could not tell; analyze with only says why
-	Verdicts  map[string]string `json:"verdicts,omitempty"`   // of the detectors that only names: what they found, and why
-	Remarks   []string          `json:"remarks,omitempty"`    // on the quality of the evidence
+	Count     int               `json:"count"`               // findings in all
+	Next      int               `json:"next,omitempty"`      // from of the page after this one; 0 when this is the last
+	Undecided []string          `json:"undecided,omitempty"` // detectors that could not tell; analyze with only says why
+	Verdicts  map[string]string `json:"verdicts,omitempty"`  // of the detectors that only names: what they found, and why
+	Remarks   []string          `json:"remarks,omitempty"`   // on the quality of the evidence
 	Exhibits  []Exhibit         `json:"exhibits"`
 	Left      int               `json:"not_listed,omitempty"` // exhibits and remarks that are not listed: see inspect
 }
@@ -73,6 +76,9 @@ func summary(r *report.Report, chosen []string, from, size int) Analysis {
 	a := Analysis{Case: r.Case.Title, Findings: []Finding{}, Exhibits: []Exhibit{}, Count: len(r.Findings), Answer: "no finding: no detector saw what it looks for"}
 	if from == 0 { // later pages go on with findings alone
 		a.others(r, chosen)
+		for _, x := range accountsOf(r) {
+			a.Accounts = append(a.Accounts, x.Name+": "+words(x.Summary))
+		}
 	}
 	if len(r.Chains) > 0 {
 		a.chain(r, &r.Chains[0])
@@ -139,6 +145,68 @@ func (a *Analysis) others(r *report.Report, chosen []string) {
 		}
 		a.Exhibits = append(a.Exhibits, x)
 	}
+}
+
+// accountsOf is the account of each name that tells most.
+func accountsOf(r *report.Report) (out []*claim.Account) {
+	for i := range r.Accounts {
+		if a := &r.Accounts[i]; len(out) == 0 || out[len(out)-1].Name != a.Name {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Account says where a whole went: the parts and what is unknown add up to it.
+type Account struct {
+	Name    string `json:"name"`
+	Summary string `json:"summary"`
+	What    string `json:"what"` // what the whole is
+	Whole   string `json:"whole"`
+	Exhibit string `json:"exhibit"`
+	Unknown string `json:"unknown,omitempty"`
+	Parts   []Part `json:"parts"` // largest first
+	Left    int    `json:"not_listed,omitempty"`
+}
+
+// Part is a part of an account.
+type Part struct {
+	What   string  `json:"what"`
+	At     string  `json:"at,omitempty"`  // function and line
+	By     string  `json:"by,omitempty"`  // who is behind it
+	For    string  `json:"for,omitempty"` // whom it is for
+	Value  string  `json:"value"`
+	Share  float64 `json:"share"`            // of the whole, 0 to 1
+	Before string  `json:"before,omitempty"` // in the first exhibit of a series
+}
+
+func account(a *claim.Account, size int) Account {
+	if size <= 0 {
+		size = maxOthers
+	}
+	in := func(n int64) string { return evidence.Of(n, a.Unit).String() }
+	out := Account{Name: a.Name, Summary: words(a.Summary), What: words(a.What), Whole: in(a.Whole), Exhibit: a.Exhibit, Parts: []Part{}, Left: max(len(a.Parts)-size, 0)}
+	if a.Unknown > 0 {
+		out.Unknown = in(a.Unknown)
+	}
+	for _, p := range a.Parts[:min(len(a.Parts), size)] {
+		x := Part{What: words(p.What), At: place(&p.Site), By: place(p.By), For: place(p.For), Value: in(p.Value), Share: p.Share}
+		if p.Before != nil {
+			x.Before = in(*p.Before)
+		}
+		out.Parts = append(out.Parts, x)
+	}
+	return out
+}
+
+func place(s *claim.Site) string {
+	switch {
+	case s == nil || s.Function == "":
+		return ""
+	case s.File == "" || s.Line == 0:
+		return s.Function
+	}
+	return fmt.Sprintf("%s %s:%d", s.Function, path.Base(s.File), s.Line)
 }
 
 func finding(f *claim.Finding) Finding {

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/look"
 	"inquest/report"
@@ -29,9 +31,47 @@ type caseInput struct {
 }
 
 func (s *server) analyze(ctx context.Context, r *mcp.CallToolRequest, in caseInput) (*mcp.CallToolResult, Analysis, error) {
-	paths, err := s.paths(in.Paths)
+	doc, err := s.judged(ctx, r, in)
 	if err != nil {
 		return nil, Analysis{}, err
+	}
+	return nil, summary(doc, in.Only, in.From, in.Size), nil
+}
+
+type accountInput struct {
+	Paths  []string `json:"paths,omitempty" jsonschema:"files, folders or archives of one case, in a root; without any the root itself"`
+	Name   string   `json:"name,omitempty" jsonschema:"one account: processors, operations, memory, goroutines or contention; empty for all"`
+	Task   string   `json:"task,omitempty" jsonschema:"look only at user tasks of this type in traces"`
+	Window string   `json:"window,omitempty" jsonschema:"look only at FROM,TO: offsets from the start of the trace such as 1.2s,3s, or RFC 3339 times"`
+	Size   int      `json:"size,omitempty" jsonschema:"parts of each account, 8 by default"`
+}
+
+type accountOutput struct {
+	Accounts []Account `json:"accounts"`
+}
+
+func (s *server) account(ctx context.Context, r *mcp.CallToolRequest, in accountInput) (*mcp.CallToolResult, accountOutput, error) {
+	doc, err := s.judged(ctx, r, caseInput{Paths: in.Paths, Task: in.Task, Window: in.Window})
+	if err != nil {
+		return nil, accountOutput{}, err
+	}
+	if in.Name != "" && !slices.Contains(claim.AccountNames, in.Name) {
+		return nil, accountOutput{}, fmt.Errorf("no account %q: there are %s", in.Name, strings.Join(claim.AccountNames, ", "))
+	}
+	out := accountOutput{Accounts: []Account{}}
+	for _, a := range accountsOf(doc) {
+		if in.Name == "" || a.Name == in.Name {
+			out.Accounts = append(out.Accounts, account(a, in.Size))
+		}
+	}
+	return nil, out, nil
+}
+
+// judged is the report of a case.
+func (s *server) judged(ctx context.Context, r *mcp.CallToolRequest, in caseInput) (*report.Report, error) {
+	paths, err := s.paths(in.Paths)
+	if err != nil {
+		return nil, err
 	}
 	args := []string{"analyze", "-q", "-f", "json", "--config="}
 	for _, o := range [][2]string{{"--only", strings.Join(in.Only, ",")}, {"--label", in.Label}, {"--task", in.Task}, {"--window", in.Window}} {
@@ -41,13 +81,9 @@ func (s *server) analyze(ctx context.Context, r *mcp.CallToolRequest, in caseInp
 	}
 	out, _, err := s.run(ctx, r, 1, append(append(args, "--"), paths...)...)
 	if err != nil {
-		return nil, Analysis{}, err
+		return nil, err
 	}
-	doc, err := report.Read(bytes.NewReader(out))
-	if err != nil {
-		return nil, Analysis{}, err
-	}
-	return nil, summary(doc, in.Only, in.From, in.Size), nil
+	return report.Read(bytes.NewReader(out))
 }
 
 // textOutput is an answer in words.
