@@ -70,23 +70,8 @@ func Verify(r *Report, files []evidence.File) []Verified {
 		}
 		out = append(out, v)
 	}
-	for i := range out { // now that each name has its file
-		v := &out[i]
-		if v.Result != Lost && v.Result != Changed {
-			continue
-		}
-		for _, same := range byHash[v.SHA256] {
-			if used[same] {
-				continue
-			}
-			v.Found = files[same].Path
-			if v.Result == Lost {
-				v.Result, used[same] = Intact, true
-			}
-			break
-		}
-	}
-	narrowed := map[string]bool{} // a narrowed report lists what it left out by name
+	findByBytes(out, files, byHash, used) // now that each name has its file
+	narrowed := map[string]bool{}         // a narrowed report lists what it left out by name
 	if r.Focus != nil {
 		for _, f := range r.Focus.Exhibits {
 			narrowed[f.Path] = true
@@ -103,6 +88,26 @@ func Verify(r *Report, files []evidence.File) []Verified {
 	}
 	slices.SortStableFunc(out, func(a, b Verified) int { return cmp.Compare(a.Path, b.Path) })
 	return out
+}
+
+// findByBytes finds the files that have other names than the report says, or that others of theirs stand under.
+func findByBytes(out []Verified, files []evidence.File, byHash map[string][]int, used map[int]bool) {
+	for i := range out {
+		v := &out[i]
+		if v.Result != Lost && v.Result != Changed {
+			continue
+		}
+		for _, same := range byHash[v.SHA256] {
+			if used[same] {
+				continue
+			}
+			v.Found = files[same].Path
+			if v.Result == Lost {
+				v.Result, used[same] = Intact, true
+			}
+			break
+		}
+	}
 }
 
 // Difference is a place at which a report is not what its evidence gives.

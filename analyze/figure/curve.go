@@ -66,7 +66,6 @@ func curves(b *evidence.Bundle, findings []*claim.Finding) []Curve {
 // snapshots is what several snapshots of a kind hold, in all and by the sites with most in any.
 func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*claim.Finding) Curve {
 	c := Curve{Unit: evidence.Count, Title: "goroutines, by where they stand"}
-	column := map[evidence.Kind]string{evidence.Heap: "inuse_space", evidence.Goroutine: "goroutine", evidence.GoroutineLeak: "goroutineleak"}[kind]
 	switch kind {
 	case evidence.Heap:
 		c.Unit, c.Title = evidence.Bytes, "live heap, by allocating site"
@@ -75,32 +74,15 @@ func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*claim.Fi
 	}
 	all = thin(all, MaxCurvePoints)
 	c.Ordinal = slices.ContainsFunc(all, func(e *evidence.Exhibit) bool { return !evidence.Dated(e.CapturedAt) })
-	var at []int64
+	at := moments(all, c.Ordinal)
 	var parts []map[string]int64
 	sites, most := map[string]claim.Site{}, map[string]int64{}
-	total := CurveLine{Name: "in all"}
-	for i, e := range all {
-		by := map[stack.Site]int64{}
-		switch {
-		case e.Profile() != nil:
-			n := e.Profile().Column(column)
-			if n < 0 {
-				return Curve{}
-			}
-			by = bySite(e.Profile(), n)
-		case e.Dump() != nil:
-			for j := range e.Dump().Goroutines {
-				by[e.Dump().Goroutines[j].Stack().Site()]++
-			}
+	total := CurveLine{Name: "in all", At: at}
+	for _, e := range all {
+		by, ok := held(kind, e)
+		if !ok {
+			return Curve{}
 		}
-		moment := int64(i)
-		if !c.Ordinal {
-			moment = int64(e.CapturedAt.Sub(all[0].CapturedAt))
-		}
-		if i > 0 && moment <= at[i-1] {
-			moment = at[i-1] + 1 // two at one moment are drawn side by side
-		}
-		at = append(at, moment)
 		c.Exhibits = append(c.Exhibits, e.ID)
 		values, lines := byFunction(by)
 		var sum int64
@@ -111,20 +93,63 @@ func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*claim.Fi
 		parts = append(parts, values)
 		total.Values = append(total.Values, float64(sum))
 	}
-	total.At = at
-	// Sites that findings name come first: they are what the curve is looked at for.
+	c.Lines = append(c.Lines, total)
+	for _, f := range upTo(4, telling(c.Exhibits, most, slices.Max(total.Values)/100, findings)) {
+		line := CurveLine{Site: sites[f], At: at}
+		for _, values := range parts {
+			line.Values = append(line.Values, float64(values[f]))
+		}
+		c.Lines = append(c.Lines, line)
+	}
+	return c
+}
+
+// held is what a snapshot of a kind holds, by site; false where it does not say.
+func held(kind evidence.Kind, e *evidence.Exhibit) (map[stack.Site]int64, bool) {
+	if p := e.Profile(); p != nil {
+		n := p.Column(map[evidence.Kind]string{evidence.Heap: "inuse_space", evidence.Goroutine: "goroutine", evidence.GoroutineLeak: "goroutineleak"}[kind])
+		if n < 0 {
+			return nil, false
+		}
+		return bySite(p, n), true
+	}
+	by := map[stack.Site]int64{}
+	if d := e.Dump(); d != nil {
+		for i := range d.Goroutines {
+			by[d.Goroutines[i].Stack().Site()]++
+		}
+	}
+	return by, true
+}
+
+// moments is when each of some exhibits was taken, in nanoseconds since the first, or their ordinals. No two are the same.
+func moments(all []*evidence.Exhibit, ordinal bool) []int64 {
+	var at []int64
+	for i, e := range all {
+		moment := int64(i)
+		if !ordinal {
+			moment = int64(e.CapturedAt.Sub(all[0].CapturedAt))
+		}
+		if i > 0 && moment <= at[i-1] {
+			moment = at[i-1] + 1 // two at one moment are drawn side by side
+		}
+		at = append(at, moment)
+	}
+	return at
+}
+
+// telling is the functions that have at least so much in any of some exhibits. Those that findings name come first: they
+// are what the curve is looked at for; then those with most.
+func telling(exhibits []string, most map[string]int64, least float64, findings []*claim.Finding) []string {
 	named := map[string]bool{}
 	for _, f := range findings {
-		for _, fact := range f.Evidence {
-			if slices.Contains(c.Exhibits, fact.Exhibit) {
-				named[f.Site.Function] = true
-			}
+		if slices.ContainsFunc(f.Evidence, func(fact claim.Fact) bool { return slices.Contains(exhibits, fact.Exhibit) }) {
+			named[f.Site.Function] = true
 		}
 	}
 	var names []string
-	largest := slices.Max(total.Values)
-	for f := range sites {
-		if f != "" && float64(most[f]) >= largest/100 {
+	for f := range most {
+		if f != "" && float64(most[f]) >= least {
 			names = append(names, f)
 		}
 	}
@@ -134,15 +159,7 @@ func snapshots(kind evidence.Kind, all []*evidence.Exhibit, findings []*claim.Fi
 		}
 		return cmp.Or(-cmp.Compare(most[a], most[b]), cmp.Compare(a, b))
 	})
-	c.Lines = append(c.Lines, total)
-	for _, f := range upTo(4, names) {
-		line := CurveLine{Site: sites[f], At: at}
-		for _, values := range parts {
-			line.Values = append(line.Values, float64(values[f]))
-		}
-		c.Lines = append(c.Lines, line)
-	}
-	return c
+	return names
 }
 
 // gcCurve is the marked heap and the goal over the collections of a log.

@@ -31,11 +31,13 @@ func newGuard(w io.Writer, escape func(byte) string) *Guard {
 	return &Guard{w: w, escape: escape, blank: true}
 }
 
-// How an escape is written, by format.
+// InText writes an escape as people know it.
 func InText(c byte) string { return fmt.Sprintf(`\x%02x`, c) }
 
+// InJSON writes it as a string of JSON has it.
 func InJSON(c byte) string { return fmt.Sprintf(`\u%04x`, c) }
 
+// InMarkup writes it as HTML and XML have it.
 func InMarkup(c byte) string { return fmt.Sprintf("&#%d;", c) }
 
 // Guarded is a writer of a document that writes through a guard.

@@ -87,4 +87,5 @@ func plain(word string) bool {
 
 var clock = regexp.MustCompile(`^\d\d:\d\d:\d\d$`)
 
+// WordRune reports whether a rune is one of words in any language.
 func WordRune(r rune) bool { return r >= 0x80 || unicode.IsLetter(r) || unicode.IsDigit(r) }

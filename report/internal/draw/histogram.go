@@ -37,25 +37,10 @@ const (
 
 // String draws it; nothing where nothing was counted.
 func (h Histogram) String() string {
-	var low, high, most float64
-	for _, b := range h.Bins {
-		if !(b.Count > 0) || !(b.To > b.From) || b.From < 0 || b.To > 1e300 {
-			continue
-		}
-		if most == 0 {
-			low = max(b.From, 1)
-		}
-		low, high, most = min(low, max(b.From, 1)), max(high, b.To), max(most, b.Count)
-	}
+	low, high, most := h.extent()
 	if most == 0 {
 		return ""
 	}
-	for _, m := range h.Marks {
-		if m.Limit && m.At >= 1 && m.At < 1e300 { // the limit is seen even where nothing comes near it
-			low, high = min(low, m.At/1.5), max(high, m.At*1.5)
-		}
-	}
-	low = max(low, 1)
 	x := Scale{From: smallLeft, To: smallRight, Low: low, High: high, Log: true}
 	top := NiceTop(most)
 	y := Scale{From: smallBottom, To: smallTop, Low: 0, High: top}
@@ -69,7 +54,7 @@ func (h Histogram) String() string {
 	c.Line("grid", smallLeft, smallTop, smallRight, smallTop)
 	c.Line("frame", smallLeft, smallBottom, smallRight, smallBottom)
 	for _, b := range h.Bins {
-		if !(b.Count > 0) || !(b.To > b.From) || b.From < 0 || b.To > 1e300 {
+		if !b.drawn() {
 			continue
 		}
 		from, to := x.At(max(b.From, 1)), x.At(b.To)
@@ -77,9 +62,40 @@ func (h Histogram) String() string {
 		c.Rect("bin", from, smallBottom-height, max(to-from-0.6, 0.6), height,
 			fmt.Sprintf("%s to %s: %s %s", h.Label(b.From), h.Label(b.To), short(b.Count), h.Noun))
 	}
+	h.marks(&c, x)
+	return frame("small", "img", h.Title, h.Desc, smallWidth, smallHeight, c.String())
+}
+
+// extent is the least and the largest value that the axis shows, and the largest count.
+func (h Histogram) extent() (low, high, most float64) {
+	for _, b := range h.Bins {
+		if !b.drawn() {
+			continue
+		}
+		if most == 0 {
+			low = max(b.From, 1)
+		}
+		low, high, most = min(low, max(b.From, 1)), max(high, b.To), max(most, b.Count)
+	}
+	if most == 0 {
+		return 0, 0, 0
+	}
+	for _, m := range h.Marks {
+		if m.Limit && m.At >= 1 && m.At < 1e300 { // the limit is seen even where nothing comes near it
+			low, high = min(low, m.At/1.5), max(high, m.At*1.5)
+		}
+	}
+	return max(low, 1), high, most
+}
+
+// drawn reports whether a bin can be shown.
+func (b Bin) drawn() bool { return b.Count > 0 && b.To > b.From && b.From >= 0 && b.To <= 1e300 }
+
+// marks draws what stands out, labels in as many lines as it takes.
+func (h Histogram) marks(c *Canvas, x Scale) {
 	var rows [3][]Stretch // what of each line of labels is taken
 	for _, m := range h.Marks {
-		if !(m.At > 0) || m.At > high*1.0001 || m.At < low {
+		if !(m.At > 0) || m.At > x.High*1.0001 || m.At < x.Low {
 			continue
 		}
 		at := x.At(m.At)
@@ -102,7 +118,6 @@ func (h Histogram) String() string {
 		}
 	}
 	c.Text("key end", smallRight, smallBottom+32, h.Noun+" by how long they took, logarithmic axis")
-	return frame("small", "img", h.Title, h.Desc, smallWidth, smallHeight, c.String())
 }
 
 // decades are the powers of ten between two values, at most seven of them; of fewer than two also halves.

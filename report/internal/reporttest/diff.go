@@ -30,6 +30,7 @@ func cpuSide(name string, ticks map[string]int64, order ...string) *compare.Side
 // HostileName is a function name that would be markup, a command or an escape anywhere.
 const HostileName = "a|b`c</td><script>alert(1)</script>\x1b[31m\n::error::x%0A\u202e"
 
+// Diff is a comparison of two profiles, one function of which attacks whoever shows its name.
 func Diff() *report.Diff {
 	before := cpuSide("before.pb.gz", map[string]int64{HostileName: 400, "main.pack": 600}, HostileName, "main.pack")
 	after := cpuSide("after.pb.gz", map[string]int64{HostileName: 900, "main.pack": 600}, HostileName, "main.pack")

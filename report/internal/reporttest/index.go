@@ -8,6 +8,7 @@ import (
 	"inquest/report/internal/view"
 )
 
+// Index is an index of cases made by hand, some alike, one that failed.
 func Index(t testing.TB) *report.Index {
 	x := report.NewIndex(report.Tool{Name: "inquest", Version: "test"}, []string{"inquest", "analyze", "--each", "cases"})
 	for i := range 7 {

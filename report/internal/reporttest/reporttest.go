@@ -13,6 +13,7 @@ import (
 	"inquest/report"
 )
 
+// Update asks tests to write what they would compare with.
 var Update = flag.Bool("update", false, "rewrite the golden files")
 
 // Some returns one of so many of a list, and all of it in the gate, which sets INQUEST_TESTS=all.
@@ -31,6 +32,7 @@ func Some[T any](list []T, of int) []T {
 // in which nothing was found, and one whose every string is an attack.
 var Cases = []string{"incident", "quiet", "hostile"}
 
+// Load reads one of Cases.
 func Load(t testing.TB, name string) *report.Report {
 	t.Helper()
 	f, err := os.Open(filepath.Join(Root, "report", "testdata", name+".json"))
@@ -45,6 +47,7 @@ func Load(t testing.TB, name string) *report.Report {
 	return r
 }
 
+// Written is what a writer makes of a report.
 func Written(t testing.TB, write func(io.Writer, *report.Report) error, r *report.Report) string {
 	t.Helper()
 	var b bytes.Buffer

@@ -52,6 +52,7 @@ type Group struct {
 	Cases []Entry // all of them, worst first
 }
 
+// NewIndex sorts and arranges an index. It leaves nothing in the view that must not be shown.
 func NewIndex(x *report.Index) *Index {
 	x.Sort()
 	v := &Index{Index: safe.Copy(x)}

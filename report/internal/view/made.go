@@ -63,6 +63,7 @@ func custody(t report.Tool, argv []string, r *report.Redaction) []Made {
 	return out
 }
 
+// RedactionWords says what was taken out of a document.
 func RedactionWords(r *report.Redaction) string {
 	s := "names of people, machines and places, values of labels, and what logs say are replaced by tokens; names in code, keys of labels and build ids stay, and by the last whoever has the program can tell that it is the one"
 	if r.Level == report.RedactStrict {

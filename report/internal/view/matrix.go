@@ -19,6 +19,7 @@ func Anchor(prefix, id string) string {
 	}, id)
 }
 
+// Change is by how much a site grew, with its sign.
 func Change(g figure.Grown) string {
 	q := evidence.Quantity{Number: g.After.Number - g.Before.Number, Unit: g.After.Unit}
 	if q.Number > 0 {

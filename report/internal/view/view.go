@@ -15,6 +15,7 @@ import (
 	"inquest/report/safe"
 )
 
+// Join is strings.Join without the empty parts.
 func Join(sep string, parts ...string) string {
 	var out []string
 	for _, p := range parts {
@@ -91,6 +92,7 @@ type Finding struct {
 	Code      []string // the lines of its sketch
 }
 
+// Link is why a finding belongs to a chain.
 type Link struct {
 	Relation string // as people say it
 	Finding  string // title of the other end
@@ -113,6 +115,7 @@ func codeLines(sketch string) []string {
 // repeats reports whether another link says the same, of whichever finding.
 func (l Link) repeats(o Link) bool { return l.Relation == o.Relation && l.Why == o.Why }
 
+// Fact is a fact with what it stands on looked up.
 type Fact struct {
 	claim.Fact
 	Path string // of the exhibit
@@ -124,6 +127,7 @@ type Fact struct {
 	Anchor, Moment string
 }
 
+// New arranges a report. It leaves nothing in the view that must not be shown, and the report as it is.
 func New(original *report.Report) *Report {
 	r := safe.Copy(original)
 	v := &Report{Report: r, exhibits: map[string]*report.Exhibit{}}
@@ -569,6 +573,7 @@ func (c *Chain) More(n int) []Fact {
 // First and rest part what is shown at once from what is folded away.
 func First[T any](n int, all []T) []T { return all[:min(n, len(all))] }
 
+// Rest is what First leaves.
 func Rest[T any](n int, all []T) []T { return all[min(n, len(all)):] }
 
 // Disputed lists what kinds said that did not vouch, absent ones left out: those
@@ -686,6 +691,7 @@ func (c *Chain) Story() []string { return Unmarked(Rest(1, c.Narrative)) }
 // Place is where a finding stands: function and line, or the process.
 func (f *Finding) Place() string { return Place(f.Site) }
 
+// Place names a site for people.
 func Place(s claim.Site) string {
 	if s.Function == "" {
 		return "the process as a whole"

@@ -14,8 +14,10 @@ import (
 	"inquest/report/internal/draw"
 )
 
+// Nanoseconds writes a duration.
 func Nanoseconds(v float64) string { return evidence.Of(v, evidence.Nanoseconds).String() }
 
+// InWords writes numbers of a unit.
 func InWords(unit evidence.Unit) func(float64) string {
 	return func(v float64) string { return evidence.Of(v, unit).String() }
 }
@@ -151,6 +153,7 @@ func CurveWords(c *figure.Curve) string {
 	return strings.Join(said, "; ") + "."
 }
 
+// GraphWho names who waits or holds at a step of a wait graph.
 func GraphWho(s claim.WaitStep) string {
 	if s.Goroutine == 0 {
 		return evidence.Things(s.Waiters, "goroutine").String()
