@@ -1,15 +1,20 @@
 package analyze_test
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/google/pprof/profile"
+
 	"inquest/analyze"
+	"inquest/analyze/account"
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
 )
 
 // cases are the folders of the fixtures that hold evidence of their own.
@@ -57,6 +62,7 @@ func TestAccountsAddUp(t *testing.T) {
 				t.Logf("%s: %s", dir, a.Summary)
 			}
 		}
+		checkWall(t, dir, accounts)
 		for kind, name := range of {
 			full := slices.ContainsFunc(b.Of(kind), func(e *evidence.Exhibit) bool {
 				return e.Profile() != nil && e.Profile().Total(e.Profile().Column(column[kind])) > 0
@@ -75,6 +81,43 @@ func TestAccountsAddUp(t *testing.T) {
 }
 
 var column = map[evidence.Kind]string{evidence.CPU: "cpu", evidence.Heap: "inuse_space", evidence.Goroutine: "goroutine"}
+
+// checkWall holds the profile of the operations to their accounts, and to what go tool pprof makes of it.
+func checkWall(t *testing.T, dir string, accounts []claim.Account) {
+	t.Helper()
+	var whole int64
+	for _, a := range accounts {
+		if a.Name == claim.OperationAccount {
+			whole += a.Whole
+		}
+	}
+	wall := account.Wall(accounts)
+	if (wall == nil) != (whole == 0) {
+		t.Errorf("%s: operations of %d, and the profile is %v", dir, whole, wall)
+	}
+	if wall == nil {
+		return
+	}
+	var b bytes.Buffer
+	if err := pprofile.Write(&b, wall); err != nil {
+		t.Fatal(err)
+	}
+	p, err := profile.Parse(&b)
+	if err != nil {
+		t.Fatalf("%s: %v", dir, err)
+	}
+	if err := p.CheckValid(); err != nil {
+		t.Errorf("%s: %v", dir, err)
+	}
+	for i, s := range p.Sample {
+		if whole -= s.Value[0]; len(s.Location) != len(wall.Samples[i].Stack) || s.Location[0].Line[0].Function.Name != wall.Samples[i].Stack[0].Function {
+			t.Errorf("%s: sample %d is another", dir, i)
+		}
+	}
+	if whole != 0 {
+		t.Errorf("%s: the profile has %d less than the accounts", dir, whole)
+	}
+}
 
 func checkAccount(t *testing.T, dir string, b *evidence.Bundle, a *claim.Account) {
 	t.Helper()

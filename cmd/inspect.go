@@ -2,31 +2,49 @@ package cmd
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"inquest/analyze"
+	"inquest/analyze/account"
+	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/pprofile"
+	"inquest/report"
 	"inquest/report/safe"
+	"inquest/report/terminal"
 )
 
 func inspectCommand() *cobra.Command {
 	var opt evidence.Options
 	var memory memoryFlag
+	var accounts bool
+	var format string
 	c := &cobra.Command{
 		Use:   "inspect PATH...",
 		Short: "List the evidence of a case and what it can prove, without judging it",
 		Args:  needPaths,
 		RunE: func(c *cobra.Command, paths []string) error {
 			var err error
+			if c.Flags().Changed("format") && !accounts {
+				return failed("", "-f is for --account")
+			}
+			if !slices.Contains(accountFormats, format) {
+				return failed("formats are "+strings.Join(accountFormats, ", "), "no format %q for accounts", format)
+			}
 			if opt.Memory, err = memory.budget(c); err != nil {
 				return err
 			}
 			bundle, err := open(c, paths, opt, true)
 			if err != nil {
 				return err
+			}
+			if accounts {
+				return inspectAccounts(c, bundle, format)
 			}
 			inspect(c, bundle)
 			if len(bundle.Unreadable) > 0 {
@@ -35,9 +53,38 @@ func inspectCommand() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&accounts, "account", false, "print where it all went, in parts that add up, and nothing else")
+	c.Flags().StringVarP(&format, "format", "f", "text", "with --account: `FORMAT` is text, json, or, of the operations of traces as a profile of their time, folded or pprof")
 	registerFollow(c, &opt.Follow)
 	memory.register(c)
 	return c
+}
+
+// accountFormats are the forms in which inspect writes accounts.
+var accountFormats = []string{"text", "json", "folded", "pprof"}
+
+// inspectAccounts writes the accounts of a bundle and no judgement.
+func inspectAccounts(c *cobra.Command, b *evidence.Bundle, format string) error {
+	all, remarks := analyze.Accounts(b)
+	for _, f := range remarks {
+		complain(c.ErrOrStderr(), f.Says.String())
+	}
+	out := c.OutOrStdout()
+	r := report.New(analyze.Result{Bundle: b, Accounts: all})
+	switch format {
+	case "text":
+		return terminal.WriteAccounts(out, r, screen(out))
+	case "json":
+		return safe.Guarded(safe.InJSON, func(w io.Writer, all []claim.Account) error { return safe.WriteJSON(w, all, nil) })(raw(out), r.Accounts)
+	}
+	wall := account.Wall(all)
+	if wall == nil {
+		return failed("", "no operations: only execution traces show them")
+	}
+	if format == "pprof" {
+		return pprofile.Write(raw(out), wall)
+	}
+	return account.WriteFolded(out, wall)
 }
 
 func inspect(c *cobra.Command, b *evidence.Bundle) {

@@ -204,6 +204,7 @@ var meanwhile = map[exectrace.PartKind]claim.Text{
 	exectrace.PartHost:      "while the machine does not run the process",
 	exectrace.PartUnseen:    "behind somebody whom the trace does not show",
 	exectrace.PartUnended:   "without an end",
+	exectrace.PartRest:      "for smaller reasons",
 }
 
 // operationWords is what n operations of a kind are called.

@@ -82,6 +82,25 @@ func (t *terminal) head(v *view.Report) {
 	}
 }
 
+// WriteAccounts writes the accounts of a report, part by part, and nothing else.
+func WriteAccounts(w io.Writer, r *report.Report, opt Options) error {
+	t := newTerminal(opt)
+	v := view.New(r)
+	for i, a := range append(v.MainAccounts(), v.OtherAccounts()...) {
+		if i > 0 {
+			t.gap()
+		}
+		t.line(0, t.strong, a.Summary.String()+".")
+		t.line(2, t.faint, view.Join("; ", a.Total.String()+": "+a.What.String(), a.Exhibit+" "+a.Path))
+		for _, r := range a.Rows {
+			where := view.Join(" ", r.Site.Function, view.ShortFile(r.Site))
+			t.hang(24, fmt.Sprintf("  %8s %10s  ", t.ascii(r.Of.String()), t.ascii(r.Amount.String())), lipgloss.Style{}, view.Join("; ", view.Join(": ", r.Says, where), strings.Join(r.Notes, "; ")))
+		}
+	}
+	_, err := io.WriteString(w, t.out.String())
+	return err
+}
+
 // accounts says where it all went, in at most a line per account; what is wider is wrapped.
 func (t *terminal) accounts(v *view.Report) {
 	lines := view.AccountLines(v.Report)
