@@ -91,6 +91,9 @@ func (b *Benchmark) Short() string {
 	return name
 }
 
+// benchmarkKind is the kind of the numbers of benchmarks.
+const benchmarkKind = "benchmark"
+
 // levelBench is that of benchstat.
 const levelBench = 0.05
 
@@ -194,7 +197,7 @@ func compareBenchmarks(before, after *Benchmarks, opt Options) (k Kind, out []Be
 	if before.Empty() && after.Empty() {
 		return k, nil, false
 	}
-	k = Kind{Kind: "benchmark", Verdict: Inconclusive, Record: "go test -run '^$' -bench . -count 10"}
+	k = Kind{Kind: benchmarkKind, Verdict: Inconclusive, Record: "go test -run '^$' -bench . -count 10"}
 	if before.Empty() || after.Empty() {
 		side := claim.Text("before")
 		if after.Empty() {

@@ -261,9 +261,9 @@ type draft struct {
 	Kind
 	parts     []*comparison
 	durations []*duration
-	refused   []refusal    // what could not be compared
-	instead   claim.Text   // what to record instead of what was refused
-	ended     func()       // has the last word on the kind; nil for none
+	refused   []refusal  // what could not be compared
+	instead   claim.Text // what to record instead of what was refused
+	ended     func()     // has the last word on the kind; nil for none
 }
 
 // settle reaches the verdicts. All numbers that decide together raise a false alarm in
@@ -337,7 +337,7 @@ func settle(drafts []*draft) {
 // KindName is a kind of a Result in words.
 func KindName(kind string) claim.Text {
 	switch kind {
-	case "benchmark":
+	case benchmarkKind:
 		return "benchmarks"
 	case "findings":
 		return "findings"

@@ -784,7 +784,7 @@ func (c *comparison) list(changes map[*entry]*Change) {
 			}
 			return 1
 		}
-		return cmp.Or(-cmp.Compare(math.Abs(a.After.Number-a.Before.Number), math.Abs(b.After.Number-b.Before.Number)), cmp.Compare(a.Function, b.Function), cmp.Compare(a.Reach, b.Reach))
+		return cmp.Or(cmp.Compare(c.headline(a), c.headline(b)), -cmp.Compare(math.Abs(a.After.Number-a.Before.Number), math.Abs(b.After.Number-b.Before.Number)), cmp.Compare(a.Function, b.Function), cmp.Compare(a.Reach, b.Reach))
 	}
 	slices.SortFunc(counted, order)
 	slices.SortFunc(rest, order)
@@ -825,22 +825,21 @@ func (c *comparison) paths() {
 		if len(ch.Path) == 0 {
 			ch.Path = []string{ch.Function}
 		}
-		if site, ok := c.inProgram(chain); ok {
-			ch.File, ch.Line = site.File, site.Line
+		if c.headline(ch) == backdrop {
+			ch.File, ch.Line = c.inProgram(chain)
 		}
 	}
 }
 
-// inProgram returns the function closest to the first of a chain, leaf first, whose source is the program's own: what a reader
-// can change. It is false where that is the first itself, or where there is none.
-func (c *comparison) inProgram(chain []int) (site stack.Site, ok bool) {
-	for i, id := range chain {
-		site = c.names.sites[id]
-		if !c.names.kinds[id].standard && !c.names.kinds[id].plumbing && site.File != "" && !(stack.Frame{File: site.File}).Dependency() {
-			return site, i > 0
+// inProgram returns the place that is closest to the first of a chain, leaf first, and not in Go's own source: what a reader can
+// change. The file is empty where there is none.
+func (c *comparison) inProgram(chain []int) (file string, line int) {
+	for _, id := range chain {
+		if k, site := c.names.kinds[id], c.names.sites[id]; !k.standard && !k.plumbing && site.File != "" {
+			return site.File, site.Line
 		}
 	}
-	return site, false
+	return "", 0
 }
 
 // explain gives each change its part of all that changed in its direction.
@@ -880,12 +879,19 @@ func (c *comparison) headline(ch *Change) int {
 	id, known := c.names.ids[ch.Function]
 	switch {
 	case ch.Reach == "whole":
-		return 1
+		return asAWhole
 	case known && (c.names.kinds[id].plumbing || c.names.kinds[id].standard):
-		return 2
+		return backdrop
 	}
-	return 0
+	return foremost
 }
+
+// What headline ranks by.
+const (
+	foremost = iota // a function of the program or of a library
+	asAWhole        //
+	backdrop        // Go's own
+)
 
 // sentence reaches the verdict and says it.
 func (c *comparison) sentence(worse, better []*Change, uniform bool) {

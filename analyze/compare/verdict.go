@@ -116,9 +116,9 @@ func (r *Result) conclude(compared bool) {
 		if always := slices.IndexFunc(losses, func(x Reason) bool { return x.Always }); always > 0 {
 			losses[0], losses[always] = losses[always], losses[0]
 		}
-		r.Why = several(losses)
+		r.Why = several(losses) + r.where(losses[0])
 	case Improvement:
-		r.Why = several(gains)
+		r.Why = several(gains) + r.where(gains[0])
 	case Tradeoff:
 		paid := losses
 		if len(paid) == 0 {
@@ -133,6 +133,19 @@ func (r *Result) conclude(compared bool) {
 			r.Why += claim.Textf("; %d more changes count", n)
 		}
 	}
+}
+
+// where names the place of what a benchmark shows, which has none: the largest change of a profile in the same direction.
+func (r *Result) where(first Reason) claim.Text {
+	if first.Kind != benchmarkKind {
+		return ""
+	}
+	for _, x := range r.Reasons {
+		if x.Kind != benchmarkKind && x.Better == first.Better && x.Rank != RankOutcome {
+			return "; " + x.Says
+		}
+	}
+	return ""
 }
 
 func truth(b bool) int {

@@ -108,7 +108,10 @@ func diffNotices(d *report.Diff) notices {
 		}
 		id := "regression/" + r.Kind.Kind + "/" + slug(r.Measure.Name.String())
 		n.rule(rule{id, "More " + r.Measure.Name.String(), "inquest diff compares " + view.KindWord(r.Kind.Kind) + "s; a function counts from its --min-effect on"})
-		message := fmt.Sprintf("%s in %s: %s to %s%s (%s), 95 %% interval %s", r.Measure.Name, r.Where(), r.Before, r.After, view.PerWord(r.Measure), r.Relative(), r.Within())
+		message := fmt.Sprintf("%s in %s: %s to %s%s (%s)", r.Measure.Name, r.Where(), r.Before, r.After, view.PerWord(r.Measure), r.Relative())
+		if within := r.Within(); within != "" {
+			message += ", 95 % interval " + within
+		}
 		if len(r.Path) > 1 {
 			message += "; " + view.CallPath(r.Change)
 		}
