@@ -338,6 +338,44 @@ func (h *hold) look() claim.Text {
 // spokenFor is the part of what was held, one of so many, from which those that are known speak for all.
 const spokenFor = 4
 
+// meanwhile is what holders did with the lock in hand, where that shows.
+type meanwhile struct {
+	held                  // zero where it does not
+	of      time.Duration // that its time is a part of
+	ofWords claim.Text
+	doing   claim.Text // all of it in words
+}
+
+// meanwhile tells what most holders did. That of holders of known start speaks for the others only where it is much of what was held.
+func (h *hold) meanwhile() meanwhile {
+	m := meanwhile{held: held{deed: deed{variant: "unknown"}}, doing: "what they do meanwhile does not show"}
+	if h.total > 0 && h.total*spokenFor >= h.held() {
+		m.held, m.of, m.ofWords = h.inside()[0], h.total, "all holding of known start here"
+	} else if waits := h.insideLeast(); len(waits) > 0 && waits[0].time*2 >= h.least {
+		m.held, m.of, m.ofWords = waits[0], h.least, "all holding of unknown start here, as far as others waited meanwhile"
+	} else {
+		return m
+	}
+	m.doing = claim.Textf("holders %s for %s of that time", m.did, evidence.Part(m.time, m.of))
+	if m.site.Function != "" && m.site.Function != h.site.Function {
+		m.doing += claim.Textf(" in %s", claim.Func(m.site.Function))
+	}
+	return m
+}
+
+// heldFact is how long the lock, or several that are taken in one place, was held while others waited.
+func (h *hold) heldFact(e *evidence.Exhibit) claim.Fact {
+	wall := e.Trace().Duration
+	f := claim.Fact{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.held()),
+		Of: claim.PartOf(evidence.Duration(wall), "the trace"), At: claim.At(h.site),
+		Reproduce: claim.TraceProfile(e, "sync")}
+	if h.held() > wall {
+		// Only several locks can be held for longer than there was time.
+		f.Says, f.Of = claim.Textf("time locks were held here while others waited, added up; the trace is %s long, so it is several locks that are taken here", evidence.Duration(wall)), nil
+	}
+	return f
+}
+
 func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, bool) {
 	hold, least := h.mean()
 	mean := float64(hold)
@@ -347,55 +385,33 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 	}
 	wall := e.Trace().Duration
 	heldShare := evidence.Part(h.held(), wall)
-	inside := h.inside()
-	did := inside[0]
 	// Few hand-overs are thin, unless they are most of what happened.
 	thin := h.handoffs < int64(in.Limit("min-count").Number) && 2*h.waited < reading.TraceLocks(e).Delay
 	excuses := []claim.Excuse{{Holds: h.runnable*2 > h.total, Says: "holders mostly waited for a processor: it is the scheduler that is late, not the section that is long"}}
-	if did.variant == "computes" && h.ran*2 > h.total {
+	if h.inside()[0].variant == "computes" && h.ran*2 > h.total {
 		excuses = append(excuses, judge.BusyElsewhere(in, append(h.ends(), h.site.Function)...))
 	}
 	impact := claim.Impact{Of: claim.Operations, Standing: float64(h.waited) / float64(wall), Mean: hold}
-	of, ofWords := h.total, claim.Text("all holding of known start here")
-	atLeast, doing, variant := claim.Text(""), claim.Text("what they do meanwhile does not show"), "unknown"
+	atLeast := claim.Text("")
 	if least {
 		atLeast = "at least "
 	}
-	// What holders of known start did speaks for the others only when it is much of what was held.
-	if h.total > 0 && h.total*spokenFor >= h.held() {
-		doing, variant = claim.Textf("holders %s for %s of that time", did.did, evidence.Part(did.time, h.total)), did.variant
-	} else {
-		did = held{}
-		if waits := h.insideLeast(); len(waits) > 0 && waits[0].time*2 >= h.least {
-			did, of, ofWords = waits[0], h.least, "all holding of unknown start here, as far as others waited meanwhile"
-			doing, variant = claim.Textf("holders %s for %s of that time", did.did, evidence.Part(did.time, h.least)), did.variant
-		}
-	}
-	if did.site.Function != "" && did.site.Function != h.site.Function {
-		doing += claim.Textf(" in %s", claim.Func(did.site.Function))
-	}
-	heldFact := claim.Fact{Exhibit: e.ID, Says: "time the lock was held here while others waited", Value: evidence.Duration(h.held()),
-		Of: claim.PartOf(evidence.Duration(wall), "the trace"), At: claim.At(h.site),
-		Reproduce: claim.TraceProfile(e, "sync")}
-	if h.held() > wall {
-		// Only several locks can be held for longer than there was time.
-		heldFact.Says, heldFact.Of = claim.Textf("time locks were held here while others waited, added up; the trace is %s long, so it is several locks that are taken here", evidence.Duration(wall)), nil
-	}
+	m := h.meanwhile()
 	c := claim.Candidate{
-		Site: h.site, Path: h.path, Ends: h.ends(), Variant: variant, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
-		Summary: claim.Textf("%s holds its lock for %s%s on average while others wait; %s", reading.Place(h.site, h.owner), atLeast, evidence.Duration(hold), doing),
+		Site: h.site, Path: h.path, Ends: h.ends(), Variant: m.variant, Thin: thin, Share: min(1, heldShare.Number), Fix: fixInside(h.site),
+		Summary: claim.Textf("%s holds its lock for %s%s on average while others wait; %s", reading.Place(h.site, h.owner), atLeast, evidence.Duration(hold), m.doing),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: claim.Textf("mean hold of the lock given back here, %sover %s, %s of known start", atLeastWords(least), evidence.Things(h.handoffs, "hand-over"), evidence.Of(h.known, evidence.Count)),
 				Value: evidence.Duration(hold), Limit: in.Against("min-hold"), At: claim.At(h.site),
 				Reproduce: claim.TraceView(e, h.look())},
-			heldFact,
+			h.heldFact(e),
 			{Exhibit: e.ID, Says: "time goroutines waited for the lock while it was held here, added up", Value: evidence.Duration(h.waited),
 				At: claim.At(cmp.Or(h.waiter, h.site)), Reproduce: claim.TraceProfile(e, "sync")},
 		},
 	}
-	if did.did != "" {
-		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time in which holders %s with the lock held", did.did), Value: evidence.Duration(did.time),
-			Of: claim.PartOf(evidence.Duration(of), ofWords), At: claim.At(cmp.Or(did.site, h.site)),
+	if m.did != "" {
+		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("time in which holders %s with the lock held", m.did), Value: evidence.Duration(m.time),
+			Of: claim.PartOf(evidence.Duration(m.of), m.ofWords), At: claim.At(cmp.Or(m.site, h.site)),
 			Reproduce: claim.TraceView(e, claim.Textf("goroutine %d", h.worst.Goroutine))})
 	}
 	if mean >= in.Limit("min-hold").Number {
@@ -405,7 +421,7 @@ func longHold(in *claim.Input, e *evidence.Exhibit, h *hold) (claim.Candidate, b
 		at := &c.Facts[0].At
 		at.Goroutine, at.From, at.To = h.worst.Goroutine, int64(h.worst.From), int64(h.worst.To)
 	}
-	judge.AddSites(&c, h.owner, h.waiter, did.site)
+	judge.AddSites(&c, h.owner, h.waiter, m.site)
 	judge.AddSites(&c, h.helps...)
 	for _, o := range h.others {
 		judge.AddSites(&c, o.site, o.owner)

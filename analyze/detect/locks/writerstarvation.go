@@ -87,25 +87,12 @@ func writerBehind(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (claim.
 		return claim.Candidate{}, false
 	}
 	hold := slowReaders(l)
-	site, path, sentence := writer.Site(), []string(nil), claim.Text("")
-	stays := 0
+	user, _ := writer.User()
+	site, path := writer.Site(), user.Path()
 	if len(hold) > 0 {
-		first := hold[0]
-		site, path = first.Site(), first.G.Stack()[first.At:].Path()
-		for _, h := range hold {
-			if wait.OfState(h.G.State, h.G.Stack()) != "" {
-				stays++
-			}
-		}
-		does := claim.Text("runs")
-		if stays > 0 {
-			does = deedOf(wait.OfState(first.G.State, first.G.Stack()), first.G.Stack()).does
-		}
-		sentence = claim.Textf("; %s past the lock in %s, and goroutine %d %s meanwhile", evidence.Amount(len(hold), "goroutine is", "goroutines are"), claim.Func(site.Function), first.G.ID, does)
-	} else {
-		user, _ := writer.User()
-		path = user.Path()
+		site, path = hold[0].Site(), hold[0].G.Stack()[hold[0].At:].Path()
 	}
+	stays, sentence := pastLock(hold)
 	n := len(l.Waiters)
 	behind := evidence.Amount(readers, "reader waits", "readers wait")
 	if writers > 1 {
@@ -132,6 +119,23 @@ func writerBehind(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (claim.
 	judge.AddSites(&c, writer.Site())
 	judge.AddSites(&c, l.OtherSites(c.Site)...)
 	return c, true
+}
+
+// pastLock says what readers past a lock do, to go on with a sentence, and how many of them are blocked.
+func pastLock(hold []reading.LockHolder) (stays int, sentence claim.Text) {
+	if len(hold) == 0 {
+		return 0, ""
+	}
+	for _, h := range hold {
+		if wait.OfState(h.G.State, h.G.Stack()) != "" {
+			stays++
+		}
+	}
+	first, does := hold[0], claim.Text("runs")
+	if stays > 0 {
+		does = deedOf(wait.OfState(first.G.State, first.G.Stack()), first.G.Stack()).does
+	}
+	return stays, claim.Textf("; %s past the lock in %s, and goroutine %d %s meanwhile", evidence.Amount(len(hold), "goroutine is", "goroutines are"), claim.Func(first.Site().Function), first.G.ID, does)
 }
 
 // slowReaders are the goroutines that seem to hold the lock and wait for something else, or run; those that wait come first, then the more frequent place.
@@ -165,13 +169,8 @@ type readerHold struct {
 	longest      time.Duration // of the readers' holds
 }
 
-func starvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
-	t := e.Trace()
-	if short := reading.TooShort(e); short != "" {
-		return claim.Reading{Silent: short}
-	}
-	r := claim.Reading{Says: claim.Textf("no writer waits long for readers to leave in %s", evidence.Duration(t.Duration))}
-	helpers := reading.LockHelpers(e)
+// readerHolds adds up what writers of a trace waited for readers, by the function that gives the read lock back, most waiting first.
+func readerHolds(t *exectrace.Timeline, helpers map[string]bool) []*readerHold {
 	by := map[string]*readerHold{}
 	var all []*readerHold
 	for i := range t.Holders {
@@ -198,8 +197,18 @@ func starvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 	slices.SortStableFunc(all, func(a, b *readerHold) int {
 		return cmp.Or(-cmp.Compare(a.delay, b.delay), cmp.Compare(a.site.Function, b.site.Function))
 	})
+	return all
+}
+
+func starvationTrace(in *claim.Input, e *evidence.Exhibit) claim.Reading {
+	t := e.Trace()
+	if short := reading.TooShort(e); short != "" {
+		return claim.Reading{Silent: short}
+	}
+	r := claim.Reading{Says: claim.Textf("no writer waits long for readers to leave in %s", evidence.Duration(t.Duration))}
+	helpers := reading.LockHelpers(e)
 	const fewWaits = 3 // of a writer: two may have met the same readers
-	for _, h := range all {
+	for _, h := range readerHolds(t, helpers) {
 		mean := h.delay / time.Duration(h.times)
 		readers, waited := waitingWith(t.Queues, t.Waits, h.writer.Function, helpers)
 		if mean < in.Limit("min-wait").Duration() || readers == 0 || len(r.Candidates) == reading.MaxSites {

@@ -414,19 +414,7 @@ func (c *snapshots) growing(in *claim.Input, e *evidence.Exhibit, a *alike, repr
 func leakDump(in *claim.Input) claim.Reading {
 	c := snapshots{n: len(in.Exhibits)}
 	e := reading.Latest(in.Exhibits)
-	// Only dumps of the leak profile carry marks; the one with most of them is the proof.
-	proof, leaked := e, int64(0)
-	for _, x := range in.Exhibits {
-		n := int64(0)
-		for j := range x.Dump().Goroutines {
-			if x.Dump().Goroutines[j].Leaked {
-				n++
-			}
-		}
-		if n >= leaked {
-			proof, leaked = x, n
-		}
-	}
+	proof, leaked := proofOf(in.Exhibits)
 	creators := creatorsOf(e.Dump())
 	helpers := helpersOf(e.Dump())
 	for i, x := range in.Exhibits {
@@ -444,24 +432,7 @@ func leakDump(in *claim.Input) claim.Reading {
 			if x != e {
 				continue
 			}
-			if strings.Contains(g.State, "nil chan") || strings.Contains(g.State, "no cases") {
-				a.never++
-			}
-			if g.Creator != 0 && !creators.stillIn(g) {
-				a.orphans++
-			}
-			if g.Wait >= in.Limit("min-age").Duration() {
-				a.old++
-			}
-			a.ages[g.Wait]++
-			a.ids = append(a.ids, g.ID)
-			if a.class == wait.WaitGroup && helpers.none(g, s) {
-				a.alone++
-			}
-			if a.first == 0 || g.Wait > a.longest {
-				a.first, a.longest = g.ID, g.Wait
-				a.creator = g.CreatedBy.Site()
-			}
+			a.note(g, s, g.Wait >= in.Limit("min-age").Duration(), creators, helpers)
 		}
 	}
 	slices.SortStableFunc(c.all, func(a, b *alike) int {
@@ -480,16 +451,13 @@ func leakDump(in *claim.Input) claim.Reading {
 		if seen[a.site.Function] || len(r.Candidates) == reading.MaxSites {
 			continue
 		}
-		cand, ok := c.growing(in, e, a, claim.Grep(e, claim.Func(a.site.Function).Text()))
-		if left, found := c.unpulled(in, e, a, int64(len(e.Dump().Goroutines)), claim.Grep(e, claim.Func(a.site.Function).Text())); found && a.leaked == 0 {
-			cand, ok = left, true
-		} else if never, found := a.nilChannel(in, e); found && a.leaked == 0 {
-			cand, ok = never, true
-		} else if a.leaked > 0 {
-			cand, ok = provenLeak(proof, a.site, a.path, a.class, a.leaked, leaked, a.marked, claim.Grep(proof, "(leaked)")), true
+		var cand claim.Candidate
+		ok := a.leaked > 0
+		if ok {
+			cand = provenLeak(proof, a.site, a.path, a.class, a.leaked, leaked, a.marked, claim.Grep(proof, "(leaked)"))
 			judge.AddSites(&cand, a.inner, a.creator)
-		} else if alone, found := a.aged(in, e, c.connections); found && (!ok || alone.Severity > cand.Severity) {
-			cand, ok = alone, true
+		} else {
+			cand, ok = c.ofDump(in, e, a)
 		}
 		if ok {
 			seen[a.site.Function] = true
@@ -499,17 +467,63 @@ func leakDump(in *claim.Input) claim.Reading {
 	if cand, ok := c.unread(in, e, claim.Grep(e, "net/http.(*persistConn).readLoop(")); ok && len(r.Candidates) < reading.MaxSites {
 		r.Candidates = append(r.Candidates, cand)
 	}
-	for _, cand := range atStandstill(e) {
-		i := slices.IndexFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == cand.Site.Function })
-		switch {
-		case i < 0 && len(r.Candidates) < reading.MaxSites:
-			r.Candidates = append(r.Candidates, cand)
-		// Their number alone was worth no word.
-		case i >= 0 && r.Candidates[i].Severity == claim.NoSeverity:
-			r.Candidates[i] = cand
+	addStandstill(&r, e)
+	return r
+}
+
+// proofOf returns the dump with most goroutines that are marked as leaked, the last of those alike, and how many it has: only
+// dumps of the leak profile carry marks.
+func proofOf(dumps []*evidence.Exhibit) (proof *evidence.Exhibit, leaked int64) {
+	for _, x := range dumps {
+		n := int64(0)
+		for j := range x.Dump().Goroutines {
+			if x.Dump().Goroutines[j].Leaked {
+				n++
+			}
+		}
+		if n >= leaked {
+			proof, leaked = x, n
 		}
 	}
-	return r
+	return proof, leaked
+}
+
+// note takes in a goroutine of the last dump.
+func (a *alike) note(g *dump.Goroutine, s stack.Stack, old bool, creators creators, helpers helpers) {
+	if strings.Contains(g.State, "nil chan") || strings.Contains(g.State, "no cases") {
+		a.never++
+	}
+	if g.Creator != 0 && !creators.stillIn(g) {
+		a.orphans++
+	}
+	if old {
+		a.old++
+	}
+	a.ages[g.Wait]++
+	a.ids = append(a.ids, g.ID)
+	if a.class == wait.WaitGroup && helpers.none(g, s) {
+		a.alone++
+	}
+	if a.first == 0 || g.Wait > a.longest {
+		a.first, a.longest = g.ID, g.Wait
+		a.creator = g.CreatedBy.Site()
+	}
+}
+
+// ofDump judges goroutines alike that no dump marks as leaked.
+func (c *snapshots) ofDump(in *claim.Input, e *evidence.Exhibit, a *alike) (claim.Candidate, bool) {
+	grep := claim.Grep(e, claim.Func(a.site.Function).Text())
+	if left, found := c.unpulled(in, e, a, int64(len(e.Dump().Goroutines)), grep); found {
+		return left, true
+	}
+	if never, found := a.nilChannel(in, e); found {
+		return never, true
+	}
+	cand, ok := c.growing(in, e, a, grep)
+	if alone, found := a.aged(in, e, c.connections); found && (!ok || alone.Severity > cand.Severity) {
+		return alone, true
+	}
+	return cand, ok
 }
 
 // creators tells whether goroutines that have made others are still at work in the function that did.
@@ -685,41 +699,10 @@ func stay(d *dump.Dump, ids []int64) bool {
 
 // aged judges goroutines alike of a single dump.
 func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) (claim.Candidate, bool) {
-	n := a.last()
-	many := float64(n) >= in.Limit("min-goroutines").Number
-	// Started over a stretch of time, among others, rather than all at once as a pool is.
-	scattered := scattered(a.ids)
-	old, oldOnes := float64(a.old) >= in.Limit("min-goroutines").Number, a.old > 0
-	allAlong := many && scattered && allAlong(e.Dump(), a.ids)
-	crowd := float64(a.orphans) >= in.Limit("min-orphans").Number
-	severity, variant, thin := claim.NoSeverity, "old", true
-	switch {
-	case a.class == wait.WaitGroup && 2*a.alone >= n && (a.alone > 1 || oldOnes):
-		variant = "no-helper"
-		severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(a.alone), Moment: true})
-		thin = severity < claim.Warning
-	// Work in hand that has stood for a minute, and few of it.
-	case !many && oldOnes && !a.parked():
-		severity = claim.Info
-	case !many:
+	n, oldOnes := a.last(), a.old > 0
+	severity, variant, thin, ok := a.ageing(in, e, connections)
+	if !ok {
 		return claim.Candidate{}, false
-	// Whoever was to receive has gone.
-	case a.class == wait.ChanSend && 2*a.orphans >= n && (crowd || allAlong):
-		severity, variant = claim.Warning, "orphaned"
-	// Whoever made them has gone, they came all along, and nothing that lives explains them: no connections, no library's pool.
-	case float64(a.orphans) >= nearlyAll*float64(n) && allAlong && !a.dependency && (connections == nil || 2*connections[len(connections)-1] < n):
-		severity, variant = claim.Warning, "orphaned"
-	// Requests that wait for events (long polling, web sockets), and parked workers: any number, any age.
-	case a.parked() && (a.request || !scattered || !old):
-	// Helpers of requests under way.
-	case a.class == wait.WaitGroup && !old:
-	case a.parked():
-		severity = claim.Info
-	// Of every age and started over time: more come and none goes.
-	case old && scattered && len(a.ages) > 1:
-		severity, thin = claim.Warning, false
-	case old, scattered:
-		severity = claim.Info
 	}
 	waits := a.class.Doing(false)
 	who := evidence.Things(n, "goroutine") + " " + waits.Of(n)
@@ -738,47 +721,100 @@ func (a *alike) aged(in *claim.Input, e *evidence.Exhibit, connections []int64) 
 			Limit: in.Against("min-goroutines"), At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, claim.Func(a.site.Function).Text())}},
 		Caveats: []claim.Text{"one dump shows that goroutines wait, not that they will never go on"},
 	}
-	leftBehind := func(says claim.Text, n int64, grep claim.Command) {
-		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: says, Value: evidence.Of(n, evidence.Count),
-			Of: claim.PartOf(evidence.Of(a.last(), evidence.Count), "the goroutines that wait here"), Limit: in.Against("min-orphans"), At: reading.AtGoroutine(a.site, a.first), Reproduce: grep})
-	}
-	switch {
-	case variant == "no-helper":
-		cand.Summary = claim.Textf("%s in %s, and for %d of them no goroutine is left that could say it is done", who, claim.Func(a.site.Function), a.alone)
-		if oldOnes {
-			cand.Summary += claim.Textf("; the longest has waited for %s by now", evidence.Minutes(a.longest))
-		}
-		leftBehind("of them, without a goroutine that they made or that is at work in what they called", a.alone, claim.Grep(e, claim.Func(a.site.Function).Text()))
-		cand.Caveats = append(cand.Caveats, "work that stands in a queue has no goroutine yet")
-		cand.Fix = []claim.Text{
-			"Call Done in a defer as the first statement of each goroutine, so that an early return or a panic does not skip it",
-			"Call Add before the go statement, by as many as are started, also on the path that starts fewer",
-			"Use errgroup with a context, or WaitGroup.Go of Go 1.25, which count by themselves",
-		}
-	case variant == "orphaned":
-		leftBehind("of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", a.orphans, claim.Grep(e, claim.Textf("created by %s", claim.Func(a.creator.Function))))
-		cand.Fix = []claim.Text{
-			claim.Textf("Give the goroutine an end: select on the Done of a context that is cancelled when %s returns, beside what it waits for", claim.Func(a.creator.Function)),
-			"Whoever starts a goroutine should wait for it or cancel it: errgroup with a context, or a WaitGroup and a done channel",
-			"Test with go.uber.org/goleak, or the goroutineleak profile (GOEXPERIMENT=goroutineleakprofile in Go 1.26, on by default in 1.27)",
-		}
-		cand.Summary = claim.Textf("%s in %s, where %s, which started them, has left %d of them behind", who, claim.Func(a.site.Function), claim.Func(a.creator.Function), a.orphans)
-		if a.class == wait.ChanSend {
-			cand.Summary = claim.Textf("%s in %s, and for %d of them nobody is left in %s to receive", who, claim.Func(a.site.Function), a.orphans, claim.Func(a.creator.Function))
-			cand.Caveats = append(cand.Caveats, "a dump does not print channels: if all of them send to one receiver, it is too slow rather than gone")
-			cand.Fix = []claim.Text{
-				"Give the channel room for every sender, so that none waits for a receiver who has left: make(chan T, n) for n senders",
-				"Or send in a select with ctx.Done() beside it, and cancel the context when the receiver leaves",
-				cand.Fix[2],
-			}
-		}
-		if allAlong {
-			cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "goroutine numbers, which are handed out in order, between the first of them and the last", Value: evidence.Of(slices.Max(a.ids)-slices.Min(a.ids), evidence.Count),
-				At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, claim.Func(a.site.Function).Text())})
-		}
+	switch variant {
+	case "no-helper":
+		a.noHelper(in, e, &cand, who)
+	case "orphaned":
+		a.orphaned(in, e, &cand, who)
 	}
 	judge.AddSites(&cand, a.inner, a.creator)
 	return cand, true
+}
+
+// ageing is how bad goroutines alike of a single dump are, and of which variant; false where they are worth no word.
+func (a *alike) ageing(in *claim.Input, e *evidence.Exhibit, connections []int64) (severity claim.Severity, variant string, thin, ok bool) {
+	n := a.last()
+	many := float64(n) >= in.Limit("min-goroutines").Number
+	// Started over a stretch of time, among others, rather than all at once as a pool is.
+	scattered := scattered(a.ids)
+	old, oldOnes := float64(a.old) >= in.Limit("min-goroutines").Number, a.old > 0
+	allAlong := many && scattered && allAlong(e.Dump(), a.ids)
+	crowd := float64(a.orphans) >= in.Limit("min-orphans").Number
+	severity, variant, thin = claim.NoSeverity, "old", true
+	switch {
+	case a.class == wait.WaitGroup && 2*a.alone >= n && (a.alone > 1 || oldOnes):
+		variant = "no-helper"
+		severity = in.Severity(claim.Impact{Of: claim.Operations, Standing: float64(a.alone), Moment: true})
+		thin = severity < claim.Warning
+	// Work in hand that has stood for a minute, and few of it.
+	case !many && oldOnes && !a.parked():
+		severity = claim.Info
+	case !many:
+		return severity, variant, thin, false
+	// Whoever was to receive has gone.
+	case a.class == wait.ChanSend && 2*a.orphans >= n && (crowd || allAlong):
+		severity, variant = claim.Warning, "orphaned"
+	// Whoever made them has gone, they came all along, and nothing that lives explains them: no connections, no library's pool.
+	case float64(a.orphans) >= nearlyAll*float64(n) && allAlong && !a.dependency && (connections == nil || 2*connections[len(connections)-1] < n):
+		severity, variant = claim.Warning, "orphaned"
+	// Requests that wait for events (long polling, web sockets), and parked workers: any number, any age.
+	case a.parked() && (a.request || !scattered || !old):
+	// Helpers of requests under way.
+	case a.class == wait.WaitGroup && !old:
+	case a.parked():
+		severity = claim.Info
+	// Of every age and started over time: more come and none goes.
+	case old && scattered && len(a.ages) > 1:
+		severity, thin = claim.Warning, false
+	case old, scattered:
+		severity = claim.Info
+	}
+	return severity, variant, thin, true
+}
+
+// leftBehind is how many of goroutines alike of a dump were left without what could end their wait.
+func (a *alike) leftBehind(in *claim.Input, e *evidence.Exhibit, says claim.Text, n int64, grep claim.Command) claim.Fact {
+	return claim.Fact{Exhibit: e.ID, Says: says, Value: evidence.Of(n, evidence.Count),
+		Of: claim.PartOf(evidence.Of(a.last(), evidence.Count), "the goroutines that wait here"), Limit: in.Against("min-orphans"), At: reading.AtGoroutine(a.site, a.first), Reproduce: grep}
+}
+
+// noHelper says of a candidate that nobody is left who could let the goroutines go on.
+func (a *alike) noHelper(in *claim.Input, e *evidence.Exhibit, cand *claim.Candidate, who claim.Text) {
+	cand.Summary = claim.Textf("%s in %s, and for %d of them no goroutine is left that could say it is done", who, claim.Func(a.site.Function), a.alone)
+	if a.old > 0 {
+		cand.Summary += claim.Textf("; the longest has waited for %s by now", evidence.Minutes(a.longest))
+	}
+	cand.Facts = append(cand.Facts, a.leftBehind(in, e, "of them, without a goroutine that they made or that is at work in what they called", a.alone, claim.Grep(e, claim.Func(a.site.Function).Text())))
+	cand.Caveats = append(cand.Caveats, "work that stands in a queue has no goroutine yet")
+	cand.Fix = []claim.Text{
+		"Call Done in a defer as the first statement of each goroutine, so that an early return or a panic does not skip it",
+		"Call Add before the go statement, by as many as are started, also on the path that starts fewer",
+		"Use errgroup with a context, or WaitGroup.Go of Go 1.25, which count by themselves",
+	}
+}
+
+// orphaned says of a candidate that who started the goroutines has left them behind.
+func (a *alike) orphaned(in *claim.Input, e *evidence.Exhibit, cand *claim.Candidate, who claim.Text) {
+	cand.Facts = append(cand.Facts, a.leftBehind(in, e, "of them, started by a goroutine that has ended, has left the function it started them in, or waits in it to receive from others", a.orphans, claim.Grep(e, claim.Textf("created by %s", claim.Func(a.creator.Function)))))
+	cand.Fix = []claim.Text{
+		claim.Textf("Give the goroutine an end: select on the Done of a context that is cancelled when %s returns, beside what it waits for", claim.Func(a.creator.Function)),
+		"Whoever starts a goroutine should wait for it or cancel it: errgroup with a context, or a WaitGroup and a done channel",
+		"Test with go.uber.org/goleak, or the goroutineleak profile (GOEXPERIMENT=goroutineleakprofile in Go 1.26, on by default in 1.27)",
+	}
+	cand.Summary = claim.Textf("%s in %s, where %s, which started them, has left %d of them behind", who, claim.Func(a.site.Function), claim.Func(a.creator.Function), a.orphans)
+	if a.class == wait.ChanSend {
+		cand.Summary = claim.Textf("%s in %s, and for %d of them nobody is left in %s to receive", who, claim.Func(a.site.Function), a.orphans, claim.Func(a.creator.Function))
+		cand.Caveats = append(cand.Caveats, "a dump does not print channels: if all of them send to one receiver, it is too slow rather than gone")
+		cand.Fix = []claim.Text{
+			"Give the channel room for every sender, so that none waits for a receiver who has left: make(chan T, n) for n senders",
+			"Or send in a select with ctx.Done() beside it, and cancel the context when the receiver leaves",
+			cand.Fix[2],
+		}
+	}
+	if scattered(a.ids) && allAlong(e.Dump(), a.ids) {
+		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: "goroutine numbers, which are handed out in order, between the first of them and the last", Value: evidence.Of(slices.Max(a.ids)-slices.Min(a.ids), evidence.Count),
+			At: reading.AtGoroutine(a.site, a.first), Reproduce: claim.Grep(e, claim.Func(a.site.Function).Text())})
+	}
 }
 
 // nilChannel judges goroutines that wait for a channel that is nil, or in a select
@@ -908,40 +944,46 @@ func leakGoroutine(in *claim.Input) claim.Reading {
 		if seen[a.site.Function] || len(r.Candidates) == reading.MaxSites {
 			continue
 		}
-		column := "goroutine"
-		if len(e.Profile().Columns) > 0 {
-			column = e.Profile().Columns[0].Name
-		}
-		cand, ok := c.growing(in, e, a, claim.Since(in.Exhibits[0], claim.Peek(e, column, a.site)))
-		if left, found := c.unpulled(in, e, a, e.Profile().Total(0), claim.Peek(e, column, a.site)); found {
-			cand, ok = left, true
-		}
-		if !ok && !a.parked() && float64(a.last()) >= in.Limit("min-goroutines").Number {
-			ok = true
-			cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "old", Thin: true,
-				Summary: claim.Textf("%d goroutines alike %s in %s", a.last(), a.class.Doing(false).Many, claim.Func(a.site.Function)),
-				Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines alike that %s here", a.class.Doing(false).Many), Value: evidence.Of(a.last(), evidence.Count),
-					Limit: in.Against("min-goroutines"), At: claim.At(a.site), Reproduce: claim.Peek(e, column, a.site)}}}
-			// It grew over several snapshots by less than a leak, or it is one snapshot of a kind of wait that ends.
-			if c.n > 1 {
-				ok = false
-			}
-		}
-		if total := e.Profile().Total(0); !ok && a.class == wait.Other && float64(a.last()) >= in.Limit("min-unknown").Number && evidence.Part(a.last(), total).Number >= in.Limit("min-unknown-share").Number {
-			ok = true
-			cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "unknown-wait", Severity: claim.Warning, Thin: true, Share: evidence.Part(a.last(), total).Number,
-				Summary: claim.Textf("%s stand in %s, %s of all: far more than can run, so they wait for a channel or in a select", evidence.Things(a.last(), "goroutine"), claim.Func(a.site.Function), evidence.Part(a.last(), total)),
-				Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that stand here", Value: evidence.Of(a.last(), evidence.Count), Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines of the profile"),
-					Limit: in.Against("min-unknown"), At: claim.At(a.site), Reproduce: claim.Peek(e, column, a.site)}},
-				Caveats: []claim.Text{"the text form of a goroutine profile (debug=1) does not tell what goroutines wait for: a very large pool of idle workers looks the same; the form with debug=2 tells"}}
-			judge.AddSites(&cand, a.inner)
-		}
+		cand, ok := c.ofProfile(in, e, a)
 		if ok {
 			seen[a.site.Function] = true
 			r.Candidates = append(r.Candidates, cand)
 		}
 	}
 	return r
+}
+
+// ofProfile judges goroutines alike of goroutine profiles, e the last of them.
+func (c *snapshots) ofProfile(in *claim.Input, e *evidence.Exhibit, a *alike) (claim.Candidate, bool) {
+	column := "goroutine"
+	if len(e.Profile().Columns) > 0 {
+		column = e.Profile().Columns[0].Name
+	}
+	cand, ok := c.growing(in, e, a, claim.Since(in.Exhibits[0], claim.Peek(e, column, a.site)))
+	if left, found := c.unpulled(in, e, a, e.Profile().Total(0), claim.Peek(e, column, a.site)); found {
+		cand, ok = left, true
+	}
+	if !ok && !a.parked() && float64(a.last()) >= in.Limit("min-goroutines").Number {
+		ok = true
+		cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "old", Thin: true,
+			Summary: claim.Textf("%d goroutines alike %s in %s", a.last(), a.class.Doing(false).Many, claim.Func(a.site.Function)),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines alike that %s here", a.class.Doing(false).Many), Value: evidence.Of(a.last(), evidence.Count),
+				Limit: in.Against("min-goroutines"), At: claim.At(a.site), Reproduce: claim.Peek(e, column, a.site)}}}
+		// It grew over several snapshots by less than a leak, or it is one snapshot of a kind of wait that ends.
+		if c.n > 1 {
+			ok = false
+		}
+	}
+	if total := e.Profile().Total(0); !ok && a.class == wait.Other && float64(a.last()) >= in.Limit("min-unknown").Number && evidence.Part(a.last(), total).Number >= in.Limit("min-unknown-share").Number {
+		ok = true
+		cand = claim.Candidate{Site: a.site, Path: a.path, Variant: "unknown-wait", Severity: claim.Warning, Thin: true, Share: evidence.Part(a.last(), total).Number,
+			Summary: claim.Textf("%s stand in %s, %s of all: far more than can run, so they wait for a channel or in a select", evidence.Things(a.last(), "goroutine"), claim.Func(a.site.Function), evidence.Part(a.last(), total)),
+			Facts: []claim.Fact{{Exhibit: e.ID, Says: "goroutines that stand here", Value: evidence.Of(a.last(), evidence.Count), Of: claim.PartOf(evidence.Of(total, evidence.Count), "all goroutines of the profile"),
+				Limit: in.Against("min-unknown"), At: claim.At(a.site), Reproduce: claim.Peek(e, column, a.site)}},
+			Caveats: []claim.Text{"the text form of a goroutine profile (debug=1) does not tell what goroutines wait for: a very large pool of idle workers looks the same; the form with debug=2 tells"}}
+		judge.AddSites(&cand, a.inner)
+	}
+	return cand, ok
 }
 
 // leakTrace looks for functions whose goroutines are created all through the
@@ -1082,6 +1124,19 @@ func stoodThere(in *claim.Input, e *evidence.Exhibit, x *stop) claim.Candidate {
 	}
 	judge.AddSites(&cand, x.stack.Site())
 	return cand
+}
+
+// addStandstill adds the goroutines of a dump that are at a standstill, also in place of those whose number alone was worth no word.
+func addStandstill(r *claim.Reading, e *evidence.Exhibit) {
+	for _, cand := range atStandstill(e) {
+		i := slices.IndexFunc(r.Candidates, func(c claim.Candidate) bool { return c.Site.Function == cand.Site.Function })
+		switch {
+		case i < 0 && len(r.Candidates) < reading.MaxSites:
+			r.Candidates = append(r.Candidates, cand)
+		case i >= 0 && r.Candidates[i].Severity == claim.NoSeverity:
+			r.Candidates[i] = cand
+		}
+	}
 }
 
 // atStandstill makes leaks of those goroutines at a standstill that were left behind, and
