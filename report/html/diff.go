@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"sync"
 
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
@@ -16,31 +17,33 @@ import (
 	"inquest/templates"
 )
 
-var diffHTMLTemplate = template.Must(template.New("diff.html").Funcs(template.FuncMap{
-	"prose":       func(v any) []safe.Piece { return safe.Prose(view.KeepUnits(fmt.Sprint(v))) },
-	"kind":        func(kind string) string { return view.Capital(view.KindWord(kind)) },
-	"per":         view.PerWord,
-	"relative":    view.Relative,
-	"path":        view.CallPath,
-	"probability": view.Probability,
-	"method":      func(m compare.Measure) string { return view.Capital(view.MethodWords(&m)) },
-	"whole":       func(m compare.Measure) string { return view.Whole(&m) },
-	"sight":       func(m compare.Measure) string { return view.SightWords(&m) },
-	"flame":       func(m compare.Measure) template.HTML { return template.HTML(drawFlame(&m)) },
-	"benchmark":   func(b compare.Benchmark) string { return b.Short() },
-	"benchWhat":   func(b compare.Benchmark) string { return b.What().String() },
-	"benchNumber": func(b compare.Benchmark, n float64) string { return b.Number(n).String() },
-	"benchSure":   view.BenchSure,
-	"percent":     compare.Percent,
-	"unbroken":    view.Unbroken,
-	"trend":       func(t compare.Trend) string { s, _ := view.TrendWords(t); return view.Capital(s) },
-	"trendSites":  func(t compare.Trend) []string { _, s := view.TrendWords(t); return s },
-	"ns":          func(n int64) string { return evidence.Of(n, evidence.Nanoseconds).String() },
-	"pair": func(c compare.Change) template.HTML {
-		most := max(c.Before.Number, c.After.Number)
-		return template.HTML(drawBar("before", evidence.Part(c.Before.Number, most).Number) + drawBar("after", evidence.Part(c.After.Number, most).Number))
-	},
-}).Parse(templates.DiffHTML))
+var diffHTMLTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("diff.html").Funcs(template.FuncMap{
+		"prose":       func(v any) []safe.Piece { return safe.Prose(view.KeepUnits(fmt.Sprint(v))) },
+		"kind":        func(kind string) string { return view.Capital(view.KindWord(kind)) },
+		"per":         view.PerWord,
+		"relative":    view.Relative,
+		"path":        view.CallPath,
+		"probability": view.Probability,
+		"method":      func(m compare.Measure) string { return view.Capital(view.MethodWords(&m)) },
+		"whole":       func(m compare.Measure) string { return view.Whole(&m) },
+		"sight":       func(m compare.Measure) string { return view.SightWords(&m) },
+		"flame":       func(m compare.Measure) template.HTML { return template.HTML(drawFlame(&m)) },
+		"benchmark":   func(b compare.Benchmark) string { return b.Short() },
+		"benchWhat":   func(b compare.Benchmark) string { return b.What().String() },
+		"benchNumber": func(b compare.Benchmark, n float64) string { return b.Number(n).String() },
+		"benchSure":   view.BenchSure,
+		"percent":     compare.Percent,
+		"unbroken":    view.Unbroken,
+		"trend":       func(t compare.Trend) string { s, _ := view.TrendWords(t); return view.Capital(s) },
+		"trendSites":  func(t compare.Trend) []string { _, s := view.TrendWords(t); return s },
+		"ns":          func(n int64) string { return evidence.Of(n, evidence.Nanoseconds).String() },
+		"pair": func(c compare.Change) template.HTML {
+			most := max(c.Before.Number, c.After.Number)
+			return template.HTML(drawBar("before", evidence.Part(c.Before.Number, most).Number) + drawBar("after", evidence.Part(c.After.Number, most).Number))
+		},
+	}).Parse(templates.DiffHTML))
+})
 
 // diffPage is what the HTML template is poured from.
 type diffPage struct {
@@ -62,7 +65,7 @@ func WriteDiff(w io.Writer, d *report.Diff) error {
 	p := diffPage{Diff: v, Style: template.CSS(style), StyleHash: digest(style), Lead: view.Capital(v.Why.String()) + ".",
 		Decides: view.First(view.MaxDiffRows, rows), Undecided: max(len(rows)-view.MaxDiffRows, 0), Numbers: v.Ranked(), Sides: []report.DiffSide{v.Before, v.After}}
 	var buf bytes.Buffer
-	if err := diffHTMLTemplate.Execute(&buf, p); err != nil {
+	if err := diffHTMLTemplate().Execute(&buf, p); err != nil {
 		return err
 	}
 	_, err := w.Write(buf.Bytes())

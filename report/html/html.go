@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"regexp"
+	"sync"
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
@@ -18,35 +19,38 @@ import (
 	"inquest/templates"
 )
 
-// htmlTemplate is never executed itself, so that each page can be given its own functions.
-var htmlTemplate = template.Must(template.New("report.html").Funcs(template.FuncMap{
-	"prose":    func(any) []linkedPiece { return nil },          // replaced for every page
-	"pictures": func(*view.Chain) *chainPictures { return nil }, // likewise
-	"kind":     evidence.Kind.Name,
-	"file":     view.ShortFile,
-	"function": view.ShortFunction,
-	"holds":    view.Holds,
-	"covers":   view.Covers,
-	"behind":   view.Behind,
-	"place":    view.Place,
-	"limit":    func(l claim.LimitUse) string { return l.Name + " = " + l.Quantity.String() },
-	"level":    level,
-	"size":     func(n int64) string { return evidence.Of(n, evidence.Bytes).String() },
-	"part":     func(v, whole evidence.Quantity) string { return evidence.Part(v.Number, whole.Number).String() },
-	"bar": func(class string, v, whole evidence.Quantity) template.HTML {
-		return template.HTML(drawBar(class, evidence.Part(v.Number, whole.Number).Number))
-	},
-	"stack":  func(rows []view.AccountRow) template.HTML { return template.HTML(drawStack(rows)) },
-	"shade":  shade,
-	"change": view.Change,
-	"brief":  view.Brief,
-	"id":     view.Anchor,
-	"first":  view.First[view.Fact],
-	"rest":   view.Rest[view.Fact],
-	"head":   view.First[string],
-	"tail":   view.Rest[string],
-	"short":  func(string) string { return "" }, // replaced for every page
-}).Parse(templates.HTML))
+// htmlTemplate is never executed itself, so that each page can be given its own functions. Templates are parsed when
+// they are first needed: most commands need none.
+var htmlTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("report.html").Funcs(template.FuncMap{
+		"prose":    func(any) []linkedPiece { return nil },          // replaced for every page
+		"pictures": func(*view.Chain) *chainPictures { return nil }, // likewise
+		"kind":     evidence.Kind.Name,
+		"file":     view.ShortFile,
+		"function": view.ShortFunction,
+		"holds":    view.Holds,
+		"covers":   view.Covers,
+		"behind":   view.Behind,
+		"place":    view.Place,
+		"limit":    func(l claim.LimitUse) string { return l.Name + " = " + l.Quantity.String() },
+		"level":    level,
+		"size":     func(n int64) string { return evidence.Of(n, evidence.Bytes).String() },
+		"part":     func(v, whole evidence.Quantity) string { return evidence.Part(v.Number, whole.Number).String() },
+		"bar": func(class string, v, whole evidence.Quantity) template.HTML {
+			return template.HTML(drawBar(class, evidence.Part(v.Number, whole.Number).Number))
+		},
+		"stack":  func(rows []view.AccountRow) template.HTML { return template.HTML(drawStack(rows)) },
+		"shade":  shade,
+		"change": view.Change,
+		"brief":  view.Brief,
+		"id":     view.Anchor,
+		"first":  view.First[view.Fact],
+		"rest":   view.Rest[view.Fact],
+		"head":   view.First[string],
+		"tail":   view.Rest[string],
+		"short":  func(string) string { return "" }, // replaced for every page
+	}).Parse(templates.HTML))
+})
 
 // page is what the HTML template is poured from.
 type page struct {
@@ -65,7 +69,7 @@ func Write(w io.Writer, r *report.Report) error {
 		StyleHash: digest(templates.CSS), ScriptHash: digest(templates.Script),
 	}
 	p.draw()
-	t, err := htmlTemplate.Clone()
+	t, err := htmlTemplate().Clone()
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 
 	"inquest/analyze/claim"
@@ -19,34 +20,36 @@ import (
 	"inquest/templates"
 )
 
-var markdownTemplate = template.Must(template.New("report.md").Funcs(template.FuncMap{
-	"text":     func(v any) string { return markdownText(fmt.Sprint(v)) },
-	"para":     func(v any) string { return markdownBlock(fmt.Sprint(v)) },
-	"code":     markdownCode,
-	"fence":    func(lines []string) string { return markdownFence("sh", lines) },
-	"code_go":  func(lines []string) string { return markdownFence("go", lines) },
-	"summary":  func(v any) string { return markdownSummary(fmt.Sprint(v)) },
-	"kind":     evidence.Kind.Name,
-	"short":    view.ShortFile,
-	"holds":    view.Holds,
-	"covers":   view.Covers,
-	"behind":   view.Behind,
-	"limit":    func(l claim.LimitUse) string { return l.Name + "=" + l.Quantity.String() },
-	"accepted": (*view.Chain).Accepted,
-	"disputed": (*view.Chain).Disputed,
-	"pastable": view.Pastable,
-	"first":    view.First[view.Fact],
-	"head":     view.First[string],
-	"brief":    view.Brief,
-	"number":   func(i int) int { return i + 1 },
-	"graph":    view.GraphWords,
-	"later":    func(c *view.Chain) []string { return append(slices.Clip(view.Rest(3, c.Next())), c.Besides()...) },
-}).Parse(templates.Markdown))
+var markdownTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("report.md").Funcs(template.FuncMap{
+		"text":     func(v any) string { return markdownText(fmt.Sprint(v)) },
+		"para":     func(v any) string { return markdownBlock(fmt.Sprint(v)) },
+		"code":     markdownCode,
+		"fence":    func(lines []string) string { return markdownFence("sh", lines) },
+		"code_go":  func(lines []string) string { return markdownFence("go", lines) },
+		"summary":  func(v any) string { return markdownSummary(fmt.Sprint(v)) },
+		"kind":     evidence.Kind.Name,
+		"short":    view.ShortFile,
+		"holds":    view.Holds,
+		"covers":   view.Covers,
+		"behind":   view.Behind,
+		"limit":    func(l claim.LimitUse) string { return l.Name + "=" + l.Quantity.String() },
+		"accepted": (*view.Chain).Accepted,
+		"disputed": (*view.Chain).Disputed,
+		"pastable": view.Pastable,
+		"first":    view.First[view.Fact],
+		"head":     view.First[string],
+		"brief":    view.Brief,
+		"number":   func(i int) int { return i + 1 },
+		"graph":    view.GraphWords,
+		"later":    func(c *view.Chain) []string { return append(slices.Clip(view.Rest(3, c.Next())), c.Besides()...) },
+	}).Parse(templates.Markdown))
+})
 
 // Write writes r as one page of GitHub Flavored Markdown, the outcome first.
 func Write(w io.Writer, r *report.Report) error {
 	var buf bytes.Buffer
-	if err := markdownTemplate.Execute(&buf, view.New(r)); err != nil {
+	if err := markdownTemplate().Execute(&buf, view.New(r)); err != nil {
 		return err
 	}
 	_, err := w.Write(blankLines.ReplaceAll(buf.Bytes(), []byte("\n\n")))

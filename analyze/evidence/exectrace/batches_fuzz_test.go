@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/trace"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +40,20 @@ func FuzzBatches(f *testing.F) {
 	})
 }
 
+// untilParked waits until so many goroutines that a function started wait for a lock or a channel.
+func untilParked(starter string, n int) {
+	buf := make([]byte, 1<<20)
+	for parked := 0; parked < n; time.Sleep(100 * time.Microsecond) {
+		parked = 0
+		for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			state, rest, _ := strings.Cut(g, "\n")
+			if strings.Contains(rest, "."+starter+".") && (strings.Contains(state, "[sync.") || strings.Contains(state, "[chan ")) {
+				parked++
+			}
+		}
+	}
+}
+
 // tinyTrace records a few goroutines that wait for each other: a trace of some kilobytes.
 func tinyTrace(f testing.TB) []byte {
 	var b bytes.Buffer
@@ -54,7 +70,7 @@ func tinyTrace(f testing.TB) []byte {
 			mu.Unlock()
 		})
 	}
-	time.Sleep(time.Millisecond)
+	untilParked("tinyTrace", 4)
 	mu.Unlock()
 	all.Wait()
 	task.End()

@@ -218,11 +218,11 @@ func TestOpenWaits(t *testing.T) {
 	stuck := make(chan int)
 	var late chan int
 	go func() { <-stuck }()
-	time.Sleep(time.Millisecond)
+	untilParked("TestOpenWaits", 1)
 	b := recordTrace(t, func() {
 		late = make(chan int)
 		go func() { late <- 1 }()
-		time.Sleep(10 * time.Millisecond)
+		untilParked("TestOpenWaits", 2)
 	})
 	close(stuck)
 	<-late

@@ -252,7 +252,7 @@ func TestRefusedGenerationIsReadOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := rand.New(rand.NewPCG(7, uint64(len(b))))
-		for range 5 {
+		for range 2 {
 			gens := generations(t, b)
 			e := &engine{ctx: t.Context(), r: bytes.NewReader(b), size: int64(len(b)), head: b[:wire.HeaderSize], fold: newFold()}
 			var d wire.Decoder
