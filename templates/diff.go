@@ -7,6 +7,11 @@ import _ "embed"
 //go:embed diff.html.tmpl
 var DiffHTML string
 
+// DiffMarkdown is its text/template in Markdown.
+//
+//go:embed diff.md.tmpl
+var DiffMarkdown string
+
 // DiffCSS is what its style sheet adds to CSS.
 //
 //go:embed diff.css

@@ -54,7 +54,6 @@ type diffPage struct {
 	Decides   []view.Row
 	Undecided int // changes that decide and are not shown at the top
 	Numbers   []compare.Benchmark
-	Sides     []report.DiffSide
 }
 
 // WriteDiff writes d as one self-contained page without scripts.
@@ -63,7 +62,7 @@ func WriteDiff(w io.Writer, d *report.Diff) error {
 	style := templates.CSS + templates.DiffCSS
 	rows := v.Counted()
 	p := diffPage{Diff: v, Style: template.CSS(style), StyleHash: digest(style), Lead: view.Capital(v.Why.String()) + ".",
-		Decides: view.First(view.MaxDiffRows, rows), Undecided: max(len(rows)-view.MaxDiffRows, 0), Numbers: v.Ranked(), Sides: []report.DiffSide{v.Before, v.After}}
+		Decides: view.First(view.MaxDiffRows, rows), Undecided: max(len(rows)-view.MaxDiffRows, 0), Numbers: v.Ranked()}
 	var buf bytes.Buffer
 	if err := diffHTMLTemplate().Execute(&buf, p); err != nil {
 		return err

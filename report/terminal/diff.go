@@ -18,6 +18,46 @@ import (
 func WriteDiff(w io.Writer, d *report.Diff, opt Options) error {
 	t := newTerminal(opt)
 	v := view.NewDiff(d)
+	t.verdicts(v)
+	if rows := v.Counted(); len(rows) > 0 {
+		t.section("What decides it")
+		for _, r := range view.First(view.MaxDiffRows, rows) {
+			t.diffRow(r)
+		}
+		t.more(len(rows)-view.MaxDiffRows, "change", "changes")
+	}
+	t.benchmarks(v.Ranked())
+	for i := range v.Kinds {
+		for j := range v.Kinds[i].Measures {
+			t.measure(&v.Kinds[i].Measures[j])
+		}
+		if all := v.Kinds[i].Distributions; len(all) > 0 {
+			t.section("How long things took")
+			for _, d := range all {
+				t.hang(4, "  ", lipgloss.Style{}, fmt.Sprintf("%s (%s): %s", d.Name, d.Verdict, view.QuantilesWords(d)))
+			}
+		}
+	}
+	t.findings(v.Findings)
+	t.trends(v.Trends)
+	var problems []string
+	for _, side := range v.Sides() {
+		for _, e := range side.Exhibits {
+			problems = append(problems, view.Unmarked(e.Problems)...)
+		}
+	}
+	t.list("How good the evidence is", problems)
+	var how []string
+	for _, m := range v.Made() {
+		how = append(how, m.What+": "+m.How)
+	}
+	t.list("How this was made", how)
+	_, err := io.WriteString(w, t.out.String())
+	return err
+}
+
+// verdicts writes the verdict, the sides and what each kind of evidence says.
+func (t *terminal) verdicts(v view.Diff) {
 	plain := lipgloss.Style{}
 	styles := map[compare.Outcome]lipgloss.Style{
 		compare.Regression: t.levels[claim.Critical], compare.Inconclusive: t.levels[claim.Warning], compare.Tradeoff: t.levels[claim.Warning],
@@ -40,57 +80,32 @@ func WriteDiff(w io.Writer, d *report.Diff, opt Options) error {
 			t.line(15, t.faint, ("instead: " + k.Record).String())
 		}
 	}
-	if rows := v.Counted(); len(rows) > 0 {
-		t.section("What decides it")
-		for _, r := range view.First(view.MaxDiffRows, rows) {
-			t.diffRow(r)
-		}
-		t.more(len(rows)-view.MaxDiffRows, "change", "changes")
+}
+
+func (t *terminal) benchmarks(all []compare.Benchmark) {
+	if len(all) == 0 {
+		return
 	}
-	if all := v.Ranked(); len(all) > 0 {
-		t.section("Benchmarks")
-		for _, b := range view.First(maxBenchRows, all) {
-			t.hang(12, fmt.Sprintf("  %-10s", compare.Percent(b.Effect)), lipgloss.Style{}, fmt.Sprintf("%s, %s: %s → %s", b.Short(), b.What(), b.Number(b.Before), b.Number(b.After)))
-			t.line(12, t.faint, fmt.Sprintf("%s, %s", b.Verdict, view.BenchSure(b)))
-		}
-		t.more(len(all)-maxBenchRows, "number", "numbers")
+	t.section("Benchmarks")
+	for _, b := range view.First(maxBenchRows, all) {
+		t.hang(12, fmt.Sprintf("  %-10s", compare.Percent(b.Effect)), lipgloss.Style{}, fmt.Sprintf("%s, %s: %s → %s", b.Short(), b.What(), b.Number(b.Before), b.Number(b.After)))
+		t.line(12, t.faint, fmt.Sprintf("%s, %s", b.Verdict, view.BenchSure(b)))
 	}
-	for i := range v.Kinds {
-		for j := range v.Kinds[i].Measures {
-			t.measure(&v.Kinds[i].Measures[j])
-		}
-		if all := v.Kinds[i].Distributions; len(all) > 0 {
-			t.section("How long things took")
-			for _, d := range all {
-				t.hang(4, "  ", lipgloss.Style{}, fmt.Sprintf("%s (%s): %s", d.Name, d.Verdict, view.QuantilesWords(d)))
-			}
-		}
+	t.more(len(all)-maxBenchRows, "number", "numbers")
+}
+
+func (t *terminal) trends(all []compare.Trend) {
+	if len(all) == 0 {
+		return
 	}
-	t.findings(v.Findings)
-	if len(v.Trends) > 0 {
-		t.section("Over time")
-		for _, trend := range v.Trends {
-			sentence, sites := view.TrendWords(trend)
-			t.hang(4, "  ", lipgloss.Style{}, sentence)
-			for _, s := range sites {
-				t.line(6, t.faint, s)
-			}
+	t.section("Over time")
+	for _, trend := range all {
+		sentence, sites := view.TrendWords(trend)
+		t.hang(4, "  ", lipgloss.Style{}, sentence)
+		for _, s := range sites {
+			t.line(6, t.faint, s)
 		}
 	}
-	var problems []string
-	for _, side := range []report.DiffSide{v.Before, v.After} {
-		for _, e := range side.Exhibits {
-			problems = append(problems, view.Unmarked(e.Problems)...)
-		}
-	}
-	t.list("How good the evidence is", problems)
-	var how []string
-	for _, m := range v.Made() {
-		how = append(how, m.What+": "+m.How)
-	}
-	t.list("How this was made", how)
-	_, err := io.WriteString(w, t.out.String())
-	return err
 }
 
 const (
