@@ -138,6 +138,11 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	if err := judgeSides(sides, &work); err != nil {
 		return failed("", "%v", err)
 	}
+	for i, s := range sides {
+		if quietLog(s) && !sides[1-i].Judged.Crashed() {
+			return noEvidence(args[i])
+		}
+	}
 	result := compare.Compare(sides[0], sides[1], opt)
 	d := report.NewDiff(sides[0], sides[1], result, opt, others, Version, f.strict)
 	d.Argv, d.Tool.Revision = invocation(c, args), revision()
@@ -302,14 +307,8 @@ func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench
 	if err != nil {
 		return err
 	}
-	usable := 0
-	for _, e := range bundle.Exhibits {
-		if e.Coverage != evidence.None {
-			usable++
-		}
-	}
-	if usable == 0 && side.Benchmarks.Empty() && len(side.Saved) == 0 && side.Judged == nil {
-		return failed("inquest inspect PATH says what a path holds", "no usable evidence in %s", arg)
+	if !slices.ContainsFunc(bundle.Exhibits, func(e *evidence.Exhibit) bool { return e.Coverage != evidence.None || e.Plain }) && side.Benchmarks.Empty() && len(side.Saved) == 0 && side.Judged == nil {
+		return noEvidence(arg)
 	}
 	if len(bundle.Unreadable) > 0 {
 		// A gate must not pass on evidence that was named and not read.
@@ -318,6 +317,16 @@ func readEvidence(c *cobra.Command, side *compare.Side, arg string, paths, bench
 	side.Exhibits = bundle.Exhibits
 	side.GOMAXPROCS, side.GoVersion = bundle.GOMAXPROCS(), bundle.GoVersion()
 	return nil
+}
+
+func noEvidence(arg string) error {
+	return failed("inquest inspect PATH says what a path holds", "no usable evidence in %s", arg)
+}
+
+// quietLog reports whether all that a side holds is text without evidence: beside a crash on the other side it says that there was none.
+func quietLog(s *compare.Side) bool {
+	return s.Benchmarks.Empty() && len(s.Saved) == 0 && !slices.ContainsFunc(s.Exhibits, func(e *evidence.Exhibit) bool { return e.Coverage != evidence.None }) &&
+		slices.ContainsFunc(s.Exhibits, func(e *evidence.Exhibit) bool { return e.Plain })
 }
 
 // openSide opens evidence. What is wrong with files that are benchmark output is not said.
@@ -366,6 +375,10 @@ func oneRun(title string, exhibits []*evidence.Exhibit) *evidence.Bundle {
 func judgeSides(sides [2]*compare.Side, work *compare.Work) error {
 	var all errgroup.Group
 	for _, s := range sides {
+		if quietLog(s) {
+			s.Judged = &compare.Judged{}
+			continue
+		}
 		if !slices.ContainsFunc(s.Exhibits, func(e *evidence.Exhibit) bool { return e.Coverage != evidence.None }) {
 			continue
 		}

@@ -145,6 +145,11 @@ func crashed(f *claim.Finding) bool {
 	})
 }
 
+// Crashed reports whether a process of the side died.
+func (j *Judged) Crashed() bool {
+	return j != nil && slices.ContainsFunc(j.Findings, func(f claim.Finding) bool { return crashed(&f) })
+}
+
 // severity is what a finding's severity was and is.
 func (c *FindingChange) severity() claim.Text {
 	switch {

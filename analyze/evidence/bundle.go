@@ -56,6 +56,7 @@ type Exhibit struct {
 	Coverage Coverage //
 
 	Followed bool // found behind a symbolic link that leaves the folder the user named
+	Plain    bool // a log or another text that was read and holds nothing that is evidence: no process died in it
 
 	CapturedAt time.Time     // wall clock of the evidence itself; zero when it carries none. A trace or CPU profile: its start.
 	Duration   time.Duration // wall time it covers; 0 for a snapshot or when unknown

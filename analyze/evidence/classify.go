@@ -520,6 +520,7 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 			o.passing.add(noEvidence, it.name)
 			return nil
 		}
+		e.Plain = true
 		e.problem("text without a goroutine dump, a crash, a race report, lines of gctrace or schedtrace, or stacks of a tracer")
 	case it.passable():
 		o.passing.add(noKind, it.name)
