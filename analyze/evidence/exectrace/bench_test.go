@@ -3,10 +3,10 @@ package exectrace
 import (
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -16,7 +16,7 @@ var traceSize = flag.Int("tracesize", 32, "megabytes of the traces that benchmar
 // x/exp/trace, measured in turns with it. Every measurement is a process of its
 // own, for its peak memory. docs/performance.md explains the numbers.
 //
-//	go test -run '^$' -bench Read -benchtime 3x ./analyze/evidence/exectrace -tracesize 110
+//	go test -run '^$' -bench Read -benchtime 5x ./analyze/evidence/exectrace -tracesize 110
 func BenchmarkRead(b *testing.B) {
 	dir := b.TempDir()
 	build := func(name string) string {
@@ -64,26 +64,31 @@ func compare(b *testing.B, measure, file string, jobs int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	drain, read := cost{wall: math.Inf(1), cpu: math.Inf(1)}, cost{wall: math.Inf(1), cpu: math.Inf(1)}
-	best := func(c *cost, n cost) { // the least disturbed run of each
-		*c = cost{n.events, min(c.wall, n.wall), min(c.cpu, n.cpu), max(c.rss, n.rss)}
-	}
+	var drain, read cost
+	var wall, cpu, took, peak, drained []float64
 	for b.Loop() {
-		best(&drain, run("-how", "drain"))
-		best(&read, run("-how", "read", "-jobs", fmt.Sprint(jobs)))
-	}
-	if drain.events != read.events {
-		b.Errorf("read %d events, the drain %d", read.events, drain.events)
+		drain = run("-how", "drain")
+		read = run("-how", "read", "-jobs", fmt.Sprint(jobs))
+		if drain.events != read.events {
+			b.Errorf("read %d events, the drain %d", read.events, drain.events)
+		}
+		wall, cpu, took = append(wall, read.wall/drain.wall), append(cpu, read.cpu/drain.cpu), append(took, read.wall)
+		peak, drained = append(peak, read.rss), append(drained, drain.rss)
 	}
 	b.ReportMetric(0, "ns/op") // of two processes together: means nothing
-	b.ReportMetric(float64(read.events)/read.wall, "events/s")
-	b.ReportMetric(float64(st.Size())/1e6/read.wall, "MB/s")
-	b.ReportMetric(read.wall/drain.wall, "wall/drain")
-	b.ReportMetric(read.cpu/drain.cpu, "cpu/drain")
-	b.ReportMetric(read.rss, "MB-peak")
-	b.ReportMetric(drain.rss, "MB-peak-drain")
+	b.ReportMetric(float64(read.events)/median(took), "events/s")
+	b.ReportMetric(float64(st.Size())/1e6/median(took), "MB/s")
+	b.ReportMetric(slices.Min(wall), "wall/drain-min")
+	b.ReportMetric(median(wall), "wall/drain")
+	b.ReportMetric(slices.Max(wall), "wall/drain-max")
+	b.ReportMetric(median(cpu), "cpu/drain")
+	b.ReportMetric(slices.Max(peak), "MB-peak")
+	b.ReportMetric(slices.Max(drained), "MB-peak-drain")
 	b.ReportMetric(largestGeneration(b, file)/1e6, "MB-generation")
 }
+
+// median returns the middle of numbers, the upper of two.
+func median(of []float64) float64 { return slices.Sorted(slices.Values(of))[len(of)/2] }
 
 func largestGeneration(b *testing.B, file string) (size float64) {
 	f, err := os.Open(file)
