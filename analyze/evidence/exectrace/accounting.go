@@ -241,6 +241,7 @@ type deeds struct {
 	from   int64  // until when its time is accounted for
 	ran    int64  // when it got its P
 	op     uint32 // the operation it works for
+	handed bool   // that was handed to it, and it has not answered yet
 	label  uint32 // stack of a wake-up in the run that is under way, 0 when there was none
 	parent int64  // who created it, -1 for nobody that is known
 	of     uint32 // the group of that
@@ -569,14 +570,12 @@ func (f *fold) spend(g *goroutine, t int64, cut bool) {
 		if !g.system && from < t {
 			w := f.waits[g.wait]
 			lf := f.leafOf(kindCall, w.stack, g.group)
-			if t-from > nextUp {
-				f.keep(g, stretch{end: t, leaf: lf, op: d.op, st: w.stack})
-			}
 			// A call over more than half of all is one that waits for input, or for the end of the program.
-			if f.counts(g) && !(g.before && cut) && !((t-from)*2 > t-f.epoch && t-from > longCall) {
+			counts := f.counts(g) && !(g.before && cut) && !((t-from)*2 > t-f.epoch && t-from > longCall)
+			if counts {
 				f.groups[g.group].does.active += t - from
-				f.add(g.group, lf, 0, false, t-from, from, t)
 			}
+			f.alone(g, stretch{end: t, leaf: lf, op: d.op, st: w.stack}, from, counts)
 		}
 	case waiting:
 		if !g.system && from < t {
@@ -587,6 +586,34 @@ func (f *fold) spend(g *goroutine, t int64, cut bool) {
 }
 
 const longCall = int64(1e9)
+
+// alone counts a call, or a wait that no goroutine ended. What ends when a stop of the world does, or not long after that, could have ended
+// before: until then there was nobody to end it.
+func (f *fold) alone(g *goroutine, s stretch, from int64, counts bool) {
+	a := &f.account
+	if a.stopped > from && a.stopped < s.end {
+		if x := &a.stops[(a.nextStop-1)&(stopsKept-1)]; s.end-x.to < x.to-x.from {
+			before, late := s, s
+			before.end, late.end = max(from, x.from), x.to
+			late.leaf, late.op = x.leaf, 0
+			if before.end > from {
+				f.alonePart(g, before, from, counts)
+			}
+			f.alonePart(g, late, before.end, counts)
+			from = x.to
+		}
+	}
+	f.alonePart(g, s, from, counts)
+}
+
+func (f *fold) alonePart(g *goroutine, s stretch, from int64, counts bool) {
+	if s.root != 0 || s.end-from > nextUp {
+		f.keep(g, s)
+	}
+	if counts {
+		f.add(g.group, s.leaf, s.root, false, s.end-from, from, s.end)
+	}
+}
 
 // ran accounts for a run up to t, which is known by where it is then, and returns what it is.
 func (f *fold) ran(g *goroutine, t int64, st uint32) (lf uint32) {
@@ -840,8 +867,11 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 	if by != nil && w.Class == wait.Network && f.places.all[st].polls {
 		by = nil
 	}
-	if n == idle && len(g.regions) > 0 {
+	switch marked := len(g.regions) > 0; {
+	case n == idle && (marked || d.handed):
 		n = inside
+	case n == weak && marked:
+		n = answer
 	}
 	from := d.from
 	lf := leafUnknown
@@ -870,6 +900,9 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 			by.deeds.op = f.newOp()
 		}
 		by.deeds.woke, by.deeds.label = true, st
+		if n != lockWait && n != slotWait {
+			by.deeds.handed = false
+		}
 		if by.deeds.of == g.group && by.deeds.parent >= 0 {
 			f.groups[by.group].does.awaited++
 		}
@@ -882,6 +915,9 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 	} else {
 		a.pieces = append(a.pieces[:0], piece{from: from, to: t, leaf: lf, op: d.op})
 	}
+	if n == work && by != nil { // who takes it over works for this operation now
+		by.deeds.op, by.deeds.handed, d.handed = d.op, true, false
+	}
 	in := true
 	switch n {
 	case idle, known:
@@ -890,7 +926,7 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 		in = u != nil && (by.deeds.op == d.op && d.op != 0 || (look && f.busy() || !look && u.in))
 	}
 	if !cut {
-		gr.does.count(in, by == nil && n != known)
+		gr.does.count(in, by == nil && n != known && n != inside)
 	}
 	if f.places.all[w.stack].request {
 		gr.does.requests++
@@ -909,10 +945,7 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 		if !in && w.Class == wait.Network {
 			op = noOp
 		}
-		f.keep(g, stretch{end: t, leaf: lf, op: op, root: rt, st: w.stack})
-		if counts {
-			f.add(g.group, lf, rt, false, t-from, from, t)
-		}
+		f.alone(g, stretch{end: t, leaf: lf, op: op, root: rt, st: w.stack}, from, counts)
 	case look:
 		u.in = in
 		if counts {
@@ -929,9 +962,9 @@ func (f *fold) resolve(g *goroutine, t int64, cut bool, st uint32, by *goroutine
 		return
 	}
 	if by != nil {
-		d.op = by.deeds.op
+		d.op, d.handed = by.deeds.op, n == weak && !f.places.all[st].closes
 	} else {
-		d.op = f.newOp()
+		d.op, d.handed = f.newOp(), false
 	}
 	f.beginOp(g, t)
 }
@@ -1348,7 +1381,7 @@ func (f *fold) endOp(g *goroutine, t int64) {
 	if t > d.begun && f.counts(g) {
 		f.groups[g.group].does.ops++
 		if d.handler != 0 {
-			f.endPath(PathRequest, wait.HandlerOf(f.places.all[d.handler].frames), g, d.begun, t)
+			f.endPath(PathRequest, wait.HandlerOf(f.places.all[d.handler].frames), g, d.handler, d.begun, t)
 		}
 	}
 	d.begun, d.handler = -1, 0

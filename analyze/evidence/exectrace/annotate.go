@@ -78,7 +78,7 @@ func (f *fold) annotate(r *wire.Record, n *wire.Note, t int64) {
 		if task, ok := f.tasks[n.Task]; ok {
 			delete(f.tasks, n.Task)
 			f.endTask(task, t)
-			f.endPath(PathTask, task.name, g, task.since, t)
+			f.endPath(PathTask, task.name, g, f.stackOf(r.Stack), task.since, t)
 		}
 	case wire.OpRegion:
 		if g != nil && len(g.regions) < maxRegions {
@@ -142,7 +142,7 @@ func (f *fold) endRegion(g *goroutine, i int, t int64) {
 	r := &g.regions[i]
 	if r.inside || f.focus.task == "" {
 		f.sumOf(f.regions, r.name).add(f, &r.bracket, g, t)
-		f.endPath(PathRegion, r.name, g, r.since, t)
+		f.endPath(PathRegion, r.name, g, 0, r.since, t)
 	}
 	if r.inside {
 		g.inside--

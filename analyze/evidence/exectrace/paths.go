@@ -26,8 +26,8 @@ const (
 	minPaths     = 10 // below which the slowest but one in a hundred is the slowest
 )
 
-// endPath is told that a task, region or request of g has ended.
-func (f *fold) endPath(kind PathKind, name string, g *goroutine, from, to int64) {
+// endPath is told that a task, region or request of g has ended; st is the stack of a run that is under way, 0 when that is not known.
+func (f *fold) endPath(kind PathKind, name string, g *goroutine, st uint32, from, to int64) {
 	a := &f.account
 	if g == nil || to <= from {
 		return
@@ -53,7 +53,7 @@ func (f *fold) endPath(kind PathKind, name string, g *goroutine, from, to int64)
 	if !worst && !near {
 		return
 	}
-	p := Path{Kind: kind, Name: name, Goroutine: g.id, Interval: Interval{time.Duration(from), time.Duration(to)}, Steps: f.steps(g, from, to)}
+	p := Path{Kind: kind, Name: name, Goroutine: g.id, Interval: Interval{time.Duration(from), time.Duration(to)}, Steps: f.steps(g, st, from, to)}
 	if worst {
 		w := p
 		w.Rank = "worst"
@@ -67,7 +67,7 @@ func (f *fold) endPath(kind PathKind, name string, g *goroutine, from, to int64)
 
 // steps walks back from the end of something that a goroutine did: through its history, and through that of its creator before it
 // was born. Where one waited, its history holds what held it up.
-func (f *fold) steps(g *goroutine, from, to int64) []Step {
+func (f *fold) steps(g *goroutine, st uint32, from, to int64) []Step {
 	a := &f.account
 	var back []Step
 	add := func(lo, hi int64, s *stretch, own uint32) {
@@ -96,7 +96,7 @@ func (f *fold) steps(g *goroutine, from, to int64) []Step {
 	end := to
 	if until := g.deeds.until(); until < end && g.state == running {
 		lo := max(from, until)
-		add(lo, end, &stretch{leaf: f.leafOf(kindRunning, 0, g.group)}, 0)
+		add(lo, end, &stretch{leaf: f.leafOf(kindRunning, st, g.group)}, 0)
 		end = lo
 	}
 	for hop := 0; g != nil && end > from; hop++ {
