@@ -149,11 +149,18 @@ func ordinary(t *testing.T) map[string]bool {
 	return words
 }
 
-// standardIn lists the parts of names that standard library functions of the case have too.
+// standardParts lists the parts of names that functions and files of the standard library in the case have too.
 func (s *secrets) standardParts() map[string]bool {
 	parts := map[string]bool{}
 	for f := range s.functions {
 		if isStandard(f) {
+			for _, w := range identifiers(f) {
+				parts[w] = true
+			}
+		}
+	}
+	for f := range s.files {
+		if isStandardFile(f) {
 			for _, w := range identifiers(f) {
 				parts[w] = true
 			}

@@ -111,7 +111,7 @@ interrupted. A profile or dump taken while the trace was recorded shows as a pau
 var tracerStops = []string{"start trace", "stop trace"}
 
 // stwFixes is what to change, by the reason of a stop.
-var stwFixes = map[string][]claim.Text{
+var stwFixes = map[claim.Text][]claim.Text{
 	"read mem stats": {
 		"Read the figure with runtime/metrics, which does not stop the world, or with debug.ReadGCStats",
 		"Read it once per some seconds and share the result, not once per request",
@@ -268,7 +268,7 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 	enough := g.counted >= int(in.Limit("min-pauses").Number)
 	c := claim.Candidate{
 		Site: g.culprit, Path: g.path, Variant: g.reason, Share: share.Number, Severity: claim.Info, Thin: true,
-		Fix: stwFixes[g.reason],
+		Fix: stwFixes[reasonOf(g.reason)],
 	}
 	if g.reason == "GC" {
 		c.Fix = stwGCFix
@@ -330,10 +330,7 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 		stop,
 		fact("the same pause as the trace's range reads, which ends after the others were woken", evidence.Duration(worst.Raw.To-worst.Raw.From), nil, ""),
 	}
-	reason := claim.Said(g.reason)
-	if stwFixes[g.reason] != nil { // none but the runtime's
-		reason = claim.Text(g.reason)
-	}
+	reason := reasonOf(g.reason)
 	if g.reason == "GC" {
 		reason = "the garbage collector"
 	}
@@ -357,6 +354,16 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 		c.Summary = claim.Textf("the garbage collector stopped the world %s", many)
 	}
 	return c
+}
+
+// reasonOf is the reason of a stop: words of ours where the runtime has it, else what the trace says.
+func reasonOf(reason string) claim.Text {
+	for known := range stwFixes {
+		if string(known) == reason {
+			return known
+		}
+	}
+	return claim.Said(reason)
 }
 
 func stopsOfTheWorld(n int) claim.Text {
