@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"inquest/analyze"
+	"inquest/analyze/account"
 	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/analyze/detect"
@@ -145,6 +146,7 @@ func runDiff(c *cobra.Command, f *diffFlags, args []string) error {
 	}
 	result := compare.Compare(sides[0], sides[1], opt)
 	d := report.NewDiff(sides[0], sides[1], result, opt, others, Version, f.strict)
+	d.Accounts = account.Changes(accountsOf(sides[0]), accountsOf(sides[1]))
 	d.Argv, d.Tool.Revision = invocation(c, args), revision()
 	d.Command = report.CommandLine(d.Argv)
 	if d, err = f.output.redactedDiff(c, d); err != nil {
@@ -403,6 +405,12 @@ func judgeSides(sides [2]*compare.Side, work *compare.Work) error {
 		}
 	}
 	return all.Wait()
+}
+
+// accountsOf says where it all went on one side.
+func accountsOf(s *compare.Side) []claim.Account {
+	all, _ := analyze.Accounts(&evidence.Bundle{Title: s.Title, Exhibits: s.Exhibits})
+	return all
 }
 
 // lacking lists the detectors whose findings on the other side are not on this one, or are milder.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"inquest/analyze/claim"
 	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
 	"inquest/report/safe"
@@ -25,6 +26,7 @@ type Diff struct {
 	Before   DiffSide     `json:"before"`
 	After    DiffSide     `json:"after"`
 	compare.Result
+	Accounts []claim.AccountChange `json:"accounts,omitempty"` // where it all went, before and after, where both sides show it
 }
 
 // DiffSettings are the choices a comparison was made with.

@@ -61,6 +61,17 @@ type key struct {
 	queued               bool
 }
 
+func keyOf(p *claim.AccountPart) key {
+	k := key{kind: p.Kind, what: p.What, site: p.Site.Function, queued: p.Queued}
+	if p.By != nil {
+		k.by = p.By.Function
+	}
+	if p.For != nil {
+		k.for_ = p.For.Function
+	}
+	return k
+}
+
 // sums adds parts up.
 type sums struct {
 	by    map[key]*sum
@@ -75,13 +86,7 @@ type sum struct {
 
 // add counts a value for the part that p is of, and hands back that part.
 func (s *sums) add(p claim.AccountPart) *sum {
-	k := key{kind: p.Kind, what: p.What, site: p.Site.Function, queued: p.Queued}
-	if p.By != nil {
-		k.by = p.By.Function
-	}
-	if p.For != nil {
-		k.for_ = p.For.Function
-	}
+	k := keyOf(&p)
 	x := s.by[k]
 	if x == nil {
 		if s.by == nil {

@@ -159,3 +159,40 @@ func (p *AccountPart) UnmarshalJSON(text []byte) error {
 	p.Show = w.command()
 	return nil
 }
+
+// AccountChange is an account of two sides, part by part. It judges nothing: how large a part is hangs on the load, and whether a change
+// is more than chance the measures of a comparison say.
+type AccountChange struct {
+	Name   string        `json:"name"`
+	Group  *Site         `json:"group,omitempty"` // of operations
+	Unit   evidence.Unit `json:"unit"`
+	Before AccountSum    `json:"before"`
+	After  AccountSum    `json:"after"`
+	Parts  []PartChange  `json:"parts"` // the largest first, at most MaxAccountParts
+}
+
+// AccountSum is the whole of an account on one side.
+type AccountSum struct {
+	Exhibit string `json:"exhibit"`
+	Whole   int64  `json:"whole"`
+	Over    int64  `json:"over_ns,omitempty"` // as in Account
+	Summary Text   `json:"summary"`
+}
+
+// PartChange is a part of an account on two sides. On a side that has no such part its value is 0.
+type PartChange struct {
+	Kind   string    `json:"kind"`
+	What   Text      `json:"what"`
+	Site   Site      `json:"site"`
+	By     *Site     `json:"by,omitempty"`
+	For    *Site     `json:"for,omitempty"`
+	Queued bool      `json:"queued,omitempty"`
+	Before PartValue `json:"before"`
+	After  PartValue `json:"after"`
+}
+
+// PartValue is the value of a part on one side.
+type PartValue struct {
+	Value int64   `json:"value"` // in the unit of the account
+	Share float64 `json:"share"` // of the whole of its side, 0 to 1
+}

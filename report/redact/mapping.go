@@ -137,7 +137,7 @@ var fields = func() map[string]fieldKind {
 			figure.Curve.Exhibits figure.Curve.Unit figure.LockMoment.Exhibit figure.LockMoment.Class
 			report.Redaction.Level report.Redaction.Mapping
 			claim.Verdict.Detector claim.Verdict.Result claim.Finding.ID claim.Finding.Fingerprint claim.Finding.Detector claim.Finding.Confidence
-			claim.Fact.Exhibit claim.Account.Name claim.Account.Exhibit claim.Account.Kind claim.Account.Unit claim.AccountPart.Kind claim.LimitUse.Name claim.Check.Kind claim.Check.Result
+			claim.Fact.Exhibit claim.Account.Name claim.Account.Exhibit claim.Account.Kind claim.Account.Unit claim.AccountPart.Kind claim.AccountChange.Name claim.AccountChange.Unit claim.AccountSum.Exhibit claim.PartChange.Kind claim.LimitUse.Name claim.Check.Kind claim.Check.Result
 			claim.Chain.ID claim.Chain.Confidence claim.Chain.Root claim.Chain.Findings claim.Link.From claim.Link.To claim.Link.Relation claim.Missing.Kind
 			report.Diff.Schema 
 			compare.Result.Verdict compare.Kind.Kind compare.Kind.Verdict compare.Kind.Before compare.Kind.After
@@ -149,7 +149,7 @@ var fields = func() map[string]fieldKind {
 			figure.Flame.Title figure.Distribution.Title figure.Distribution.Noun figure.Curve.Title figure.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
 			figure.Flame.Title figure.Distribution.Title figure.Distribution.Noun figure.Curve.Title figure.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
 			figure.Bars.Title figure.Growth.Title claim.Verdict.Why claim.Finding.Title claim.Finding.Variant claim.Finding.Summary
-			claim.Finding.Caveats claim.Finding.Next claim.Finding.Sketch claim.Fact.Says claim.Whole.What claim.Account.What claim.Account.Summary claim.AccountPart.What
+			claim.Finding.Caveats claim.Finding.Next claim.Finding.Sketch claim.Fact.Says claim.Whole.What claim.Account.What claim.Account.Summary claim.AccountPart.What claim.AccountSum.Summary claim.PartChange.What
 			claim.Check.Why claim.Chain.Title claim.Chain.Narrative claim.Link.Why claim.Missing.How claim.Missing.Cost claim.Missing.Would
 			compare.Result.Why compare.Reason.Says compare.Undecided.Why compare.Work.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
 			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,

@@ -38,6 +38,7 @@ func WriteDiff(w io.Writer, d *report.Diff, opt Options) error {
 			}
 		}
 	}
+	t.accountChanges(v)
 	t.findings(v.Findings)
 	t.trends(v.Trends)
 	var problems []string
@@ -176,4 +177,22 @@ func (t *terminal) findings(f compare.Findings) {
 	list("Findings that are gone", f.Gone)
 	list("Findings that got better", f.Better)
 	list("Findings that cannot be compared", f.Unclear)
+}
+
+// maxAccountRows is how many parts of an account the terminal compares; the other views compare more.
+const maxAccountRows = 4
+
+// accountChanges says where it all went, before and after.
+func (t *terminal) accountChanges(v view.Diff) {
+	all := v.AccountChanges()
+	if len(all) == 0 {
+		return
+	}
+	t.section("Where it all went, before and after")
+	for _, a := range all {
+		t.line(2, t.strong, a.Title)
+		for _, r := range a.Rows[:min(len(a.Rows), maxAccountRows)] {
+			t.hang(6, "  ", lipgloss.Style{}, view.Join(": ", view.Join(" ", r.Says, r.Site.Function), r.Before+" → "+r.After+", "+r.Change))
+		}
+	}
 }
