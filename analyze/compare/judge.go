@@ -69,18 +69,34 @@ func (s *scaling) excuse() claim.Text {
 	return ", as less work makes it"
 }
 
+// How many standard errors what work may explain must be exceeded by, and a share must have changed by: of shares there are many.
+const (
+	sure        = 2
+	sureOfShare = 3
+)
+
+// byShares reports whether only shares of the whole can be compared, because nothing says how much work each side did.
+func (c *comparison) byShares() bool {
+	return c.work.shares && c.q.rate && !c.load && c.q.grows == withWork
+}
+
 // ofWork reports whether the work that was done may have made all of a change, or its share of the whole, where that is
 // all that can be compared, did not follow it.
 func (c *comparison) ofWork(e *entry) bool {
-	if c.work.shares && c.q.rate && !c.load && e != c.all {
+	if c.byShares() {
 		was, is := part(e.mean[0], c.all.mean[0]), part(e.mean[1], c.all.mean[1])
-		return (is-was)*e.delta <= 0 || math.Abs(is-was) < c.opt.MinEffect*min(was, is)
+		se := 0.0
+		for side, n := range e.runs() {
+			if whole := c.all.mean[side]; whole > 0 {
+				se += e.variance[side] / float64(n) / (whole * whole)
+			}
+		}
+		return e == c.all || (is-was)*e.delta <= 0 || math.Abs(is-was) < max(c.opt.MinEffect*min(was, is), sureOfShare*math.Sqrt(se))
 	}
 	if c.work.free == nil {
 		return false
 	}
 	d := c.work.beyond(c.q.grows, e.mean[0], e.mean[1])
-	const sure = 2
 	return d < max(c.opt.MinEffect, c.q.least)*min(e.mean[0], e.mean[1]) || d < sure*e.se
 }
 
@@ -930,6 +946,9 @@ func (c *comparison) sentence(worse, better []*Change, uniform bool) {
 	case c.m.Work != 1 && !c.work.counted && c.size >= c.floor():
 		c.m.Verdict = Inconclusive
 		c.m.Why = claim.Textf("%s changed %.2g times in most functions alike: more or less work, or dearer or cheaper work; --ops BEFORE,AFTER tells them apart", name, c.m.Work)
+	case c.byShares() && c.clear(c.all):
+		c.m.Verdict = Inconclusive
+		c.m.Why = claim.Textf("%s as a whole %s, and nothing says how much work each side did: --ops BEFORE,AFTER, or an execution trace of each side, tells more work from dearer work", name, amount(&c.m.Whole, c.base.per))
 	case c.size < c.floor():
 		c.m.Verdict = Pass
 		c.m.Why = claim.Textf("%s: less than %s on both sides, too little to count", name, evidence.Quantity{Number: c.floor(), Unit: c.unit()})

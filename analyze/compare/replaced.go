@@ -21,6 +21,9 @@ const (
 // findReplaced recognises code that took the place of other code: functions that went and functions that came below the same
 // caller. They are one change, that of the caller, whatever parts the work is in now.
 func (c *comparison) findReplaced(changes map[*entry]*Change) {
+	if c.byShares() {
+		return // a share of a caller that is most of the program says nothing
+	}
 	var went, came []*entry
 	for _, e := range c.entries {
 		switch {

@@ -21,7 +21,8 @@ type Work struct {
 	Why     claim.Text   `json:"why"`    // sentence
 	Sources []WorkSource `json:"sources"`
 
-	shares bool // too many places changed for any source to say
+	shares  bool // no source says
+	changed bool // because too many places changed
 }
 
 // WorkSource is one way to count work.
@@ -84,7 +85,8 @@ func WorkOf(before, after *Side, opt Options) Work {
 	}
 	if w.By == "" {
 		w.stoodStill(eventTallies(before, after, opt))
-		w.shares = w.Low == 0 && w.High == 0 && slices.ContainsFunc(w.Sources, func(s WorkSource) bool { return s.Places >= leastPlaces })
+		w.shares = w.Low == 0 && w.High == 0
+		w.changed = w.shares && slices.ContainsFunc(w.Sources, func(s WorkSource) bool { return s.Places >= leastPlaces })
 	}
 	w.Why = w.words()
 	return w
@@ -479,7 +481,7 @@ func (w *Work) words() claim.Text {
 		return "the before side did next to nothing, so costs cannot be compared per operation"
 	case w.High > 0:
 		return "the after side did next to nothing, so costs cannot be compared per operation"
-	case w.shares:
+	case w.changed:
 		return "too much changed to tell how much work each side did: shares of the whole are compared"
 	}
 	return "how much work each side did is not known"
