@@ -21,12 +21,12 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/cmd/internal/sshsig"
 	"inquest/report"
 	"inquest/report/ci"
 	"inquest/report/format"
 	"inquest/report/redact"
 	"inquest/report/safe"
-	"inquest/report/sshsig"
 	"inquest/report/terminal"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"inquest/report/sshsig"
+	"inquest/cmd/internal/sshsig"
 )
 
 // sigSuffix is what the name of a detached signature ends in, as ssh-keygen has it.
