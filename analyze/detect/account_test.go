@@ -43,6 +43,14 @@ func TestAccountNamesTheCulprit(t *testing.T) {
 			t.Fatal(err)
 		}
 		tl := bundle.Exhibits[0].Trace()
+		for _, o := range tl.Account.Operations {
+			for _, p := range o.Parts {
+				o.Active -= p.Time
+			}
+			if o.Active != 0 {
+				t.Errorf("%s: parts of %s miss their whole by %v", path, o.Group.Function, o.Active)
+			}
+		}
 		loss := judge.LossOf(tl)
 		base := filepath.Base(dir)
 		if strings.HasSuffix(base, "-fixed") || strings.HasPrefix(base, "healthy") {

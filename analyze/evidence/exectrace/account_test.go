@@ -6,7 +6,7 @@ import (
 )
 
 // balances checks that the parts of an account sum to their whole, and are plausible.
-func balances(t *testing.T, tl *Timeline) {
+func balances(t testing.TB, tl *Timeline) {
 	t.Helper()
 	a := &tl.Account
 	var sum time.Duration

@@ -45,6 +45,7 @@ func TestTaskFocus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		balances(t, tl)
 		return tl
 	}
 	total := func(waits []Wait) (sum time.Duration) {

@@ -18,6 +18,7 @@ func readPart(t testing.TB, b []byte, jobs int, from, to time.Duration) *Timelin
 	if err != nil {
 		t.Fatal(err)
 	}
+	balances(t, tl)
 	return tl
 }
 
