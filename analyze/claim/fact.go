@@ -103,5 +103,10 @@ func Grep(e *evidence.Exhibit, text Text) Command {
 	return NewCommand("grep", "-n", "-A", "12", "-F", "-e", text, pathText(e.Path))
 }
 
+// GrepGoroutine returns the command that shows the stack of a goroutine in a dump.
+func GrepGoroutine(e *evidence.Exhibit, id int64) Command {
+	return Grep(e, Textf("goroutine %d [", id))
+}
+
 // PartOf returns the whole of a fact.
 func PartOf(q evidence.Quantity, what Text) *Whole { return &Whole{q, what} }

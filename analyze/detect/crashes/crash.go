@@ -273,7 +273,7 @@ func oneLine(s string) string {
 // grepCrash is the command that shows a crash in its log.
 func grepCrash(f found) claim.Command {
 	if f.Message == "" {
-		return claim.Grep(f.exhibit, claim.Textf("goroutine %d [", f.Goroutine))
+		return claim.GrepGoroutine(f.exhibit, f.Goroutine)
 	}
 	text, _, _ := strings.Cut(f.Message, "\n")
 	return claim.Grep(f.exhibit, claim.Said(text))

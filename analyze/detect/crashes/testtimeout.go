@@ -156,7 +156,7 @@ func stoppedTest(in *claim.Input, e *evidence.Exhibit, c *dump.Crash, run testRu
 	cand.Variant = variant
 	cand.Summary += claim.Textf("; its goroutine %d %s in %s%s", g.ID, does, claim.Func(user.Function), inParens(line(user)))
 	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("goroutine of the test: goroutine %d, %s", g.ID, wait.StateText(g.State)), Value: evidence.Of(1, evidence.Count),
-		At: reading.AtGoroutine(user, g.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", g.ID))})
+		At: reading.AtGoroutine(user, g.ID), Reproduce: claim.GrepGoroutine(e, g.ID)})
 	if way := callPath(s); way != "" {
 		cand.Facts[1].Says += claim.Textf(", reached by %s", way)
 	}
@@ -228,7 +228,7 @@ func lockedTest(in *claim.Input, e *evidence.Exhibit, cand *claim.Candidate, d *
 	cand.Summary += claim.Textf("; the lock is held by goroutine %d in %s%s, which %s", holder.G.ID, claim.Func(at.Function), inParens(line(at)), does)
 	judge.AddSites(cand, holder.Site(), at)
 	cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("holder of the lock: goroutine %d, %s", holder.G.ID, wait.StateText(holder.G.State)), Value: evidence.Of(1, evidence.Count),
-		At: reading.AtGoroutine(at, holder.G.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", holder.G.ID))})
+		At: reading.AtGoroutine(at, holder.G.ID), Reproduce: claim.GrepGoroutine(e, holder.G.ID)})
 	cand.Graph = judge.QueueGraph(e, lock, holder)
 }
 
@@ -326,7 +326,7 @@ func startedText(e *evidence.Exhibit, cand *claim.Candidate, all []*testHelpers)
 	for _, c := range all[:min(len(all), 3)] {
 		judge.AddSites(cand, c.site)
 		cand.Facts = append(cand.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("goroutines that the test started, each of which %s", c.does), Value: evidence.Of(c.n, evidence.Count),
-			Of: claim.PartOf(evidence.Of(total, evidence.Count), "all that it started and that are left"), At: reading.AtGoroutine(c.site, c.g.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", c.g.ID))})
+			Of: claim.PartOf(evidence.Of(total, evidence.Count), "all that it started and that are left"), At: reading.AtGoroutine(c.site, c.g.ID), Reproduce: claim.GrepGoroutine(e, c.g.ID)})
 	}
 }
 

@@ -17,7 +17,7 @@ func StandstillCandidate(e *evidence.Exhibit, c *reading.StuckCrowd) claim.Candi
 		Summary: claim.Textf("%s %s in %s, and the dump shows nobody who could end that", evidence.Things(c.N, "goroutine"), c.Waits(), claim.Func(c.Site.Function)),
 		Facts: []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("goroutines that %s here while no other goroutine can move", wait.Words(c.First.Class, false)), Value: evidence.Of(c.N, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(e.Dump().Goroutines), evidence.Count), "all goroutines of the dump"), At: reading.AtGoroutine(c.Site, c.First.G.ID),
-			Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", c.First.G.ID))}},
+			Reproduce: claim.GrepGoroutine(e, c.First.G.ID)}},
 		Caveats: []claim.Text{NoTimers},
 	}
 	AddSites(&cand, c.First.Stack.Site(), c.First.G.CreatedBy.Site())

@@ -165,7 +165,7 @@ func blockedOutside(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (clai
 			h.G.ID, claim.Func(site.Function), class.Doing(false).For, evidence.Amount(len(l.Waiters), "goroutine waits", "goroutines wait"), claim.Join(names[:min(len(names), 3)], ", ")),
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, whose holder, goroutine %d, waits for others (%s)", l.Name(), h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(len(l.Waiters), evidence.Count),
-				At: reading.AtGoroutine(site, h.G.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))},
+				At: reading.AtGoroutine(site, h.G.ID), Reproduce: claim.GrepGoroutine(e, h.G.ID)},
 		},
 		Caveats: []claim.Text{"a dump prints no channels: that the one who would let the holder go on is among the waiters is likely, not shown"},
 		Fix: []claim.Text{
@@ -288,7 +288,7 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 		Site: w.Site(), Path: w.G.Stack()[w.Call:].Path(), Variant: variant, Severity: claim.Critical, Thin: guessed && !old, Share: 1,
 		Facts: []claim.Fact{
 			{Exhibit: e.ID, Says: "goroutines that wait for each other in a circle", Value: evidence.Of(len(circle), evidence.Count),
-				At: reading.AtGoroutine(w.Site(), w.G.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", w.G.ID))},
+				At: reading.AtGoroutine(w.Site(), w.G.ID), Reproduce: claim.GrepGoroutine(e, w.G.ID)},
 			{Exhibit: e.ID, Says: "goroutines that wait for the locks of the circle, or for one whose holder waits for them", Value: evidence.Of(behind, evidence.Count),
 				At: reading.AtGoroutine(w.Site(), w.G.ID), Reproduce: claim.Grep(e, lead.Lock.Grep())},
 		},
@@ -305,7 +305,7 @@ func circleCandidate(in *claim.Input, e *evidence.Exhibit, locks []*reading.Lock
 		if s.Holder.G != w.G {
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("another of the circle: goroutine %d, which holds %s", s.Holder.G.ID, s.Lock.Name()),
 				Value: evidence.Of(1, evidence.Count), At: reading.AtGoroutine(s.Holder.Waits.Site(), s.Holder.G.ID),
-				Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", s.Holder.G.ID))})
+				Reproduce: claim.GrepGoroutine(e, s.Holder.G.ID)})
 		}
 		judge.AddSites(&c, s.Lock.OtherSites(c.Site)...)
 	}
@@ -400,7 +400,7 @@ func neverUnlocked(in *claim.Input, e *evidence.Exhibit, l *reading.Lock, locks 
 	if longest != nil {
 		c.Summary += claim.Textf(", %d of them for a minute or more", old)
 		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: "longest wait for it, in whole minutes", Value: evidence.Duration(longest.G.Wait), Limit: in.Against("min-wait"),
-			At: reading.AtGoroutine(longest.Site(), longest.G.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", longest.G.ID))})
+			At: reading.AtGoroutine(longest.Site(), longest.G.ID), Reproduce: claim.GrepGoroutine(e, longest.G.ID)})
 	}
 	// What its waiters hold themselves is held for as long.
 	for _, o := range locks {
@@ -409,7 +409,7 @@ func neverUnlocked(in *claim.Input, e *evidence.Exhibit, l *reading.Lock, locks 
 		}
 		h := o.Holders[0]
 		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("goroutines that wait meanwhile for %s, which goroutine %d, one of those waiting, is likely to hold in %s", o.Name(), h.G.ID, claim.Func(h.Site().Function)),
-			Value: evidence.Of(len(o.Waiters), evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))})
+			Value: evidence.Of(len(o.Waiters), evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID), Reproduce: claim.GrepGoroutine(e, h.G.ID)})
 		judge.AddSites(&c, h.Site())
 		behind, _, _ := o.Site()
 		judge.AddSites(&c, behind)

@@ -525,7 +525,7 @@ func longHolder(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (claim.Ca
 			{Exhibit: e.ID, Says: claim.Textf("goroutines that wait for %s, which goroutine %d seems to hold", l.Name(), h.G.ID), Value: evidence.Of(n, evidence.Count),
 				Limit: in.Against("impact.min-standing-moment"), At: reading.AtGoroutine(waitSite, l.Waiters[0].G.ID), Reproduce: claim.Grep(e, l.Grep())},
 			{Exhibit: e.ID, Says: claim.Textf("goroutines that stand behind the lock here and are blocked: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count),
-				At: reading.AtGoroutine(inner, h.G.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))},
+				At: reading.AtGoroutine(inner, h.G.ID), Reproduce: claim.GrepGoroutine(e, h.G.ID)},
 		},
 		Caveats: []claim.Text{caveat},
 	}

@@ -109,7 +109,7 @@ func writerBehind(in *claim.Input, e *evidence.Exhibit, l *reading.Lock) (claim.
 	}
 	for _, h := range hold[:min(len(hold), 3)] {
 		c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("readers past the lock: goroutine %d (%s)", h.G.ID, wait.StateText(h.G.State)), Value: evidence.Of(1, evidence.Count), At: reading.AtGoroutine(h.Site(), h.G.ID),
-			Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", h.G.ID))})
+			Reproduce: claim.GrepGoroutine(e, h.G.ID)})
 	}
 	if len(hold) > 0 {
 		c.Caveats = append(c.Caveats, "a dump cannot show who holds a lock: the readers are the goroutines past the line at which others ask for it, and may have given it back")

@@ -125,7 +125,7 @@ func finalizerDump(in *claim.Input) claim.Reading {
 	}
 	e := reading.Latest(in.Exhibits)
 	for _, f := range all[:min(len(all), reading.MaxSites)] {
-		find := claim.Grep(e, claim.Textf("goroutine %d [", f.goroutine))
+		find := claim.GrepGoroutine(e, f.goroutine)
 		where := reading.AtGoroutine(f.stack.Site(), f.goroutine)
 		facts := []claim.Fact{{Exhibit: e.ID, Says: claim.Textf("dumps in which the same goroutine waits here, in a %s", f.what), Value: evidence.Of(f.moments, evidence.Count),
 			Of: claim.PartOf(evidence.Of(len(in.Exhibits), evidence.Count), "all dumps"), At: where, Reproduce: find}}

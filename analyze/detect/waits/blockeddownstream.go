@@ -174,7 +174,7 @@ func downstreamDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if old > 0 {
 			c.Summary += claim.Textf(", %d of them for a minute or more, the longest for %s", old, evidence.Minutes(longest.Wait))
 			c.Facts = append([]claim.Fact{{Exhibit: e.ID, Says: "goroutines that have waited for a peer's answer here for a minute or more", Value: evidence.Of(old, evidence.Count), Of: claim.PartOf(evidence.Of(n, evidence.Count), "those that wait here"),
-				Limit: in.Against("min-count"), At: reading.AtGoroutine(x.Site, longest.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", longest.ID))}}, c.Facts...)
+				Limit: in.Against("min-count"), At: reading.AtGoroutine(x.Site, longest.ID), Reproduce: claim.GrepGoroutine(e, longest.ID)}}, c.Facts...)
 		}
 		if late && old == 0 {
 			c.Summary += claim.Textf("; the %s answers that came here before took %s in all", evidence.Of(ended, evidence.Count), evidence.Duration(took))

@@ -268,7 +268,7 @@ func poolDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 		if g, where, k := slotHolders(e.Dump(), x); k > 0 {
 			c.Summary += claim.Textf("; of those who have one, %d %s in %s", k, wait.OfState(g.State, g.Stack()).DoingAt(false, g.Stack()).Of(int64(k)), claim.Func(where.Function))
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("goroutines that have got a slot and stand in %s (%s)", claim.Func(where.Function), wait.StateText(g.State)), Value: evidence.Of(k, evidence.Count),
-				At: reading.AtGoroutine(where, g.ID), Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", g.ID))})
+				At: reading.AtGoroutine(where, g.ID), Reproduce: claim.GrepGoroutine(e, g.ID)})
 			judge.AddSites(&c, where)
 		}
 		r.Candidates = append(r.Candidates, c)

@@ -185,7 +185,7 @@ func flightDump(in *claim.Input, e *evidence.Exhibit) claim.Reading {
 				c.Summary += "; " + l.does()
 			}
 			c.Facts = append(c.Facts, claim.Fact{Exhibit: e.ID, Says: claim.Textf("leaders that stand in %s", claim.Func(l.site.Function)), Value: evidence.Of(int64(l.n), evidence.Count), At: reading.AtGoroutine(l.site, l.goroutine),
-				Reproduce: claim.Grep(e, claim.Textf("goroutine %d [", l.goroutine))})
+				Reproduce: claim.GrepGoroutine(e, l.goroutine)})
 		}
 		judge.Moment(in, &c, e.Dump(), n, x.Requests, aFewShare(n, x.Old))
 		r.Candidates = append(r.Candidates, c)
