@@ -348,7 +348,7 @@ func openSide(c *cobra.Command, paths, bench []string, opt evidence.Options, qui
 	for _, e := range bundle.Exhibits {
 		for _, p := range e.Problems {
 			if !quiet || e.Coverage == evidence.None {
-				complain(stderr, p)
+				complain(stderr, p.String())
 			}
 		}
 	}

@@ -196,7 +196,7 @@ type judgement struct {
 	report  *report.Report
 	written [][]byte // the report in each format; nil where redaction, whose tokens are given out in order, comes first
 	verdict exit
-	why     string
+	why     claim.Text
 }
 
 // one analyses one case, within its part of the budget; where that is too small, once more with the whole, alone.
@@ -216,12 +216,12 @@ func (e *each) one(one oneCase, opt analyze.Options) judgement {
 func (e *each) judged(one oneCase, opt analyze.Options) (j judgement, short bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			j = judgement{why: bug(p)}
+			j = judgement{why: claim.Said(bug(p))}
 		}
 	}()
 	bundle, err := evidence.Open(e.c.Context(), []string{one.path}, opt.Evidence)
 	if bundle == nil || err != nil && !errors.Is(err, context.Canceled) {
-		return judgement{why: err.Error()}, false
+		return judgement{why: claim.Textf("%v", err)}, false
 	}
 	defer bundle.Free()
 	if len(bundle.Exhibits) == 0 {
@@ -232,12 +232,12 @@ func (e *each) judged(one oneCase, opt analyze.Options) (j judgement, short bool
 	}
 	r, err := judged(bundle, opt, invocation(e.c, []string{one.path}))
 	if err != nil {
-		return judgement{why: err.Error()}, bundle.Short
+		return judgement{why: claim.Textf("%v", err)}, bundle.Short
 	}
 	j.report = r
 	if e.flags.output.redact == "" {
 		if j.written, err = e.render(r); err != nil {
-			return judgement{why: err.Error()}, bundle.Short
+			return judgement{why: claim.Textf("%v", err)}, bundle.Short
 		}
 	}
 	errors.As(judge(r, e.failOn, bundle), &j.verdict)
@@ -250,7 +250,7 @@ func bug(p any) string { return fmt.Sprintf("a bug of ours: %v", p) }
 func (e *each) add(one oneCase, j judgement) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.fail(one, bug(p))
+			e.fail(one, claim.Said(bug(p)))
 		}
 	}()
 	if j.why != "" {
@@ -271,15 +271,15 @@ func (e *each) add(one oneCase, j judgement) {
 	e.index.Redacted = r.Redacted
 	files, err := e.write(r, j.written)
 	if err != nil {
-		e.fail(one, err.Error())
+		e.fail(one, claim.Textf("%v", err))
 		return
 	}
 	e.index.Cases = append(e.index.Cases, format.IndexEntry(r, files))
 }
 
 // unusable says why nothing of a case can be used; empty when something can.
-func unusable(b *evidence.Bundle) string {
-	var problems []string
+func unusable(b *evidence.Bundle) claim.Text {
+	var problems []claim.Text
 	for _, e := range b.Exhibits {
 		if e.Coverage != evidence.None {
 			return ""
@@ -290,18 +290,18 @@ func unusable(b *evidence.Bundle) string {
 		return "it holds the manifest of a capture and no evidence"
 	}
 	const most = 2
-	why := strings.Join(problems[:min(len(problems), most)], "; ")
+	why := claim.Join(problems[:min(len(problems), most)], "; ")
 	if len(problems) > most {
-		why += fmt.Sprintf("; and %d more", len(problems)-most)
+		why += claim.Textf("; and %d more", len(problems)-most)
 	}
 	return why
 }
 
 // fail enters a case that could not be analysed.
-func (e *each) fail(one oneCase, why string) {
+func (e *each) fail(one oneCase, why claim.Text) {
 	e.worst = exitFailed
 	// Its name and what is wrong are redacted as a report of it would be.
-	r := e.flags.output.redacted(&report.Report{Case: report.Case{Title: one.name}, Exhibits: []report.Exhibit{{Path: one.name, Problems: []claim.Text{claim.Legacy(why)}}}})
+	r := e.flags.output.redacted(&report.Report{Case: report.Case{Title: one.name}, Exhibits: []report.Exhibit{{Path: one.name, Problems: []claim.Text{why}}}})
 	e.index.Fail(r.Case.Title, r.Exhibits[0].Problems[0].String())
 }
 

@@ -98,7 +98,7 @@ func inspect(c *cobra.Command, b *evidence.Bundle) {
 			line = fmt.Sprintf("%s, %s, no evidence of the program", e.Kind, evidence.Of(e.Bytes, evidence.Bytes))
 		}
 		if e.Part != "" {
-			line += ", " + e.Part
+			line += ", " + e.Part.String()
 		}
 		if !e.CapturedAt.IsZero() {
 			line += ", taken " + e.CapturedAt.UTC().Format("2006-01-02 15:04:05.000 UTC")

@@ -43,7 +43,7 @@ func open(c *cobra.Command, paths []string, opt evidence.Options, quiet bool) (*
 		}
 		for _, p := range e.Problems {
 			if !quiet || e.Coverage == evidence.None {
-				complain(stderr, p)
+				complain(stderr, p.String())
 			}
 		}
 	}

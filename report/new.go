@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"inquest/analyze"
-	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/analyze/figure"
 )
@@ -28,7 +27,7 @@ func focus(f evidence.Focus, became []evidence.Focused) *Focus {
 		out.Label = f.Label[0] + "=" + f.Label[1]
 	}
 	for _, b := range became {
-		out.Exhibits = append(out.Exhibits, Focused{b.Exhibit, b.Path, b.Result, claim.Legacy(b.Says)})
+		out.Exhibits = append(out.Exhibits, Focused{b.Exhibit, b.Path, b.Result, b.Says})
 	}
 	return out
 }
@@ -86,8 +85,8 @@ func window(b *evidence.Bundle) Window {
 
 func exhibit(e *evidence.Exhibit) Exhibit {
 	out := Exhibit{
-		ID: e.ID, Path: e.Path, Part: claim.Legacy(e.Part), SHA256: e.SHA256, Bytes: e.Bytes, Kind: e.Kind, Coverage: e.Coverage, Followed: e.Followed,
-		Duration: int64(e.Duration), BuildID: e.BuildID, GoVersion: e.GoVersion, Problems: claim.Legacies(e.Problems),
+		ID: e.ID, Path: e.Path, Part: e.Part, SHA256: e.SHA256, Bytes: e.Bytes, Kind: e.Kind, Coverage: e.Coverage, Followed: e.Followed,
+		Duration: int64(e.Duration), BuildID: e.BuildID, GoVersion: e.GoVersion, Problems: e.Problems,
 	}
 	if evidence.Dated(e.CapturedAt) {
 		at := e.CapturedAt.UTC().Round(0)

@@ -63,7 +63,7 @@ func caseOf(t *testing.T) *evidence.Bundle {
 		}},
 		{ID: "e4", Kind: evidence.Trace, Coverage: evidence.Whole, CapturedAt: start, Duration: trace.Duration, Content: trace},
 		{ID: "e5", Kind: evidence.Dump, Coverage: evidence.Whole, Content: &dump.Dump{Goroutines: []dump.Goroutine{{Wait: time.Minute}, {Leaked: true}, {}}}},
-		{ID: "e6", Kind: evidence.Unknown, Coverage: evidence.None, Problems: []string{"not recognised"}, CapturedAt: time.Date(30000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{ID: "e6", Kind: evidence.Unknown, Coverage: evidence.None, Problems: []claim.Text{"not recognised"}, CapturedAt: time.Date(30000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	}}
 }
 

@@ -462,7 +462,7 @@ func sameBytes(a, b []*evidence.Exhibit) bool {
 	sums := func(all []*evidence.Exhibit) []string {
 		var out []string
 		for _, e := range all {
-			out = append(out, e.SHA256+e.Part)
+			out = append(out, e.SHA256+e.Part.String())
 		}
 		slices.Sort(out)
 		return out

@@ -14,6 +14,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/analyze/evidence/prose"
 	"inquest/cmd/settings"
 )
 
@@ -77,7 +78,7 @@ func TestTruth(t *testing.T) {
 			}
 			for _, e := range bundle.Exhibits {
 				if e.Coverage == evidence.None && filepath.Base(e.Path) != "test.log" { // tests that ended say nothing of a fault
-					t.Errorf("%s: %s", e.Path, strings.Join(e.Problems, "; "))
+					t.Errorf("%s: %s", e.Path, prose.Join(e.Problems, "; ").String())
 				}
 			}
 			judgeCase(t, score, dir, bundle, want)

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -18,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 )
 
 // Bounds of what is unpacked, so that a small file cannot fill memory or disk.
@@ -104,7 +104,7 @@ func (k *compression) window(head []byte) uint64 {
 	return h.WindowSize
 }
 
-var errBomb = errors.New("expands too far for its size: not read on, it looks like a decompression bomb")
+var errBomb = prose.Errorf("expands too far for its size: not read on, it looks like a decompression bomb")
 
 // unpack returns the decompressed stream of a content, bounded in its ratio.
 // Errors of the stream are in plain words. The account pays for its decoder until it is closed.
@@ -141,12 +141,12 @@ func (k *compression) unpack(c *source, account *bound.Account) (io.ReadCloser, 
 
 func (k *compression) explain(err error, n int64) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s stream ends early: %s could be unpacked", k.name, Of(n, Bytes))
+		return prose.Errorf("%s stream ends early: %s could be unpacked", k.name, Of(n, Bytes))
 	}
 	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return fmt.Errorf("%s stream that looks back further than the %s that are read: pack it with --long=27 or less", k.name, Of(mostWindow, Bytes))
+		return prose.Errorf("%s stream that looks back further than the %s that are read: pack it with --long=27 or less", k.name, Of(mostWindow, Bytes))
 	}
-	return fmt.Errorf("damaged %s stream after %s unpacked: %w", k.name, Of(n, Bytes), err)
+	return prose.Errorf("damaged %s stream after %s unpacked: %w", k.name, Of(n, Bytes), err)
 }
 
 func isZip(head []byte) bool {

@@ -47,13 +47,13 @@ const (
 // Exhibit is one piece of evidence: one kind, in one file. A file that holds
 // two kinds, such as a log with two goroutine dumps, gives several exhibits with one hash.
 type Exhibit struct {
-	ID       string   // "e1", "e2", ... in the order of Bundle.Exhibits
-	Path     string   // relative to what the user named, slash-separated; archive members as archive.zip!member
-	Part     string   // where in the file, such as "lines 12-480"; empty for the whole file
-	SHA256   string   // hex digest of the whole file as found on disk or in the archive
-	Bytes    int64    // size of that file
-	Kind     Kind     //
-	Coverage Coverage //
+	ID       string     // "e1", "e2", ... in the order of Bundle.Exhibits
+	Path     string     // relative to what the user named, slash-separated; archive members as archive.zip!member
+	Part     prose.Text // where in the file, such as "lines 12-480"; empty for the whole file
+	SHA256   string     // hex digest of the whole file as found on disk or in the archive
+	Bytes    int64      // size of that file
+	Kind     Kind       //
+	Coverage Coverage   //
 
 	Followed bool // found behind a symbolic link that leaves the folder the user named
 	Plain    bool // a log or another text that was read and holds nothing that is evidence: no process died in it
@@ -62,8 +62,11 @@ type Exhibit struct {
 	Duration   time.Duration // wall time it covers; 0 for a snapshot or when unknown
 	BuildID    string        // of the main binary; empty when the kind carries none
 	GoVersion  string        // such as "go1.26"; empty when unknown
-	Problems   []string      // what was wrong with it, one sentence each, the path first
+	Problems   []prose.Text  // what was wrong with it, one sentence each, the path first
 	Apart      prose.Text    // why it denies nothing: a focus left out what may show it; empty when it can
+
+	whys  []prose.Text // Problems without the path
+	guess prose.Text   // the problem that says that its name alone told the kind, which a manifest settles; empty else
 
 	// Content is what the reader of the kind measured; nil exactly when Coverage is None.
 	Content content.Content

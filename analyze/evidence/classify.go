@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"fmt"
 	"go/token"
 	"io"
 	"path"
@@ -17,6 +16,7 @@ import (
 	"inquest/analyze/evidence/folded"
 	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/runtimelog"
 )
 
@@ -278,7 +278,7 @@ func (o *opener) unpacked(it *item, e *Exhibit, c *source, k *compression, leave
 	return o.texts(it, e, z, head)
 }
 
-const unrecognised = "not evidence that inquest reads: neither profile, execution trace nor goroutine dump"
+const unrecognised prose.Text = "not evidence that inquest reads: neither profile, execution trace nor goroutine dump"
 
 // readable reports whether a content that begins with head could be of any kind
 // that is read. What is packed need not be unpacked further when it could not.
@@ -335,7 +335,8 @@ func (o *opener) measured(it *item, e *Exhibit, p *pprofile.Profile) []*Exhibit 
 			e.problem("contention of unknown kind: nothing in it tells a mutex profile from a block profile or from waits that go tool trace wrote; if you know which it is, put mutex or block into its name")
 			return it.none(e)
 		}
-		e.problem("nothing in it tells a mutex profile from a block profile: taken for a %s profile"+byName, p.Kind)
+		e.problem("nothing in it tells a mutex profile from a block profile: taken for a %s profile by its name", Kind(p.Kind))
+		e.guess = e.Problems[len(e.Problems)-1]
 	}
 	if p.Kind == "" {
 		it.account.Close()
@@ -357,9 +358,6 @@ func (o *opener) measured(it *item, e *Exhibit, p *pprofile.Profile) []*Exhibit 
 	e.misnamed()
 	return []*Exhibit{e}
 }
-
-// byName ends the problem of an exhibit whose kind its name alone told. A manifest settles it.
-const byName = " by its name"
 
 // contentionByName breaks the tie between an empty mutex and an empty block profile; "" when the name says neither.
 func contentionByName(name string) string {
@@ -426,11 +424,11 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 		e.problem("%s longer than the memory budget holds, cut", Things(cut, "line"))
 	}
 	var out []*Exhibit
-	file := func(kind Kind, of int, lines [2]int, problems []string) *Exhibit {
+	file := func(kind Kind, of int, lines [2]int, problems []prose.Text) *Exhibit {
 		x := *e
 		x.Kind, x.Problems = kind, slices.Clone(e.Problems)
 		if of > 1 {
-			x.Part = fmt.Sprintf("lines %d-%d", lines[0], lines[1])
+			x.Part = prose.Textf("lines %d-%d", lines[0], lines[1])
 		}
 		for _, problem := range problems {
 			x.problem("%s", problem)
@@ -490,7 +488,7 @@ func (o *opener) texts(it *item, e *Exhibit, r io.Reader, head []byte) []*Exhibi
 		x := *e
 		x.Problems = slices.Clone(e.Problems)
 		if len(found)+len(out) > 1 {
-			x.Part = fmt.Sprintf("lines %d-%d", p.Lines[0], p.Lines[1])
+			x.Part = prose.Textf("lines %d-%d", p.Lines[0], p.Lines[1])
 		}
 		if p.Err != nil {
 			x.problem("%v", p.Err)
@@ -554,7 +552,7 @@ func (e *Exhibit) misnamed() {
 		}
 	}
 	if len(promised) == 1 && !promised[e.Kind] {
-		e.Problems = append(e.Problems, fmt.Sprintf("%s is %s, read as such", e.Path, e.Kind.Phrase()))
+		e.Problems = append(e.Problems, prose.Textf("%s is %s, read as such", prose.Path(e.Path), e.Kind.Phrase()))
 	}
 }
 

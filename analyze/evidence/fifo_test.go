@@ -23,7 +23,7 @@ func TestFIFO(t *testing.T) {
 	}
 	WriterWait = 50 * time.Millisecond
 	b := open(t, name)
-	if got := b.Exhibits[0].Problems; len(got) != 1 || got[0] != "pipe: nothing was written into this FIFO for 50ms: start what writes into it first" {
+	if got := b.Exhibits[0].Problems; len(got) != 1 || got[0].String() != "pipe: nothing was written into this FIFO for 50ms: start what writes into it first" {
 		t.Errorf("%q", got)
 	}
 	if _, err := OpenFile(context.Background(), name); err != nil {
@@ -81,7 +81,7 @@ func TestDevices(t *testing.T) {
 		"/dev/zero": "zero: not evidence that inquest reads",
 		"/dev/null": "null: empty file",
 	} {
-		if got := open(t, name).Exhibits[0].Problems; len(got) != 1 || !strings.HasPrefix(got[0], want) {
+		if got := open(t, name).Exhibits[0].Problems; len(got) != 1 || !strings.HasPrefix(got[0].String(), want) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}

@@ -2,8 +2,6 @@ package evidence
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -45,7 +43,7 @@ func (m Moment) String() string {
 func ParseWindow(s string) (from, to Moment, err error) {
 	first, last, ok := strings.Cut(s, ",")
 	if !ok || first == "" && last == "" {
-		return from, to, fmt.Errorf("%q: want FROM,TO, such as 1.2s,3s or 2026-05-04T12:00:00Z,2026-05-04T12:05:00Z", s)
+		return from, to, prose.Errorf("%q: want FROM,TO, such as 1.2s,3s or 2026-05-04T12:00:00Z,2026-05-04T12:05:00Z", s)
 	}
 	for _, side := range []struct {
 		text string
@@ -60,14 +58,14 @@ func ParseWindow(s string) (from, to Moment, err error) {
 			continue
 		}
 		if side.into.Offset, err = time.ParseDuration(text); err != nil || side.into.Offset < 0 {
-			return from, to, fmt.Errorf("%q is neither an offset such as 1.2s nor a time such as 2026-05-04T12:00:00Z", text)
+			return from, to, prose.Errorf("%q is neither an offset such as 1.2s nor a time such as 2026-05-04T12:00:00Z", text)
 		}
 	}
 	if from.Set && to.Set && from.Wall.IsZero() != to.Wall.IsZero() {
-		return from, to, fmt.Errorf("%q: give both ends as offsets, or both as times", s)
+		return from, to, prose.Errorf("%q: give both ends as offsets, or both as times", s)
 	}
 	if from.Set && to.Set && (to.Offset < from.Offset || to.Wall.Before(from.Wall)) {
-		return from, to, fmt.Errorf("%q: ends before it begins", s)
+		return from, to, prose.Errorf("%q: ends before it begins", s)
 	}
 	return from, to, nil
 }
@@ -221,7 +219,7 @@ func (f Focus) bounds(b *Bundle) (in stretch, err error) {
 		}
 	}
 	if base.IsZero() {
-		return in, errors.New("no evidence carries a time, so a window leaves nothing to look at")
+		return in, prose.Errorf("no evidence carries a time, so a window leaves nothing to look at")
 	}
 	at := func(m Moment) time.Time {
 		switch {
@@ -313,7 +311,7 @@ func (f Focus) nothing(b *Bundle) error {
 		}
 		count[s] += n
 	}
-	what := "nothing is in the window"
+	what := prose.Text("nothing is in the window")
 	var first, last time.Time
 	for _, e := range b.Exhibits {
 		if at := e.CapturedAt; e.Coverage != None && !at.IsZero() {
@@ -326,19 +324,19 @@ func (f Focus) nothing(b *Bundle) error {
 		}
 	}
 	if !first.IsZero() {
-		what += fmt.Sprintf("; the evidence is from %s to %s", first.UTC().Format(time.RFC3339), last.UTC().Format(time.RFC3339))
+		what += prose.Textf("; the evidence is from %s to %s", prose.Num(first.UTC().Format(time.RFC3339)), prose.Num(last.UTC().Format(time.RFC3339)))
 	}
 	if f.Label[0] != "" {
-		what = fmt.Sprintf("nothing carries the label %s=%s", f.Label[0], f.Label[1])
+		what = prose.Textf("nothing carries the label %s=%s", f.Label[0], f.Label[1])
 		for _, e := range b.Exhibits {
 			if c, ok := e.Content.(content.Labelled); ok {
 				c.EachLabel(func(key, value string) { add(key+"="+value, 1) })
 			}
 		}
 	}
-	known := "labels"
+	known := prose.Text("labels")
 	if f.Task != "" && len(seen) == 0 {
-		what, known = fmt.Sprintf("no execution trace here holds a task of type %q", f.Task), "types"
+		what, known = prose.Textf("no execution trace here holds a task of type %q", f.Task), "types"
 		for _, e := range b.Of(Trace) {
 			for _, t := range e.Trace().Tasks {
 				add(t.Name, t.Count)
@@ -346,9 +344,9 @@ func (f Focus) nothing(b *Bundle) error {
 		}
 	}
 	if len(seen) == 0 {
-		return errors.New(what)
+		return prose.Errorf("%s", what)
 	}
 	slices.SortFunc(seen, func(a, b string) int { return cmp.Or(-cmp.Compare(count[a], count[b]), cmp.Compare(a, b)) })
 	const most = 5
-	return fmt.Errorf("%s; the most frequent %s are %s", what, known, strings.Join(seen[:min(len(seen), most)], ", "))
+	return prose.Errorf("%s; the most frequent %s are %s", what, known, strings.Join(seen[:min(len(seen), most)], ", "))
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"inquest/analyze/evidence/prose"
 )
 
 // PassedOver is what a folder or an archive holds and the case does not, for one reason.
@@ -217,8 +219,8 @@ type link struct {
 }
 
 var (
-	errFiles   = fmt.Errorf("more than %d files", maxFiles)
-	errEntries = fmt.Errorf("more than %d names in it and its folders", maxEntries)
+	errFiles   = prose.Errorf("more than %d files", maxFiles)
+	errEntries = prose.Errorf("more than %d names in it and its folders", maxEntries)
 )
 
 // folder goes through a folder; real is its path without links. It fails when the

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"inquest/analyze/evidence/prose"
 )
 
 // TestSpecialFiles names what a folder holds beside files and folders, and waits for none of it.
@@ -130,7 +132,7 @@ func TestNotPermitted(t *testing.T) {
 	}
 	var got []string
 	for _, e := range open(t, dir).Exhibits {
-		got = append(got, strings.Join(append([]string{e.Path, string(e.Coverage)}, e.Problems...), " "))
+		got = append(got, strings.TrimSpace(e.Path+" "+string(e.Coverage)+" "+prose.Join(e.Problems, " ").String()))
 	}
 	want := []string{"cpu whole", "closed none closed: permission denied", "secret.txt none secret.txt: permission denied"}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -220,7 +222,7 @@ func TestDoublesAreReadOnce(t *testing.T) {
 	for _, e := range b.Exhibits {
 		if e.Coverage != None {
 			used++
-		} else if len(e.Problems) != 1 || !strings.HasSuffix(e.Problems[0], ": the same bytes as a.txt, counted once") || e.SHA256 == "" {
+		} else if len(e.Problems) != 1 || !strings.HasSuffix(e.Problems[0].String(), ": the same bytes as a.txt, counted once") || e.SHA256 == "" {
 			t.Errorf("%s: %q", e.Path, e.Problems)
 		}
 	}

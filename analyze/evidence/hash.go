@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"slices"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 )
 
 // File is a file of a case with its digest.
@@ -27,7 +27,7 @@ type File struct {
 // measuring what they hold. Members of archives are files of their own.
 func Hash(ctx context.Context, paths []string, opt Options) (files []File, unreadable []string, err error) {
 	if len(paths) == 0 {
-		return nil, nil, errors.New("no evidence named")
+		return nil, nil, prose.Errorf("no evidence named")
 	}
 	if opt.Jobs <= 0 {
 		opt.Jobs = 1
@@ -50,7 +50,7 @@ func Hash(ctx context.Context, paths []string, opt Options) (files []File, unrea
 	for _, e := range exhibits {
 		f := File{Path: e.Path, SHA256: e.SHA256, Bytes: e.Bytes, Likely: e.Kind != Unknown}
 		if e.SHA256 == "" && len(e.Problems) > 0 {
-			f.Why = e.Problems[len(e.Problems)-1]
+			f.Why = e.Problems[len(e.Problems)-1].String()
 		}
 		files = append(files, f)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"inquest/analyze/evidence/prose"
 )
 
 // TestHoles checks that a file of holes is named and left out at once, and one with a small hole is read.
@@ -38,7 +40,7 @@ func TestHoles(t *testing.T) {
 			t.Fatalf("%s: %v, %d exhibits", x.name, err, len(b.Exhibits))
 		}
 		e := b.Exhibits[0]
-		if said := strings.Join(e.Problems, "; "); (x.why == "") != (e.Coverage != None) || !strings.Contains(said, x.why) {
+		if said := prose.Join(e.Problems, "; ").String(); (x.why == "") != (e.Coverage != None) || !strings.Contains(said, x.why) {
 			t.Errorf("%s: %s, %q", x.name, e.Coverage, said)
 		}
 		if took := time.Since(start); took > 5*time.Second {

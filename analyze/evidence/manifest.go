@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"inquest/analyze/evidence/prose"
 	"inquest/recorder/manifest"
 )
 
@@ -103,11 +104,11 @@ func attach(items []*item) []Capture {
 // captured fills in what only the manifest knows. What the evidence says itself goes before it.
 func (e *Exhibit) captured(manifest *item, f *ManifestFile) {
 	if f.SHA256 != "" && e.SHA256 != "" && !strings.EqualFold(f.SHA256, e.SHA256) {
-		e.problem("it is not what was captured: %s has another hash of it", manifest.name)
+		e.problem("it is not what was captured: %s has another hash of it", prose.Path(manifest.name))
 		return
 	}
 	if strings.HasPrefix(f.Request, string(e.Kind)) {
-		e.Problems = slices.DeleteFunc(e.Problems, func(p string) bool { return strings.HasSuffix(p, byName) })
+		e.Problems = slices.DeleteFunc(e.Problems, func(p prose.Text) bool { return e.guess != "" && p == e.guess })
 	}
 	// A log covers its process's life; when it was fetched says nothing of its lines.
 	if e.CapturedAt.IsZero() && e.Coverage != None && e.Kind.is(fetched) && f.Request != "stderr" {

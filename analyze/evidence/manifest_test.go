@@ -71,7 +71,7 @@ func TestManifestBesideEvidence(t *testing.T) {
 	}
 
 	b := open(t, filepath.Join(dir, "b"))
-	if len(b.Exhibits) != 2 || len(b.Exhibits[0].Problems) != 1 || !strings.Contains(b.Exhibits[0].Problems[0], "not what was captured") {
+	if len(b.Exhibits) != 2 || len(b.Exhibits[0].Problems) != 1 || !strings.Contains(b.Exhibits[0].Problems[0].String(), "not what was captured") {
 		t.Errorf("a changed file: %+v", b.Exhibits[0].Problems)
 	}
 	if got := b.Exhibits[0].CapturedAt; !got.IsZero() {
@@ -98,7 +98,7 @@ func TestManifestTellsAnEmptyProfile(t *testing.T) {
 func TestManifestAlone(t *testing.T) {
 	dir := folder(t, map[string][]byte{"manifest.json": manifestOf(t)})
 	b := open(t, filepath.Join(dir, "manifest.json"))
-	if len(b.Exhibits) != 1 || b.Exhibits[0].Coverage != None || !strings.Contains(b.Exhibits[0].Problems[0], "manifest of a capture") {
+	if len(b.Exhibits) != 1 || b.Exhibits[0].Coverage != None || !strings.Contains(b.Exhibits[0].Problems[0].String(), "manifest of a capture") {
 		t.Errorf("exhibits %+v", b.Exhibits)
 	}
 }

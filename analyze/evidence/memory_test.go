@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 )
 
 // cpuProfile makes a CPU profile with so many samples, each of a stack of its own.
@@ -79,7 +80,7 @@ func TestBudgetLeavesOutTheSameFiles(t *testing.T) {
 		for _, e := range b.Exhibits {
 			line := fmt.Sprint(e.Path, " ", e.Coverage)
 			for _, p := range e.Problems {
-				if e.Coverage == None && (!strings.HasPrefix(p, e.Path+": it needs at least ") || !strings.Contains(p, "; --memory ")) {
+				if e.Coverage == None && (!strings.HasPrefix(p.String(), e.Path+": it needs at least ") || !strings.Contains(p.String(), "; --memory ")) {
 					t.Errorf("%s: problem %q", e.Path, p)
 				}
 			}
@@ -159,7 +160,7 @@ func TestWindowOfZstdIsPaidFor(t *testing.T) {
 			t.Fatal(err, bundle)
 		}
 		e := bundle.Exhibits[0]
-		if problems := strings.Join(e.Problems, "\n"); (e.Coverage == None) != (c.want != "") || !strings.Contains(problems, c.want) {
+		if problems := prose.Join(e.Problems, "\n").String(); (e.Coverage == None) != (c.want != "") || !strings.Contains(problems, c.want) {
 			t.Errorf("window of %d MB, budget of %d MB: %s, %q", c.window>>20, c.budget>>20, e.Coverage, problems)
 		}
 		bundle.Free()

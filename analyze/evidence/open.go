@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -53,7 +54,7 @@ type Options struct {
 // Bundle holds what had been read until then.
 func Open(ctx context.Context, paths []string, opt Options) (*Bundle, error) {
 	if len(paths) == 0 {
-		return nil, errors.New("no evidence named")
+		return nil, prose.Errorf("no evidence named")
 	}
 	if opt.Jobs <= 0 {
 		opt.Jobs = runtime.GOMAXPROCS(0)
@@ -175,7 +176,7 @@ func countOnce(exhibits []*Exhibit) {
 		if e.Coverage == None || e.SHA256 == "" {
 			continue
 		}
-		key := [3]string{e.SHA256, string(e.Kind), e.Part}
+		key := [3]string{e.SHA256, string(e.Kind), e.Part.String()}
 		if same, ok := first[key]; ok {
 			e.countedAs(same.Path)
 			continue
@@ -188,7 +189,7 @@ func countOnce(exhibits []*Exhibit) {
 func (e *Exhibit) countedAs(path string) {
 	e.Coverage = None
 	e.Content = nil
-	e.problem("the same bytes as %s, counted once", path)
+	e.problem("the same bytes as %s, counted once", prose.Path(path))
 }
 
 // title names a case by what the user named.
@@ -408,7 +409,7 @@ func (o *opener) advance(done, found, events int64) {
 }
 
 // fail files an exhibit that could not be used.
-func (it *item) fail(e *Exhibit, format string, args ...any) {
+func (it *item) fail(e *Exhibit, format prose.Format, args ...any) {
 	if e.Kind == "" {
 		e.Kind = Unknown
 	}
@@ -419,13 +420,17 @@ func (it *item) fail(e *Exhibit, format string, args ...any) {
 }
 
 // problem notes what is wrong with an exhibit, its path first.
-func (e *Exhibit) problem(format string, args ...any) {
-	where := e.Path
+func (e *Exhibit) problem(format prose.Format, args ...any) {
+	where := prose.Path(e.Path).Text()
 	if e.Part != "" {
 		where += " " + e.Part
 	}
-	e.Problems = append(e.Problems, where+": "+fmt.Sprintf(format, args...))
+	why := prose.Textf(format, args...)
+	e.Problems, e.whys = append(e.Problems, where+": "+why), append(e.whys, why)
 }
+
+// Whys are what was wrong with it, without its path.
+func (e *Exhibit) Whys() []prose.Text { return e.whys }
 
 // guard turns a panic of a reader into a problem of its exhibit: a bug of ours
 // on one file must not take the others with it.
@@ -440,15 +445,15 @@ func (it *item) guard(e *Exhibit) {
 // rescue turns a panic into an error, for a goroutine that it would end the process in.
 func rescue(err *error) {
 	if r := recover(); r != nil {
-		*err = fmt.Errorf("the reader failed (%v) at %s; please report it", r, stack.Origin(debug.Stack()))
+		*err = prose.Errorf("the reader failed (%v) at %s; please report it", r, stack.Origin(debug.Stack()))
 	}
 }
 
 // cause returns an error of the file system without its operation and path.
-func cause(err error) string {
+func cause(err error) prose.Text {
 	var p *fs.PathError
 	if errors.As(err, &p) {
-		return p.Err.Error()
+		return prose.Textf("%v", p.Err)
 	}
-	return err.Error()
+	return prose.Textf("%v", err)
 }

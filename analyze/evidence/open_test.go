@@ -19,6 +19,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
+
+	"inquest/analyze/evidence/prose"
 )
 
 const oneDump = "goroutine 1 [running]:\nmain.main()\n\t/src/main.go:1 +0x1\n"
@@ -80,7 +82,7 @@ func open(t testing.TB, paths ...string) *Bundle {
 			t.Errorf("%s: coverage %s without a problem", e.Path, e.Coverage)
 		}
 		for _, p := range e.Problems {
-			if !strings.HasPrefix(p, e.Path) || strings.Contains(p, "\n") {
+			if !strings.HasPrefix(p.String(), e.Path) || strings.Contains(p.String(), "\n") {
 				t.Errorf("problem is not one line that begins with its path: %q", p)
 			}
 		}
@@ -94,7 +96,7 @@ func list(b *Bundle) []string {
 	for _, e := range b.Exhibits {
 		line := fmt.Sprintf("%s %s %s", e.Kind, e.Path, e.Coverage)
 		if e.Part != "" {
-			line += " " + e.Part
+			line += " " + e.Part.String()
 		}
 		out = append(out, line)
 	}
@@ -393,7 +395,7 @@ func TestBad(t *testing.T) {
 			b := open(t, filepath.Join(dir, c.name), filepath.Join(dir, "good.pb.gz"))
 			var got []string
 			for _, e := range b.Exhibits {
-				got = append(got, fmt.Sprintf("%s %s %s: %s", e.Kind, e.Path, e.Coverage, strings.Join(e.Problems, "; ")))
+				got = append(got, fmt.Sprintf("%s %s %s: %s", e.Kind, e.Path, e.Coverage, prose.Join(e.Problems, "; ").String()))
 			}
 			if len(got) != 2 || !strings.HasPrefix(got[0], c.want) && !strings.HasPrefix(got[1], c.want) {
 				t.Errorf("got %q\nwant %q", got, c.want)
@@ -466,7 +468,7 @@ func TestPaths(t *testing.T) {
 	if got, want := list(b), []string{"cpu cpu whole", "unknown " + missing + " none"}; !cmp.Equal(got, want) {
 		t.Errorf("missing: %q, want %q", got, want)
 	}
-	if p := b.Exhibits[1].Problems; len(p) != 1 || p[0] != missing+": no such file or directory" || !cmp.Equal(b.Unreadable, []string{missing}) {
+	if p := b.Exhibits[1].Problems; len(p) != 1 || p[0].String() != missing+": no such file or directory" || !cmp.Equal(b.Unreadable, []string{missing}) {
 		t.Errorf("missing: problems %q, unreadable %q", p, b.Unreadable)
 	}
 	if _, err := Open(context.Background(), nil, Options{}); err == nil {
@@ -491,7 +493,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	b, err := Open(ctx, []string{folder(t, map[string][]byte{"cpu": profileOf(t, "cpu")})}, Options{})
-	if err != context.Canceled || len(b.Exhibits) != 1 || b.Exhibits[0].Coverage != None || !strings.Contains(b.Exhibits[0].Problems[0], "interrupted") {
+	if err != context.Canceled || len(b.Exhibits) != 1 || b.Exhibits[0].Coverage != None || !strings.Contains(b.Exhibits[0].Problems[0].String(), "interrupted") {
 		t.Errorf("error %v, exhibits %q", err, list(b))
 	}
 }
@@ -538,7 +540,7 @@ func TestGuard(t *testing.T) {
 		defer it.guard(&Exhibit{Path: "x"})
 		_ = []int{}[len(it.exhibits)]
 	}()
-	if len(it.exhibits) != 1 || it.exhibits[0].Coverage != None || !strings.Contains(it.exhibits[0].Problems[0], "inquest/analyze/evidence.TestGuard") {
+	if len(it.exhibits) != 1 || it.exhibits[0].Coverage != None || !strings.Contains(it.exhibits[0].Problems[0].String(), "inquest/analyze/evidence.TestGuard") {
 		t.Errorf("exhibits: %+v", it.exhibits[0])
 	}
 }
@@ -560,7 +562,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		for _, e := range b.Exhibits {
 			for _, p := range e.Problems {
-				if strings.Contains(p, "please report it") {
+				if strings.Contains(p.String(), "please report it") {
 					t.Error(p)
 				}
 			}

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"io"
 	"io/fs"
@@ -15,6 +14,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"inquest/analyze/evidence/prose"
 )
 
 // Bounds of what comes from a pipe, a device or standard input, which may never end.
@@ -87,7 +88,7 @@ func (o *opener) awaited(r io.Reader) io.Reader {
 		n, err := r.Read(p)
 		for start := time.Now(); !begun && n == 0 && err == io.EOF; n, err = r.Read(p) {
 			if time.Since(start) > WriterWait {
-				return 0, fmt.Errorf("nothing was written into this FIFO for %v: start what writes into it first", WriterWait)
+				return 0, prose.Errorf("nothing was written into this FIFO for %v: start what writes into it first", WriterWait)
 			}
 			select {
 			case <-o.ctx.Done():
@@ -206,7 +207,7 @@ func (o *opener) unending(r io.Reader, seen func([]byte)) io.Reader {
 	left := int64(streamLimit)
 	return readerFunc(func(p []byte) (int, error) {
 		if left <= 0 {
-			return 0, fmt.Errorf("more than %s of a stream: the rest was not read; a file is read to its end", Of(streamLimit, Bytes))
+			return 0, prose.Errorf("more than %s of a stream: the rest was not read; a file is read to its end", Of(streamLimit, Bytes))
 		}
 		if err := o.ctx.Err(); err != nil {
 			return 0, err
@@ -215,7 +216,7 @@ func (o *opener) unending(r io.Reader, seen func([]byte)) io.Reader {
 		left -= int64(n)
 		seen(p[:n])
 		if same.add(p[:n]) {
-			return n, errors.New("the stream repeats itself without end and was not read on; a file is read to its end")
+			return n, prose.Errorf("the stream repeats itself without end and was not read on; a file is read to its end")
 		}
 		return n, err
 	})
@@ -332,7 +333,7 @@ func spool(r io.Reader, limit int64) (*source, error) {
 		if c.size == limit {
 			var one [1]byte
 			if k, _ := io.ReadFull(r, one[:]); k > 0 {
-				return c, fmt.Errorf("more than %s, the rest was not read", Of(limit, Bytes))
+				return c, prose.Errorf("more than %s, the rest was not read", Of(limit, Bytes))
 			}
 			return c, nil
 		}
@@ -346,7 +347,7 @@ func spool(r io.Reader, limit int64) (*source, error) {
 func room(dir string) error {
 	free, all, ok := space(dir)
 	if least := min(leastFree, all/10); ok && free < least+inMemory {
-		return fmt.Errorf("%s are free in %s, the folder of temporary files, too few to read on; TMPDIR names another", Of(free, Bytes), dir)
+		return prose.Errorf("%s are free in %s, the folder of temporary files, too few to read on; TMPDIR names another", Of(free, Bytes), dir)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func TestEndless(t *testing.T) {
 		}
 		r := &endless{text: c.text}
 		e := stdin(t, r)
-		if e.Coverage != None || len(e.Problems) == 0 || !strings.HasPrefix(e.Problems[0], c.want) || r.read.Load() > c.most {
+		if e.Coverage != None || len(e.Problems) == 0 || !strings.HasPrefix(e.Problems[0].String(), c.want) || r.read.Load() > c.most {
 			t.Errorf("%s: %q after %d bytes, want %s", name, e.Problems, r.read.Load(), c.want)
 		}
 	}

@@ -1,11 +1,11 @@
 package evidence
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
 	"inquest/analyze/evidence/exectrace"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -91,15 +91,15 @@ func (o *opener) firstTrace() (first time.Time) {
 }
 
 // extent says how much time of a trace was read, of how much.
-func extent(d time.Duration, r exectrace.Reading) string {
+func extent(d time.Duration, r exectrace.Reading) prose.Text {
 	read, whole := Duration(max(0, d-r.Inside)), Duration(max(0, d-r.Inside)+r.Lost)
 	switch {
 	case r.Lost == 0:
-		return read.String()
+		return read.Text()
 	case read.String() == whole.String():
-		return fmt.Sprintf("%s, all but about %s", read, Duration(r.Lost))
+		return prose.Textf("%s, all but about %s", read, Duration(r.Lost))
 	}
-	return fmt.Sprintf("%s of about %s", read, whole)
+	return prose.Textf("%s of about %s", read, whole)
 }
 
 // traceVersion returns the Go that wrote a trace. The header names the format,

@@ -57,7 +57,7 @@ func (g Growth) Widest() evidence.Quantity {
 var drawnColumns = []struct {
 	kind        evidence.Kind
 	column      string
-	bars, flame string
+	bars, flame claim.Text
 	compared    string
 }{
 	{evidence.CPU, "cpu", "CPU time, by site", "CPU time", "CPU time"},
@@ -70,17 +70,20 @@ var drawnColumns = []struct {
 }
 
 // lockWaits is over bars of a trace.
-const lockWaits, lockWaitsCompared = "waiting for locks, by site", "waiting for locks"
+const (
+	lockWaits         claim.Text = "waiting for locks, by site"
+	lockWaitsCompared string     = "waiting for locks"
+)
 
 // Compared is what a comparison calls the amounts of the bars, as a document that was saved has no more of them than their
 // title; empty where they do not compare.
 func (b Bars) Compared() string {
 	title := b.Title.String()
-	if title == lockWaits {
+	if title == lockWaits.String() {
 		return lockWaitsCompared
 	}
 	for _, c := range drawnColumns {
-		if c.bars == title {
+		if c.bars.String() == title {
 			return c.compared
 		}
 	}
@@ -90,7 +93,7 @@ func (b Bars) Compared() string {
 // bars ranks the sites of an exhibit by what hurts in its kind.
 func bars(e *evidence.Exhibit) []Bars {
 	var out []Bars
-	add := func(title, unit string, by map[stack.Site]int64) {
+	add := func(title claim.Text, unit string, by map[stack.Site]int64) {
 		if b := rank(e.ID, title, unit, by); len(b.Rows) > 0 {
 			out = append(out, b)
 		}
@@ -131,13 +134,13 @@ const minBar = 0.005
 
 // rank orders functions by value; of a function's lines the one with the most stands for it.
 // The unit is pprof's word.
-func rank(exhibit, title, unit string, by map[stack.Site]int64) Bars {
+func rank(exhibit string, title claim.Text, unit string, by map[stack.Site]int64) Bars {
 	values, lines := byFunction(by)
 	var total int64
 	for _, v := range values {
 		total += v
 	}
-	out := Bars{Exhibit: exhibit, Title: claim.Legacy(title), Total: evidence.InUnit(total, unit)}
+	out := Bars{Exhibit: exhibit, Title: title, Total: evidence.InUnit(total, unit)}
 	for f, v := range values {
 		if v > 0 && float64(v) >= float64(total)*minBar {
 			out.Rows = append(out.Rows, Bar{lines[f], evidence.InUnit(v, unit)})

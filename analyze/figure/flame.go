@@ -67,7 +67,7 @@ func flames(b *evidence.Bundle, findings []*claim.Finding) []Flame {
 					}
 					n = len(out)
 					at[k] = n
-					out = append(out, Flame{Exhibit: e.ID, Title: claim.Legacy(c.flame)})
+					out = append(out, Flame{Exhibit: e.ID, Title: c.flame})
 					sites, profiles = append(sites, map[string]bool{}), append(profiles, k)
 				}
 				if !slices.Contains(out[n].Findings, f.ID) {

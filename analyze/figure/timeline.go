@@ -103,7 +103,7 @@ func timeline(id string, t *exectrace.Timeline) Timeline {
 		out.Marks = append(out.Marks, Span{int64(c.From), int64(c.To)})
 	}
 	for _, p := range longest(t.Pauses, MaxPauses, func(p exectrace.Pause) time.Duration { return p.Effective }) {
-		out.Pauses = append(out.Pauses, Pause{int64(p.Raw.From), int64(p.Raw.To), int64(p.Effective), claim.Legacy(p.Reason)})
+		out.Pauses = append(out.Pauses, Pause{int64(p.Raw.From), int64(p.Raw.To), int64(p.Effective), wait.StopText(p.Reason)})
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"inquest/analyze/evidence"
 	"inquest/analyze/evidence/exectrace"
 	"inquest/analyze/evidence/stack"
+	"inquest/analyze/evidence/wait"
 	"inquest/analyze/reading"
 )
 
@@ -268,7 +269,7 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 	enough := g.counted >= int(in.Limit("min-pauses").Number)
 	c := claim.Candidate{
 		Site: g.culprit, Path: g.path, Variant: g.reason, Share: share.Number, Severity: claim.Info, Thin: true,
-		Fix: stwFixes[reasonOf(g.reason)],
+		Fix: stwFixes[wait.StopText(g.reason)],
 	}
 	if g.reason == "GC" {
 		c.Fix = stwGCFix
@@ -330,7 +331,7 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 		stop,
 		fact("the same pause as the trace's range reads, which ends after the others were woken", evidence.Duration(worst.Raw.To-worst.Raw.From), nil, ""),
 	}
-	reason := reasonOf(g.reason)
+	reason := wait.StopText(g.reason)
 	if g.reason == "GC" {
 		reason = "the garbage collector"
 	}
@@ -354,16 +355,6 @@ func stwCandidate(in *claim.Input, e *evidence.Exhibit, g *pauseGroup) claim.Can
 		c.Summary = claim.Textf("the garbage collector stopped the world %s", many)
 	}
 	return c
-}
-
-// reasonOf is the reason of a stop: words of ours where the runtime has it, else what the trace says.
-func reasonOf(reason string) claim.Text {
-	for known := range stwFixes {
-		if string(known) == reason {
-			return known
-		}
-	}
-	return claim.Said(reason)
 }
 
 func stopsOfTheWorld(n int) claim.Text {

@@ -191,9 +191,8 @@ func judgeFile(dir string, f *evidence.ManifestFile) error {
 			f.Result, f.Bytes, f.SHA256 = evidence.Taken, e.Bytes, e.SHA256
 			return nil
 		}
-		for _, p := range e.Problems {
-			_, p, _ = strings.Cut(p, ": ")
-			why = append(why, p)
+		for _, p := range e.Whys() {
+			why = append(why, p.String())
 		}
 	}
 	f.Result, f.Why = evidence.Failed, strings.Join(why, "; ")

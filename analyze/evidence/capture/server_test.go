@@ -81,7 +81,7 @@ func checkFolder(t *testing.T, m *evidence.Manifest, dir string) {
 	}
 	for _, e := range b.Exhibits {
 		for _, p := range e.Problems {
-			if strings.Contains(p, "not what was captured") {
+			if strings.Contains(p.String(), "not what was captured") {
 				t.Error(p)
 			}
 		}

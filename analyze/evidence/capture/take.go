@@ -381,8 +381,8 @@ func (t *take) judge(ctx context.Context, st *step, a answer, f *evidence.Manife
 				why = "the server answered with an archive"
 			} else if e.Coverage != evidence.None {
 				why = fmt.Sprintf("the server answered with evidence of another kind: %s", e.Kind)
-			} else if len(e.Problems) > 0 {
-				_, why, _ = strings.Cut(e.Problems[0], ": ")
+			} else if len(e.Whys()) > 0 {
+				why = e.Whys()[0].String()
 			}
 		}
 		if a.broken != "" {
@@ -398,8 +398,8 @@ func (t *take) judge(ctx context.Context, st *step, a answer, f *evidence.Manife
 	switch {
 	case e.Coverage == evidence.Partial:
 		why = a.broken
-		if why == "" && len(e.Problems) > 0 {
-			_, why, _ = strings.Cut(e.Problems[len(e.Problems)-1], ": ")
+		if n := len(e.Whys()); why == "" && n > 0 {
+			why = e.Whys()[n-1].String()
 		}
 	case a.broken != "" && (st.Kind == evidence.Trace || st.Kind == evidence.Dump):
 		why = a.broken // neither knows its own end

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"inquest/analyze/evidence/logline"
+	"inquest/analyze/evidence/prose"
 )
 
 func read(t testing.TB, text string) Found {
@@ -250,7 +251,7 @@ func TestRaceShapes(t *testing.T) {
 		"deadlock warnings": {strings.Replace(report, "DATA RACE", "DEADLOCK", 1), 0, 0, ""},
 	} {
 		found := read(t, c.text)
-		if len(found.Races) != c.races || strings.Join(found.Problems, "; ") != c.problem {
+		if len(found.Races) != c.races || prose.Join(found.Problems, "; ").String() != c.problem {
 			t.Errorf("%s: %d races, want %d, problems %v", name, len(found.Races), c.races, found.Problems)
 			continue
 		}

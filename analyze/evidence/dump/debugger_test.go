@@ -53,7 +53,7 @@ func TestDebuggers(t *testing.T) {
 	for i, line := range strings.Split(string(list), "\n") {
 		r.Line(i+1, []byte(line), 0)
 	}
-	if found := r.Close(); len(found.Dumps) != 0 || len(found.Problems) != 1 || !strings.HasPrefix(found.Problems[0], "29 lines of gdb's info goroutines") {
+	if found := r.Close(); len(found.Dumps) != 0 || len(found.Problems) != 1 || !strings.HasPrefix(found.Problems[0].String(), "29 lines of gdb's info goroutines") {
 		t.Errorf("a list of gdb: %d dumps, %q", len(found.Dumps), found.Problems)
 	}
 }

@@ -14,20 +14,21 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/logline"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
 // Dump is one snapshot of goroutines as a program printed them.
 type Dump struct {
 	Goroutines []Goroutine
-	Lines      [2]int    // first and last line of the dump in its file, 1-based
-	Time       time.Time // stamp of the nearest log line; zero when the log has none
-	Origin     string    // what printed it: "debug=2", "SIGQUIT", "fatal error", "panic"; "" when it cannot be told
-	Message    string    // the panic or fatal error text above it, on one line; empty for a plain dump
-	Elided     int       // "...additional frames elided..." markers met
-	GoVersion  string    // such as "go1.24.9", when the file names of the standard library tell it
-	Partial    bool      // something was cut off or left out; Problems says what
-	Problems   []string  // cut off, unparsable headers: one sentence each
+	Lines      [2]int       // first and last line of the dump in its file, 1-based
+	Time       time.Time    // stamp of the nearest log line; zero when the log has none
+	Origin     string       // what printed it: "debug=2", "SIGQUIT", "fatal error", "panic"; "" when it cannot be told
+	Message    string       // the panic or fatal error text above it, on one line; empty for a plain dump
+	Elided     int          // "...additional frames elided..." markers met
+	GoVersion  string       // such as "go1.24.9", when the file names of the standard library tell it
+	Partial    bool         // something was cut off or left out; Problems says what
+	Problems   []prose.Text // cut off, unparsable headers: one sentence each
 }
 
 // Lone reports whether the dump is only the stack of a goroutine that panicked.

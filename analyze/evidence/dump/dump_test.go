@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -149,7 +150,7 @@ func TestOrigins(t *testing.T) {
 			var got []seen
 			for _, d := range find(t, recorded(t, file)) {
 				got = append(got, seen{d.Origin, d.Message, len(d.Goroutines), d.Elided, d.Goroutines[0].Frames[0].Function})
-				if d.Partial || len(d.Problems) > 0 && !strings.Contains(d.Problems[0], "time zone") {
+				if d.Partial || len(d.Problems) > 0 && !strings.Contains(d.Problems[0].String(), "time zone") {
 					t.Errorf("problems: %v", d.Problems)
 				}
 			}
@@ -449,7 +450,7 @@ func TestDamaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got []seen
 			for _, d := range find(t, c.text) {
-				s := seen{Goroutines: len(d.Goroutines), Partial: d.Partial, Problem: strings.Join(d.Problems, "; ")}
+				s := seen{Goroutines: len(d.Goroutines), Partial: d.Partial, Problem: prose.Join(d.Problems, "; ").String()}
 				for _, g := range d.Goroutines {
 					s.Frames += len(g.Frames)
 				}

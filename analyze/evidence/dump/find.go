@@ -3,7 +3,6 @@ package dump
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/logline"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -58,7 +58,7 @@ type Found struct {
 	Crashes []*Crash
 	Races   []*Race
 	// Problems says what of the crashes and races was left out, one sentence each.
-	Problems []string
+	Problems []prose.Text
 }
 
 // Line takes a line of the text, without its end: the n-th, counted from 1.
@@ -119,18 +119,18 @@ func (r *Reader) Close() Found {
 	if r.left > 0 {
 		last := r.dumps[len(r.dumps)-1]
 		last.Partial = true
-		last.Problems = append(last.Problems, fmt.Sprintf("%d more dumps follow in the file and were left out", r.left))
+		last.Problems = append(last.Problems, prose.Textf("%d more dumps follow in the file and were left out", r.left))
 	}
 	found := Found{Dumps: r.dumps, Crashes: r.crashed.all}
 	if n := r.debugger.listed; n > 1 && len(r.dumps) == 0 {
-		found.Problems = append(found.Problems, fmt.Sprintf("%d lines of gdb's info goroutines, which name where the runtime parked each and not what for: kill -QUIT prints the stacks, and so does goroutine all bt", n))
+		found.Problems = append(found.Problems, prose.Textf("%d lines of gdb's info goroutines, which name where the runtime parked each and not what for: kill -QUIT prints the stacks, and so does goroutine all bt", n))
 	}
 	if r.crashed.left > 0 {
-		why := fmt.Errorf("more than %d different ones in one file", maxCrashes)
+		why := prose.Errorf("more than %d different ones in one file", maxCrashes)
 		if len(found.Crashes) < maxCrashes {
 			why = r.why(len(found.Crashes), r.crashed.left)
 		}
-		found.Problems = append(found.Problems, fmt.Sprintf("%d crashes were left out: %v", r.crashed.left, why))
+		found.Problems = append(found.Problems, prose.Textf("%d crashes were left out: %v", r.crashed.left, why))
 	}
 	races, problems := r.races.close()
 	found.Races, found.Problems = races, append(found.Problems, problems...)
@@ -671,9 +671,9 @@ func (f *finder) close() {
 		_, d.Message = trigger([]byte(l.head[0]))
 	}
 	f.lone = nil
-	partly := func(format string, args ...any) {
+	partly := func(format prose.Format, args ...any) {
 		d.Partial = true
-		d.Problems = append(d.Problems, fmt.Sprintf(format, args...))
+		d.Problems = append(d.Problems, prose.Textf(format, args...))
 	}
 	if cut >= 0 {
 		partly("cut off inside goroutine %d", cut)
@@ -685,7 +685,7 @@ func (f *finder) close() {
 		partly("%d goroutines are left out: %v", b.lost, f.why(len(d.Goroutines), b.lost))
 	}
 	if b.strangers > 0 {
-		d.Problems = append(d.Problems, fmt.Sprintf("%d lines of other output stand inside the dump", b.strangers))
+		d.Problems = append(d.Problems, prose.Textf("%d lines of other output stand inside the dump", b.strangers))
 	}
 	if d.Origin == "" && b.checked {
 		d.Origin = "goleak"

@@ -48,7 +48,7 @@ func TestOldRaces(t *testing.T) {
 	for text, want := range map[string]string{one + other: "main.setID", one + "==================\n": ""} {
 		found := read(t, text)
 		all := found.Races
-		if half := len(found.Problems) == 1 && strings.Contains(found.Problems[0], "one side only"); half != (want == "") {
+		if half := len(found.Problems) == 1 && strings.Contains(found.Problems[0].String(), "one side only"); half != (want == "") {
 			t.Errorf("%.60q: problems %v", text, found.Problems)
 		}
 		if len(all) != 1 || all[0].Access[0].Site().Function != "main.newID" || all[0].Access[1].Site().Function != want {

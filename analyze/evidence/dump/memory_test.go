@@ -84,7 +84,7 @@ func TestDumpsArePaidFor(t *testing.T) {
 		if fits := budget == 1<<30; fits != (len(d.Goroutines) == all) || fits == d.Partial || len(d.Goroutines) < 1000 {
 			t.Errorf("budget %d MB: %d of %d goroutines, %q", budget>>20, len(d.Goroutines), all, d.Problems)
 		}
-		if d.Partial && (len(d.Problems) != 1 || !strings.HasPrefix(d.Problems[0], fmt.Sprint(all-len(d.Goroutines), " goroutines are left out: it needs at least ")) || !strings.Contains(d.Problems[0], "; --memory ")) {
+		if d.Partial && (len(d.Problems) != 1 || !strings.HasPrefix(d.Problems[0].String(), fmt.Sprint(all-len(d.Goroutines), " goroutines are left out: it needs at least ")) || !strings.Contains(d.Problems[0].String(), "; --memory ")) {
 			t.Errorf("budget %d MB: %q", budget>>20, d.Problems)
 		}
 		var m runtime.MemStats

@@ -3,11 +3,11 @@ package dump
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"time"
 	"unsafe"
 
 	"inquest/analyze/evidence/logline"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -363,20 +363,20 @@ func (r *races) end() {
 }
 
 // close ends the text.
-func (r *races) close() (all []*Race, problems []string) {
+func (r *races) close() (all []*Race, problems []prose.Text) {
 	r.end()
 	if r.cut > 0 {
-		problems = append(problems, fmt.Sprintf("%d race reports are cut off or without stacks and were left out", r.cut))
+		problems = append(problems, prose.Textf("%d race reports are cut off or without stacks and were left out", r.cut))
 	}
 	if r.half > 0 {
-		problems = append(problems, fmt.Sprintf("%d race reports name one side only: the other was cut off", r.half))
+		problems = append(problems, prose.Textf("%d race reports name one side only: the other was cut off", r.half))
 	}
 	if r.left > 0 {
-		why := fmt.Errorf("more than %d different ones in one file", maxRaces)
+		why := prose.Errorf("more than %d different ones in one file", maxRaces)
 		if len(r.all) < maxRaces {
 			why = r.log.why(len(r.all), r.left)
 		}
-		problems = append(problems, fmt.Sprintf("%d race reports were left out: %v", r.left, why))
+		problems = append(problems, prose.Textf("%d race reports were left out: %v", r.left, why))
 	}
 	return r.all, problems
 }

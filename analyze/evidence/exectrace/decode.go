@@ -1,8 +1,6 @@
 package exectrace
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"math"
 	"time"
@@ -10,6 +8,7 @@ import (
 	"golang.org/x/exp/trace"
 
 	"inquest/analyze/evidence/exectrace/wire"
+	"inquest/analyze/evidence/prose"
 )
 
 // fakeProcs is the first of the Ps that formats before 1.22 give timers, the poller and system calls
@@ -82,7 +81,7 @@ func decode(r *trace.Reader, gen *generation, skip int64, out wire.Sink) (err er
 	d := &decoder{Writer: w, r: r, gen: gen, latest: math.MaxInt64, stacks: map[trace.Stack]uint32{}}
 	defer func() {
 		if p := recover(); p != nil {
-			err = damage{fmt.Errorf("makes no sense to the reader: %v", p)}
+			err = damage{prose.Errorf("makes no sense to the reader: %v", p)}
 		}
 		if stop := d.Close(); stop != nil {
 			err = stop
@@ -109,12 +108,12 @@ func (d *decoder) event(ev *trace.Event) error {
 	raw := int64(ev.Time())
 	if raw < 0 {
 		if ev.Kind() != trace.EventSync {
-			return damage{errors.New("holds a time before the clock began")}
+			return damage{prose.Errorf("holds a time before the clock began")}
 		}
 		raw = 0 // of formats before 1.22, which have no Sync of their own
 	}
 	if raw > d.latest || raw > wire.MaxClock {
-		return damage{errors.New("holds a time far behind its end")}
+		return damage{prose.Errorf("holds a time far behind its end")}
 	}
 	if ev.Kind() == trace.EventSync && d.gen != nil && d.synced {
 		return nil // every reader closes with one, which the whole file has only once
@@ -122,7 +121,7 @@ func (d *decoder) event(ev *trace.Event) error {
 	rec := d.Record(raw)
 	if p := ev.Proc(); p != trace.NoProc && (p < fakeProcs || d.gen != nil) {
 		if uint64(p) >= wire.MaxProcs {
-			return damage{fmt.Errorf("names P %d", p)}
+			return damage{prose.Errorf("names P %d", p)}
 		}
 		rec.Proc = uint16(p) + 1
 	}
@@ -154,7 +153,7 @@ func (d *decoder) event(ev *trace.Event) error {
 		} else if st.Resource.Kind == trace.ResourceProc {
 			p := st.Resource.Proc()
 			if uint64(p) >= wire.MaxProcs {
-				return damage{fmt.Errorf("names P %d", p)}
+				return damage{prose.Errorf("names P %d", p)}
 			}
 			rec.Proc = uint16(p) + 1
 			switch _, to := st.Proc(); to {

@@ -114,7 +114,7 @@ func TestHoleIsNamed(t *testing.T) {
 	}
 	clear(b[last:gens[3].parts[0].From])
 	want := fmt.Sprintf("generation 2 of %d is damaged: byte 0 where a batch should begin at byte %d", len(gens), last)
-	if r := read(t, b, 2).Reading; r.Read != r.Generations-2 || r.Generations != len(gens) || r.Problem != want {
+	if r := read(t, b, 2).Reading; r.Read != r.Generations-2 || r.Generations != len(gens) || r.Problem.String() != want {
 		t.Errorf("%+v, want two generations of %d missing and %q", r, len(gens), want)
 	}
 }
@@ -352,7 +352,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	if err != nil || len(gens) != 2 {
 		t.Fatalf("%d generations, %v", len(gens), err)
 	}
-	if g := gens[0]; !strings.Contains(g.damaged, "batches") || g.size() > 1 {
+	if g := gens[0]; !strings.Contains(g.damaged.String(), "batches") || g.size() > 1 {
 		t.Errorf("%q, %d bytes to read", g.damaged, g.size())
 	}
 	if g := gens[1]; g.damaged != "" || g.size() != 16 || g.memory() != 16+3*batchMemory {
@@ -476,7 +476,7 @@ func TestPanicOfAWorkerIsDamage(t *testing.T) {
 			f.on.Store(true) // the generations have been found
 			return 0, math.MaxInt64
 		}})
-		if err != nil || tl.Reading.Read != 2 || !strings.Contains(tl.Reading.Problem, "a bug") {
+		if err != nil || tl.Reading.Read != 2 || !strings.Contains(tl.Reading.Problem.String(), "a bug") {
 			t.Errorf("%d at a time: %v, %+v", jobs, err, tl)
 		}
 	}

@@ -2,12 +2,12 @@ package exectrace
 
 import (
 	"errors"
-	"fmt"
 	"time"
 	"unsafe"
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace/wire"
+	"inquest/analyze/evidence/prose"
 )
 
 // push is append for one element that counts the bytes it allocates.
@@ -78,7 +78,7 @@ func (g *goroutine) own() int64 {
 // read cannot be, nothing more of the trace is read.
 func (e *engine) goOn() error {
 	if e.fold.beyond {
-		return e.full(errors.New("its times add up to more than any program can have spent"))
+		return e.full(prose.Errorf("its times add up to more than any program can have spent"))
 	}
 	size := e.fold.size()
 	more := size - e.paid
@@ -103,7 +103,7 @@ func (e *engine) full(err error) error {
 	if errors.As(err, &over) {
 		err = over.Of(e.done, e.size)
 	}
-	e.stopped = fmt.Errorf("not read any further: %w", err)
+	e.stopped = prose.Errorf("not read any further: %w", err)
 	return e.stopped
 }
 
@@ -117,7 +117,7 @@ func (e *engine) payFor(gens []generation) {
 			continue
 		}
 		if err := e.opt.Account.Grow(beyond); err != nil {
-			g.damaged, g.parts = err.Error(), nil
+			g.damaged, g.parts = prose.Textf("%v", err), nil
 			continue
 		}
 		e.beyond += beyond

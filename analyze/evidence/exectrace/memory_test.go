@@ -61,7 +61,7 @@ func TestFoldIsPaidFor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := tl.Reading; !strings.HasPrefix(r.Problem, "not read any further: it needs ") || !strings.Contains(r.Problem, "--memory ") || r.Read == r.Generations || r.Lost == 0 {
+		if r := tl.Reading; !strings.HasPrefix(r.Problem.String(), "not read any further: it needs ") || !strings.Contains(r.Problem.String(), "--memory ") || r.Read == r.Generations || r.Lost == 0 {
 			t.Errorf("%d at a time: %+v", jobs, r)
 		}
 		if tl.Events == 0 || tl.Events >= whole.Events || !memory.Short() {
@@ -109,7 +109,7 @@ func TestLargeGenerationIsPaidFor(t *testing.T) {
 		e := &engine{opt: Options{Memory: memory, Account: memory.Account()}, fold: newFold()}
 		list := append([]generation(nil), gens...)
 		e.payFor(list)
-		if (list[1].parts == nil) != left || left != strings.Contains(list[1].damaged, "--memory ") || list[0].damaged != "" {
+		if (list[1].parts == nil) != left || left != strings.Contains(list[1].damaged.String(), "--memory ") || list[0].damaged != "" {
 			t.Errorf("budget %d: %+v", budget, list[1])
 		}
 		e.settle()

@@ -68,7 +68,7 @@ func TestCutFileKeepsWhatCameBefore(t *testing.T) {
 			}
 			for _, jobs := range []int{1, 2} {
 				got := read(t, cut, jobs)
-				if r := got.Reading; !r.Truncated || r.Read != whole || r.Generations != whole+1 || !strings.Contains(r.Problem, "cut short") {
+				if r := got.Reading; !r.Truncated || r.Read != whole || r.Generations != whole+1 || !strings.Contains(r.Problem.String(), "cut short") {
 					t.Errorf("%s cut at %.0f %%: %+v, want %d of %d and cut short", name, share*100, r, whole, whole+1)
 				}
 				if l := got.Reading.Lost; l <= 0 || l > 1100*time.Millisecond {
@@ -103,7 +103,7 @@ func TestZeroedGenerationIsSkipped(t *testing.T) {
 		clear(b[p.From:p.To])
 		got := read(t, b, 2)
 		r := got.Reading
-		if r.Read != len(gens)-1 || r.Truncated || !strings.Contains(r.Problem, "damaged") {
+		if r.Read != len(gens)-1 || r.Truncated || !strings.Contains(r.Problem.String(), "damaged") {
 			t.Errorf("%s: %+v, want %d read and one damaged", name, r, len(gens)-1)
 		}
 		if got.Events != before.Events-lost {
@@ -151,7 +151,7 @@ func TestTraceWithoutStop(t *testing.T) {
 		off += h.Length + h.Size
 	}
 	r := read(t, b[:off], 2).Reading
-	if !r.Truncated || !strings.Contains(r.Problem, "trace.Stop was not called") {
+	if !r.Truncated || !strings.Contains(r.Problem.String(), "trace.Stop was not called") {
 		t.Errorf("%+v, want it truncated and the missing trace.Stop named", r)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace/wire"
+	"inquest/analyze/evidence/prose"
 )
 
 // Options are how to read. The zero value uses every processor and is silent.
@@ -59,16 +60,16 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Timelin
 	version, ok := formatVersion(head)
 	switch {
 	case size == 0:
-		return nil, errors.New("empty file")
+		return nil, prose.Errorf("empty file")
 	case !ok && bytes.HasPrefix([]byte("go 1."), head[:min(len(head), 5)]):
-		return nil, errors.New("cut inside the header of an execution trace")
+		return nil, prose.Errorf("cut inside the header of an execution trace")
 	case !ok:
-		return nil, errors.New("not an execution trace")
+		return nil, prose.Errorf("not an execution trace")
 	case version > newestFormat:
-		return nil, fmt.Errorf("written in the trace format of Go 1.%d, newer than this reader understands (up to Go 1.%d)", version, newestGo)
+		return nil, prose.Errorf("written in the trace format of Go 1.%d, newer than this reader understands (up to Go 1.%d)", version, newestGo)
 	}
 	if !slices.Contains(formats, version) {
-		return nil, fmt.Errorf("written in the trace format of Go 1.%d, which this reader does not understand", version)
+		return nil, prose.Errorf("written in the trace format of Go 1.%d, which this reader does not understand", version)
 	}
 	if opt.Jobs <= 0 {
 		opt.Jobs = runtime.GOMAXPROCS(0)
@@ -147,7 +148,7 @@ func (e *engine) whole() error {
 	e.done = e.size
 	if e.fold.events == 0 && !e.fold.part.cut {
 		if err == nil {
-			err = errors.New("holds no events")
+			err = prose.Errorf("holds no events")
 		}
 		return short(err)
 	}
@@ -179,7 +180,7 @@ func (e *engine) direct(c *wire.Chunk) wire.Sink {
 func newReader(r io.Reader) (tr *trace.Reader, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("makes no sense to the reader: %v", p)
+			err = prose.Errorf("makes no sense to the reader: %v", p)
 		}
 	}()
 	tr, err = trace.NewReader(r)
@@ -195,11 +196,14 @@ func short(err error) error {
 	if len(s) > 200 {
 		s = s[:200] + "..."
 	}
-	return errors.New(strings.TrimSuffix(strings.TrimSpace(s), ":"))
+	if t, ok := err.(prose.Texter); ok && s == err.Error() {
+		return prose.Errorf("%s", t.Text())
+	}
+	return prose.Errorf("%s", strings.TrimSuffix(strings.TrimSpace(s), ":"))
 }
 
 // blame notes the first thing that went wrong.
-func (e *engine) blame(err error, where string) {
+func (e *engine) blame(err error, where prose.Text) {
 	if err == nil || e.reading.Problem != "" {
 		return
 	}
@@ -208,10 +212,10 @@ func (e *engine) blame(err error, where string) {
 		e.reading.Problem = "interrupted"
 		return
 	case e.stopped != nil:
-		e.reading.Problem = e.stopped.Error()
+		e.reading.Problem = prose.Textf("%v", e.stopped)
 		return
 	}
-	e.reading.Problem = where + short(err).Error()
+	e.reading.Problem = where + prose.Textf("%v", short(err))
 }
 
 // ended reports whether no more is to be read.
@@ -231,9 +235,9 @@ func (e *engine) split(version int) error {
 	}
 	if len(gens) == 0 {
 		if cut {
-			return errors.New("cut before the end of its first batch")
+			return prose.Errorf("cut before the end of its first batch")
 		}
-		return errors.New("holds no events")
+		return prose.Errorf("holds no events")
 	}
 	gens[len(gens)-1].cut = cut && !gens[len(gens)-1].ended
 	end := &gens[len(gens)-1]
@@ -247,9 +251,9 @@ func (e *engine) split(version int) error {
 			return e.ctx.Err()
 		}
 		if e.reading.Problem == "" {
-			return errors.New("holds no events")
+			return prose.Errorf("holds no events")
 		}
-		return errors.New(e.reading.Problem)
+		return prose.Errorf("%s", e.reading.Problem)
 	}
 	e.reading.Lost, e.reading.Inside = e.lost(gens)
 	last := &gens[len(gens)-1]
@@ -271,14 +275,14 @@ func (e *engine) split(version int) error {
 func (e *engine) readGeneration(d *wire.Decoder, g *generation, version int, out wire.Sink) (err error) {
 	defer rescue(&err)
 	if len(g.parts) == 0 {
-		return damage{errors.New(g.damaged)}
+		return damage{prose.Errorf("%s", g.damaged)}
 	}
 	n, refused, err := d.Decode(wire.Generation{R: e.r, Parts: g.parts, Version: version, Latest: g.bound}, out)
 	if refused != nil {
 		err = e.readAgain(g, version, n, out)
 	}
 	if d := (damage{}); g.damaged != "" && (err == nil || errors.As(err, &d)) {
-		err = damage{errors.New(g.damaged)} // tells where, and what the reader stumbles over follows from it
+		err = damage{prose.Errorf("%s", g.damaged)} // tells where, and what the reader stumbles over follows from it
 	}
 	if err == nil && g.cut {
 		err = damage{wire.ErrShort}
@@ -317,7 +321,7 @@ func (e *engine) folded(gens []generation, i int, before int64, err error) {
 	if last && !g.ended && g.damaged == "" && !e.ended() {
 		e.reading.Truncated = true
 	} else {
-		e.blame(err, fmt.Sprintf("generation %d of %d is damaged: ", i+1, len(gens)))
+		e.blame(err, prose.Textf("generation %d of %d is damaged: ", i+1, len(gens)))
 	}
 	m := missing{from: float64(g.first), to: float64(max(g.nextTime, g.latest))}
 	if last {

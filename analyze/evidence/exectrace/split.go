@@ -2,13 +2,13 @@ package exectrace
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace/wire"
+	"inquest/analyze/evidence/prose"
 )
 
 // Sniff reports whether head, the first bytes of a file, begin an execution
@@ -38,15 +38,15 @@ type generation struct {
 	number   uint64
 	parts    []wire.Section // whole batches; more than one only where bytes between made no sense
 	batches  int
-	tables   int64   // bytes of parts that hold strings, stacks and CPU samples
-	ended    bool    // it has its end byte, or the next one follows
-	cut      bool    // the file ends inside it
-	damaged  string  // what is wrong with it, as far as headers show
-	first    uint64  // lowest time of a batch, in units of the trace clock
-	latest   uint64  // highest
-	nextTime uint64  // lowest time of the generation that follows in the file, 0 for none
-	scale    float64 // nanoseconds per unit, once a reader has told; 0 before
-	again    bool    // x/exp/trace has read it
+	tables   int64      // bytes of parts that hold strings, stacks and CPU samples
+	ended    bool       // it has its end byte, or the next one follows
+	cut      bool       // the file ends inside it
+	damaged  prose.Text // what is wrong with it, as far as headers show
+	first    uint64     // lowest time of a batch, in units of the trace clock
+	latest   uint64     // highest
+	nextTime uint64     // lowest time of the generation that follows in the file, 0 for none
+	scale    float64    // nanoseconds per unit, once a reader has told; 0 before
+	again    bool       // x/exp/trace has read it
 }
 
 func (g *generation) size() (n int64) {
@@ -141,9 +141,9 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 	s := &scanner{Headers: wire.Headers{R: r, Size: size, Ends: version >= 26}}
 	off := int64(wire.HeaderSize)
 	var cur *generation
-	closed := true     // the generation under way has seen its end byte
-	var hole string    // what was wrong with the bytes just skipped
-	var tainted string // the same, for a generation that may have begun in them
+	closed := true         // the generation under way has seen its end byte
+	var hole prose.Text    // what was wrong with the bytes just skipped
+	var tainted prose.Text // the same, for a generation that may have begun in them
 	for off < size && len(gens) < maxGenerations {
 		h, err := s.At(off)
 		if err == wire.ErrShort && off+wire.MaxBatch >= size {
@@ -151,7 +151,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 			break
 		}
 		if err != nil {
-			hole = fmt.Sprintf("%v at byte %d", err, off)
+			hole = prose.Textf("%v at byte %d", err, off)
 			var least uint64
 			if cur != nil {
 				least = cur.number
@@ -205,7 +205,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 		default:
 			// One batch with another number is damage; several are a generation.
 			if next, err := s.At(end); err != nil || next.End || next.Gen != h.Gen || h.Gen < cur.number {
-				cur.damaged = fmt.Sprintf("a batch of generation %d inside generation %d", h.Gen, cur.number)
+				cur.damaged = prose.Textf("a batch of generation %d inside generation %d", h.Gen, cur.number)
 				off = end
 				continue
 			}
@@ -219,11 +219,11 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 		off = end
 	}
 	if len(gens) >= maxGenerations && off < size {
-		cur.damaged = fmt.Sprintf("more than %d generations; the rest is left out", maxGenerations)
+		cur.damaged = prose.Textf("more than %d generations; the rest is left out", maxGenerations)
 	}
 	if hole != "" {
 		if cur == nil {
-			return nil, false, errors.New(hole)
+			return nil, false, prose.Errorf("%s", hole)
 		}
 		if closed {
 			gens = append(gens, generation{number: bound.Add(cur.number, 1), damaged: hole, first: cur.latest})
@@ -244,7 +244,7 @@ func scan(r io.ReaderAt, size int64, version int) (gens []generation, short bool
 func (g *generation) add(from, to int64, tables bool) {
 	if g.batches >= maxBatches {
 		if g.parts != nil {
-			g.parts, g.damaged = nil, fmt.Sprintf("it has more than %d batches", maxBatches)
+			g.parts, g.damaged = nil, prose.Textf("it has more than %d batches", maxBatches)
 		}
 		return
 	}
@@ -261,7 +261,7 @@ func (g *generation) extend(from, to int64) {
 		return
 	}
 	if len(g.parts) == maxParts {
-		g.parts, g.damaged = nil, fmt.Sprintf("it is damaged in more than %d places", maxParts)
+		g.parts, g.damaged = nil, prose.Textf("it is damaged in more than %d places", maxParts)
 		g.batches = maxBatches // and no more are taken
 		return
 	}

@@ -6,6 +6,7 @@ package exectrace
 import (
 	"time"
 
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 	"inquest/analyze/evidence/wait"
 )
@@ -59,7 +60,7 @@ type Reading struct {
 	Generations int           // seen in the file; 0 for formats before 1.22, which have none
 	Read        int           // of those, read to their end
 	Truncated   bool          // the file ends inside a generation
-	Problem     string        // what stopped or damaged the reading; empty when whole
+	Problem     prose.Text    // what stopped or damaged the reading; empty when whole
 	Lost        time.Duration // estimate of the time that was not read; 0 when whole or unknown
 	Inside      time.Duration // of Lost: between events that were read, so part of Duration
 }

@@ -3,13 +3,13 @@ package exectrace
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"runtime"
 	"sync"
 	"unsafe"
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/exectrace/wire"
+	"inquest/analyze/evidence/prose"
 )
 
 // turns decodes generations at the same time and folds them one after the other. There is no goroutine for the fold: the worker
@@ -285,6 +285,6 @@ const minGarbage = 8 << 20
 // rescue turns a panic into damage: in a goroutine of its own it would end the process.
 func rescue(err *error) {
 	if p := recover(); p != nil {
-		*err = damage{fmt.Errorf("makes no sense to the reader: %v", p)}
+		*err = damage{prose.Errorf("makes no sense to the reader: %v", p)}
 	}
 }

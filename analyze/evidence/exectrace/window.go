@@ -2,13 +2,13 @@ package exectrace
 
 import (
 	"context"
-	"errors"
 	"io"
 	"math"
 	"slices"
 	"time"
 
 	"inquest/analyze/evidence/exectrace/wire"
+	"inquest/analyze/evidence/prose"
 )
 
 // Narrowed says what part of a trace a Timeline is of. The zero value means all of it.
@@ -218,7 +218,7 @@ func (f *fold) after(r *wire.Record) {
 }
 
 // errFound ends a decoding that has told enough.
-var errFound = errors.New("found")
+var errFound = prose.Errorf("found")
 
 // origin decodes the beginning of a trace up to its first event, and returns the time of
 // that, on the trace clock and on the wall where known, and how long a unit of the trace

@@ -6,7 +6,6 @@ package folded
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/logline"
 	"inquest/analyze/evidence/pprofile"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -454,7 +454,7 @@ func (r *Reader) Close() *pprofile.Profile {
 	}
 	all := r.blocks.stacks
 	lost, over := r.blocks.lost, r.blocks.over
-	var problems []string
+	var problems []prose.Text
 	if len(all) == 0 {
 		if n := len(r.lines.stacks); n == 0 || r.foreign > 0 && r.foreign*maxForeign > n {
 			return nil
@@ -462,20 +462,20 @@ func (r *Reader) Close() *pprofile.Profile {
 		all, lost, over = r.lines.stacks, r.lines.lost, r.lines.over
 		commands(all)
 		if r.foreign > 0 {
-			problems = append(problems, fmt.Sprintf("%d lines that are no stacks were left out", r.foreign))
+			problems = append(problems, prose.Textf("%d lines that are no stacks were left out", r.foreign))
 		}
 	} else if r.cut > 0 {
-		problems = append(problems, fmt.Sprintf("%d stacks are cut off or mixed with other output and were left out", r.cut))
+		problems = append(problems, prose.Textf("%d stacks are cut off or mixed with other output and were left out", r.cut))
 	}
 	all, others := ofGo(all)
 	if len(all) == 0 {
 		return nil
 	}
 	if others > 0 {
-		problems = append(problems, fmt.Sprintf("%d counts of commands that are not written in Go were left out", others))
+		problems = append(problems, prose.Textf("%d counts of commands that are not written in Go were left out", others))
 	}
 	if lost > 0 {
-		problems = append(problems, fmt.Sprintf("%d counts were left out with their stacks: %v", lost, over))
+		problems = append(problems, prose.Textf("%d counts were left out with their stacks: %v", lost, over))
 	}
 	counts := r.counts(all)
 	p := &pprofile.Profile{Kind: "folded", Columns: []pprofile.Column{{Name: counts, Unit: "count"}}, Problems: problems}
@@ -488,7 +488,7 @@ func (r *Reader) Close() *pprofile.Profile {
 		}
 	}
 	if callerless > 0 {
-		p.Problems = append(p.Problems, fmt.Sprintf("the direct caller is missing from %d of %d calls, which were caught at the entry of a function; docs/evidence.md says how to ask for it (Stacks of tracers)", callerless, total))
+		p.Problems = append(p.Problems, prose.Textf("the direct caller is missing from %d of %d calls, which were caught at the entry of a function; docs/evidence.md says how to ask for it (Stacks of tracers)", callerless, total))
 	}
 	p.Samples, p.Unsymbolised = samples(all)
 	if p.Unsymbolised > 0 && p.Unsymbolised == len(p.Samples) {

@@ -60,7 +60,7 @@ func TestRecorded(t *testing.T) {
 			// Who calls a probed function is in no stack caught at its entry, unless asked
 			// for; where that is the runtime, nobody misses it.
 			asked := name != "mapassign.bt"
-			if missing := len(p.Problems) == 1 && strings.Contains(p.Problems[0], "direct caller is missing"); missing == asked {
+			if missing := len(p.Problems) == 1 && strings.Contains(p.Problems[0].String(), "direct caller is missing"); missing == asked {
 				t.Errorf("problems: %q", p.Problems)
 			}
 		})
@@ -150,7 +150,7 @@ func TestBounds(t *testing.T) {
 		r.Line(fmt.Appendf(nil, "runtime.main;main.f%d 9223372036854775807", i))
 	}
 	p := r.Close()
-	if n := len(p.Samples); n < 1000 || n >= lines || p.Total(0) < 0 || len(p.Problems) != 1 || !strings.Contains(p.Problems[0], "; --memory ") {
+	if n := len(p.Samples); n < 1000 || n >= lines || p.Total(0) < 0 || len(p.Problems) != 1 || !strings.Contains(p.Problems[0].String(), "; --memory ") {
 		t.Errorf("%d samples, sum %d, problems %q", len(p.Samples), p.Total(0), p.Problems)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -41,12 +42,12 @@ func (e cutError) Error() string {
 }
 
 var (
-	errNotProfile = errors.New("not a pprof profile")
-	errSeveral    = errors.New("several profiles one after another in one file: keep each in a file of its own, or merge them with go tool pprof -proto")
+	errNotProfile = prose.Errorf("not a pprof profile")
+	errSeveral    = prose.Errorf("several profiles one after another in one file: keep each in a file of its own, or merge them with go tool pprof -proto")
 )
 
-func damaged(format string, args ...any) error {
-	return fmt.Errorf("damaged profile: "+format, args...)
+func damaged(format prose.Format, args ...any) error {
+	return prose.Errorf("damaged profile: "+format, args...)
 }
 
 // wire reads the top level of a profile.proto message field by field.
@@ -421,7 +422,7 @@ func (d *decoder) tables(w *wire) error {
 	case len(d.types) == 0 && d.samples > 0:
 		return damaged("missing sample type information")
 	case max(d.samples, d.strings, len(d.mappings), len(d.functions), len(d.locations), len(d.lines)) > math.MaxInt32:
-		return errors.New("too large to read: more than 2^31 records of a kind")
+		return prose.Errorf("too large to read: more than 2^31 records of a kind")
 	}
 	return nil
 }
@@ -673,7 +674,7 @@ func (d *decoder) stringsAndSamples(w *wire) (err error) {
 	})
 }
 
-var errChanged = errors.New("it changed while it was read")
+var errChanged = prose.Errorf("it changed while it was read")
 
 func (d *decoder) sample(w *wire, i int) error {
 	payload, err := w.payload()
@@ -823,7 +824,7 @@ func (d *decoder) profile() (err error) {
 	out := d.out
 	out.PeriodUnit = text(d.period.unit)
 	if text(d.period.kind) == "trace" { // cmd/trace, -pprof
-		return errors.New("waits that go tool trace took from an execution trace (-pprof), of the network, a lock or the system: give the trace itself")
+		return prose.Errorf("waits that go tool trace took from an execution trace (-pprof), of the network, a lock or the system: give the trace itself")
 	}
 	if len(d.types) > 0 {
 		if out.Columns, err = bound.Make[Column](d.memory, len(d.types)); err != nil {
@@ -858,7 +859,7 @@ func (d *decoder) profile() (err error) {
 		return err
 	}
 	if cut > 0 {
-		out.Problems = append(out.Problems, fmt.Sprintf("%d stacks deeper than %d frames were cut at their outer end", cut, maxDepth))
+		out.Problems = append(out.Problems, prose.Textf("%d stacks deeper than %d frames were cut at their outer end", cut, maxDepth))
 	}
 	for i := range out.Samples {
 		k := d.owner[i]
@@ -900,7 +901,7 @@ type expansion struct {
 func (d *decoder) expand() (*expansion, error) {
 	n := len(d.lines) + len(d.locations) // those without a line have a frame as well
 	if n > math.MaxInt32 {
-		return nil, errors.New("too large to read: more than 2^31 frames")
+		return nil, prose.Errorf("too large to read: more than 2^31 frames")
 	}
 	if err := d.memory.Grow(bound.Size[stack.Frame](n) + int64(5*len(d.locations)+4)); err != nil {
 		return nil, err
@@ -969,7 +970,7 @@ func (d *distinct) step(memory *bound.Account, id uint64) error {
 // end ends the stack and returns its number.
 func (d *distinct) end(memory *bound.Account) (int32, error) {
 	if len(d.ids) > math.MaxInt32 {
-		return 0, errors.New("too large to read: more than 2^31 places in stacks")
+		return 0, prose.Errorf("too large to read: more than 2^31 places in stacks")
 	}
 	path := d.ids[d.start:]
 	hash := uint64(len(path))

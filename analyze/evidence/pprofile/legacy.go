@@ -3,8 +3,6 @@ package pprofile
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"strconv"
@@ -13,6 +11,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -75,7 +74,7 @@ func readLegacy(r io.Reader, opt Options) (*Profile, error) {
 	parsed, err := profile.ParseData(noStack.ReplaceAll(data, []byte("$1 0x1")))
 	if err != nil {
 		if strings.Contains(err.Error(), "token too long") {
-			return nil, errors.New("damaged profile text: a line of more than 64 KB")
+			return nil, prose.Errorf("damaged profile text: a line of more than 64 KB")
 		}
 		return nil, explain(err)
 	}
@@ -94,7 +93,7 @@ func readLegacy(r io.Reader, opt Options) (*Profile, error) {
 	nameHeapColumns(p, data)
 	if n, sum := promised(data), p.Total(0); n > sum && len(p.Columns) == 1 {
 		p.Missing = n - sum
-		p.Problems = append(p.Problems, fmt.Sprintf("its head says %d, and the file holds %d: the rest was cut off, and shares are of %d", n, sum, n))
+		p.Problems = append(p.Problems, prose.Textf("its head says %d, and the file holds %d: the rest was cut off, and shares are of %d", n, sum, n))
 	}
 	switch {
 	case bytes.HasPrefix(data, []byte("--- mutex:")):

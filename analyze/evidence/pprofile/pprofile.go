@@ -4,7 +4,6 @@
 package pprofile
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -59,12 +58,12 @@ type Profile struct {
 	Duration     time.Duration // wall time covered; 0 for a snapshot or a cumulative profile
 	Period       int64         // sampling period in PeriodUnit: 10 ms for CPU, bytes for heap
 	PeriodUnit   string
-	BuildID      string   // of the main mapping
-	Legacy       bool     // read from the text form
-	Missing      int64    // of the first column: what its head or table promises beyond its samples, which were cut off; part of Total
-	Unsymbolised int      // samples without a single function name
-	GoVersion    string   // such as "go1.24.9", when the file names of the standard library tell it
-	Problems     []string // what was odd about it, one sentence each
+	BuildID      string       // of the main mapping
+	Legacy       bool         // read from the text form
+	Missing      int64        // of the first column: what its head or table promises beyond its samples, which were cut off; part of Total
+	Unsymbolised int          // samples without a single function name
+	GoVersion    string       // such as "go1.24.9", when the file names of the standard library tell it
+	Problems     []prose.Text // what was odd about it, one sentence each
 }
 
 // Column returns the index of a named column, or -1.
@@ -97,10 +96,10 @@ func (p *Profile) limit() {
 			left -= *v
 		}
 		if below > 0 {
-			p.Problems = append(p.Problems, fmt.Sprintf("%d of its samples have less than 0 %s, as in a difference between two profiles: they count as 0; give inquest diff both profiles instead", below, c.Name))
+			p.Problems = append(p.Problems, prose.Textf("%d of its samples have less than 0 %s, as in a difference between two profiles: they count as 0; give inquest diff both profiles instead", below, c))
 		}
 		if cut > 0 {
-			p.Problems = append(p.Problems, fmt.Sprintf("the values of %s add up to more than 2^62: %d of the samples count less than they say", c.Name, cut))
+			p.Problems = append(p.Problems, prose.Textf("the values of %s add up to more than 2^62: %d of the samples count less than they say", c, cut))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -240,16 +241,16 @@ func (r *raw) close(memory *bound.Account) (p *Profile, whole bool) {
 		p.Samples = append(p.Samples, s.Sample)
 	}
 	p.Kind = kind(p)
-	says := func(n int, what string) {
+	says := func(n int, what prose.Text) {
 		if n > 0 {
-			p.Problems = append(p.Problems, strconv.Itoa(n)+" "+what)
+			p.Problems = append(p.Problems, prose.Textf("%d %s", n, what))
 		}
 	}
 	says(r.damaged, "of its lines could not be read and were left out")
 	says(unknown, "of its samples name places that are not listed: the end of the text is missing")
 	says(r.left, "of its lines were left out: more than one text may hold")
 	if r.err != nil {
-		p.Problems = append(p.Problems, r.err.Error())
+		p.Problems = append(p.Problems, prose.Textf("%v", r.err))
 	}
 	p.remarks()
 	return p, r.section == "Mappings" && r.damaged+unknown+r.left == 0 && r.err == nil

@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
 
 	"inquest/analyze/evidence/bound"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -39,7 +39,7 @@ type Options struct {
 // what is wrong in plain words; a [bound.Exceeded] is among them.
 func Read(r io.ReaderAt, size int64, opt Options) (*Profile, error) {
 	if size == 0 {
-		return nil, errors.New("empty file")
+		return nil, prose.Errorf("empty file")
 	}
 	f := &file{r: r, size: size}
 	magic := make([]byte, len(gzipMagic))
@@ -57,9 +57,9 @@ func Read(r io.ReaderAt, size int64, opt Options) (*Profile, error) {
 		case err != io.EOF:
 			return nil, err
 		case f.packed:
-			return nil, errors.New("the gzip stream holds nothing")
+			return nil, prose.Errorf("the gzip stream holds nothing")
 		}
-		return nil, errors.New("empty file")
+		return nil, prose.Errorf("empty file")
 	}
 	held := opt.Memory.Used()
 	var p *Profile
@@ -76,7 +76,7 @@ func Read(r io.ReaderAt, size int64, opt Options) (*Profile, error) {
 		return nil, err
 	}
 	if f.ignored > 0 {
-		p.Problems = append(p.Problems, fmt.Sprintf("%d bytes that follow the gzip stream were ignored", f.ignored))
+		p.Problems = append(p.Problems, prose.Textf("%d bytes that follow the gzip stream were ignored", f.ignored))
 	}
 	p.remarks()
 	return p, nil
@@ -114,7 +114,7 @@ func (f *file) open() (*bufio.Reader, error) {
 	u := &unpacking{file: f, in: bufio.NewReaderSize(in, pieceSize)}
 	var err error
 	if u.z, err = gzip.NewReader(u.in); err != nil {
-		return nil, fmt.Errorf("damaged gzip header: %w", err)
+		return nil, prose.Errorf("damaged gzip header: %w", err)
 	}
 	// One stream at a time: what follows the first need not be gzip.
 	u.z.Multistream(false)
@@ -152,11 +152,11 @@ func (u *unpacking) Read(p []byte) (int, error) {
 		u.out += int64(n)
 		switch limit := max(freeRatio, bound.Mul(u.file.size, maxRatio)); {
 		case u.out > limit:
-			return n, fmt.Errorf("expands from %d bytes to more than %d: not read, it looks like a decompression bomb", u.file.size, limit)
+			return n, prose.Errorf("expands from %d bytes to more than %d: not read, it looks like a decompression bomb", u.file.size, limit)
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return n, fmt.Errorf("gzip stream ends early: %d bytes could be unpacked, and a profile cannot be read in part; fetch it again", u.out)
+			return n, prose.Errorf("gzip stream ends early: %d bytes could be unpacked, and a profile cannot be read in part; fetch it again", u.out)
 		case err != nil && err != io.EOF:
-			return n, fmt.Errorf("damaged gzip stream after %d unpacked bytes: %w", u.out, err)
+			return n, prose.Errorf("damaged gzip stream after %d unpacked bytes: %w", u.out, err)
 		case err == nil || n > 0:
 			return n, nil
 		}
@@ -176,11 +176,11 @@ func explain(err error) error {
 	case strings.Contains(s, "concatenated profiles"):
 		return errSeveral
 	case strings.Contains(s, "empty input file"):
-		return errors.New("empty file")
+		return prose.Errorf("empty file")
 	case strings.Contains(s, "unrecognized profile format"):
 		return errNotProfile
 	}
-	return fmt.Errorf("damaged profile: %w", err)
+	return prose.Errorf("damaged profile: %w", err)
 }
 
 // kind tells what a profile is by the names of its columns.

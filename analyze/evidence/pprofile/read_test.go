@@ -271,11 +271,11 @@ func TestBad(t *testing.T) {
 		}
 	}
 	p, err := parse(append(bytes.Clone(good), "trailing"...))
-	if err != nil || len(p.Samples) != 1 || len(p.Problems) != 1 || !strings.Contains(p.Problems[0], "8 bytes that follow") {
+	if err != nil || len(p.Samples) != 1 || len(p.Problems) != 1 || !strings.Contains(p.Problems[0].String(), "8 bytes that follow") {
 		t.Errorf("bytes after gzip: error %v", err)
 	}
 	p, err = parse(encode(t, deep))
-	if err != nil || len(p.Samples[0].Stack) != maxDepth || len(p.Problems) != 1 || !strings.Contains(p.Problems[0], "deeper than") {
+	if err != nil || len(p.Samples[0].Stack) != maxDepth || len(p.Problems) != 1 || !strings.Contains(p.Problems[0].String(), "deeper than") {
 		t.Errorf("very deep: error %v", err)
 	}
 }
@@ -407,7 +407,7 @@ func TestExtremeValues(t *testing.T) {
 	if total := p.Total(0); total != maxTotal {
 		t.Errorf("in all %d", total)
 	}
-	if len(p.Problems) != 2 || !strings.HasPrefix(p.Problems[0], "2 of its samples have less than 0 cpu") || !strings.Contains(p.Problems[1], "2 of the samples count less") {
+	if len(p.Problems) != 2 || !strings.HasPrefix(p.Problems[0].String(), "2 of its samples have less than 0 cpu") || !strings.Contains(p.Problems[1].String(), "2 of the samples count less") {
 		t.Errorf("%q", p.Problems)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/logline"
+	"inquest/analyze/evidence/prose"
 )
 
 // TextReader finds profiles in text form (debug=1) among other lines: behind a command or a log's prefix,
@@ -255,10 +256,10 @@ func (t *TextReader) finish() {
 	}
 	x.Profile.remarks()
 	if !p.headed {
-		x.Profile.Problems = append(x.Profile.Problems, fmt.Sprintf("its first line is missing: read as a %s profile by the form of its samples", x.Profile.Kind))
+		x.Profile.Problems = append(x.Profile.Problems, prose.Textf("its first line is missing: read as a %s profile by the form of its samples", ColumnText(x.Profile.Kind)))
 	}
 	if p.over > 0 {
-		x.Profile.Problems = append(x.Profile.Problems, fmt.Sprintf("more than %d MB of profile text: the rest was left out", maxText>>20))
+		x.Profile.Problems = append(x.Profile.Problems, prose.Textf("more than %d MB of profile text: the rest was left out", maxText>>20))
 	}
 }
 
@@ -267,7 +268,7 @@ func (t *TextReader) Close() []*Text {
 	t.finish()
 	if len(t.out) == 0 && len(t.stats) > 1 {
 		t.out = append(t.out, &Text{Lines: t.statLines,
-			Err: fmt.Errorf("the MemStats of a heap profile without its samples (%s): they say how much memory there is and not whose; give all of /debug/pprof/heap", strings.Join(t.stats, ", "))})
+			Err: prose.Errorf("the MemStats of a heap profile without its samples (%s): they say how much memory there is and not whose; give all of /debug/pprof/heap", strings.Join(t.stats, ", "))})
 	}
 	return t.out
 }

@@ -88,7 +88,7 @@ func TestTexts(t *testing.T) {
 		}
 	}
 	cut := texts(twoStacks[:strings.Index(twoStacks, "1979 @")])[0].Profile
-	if cut.Missing != 1979 || len(cut.Problems) != 1 || !strings.Contains(cut.Problems[0], "holds 1970") {
+	if cut.Missing != 1979 || len(cut.Problems) != 1 || !strings.Contains(cut.Problems[0].String(), "holds 1970") {
 		t.Errorf("a profile that is cut short: %d missing, %v", cut.Missing, cut.Problems)
 	}
 	for _, text := range []string{"mail me @ noon\n", "12 @ 0x45 is what it printed\n", "the goroutine profile: total 3 is what I saw\n", "12 @ 0x45\nnothing\n", "goroutine profile: total 7\n\nwas printed\n"} {
@@ -225,7 +225,7 @@ func TestRaw(t *testing.T) {
 		r.Line(i+1, []byte(line))
 	}
 	x, _ := r.Close()
-	if x == nil || x.Whole || len(x.Profile.Problems) != 1 || !strings.Contains(x.Profile.Problems[0], "the end of the text is missing") {
+	if x == nil || x.Whole || len(x.Profile.Problems) != 1 || !strings.Contains(x.Profile.Problems[0].String(), "the end of the text is missing") {
 		t.Errorf("a place that is not listed: %+v", x)
 	}
 }

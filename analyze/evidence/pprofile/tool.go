@@ -2,14 +2,13 @@ package pprofile
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/logline"
+	"inquest/analyze/evidence/prose"
 	"inquest/analyze/evidence/stack"
 )
 
@@ -139,11 +138,11 @@ func (t *ToolReader) Close() (*Text, error) {
 	if cut && t.view == "top" {
 		t.typ = t.likely()
 	}
-	view := map[string]string{"top": "-top", "traces": "-traces", "tree": "-tree or -peek", "raw": "-raw", "list": "-list"}[t.view]
-	says := fmt.Sprintf("this is the text of go tool pprof (%s); give the file it came from", view)
+	view := map[string]prose.Text{"top": "-top", "traces": "-traces", "tree": "-tree or -peek", "raw": "-raw", "list": "-list"}[t.view]
+	says := prose.Textf("this is the text of go tool pprof (%s); give the file it came from", view)
 	column, kind := toolColumn(t.typ)
 	if kind == "" || len(t.rows) == 0 || t.view == "tree" {
-		return nil, errors.New(says)
+		return nil, prose.Errorf("%s", says)
 	}
 	p := &Profile{Kind: kind, Columns: []Column{column}, Samples: t.rows, Legacy: true}
 	if sum := p.Total(0); t.total > sum {
@@ -153,9 +152,9 @@ func (t *ToolReader) Close() (*Text, error) {
 		says += ": it names the functions and not who called them"
 	}
 	if cut {
-		says += "; the line that names its type is missing: taken for " + t.typ + " by its units and functions"
+		says += "; the line that names its type is missing: taken for " + ColumnText(t.typ) + " by its units and functions"
 	}
-	p.Problems = []string{says}
+	p.Problems = []prose.Text{says}
 	return &Text{Profile: p, Lines: t.lines}, nil
 }
 

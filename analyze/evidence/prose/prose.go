@@ -144,7 +144,7 @@ func Textf(format Format, args ...any) Text {
 }
 
 func span(verb string, arg any) Text {
-	plain := verb == "%s" || verb == "%v"
+	plain := verb == "%s" || verb == "%v" || verb == "%w"
 	switch a := arg.(type) {
 	case Text:
 		if plain {
@@ -159,6 +159,9 @@ func span(verb string, arg any) Text {
 	}
 	if verb == "%q" {
 		return Of(Quote, fmt.Sprintf(verb, arg))
+	}
+	if verb == "%w" {
+		verb = "%v"
 	}
 	return Of(Said, fmt.Sprintf(verb, arg))
 }
@@ -317,3 +320,29 @@ func Marked(s, marks string) (Text, bool) {
 	}
 	return Text(b.String()), s == ""
 }
+
+// Errorf is fmt.Errorf, for an error that says as a text what it is: an error among the arguments is wrapped, and
+// where it is none of ours it is what the system says.
+func Errorf(format Format, args ...any) error {
+	e := &fault{text: Textf(format, args...)}
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			e.wrapped = append(e.wrapped, err)
+		}
+	}
+	return e
+}
+
+type fault struct {
+	text    Text
+	wrapped []error
+}
+
+// Error is the text without its marks.
+func (e *fault) Error() string { return e.text.String() }
+
+// Text is what the error says.
+func (e *fault) Text() Text { return e.text }
+
+// Unwrap returns the errors that it was made of.
+func (e *fault) Unwrap() []error { return e.wrapped }

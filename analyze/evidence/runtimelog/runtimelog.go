@@ -5,13 +5,13 @@ package runtimelog
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"time"
 	"unsafe"
 
 	"inquest/analyze/evidence/bound"
 	"inquest/analyze/evidence/logline"
+	"inquest/analyze/evidence/prose"
 )
 
 // GC is the collections of one process, as its gctrace lines tell them.
@@ -34,11 +34,11 @@ type Sched struct {
 
 // Log is what the lines of one process have in common.
 type Log struct {
-	Lines    [2]int    // first and last line in the file, 1-based
-	Procs    int       // greatest GOMAXPROCS they name
-	Start    time.Time // wall clock at which the program started; zero when the lines carry no time stamps
-	Missing  int64     // collections whose lines are not there, by the numbers of the others
-	Problems []string  // one sentence each
+	Lines    [2]int       // first and last line in the file, 1-based
+	Procs    int          // greatest GOMAXPROCS they name
+	Start    time.Time    // wall clock at which the program started; zero when the lines carry no time stamps
+	Missing  int64        // collections whose lines are not there, by the numbers of the others
+	Problems []prose.Text // one sentence each
 }
 
 // Cycle is one collection, as its line tells it (runtime/mgc.go, gcMarkTermination).
@@ -135,7 +135,7 @@ type Found struct {
 	GC    []*GC
 	Sched []*Sched
 	// Problems says what could not be read, one sentence each.
-	Problems []string
+	Problems []prose.Text
 }
 
 // stream is the lines of one process so far.
@@ -300,7 +300,7 @@ func (r *Reader) sample(p schedLine, line, prefix []byte) {
 func begun(line int, start time.Time, zoned bool) Log {
 	l := Log{Lines: [2]int{line, line}, Start: start}
 	if !start.IsZero() && !zoned {
-		l.Problems = []string{"the time stamps of its log name no time zone and were read as UTC"}
+		l.Problems = []prose.Text{"the time stamps of its log name no time zone and were read as UTC"}
 	}
 	return l
 }
@@ -397,10 +397,10 @@ func (r *Reader) Close() Found {
 		found.Sched = append(found.Sched, s.out)
 	}
 	if r.damaged > 0 {
-		found.Problems = append(found.Problems, fmt.Sprintf("%d lines of gctrace or schedtrace are cut off or mixed with other output and were left out", r.damaged))
+		found.Problems = append(found.Problems, prose.Textf("%d lines of gctrace or schedtrace are cut off or mixed with other output and were left out", r.damaged))
 	}
 	if r.lost > 0 {
-		found.Problems = append(found.Problems, fmt.Sprintf("%d lines of gctrace or schedtrace were left out: more than %d processes in one file, or more than the memory budget holds", r.lost, maxProcesses))
+		found.Problems = append(found.Problems, prose.Textf("%d lines of gctrace or schedtrace were left out: more than %d processes in one file, or more than the memory budget holds", r.lost, maxProcesses))
 	}
 	return found
 }

@@ -320,7 +320,7 @@ func TestExtremeLines(t *testing.T) {
 		r.Line(n, []byte("SCHED 300000000000ms: gomaxprocs=2 idleprocs=1 threads=999999999999 spinningthreads=1 runqueue=999999999999 [ 999999999999 999999999999 ]"), logline.Any)
 	}
 	found := r.Close()
-	if len(found.GC) != 1 || len(found.Sched) != 1 || len(found.Problems) != 1 || !strings.HasPrefix(found.Problems[0], "5 lines") {
+	if len(found.GC) != 1 || len(found.Sched) != 1 || len(found.Problems) != 1 || !strings.HasPrefix(found.Problems[0].String(), "5 lines") {
 		t.Fatalf("%d and %d processes, %q", len(found.GC), len(found.Sched), found.Problems)
 	}
 	g, s := found.GC[0].Total, found.Sched[0].Total

@@ -83,3 +83,31 @@ func StateText(state string) prose.Text {
 
 // Text is the class in a sentence: its names are ours.
 func (c Class) Text() prose.Text { return prose.Of(prose.Words, string(c)) }
+
+// stops are why the runtime stops the world (runtime/proc.go, stwReasonStrings).
+var stops = func() map[string]bool {
+	m := map[string]bool{}
+	for reason := range strings.SplitSeq(`unknown
+GC mark termination
+GC sweep termination
+write heap dump
+goroutine profile
+goroutine profile cleanup
+all goroutines stack trace
+read mem stats
+AllThreadsSyscall
+GOMAXPROCS
+start trace
+stop trace`, "\n") {
+		m[reason] = true
+	}
+	return m
+}()
+
+// StopText is why the world was stopped in a sentence: words where only the runtime can have said it.
+func StopText(reason string) prose.Text {
+	if stops[reason] {
+		return prose.Of(prose.Words, reason)
+	}
+	return prose.Of(prose.Said, reason)
+}

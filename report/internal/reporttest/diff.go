@@ -42,7 +42,7 @@ func Diff() *report.Diff {
 func NamedDiff(name string) *report.Diff {
 	before := cpuSide(name, map[string]int64{name: 400, "main.pack": 600}, name, "main.pack")
 	after := cpuSide("after/"+name, map[string]int64{name: 900, "main.pack": 600}, name, "main.pack")
-	after.Exhibits[0].Problems = []string{name, "it says " + name}
+	after.Exhibits[0].Problems = []claim.Text{claim.Said(name), "it says " + claim.Said(name)}
 	for _, s := range []*compare.Side{before, after} {
 		s.GoVersion = name
 		s.Benchmarks = &compare.Benchmarks{}
@@ -53,18 +53,18 @@ func NamedDiff(name string) *report.Diff {
 	second := evidence.Quantity{Number: 1e9, Unit: evidence.Nanoseconds}
 	res.Benchmarks = append(res.Benchmarks,
 		compare.Benchmark{Name: "p.Benchmark" + name, Unit: "sec/op", Before: 1, After: 2, Effect: 1, Verdict: compare.Regression},
-		compare.Benchmark{Name: name, Unit: name, Before: 1, After: 2, Effect: 1, Verdict: compare.Inconclusive, Warnings: []claim.Text{claim.Legacy(name)}})
-	state := &compare.FindingState{ID: "f1", Severity: claim.Critical, Confidence: claim.High, Summary: claim.Legacy(name)}
-	change := compare.FindingChange{Fingerprint: "0123456789abcdef", Detector: "cpu-hotspot", Title: claim.Legacy(name), Site: claim.Site{Function: name, File: name, Line: 3}, Before: state, After: state, Counts: true, Why: claim.Legacy(name)}
+		compare.Benchmark{Name: name, Unit: name, Before: 1, After: 2, Effect: 1, Verdict: compare.Inconclusive, Warnings: []claim.Text{claim.Said(name)}})
+	state := &compare.FindingState{ID: "f1", Severity: claim.Critical, Confidence: claim.High, Summary: claim.Said(name)}
+	change := compare.FindingChange{Fingerprint: "0123456789abcdef", Detector: "cpu-hotspot", Title: claim.Said(name), Site: claim.Site{Function: name, File: name, Line: 3}, Before: state, After: state, Counts: true, Why: claim.Said(name)}
 	for _, list := range []*[]compare.FindingChange{&res.Findings.New, &res.Findings.Gone, &res.Findings.Worse, &res.Findings.Better, &res.Findings.Unclear} {
 		*list = append(*list, change)
 	}
 	res.Trends = append(res.Trends, compare.Trend{Name: "live heap", Side: "before", Exhibits: []string{"e1"}, First: second, Last: second, Slope: second, Sites: []compare.TrendSite{{Function: name, First: second, Last: second}}})
 	k := &res.Kinds[0]
-	k.Distributions = append(k.Distributions, compare.Distribution{Name: claim.Legacy("task " + name), Gates: true, Verdict: compare.Regression, Why: claim.Legacy(name)})
-	k.Measures[0].Moved = append(k.Measures[0].Moved, compare.Moved{From: name, To: name, Amount: second, Why: claim.Legacy(name)})
-	k.Measures[0].Changes[0].Note = claim.Legacy(name)
-	res.Kinds = append(res.Kinds, compare.Kind{Kind: "heap", Verdict: compare.Inconclusive, Why: claim.Legacy(name), Record: claim.Legacy(name), Before: []string{name}})
-	res.Why = claim.Legacy(name)
+	k.Distributions = append(k.Distributions, compare.Distribution{Name: "task " + claim.Said(name), Gates: true, Verdict: compare.Regression, Why: claim.Said(name)})
+	k.Measures[0].Moved = append(k.Measures[0].Moved, compare.Moved{From: name, To: name, Amount: second, Why: claim.Said(name)})
+	k.Measures[0].Changes[0].Note = claim.Said(name)
+	res.Kinds = append(res.Kinds, compare.Kind{Kind: "heap", Verdict: compare.Inconclusive, Why: claim.Said(name), Record: claim.Said(name), Before: []string{name}})
+	res.Why = claim.Said(name)
 	return report.NewDiff(before, after, res, opt, [2][]string{{"benchmarks " + name}, {name}}, "0", true)
 }
