@@ -1,6 +1,7 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -14,7 +15,7 @@ import (
 )
 
 // topLevel is everything that may stand at the top of the repository.
-var topLevel = strings.Fields(`cmd analyze report recorder mcp fixtures templates docs .ci .git .gitignore
+var topLevel = strings.Fields(`cmd analyze internal report recorder fixtures templates docs .ci .git .gitignore
 	.github go.mod go.sum main.go all_test.go README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE inquest`)
 
 func TestTopLevelIsFixed(t *testing.T) {
@@ -33,45 +34,45 @@ func TestTopLevelIsFixed(t *testing.T) {
 // no rule of its own follows that of its folder, dir/*.
 var mayImport = map[string]string{
 	".":                   "cmd",
-	"cmd":                 "analyze/... report/... mcp ./...",
+	"cmd":                 "analyze/... internal/... report/... recorder/manifest ./...",
 	"cmd/settings":        "",
 	"cmd/internal/sshsig": "",
-	"mcp":                 "analyze/claim analyze/evidence analyze/look report",
+	"internal/mcp":        "analyze/claim analyze/evidence internal/look report",
 
-	"analyze":                   "analyze/account analyze/claim analyze/evidence/...",
-	"analyze/look":              "analyze/evidence/...",
-	"analyze/account":           "analyze/claim analyze/reading analyze/evidence/...",
-	"analyze/claim":             "analyze/evidence/...",
-	"analyze/figure":            "analyze analyze/claim analyze/evidence/...",
-	"analyze/reading":           "analyze/claim analyze/evidence/...",
-	"analyze/compare":           "analyze/claim analyze/evidence/...",
-	"analyze/detect":            "analyze/claim ./...",
-	"analyze/detect/judge":      "analyze/claim analyze/reading analyze/evidence/...",
-	"analyze/detect/detecttest": "analyze analyze/claim analyze/evidence/...",
+	"analyze":             "internal/account analyze/claim analyze/evidence internal/evidence/...",
+	"internal/look":       "analyze/evidence internal/evidence/...",
+	"internal/account":    "analyze/claim internal/reading analyze/evidence internal/evidence/...",
+	"analyze/claim":       "analyze/evidence internal/evidence/...",
+	"internal/figure":     "analyze analyze/claim analyze/evidence internal/evidence/...",
+	"internal/reading":    "analyze/claim analyze/evidence internal/evidence/...",
+	"internal/compare":    "analyze/claim analyze/evidence internal/evidence/...",
+	"analyze/detect":      "analyze/claim ./...",
+	"internal/judge":      "analyze/claim internal/reading analyze/evidence internal/evidence/...",
+	"internal/detecttest": "analyze analyze/claim analyze/evidence internal/evidence/...",
 	// Families of detectors, none of which may import another. What two of them need is a reading, or where it judges, a judgement.
-	"analyze/detect/*": "analyze/claim analyze/detect/judge analyze/reading analyze/evidence/...",
+	"analyze/detect/*": "analyze/claim internal/judge internal/reading analyze/evidence internal/evidence/...",
 
-	"analyze/evidence":                "./... recorder/manifest",
-	"analyze/evidence/bound":          "",
-	"analyze/evidence/prose":          "analyze/evidence/bound",
-	"analyze/evidence/stack":          "analyze/evidence/prose",
-	"analyze/evidence/quantity":       "analyze/evidence/bound analyze/evidence/prose",
-	"analyze/evidence/wait":           "analyze/evidence/stack analyze/evidence/prose analyze/evidence/quantity",
-	"analyze/evidence/content":        "analyze/evidence/quantity analyze/evidence/stack analyze/evidence/prose",
-	"analyze/evidence/logline":        "analyze/evidence/bound analyze/evidence/prose",
-	"analyze/evidence/exectrace/wire": "analyze/evidence/stack analyze/evidence/bound",
-	"analyze/evidence/capture":        "analyze/evidence recorder/manifest",
-	"analyze/evidence/folded":         reader + " analyze/evidence/pprofile", // whose profile it fills
-	"analyze/evidence/*":              reader,
+	"analyze/evidence":                 "internal/evidence/... recorder/manifest",
+	"internal/evidence/bound":          "",
+	"internal/evidence/prose":          "internal/evidence/bound",
+	"internal/evidence/stack":          "internal/evidence/prose",
+	"internal/evidence/quantity":       "internal/evidence/bound internal/evidence/prose",
+	"internal/evidence/wait":           "internal/evidence/stack internal/evidence/prose internal/evidence/quantity",
+	"internal/evidence/content":        "internal/evidence/quantity internal/evidence/stack internal/evidence/prose",
+	"internal/evidence/logline":        "internal/evidence/bound internal/evidence/prose",
+	"internal/evidence/exectrace/wire": "internal/evidence/stack internal/evidence/bound",
+	"internal/evidence/capture":        "analyze/evidence recorder/manifest",
+	"internal/evidence/folded":         reader + " internal/evidence/pprofile", // whose profile it fills
+	"internal/evidence/*":              reader,
 
-	"report":                     "analyze analyze/claim analyze/compare analyze/evidence analyze/figure report/safe report/internal/tokens",
-	"report/safe":                "analyze/claim analyze/evidence/bound analyze/evidence/prose",
-	"report/redact":              "analyze/claim analyze/compare analyze/evidence/prose analyze/evidence/stack report report/safe report/internal/tokens",
-	"report/format":              "report/...",
+	"report":                     "analyze analyze/claim internal/compare analyze/evidence internal/figure internal/safe report/internal/tokens",
+	"internal/safe":              "analyze/claim internal/evidence/bound internal/evidence/prose",
+	"report/redact":              "analyze/claim internal/compare internal/evidence/prose internal/evidence/stack report internal/safe report/internal/tokens",
+	"report/format":              "report/... internal/safe",
 	"report/*":                   writer + " templates report/internal/view", // none of which may import another
 	"report/internal/view":       writer,
 	"report/internal/*":          "",
-	"report/internal/reporttest": "analyze/... report report/internal/view",
+	"report/internal/reporttest": "analyze/... internal/... report report/internal/view",
 
 	"templates":         "",
 	"recorder":          "recorder/manifest",
@@ -79,8 +80,8 @@ var mayImport = map[string]string{
 }
 
 const (
-	reader = "./... analyze/evidence/bound analyze/evidence/content analyze/evidence/logline analyze/evidence/prose analyze/evidence/quantity analyze/evidence/stack analyze/evidence/wait"
-	writer = "analyze/claim analyze/compare analyze/evidence analyze/evidence/stack analyze/figure report report/internal/draw report/safe"
+	reader = "./... internal/evidence/bound internal/evidence/content internal/evidence/logline internal/evidence/prose internal/evidence/quantity internal/evidence/stack internal/evidence/wait"
+	writer = "analyze/claim internal/compare analyze/evidence internal/evidence/stack internal/figure report report/internal/draw internal/safe"
 )
 
 // onlyIn lists the libraries that one place alone may know.
@@ -88,11 +89,11 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra":          {"cmd"},
 	"github.com/charmbracelet":        {"report/terminal", "cmd"},
 	"github.com/schollz/progressbar":  {"cmd"},
-	"github.com/google/pprof":         {"analyze/evidence/pprofile", "report/internal/reporttest"},
-	"golang.org/x/exp/trace":          {"analyze/evidence/exectrace"},
+	"github.com/google/pprof":         {"internal/evidence/pprofile", "report/internal/reporttest"},
+	"golang.org/x/exp/trace":          {"internal/evidence/exectrace"},
 	"github.com/chromedp":             {"report/html"},
 	"github.com/rogpeppe/go-internal": {"cmd"},
-	"github.com/modelcontextprotocol": {"mcp"},
+	"github.com/modelcontextprotocol": {"internal/mcp"},
 	"golang.org/x/crypto":             {"cmd/internal/sshsig"},
 	"C":                               {},
 }
@@ -159,4 +160,41 @@ func permits(allowed, dir, imported string) bool {
 		}
 		return imported == root || below && strings.HasPrefix(imported, root+"/")
 	})
+}
+
+// TestPublicTypes counts the types that somebody outside of this module can name: each is a promise.
+func TestPublicTypes(t *testing.T) {
+	const most = 97
+	var names []string
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && name != "." && (name == "fixtures" || slices.Contains([]string{"testdata", "internal"}, d.Name()) || d.Name()[0] == '.') {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil || file.Name.Name == "main" {
+			return err
+		}
+		for _, d := range file.Decls {
+			if d, ok := d.(*ast.GenDecl); ok && d.Tok == token.TYPE {
+				for _, s := range d.Specs {
+					if s := s.(*ast.TypeSpec); s.Name.IsExported() {
+						names = append(names, path.Dir(filepath.ToSlash(name))+"."+s.Name.Name)
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if t.Logf("%d public types", len(names)); len(names) >= most {
+		t.Errorf("%d types are public, want fewer than %d: unexport what nobody outside needs, or move its package below internal: %s", len(names), most, strings.Join(names, " "))
+	}
 }

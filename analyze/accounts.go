@@ -5,9 +5,9 @@ import (
 	"runtime/debug"
 	"slices"
 
-	"inquest/analyze/account"
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/internal/account"
 )
 
 // Accounts says where it all went, for each build of the program that is in the bundle, without judging any of it. The remarks say

@@ -11,10 +11,10 @@ import (
 	"github.com/google/pprof/profile"
 
 	"inquest/analyze"
-	"inquest/analyze/account"
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/pprofile"
+	"inquest/internal/account"
+	"inquest/internal/evidence/pprofile"
 )
 
 // cases are the folders of the fixtures that hold evidence of their own.

@@ -8,7 +8,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/prose"
 )
 
 // correlate joins findings into chains. It is pure, and the order of the

@@ -7,8 +7,8 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/stack"
 )
 
 // TestNarrative holds a chain to telling, in this order: what happened and where that

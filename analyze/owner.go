@@ -2,7 +2,7 @@ package analyze
 
 import (
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/stack"
 )
 
 // sources is where the functions of a program stand, by normalised name, as far

@@ -14,12 +14,12 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/content"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/prose"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
+	"inquest/internal/evidence/content"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/prose"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
 )
 
 // quality remarks on evidence that limits what can be said: on the case first,

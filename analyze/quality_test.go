@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/runtimelog"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/runtimelog"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
 	"inquest/recorder/manifest"
 )
 
@@ -175,10 +175,10 @@ func cutAt(e *evidence.Exhibit, depth int) {
 
 func TestQualityOfCaptures(t *testing.T) {
 	b := full()
-	b.Captures = []evidence.Capture{{Path: "manifest.json", Manifest: &evidence.Manifest{
+	b.Captures = []evidence.Capture{{Path: "manifest.json", Manifest: &manifest.Manifest{
 		Ended:   noon,
-		Trigger: &evidence.Trigger{Name: "latency", Value: 0.512, Limit: 0.1, Unit: "seconds", At: noon},
-		Files: []evidence.ManifestFile{
+		Trigger: &manifest.Trigger{Name: "latency", Value: 0.512, Limit: 0.1, Unit: "seconds", At: noon},
+		Files: []manifest.File{
 			{Name: "cpu.pb.gz", Result: evidence.Taken},
 			{Name: "goroutineleak.pb.gz", Result: evidence.Absent, Why: "404"},
 			{Name: "heap.pb.gz", Result: evidence.Failed, Why: "503 Service\nUnavailable" + strings.Repeat("x", 1000)},
@@ -189,7 +189,7 @@ func TestQualityOfCaptures(t *testing.T) {
 	for _, r := range quality(b) {
 		got = append(got, r.Says.String())
 	}
-	b.Captures = []evidence.Capture{{Path: "cut/manifest.json", Manifest: &evidence.Manifest{Files: []evidence.ManifestFile{
+	b.Captures = []evidence.Capture{{Path: "cut/manifest.json", Manifest: &manifest.Manifest{Files: []manifest.File{
 		{Name: "heap.pb.gz", Result: evidence.Taken, Redirect: &manifest.Redirect{From: "http://a/heap", To: "http://b/heap"}}}}}}
 	for _, r := range quality(b) {
 		got = append(got, r.Says.String())

@@ -14,12 +14,12 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/content"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/runtimelog"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/content"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/runtimelog"
+	"inquest/internal/evidence/stack"
 )
 
 // plenty is a content of a kind that has the power to deny a claim and shows none.

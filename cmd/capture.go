@@ -22,9 +22,10 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/capture"
+	"inquest/internal/evidence/capture"
+	"inquest/internal/safe"
+	"inquest/recorder/manifest"
 	"inquest/report/format"
-	"inquest/report/safe"
 )
 
 // captureFlags is the command line of capture.
@@ -266,14 +267,14 @@ func (f *captureFlags) fromServer(c *cobra.Command, target string) error {
 }
 
 // summary says on one line what the case holds.
-func (f *captureFlags) summary(c *cobra.Command, m *evidence.Manifest) {
-	count := map[evidence.Result]int{}
+func (f *captureFlags) summary(c *cobra.Command, m *manifest.Manifest) {
+	count := map[manifest.Result]int{}
 	for _, file := range m.Files {
 		count[file.Result]++
 	}
 	text := evidence.Things(count[evidence.Taken]+count[evidence.InPart], "file")
 	for _, r := range []struct {
-		result evidence.Result
+		result manifest.Result
 		says   claim.Text
 	}{{evidence.InPart, "in part"}, {evidence.Failed, "failed"}, {evidence.Absent, "not offered"}, {evidence.Skipped, "left out"}} {
 		if n := count[r.result]; n > 0 {

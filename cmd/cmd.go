@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"inquest/analyze/evidence/stack"
-	"inquest/report/safe"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/safe"
 )
 
 // Version is the version of the tool as reports name it.

@@ -18,11 +18,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"inquest/analyze"
-	"inquest/analyze/account"
 	"inquest/analyze/claim"
-	"inquest/analyze/compare"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/internal/account"
+	"inquest/internal/compare"
 	"inquest/report"
 	"inquest/report/ci"
 	"inquest/report/format"

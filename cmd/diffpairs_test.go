@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze/compare"
+	"inquest/internal/compare"
 )
 
 // sentence is what the tests here look at of a comparison.

@@ -22,9 +22,9 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/format"
-	"inquest/report/safe"
 	"inquest/report/terminal"
 )
 

@@ -17,7 +17,7 @@ import (
 func fuzzSeeds(f *testing.F) (all [][]byte) {
 	for _, pattern := range []string{
 		"../fixtures/locks/orders-lockheld/*.pb.gz", "../fixtures/locks/orders-lockheld/*.txt", "../fixtures/crashes/tickets-mapcrash/*.log", "../fixtures/collector/search-memlimit/*.log",
-		"../analyze/evidence/exectrace/testdata/versions/go1.2[26].trace", "../analyze/evidence/dump/testdata/race*",
+		"../internal/evidence/exectrace/testdata/versions/go1.2[26].trace", "../internal/evidence/dump/testdata/race*",
 	} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {

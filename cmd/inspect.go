@@ -9,13 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"inquest/analyze"
-	"inquest/analyze/account"
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/pprofile"
+	"inquest/internal/account"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/safe"
 	"inquest/report"
-	"inquest/report/safe"
 	"inquest/report/terminal"
 )
 

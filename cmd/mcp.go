@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"inquest/mcp"
+	"inquest/internal/mcp"
 )
 
 func mcpCommand() *cobra.Command {

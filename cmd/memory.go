@@ -9,7 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"inquest/analyze/evidence/bound"
+	"inquest/internal/evidence/bound"
 )
 
 // memoryFlag is --memory: what reading and analysing may take.

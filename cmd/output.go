@@ -22,11 +22,11 @@ import (
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
 	"inquest/cmd/internal/sshsig"
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/ci"
 	"inquest/report/format"
 	"inquest/report/redact"
-	"inquest/report/safe"
 	"inquest/report/terminal"
 )
 

@@ -14,8 +14,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
+	"inquest/internal/safe"
 	"inquest/report"
-	"inquest/report/safe"
 )
 
 func verifyCommand() *cobra.Command {

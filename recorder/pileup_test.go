@@ -21,6 +21,7 @@ import (
 	"inquest/analyze/detect/locks"
 	"inquest/analyze/evidence"
 	"inquest/recorder"
+	"inquest/recorder/manifest"
 )
 
 // ledger is a service's state with a fault: Post does slow work under the lock.
@@ -146,7 +147,7 @@ func analysed(t *testing.T, dir string) (*evidence.Bundle, analyze.Result) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		known := slices.ContainsFunc(b.Captures[0].Files, func(m evidence.ManifestFile) bool { return m.Name == f.Name() })
+		known := slices.ContainsFunc(b.Captures[0].Files, func(m manifest.File) bool { return m.Name == f.Name() })
 		if f.Name() != evidence.ManifestName && !known {
 			t.Errorf("%s is not in the manifest", f.Name())
 		}

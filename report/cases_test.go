@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/figure"
+	"inquest/internal/figure"
 	"inquest/report/internal/reporttest"
 )
 

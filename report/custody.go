@@ -11,7 +11,7 @@ import (
 
 // Made says which command made the document, as words, and from which revision of its
 // source the program was built; either may be empty.
-func Made(argv []string, revision string) Option {
+func Made(argv []string, revision string) option {
 	return func(r *Report) { r.Argv, r.Command, r.Tool.Revision = argv, CommandLine(argv), revision }
 }
 

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
-	"inquest/report/safe"
+	"inquest/internal/compare"
+	"inquest/internal/safe"
 )
 
 // DiffSchema names the JSON contract of a comparison. Fields are only ever added to it.

@@ -13,7 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/compare"
+	"inquest/internal/compare"
 	"inquest/report"
 	"inquest/report/internal/reporttest"
 )

@@ -8,7 +8,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/report/safe"
+	"inquest/internal/safe"
 )
 
 // IndexSchema names the JSON contract of an index. Fields are only ever added to it.

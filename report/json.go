@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"inquest/analyze/claim"
-	"inquest/report/safe"
+	"inquest/internal/safe"
 )
 
 // WriteJSON writes r as the JSON contract, described in docs/json.md: indented,

@@ -5,14 +5,14 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/evidence"
-	"inquest/analyze/figure"
+	"inquest/internal/figure"
 )
 
-// Option adjusts the document that New fills.
-type Option func(*Report)
+// option adjusts the document that New fills: what Version and Made return.
+type option func(*Report)
 
 // Version names the version of the tool in the document.
-func Version(v string) Option { return func(r *Report) { r.Tool.Version = v } }
+func Version(v string) option { return func(r *Report) { r.Tool.Version = v } }
 
 // set returns the different words of a list, sorted.
 func set(words []string) []string { return slices.Compact(slices.Sorted(slices.Values(words))) }
@@ -34,7 +34,7 @@ func focus(f evidence.Focus, became []evidence.Focused) *Focus {
 
 // New fills the document from what an analysis found out. It keeps
 // res's slices.
-func New(res analyze.Result, opts ...Option) *Report {
+func New(res analyze.Result, opts ...option) *Report {
 	b, opt := res.Bundle, res.Options
 	r := &Report{
 		Schema:   Schema,

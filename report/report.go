@@ -8,7 +8,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/figure"
+	"inquest/internal/figure"
 )
 
 // Schema names the JSON contract. Fields are only ever added to it.

@@ -25,7 +25,7 @@ func recorded(t *testing.T, pattern string) []byte {
 // TestWhole takes evidence apart and puts it together again: were that not exact, mutants
 // would be noise that the first check rejects.
 func TestWhole(t *testing.T) {
-	data := recorded(t, "analyze/evidence/exectrace/testdata/versions/go1.26.trace")
+	data := recorded(t, "internal/evidence/exectrace/testdata/versions/go1.26.trace")
 	var out []byte
 	all := batches(data[headerSize:])
 	for i := range all {
@@ -50,8 +50,8 @@ func TestWhole(t *testing.T) {
 // TestMutants makes the same mutant of the same seed, another of another, and mostly ones that differ from what they are made of.
 func TestMutants(t *testing.T) {
 	for kind, pattern := range map[Kind]string{
-		Trace: "analyze/evidence/exectrace/testdata/versions/go1.2[2-7].trace", Profile: "analyze/evidence/pprofile/testdata/go1.27/*",
-		Text: "analyze/evidence/dump/testdata/crashes-go1.26.txt", Archive: "analyze/evidence/dump/testdata/crashes-go1.26.txt",
+		Trace: "internal/evidence/exectrace/testdata/versions/go1.2[2-7].trace", Profile: "internal/evidence/pprofile/testdata/go1.27/*",
+		Text: "internal/evidence/dump/testdata/crashes-go1.26.txt", Archive: "internal/evidence/dump/testdata/crashes-go1.26.txt",
 	} {
 		data := recorded(t, pattern)
 		whole := bytes.Clone(data)

@@ -28,8 +28,8 @@ import (
 	"strings"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/prose"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/prose"
+	"inquest/internal/evidence/stack"
 )
 
 // Severity says how bad a claim is if it is true. It says nothing about how sure we are.

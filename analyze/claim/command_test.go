@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/stack"
 )
 
 // A saved report may have been written by anybody. What is read from it is printed for people to paste, so that only

@@ -3,8 +3,8 @@ package claim
 import (
 	"slices"
 
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/wait"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/wait"
 )
 
 // Durations are single durations that a claim is about, of which an execution trace shows how they are distributed.

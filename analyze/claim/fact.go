@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/prose"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/prose"
+	"inquest/internal/evidence/stack"
 )
 
 // pprof returns the command that shows a column of a pprof exhibit.

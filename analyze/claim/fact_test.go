@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/stack"
 )
 
 // TestPeekFindsTheFunction holds the printed pattern to names as profiles spell them.

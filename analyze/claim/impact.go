@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/bound"
+	"inquest/internal/evidence/bound"
 )
 
 // Currency is what a fault takes from a program.

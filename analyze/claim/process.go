@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/stack"
 )
 
 // Process is what is known about the process as a whole.

@@ -5,7 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/prose"
 )
 
 // Sentence ends a clause with a full stop and begins it with a capital, unless

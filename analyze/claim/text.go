@@ -1,6 +1,6 @@
 package claim
 
-import "inquest/analyze/evidence/prose"
+import "inquest/internal/evidence/prose"
 
 // Text is a sentence, or a part of one, that knows which of it is our own words and which names something. A constant
 // is words; everything else comes in by Textf.

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
 	"inquest/cmd/settings"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/judge"
 )
 
 // accounted are the detectors of faults whose time the account of a trace must find: waiting, processors, stops. What the others find

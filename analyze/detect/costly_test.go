@@ -4,10 +4,10 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/detect/memory"
 	"inquest/analyze/detect/processor"
 	"inquest/analyze/evidence"
+	. "inquest/internal/detecttest"
 )
 
 func TestSliceRegrowth(t *testing.T) {

@@ -36,7 +36,7 @@ func TestFoldedVouchesForWhatItNames(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.file+" "+tt.detector.ID, func(t *testing.T) {
-			b, err := evidence.Open(context.Background(), []string{filepath.Join("..", "evidence", "folded", "testdata", tt.file)}, evidence.Options{})
+			b, err := evidence.Open(context.Background(), []string{filepath.Join("..", "..", "internal", "evidence", "folded", "testdata", tt.file)}, evidence.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func TestFoldedVouchesForWhatItNames(t *testing.T) {
 
 // Alone, a count of stacks is no ground for a finding.
 func TestFoldedAloneFindsNothing(t *testing.T) {
-	b, err := evidence.Open(context.Background(), []string{filepath.Join("..", "evidence", "folded", "testdata")}, evidence.Options{})
+	b, err := evidence.Open(context.Background(), []string{filepath.Join("..", "..", "internal", "evidence", "folded", "testdata")}, evidence.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

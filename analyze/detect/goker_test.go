@@ -16,8 +16,8 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/stack"
 )
 
 // gokerBug is a real concurrency bug of the collection in Go's own tests, with the

@@ -6,9 +6,9 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/stack"
 )
 
 // TestHealthyShapes runs every detector on programs that look at a moment as a fault

@@ -9,8 +9,8 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
-	"inquest/analyze/evidence/prose"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/prose"
+	"inquest/internal/evidence/stack"
 )
 
 // marked returns all detectors as they are, but that a test fails where they say something that redaction must guess the

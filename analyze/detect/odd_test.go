@@ -10,14 +10,14 @@ import (
 	"inquest/analyze"
 	"inquest/analyze/claim"
 	"inquest/analyze/detect/collector"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/runtimelog"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/runtimelog"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
 )
 
 // TestOddEvidence runs every detector on evidence that no program records, as a

@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
 )
 
 // TestOddDumps runs every detector on dumps put together at random from frames

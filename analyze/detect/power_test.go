@@ -9,10 +9,10 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/runtimelog"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/runtimelog"
 )
 
 // quiet is a case of a program at work in which nothing is wrong, with about so many CPU samples,

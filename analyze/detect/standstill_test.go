@@ -4,12 +4,12 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/detect/locks"
 	"inquest/analyze/detect/waits"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/stack"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/stack"
 )
 
 // taking is goroutine 1 while it writes a dump of the process.

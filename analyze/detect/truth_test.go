@@ -14,8 +14,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/prose"
 	"inquest/cmd/settings"
+	"inquest/internal/evidence/prose"
 )
 
 // truth is what a fixture's truth.yaml says: written by a person from the

@@ -3,8 +3,8 @@ package evidence
 import (
 	"time"
 
-	"inquest/analyze/evidence/prose"
-	"inquest/analyze/evidence/quantity"
+	"inquest/internal/evidence/prose"
+	"inquest/internal/evidence/quantity"
 )
 
 // What is said of evidence is said in quantities: these are package quantity's own.

@@ -16,8 +16,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
-	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/bound"
+	"inquest/internal/evidence/prose"
 )
 
 // Bounds of what is unpacked, so that a small file cannot fill memory or disk.

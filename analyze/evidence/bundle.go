@@ -6,9 +6,9 @@ package evidence
 import (
 	"time"
 
-	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/content"
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/bound"
+	"inquest/internal/evidence/content"
+	"inquest/internal/evidence/prose"
 )
 
 // Kind is a kind of evidence. The values are part of the JSON contract.

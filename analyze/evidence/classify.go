@@ -11,13 +11,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/folded"
-	"inquest/analyze/evidence/logline"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/prose"
-	"inquest/analyze/evidence/runtimelog"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/folded"
+	"inquest/internal/evidence/logline"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/prose"
+	"inquest/internal/evidence/runtimelog"
 )
 
 // headSize is how much of a file its kind is told by.

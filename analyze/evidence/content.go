@@ -1,10 +1,10 @@
 package evidence
 
 import (
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/runtimelog"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/runtimelog"
 )
 
 // Profile is the content of every kind of profile, and of Folded; nil for other kinds.

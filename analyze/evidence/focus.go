@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"inquest/analyze/evidence/content"
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/content"
+	"inquest/internal/evidence/prose"
 )
 
 // Focus restricts a case to one class of requests or one stretch of time. The

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/runtimelog"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/runtimelog"
+	"inquest/internal/evidence/stack"
 )
 
 var began = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -154,7 +154,7 @@ func TestNarrowToNothing(t *testing.T) {
 
 // Traces are cut as they are read; one that tells no time of day is cut all the same.
 func TestFocusOnATrace(t *testing.T) {
-	const traces = "exectrace/testdata/versions/"
+	const traces = "../../internal/evidence/exectrace/testdata/versions/"
 	narrow := func(f Focus, paths ...string) (*Bundle, []Focused) {
 		t.Helper()
 		b, err := Open(t.Context(), paths, Options{Focus: f})

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"sync"
 
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/prose"
 )
 
 // PassedOver is what a folder or an archive holds and the case does not, for one reason.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/prose"
 )
 
 // TestSpecialFiles names what a folder holds beside files and folders, and waits for none of it.

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/bound"
+	"inquest/internal/evidence/prose"
 )
 
 // File is a file of a case with its digest.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/prose"
 )
 
 // TestHoles checks that a file of holes is named and left out at once, and one with a small hole is read.

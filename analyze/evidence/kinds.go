@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/prose"
 )
 
 // kinds is every kind that a detector can measure, in report order: how people call it, how it is recorded, and what

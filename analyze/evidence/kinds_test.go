@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/analyze/evidence/content"
-	"inquest/analyze/evidence/quantity"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/content"
+	"inquest/internal/evidence/quantity"
+	"inquest/internal/evidence/stack"
 )
 
 // oneOfEach names a file for every kind that detectors measure.

@@ -6,18 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/prose"
 	"inquest/recorder/manifest"
-)
-
-// The manifest of a capture, as [manifest] has it.
-type (
-	Manifest     = manifest.Manifest
-	ManifestTool = manifest.Tool
-	ManifestFile = manifest.File
-	Program      = manifest.Program
-	Trigger      = manifest.Trigger
-	Result       = manifest.Result
 )
 
 // Names of the manifest's contract.
@@ -55,7 +45,7 @@ func schemaOf(head []byte) string {
 // Capture is a manifest that lay beside evidence.
 type Capture struct {
 	Path string // of the manifest, as an exhibit's
-	*Manifest
+	*manifest.Manifest
 }
 
 // manifest reads a capture's manifest.
@@ -82,7 +72,7 @@ func attach(items []*item) []Capture {
 			continue
 		}
 		out = append(out, Capture{it.name, it.manifest})
-		files := map[string]*ManifestFile{}
+		files := map[string]*manifest.File{}
 		for i := range it.manifest.Files {
 			files[it.manifest.Files[i].Name] = &it.manifest.Files[i]
 		}
@@ -102,7 +92,7 @@ func attach(items []*item) []Capture {
 }
 
 // captured fills in what only the manifest knows. What the evidence says itself goes before it.
-func (e *Exhibit) captured(manifest *item, f *ManifestFile) {
+func (e *Exhibit) captured(manifest *item, f *manifest.File) {
 	if f.SHA256 != "" && e.SHA256 != "" && !strings.EqualFold(f.SHA256, e.SHA256) {
 		e.problem("it is not what was captured: %s has another hash of it", prose.Path(manifest.name))
 		return

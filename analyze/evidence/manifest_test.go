@@ -19,9 +19,9 @@ import (
 
 var taken = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
-func manifestOf(t testing.TB, files ...ManifestFile) []byte {
+func manifestOf(t testing.TB, files ...manifest.File) []byte {
 	t.Helper()
-	data, err := json.MarshalIndent(Manifest{Schema: ManifestSchema, Source: "http://orders:6060/debug/pprof/", Files: files}, "", "  ")
+	data, err := json.MarshalIndent(manifest.Manifest{Schema: ManifestSchema, Source: "http://orders:6060/debug/pprof/", Files: files}, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,8 +31,8 @@ func manifestOf(t testing.TB, files ...ManifestFile) []byte {
 func TestManifestBesideEvidence(t *testing.T) {
 	sum := sha256.Sum256([]byte(oneDump))
 	manifest := manifestOf(t,
-		ManifestFile{Name: "dump.txt", Result: Taken, Ended: taken, SHA256: hex.EncodeToString(sum[:])},
-		ManifestFile{Name: "trace.out", Result: Failed, Why: "404"})
+		manifest.File{Name: "dump.txt", Result: Taken, Ended: taken, SHA256: hex.EncodeToString(sum[:])},
+		manifest.File{Name: "trace.out", Result: Failed, Why: "404"})
 	dir := folder(t, map[string][]byte{"a/manifest.json": manifest, "a/dump.txt": []byte(oneDump),
 		"b/manifest.json": manifest, "b/dump.txt": []byte(strings.Replace(oneDump, ":1", ":2", 1))})
 	archive := filepath.Join(dir, "c.zip")
@@ -89,7 +89,7 @@ func TestManifestTellsAnEmptyProfile(t *testing.T) {
 	if b := open(t, folder(t, files)); len(b.Exhibits[0].Problems) != 1 {
 		t.Fatalf("problems %q: want that the name alone told the kind", b.Exhibits[0].Problems)
 	}
-	files["manifest.json"] = manifestOf(t, ManifestFile{Name: "mutex.pb.gz", Request: "mutex?seconds=10", Result: Taken})
+	files["manifest.json"] = manifestOf(t, manifest.File{Name: "mutex.pb.gz", Request: "mutex?seconds=10", Result: Taken})
 	if b := open(t, folder(t, files)); len(b.Exhibits[0].Problems) != 0 {
 		t.Errorf("problems %q although the manifest tells what was asked for", b.Exhibits[0].Problems)
 	}
@@ -119,7 +119,7 @@ func TestBadManifest(t *testing.T) {
 }
 
 func FuzzManifest(f *testing.F) {
-	f.Add(manifestOf(f, ManifestFile{Name: "dump.txt", Result: Taken, Ended: taken}))
+	f.Add(manifestOf(f, manifest.File{Name: "dump.txt", Result: Taken, Ended: taken}))
 	f.Add([]byte(`{"schema":"inquest/capture/v1","files":[{"name":".."}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := manifest.Read(bytes.NewReader(data))

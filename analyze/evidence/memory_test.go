@@ -13,8 +13,8 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/klauspost/compress/zstd"
 
-	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/bound"
+	"inquest/internal/evidence/prose"
 )
 
 // cpuProfile makes a CPU profile with so many samples, each of a stack of its own.

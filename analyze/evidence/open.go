@@ -18,9 +18,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/prose"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/bound"
+	"inquest/internal/evidence/prose"
+	"inquest/internal/evidence/stack"
+	"inquest/recorder/manifest"
 )
 
 // Options are how to open evidence. The zero value is good.
@@ -241,8 +242,8 @@ type item struct {
 
 	exhibits []*Exhibit
 	members  []*item
-	manifest *Manifest      // when it is a capture's manifest
-	account  *bound.Account // what it holds of the budget
+	manifest *manifest.Manifest // when it is a capture's manifest
+	account  *bound.Account     // what it holds of the budget
 }
 
 func (it *item) collect(into []*Exhibit) []*Exhibit {

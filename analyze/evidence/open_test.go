@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/prose"
 )
 
 const oneDump = "goroutine 1 [running]:\nmain.main()\n\t/src/main.go:1 +0x1\n"
@@ -36,11 +36,11 @@ func sample(t testing.TB, parts ...string) []byte {
 }
 
 func profileOf(t testing.TB, kind string) []byte {
-	return sample(t, "pprofile", "testdata", "go1.27", kind+".pb.gz")
+	return sample(t, "..", "..", "internal", "evidence", "pprofile", "testdata", "go1.27", kind+".pb.gz")
 }
 
 func textOf(t testing.TB, kind string) []byte {
-	return sample(t, "pprofile", "testdata", "go1.27", kind+".txt")
+	return sample(t, "..", "..", "internal", "evidence", "pprofile", "testdata", "go1.27", kind+".txt")
 }
 
 // folder writes files and returns the folder they are in.
@@ -248,8 +248,8 @@ func TestFolder(t *testing.T) {
 func TestOneLog(t *testing.T) {
 	read := func(path ...string) []byte { return sample(t, path...) }
 	var log []byte
-	for _, part := range [][]byte{read("runtimelog", "testdata", "go1.26.txt"), read("dump", "testdata", "race-go1.26.txt"), read("dump", "testdata", "quit-go1.26.txt"),
-		[]byte("restarted\n"), read("runtimelog", "testdata", "go1.24.txt"), read("dump", "testdata", "crashes-go1.26.txt")} {
+	for _, part := range [][]byte{read("..", "..", "internal", "evidence", "runtimelog", "testdata", "go1.26.txt"), read("..", "..", "internal", "evidence", "dump", "testdata", "race-go1.26.txt"), read("..", "..", "internal", "evidence", "dump", "testdata", "quit-go1.26.txt"),
+		[]byte("restarted\n"), read("..", "..", "internal", "evidence", "runtimelog", "testdata", "go1.24.txt"), read("..", "..", "internal", "evidence", "dump", "testdata", "crashes-go1.26.txt")} {
 		log = append(append(log, "2026-09-01T12:00:00Z INFO served 7 requests\n"...), part...)
 	}
 	b := open(t, folder(t, map[string][]byte{"app.log": log}))

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"inquest/analyze/evidence/prose"
+	"inquest/internal/evidence/prose"
 )
 
 // Bounds of what comes from a pipe, a device or standard input, which may never end.

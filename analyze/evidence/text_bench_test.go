@@ -60,8 +60,8 @@ func texts(tb testing.TB, size int) map[string][]byte {
 	gcAt := regexp.MustCompile(`^gc \d+ @[\d.]+s`)
 	schedAt := regexp.MustCompile(`^SCHED \d+ms`)
 	logs := read("../../fixtures/[^u]*/*/stderr.log")
-	race := read("dump/testdata/race-go1.*.txt")
-	dumps := read("dump/testdata/debug2-go1.*.txt")
+	race := read("../../internal/evidence/dump/testdata/race-go1.*.txt")
+	dumps := read("../../internal/evidence/dump/testdata/debug2-go1.*.txt")
 	large := read("../../fixtures/locks/orders-lockheld/dump.txt")
 	gc := only(logs, `(?m)^gc \d+ @.*$`)
 	sched := only(logs, `(?m)^SCHED \d+ms: .*$`)
@@ -90,16 +90,16 @@ func texts(tb testing.TB, size int) map[string][]byte {
 		"dumps-json":    each(dumps, json),
 		"dumps-cri":     each(dumps, cri),
 		"dump-large":    again(large),
-		"crashes":       again(read("dump/testdata/crashes-go1.*.txt")),
-		"crashes-json":  each(read("dump/testdata/crashes-go1.*.txt"), json),
-		"crashes-cri":   each(read("dump/testdata/crashes-go1.*.txt"), cri),
+		"crashes":       again(read("../../internal/evidence/dump/testdata/crashes-go1.*.txt")),
+		"crashes-json":  each(read("../../internal/evidence/dump/testdata/crashes-go1.*.txt"), json),
+		"crashes-cri":   each(read("../../internal/evidence/dump/testdata/crashes-go1.*.txt"), cri),
 		"stderr":        again(logs),
 		"stderr-json":   each(logs, json),
 		"access":        again(access),
 		"access-json":   each(access, json),
-		"perf":          again(read("folded/testdata/perf.script")),
-		"bpftrace":      again(read("folded/testdata/*.bt")),
-		"collapsed":     again(read("folded/testdata/perf.folded")),
+		"perf":          again(read("../../internal/evidence/folded/testdata/perf.script")),
+		"bpftrace":      again(read("../../internal/evidence/folded/testdata/*.bt")),
+		"collapsed":     again(read("../../internal/evidence/folded/testdata/perf.folded")),
 		"empty-lines":   again([]byte("\n")),
 		"yes":           again([]byte("y\n")),
 		"json-string":   append(append([]byte(`{"stack":`), strconv.Quote(string(again(dumps)[:size/2]))...), "}\n"...),

@@ -4,9 +4,9 @@ import (
 	"slices"
 	"time"
 
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/prose"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/prose"
+	"inquest/internal/evidence/stack"
 )
 
 // trace measures an execution trace.

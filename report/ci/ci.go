@@ -10,10 +10,10 @@ import (
 	"strings"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/compare"
+	"inquest/internal/compare"
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/internal/view"
-	"inquest/report/safe"
 )
 
 // What continuous integration is told, be it of a case or of a comparison. The

@@ -8,8 +8,8 @@ import (
 	"path"
 	"strings"
 
+	"inquest/internal/safe"
 	"inquest/report"
-	"inquest/report/safe"
 )
 
 // WriteSARIF writes r as SARIF 2.1.0: one result for each finding.

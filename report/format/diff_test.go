@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/analyze/compare"
+	"inquest/internal/compare"
 	"inquest/report"
 	"inquest/report/internal/reporttest"
 )

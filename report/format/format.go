@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/ci"
 	"inquest/report/html"
 	"inquest/report/internal/view"
 	"inquest/report/markdown"
-	"inquest/report/safe"
 	"inquest/report/terminal"
 )
 

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/analyze/evidence/bound"
+	"inquest/internal/evidence/bound"
 	"inquest/report"
 	"inquest/report/internal/reporttest"
 )

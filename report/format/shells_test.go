@@ -18,7 +18,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/stack"
 	"inquest/report"
 	"inquest/report/internal/reporttest"
 )

@@ -8,12 +8,12 @@ import (
 	"math"
 	"sync"
 
-	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
+	"inquest/internal/compare"
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/internal/draw"
 	"inquest/report/internal/view"
-	"inquest/report/safe"
 	"inquest/templates"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"inquest/analyze/figure"
+	"inquest/internal/figure"
 	"inquest/report/internal/reporttest"
 )
 

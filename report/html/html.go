@@ -13,9 +13,9 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/internal/view"
-	"inquest/report/safe"
 	"inquest/templates"
 )
 

@@ -6,9 +6,9 @@ import (
 	"io"
 	"sync"
 
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/internal/view"
-	"inquest/report/safe"
 	"inquest/templates"
 )
 

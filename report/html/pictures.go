@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/figure"
+	"inquest/internal/figure"
 	"inquest/report/internal/view"
 )
 

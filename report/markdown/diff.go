@@ -8,8 +8,8 @@ import (
 	"text/template"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
+	"inquest/internal/compare"
 	"inquest/report"
 	"inquest/report/internal/view"
 	"inquest/templates"

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"inquest/internal/safe"
 	"inquest/report/internal/tokens"
-	"inquest/report/safe"
 )
 
 // MappingSchema names the format of a mapping's file.

@@ -18,7 +18,8 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/bound"
+	"inquest/internal/evidence/bound"
+	"inquest/recorder/manifest"
 	"inquest/report"
 	"inquest/report/format"
 	"inquest/report/internal/reporttest"
@@ -84,13 +85,13 @@ func writeOdd(t *testing.T, dir, odd string, code bool) string {
 	put("own.pb.gz", prof([][2]string{{name, name}, {"x " + name, "count"}}, 3, 4))
 	put("nothing "+file, []byte("nothing "+name))
 	put("stray "+file+".json", []byte(`{"schema": "`+evidence.ManifestSchema+`", "files": 7}`))
-	manifest := &evidence.Manifest{Schema: evidence.ManifestSchema, Tool: evidence.ManifestTool{Name: name, Version: name},
-		Trigger: &evidence.Trigger{Name: name, Value: 7, Limit: 3, Unit: name, Says: name}}
+	kept := &manifest.Manifest{Schema: evidence.ManifestSchema, Tool: manifest.Tool{Name: name, Version: name},
+		Trigger: &manifest.Trigger{Name: name, Value: 7, Limit: 3, Unit: name, Says: name}}
 	for _, f := range []string{file, "absent " + file, "cpu.pb.gz"} {
-		manifest.Files = append(manifest.Files, evidence.ManifestFile{Name: f, Request: name, Result: evidence.Failed, Why: name, SHA256: strings.Repeat("0", 64)},
-			evidence.ManifestFile{Name: f, Request: name, Result: evidence.InPart, Why: name, SHA256: strings.Repeat("0", 64)})
+		kept.Files = append(kept.Files, manifest.File{Name: f, Request: name, Result: evidence.Failed, Why: name, SHA256: strings.Repeat("0", 64)},
+			manifest.File{Name: f, Request: name, Result: evidence.InPart, Why: name, SHA256: strings.Repeat("0", 64)})
 	}
-	text, err := json.Marshal(manifest)
+	text, err := json.Marshal(kept)
 	if err != nil {
 		t.Fatal(err)
 	}

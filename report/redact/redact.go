@@ -16,12 +16,12 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/compare"
-	"inquest/analyze/evidence/prose"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/compare"
+	"inquest/internal/evidence/prose"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/internal/tokens"
-	"inquest/report/safe"
 )
 
 // Report returns a copy of r in which names are replaced by the tokens of m, which

@@ -17,9 +17,9 @@ import (
 	"unicode"
 
 	"inquest/analyze/claim"
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/internal/reporttest"
-	"inquest/report/safe"
 )
 
 var formatVerb = regexp.MustCompile(`%[-+# 0]*(?:\d+|\*)?(?:\.\d+)?[a-zA-Z%]`)

@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"inquest/analyze/claim"
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/format"
 	"inquest/report/internal/reporttest"
-	"inquest/report/safe"
 	"inquest/report/terminal"
 )
 

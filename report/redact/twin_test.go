@@ -10,10 +10,10 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/format"
 	"inquest/report/internal/reporttest"
-	"inquest/report/safe"
 )
 
 // TestRedactTwins holds strict redaction to the strongest promise there is: cases that

@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/stack"
 )
 
 // redactStd lists the packages of the standard library, of Go 1.21 to 1.27 on all systems.

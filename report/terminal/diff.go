@@ -8,8 +8,8 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
+	"inquest/internal/compare"
 	"inquest/report"
 	"inquest/report/internal/view"
 )

@@ -8,8 +8,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
+	"inquest/internal/safe"
 	"inquest/report/internal/reporttest"
-	"inquest/report/safe"
 )
 
 func TestTerminalWidths(t *testing.T) {

@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // GCAssist claims that goroutines of the program are made to do the collector's marking.

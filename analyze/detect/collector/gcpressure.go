@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // GCPressure claims that the collector takes too much of the processors.

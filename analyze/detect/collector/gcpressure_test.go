@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/detect/memory"
 	"inquest/analyze/detect/processor"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
 )
 
 // collected is a second of a program on two processors that used both, with the

@@ -6,9 +6,9 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/runtimelog"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/bound"
+	"inquest/internal/evidence/runtimelog"
+	"inquest/internal/reading"
 )
 
 // stretch is consecutive windows of collections.

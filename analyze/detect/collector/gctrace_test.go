@@ -4,11 +4,11 @@ import (
 	"testing"
 	"time"
 
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/detect/memory"
 	"inquest/analyze/detect/scheduler"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/runtimelog"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/runtimelog"
 )
 
 // gcLogged makes an exhibit of gctrace lines on two processors: n windows of one

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/stack"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/stack"
 )
 
 // stop is n pauses with a reason, asked for at one place and delayed at another.

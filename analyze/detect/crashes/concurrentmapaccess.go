@@ -6,9 +6,9 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/reading"
 )
 
 // ConcurrentMapAccess claims that goroutines use a map at once, one of them to write.

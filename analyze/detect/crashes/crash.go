@@ -8,8 +8,8 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/stack"
 )
 
 // Crash claims that the program, or a request of it, died.

@@ -6,9 +6,9 @@ import (
 
 	"inquest/analyze"
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
 )
 
 func raced(races ...*dump.Race) *evidence.Exhibit {

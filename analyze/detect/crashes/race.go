@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
+	"inquest/internal/evidence/dump"
 )
 
 // raceGroup is races of which the leading side is in one function.

@@ -12,12 +12,12 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/detect"
 	. "inquest/analyze/detect/crashes"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/detect/locks"
 	"inquest/analyze/detect/processor"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/pprofile"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/pprofile"
 )
 
 // TestRecordedTimeouts judges tests that really ran out of time, see testdata/timeouts: one release that prints

@@ -5,11 +5,11 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/detect/waits"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/runtimelog"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/runtimelog"
 )
 
 // TestLockWithoutARate climbs the ladder of a profile that counts since the start: the age of

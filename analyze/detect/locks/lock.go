@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // lockJudgement decides how bad waiting for a lock is, for detectors that carry the

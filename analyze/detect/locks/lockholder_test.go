@@ -4,9 +4,9 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/stack"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/stack"
 )
 
 func TestHolderByReceiver(t *testing.T) {

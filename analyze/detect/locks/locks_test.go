@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	. "inquest/analyze/detect/detecttest"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/wait"
-	"inquest/analyze/reading"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/wait"
+	"inquest/internal/reading"
 )
 
 // inRead is a reader that waits; RLock is inlined and prints no address.

@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // lockUserOf charges a lock to the first function that is not the lock's own.

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
+	. "inquest/internal/detecttest"
 )
 
 // TestWaitGraphs proves that each step's lock is the one its goroutine waits for and the next one's holds.

@@ -4,9 +4,9 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
 )
 
 func TestDescriptorLeak(t *testing.T) {

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // FinalizerStuck claims that a finalizer or cleanup blocks, so that no other runs.

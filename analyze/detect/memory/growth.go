@@ -4,7 +4,7 @@ package memory
 import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/reading"
+	"inquest/internal/reading"
 )
 
 func allMemory(h *reading.HeapSite) reading.HeapSum { return h.HeapSum }

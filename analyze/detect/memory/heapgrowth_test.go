@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/exectrace"
 )
 
 // floors is a trace whose heap after each collection has these sizes in MB.

@@ -5,9 +5,9 @@ import (
 	"slices"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/reading"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // LiveHeap names who holds the live memory, whatever that means.

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
+	. "inquest/internal/detecttest"
 )
 
 func TestLiveHeap(t *testing.T) {

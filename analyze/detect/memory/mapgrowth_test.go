@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
+	. "inquest/internal/detecttest"
 )
 
 // swiss is the tables of maps at one line: n full ones of 1024 slots of 80 bytes,

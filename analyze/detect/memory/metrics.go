@@ -4,8 +4,8 @@ import (
 	"strings"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/reading"
 )
 
 // metricsLabels is the variant of growth that is the series of a metrics registry: one for each combination of label values that

@@ -4,12 +4,12 @@ import (
 	"strings"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // TimerLeak claims that timers or tickers pile up.

@@ -4,10 +4,10 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // BusyLoop claims that a goroutine asks again and again instead of waiting.

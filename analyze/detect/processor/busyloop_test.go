@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/exectrace"
 )
 
 func TestBusyLoop(t *testing.T) {

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/exectrace"
 )
 
 // TestCPUHotspotOfATrace checks that a trace without CPU samples says which goroutines of the application run longest.

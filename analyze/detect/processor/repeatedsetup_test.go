@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"testing"
 
-	. "inquest/analyze/detect/detecttest"
+	. "inquest/internal/detecttest"
 )
 
 // TestSetupFocus checks that the command that shows set-up focuses on all that is counted as set-up.

@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
+	. "inquest/internal/detecttest"
 )
 
 func TestRetryStorm(t *testing.T) {

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // SlowTask claims that some of the tasks or regions that the program marks take far longer than the others.

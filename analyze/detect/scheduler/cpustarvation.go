@@ -4,9 +4,9 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/judge"
 )
 
 // CPUStarvation claims that the machine does not run the program although it has work.

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/bound"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // GoroutineBurst claims that goroutines are created in floods.

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/runtimelog"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/runtimelog"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
 )
 
 // fanned is a second on two processors in which one place creates goroutines.

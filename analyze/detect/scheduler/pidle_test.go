@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/wait"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/wait"
 )
 
 // idling is a second on two processors of which so much was idle, and idle with

@@ -4,9 +4,9 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/reading"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // schedLatencySchedTrace tells whether goroutines were queued at the moments that

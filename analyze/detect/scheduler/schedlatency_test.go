@@ -4,9 +4,9 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/wait"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/wait"
 )
 
 func TestSchedLatency(t *testing.T) {

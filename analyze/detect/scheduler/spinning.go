@@ -2,9 +2,9 @@ package scheduler
 
 import (
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/reading"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // Spinning claims that processors look for work and find little.

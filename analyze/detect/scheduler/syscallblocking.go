@@ -4,13 +4,13 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/bound"
-	"inquest/analyze/evidence/exectrace"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/bound"
+	"inquest/internal/evidence/exectrace"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // SyscallBlocking claims that requests wait in system calls that take long.

@@ -5,12 +5,12 @@ import (
 	"slices"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/dump"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/evidence/wait"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/dump"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/evidence/wait"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // ThreadGrowth claims that the process has far more threads than it needs.

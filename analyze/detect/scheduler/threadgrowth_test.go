@@ -4,9 +4,9 @@ import (
 	"testing"
 
 	"inquest/analyze/claim"
-	. "inquest/analyze/detect/detecttest"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/runtimelog"
+	. "inquest/internal/detecttest"
+	"inquest/internal/evidence/runtimelog"
 )
 
 func TestThreadGrowth(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/reading"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // BlockedDownstream claims that requests wait for seconds for the answer of a peer.

@@ -3,10 +3,10 @@ package waits
 
 import (
 	"inquest/analyze/claim"
-	"inquest/analyze/detect/judge"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/reading"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/judge"
+	"inquest/internal/reading"
 )
 
 // slowWorkers judges operations that wait for a worker of the program to answer: a queue in front of it,

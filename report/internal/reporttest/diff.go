@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/pprofile"
-	"inquest/analyze/evidence/stack"
+	"inquest/internal/compare"
+	"inquest/internal/evidence/pprofile"
+	"inquest/internal/evidence/stack"
 	"inquest/report"
 )
 

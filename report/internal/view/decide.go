@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"inquest/analyze/claim"
-	"inquest/analyze/compare"
+	"inquest/internal/compare"
 	"inquest/report"
 )
 

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"inquest/analyze/compare"
 	"inquest/analyze/evidence"
+	"inquest/internal/compare"
+	"inquest/internal/safe"
 	"inquest/report"
-	"inquest/report/safe"
 )
 
 // Diff is a comparison arranged for reading.

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"inquest/analyze/evidence"
+	"inquest/internal/safe"
 	"inquest/report"
-	"inquest/report/safe"
 )
 
 // IndexEntry is what an index keeps of a report, and the files it was written to.

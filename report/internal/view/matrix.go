@@ -6,7 +6,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/figure"
+	"inquest/internal/figure"
 )
 
 // Anchor makes an id that a link can point to from one of the evidence's.

@@ -11,8 +11,8 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
+	"inquest/internal/safe"
 	"inquest/report"
-	"inquest/report/safe"
 )
 
 // Join is strings.Join without the empty parts.

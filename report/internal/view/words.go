@@ -9,8 +9,8 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/evidence/stack"
-	"inquest/analyze/figure"
+	"inquest/internal/evidence/stack"
+	"inquest/internal/figure"
 	"inquest/report/internal/draw"
 )
 

@@ -5,7 +5,7 @@ import (
 
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
-	"inquest/analyze/figure"
+	"inquest/internal/figure"
 )
 
 func TestFlameWords(t *testing.T) {
