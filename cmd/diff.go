@@ -362,7 +362,7 @@ func judgeSide(bundle *evidence.Bundle) (*compare.Judged, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &compare.Judged{Findings: res.Findings, Verdicts: res.Verdicts}
+	j := &compare.Judged{Findings: res.Findings, Chains: res.Chains, Verdicts: res.Verdicts}
 	j.Looked(b.Exhibits)
 	return j, nil
 }
@@ -547,7 +547,7 @@ func readBenchmarks(c *cobra.Command, side *compare.Side, files []string) error 
 func addSaved(side *compare.Side, r *report.Report) {
 	side.Saved = append(side.Saved, report.Saved(r)...)
 	side.GOMAXPROCS, side.GoVersion = max(side.GOMAXPROCS, r.Case.GOMAXPROCS), r.Case.GoVersion
-	side.Judged = &compare.Judged{Findings: r.Findings, Verdicts: r.Verdicts}
+	side.Judged = &compare.Judged{Findings: r.Findings, Chains: r.Chains, Verdicts: r.Verdicts}
 	var kept []*evidence.Exhibit
 	for _, e := range r.Exhibits {
 		kept = append(kept, &evidence.Exhibit{Kind: e.Kind, Coverage: e.Coverage, Duration: time.Duration(e.Duration)})

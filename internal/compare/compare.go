@@ -41,6 +41,7 @@ type Side struct {
 // Judged is what the detectors said of one side.
 type Judged struct {
 	Findings []claim.Finding
+	Chains   []claim.Chain // by rank; they say which findings are causes, and so come first
 	Verdicts []claim.Verdict
 	// Near holds, by fingerprint, how severe a finding is once every limit is relaxed by Hardly, and by Work: what
 	// is in it but not in Findings, or less severe there, lies just below a limit.

@@ -92,8 +92,11 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 			f.Gone = append(f.Gone, ch)
 		}
 	}
-	sortFindings(f.New)
-	sortFindings(f.Worse)
+	now, then := after.order(), before.order()
+	sortFindings(f.New, now)
+	sortFindings(f.Worse, now)
+	sortFindings(f.Gone, then)
+	sortFindings(f.Better, then)
 	for _, list := range []struct {
 		all    []FindingChange
 		better bool
@@ -103,12 +106,12 @@ func compareFindings(before, after *Judged) (k Kind, f Findings, ok bool) {
 			if !ch.Counts {
 				continue
 			}
-			one := after.of(ch.Fingerprint)
+			one, severity := after.of(ch.Fingerprint), now[ch.Fingerprint].severity
 			if list.better {
-				one = before.of(ch.Fingerprint)
+				one, severity = before.of(ch.Fingerprint), then[ch.Fingerprint].severity
 			}
-			k.reasons = append(k.reasons, Reason{Rank: RankOutcome, Better: list.better, Size: float64(one.Severity), Always: crashed(one) && !list.better,
-				Says: claim.Textf("%s: %s at %s (%s)", list.word, ch.Title, orProcess(ch.Site.Function), ch.severity())})
+			k.reasons = append(k.reasons, Reason{Rank: RankOutcome, Better: list.better, Size: float64(max(one.Severity, severity)), Always: crashed(one) && !list.better,
+				Says: claim.Textf("%s: %s%s (%s)", list.word, ch.Title, atFunction(ch.Site.Function), ch.severity())})
 		}
 	}
 	sub := Result{Reasons: k.reasons}
@@ -207,17 +210,48 @@ func alike(a, b *claim.Finding) (was, is evidence.Quantity, ok bool) {
 	return was, is, ok
 }
 
-func sortFindings(all []FindingChange) {
+// standing is where the report of a side names a finding.
+type standing struct {
+	place    int
+	severity claim.Severity // of the chain that it is the root of
+}
+
+// order is the order in which the report of a side names its findings, the root of each chain before what came of it, by fingerprint.
+func (j *Judged) order() map[string]standing {
+	prints, out := map[string]string{}, map[string]standing{}
+	for _, f := range j.Findings {
+		prints[f.ID] = f.Fingerprint
+	}
+	add := func(id string, root claim.Severity) {
+		if print := prints[id]; print != "" && out[print].place == 0 {
+			out[print] = standing{len(out) + 1, root}
+		}
+	}
+	for _, c := range j.Chains {
+		add(c.Root, c.Severity)
+		for _, id := range c.Findings {
+			add(id, claim.NoSeverity)
+		}
+	}
+	for _, f := range j.Findings {
+		add(f.ID, claim.NoSeverity)
+	}
+	return out
+}
+
+// sortFindings puts the findings in the order in which a report names them.
+func sortFindings(all []FindingChange, by map[string]standing) {
 	slices.SortStableFunc(all, func(a, b FindingChange) int {
-		return cmp.Or(-cmp.Compare(a.After.Severity, b.After.Severity), cmp.Compare(a.Detector, b.Detector))
+		return cmp.Compare(by[a.Fingerprint].place, by[b.Fingerprint].place)
 	})
 }
 
-func orProcess(function string) claim.Text {
+// atFunction is where a finding is; nothing where that is the process as a whole.
+func atFunction(function string) claim.Text {
 	if function == "" {
-		return "the process"
+		return ""
 	}
-	return claim.Func(function).Text()
+	return claim.Textf(" at %s", claim.Func(function))
 }
 
 func state(f *claim.Finding) *FindingState {

@@ -478,9 +478,9 @@ func (w *Work) words() claim.Text {
 	}
 	switch {
 	case w.Low > 0:
-		return "the before side did next to nothing, so costs cannot be compared per operation"
+		return "the before side shows next to no operations, so costs cannot be compared per operation"
 	case w.High > 0:
-		return "the after side did next to nothing, so costs cannot be compared per operation"
+		return "the after side shows next to no operations, so costs cannot be compared per operation"
 	case w.changed:
 		return "too much changed to tell how much work each side did: shares of the whole are compared"
 	}
