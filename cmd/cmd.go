@@ -18,7 +18,7 @@ import (
 )
 
 // Version is the version of the tool as reports name it.
-const Version = "0.1.0"
+const Version = "0.2.0"
 
 // Exit codes, the same in every format.
 const (

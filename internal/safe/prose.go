@@ -70,7 +70,11 @@ func plain(word string) bool {
 	if clock.MatchString(word) {
 		return true
 	}
-	runes := []rune(strings.TrimPrefix(word, "-"))
+	sign := len(word) > 1 && (word[0] == '-' || word[0] == '+' && word[1] >= '0' && word[1] <= '9')
+	runes := []rune(word)
+	if sign {
+		runes = runes[1:]
+	}
 	if len(runes) == 0 || !WordRune(runes[0]) {
 		return false
 	}
