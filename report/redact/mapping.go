@@ -114,7 +114,7 @@ const (
 	aTitle                 // of a case: no sentence names it
 	aLabel                 // key=value
 	aText                  // as the evidence has it
-	anInvocation           // the command that made the document, which Redact and RedactDiff replace as a whole
+	anInvocation           // the command that made the document, which Report and Diff replace as a whole
 	aBenchmark             // name of a benchmark
 	aSource                // a word of ours and a file's name
 	aColumn                // of a profile, or its unit: ours, or whatever a program writes
@@ -128,18 +128,16 @@ var fields = func() map[string]fieldKind {
 	m := map[string]fieldKind{}
 	for of, names := range map[fieldKind]string{
 		kept: `report.Report.Spans report.Report.Schema report.Report.SelfHash report.Report.Only report.Report.Skip report.Report.Baseline report.Tool.Name report.Tool.Version report.Tool.Revision
-			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage 
+			report.Exhibit.ID report.Exhibit.SHA256 report.Exhibit.Kind report.Exhibit.Coverage
 			report.Quality.Exhibit report.Focus.From report.Focus.To report.Focused.Exhibit report.Focused.Result
 			figure.Flame.Exhibit figure.Flame.Findings figure.Distribution.Exhibit figure.Distribution.Findings figure.Curve.Exhibits figure.Curve.Unit
 			figure.LockMoment.Exhibit figure.LockMoment.Class claim.WaitGraph.Exhibit
 			figure.Timeline.Exhibit figure.Bars.Exhibit figure.Growth.From figure.Growth.To
-			claim.WaitGraph.Exhibit figure.Flame.Exhibit figure.Flame.Findings figure.Distribution.Exhibit figure.Distribution.Findings
-			figure.Curve.Exhibits figure.Curve.Unit figure.LockMoment.Exhibit figure.LockMoment.Class
 			report.Redaction.Level report.Redaction.Mapping
 			claim.Verdict.Detector claim.Verdict.Result claim.Finding.ID claim.Finding.Fingerprint claim.Finding.Detector claim.Finding.Confidence
 			claim.Fact.Exhibit claim.Account.Name claim.Account.Exhibit claim.Account.Kind claim.Account.Unit claim.AccountPart.Kind claim.AccountChange.Name claim.AccountChange.Unit claim.AccountSum.Exhibit claim.PartChange.Kind claim.LimitUse.Name claim.Check.Kind claim.Check.Result
 			claim.Chain.ID claim.Chain.Confidence claim.Chain.Root claim.Chain.Findings claim.Link.From claim.Link.To claim.Link.Relation claim.Missing.Kind
-			report.Diff.Schema 
+			report.Diff.Schema
 			compare.Result.Verdict compare.Kind.Kind compare.Kind.Verdict compare.Kind.Before compare.Kind.After
 			compare.Measure.Per compare.Measure.Verdict compare.Measure.Method compare.Change.Reach compare.Distribution.Verdict compare.Distribution.Method
 			compare.Benchmark.Unit compare.Benchmark.Verdict compare.FindingChange.Fingerprint compare.FindingChange.Detector
@@ -147,14 +145,13 @@ var fields = func() map[string]fieldKind {
 			compare.Result.Rank compare.Reason.Rank compare.Reason.Kind compare.Undecided.Kind compare.Work.By compare.WorkSource.Name`,
 		aSentence: `report.Exhibit.Part report.Exhibit.Problems report.Quality.Says report.Focused.Says figure.Pause.Reason
 			figure.Flame.Title figure.Distribution.Title figure.Distribution.Noun figure.Curve.Title figure.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
-			figure.Flame.Title figure.Distribution.Title figure.Distribution.Noun figure.Curve.Title figure.CurveLine.Name claim.WaitStep.State claim.WaitStep.Lock
 			figure.Bars.Title figure.Growth.Title claim.Verdict.Why claim.Finding.Title claim.Finding.Variant claim.Finding.Summary
 			claim.Finding.Caveats claim.Finding.Next claim.Finding.Sketch claim.Fact.Says claim.Whole.What claim.Account.What claim.Account.Summary claim.AccountPart.What claim.AccountSum.Summary claim.PartChange.What
 			claim.Check.Why claim.Chain.Title claim.Chain.Narrative claim.Link.Why claim.Missing.How claim.Missing.Cost claim.Missing.Would
 			compare.Result.Why compare.Reason.Says compare.Undecided.Why compare.Work.Why compare.Kind.Why compare.Kind.Record compare.Measure.Name compare.Measure.Why compare.Change.Note compare.Distribution.Name
 			compare.Distribution.Why compare.Moved.Why compare.Benchmark.Warnings compare.FindingChange.Title compare.FindingChange.Why compare.FindingState.Summary`,
 		aFunction: `claim.Site.Function claim.Location.Function compare.Change.Function compare.WorkSource.At compare.Change.Path compare.Moved.From compare.Moved.To
-			compare.Node.Function figure.FlameNode.Function compare.TrendSite.Function report.Rename.From report.Rename.To figure.FlameNode.Function`,
+			compare.Node.Function figure.FlameNode.Function compare.TrendSite.Function report.Rename.From report.Rename.To`,
 		aFile:        `claim.Site.File claim.Location.File compare.Change.File compare.TrendSite.File`,
 		aPath:        `report.Exhibit.Path report.Focused.Path`,
 		aTitle:       `report.Case.Title report.DiffSide.Title`,

@@ -57,7 +57,7 @@ func Report(r *report.Report, level string, m *Mapping, own []string) *report.Re
 	return &out
 }
 
-// Diff is Redact for a comparison.
+// Diff is Report for a comparison.
 func Diff(d *report.Diff, level string, m *Mapping, own []string) *report.Diff {
 	out := *d
 	x := newRedactor(level, m, own, d.Redacted)

@@ -26,7 +26,7 @@ const (
 var Kinds = []string{Path, Host, Address, Mail, Label, Text, Name, File, Package, Type, Method, Function}
 
 var (
-	// tokenRE is a token alone, anyToken one that stands in a text.
+	// Alone is a token alone, Within one that stands in a text.
 	Alone  = regexp.MustCompile(`^(` + strings.Join(Kinds, "|") + `)([1-9]\d{0,8})$`)
 	Within = regexp.MustCompile(`(?:^|[^\pL\pN_-])(?:` + strings.Join(Kinds, "|") + `)[1-9]\d*(?:$|[^\pL\pN_])`)
 )

@@ -69,7 +69,7 @@ func (v Diff) Unexplained() []compare.Kind {
 	var out []compare.Kind
 	for _, k := range v.Kinds {
 		shown := k.Kind == "benchmark" || slices.ContainsFunc(rows, func(r Row) bool { return r.Kind.Kind == k.Kind })
-		if k.Verdict == compare.Inconclusive || k.Verdict == compare.Regression && !shown {
+		if k.Verdict == compare.Inconclusive || k.Verdict == compare.Regression && !shown && k.Why != v.Why { // which the headline says
 			out = append(out, k)
 		}
 	}

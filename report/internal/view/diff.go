@@ -43,7 +43,18 @@ func (v Diff) WorkWords() string {
 	if v.Work.By == "" && v.Work.Low == 0 && v.Work.High == 0 {
 		return ""
 	}
-	return Capital(v.Work.Why.String()) + "."
+	why := Capital(v.Work.Why.String())
+	if v.divided() {
+		why += "; costs after are given at the work of before"
+	}
+	return why + "."
+}
+
+// divided reports whether costs of one side are brought to the work of the other.
+func (v Diff) divided() bool {
+	return slices.ContainsFunc(v.Kinds, func(k compare.Kind) bool {
+		return slices.ContainsFunc(k.Measures, func(m compare.Measure) bool { return m.Work > 0 && m.Work != 1 })
+	})
 }
 
 // Whole says how a measure as a whole changed.
