@@ -9,6 +9,7 @@ import (
 	"inquest/analyze/claim"
 	"inquest/analyze/evidence"
 	"inquest/internal/compare"
+	"inquest/internal/figure"
 	"inquest/internal/safe"
 )
 
@@ -51,6 +52,8 @@ type DiffSide struct {
 	Ops        float64   `json:"ops,omitempty"` // operations each profile covers
 	Exhibits   []Exhibit `json:"exhibits"`
 	Others     []string  `json:"others"` // benchmark output and saved reports that were read
+	// Timelines is the newest execution trace, where both sides have one.
+	Timelines []figure.Timeline `json:"timelines,omitempty"`
 }
 
 // NewDiff fills the document of a comparison.
@@ -80,8 +83,21 @@ func NewDiff(before, after *compare.Side, res *compare.Result, opt compare.Optio
 			d.After = side
 		}
 	}
+	if a, b := newestTrace(before), newestTrace(after); a != nil && b != nil {
+		d.Before.Timelines, d.After.Timelines = []figure.Timeline{figure.TimelineOf(a)}, []figure.Timeline{figure.TimelineOf(b)}
+	}
 	safe.Validate(d)
 	return d
+}
+
+// newestTrace is the execution trace of a side that was taken last; nil where there is none.
+func newestTrace(s *compare.Side) (newest *evidence.Exhibit) {
+	for _, e := range s.Exhibits {
+		if e.Kind == evidence.Trace && e.Coverage != evidence.None && (newest == nil || !e.CapturedAt.Before(newest.CapturedAt)) {
+			newest = e
+		}
+	}
+	return newest
 }
 
 // Saved returns what a report keeps of quantities that can be compared with those of another case.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inquest/analyze/claim"
+	"inquest/analyze/evidence"
 	"inquest/internal/evidence/exectrace"
 	"inquest/internal/evidence/wait"
 )
@@ -63,6 +64,9 @@ type WaitSpan struct {
 	Span
 	Goroutine int64 `json:"goroutine"`
 }
+
+// TimelineOf is the execution trace of an exhibit as drawn.
+func TimelineOf(e *evidence.Exhibit) Timeline { return timeline(e.ID, e.Trace()) }
 
 // timeline folds a trace's windows into at most MaxSteps steps.
 func timeline(id string, t *exectrace.Timeline) Timeline {

@@ -10,6 +10,7 @@ import (
 
 	"inquest/analyze/evidence"
 	"inquest/internal/compare"
+	"inquest/internal/figure"
 	"inquest/internal/safe"
 	"inquest/report"
 	"inquest/report/internal/draw"
@@ -54,6 +55,7 @@ type diffPage struct {
 	Decides   []view.Row
 	Undecided int // changes that decide and are not shown at the top
 	Numbers   []compare.Benchmark
+	Timelines []picture // before and after, to the same scales
 }
 
 // WriteDiff writes d as one self-contained page without scripts.
@@ -63,6 +65,13 @@ func WriteDiff(w io.Writer, d *report.Diff) error {
 	rows := v.Counted()
 	p := diffPage{Diff: v, Style: template.CSS(style), StyleHash: digest(style), Lead: view.Capital(v.Why.String()) + ".",
 		Decides: view.First(view.MaxDiffRows, rows), Undecided: max(len(rows)-view.MaxDiffRows, 0), Numbers: v.Ranked()}
+	if len(v.Before.Timelines) > 0 && len(v.After.Timelines) > 0 {
+		of := [2]*figure.Timeline{&v.Before.Timelines[0], &v.After.Timelines[0]}
+		names := [2]string{"Before: " + v.Before.Title, "After: " + v.After.Title}
+		for i, svg := range drawTimelines(of, names) {
+			p.Timelines = append(p.Timelines, picture{Title: names[i], Words: view.TimelineWords(of[i]), SVG: template.HTML(svg)})
+		}
+	}
 	var buf bytes.Buffer
 	if err := diffHTMLTemplate().Execute(&buf, p); err != nil {
 		return err

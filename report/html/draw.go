@@ -31,6 +31,17 @@ type moment struct {
 
 // drawTimeline returns a trace's picture. name says what it is a picture of.
 func drawTimeline(t *figure.Timeline, name string, moments []moment) string {
+	return timelineOf(t, name, moments).String()
+}
+
+// drawTimelines returns the pictures of two traces to the same scales.
+func drawTimelines(of [2]*figure.Timeline, names [2]string) (out [2]string) {
+	first, second := timelineOf(of[0], names[0], nil), timelineOf(of[1], names[1], nil)
+	first.Beside, second.Beside = &second, &first
+	return [2]string{first.String(), second.String()}
+}
+
+func timelineOf(t *figure.Timeline, name string, moments []moment) draw.Timeline {
 	d := draw.Timeline{
 		Title: "Timeline of " + name, Desc: view.TimelineWords(t), Step: float64(t.Step), Duration: float64(t.Duration),
 		Running: t.Running, Runnable: t.Runnable, Waiting: t.Waiting, Syscall: t.Syscall, SyncWait: t.SyncWait, Procs: t.Procs,
@@ -62,7 +73,7 @@ func drawTimeline(t *figure.Timeline, name string, moments []moment) string {
 		d.Moments = append(d.Moments, draw.Highlight{From: float64(m.From), To: float64(m.To), Name: m.Name, ID: m.ID, Link: m.Facts[0].Anchor,
 			Title: fmt.Sprintf("%s, %s to %s: %s", m.Name, view.Offset(m.From), view.Offset(m.To), strings.Join(says, "; "))})
 	}
-	return d.String()
+	return d
 }
 
 // drawBar returns a bar that fills share of its width. It repeats a number that

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -223,5 +224,22 @@ func TestPicturesOfAnything(t *testing.T) {
 		for _, text := range drawn(n, s) {
 			sane(t, text)
 		}
+	}
+}
+
+// TestTimelinesBeside draws two timelines to the same scales: what is largest in either labels both.
+func TestTimelinesBeside(t *testing.T) {
+	words := func(v float64) string { return fmt.Sprintf("%g!", v) }
+	small := Timeline{Step: 10, Duration: 20, Running: []float64{1, 1}, Runnable: []float64{0, 0}, Syscall: []float64{0, 0}, Waiting: []float64{2, 3}, SyncWait: []float64{0, 0},
+		Heap: []HeapPoint{{At: 5, Live: 1 << 20}}, Time: words, Bytes: words, Count: words}
+	large := small
+	large.Duration, large.Waiting, large.Running, large.Heap = 80, []float64{400, 400}, []float64{40, 40}, []HeapPoint{{At: 5, Live: 64 << 20}}
+	labels := func(tl Timeline) string {
+		return strings.Join(regexp.MustCompile(`>[\d.e+]+!<`).FindAllString(tl.String(), -1), " ")
+	}
+	alone := labels(small)
+	small.Beside, large.Beside = &large, &small
+	if labels(small) != labels(large) || labels(small) == alone {
+		t.Errorf("labels %s and %s, alone %s", labels(small), labels(large), alone)
 	}
 }

@@ -24,6 +24,29 @@ type Timeline struct {
 	Moments        []Highlight // what is pointed at
 	Time, Bytes    func(float64) string
 	Count          func(float64) string
+
+	Beside *Timeline // another that it is compared with: both are drawn to the same scales; nil for none
+}
+
+// both are the timeline and the one beside it.
+func (t *Timeline) both() []*Timeline {
+	if t.Beside == nil {
+		return []*Timeline{t}
+	}
+	return []*Timeline{t, t.Beside}
+}
+
+// highest is the largest of what both have.
+func (t *Timeline) highest(of func(*Timeline) float64) (high float64) {
+	for _, o := range t.both() {
+		high = max(high, of(o))
+	}
+	return high
+}
+
+// length is how much time there is room for.
+func (t *Timeline) length() float64 {
+	return t.highest(func(o *Timeline) float64 { return finite(o.Duration) })
 }
 
 // Stretch is a part of a timeline.
@@ -67,7 +90,7 @@ type drawing struct {
 // String draws it.
 func (t Timeline) String() string {
 	t.Step, t.Duration = finite(t.Step), finite(t.Duration)
-	d := &drawing{t: &t, x: Scale{From: plotLeft, To: plotRight, High: t.Duration}}
+	d := &drawing{t: &t, x: Scale{From: plotLeft, To: plotRight, High: t.length()}}
 	d.y = 6
 	if len(t.Moments) > 0 {
 		d.moments()
@@ -216,10 +239,12 @@ func (d *drawing) steps(low, high []float64, y Scale) string {
 }
 
 func (d *drawing) pauses() {
-	var high float64
-	for _, p := range d.t.Pauses {
-		high = max(high, p.Effective)
-	}
+	high := d.t.highest(func(o *Timeline) (high float64) {
+		for _, p := range o.Pauses {
+			high = max(high, p.Effective)
+		}
+		return high
+	})
 	const height = 34
 	top := d.lane("World stopped", height, Key{"stw", "effective pause"}, Key{"gc", "GC mark phase (all lanes)"})
 	if len(d.t.Pauses) == 0 {
@@ -242,7 +267,7 @@ func (d *drawing) pauses() {
 
 func (d *drawing) waiting() {
 	const height = 84
-	high := NiceTop(Highest(d.t.Waiting, d.t.SyncWait))
+	high := NiceTop(d.t.highest(func(o *Timeline) float64 { return Highest(o.Waiting, o.SyncWait) }))
 	top := d.lane("Goroutines waiting", height, Key{"sync", "for a lock"}, Key{"wait", "for anything else"})
 	d.ticks(top, height, d.t.Count(high))
 	y := Scale{From: top + height, To: top, High: high}
@@ -252,20 +277,29 @@ func (d *drawing) waiting() {
 
 func (d *drawing) working() {
 	const height = 72
-	n := len(d.t.Running)
-	running, syscall, runnable := make([]float64, n), make([]float64, n), make([]float64, n)
-	for i := range n {
-		running[i] = max(d.t.Running[i], 0)
-		syscall[i] = running[i] + max(d.t.Syscall[i], 0)
-		runnable[i] = syscall[i] + max(d.t.Runnable[i], 0)
-	}
-	high := NiceTop(Highest(runnable))
+	running, syscall, runnable := d.t.work()
+	high := NiceTop(d.t.highest(func(o *Timeline) float64 {
+		_, _, all := o.work()
+		return Highest(all)
+	}))
 	top := d.lane("Goroutines at work", height, Key{"run", "running"}, Key{"sys", "in a system call"}, Key{"rnb", "runnable, waiting for a processor"})
 	d.ticks(top, height, d.t.Count(high))
 	y := Scale{From: top + height, To: top, High: high}
 	d.Path("rnb", d.steps(syscall, runnable, y))
 	d.Path("sys", d.steps(running, syscall, y))
 	d.Path("run", d.steps(nil, running, y))
+}
+
+// work is the goroutines at work, each series on top of the one before.
+func (t *Timeline) work() (running, syscall, runnable []float64) {
+	n := len(t.Running)
+	running, syscall, runnable = make([]float64, n), make([]float64, n), make([]float64, n)
+	for i := range n {
+		running[i] = max(t.Running[i], 0)
+		syscall[i] = running[i] + max(t.Syscall[i], 0)
+		runnable[i] = syscall[i] + max(t.Runnable[i], 0)
+	}
+	return running, syscall, runnable
 }
 
 func (d *drawing) procs() {
@@ -287,7 +321,7 @@ func (d *drawing) procs() {
 		if pitch >= 11 || r%2 == 0 {
 			d.Text("tick end", plotLeft-8, y+pitch/2+3.5, label)
 		}
-		d.Rect("idle", plotLeft, y+1, plotRight-plotLeft, pitch-2, "")
+		d.Rect("idle", plotLeft, y+1, d.x.At(d.t.Duration)-plotLeft, pitch-2, "")
 		d.occupancy(group, y+1, pitch-2)
 	}
 }
@@ -322,11 +356,12 @@ func (d *drawing) heap() {
 	if len(d.t.Heap) == 0 {
 		return
 	}
-	var high float64
-	for _, h := range d.t.Heap {
-		high = max(high, h.Live, h.Goal)
-	}
-	high = NiceBytes(high)
+	high := NiceBytes(d.t.highest(func(o *Timeline) (high float64) {
+		for _, h := range o.Heap {
+			high = max(high, h.Live, h.Goal)
+		}
+		return high
+	}))
 	const height = 84
 	top := d.lane("Heap", height, Key{"heap", "live"}, Key{"goal", "goal of the collector"})
 	d.ticks(top, height, d.t.Bytes(high))
@@ -351,7 +386,7 @@ func (d *drawing) heap() {
 		last = v
 	}
 	if last != "" {
-		fmt.Fprintf(&goal, "H%d", plotRight)
+		fmt.Fprintf(&goal, "H%s", Num(d.x.At(d.t.Duration)))
 	}
 	d.Path("heapline", live.String())
 	d.Path("goalline", goal.String())
@@ -359,7 +394,7 @@ func (d *drawing) heap() {
 
 // axis draws the shared time axis below and its lines through all lanes.
 func (d *drawing) axis(top, bottom float64) {
-	duration := d.t.Duration
+	duration := d.t.length()
 	if !(duration > 0) {
 		return
 	}
