@@ -42,15 +42,3 @@ func Legacy[S ~string](s S) Text {
 	}
 	return prose.Legacy(string(s))
 }
-
-// Legacies marks several.
-func Legacies[S ~string](all []S) []Text {
-	if all == nil {
-		return nil
-	}
-	out := make([]Text, len(all))
-	for i, s := range all {
-		out[i] = Legacy(s)
-	}
-	return out
-}

@@ -17,11 +17,6 @@ const MaxLine = 500
 // read to its end, in bounded memory.
 func Lines(ctx context.Context, r io.Reader, word string, q Question) (Page, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
-	size := q.Size
-	if size <= 0 {
-		size = DefaultSize
-	}
-	size = min(size, MaxSize)
 	p := Page{Title: "lines", From: max(q.From, 0)}
 	if word != "" {
 		p.Title = fmt.Sprintf("lines that hold %q", word)
@@ -38,7 +33,7 @@ func Lines(ctx context.Context, r io.Reader, word string, q Question) (Page, err
 			break
 		}
 		if held {
-			if p.Count >= p.From && len(p.Rows) < size {
+			if p.Count >= p.From && len(p.Rows) < q.size() {
 				p.Rows = append(p.Rows, Row{What: string(bytes.ToValidUTF8(line, []byte("\uFFFD"))), Value: evidence.Of(n, evidence.Count), Line: n})
 			}
 			p.Count++

@@ -74,17 +74,21 @@ func At(e *evidence.Exhibit, q Question) (Page, error) {
 	return Page{}, fmt.Errorf("a %s holds nothing that can be looked at", e.Kind.Name())
 }
 
+// size is how many rows the page may have.
+func (q Question) size() int {
+	if q.Size <= 0 {
+		return DefaultSize
+	}
+	return min(q.Size, MaxSize)
+}
+
 // page cuts the rows of a question out of all.
 func (q Question) page(title string, rows []Row) (Page, error) {
 	if len(rows) == 0 {
 		return Page{}, fmt.Errorf("%w: %s", ErrNothing, title)
 	}
-	size := q.Size
-	if size <= 0 {
-		size = DefaultSize
-	}
 	from := min(max(q.From, 0), len(rows))
-	to := min(from+min(size, MaxSize), len(rows))
+	to := min(from+q.size(), len(rows))
 	p := Page{Title: title, Rows: rows[from:to], From: from, Count: len(rows)}
 	if to < len(rows) {
 		p.Next = to

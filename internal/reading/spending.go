@@ -25,6 +25,7 @@ type Spender struct {
 	Path  []string
 	Bytes int64
 	most  int64
+	stack stack.Stack // that had it
 }
 
 // AllocatedBy adds up the bytes allocated in stacks that does picks, by the
@@ -63,7 +64,7 @@ func AllocatedBy(s *HeapSeries, does func(stack.Stack) bool) Spending {
 			}
 			sum.Bytes += n
 			if n > sum.most {
-				sum.most, sum.Site, sum.Path = n, site, sample.Stack.Path()
+				sum.most, sum.Site, sum.stack = n, site, sample.Stack
 			}
 		}
 	}
@@ -75,6 +76,7 @@ func AllocatedBy(s *HeapSeries, does func(stack.Stack) bool) Spending {
 	}
 	for _, sum := range sums {
 		if sum.Bytes > 0 {
+			sum.Path = sum.stack.Path()
 			out.Sites = append(out.Sites, *sum)
 		}
 	}

@@ -83,9 +83,6 @@ func (c Class) Doing(slot bool) Doing {
 	return Doing{One: "waits", Many: "wait"}
 }
 
-// WordsAt is what several do, with what the stack tells about input and output.
-func WordsAt(c Class, slot bool, s stack.Stack) prose.Text { return c.DoingAt(slot, s).Many }
-
 // Words is what several do.
 func Words(c Class, slot bool) prose.Text { return c.Doing(slot).Many }
 
